@@ -1,0 +1,1 @@
+"""The operations under /v1: parse, call a flow, answer."""

@@ -1,0 +1,66 @@
+"""API keys."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from app.http.edge import router
+from app.http.service import ServiceHere
+from app.keys.store import Scope, create_key, list_keys, revoke_key
+from app.wire import In, Line, Out
+
+managing = router("keys", Scope.ADMIN)
+
+
+class NewKey(In):
+    """A key to make."""
+
+    name: Annotated[Line, Field(description="who or what uses it", examples=["salesforce"])]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=5, examples=[["read", "write"]])]
+
+
+class KeyOut(Out):
+    """A key, without the key itself."""
+
+    id: UUID
+    name: str
+    shown: Annotated[str, Field(description="how the key begins", examples=["pfk_4fZq0s"])]
+    scopes: list[Scope]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class KeyMade(KeyOut):
+    """A new key. This is the only time that it is shown."""
+
+    key: str
+
+
+class KeyLines(Out):
+    items: list[KeyOut]
+
+
+@managing.post("/keys", operation_id="create_key", status_code=201)
+async def post_key(request: NewKey, service: ServiceHere) -> KeyMade:
+    """Make a key. Store it at once: it cannot be read again."""
+    key, secret = await service.database.write(lambda tx: create_key(tx, request.name, request.scopes, "api"))
+    return KeyMade.model_validate({**key.model_dump(include=set(KeyOut.model_fields)), "key": secret})
+
+
+@managing.get("/keys", operation_id="list_keys")
+async def get_keys(service: ServiceHere) -> KeyLines:
+    """List the keys, oldest first, revoked ones too."""
+    found = await service.database.read(list_keys)
+    return KeyLines(items=[_line(key.model_dump()) for key in found])
+
+
+@managing.delete("/keys/{key_id}", operation_id="revoke_key")
+async def delete_key(key_id: UUID, service: ServiceHere) -> KeyOut:
+    """Revoke a key, for good. Every process refuses it within two seconds."""
+    return _line((await service.database.write(lambda tx: revoke_key(tx, key_id))).model_dump())
+
+
+def _line(key: dict[str, object]) -> KeyOut:
+    return KeyOut.model_validate({name: key[name] for name in KeyOut.model_fields})

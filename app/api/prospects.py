@@ -1,0 +1,151 @@
+"""Prospects: create, find, change, link, merge and erase."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path, Query, Request, Response
+
+from app.db import Transaction
+from app.http.edge import router
+from app.http.paging import Page, PageQuery, next_page, position_after
+from app.http.service import CallerHere, ServiceHere
+from app.keys.store import Scope
+from app.prospects import records
+from app.prospects.search import ProspectFilter, list_prospects
+from app.prospects.wire import Link, MergeRequest, NewProspect, ProspectChange, ProspectOut
+from app.sessions import flow
+from app.sessions.case import Work
+from app.wire import ExternalId, Source
+
+reading = router("prospects", Scope.READ)
+writing = router("prospects", Scope.WRITE)
+
+SourceInPath = Annotated[Source, Path()]
+ExternalIdInPath = Annotated[ExternalId, Path()]
+
+
+class ProspectQuery(ProspectFilter, PageQuery):
+    """Which prospects, and which page of them."""
+
+
+class ProspectPage(Page[ProspectOut]):
+    """A page of prospects."""
+
+
+@writing.post("/prospects", operation_id="create_prospect", status_code=201)
+async def create_prospect(request: NewProspect, service: ServiceHere) -> ProspectOut:
+    """Create a prospect. With an id of your own, upsert it by that id instead."""
+    return await service.database.write(lambda tx: records.show(tx, records.create(tx, request)))
+
+
+@reading.get("/prospects", operation_id="list_prospects")
+async def get_prospects(
+    request: Request, service: ServiceHere, query: Annotated[ProspectQuery, Query()]
+) -> ProspectPage:
+    """List prospects, newest first."""
+    start = position_after(query.after, UUID)
+
+    def work(tx: Transaction) -> ProspectPage:
+        found = list_prospects(tx, query, after=start[0] if start else None, limit=query.limit + 1)
+        shown = found[: query.limit]
+        address = next_page(request, found, query.limit, [str(p.id) for p in shown[-1:]])
+        return ProspectPage(items=records.show_all(tx, shown), next=address)
+
+    return await service.database.read(work)
+
+
+@reading.get("/prospects/{prospect_id}", operation_id="get_prospect")
+async def get_prospect(prospect_id: UUID, service: ServiceHere) -> ProspectOut:
+    """Read a prospect."""
+    return await service.database.read(lambda tx: records.show(tx, records.find(tx, prospect_id)))
+
+
+@writing.patch("/prospects/{prospect_id}", operation_id="update_prospect")
+async def update_prospect(
+    prospect_id: UUID, request: ProspectChange, service: ServiceHere, caller: CallerHere
+) -> ProspectOut:
+    """Change a prospect. Its open sessions are scored again with the new attributes."""
+    return await service.work(
+        caller,
+        None,
+        lambda work: records.show(work.tx, flow.change_prospect(work, prospect_id, request)),
+    )
+
+
+@writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
+async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
+    """Erase a prospect with its links, sessions, answers, decisions and history, for good."""
+    await service.database.write(lambda tx: records.erase(tx, records.find(tx, prospect_id, lock=True)))
+    await service.database.erase_traces()
+
+
+@reading.get("/prospects/by-external-id/{source}/{external_id}", operation_id="find_prospect")
+async def find_prospect(
+    source: SourceInPath, external_id: ExternalIdInPath, service: ServiceHere
+) -> ProspectOut:
+    """Read the prospect that another system knows by this id."""
+    link = Link(source=source, external_id=external_id)
+    return await service.database.read(lambda tx: records.show(tx, records.require_linked(tx, link)))
+
+
+@writing.put("/prospects/by-external-id/{source}/{external_id}", operation_id="upsert_prospect")
+async def upsert_prospect(
+    source: SourceInPath,
+    external_id: ExternalIdInPath,
+    request: ProspectChange,
+    response: Response,
+    service: ServiceHere,
+    caller: CallerHere,
+) -> ProspectOut:
+    """Create the prospect that another system knows by this id (201), or change it (200)."""
+    link = Link(source=source, external_id=external_id)
+
+    def upsert(work: Work) -> tuple[ProspectOut, bool]:
+        prospect, created = flow.upsert_prospect(work, link, request)
+        return records.show(work.tx, prospect), created
+
+    shown, created = await service.work(caller, None, upsert)
+    response.status_code = 201 if created else 200
+    return shown
+
+
+@writing.post("/prospects/{prospect_id}/links", operation_id="add_link")
+async def add_link(prospect_id: UUID, request: Link, service: ServiceHere) -> ProspectOut:
+    """Link a prospect to another system. A link that it has already changes nothing."""
+
+    def work(tx: Transaction) -> ProspectOut:
+        prospect = records.find(tx, prospect_id, lock=True)
+        if records.add_link(tx, prospect, request):
+            records.touch(tx, prospect)
+        return records.show(tx, prospect)
+
+    return await service.database.write(work)
+
+
+@writing.delete("/prospects/{prospect_id}/links/{source}/{external_id}", operation_id="remove_link")
+async def remove_link(
+    prospect_id: UUID, source: SourceInPath, external_id: ExternalIdInPath, service: ServiceHere
+) -> ProspectOut:
+    """Take a link away from a prospect."""
+
+    def work(tx: Transaction) -> ProspectOut:
+        prospect = records.find(tx, prospect_id, lock=True)
+        records.remove_link(tx, prospect, source, external_id)
+        return records.show(tx, prospect)
+
+    return await service.database.write(work)
+
+
+@writing.post("/prospects/{prospect_id}/merge", operation_id="merge_prospects")
+async def merge_prospects(
+    prospect_id: UUID, request: MergeRequest, service: ServiceHere, caller: CallerHere
+) -> ProspectOut:
+    """Merge another prospect into this one: links, sessions, and the attributes it lacks.
+
+    The other prospect is gone afterwards. What this one knows goes before what the other says.
+    """
+    return await service.work(
+        caller,
+        None,
+        lambda work: records.show(work.tx, flow.merge_prospects(work, prospect_id, request.prospect_id)),
+    )

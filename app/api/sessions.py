@@ -1,0 +1,125 @@
+"""Qualify in one call, or session by session."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Header, Query, Request
+
+from app.http.edge import router
+from app.http.paging import Page, PageQuery, next_page, position_after
+from app.http.service import CallerHere, ServiceHere
+from app.keys.store import Scope
+from app.problems import REVISION_REQUIRED, Problem, invalid_field
+from app.sessions import flow, views
+from app.sessions.case import find_session
+from app.sessions.lists import POSITIONS, SessionFilter, list_sessions, position
+from app.sessions.requests import AnswersPatch, NewDecision, NewSession, OutcomeIn, QualifyRequest
+from app.sessions.views import HistoryOut, Qualified, SessionLine, SessionOut
+
+reading = router("sessions", Scope.READ)
+writing = router("sessions", Scope.WRITE)
+
+IfMatch = Annotated[
+    str | None,
+    Header(pattern=r'^(W/)?"[1-9][0-9]{0,8}"$', description='the revision in quotes: "3"'),
+]
+
+
+class SessionQuery(SessionFilter, PageQuery):
+    """Which sessions, and which page of them."""
+
+
+class SessionPage(Page[SessionLine]):
+    """A page of sessions."""
+
+
+@writing.post("/qualify", operation_id="qualify")
+async def qualify(request: QualifyRequest, service: ServiceHere, caller: CallerHere) -> Qualified:
+    """Do all that a CRM needs in one call and one transaction.
+
+    Creates or changes the prospect behind `source` and `external_id`, opens or continues its
+    session, records the answers and, if sent, a decision and an outcome, and returns the score
+    with the next questions. A bare question set key continues an open session on its own version.
+    With no answers, a decision or outcome goes to the last session if none is open.
+    """
+    return await service.work(caller, request.actor, lambda work: flow.qualify(work, request))
+
+
+@writing.post("/sessions", operation_id="open_session", status_code=201)
+async def open_session(request: NewSession, service: ServiceHere, caller: CallerHere) -> SessionOut:
+    """Open a session for a prospect. There is one open session per prospect, deal and set."""
+    return await service.work(caller, request.actor, lambda work: flow.open_session(work, request))
+
+
+@reading.get("/sessions", operation_id="list_sessions")
+async def get_sessions(
+    request: Request, service: ServiceHere, query: Annotated[SessionQuery, Query()]
+) -> SessionPage:
+    """List sessions."""
+    start = position_after(query.after, *POSITIONS[query.sort])
+    found = await service.database.read(
+        lambda tx: list_sessions(tx, query, after=start, limit=query.limit + 1)
+    )
+    shown = found[: query.limit]
+    last = position(shown[-1], query.sort) if shown else ()
+    return SessionPage(
+        items=[views.line(session) for session in shown],
+        next=next_page(request, found, query.limit, last),
+    )
+
+
+@reading.get("/sessions/{session_id}", operation_id="get_session")
+async def get_session(session_id: UUID, service: ServiceHere) -> SessionOut:
+    """Read a session with its answers and its score."""
+    return await service.database.read(lambda tx: SessionOut(**views.body(tx, find_session(tx, session_id))))
+
+
+@writing.patch("/sessions/{session_id}/answers", operation_id="answer")
+async def patch_answers(
+    session_id: UUID, request: AnswersPatch, service: ServiceHere, caller: CallerHere
+) -> SessionOut:
+    """Record answers, and get the score and the next questions.
+
+    Answers to different questions merge. With a `revision`, an answer that somebody changed since
+    is not overwritten: that is a 412, and nothing is written.
+    """
+    return await service.work(caller, request.actor, lambda work: flow.answer(work, session_id, request))
+
+
+@writing.post("/sessions/{session_id}/decision", operation_id="decide")
+async def decide(
+    session_id: UUID,
+    request: NewDecision,
+    service: ServiceHere,
+    caller: CallerHere,
+    if_match: IfMatch = None,
+) -> SessionOut:
+    """Record a person's decision beside the score as it stands at the revision they saw."""
+    revision = _seen(request.revision, if_match)
+    return await service.work(
+        caller, request.actor, lambda work: flow.decide(work, session_id, request, revision)
+    )
+
+
+@writing.post("/sessions/{session_id}/outcome", operation_id="record_outcome")
+async def record_outcome(
+    session_id: UUID, request: OutcomeIn, service: ServiceHere, caller: CallerHere
+) -> SessionOut:
+    """Record what became of it, which closes the session. Sent again, it is a correction."""
+    return await service.work(caller, request.actor, lambda work: flow.conclude(work, session_id, request))
+
+
+@reading.get("/sessions/{session_id}/history", operation_id="get_history")
+async def get_history(session_id: UUID, service: ServiceHere) -> HistoryOut:
+    """Read all that happened to a session, with every score as it stood."""
+    return await service.database.read(lambda tx: views.history(tx, find_session(tx, session_id)))
+
+
+def _seen(in_body: int | None, if_match: str | None) -> int:
+    in_header = int(if_match.removeprefix("W/").strip('"')) if if_match else None
+    if in_body and in_header and in_body != in_header:
+        raise invalid_field("/revision", "conflict", "the body and If-Match name two revisions")
+    revision = in_body or in_header
+    if revision is None:
+        raise Problem(REVISION_REQUIRED, "Neither the body nor If-Match says which was seen.")
+    return revision

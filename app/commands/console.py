@@ -1,0 +1,65 @@
+"""What every subcommand uses to talk: a console, the database, and an orderly way to give up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from app.db import Database
+from app.main import open_database
+from app.problems import Problem
+from app.question_sets.files import BrokenFile
+from app.schema import migrate
+from app.scoring import Flawed, shape_flaws
+from app.settings import Settings
+
+out = Console()
+err = Console(stderr=True)
+
+
+def give_up(message: str) -> NoReturn:
+    """Say what is wrong on standard error, and exit with 1."""
+    err.print(message, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def say(text: str) -> None:
+    """Print plain text, unwrapped, for people and pipes alike."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def table(*columns: str) -> Table:
+    """An empty table with these headings."""
+    return Table(*columns, box=None, header_style="bold", pad_edge=False)
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Turn the failures that a person can mend into a message and exit code 1."""
+    try:
+        yield
+    except ValidationError as error:
+        told = [f"{flaw.pointer.strip('/') or 'settings'}: {flaw.detail}" for flaw in shape_flaws(error)]
+        give_up("\n".join(told))
+    except Flawed as error:
+        give_up("\n".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in error.flaws))
+    except Problem as problem:
+        give_up(f"{problem.detail} {problem.kind.remedy}")
+    except (BrokenFile, OSError) as error:
+        give_up(str(error))
+
+
+@contextmanager
+def migrated_database() -> Iterator[Database]:
+    """The database of the settings, at the newest schema."""
+    with failures_told():
+        database = open_database(Settings())
+        try:
+            migrate(database)
+            yield database
+        finally:
+            database.close()

@@ -1,0 +1,189 @@
+"""The database: engines, and the one place where a transaction begins and is committed.
+
+Nothing waits for a thread while it holds a transaction: a request makes one hop into a thread, and
+the function that runs there opens the session, works, commits and returns. (A second hop inside a
+transaction deadlocks the pool under load.)
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from anyio import to_thread
+from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlmodel import Session as DatabaseSession
+from sqlmodel import SQLModel, create_engine
+
+from app.clock import Clock, utc_now
+from app.problems import unavailable
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+SQLITE_READERS = 4
+BUSY_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a flow works with: the session of its one transaction, and its time (UTC)."""
+
+    db: DatabaseSession
+    at: datetime
+
+
+class Database:
+    """One database. `read` and `write` run a function in a transaction of its own."""
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, wait_seconds: float = 10, clock: Clock = utc_now
+    ) -> None:
+        self.engine = create_database_engine(url, pool_size, wait_seconds)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._reading = (
+            self.engine.execution_options(read_only=True)
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        )
+        self._wait_seconds = wait_seconds
+        self._clock = clock
+        self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else pool_size)
+        self._readers = anyio.CapacityLimiter(SQLITE_READERS) if self.is_sqlite else self._writers
+        self._threads = anyio.CapacityLimiter(pool_size + SQLITE_READERS)
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a read-only transaction, in a thread."""
+        return await self._hop(self._readers, partial(self.read_here, work))
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction, in a thread; when this returns it is committed."""
+        return await self._hop(self._writers, partial(self.write_here, work))
+
+    def read_here(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a read-only transaction, in this thread."""
+        return self._transact(self._reading, work)
+
+    def write_here(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction, in this thread; when this returns it is committed."""
+        return self._transact(self.engine, work)
+
+    def _transact(self, engine: Engine, work: Callable[[Transaction], T]) -> T:
+        try:
+            with DatabaseSession(
+                engine, expire_on_commit=False, close_resets_only=False, autoflush=False
+            ) as db:
+                result = work(Transaction(db, self._clock()))
+                db.commit()
+                return result
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            log.warning("database unavailable: %s", type(error.__cause__ or error).__name__)
+            raise unavailable("The database is down or busy.") from error
+
+    async def _hop(self, limiter: anyio.CapacityLimiter, run: Callable[[], T]) -> T:
+        borrower = object()
+        try:
+            with anyio.fail_after(self._wait_seconds):
+                await limiter.acquire_on_behalf_of(borrower)
+        except TimeoutError as error:
+            raise unavailable("Too many requests wait for the database.") from error
+        try:
+            return await to_thread.run_sync(run, limiter=self._threads)
+        finally:
+            limiter.release_on_behalf_of(borrower)
+
+    async def erase_traces(self) -> None:
+        """After a deletion: let SQLite's journal forget it too. PostgreSQL's vacuum does that."""
+        if self.is_sqlite:
+            await self._hop(self._writers, self._empty_journal)
+
+    def _empty_journal(self) -> None:
+        connection = self.engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Engine:
+    """An engine with the time-outs and, on SQLite, the pragmas that make writes durable."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, pool_size=SQLITE_READERS + 1, max_overflow=0, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    milliseconds = int(wait_seconds * 1000)
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=wait_seconds,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": 3,
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
+            f"-c idle_in_transaction_session_timeout={3 * milliseconds} -c timezone=UTC",
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # Without this the driver begins transactions by itself, late, and acknowledged writes get lost.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]) -> bool:
+    """Insert a row unless one with the same unique values is there; whether it was inserted.
+
+    A concurrent insert of the same values is waited for.
+    """
+    insert = sqlite.insert if tx.db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    rows = SQLModel.metadata.tables[str(table.__tablename__)]
+    key = next(iter(rows.primary_key))
+    statement = insert(rows).values(**values).on_conflict_do_nothing().returning(key)
+    return tx.db.execute(statement).first() is not None
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC; SQLite, which knows no zones, gets it without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value

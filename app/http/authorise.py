@@ -1,0 +1,57 @@
+"""Who calls, and whether they may."""
+
+from cachetools import TTLCache
+from fastapi import Request
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from app.db import Database
+from app.keys.secret import digest, is_plausible
+from app.keys.store import Caller, Scope, find_caller
+from app.problems import FORBIDDEN, UNAUTHENTICATED, Problem
+
+# A revoked key is refused by every process after this many seconds at the latest.
+REMEMBERED_SECONDS = 2
+
+BEARER = HTTPBearer(auto_error=False, description="An API key, pfk_…")
+HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key, pfk_…")
+
+
+class KeyRing:
+    """Looks callers up by their key and remembers them, and the unknown ones, for 2 seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: TTLCache[str, Caller | None] = TTLCache(maxsize=10_000, ttl=REMEMBERED_SECONDS)
+
+    async def authorise(self, request: Request, scopes: frozenset[Scope]) -> Caller:
+        """The caller of a request; raises UNAUTHENTICATED or FORBIDDEN."""
+        caller = await self._find(_secret(request))
+        if caller is None:
+            raise _unauthenticated("This API key is not known, or it was revoked.")
+        if not any(caller.may(scope) for scope in scopes):
+            needed = " or ".join(sorted(scopes))
+            raise Problem(FORBIDDEN, f"This operation needs a key with the scope {needed}.")
+        return caller
+
+    async def _find(self, secret: str) -> Caller | None:
+        if not is_plausible(secret):
+            return None
+        known_as = digest(secret)
+        if known_as not in self._known:
+            self._known[known_as] = await self._database.read(lambda tx: find_caller(tx, known_as))
+        return self._known.get(known_as)
+
+
+def _secret(request: Request) -> str:
+    given = request.headers.get("authorization", "")
+    scheme, _, token = given.partition(" ")
+    if given and scheme.lower() != "bearer":
+        raise _unauthenticated("The Authorization header does not hold a Bearer key.")
+    secret = token.strip() or request.headers.get("x-api-key", "").strip()
+    if not secret:
+        raise _unauthenticated("The request has no API key.")
+    return secret
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(UNAUTHENTICATED, detail, headers={"WWW-Authenticate": "Bearer"})

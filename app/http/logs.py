@@ -1,0 +1,41 @@
+"""Logs as JSON lines on standard error."""
+
+import json
+import logging
+import logging.config
+from datetime import UTC, datetime
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line; what is passed as `extra={"fields": …}` becomes fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logs(level: str) -> None:
+    """Send every logger's lines of `level` (debug, info, warning, error) and above there."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"json": {"()": JsonLines}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "root": {"level": level.upper(), "handlers": ["stderr"]},
+            # One line a request is the middleware's; the migrations' chatter is nobody's.
+            "loggers": {
+                "uvicorn.access": {"level": "CRITICAL"},
+                "alembic": {"level": "WARNING"},
+            },
+        }
+    )

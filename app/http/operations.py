@@ -1,0 +1,45 @@
+"""The routes that need no key: is it alive, is it ready, and the documentation."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+
+from app.http.service import ServiceHere
+from app.problems import unavailable
+from app.schema import current_revision, newest_revision
+from app.wire import Out
+
+operations = APIRouter(tags=["operations"])
+
+DOCS_FILES = "/docs/files"
+
+
+class Health(Out):
+    status: str
+
+
+@operations.get("/livez", operation_id="live")
+async def live() -> Health:
+    """Say that the process runs. Never touches the database."""
+    return Health(status="alive")
+
+
+@operations.get("/readyz", operation_id="ready")
+async def ready(service: ServiceHere) -> Health:
+    """Say that the service can answer: the database is there, and its schema is the newest."""
+    reached = await service.database.read(lambda tx: current_revision(tx.db.connection()))
+    if reached != newest_revision():
+        raise unavailable("The database needs 'prospect-fit migrate'.", retry_after=10)
+    return Health(status="ready")
+
+
+@operations.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """Show the API in a browser, from files that come with an installed package."""
+    root = request.scope.get("root_path", "")
+    return get_swagger_ui_html(
+        openapi_url=f"{root}/openapi.json",
+        title="Prospect Fit",
+        swagger_js_url=f"{root}{DOCS_FILES}/swagger-ui-bundle.js",
+        swagger_css_url=f"{root}{DOCS_FILES}/swagger-ui.css",
+        swagger_favicon_url=f"{root}{DOCS_FILES}/favicon.png",
+    )

@@ -1,0 +1,59 @@
+"""Keyset pages: `{items, next}`, with `next` an absolute address in the body."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Request
+from pydantic import Field
+
+from app.problems import Problem, invalid_field
+from app.wire import In, Out
+
+T = TypeVar("T")
+
+
+class PageQuery(In):
+    """Which page of a list. A list refuses a query parameter that it does not know."""
+
+    limit: Annotated[int, Field(ge=1, le=200, description="at most this many items")] = 50
+    after: Annotated[str | None, Field(max_length=500, description="from the address in `next`")] = None
+
+
+class Page(Out, Generic[T]):
+    """A page of a list."""
+
+    items: list[T]
+    next: Annotated[str | None, Field(description="the next page's absolute address; null on the last")]
+
+
+def position_after(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
+    """The position in a cursor, one value for each type; raises INVALID_REQUEST."""
+    if cursor is None:
+        return None
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
+        if type(values) is not list or len(values) != len(types):
+            raise _foreign()
+        return tuple(read(value) for read, value in zip(types, values, strict=True))
+    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
+        raise _foreign() from None
+
+
+def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequence[Any]) -> str | None:
+    """The address of the page after `position`, the last of `found`; None if there is none.
+
+    `found` was read with one item more than the page shows.
+    """
+    if len(found) <= limit:
+        return None
+    cursor = base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
+    return str(request.url.include_query_params(after=cursor))
+
+
+def _foreign() -> Problem:
+    return invalid_field(
+        "/after", "invalid", "send the value from the address in 'next', or nothing", "query"
+    )

@@ -1,0 +1,136 @@
+"""Every failure as `application/problem+json` (RFC 9457)."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field
+from starlette.exceptions import HTTPException
+
+from app.problems import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TYPE,
+    FieldError,
+    Kind,
+    Problem,
+    Where,
+    invalid,
+)
+from app.scoring import Flawed, pointer
+from app.wire import Out
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+LONGEST_POINTER = 200
+
+
+class FieldErrorOut(Out):
+    """One field that cannot be used."""
+
+    where: Literal["body", "path", "query", "header"]
+    pointer: Annotated[str, Field(description="JSON pointer; '' is the whole", examples=["/ratings/budget"])]
+    code: Annotated[str, Field(description="stable, for programs", examples=["unknown_question"])]
+    detail: str
+
+
+class ProblemOut(Out):
+    """A failure: what went wrong, where, and what to do."""
+
+    type: Annotated[str, Field(description="stable, for programs", examples=[TYPE + "invalid-request"])]
+    title: str
+    status: int
+    detail: str
+    remedy: str
+    errors: list[FieldErrorOut]
+    request_id: str | None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {
+        "description": "A problem",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+    }
+    for code in ("4XX", "5XX")
+}
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Let every exception end as a problem."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(Flawed, _on_flawed)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def problem_response(request: Request, problem: Problem) -> Response:
+    """The response that tells of a problem."""
+    out = ProblemOut(
+        type=problem.kind.type,
+        title=problem.kind.title,
+        status=problem.kind.status,
+        detail=problem.detail,
+        remedy=problem.kind.remedy,
+        errors=[
+            FieldErrorOut(
+                where=error.where,
+                pointer=error.pointer[:LONGEST_POINTER],
+                code=error.code,
+                detail=error.detail,
+            )
+            for error in problem.errors[:MOST_ERRORS]
+        ],
+        request_id=getattr(request.state, "request_id", None),
+    )
+    return Response(out.model_dump_json(), problem.kind.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def internal_error(request: Request) -> Response:
+    """What a caller is told of a failure that nobody foresaw."""
+    return problem_response(request, Problem(INTERNAL_ERROR, "The failure was logged."))
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    return problem_response(request, cast("Problem", error))
+
+
+async def _on_flawed(request: Request, error: Exception) -> Response:
+    return problem_response(request, invalid(cast("Flawed", error).flaws))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    errors = _field_errors(cast("RequestValidationError", error).errors())
+    first = errors[0]
+    detail = f"{first.where} {first.pointer or '/'}: {first.detail}"
+    return problem_response(request, Problem(INVALID_REQUEST, detail[:500], errors))
+
+
+def _field_errors(found: Iterable[Any]) -> list[FieldError]:
+    errors = []
+    for error in found:
+        where, *parts = error["loc"]
+        known = where if where in ("body", "path", "query", "header") else "body"
+        code = "unknown_field" if error["type"] == "extra_forbidden" else error["type"]
+        errors.append(FieldError(cast("Where", known), pointer(*parts), code, _plain(error["msg"])))
+    return errors
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's own failures: no route, a method that the route does not take."""
+    failure = cast("HTTPException", error)
+    kind = _KINDS.get(failure.status_code)
+    if kind is None:
+        return internal_error(request)
+    detail = HTTPStatus(failure.status_code).description or kind.title
+    return problem_response(request, Problem(kind, detail, headers=failure.headers))
+
+
+_KINDS: dict[int, Kind] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}

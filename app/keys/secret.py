@@ -1,0 +1,44 @@
+"""The text of a key: `pfk_`, 32 random characters, and 6 that check them.
+
+The checksum lets a mistyped key be refused, and a leaked one be found by a scanner, without a look-up.
+"""
+
+import hashlib
+import secrets
+import string
+from zlib import crc32
+
+PREFIX = "pfk_"
+ALPHABET = string.digits + string.ascii_letters
+RANDOM_CHARACTERS = 32
+CHECK_CHARACTERS = 6
+SHOWN_CHARACTERS = 10
+
+
+def new_secret() -> str:
+    """A new key of 190 random bits."""
+    random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS))
+    return PREFIX + random + _checksum(random)
+
+
+def is_plausible(secret: str) -> bool:
+    """False for a `pfk_` key whose checksum is wrong; an operator's own key has none."""
+    if not secret.startswith(PREFIX):
+        return True
+    body = secret.removeprefix(PREFIX)
+    random, check = body[:-CHECK_CHARACTERS], body[-CHECK_CHARACTERS:]
+    return len(random) == RANDOM_CHARACTERS and check == _checksum(random)
+
+
+def digest(secret: str) -> str:
+    """What is stored of a key: SHA-256 in hex. It needs no salt, since a key is no guessable word."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checksum(random: str) -> str:
+    number = crc32(random.encode())
+    characters = []
+    for _ in range(CHECK_CHARACTERS):
+        number, rest = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[rest])
+    return "".join(characters)

@@ -1,0 +1,77 @@
+"""The only wiring: settings in, application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from app.api import fits, keys, prospects, question_sets, scoring, sessions
+from app.clock import Clock, utc_now
+from app.db import Database
+from app.http.authorise import KeyRing
+from app.http.logs import configure_logs
+from app.http.middleware import RequestLog
+from app.http.operations import DOCS_FILES, operations
+from app.http.problem_responses import add_problem_handlers
+from app.http.service import Service
+from app.openapi import describe
+from app.question_sets.plans import Plans
+from app.settings import Settings
+
+ROUTERS = (
+    scoring.scoring,
+    sessions.writing,
+    sessions.reading,
+    prospects.writing,
+    prospects.reading,
+    fits.reading,
+    question_sets.reading,
+    keys.managing,
+    operations,
+)
+
+
+def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
+    """The database that the settings name."""
+    return Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.pool_size,
+        wait_seconds=settings.wait_seconds,
+        clock=clock,
+    )
+
+
+def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
+    """The application. Its database has to be migrated: `prospect-fit serve` sees to that."""
+    database = open_database(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        database.close()
+
+    app = FastAPI(
+        title="Prospect Fit",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = Service(
+        settings, database, Plans(database, settings.default_question_set), KeyRing(database)
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount(DOCS_FILES, StaticFiles(packages=[("fastapi_offline", "static")]))
+    app.add_middleware(RequestLog)
+    add_problem_handlers(app)
+    describe(app)
+    return app
+
+
+def served() -> FastAPI:
+    """The application of one serving process, from the environment."""
+    settings = Settings()
+    configure_logs(settings.log_level)
+    return create_app(settings)

@@ -1,0 +1,141 @@
+"""The catalogue of errors: every failure that a caller can see is one of these."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.scoring import Flaw
+
+TYPE = "urn:prospect-fit:problem:"
+Where = Literal["body", "path", "query", "header"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem. Its slug never changes; `remedy` says what the caller can do."""
+
+    slug: str
+    status: int
+    title: str
+    remedy: str
+
+    @property
+    def type(self) -> str:
+        """The stable URI of RFC 9457."""
+        return TYPE + self.slug
+
+
+MALFORMED_BODY = Kind(
+    "malformed-body", 400, "The body is not acceptable JSON.",
+    "Send one JSON object in UTF-8 as RFC 8259 has it: no repeated names, no NaN, no NUL character.",
+)  # fmt: skip
+UNAUTHENTICATED = Kind(
+    "unauthenticated", 401, "A valid API key is needed.",
+    "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' makes a key.",
+)  # fmt: skip
+FORBIDDEN = Kind(
+    "forbidden", 403, "The API key lacks the scope of this operation.",
+    "Use a key with that scope, or one with the scope admin.",
+)  # fmt: skip
+NOT_FOUND = Kind(
+    "not-found", 404, "There is nothing at this address.",
+    "Check the address; /docs lists the operations.",
+)  # fmt: skip
+METHOD_NOT_ALLOWED = Kind(
+    "method-not-allowed", 405, "This address does not take that method.",
+    "Use a method that the Allow header names.",
+)  # fmt: skip
+LINK_TAKEN = Kind(
+    "link-taken", 409, "That link belongs to another prospect.",
+    "Use that prospect, or merge the two.",
+)  # fmt: skip
+SESSION_IS_OPEN = Kind(
+    "session-is-open", 409, "An open session is in the way.",
+    "Continue the session that is named, or close it with an outcome.",
+)  # fmt: skip
+SESSION_IS_CLOSED = Kind(
+    "session-is-closed", 409, "The session is closed.",
+    "Open a new session for the prospect.",
+)  # fmt: skip
+STALE_REVISION = Kind(
+    "stale-revision", 412, "It has changed since the revision you sent.",
+    "Read it again, look at what changed, and send the new revision.",
+)  # fmt: skip
+BODY_TOO_LARGE = Kind(
+    "body-too-large", 413, "The body is too large.",
+    "Send less at a time; the limit is the setting PROSPECT_FIT_MAX_BODY_BYTES.",
+)  # fmt: skip
+UNSUPPORTED_MEDIA_TYPE = Kind(
+    "unsupported-media-type", 415, "The body must be declared as JSON.",
+    "Add the header 'Content-Type: application/json'; with curl: -H 'Content-Type: application/json'.",
+)  # fmt: skip
+INVALID_REQUEST = Kind(
+    "invalid-request", 422, "Something in the request cannot be used.",
+    "Correct every field that 'errors' names and send the request again; nothing was written.",
+)  # fmt: skip
+REVISION_REQUIRED = Kind(
+    "revision-required", 428, "A decision needs the revision it is made on.",
+    "Send the session's 'revision' in the body, or as If-Match.",
+)  # fmt: skip
+INTERNAL_ERROR = Kind(
+    "internal-error", 500, "The service failed.",
+    "Nothing was written. Try again, and tell the operator the request_id if it stays.",
+)  # fmt: skip
+UNAVAILABLE = Kind(
+    "unavailable", 503, "The database does not answer in time.",
+    "Nothing was written. Try again after the seconds that Retry-After names.",
+)  # fmt: skip
+
+CATALOGUE: tuple[Kind, ...] = tuple(
+    sorted((kind for kind in globals().values() if isinstance(kind, Kind)), key=lambda k: k.status)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field that cannot be used; `code` is stable, `detail` is for people."""
+
+    where: Where
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(Exception):
+    """A failure to tell the caller; `detail` never repeats what was sent."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{kind.slug}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+
+def invalid(flaws: Iterable[Flaw], where: Where = "body") -> Problem:
+    """An INVALID_REQUEST problem from what reading found wrong; the edge makes it of `Flawed`."""
+    errors = [FieldError(where, flaw.pointer, flaw.kind, flaw.detail) for flaw in flaws]
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Problem(INVALID_REQUEST, f"{first.pointer or '/'}: {first.detail}{more}", errors)
+
+
+def invalid_field(pointer: str, code: str, detail: str, where: Where = "body") -> Problem:
+    """An INVALID_REQUEST problem for one field."""
+    return invalid([Flaw(pointer, detail, code)], where)
+
+
+def missing(what: str) -> Problem:
+    """A NOT_FOUND problem: "there is no {what}"."""
+    return Problem(NOT_FOUND, f"There is no {what}.")
+
+
+def unavailable(detail: str, retry_after: int = 2) -> Problem:
+    """An UNAVAILABLE problem; `retry_after` is in seconds."""
+    return Problem(UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})

@@ -1,0 +1,1 @@
+"""Prospects and their links: records only, no scores."""

@@ -1,0 +1,202 @@
+"""Prospects and links: find, create, change, merge and erase. What a score makes of it is not here."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, delete, select, update
+
+from app.clock import new_id
+from app.db import Transaction, insert_if_new
+from app.problems import LINK_TAKEN, STALE_REVISION, Problem, invalid_field, missing
+from app.prospects.tables import Prospect, ProspectLink
+from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, prospect_out
+
+MOST_LINKS = 50
+MOST_ATTRIBUTES = 200
+
+
+def find(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
+    """The prospect of that id, locked for a change if asked; raises NOT_FOUND."""
+    statement = select(Prospect).where(Prospect.id == prospect_id)
+    found = tx.db.exec(statement.with_for_update() if lock else statement).one_or_none()
+    if found is None:
+        raise missing("prospect of that id")
+    return found
+
+
+def find_linked(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:
+    """The prospect that another system knows by `link`, locked for a change if asked."""
+    statement = (
+        select(Prospect)
+        .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
+        .where(ProspectLink.source == link.source, ProspectLink.external_id == link.external_id)
+    )
+    statement = statement.with_for_update(of=Prospect) if lock else statement
+    return tx.db.exec(statement).one_or_none()
+
+
+def require_linked(tx: Transaction, link: Link) -> Prospect:
+    """The prospect behind a link; raises NOT_FOUND."""
+    found = find_linked(tx, link)
+    if found is None:
+        raise missing("prospect with that source and external id")
+    return found
+
+
+def find_ids(tx: Transaction, links: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """The prospect behind each (source, external id) that is known."""
+    statement = select(ProspectLink).where(
+        col(ProspectLink.external_id).in_([external_id for _, external_id in links])
+    )
+    found = {(link.source, link.external_id): link.prospect_id for link in tx.db.exec(statement)}
+    return {link: found[link] for link in links if link in found}
+
+
+def create(tx: Transaction, new: NewProspect) -> Prospect:
+    """A new prospect with its links; raises LINK_TAKEN."""
+    prospect = _insert(tx, new.name, new.attributes)
+    for link in new.links:
+        add_link(tx, prospect, link)
+    return prospect
+
+
+def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
+    """The prospect behind `link`, created or changed and locked; whether created, whether changed."""
+    while True:
+        found = find_linked(tx, link, lock=True)
+        if found:
+            return found, False, apply(tx, found, change)
+        created = _insert(tx, change.name, change.attributes)
+        values = _link_values(tx, created, link)
+        if insert_if_new(tx, ProspectLink, values):
+            return created, True, True
+        # Somebody else created it meanwhile: theirs is the prospect.
+        tx.db.delete(created)
+        tx.db.flush()
+
+
+def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
+    """Change a locked prospect; whether anything changed. Raises STALE_REVISION."""
+    if change.revision is not None and change.revision != prospect.revision:
+        raise Problem(STALE_REVISION, f"The prospect is at revision {prospect.revision}.")
+    name = change.name if change.renames else prospect.name
+    attributes = _merged(prospect.attributes, change.attributes)
+    if (name, attributes) == (prospect.name, prospect.attributes):
+        return False
+    prospect.name, prospect.searchable, prospect.attributes = name, _searchable(name), attributes
+    touch(tx, prospect)
+    return True
+
+
+def add_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
+    """Link a prospect; whether the link is new. Raises LINK_TAKEN if another one has it."""
+    if insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
+        if len(links_of(tx, [prospect.id])[prospect.id]) > MOST_LINKS:
+            raise invalid_field("", "too_long", f"a prospect has at most {MOST_LINKS} links")
+        return True
+    owner = require_linked(tx, link)
+    if owner.id != prospect.id:
+        raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
+    return False
+
+
+def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: str) -> None:
+    """Take a link away; raises NOT_FOUND."""
+    removed = tx.db.exec(
+        delete(ProspectLink).where(
+            col(ProspectLink.prospect_id) == prospect.id,
+            col(ProspectLink.source) == source,
+            col(ProspectLink.external_id) == external_id,
+        )
+    )
+    if removed.rowcount == 0:
+        raise missing("such link of this prospect")
+    touch(tx, prospect)
+
+
+def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
+    """Give `kept` the links of `other` and the attributes it lacks, and erase `other`.
+
+    Both are locked. Sessions are moved before; what `kept` knows goes before what `other` says.
+    """
+    tx.db.exec(
+        update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=kept.id)
+    )
+    kept.name = kept.name or other.name
+    kept.searchable = _searchable(kept.name)
+    kept.attributes = {**other.attributes, **kept.attributes}
+    touch(tx, kept)
+    erase(tx, other)
+
+
+def erase(tx: Transaction, prospect: Prospect) -> None:
+    """Delete a prospect with everything that is stored of it."""
+    tx.db.exec(delete(Prospect).where(col(Prospect.id) == prospect.id))
+    tx.db.expunge(prospect)
+
+
+def touch(tx: Transaction, prospect: Prospect) -> None:
+    """Write a changed prospect as its next revision."""
+    prospect.revision += 1
+    prospect.updated_at = tx.at
+    tx.db.add(prospect)
+    tx.db.flush()
+
+
+def show(tx: Transaction, prospect: Prospect) -> ProspectOut:
+    """The prospect as the caller sees it."""
+    return show_all(tx, [prospect])[0]
+
+
+def show_all(tx: Transaction, prospects: Sequence[Prospect]) -> list[ProspectOut]:
+    """The prospects as the caller sees them, with one look-up of their links."""
+    links = links_of(tx, [prospect.id for prospect in prospects])
+    return [prospect_out(prospect, links[prospect.id]) for prospect in prospects]
+
+
+def links_of(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, list[ProspectLink]]:
+    """The links of every prospect named, oldest first."""
+    links: dict[UUID, list[ProspectLink]] = {prospect_id: [] for prospect_id in ids}
+    statement = (
+        select(ProspectLink)
+        .where(col(ProspectLink.prospect_id).in_(list(links)))
+        .order_by(col(ProspectLink.linked_at), col(ProspectLink.source), col(ProspectLink.external_id))
+    )
+    for link in tx.db.exec(statement):
+        links[link.prospect_id].append(link)
+    return links
+
+
+def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
+    prospect = Prospect(
+        id=new_id(),
+        name=name,
+        searchable=_searchable(name),
+        attributes=_merged({}, attributes),
+        created_at=tx.at,
+        updated_at=tx.at,
+    )
+    tx.db.add(prospect)
+    tx.db.flush()
+    return prospect
+
+
+def _merged(known: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {k: v for k, v in {**known, **sent}.items() if v is not None}
+    if len(merged) > MOST_ATTRIBUTES:
+        raise invalid_field("/attributes", "too_long", f"a prospect has at most {MOST_ATTRIBUTES} attributes")
+    return merged
+
+
+def _link_values(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]:
+    return {
+        "source": link.source,
+        "external_id": link.external_id,
+        "prospect_id": prospect.id,
+        "linked_at": tx.at,
+    }
+
+
+def _searchable(name: str | None) -> str:
+    return (name or "").casefold()

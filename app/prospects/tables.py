@@ -1,0 +1,38 @@
+"""What is stored of a prospect."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import JSON, Column, Field, Index, SQLModel
+
+from app.db import UtcDateTime
+
+
+class Prospect(SQLModel, table=True):
+    """`searchable` is the name case-folded; attributes are as the CRM sent them."""
+
+    __tablename__ = "prospect"
+
+    id: UUID = Field(primary_key=True)
+    name: str | None = None
+    searchable: str = ""
+    attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    revision: int = 1
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ProspectLink(SQLModel, table=True):
+    """How another system knows the prospect."""
+
+    __tablename__ = "prospect_link"
+    __table_args__ = (
+        Index("ix_prospect_link_prospect_id", "prospect_id"),
+        Index("ix_prospect_link_external_id", "external_id"),
+    )
+
+    source: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    prospect_id: UUID = Field(foreign_key="prospect.id", ondelete="CASCADE")
+    linked_at: datetime = Field(sa_type=UtcDateTime)

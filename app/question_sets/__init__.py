@@ -1,0 +1,1 @@
+"""Question sets as published: numbered, immutable versions."""

@@ -1,0 +1,54 @@
+"""The schema: bring it to the newest migration, safely when several processes start at once."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.db import Database
+
+PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
+MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number will do that nothing else locks
+
+
+def migrate(database: Database) -> str:
+    """Run every migration that is missing, in one transaction; returns the revision reached."""
+    with database.engine.connect() as connection:
+        if database.is_sqlite:
+            # Rebuilding a table with foreign keys on would delete the rows that refer to it.
+            connection.connection.dbapi_connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]
+        try:
+            with connection.begin():
+                _lock(connection)
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        finally:
+            connection.invalidate()
+    return newest_revision()
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision that the database is at; None before the first migration."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The revision that this version of the service needs."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None, "there is at least one migration"
+    return newest
+
+
+def _config() -> Config:
+    return Config(toml_file=PYPROJECT)
+
+
+def _lock(connection: Connection) -> None:
+    """One process migrates, the others wait; BEGIN IMMEDIATE is SQLite's lock already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})

@@ -1,0 +1,69 @@
+"""Answers to the questions of one set, as a person gave them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from app.scoring.flaws import Flaw, Flawed, pointer
+from app.scoring.question_set import QuestionSet
+
+State = Literal["rated", "not_applicable", "unknown"]
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 4.0 is 4."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Rating = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`rating` is on the set's scale when `state` is rated, and None otherwise."""
+
+    state: State
+    rating: int | None = None
+
+
+UNKNOWN = Answer("unknown")
+Answers = Mapping[str, Answer]
+
+
+def read_answers(question_set: QuestionSet, sent: Iterable[tuple[str, str, Answer]]) -> dict[str, Answer]:
+    """Check answers against their set; `sent` gives for each its JSON pointer, question and answer.
+
+    Raises `Flawed` for an unknown question, a question answered twice and a rating that is off the
+    scale, missing or sent beside a state that has none.
+    """
+    known = {question.key for step in question_set.steps for question in step.questions}
+    answers: dict[str, Answer] = {}
+    flaws: list[Flaw] = []
+    for at, key, answer in sent:
+        if key not in known:
+            flaws.append(Flaw(at, f"{question_set.key} has no question of that key", "unknown_question"))
+        elif key in answers:
+            flaws.append(Flaw(at, "that question is answered twice: send one answer", "repeated"))
+        elif wrong := _wrong_rating(question_set, answer):
+            flaws.append(Flaw(at, wrong, "off_scale"))
+        else:
+            answers[key] = answer
+    if flaws:
+        raise Flawed(flaws)
+    return answers
+
+
+def _wrong_rating(question_set: QuestionSet, answer: Answer) -> str | None:
+    scale = question_set.scale
+    if answer.state != "rated":
+        return None if answer.rating is None else f"{answer.state} has no rating: send either"
+    if answer.rating is None or not scale.min <= answer.rating <= scale.max:
+        return f"send a rating, an integer from {scale.min} to {scale.max}"
+    return None
+
+
+def ratings_sent(ratings: Mapping[str, int], at: str = "/ratings") -> list[tuple[str, str, Answer]]:
+    """A map of ratings in the form that `read_answers` takes."""
+    return [(at + pointer(key), key, Answer("rated", rating)) for key, rating in ratings.items()]

@@ -1,0 +1,133 @@
+"""A question set made ready for scoring: built once per version, looked up for every score."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.scoring.answers import Answers
+from app.scoring.attributes import Attributes, applies, rating_by_rule
+from app.scoring.question_set import Question, QuestionSet, Step
+from app.scoring.result import NextQuestion, RatedBy, Reason
+from app.scoring.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one question that applies stands. `rating` is there exactly when it is rated."""
+
+    step: Step
+    question: Question
+    state: Literal["rated", "open", "not_applicable"]
+    rating: int | None = None
+    rated_by: RatedBy | None = None
+    answered_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Questions that are added up together, and their sum."""
+
+    standings: list[Standing]
+    tally: Tally
+
+    def open(self) -> list[Standing]:
+        """Those without a rating."""
+        return [s for s in self.standings if s.state == "open"]
+
+
+class Plan:
+    """A question set with the lines of its scores prepared; `name` is `key@version`."""
+
+    def __init__(self, question_set: QuestionSet, name: str) -> None:
+        self.question_set = question_set
+        self.name = name
+        self.asked = [(s, q) for s in question_set.steps for q in s.questions]
+        self._reasons: dict[tuple[str, int, RatedBy, int], Reason] = {}
+        self._to_ask: dict[tuple[str, bool, float | None], NextQuestion] = {}
+
+    def stand(self, answers: Answers, attributes: Attributes) -> list[Standing]:
+        """Every question that applies to a prospect with these attributes, in the set's order."""
+        return [
+            _stand(step, question, answers, attributes)
+            for step, question in self.asked
+            if not question.ask_when or applies(question, attributes)
+        ]
+
+    def group(self, standings: list[Standing]) -> Group:
+        """These questions with what they add up to."""
+        scale = self.question_set.scale
+        rated = [(s.question.weight, s.rating) for s in standings if s.rating is not None]
+        opened = [s.question.weight for s in standings if s.state == "open"]
+        skipped = [s.question.weight for s in standings if s.state == "not_applicable"]
+        tally = Tally(
+            scale,
+            rated_weight=sum(weight for weight, _ in rated),
+            open_weight=sum(opened),
+            skipped_weight=sum(skipped),
+            earned=sum(weight * (rating - scale.min) for weight, rating in rated),
+            rated=len(rated),
+            open=len(opened),
+            not_applicable=len(skipped),
+        )
+        return Group(standings, tally)
+
+    def by_dimension(self, scored: list[Standing]) -> list[Group]:
+        """The scored questions of every dimension, in the set's order."""
+        groups: dict[str, list[Standing]] = {d.key: [] for d in self.question_set.dimensions}
+        for standing in scored:
+            groups[standing.question.dimension].append(standing)
+        return [self.group(standings) for standings in groups.values()]
+
+    def by_step(self, standings: list[Standing]) -> list[tuple[Step, Group]]:
+        """The questions of every step, gated ones too."""
+        return [
+            (step, self.group([s for s in standings if s.step is step])) for step in self.question_set.steps
+        ]
+
+    def reason(self, standing: Standing, points: int) -> Reason:
+        """The line that says what a rated question gained or cost."""
+        assert standing.rating is not None
+        assert standing.rated_by is not None
+        key = (standing.question.key, standing.rating, standing.rated_by, points)
+        if key not in self._reasons:
+            self._reasons[key] = Reason(
+                question=standing.question.key,
+                text=standing.question.text,
+                step=standing.step.key,
+                dimension=standing.question.dimension,
+                rating=standing.rating,
+                rated_by=standing.rated_by,
+                points=points,
+            )
+        return self._reasons[key]
+
+    def to_ask(self, standing: Standing, closes: float | None) -> NextQuestion:
+        """The line that proposes an open question."""
+        question = standing.question
+        key = (question.key, standing.answered_unknown, closes)
+        if key not in self._to_ask:
+            self._to_ask[key] = NextQuestion(
+                question=question.key,
+                text=question.text,
+                guidance=question.guidance,
+                step=standing.step.key,
+                dimension=question.dimension,
+                anchors=question.anchors,
+                must_reach=question.must_reach,
+                closes=closes,
+                ask_again=standing.answered_unknown,
+            )
+        return self._to_ask[key]
+
+
+def _stand(step: Step, question: Question, answers: Answers, attributes: Attributes) -> Standing:
+    """A person's word goes before a rule's; unknown is scored exactly as absent."""
+    answer = answers.get(question.key)
+    if answer and answer.state == "not_applicable":
+        return Standing(step, question, "not_applicable")
+    if answer and answer.state == "rated":
+        return Standing(step, question, "rated", answer.rating, "person")
+    if question.rate_from:
+        rating = rating_by_rule(question.rate_from, attributes)
+        if rating is not None:
+            return Standing(step, question, "rated", rating, "rule")
+    return Standing(step, question, "open", answered_unknown=answer is not None)

@@ -1,0 +1,142 @@
+"""The definition of a question set: its shape. What must hold between its parts is in `rules.py`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME = r"^[a-z][a-z0-9_]{0,47}$"
+SET_KEY = r"^[a-z][a-z0-9-]{0,63}$"
+
+Name = Annotated[str, Field(pattern=NAME)]
+SetKey = Annotated[str, Field(pattern=SET_KEY)]
+Title = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+Number = Annotated[int | float, Field(allow_inf_nan=False)]
+Value = str | bool | Number
+AttributeType = Literal["number", "text", "boolean"]
+IfMissed = Literal["no_fit", "mixed"]
+
+
+class Part(BaseModel):
+    """Every part of a definition: immutable, exact types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RatingText(Part):
+    """What a rating means: a label of the scale, or the anchor of one question."""
+
+    rating: int
+    text: Text
+
+
+class Scale(Part):
+    """The ratings a question can get: the integers min..max."""
+
+    min: Annotated[int, Field(ge=-100, le=100)] = 1
+    max: Annotated[int, Field(ge=-100, le=100)] = 5
+    labels: list[RatingText] = []
+
+
+class Dimension(Part):
+    """What questions inform; in a reciprocal set, a side."""
+
+    key: Name
+    title: Title
+
+
+class Thresholds(Part):
+    """Where a unit's estimate, 0..100, means a fit or no fit."""
+
+    fit_at: Percent
+    no_fit_below: Percent
+
+
+class Grade(Part):
+    """A name for estimates of `at` or more, up to the next grade."""
+
+    at: Annotated[int, Field(ge=0, le=100)]
+    grade: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class Condition(Part):
+    """What has to hold of one attribute; of several operators, all of them."""
+
+    equals: Value | None = None
+    in_: Annotated[list[Value] | None, Field(alias="in", min_length=1)] = None
+    not_in: Annotated[list[Value] | None, Field(min_length=1)] = None
+    at_least: Number | None = None
+    below: Number | None = None
+    exists: bool | None = None
+
+
+class Band(Part):
+    """The rating of numbers under `below`, from the band before on; the last band has no `below`."""
+
+    below: Number | None = None
+    rating: int
+
+
+class ValueRating(Part):
+    """The rating of one value."""
+
+    equals: str | bool
+    rating: int
+
+
+class RateFrom(Part):
+    """A rule that rates a question from an attribute: bands of a number, or values."""
+
+    attribute: Name
+    bands: Annotated[list[Band] | None, Field(min_length=1)] = None
+    values: Annotated[list[ValueRating] | None, Field(min_length=1)] = None
+    otherwise: int | None = None
+
+
+class Question(Part):
+    """One question.
+
+    Weight 0 is asked and recorded, not scored. A rating under `must_reach` knocks out
+    (`if_missed: no_fit`) or only bars a fit (`mixed`).
+    """
+
+    key: Name
+    text: Text
+    guidance: Text | None = None
+    dimension: Name
+    weight: Annotated[int, Field(ge=0, le=100)] = 1
+    anchors: list[RatingText] = []
+    must_reach: int | None = None
+    if_missed: IfMissed = "no_fit"
+    ask_when: dict[Name, Condition] = {}
+    rate_from: RateFrom | None = None
+
+
+class Step(Part):
+    """An ordered group of questions. A gated step follows the decision to pursue and is not scored."""
+
+    key: Name
+    title: Title
+    gated: bool = False
+    questions: Annotated[list[Question], Field(min_length=1, max_length=500)]
+
+
+class QuestionSet(Part):
+    """A whole question set, as in a YAML file and as published."""
+
+    key: SetKey
+    title: Title
+    description: Annotated[str, Field(max_length=4000)] = ""
+    subject: Literal["prospect", "own_company", "person"] = "prospect"
+    scale: Scale = Scale()
+    combine: Literal["reciprocal", "weighted"]
+    dimensions: Annotated[list[Dimension], Field(min_length=1, max_length=50)]
+    thresholds: Thresholds | None = None
+    grades: list[Grade] = []
+    attributes: dict[Name, AttributeType] = {}
+    steps: Annotated[list[Step], Field(min_length=1, max_length=50)]
+
+    def canonical(self) -> dict[str, Any]:
+        """The definition as JSON values with defaults filled in and nothing absent spelt out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

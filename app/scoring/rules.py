@@ -1,0 +1,209 @@
+"""Reading a definition: what must hold between the parts of a question set."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from app.scoring.flaws import Flaw, Flawed, pointer
+from app.scoring.question_set import (
+    AttributeType,
+    Condition,
+    Question,
+    QuestionSet,
+    RateFrom,
+    RatingText,
+    Scale,
+    Value,
+)
+
+T = TypeVar("T")
+Place = tuple[str | int, ...]
+
+# 100·D·Σw is the largest integer the scoring plan forms; it has to fit 32 bits in every SQL engine.
+LARGEST_TOTAL = 2**31
+# What an answer, a prospect or a result already calls by that name in a flat form.
+RESERVED = frozenset(
+    {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
+)
+
+
+def read_question_set(data: Any) -> QuestionSet:
+    """Validate `data`, the JSON values of a definition; raises `Flawed` with every flaw found."""
+    try:
+        question_set = QuestionSet.model_validate(data)
+    except ValidationError as error:
+        raise Flawed(shape_flaws(error)) from None
+    flaws = [Flaw(pointer(*place), detail) for place, detail in _broken_rules(question_set)]
+    if flaws:
+        raise Flawed(flaws)
+    return question_set
+
+
+def shape_flaws(error: ValidationError) -> list[Flaw]:
+    """Pydantic's findings as flaws, without the input they were found in."""
+    return [
+        Flaw(pointer(*found["loc"]), found["msg"])
+        for found in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+
+
+def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
+    yield from _names(qs)
+    yield from _scale(qs.scale)
+    yield from _combining(qs)
+    yield from _cuts(qs)
+    for step_place, step in _numbered(("steps",), qs.steps):
+        for place, question in _numbered((*step_place, "questions"), step.questions):
+            yield from _question(qs, question, place)
+            if step.gated and question.must_reach is not None:
+                yield (*place, "must_reach"), "a gated step is not scored: take must_reach away"
+
+
+def _numbered(at: Place, items: Sequence[T]) -> Iterator[tuple[Place, T]]:
+    for index, item in enumerate(items):
+        yield (*at, index), item
+
+
+def _names(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
+    """Keys are unique where they are used, questions and attributes share one namespace."""
+    dimensions = [((*at, "key"), d.key) for at, d in _numbered(("dimensions",), qs.dimensions)]
+    steps = [((*at, "key"), step.key) for at, step in _numbered(("steps",), qs.steps)]
+    columns: list[tuple[Place, str]] = [(("attributes", name), name) for name in qs.attributes]
+    for at, step in _numbered(("steps",), qs.steps):
+        columns += [((*place, "key"), q.key) for place, q in _numbered((*at, "questions"), step.questions)]
+    for named in (dimensions, steps, columns):
+        yield from _repeated(named)
+    for place, name in columns:
+        if name in RESERVED:
+            yield place, f"'{name}' has a meaning of its own next to the answers: choose another"
+
+
+def _repeated(named: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, str]]:
+    seen: Counter[Any] = Counter()
+    for place, name in named:
+        seen[name] += 1
+        if seen[name] == 2:
+            yield place, f"'{name}' is used twice: each may be used once"
+
+
+def _scale(scale: Scale) -> Iterator[tuple[Place, str]]:
+    if scale.min >= scale.max:
+        yield ("scale", "max"), "max must be greater than min"
+    yield from _ratings(scale, scale.labels, ("scale", "labels"))
+
+
+def _ratings(scale: Scale, texts: list[RatingText], at: Place) -> Iterator[tuple[Place, str]]:
+    rated = [((*place, "rating"), text.rating) for place, text in _numbered(at, texts)]
+    yield from _repeated(rated)
+    for place, rating in rated:
+        yield from _on_scale(scale, rating, place)
+
+
+def _on_scale(scale: Scale, rating: int | None, at: Place) -> Iterator[tuple[Place, str]]:
+    if rating is not None and not scale.min <= rating <= scale.max:
+        yield at, f"a rating is from {scale.min} to {scale.max}"
+
+
+def _combining(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
+    if qs.combine == "reciprocal" and len(qs.dimensions) != 2:
+        yield ("dimensions",), "a reciprocal set has exactly two dimensions, its sides"
+    weights: Counter[str] = Counter()
+    for step in qs.steps:
+        if not step.gated:
+            for question in step.questions:
+                weights[question.dimension] += question.weight
+    for place, dimension in _numbered(("dimensions",), qs.dimensions):
+        if qs.combine == "reciprocal" and weights[dimension.key] == 0:
+            yield place, "a side needs a question with a weight in a step that is not gated"
+    if qs.combine == "weighted" and weights.total() == 0:
+        yield ("steps",), "a set needs a question with a weight in a step that is not gated"
+    if 100 * (qs.scale.max - qs.scale.min) * weights.total() >= LARGEST_TOTAL:
+        yield ("steps",), "100 × (max - min) × the sum of weights must stay under 2³¹"
+
+
+def _cuts(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
+    if qs.thresholds and qs.thresholds.no_fit_below > qs.thresholds.fit_at:
+        yield ("thresholds", "no_fit_below"), "no_fit_below must not be greater than fit_at"
+    cuts = [grade.at for grade in qs.grades]
+    if cuts and (cuts != sorted(set(cuts), reverse=True) or cuts[-1] != 0):
+        yield ("grades",), "list the grades from the best down, each cut once, the last at 0"
+    yield from _repeated(
+        ((*place, "grade"), grade.grade) for place, grade in _numbered(("grades",), qs.grades)
+    )
+
+
+def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[Place, str]]:
+    if question.dimension not in {dimension.key for dimension in qs.dimensions}:
+        yield (*at, "dimension"), "no dimension of this set has that key"
+    yield from _ratings(qs.scale, question.anchors, (*at, "anchors"))
+    if question.must_reach is not None and not (qs.scale.min < question.must_reach <= qs.scale.max):
+        yield (*at, "must_reach"), f"must be from {qs.scale.min + 1} to {qs.scale.max}"
+    for name, condition in question.ask_when.items():
+        yield from _condition(qs.attributes.get(name), condition, (*at, "ask_when", name))
+    if question.rate_from:
+        yield from _rate_from(qs, question.rate_from, (*at, "rate_from"))
+
+
+def _condition(
+    declared: AttributeType | None, condition: Condition, at: Place
+) -> Iterator[tuple[Place, str]]:
+    if declared is None:
+        yield at, "no attribute of that name is declared under attributes"
+        return
+    if condition == Condition():  # null says nothing, as in the canonical form
+        yield at, "say what must hold: equals, in, not_in, at_least, below or exists"
+    compared: list[tuple[str, Value | None]] = [("equals", condition.equals)]
+    compared += [("in", value) for value in condition.in_ or []]
+    compared += [("not_in", value) for value in condition.not_in or []]
+    for operator, value in compared:
+        if value is not None and not is_a(declared, value):
+            yield (*at, operator), f"the attribute is a {declared}: compare it with one"
+    if declared != "number" and not (condition.at_least is None and condition.below is None):
+        yield at, f"at_least and below compare numbers, and the attribute is a {declared}"
+
+
+def is_a(declared: AttributeType, value: Value) -> bool:
+    """Whether a value has the declared type; true and false are no numbers."""
+    if declared == "boolean":
+        return isinstance(value, bool)
+    if declared == "text":
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _rate_from(qs: QuestionSet, rule: RateFrom, at: Place) -> Iterator[tuple[Place, str]]:
+    declared = qs.attributes.get(rule.attribute)
+    if declared is None:
+        yield (*at, "attribute"), "no attribute of that name is declared under attributes"
+        return
+    if (rule.bands is None) == (rule.values is None):
+        yield at, "give either bands or values"
+    yield from _bands(declared, rule, at)
+    for place, value in _numbered((*at, "values"), rule.values or []):
+        if not is_a(declared, value.equals):
+            yield (*place, "equals"), f"the attribute is a {declared}: values need that type"
+    yield from _repeated(
+        ((*place, "equals"), value.equals) for place, value in _numbered((*at, "values"), rule.values or [])
+    )
+    for key in ("bands", "values"):
+        for place, rated in _numbered((*at, key), getattr(rule, key) or []):
+            yield from _on_scale(qs.scale, rated.rating, (*place, "rating"))
+    yield from _on_scale(qs.scale, rule.otherwise, (*at, "otherwise"))
+
+
+def _bands(declared: AttributeType, rule: RateFrom, at: Place) -> Iterator[tuple[Place, str]]:
+    if rule.bands is None:
+        return
+    if declared != "number":
+        yield (*at, "bands"), f"bands need a number, and the attribute is a {declared}"
+    if rule.otherwise is not None:
+        yield (*at, "otherwise"), "goes with values; the last band is what is left of a number"
+    bounds = [band.below for band in rule.bands[:-1]]
+    if rule.bands[-1].below is not None:
+        yield (*at, "bands", len(bounds)), "the last band has no below: it takes what is left"
+    known = [bound for bound in bounds if bound is not None]
+    if len(known) < len(bounds) or any(low >= high for low, high in pairwise(known)):
+        yield (*at, "bands"), "every band but the last has a below, each greater than the one before"

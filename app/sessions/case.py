@@ -1,0 +1,171 @@
+"""A case: a session on the table, with its plan and its answers, and how it is written back."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlmodel import SQLModel, select
+
+from app.clock import new_id
+from app.db import Transaction
+from app.problems import SESSION_IS_CLOSED, Problem, missing
+from app.prospects.tables import Prospect
+from app.question_sets.plans import Plans
+from app.scoring import Answer, Plan, Score, read_attributes, score
+from app.sessions.tables import Session, SessionRevision, StoredAnswer
+
+Change = Literal["opened", "answered", "attributes", "decided", "outcome"]
+
+# Best first: the order of a ranked list.
+RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
+
+INSERT_REVISION = SQLModel.metadata.tables["session_revision"].insert()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One transaction's work on sessions, and who asks for it: an API key's name, and a person."""
+
+    tx: Transaction
+    plans: Plans
+    key_name: str
+    actor: str | None = None
+
+
+@dataclass(slots=True)
+class Case:
+    """One session under work, locked; `changed` gathers what this transaction does to it."""
+
+    work: Work
+    session: Session
+    plan: Plan
+    answers: dict[str, StoredAnswer]
+    opening: bool = False
+    changed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def next_revision(self) -> int:
+        """The revision that this transaction writes."""
+        return self.session.revision if self.opening else self.session.revision + 1
+
+    def require_open(self) -> None:
+        """Raises SESSION_IS_CLOSED."""
+        if self.session.status != "open":
+            detail = f"Session {self.session.id} is closed: its answers and decision stand."
+            raise Problem(SESSION_IS_CLOSED, detail)
+
+
+def load(work: Work, session_id: UUID) -> Case:
+    """The session of that id; raises NOT_FOUND."""
+    return take_up(work, find_session(work.tx, session_id, lock=True))
+
+
+def find_session(tx: Transaction, session_id: UUID, *, lock: bool = False) -> Session:
+    """The session of that id, locked for a change if asked; raises NOT_FOUND."""
+    wanted = select(Session).where(Session.id == session_id)
+    session = tx.db.exec(wanted.with_for_update() if lock else wanted).one_or_none()
+    if session is None:
+        raise missing("session of that id")
+    return session
+
+
+def take_up(work: Work, session: Session) -> Case:
+    """The case of a session that is locked already."""
+    plan = work.plans.find(work.tx, f"{session.question_set}@{session.version}")
+    return Case(work, session, plan, answers_of(work.tx, session.id))
+
+
+def begin(work: Work, plan: Plan, prospect: Prospect, deal: str | None) -> Case:
+    """A new session for a locked prospect that has none open for this deal and set."""
+    key, _, version = plan.name.partition("@")
+    session = Session(
+        id=new_id(),
+        prospect_id=prospect.id,
+        deal=deal or "",
+        question_set=key,
+        version=int(version),
+        attributes=attributes_as_used(plan, prospect),
+        opened_at=work.tx.at,
+        updated_at=work.tx.at,
+    )
+    work.tx.db.add(session)
+    work.tx.db.flush()
+    return Case(work, session, plan, {}, opening=True, changed={"attributes": session.attributes})
+
+
+def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
+    """The current answers of a session, by question."""
+    found = tx.db.exec(select(StoredAnswer).where(StoredAnswer.session_id == session_id))
+    return {answer.question: answer for answer in found}
+
+
+def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
+    """The prospect's attributes with the set's types; raises `Flawed`."""
+    return read_attributes(plan.question_set, prospect.attributes)
+
+
+def refresh_attributes(case: Case, prospect: Prospect) -> None:
+    """Take over what has become known of the prospect."""
+    used = attributes_as_used(case.plan, prospect)
+    if used != case.session.attributes:
+        case.changed["attributes"] = used
+        case.session.attributes = used
+
+
+def save(case: Case, change: Change) -> Score:
+    """Score the case as it is now, store it as the next revision, and return the score.
+
+    If nothing changed, nothing is written and the score is the stored one.
+    """
+    session, tx = case.session, case.work.tx
+    if not (case.opening or case.changed):
+        return current_score(tx, session)
+    result = rescore(case)
+    session.revision = case.next_revision
+    session.updated_at = tx.at
+    for figure in ("indication", "settled", "score", "lowest", "highest", "coverage", "grade"):
+        setattr(session, figure, getattr(result, figure))
+    session.rank = RANKS[result.indication]
+    tx.db.add(session)
+    tx.db.flush()
+    row = {
+        "session_id": session.id,
+        "revision": session.revision,
+        "at": tx.at,
+        "key_name": case.work.key_name,
+        "actor": case.work.actor,
+        "change": "opened" if case.opening else change,
+        "changed": case.changed,
+        "score": result.model_dump(mode="json"),
+    }
+    tx.db.execute(INSERT_REVISION, row)
+    case.opening, case.changed = False, {}
+    return result
+
+
+def rescore(case: Case) -> Score:
+    """The score from what is stored; it equals what was returned when it was stored."""
+    answers = {key: as_answer(stored) for key, stored in case.answers.items()}
+    pursued = case.session.decision == "pursue"
+    return score(case.plan, answers, case.session.attributes, pursued=pursued)
+
+
+def as_answer(stored: StoredAnswer) -> Answer:
+    """What scoring takes of a stored answer."""
+    return Answer(stored.state, stored.rating)  # type: ignore[arg-type]  # the table's CHECK
+
+
+def current_score(tx: Transaction, session: Session) -> Score:
+    """The score of the session's newest revision."""
+    return score_at(tx, session.id, session.revision)
+
+
+def score_at(tx: Transaction, session_id: UUID, revision: int) -> Score:
+    """The score as it stood at a revision."""
+    return Score.model_validate(
+        tx.db.exec(
+            select(SessionRevision.score).where(
+                SessionRevision.session_id == session_id, SessionRevision.revision == revision
+            )
+        ).one()
+    )

@@ -1,0 +1,71 @@
+"""Record a person's decision and the outcome of a case."""
+
+from app.clock import new_id
+from app.problems import STALE_REVISION, Problem
+from app.sessions.case import Case, save
+from app.sessions.requests import DecisionIn, OutcomeIn
+from app.sessions.tables import Decision, Outcome
+from app.sessions.views import latest_outcome
+
+
+def record_decision(case: Case, decision: DecisionIn, based_on: int) -> None:
+    """Store a decision beside the score as it stood; `disqualify` closes the session.
+
+    Raises SESSION_IS_CLOSED, and STALE_REVISION unless `based_on` is the current revision.
+    """
+    case.require_open()
+    session, tx = case.session, case.work.tx
+    if based_on != session.revision:
+        raise Problem(STALE_REVISION, f"The session is at revision {session.revision}.")
+    tx.db.add(
+        Decision(
+            id=new_id(),
+            session_id=session.id,
+            revision=based_on,
+            decision=decision.decision,
+            match_word=decision.match,
+            benefit_word=decision.benefit,
+            reason=decision.reason,
+            revisit_on=decision.revisit_on,
+            actor=decision.actor or case.work.actor,
+            key_name=case.work.key_name,
+            decided_at=tx.at,
+        )
+    )
+    session.decision = decision.decision
+    if decision.decision == "disqualify":
+        _close(case)
+    case.changed["decision"] = decision.decision
+    save(case, "decided")
+
+
+def record_outcome(case: Case, outcome: OutcomeIn) -> None:
+    """Store an outcome and close the session; the same one again changes nothing."""
+    session, tx = case.session, case.work.tx
+    known = latest_outcome(tx, session.id)
+    said = (outcome.outcome, outcome.amount, outcome.closed_on)
+    if known and (known.outcome, known.amount, known.closed_on) == said:
+        return
+    tx.db.add(
+        Outcome(
+            id=new_id(),
+            session_id=session.id,
+            revision=session.revision,
+            outcome=outcome.outcome,
+            amount=outcome.amount,
+            closed_on=outcome.closed_on,
+            actor=outcome.actor or case.work.actor,
+            key_name=case.work.key_name,
+            recorded_at=tx.at,
+        )
+    )
+    session.outcome = outcome.outcome
+    _close(case)
+    case.changed["outcome"] = outcome.outcome
+    save(case, "outcome")
+
+
+def _close(case: Case) -> None:
+    if case.session.status == "open":
+        case.session.status = "closed"
+        case.session.closed_at = case.work.tx.at

@@ -1,0 +1,159 @@
+"""The story of a qualification: a prospect comes in, is asked, and a person decides.
+
+Every function here is one transaction's work: it locks what it changes (the prospect before its
+sessions), decides, saves and tells.
+"""
+
+from uuid import UUID
+
+from sqlmodel import col, select, update
+
+from app.problems import SESSION_IS_OPEN, Problem, invalid_field
+from app.prospects import records
+from app.prospects.tables import Prospect
+from app.prospects.wire import Link, ProspectChange
+from app.sessions.answering import record_answers
+from app.sessions.case import Case, Work, begin, load, refresh_attributes, save, take_up
+from app.sessions.concluding import record_decision, record_outcome
+from app.sessions.requests import AnswersPatch, DecisionIn, NewSession, OutcomeIn, QualifyRequest
+from app.sessions.tables import Session
+from app.sessions.views import Qualified, SessionOut, body
+
+
+def qualify(work: Work, request: QualifyRequest) -> Qualified:
+    """All in one: the prospect, its session, the answers, the decision, the outcome, the score."""
+    change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
+    prospect, created, changed = records.upsert(work.tx, request.link, ProspectChange.model_validate(change))
+    case = _case_to_qualify(work, prospect, request)
+    opened = case.opening
+    if changed and not created:
+        rescore_open_sessions(work, prospect, but=case.session.id)
+    if case.session.status == "open":
+        refresh_attributes(case, prospect)
+        record_answers(case, request, None)
+    save(case, "answered")
+    if request.decision:
+        record_decision(case, request.decision, case.session.revision)
+    if request.outcome:
+        record_outcome(case, request.outcome)
+    view = body(work.tx, case.session)
+    return Qualified(**view, prospect_created=created, session_opened=opened)
+
+
+def open_session(work: Work, request: NewSession) -> SessionOut:
+    """Open a session; raises SESSION_IS_OPEN if there is one for this prospect, deal and set."""
+    prospect = records.find(work.tx, request.prospect_id, lock=True)
+    plan = work.plans.find(work.tx, request.question_set)
+    if there := _newest(work, prospect, request.deal, plan.question_set.key, "open"):
+        detail = f"Session {there.id} is open for this prospect, deal and set."
+        raise Problem(SESSION_IS_OPEN, detail)
+    case = begin(work, plan, prospect, request.deal)
+    record_answers(case, request, None)
+    return SessionOut(**body(work.tx, case.session, save(case, "opened")))
+
+
+def answer(work: Work, session_id: UUID, patch: AnswersPatch) -> SessionOut:
+    """Record answers and score them."""
+    case = load(work, session_id)
+    record_answers(case, patch, patch.revision)
+    return SessionOut(**body(work.tx, case.session, save(case, "answered")))
+
+
+def decide(work: Work, session_id: UUID, decision: DecisionIn, revision: int) -> SessionOut:
+    """Record a person's decision on the revision they saw."""
+    case = load(work, session_id)
+    record_decision(case, decision, revision)
+    return SessionOut(**body(work.tx, case.session))
+
+
+def conclude(work: Work, session_id: UUID, outcome: OutcomeIn) -> SessionOut:
+    """Record what became of it."""
+    case = load(work, session_id)
+    record_outcome(case, outcome)
+    return SessionOut(**body(work.tx, case.session))
+
+
+def upsert_prospect(work: Work, link: Link, change: ProspectChange) -> tuple[Prospect, bool]:
+    """Create or change the prospect behind a link; whether it was created."""
+    prospect, created, changed = records.upsert(work.tx, link, change)
+    if changed and not created:
+        rescore_open_sessions(work, prospect)
+    return prospect, created
+
+
+def change_prospect(work: Work, prospect_id: UUID, change: ProspectChange) -> Prospect:
+    """Change a prospect, and with it the scores of its open sessions."""
+    prospect = records.find(work.tx, prospect_id, lock=True)
+    if records.apply(work.tx, prospect, change):
+        rescore_open_sessions(work, prospect)
+    return prospect
+
+
+def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> Prospect:
+    """Move links, attributes and sessions of another prospect here, and erase the other.
+
+    Raises SESSION_IS_OPEN, naming both, if both have an open session for one deal and set.
+    """
+    if kept_id == other_id:
+        raise invalid_field("/prospect_id", "same", "a prospect cannot be merged into itself")
+    locked = {key: records.find(work.tx, key, lock=True) for key in sorted((kept_id, other_id))}
+    kept, other = locked[kept_id], locked[other_id]
+    _refuse_clash(_open_sessions(work, kept), _open_sessions(work, other))
+    work.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=kept.id))
+    records.merge(work.tx, kept, other)
+    rescore_open_sessions(work, kept)
+    return kept
+
+
+def rescore_open_sessions(work: Work, prospect: Prospect, but: UUID | None = None) -> None:
+    """Let every open session of a locked prospect see its attributes as they are now."""
+    for session in _open_sessions(work, prospect):
+        if session.id != but:
+            case = take_up(work, session)
+            refresh_attributes(case, prospect)
+            save(case, "attributes")
+
+
+def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) -> Case:
+    """The open session; the last closed one if only a conclusion was sent; else a new one."""
+    plan = work.plans.find(work.tx, request.question_set)
+    key, version = work.plans.parts(request.question_set)
+    session = _newest(work, prospect, request.deal, key, "open")
+    if session and version not in (None, session.version):
+        detail = f"Session {session.id} is open on {key}@{session.version}."
+        raise Problem(SESSION_IS_OPEN, detail)
+    if session is None and request.only_concludes:
+        session = _newest(work, prospect, request.deal, key, "closed")
+    if session is None:
+        return begin(work, plan, prospect, request.deal)
+    return take_up(work, session)
+
+
+def _newest(work: Work, prospect: Prospect, deal: str | None, key: str, status: str) -> Session | None:
+    """The newest session of that status for a prospect, deal and set, locked."""
+    return work.tx.db.exec(
+        select(Session)
+        .where(
+            Session.prospect_id == prospect.id,
+            Session.deal == (deal or ""),
+            Session.question_set == key,
+            Session.status == status,
+        )
+        .order_by(col(Session.id).desc())
+        .limit(1)
+        .with_for_update()
+    ).first()
+
+
+def _open_sessions(work: Work, prospect: Prospect) -> list[Session]:
+    """Its open sessions, locked in the order of their ids."""
+    wanted = select(Session).where(Session.prospect_id == prospect.id, Session.status == "open")
+    return list(work.tx.db.exec(wanted.order_by(col(Session.id)).with_for_update()))
+
+
+def _refuse_clash(kept: list[Session], other: list[Session]) -> None:
+    there = {(session.deal, session.question_set): session for session in kept}
+    for session in other:
+        if clash := there.get((session.deal, session.question_set)):
+            detail = f"Sessions {clash.id} and {session.id} are both open for one deal and set."
+            raise Problem(SESSION_IS_OPEN, detail)

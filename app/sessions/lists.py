@@ -1,0 +1,142 @@
+"""Lists of sessions, and the small fit that other tools embed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+from sqlmodel import and_, col, false, func, or_, select
+
+from app.db import Transaction
+from app.problems import missing
+from app.question_sets.store import split_name
+from app.scoring import Indication
+from app.sessions.tables import Session, SessionRevision
+from app.wire import Deal, In, Out, SetName
+
+Sort = Literal["newest", "ranked"]
+
+# Nulls sort last without a dialect's help: a lowest is never below 0.
+RANKED_BY = (col(Session.rank), -func.coalesce(Session.lowest, -1.0), col(Session.id))
+NEWEST_FIRST = (col(Session.id).desc(),)
+
+# What a position in a list is made of, by its order.
+POSITIONS: Mapping[Sort, tuple[type, ...]] = {"newest": (UUID,), "ranked": (int, float, UUID)}
+
+
+class SessionFilter(In):
+    """Which sessions: those that match every filter given."""
+
+    prospect_id: UUID | None = None
+    deal: Deal | None = None
+    status: Literal["open", "closed"] | None = None
+    indication: Indication | None = None
+    decision: Literal["pursue", "nurture", "disqualify"] | None = None
+    outcome: Literal["won", "lost", "no_decision"] | None = None
+    question_set: Annotated[SetName | None, Field(description='"key" or "key@version"')] = None
+    sort: Annotated[
+        Sort, Field(description="ranked: by indication from fit down, then by lowest, nulls last")
+    ] = "newest"
+
+
+def list_sessions(
+    tx: Transaction, wanted: SessionFilter, *, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[Session]:
+    """At most `limit` sessions from the one after the position `after` on."""
+    order = RANKED_BY if wanted.sort == "ranked" else NEWEST_FIRST
+    statement = select(Session).order_by(*order).limit(limit)
+    for name in ("prospect_id", "deal", "status", "indication", "decision", "outcome"):
+        value = getattr(wanted, name)
+        if value is not None:
+            statement = statement.where(getattr(Session, name) == value)
+    if wanted.question_set is not None:
+        key, version = split_name(wanted.question_set) or ("", None)
+        statement = statement.where(Session.question_set == key)
+        if version is not None:
+            statement = statement.where(Session.version == version)
+    if after is not None:
+        beyond = _beyond(after) if wanted.sort == "ranked" else col(Session.id) < after[0]
+        statement = statement.where(beyond)
+    return tx.db.exec(statement).all()
+
+
+def position(session: Session, sort: Sort) -> tuple[Any, ...]:
+    """Where a session stands in a sorted list, for the page after it."""
+    if sort == "newest":
+        return (str(session.id),)
+    return session.rank, 1.0 if session.lowest is None else -session.lowest, str(session.id)
+
+
+def _beyond(after: tuple[Any, ...]) -> Any:
+    """Greater than a position, column by column."""
+    beyond: Any = false()
+    for index in range(len(RANKED_BY)):
+        same = [column == value for column, value in zip(RANKED_BY[:index], after, strict=False)]
+        beyond = or_(beyond, and_(*same, RANKED_BY[index] > after[index]))
+    return beyond
+
+
+class FitOut(Out):
+    """A prospect's fit, small enough to embed: of its open session, or else of its last."""
+
+    prospect_id: UUID
+    session_id: UUID
+    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
+    deal: str | None
+    status: Literal["open", "closed"]
+    revision: int
+    summary: str
+    indication: Indication | None
+    settled: bool
+    so_far: Literal["fit", "no_fit", "mixed"] | None
+    score: float | None
+    lowest: float | None
+    highest: float | None
+    coverage: float | None
+    grade: str | None
+    weaker_side: str | None
+    decision: Literal["pursue", "nurture", "disqualify"] | None
+    outcome: Literal["won", "lost", "no_decision"] | None
+    updated_at: datetime
+
+
+def fits_of(
+    tx: Transaction, prospect_ids: Sequence[UUID], question_set: str, deal: str | None = None
+) -> dict[UUID, FitOut]:
+    """The fit of every prospect that has a session for the set (any of its versions)."""
+    wanted = (
+        select(Session, SessionRevision.score)
+        .join(
+            SessionRevision,
+            and_(
+                col(SessionRevision.session_id) == col(Session.id),
+                col(SessionRevision.revision) == col(Session.revision),
+            ),
+        )
+        .where(col(Session.prospect_id).in_(prospect_ids), Session.question_set == question_set)
+        .order_by(col(Session.status), col(Session.id))
+    )
+    if deal is not None:
+        wanted = wanted.where(Session.deal == deal)
+    # Closed before open, older before newer: the last one seen is the one to show.
+    return {session.prospect_id: _fit(session, score) for session, score in tx.db.exec(wanted)}
+
+
+def fit_of(tx: Transaction, prospect_id: UUID, question_set: str, deal: str | None) -> FitOut:
+    """The fit of one prospect; raises NOT_FOUND if it has no session for the set."""
+    fits = fits_of(tx, [prospect_id], question_set, deal)
+    if prospect_id not in fits:
+        raise missing("session of this prospect for that question set")
+    return fits[prospect_id]
+
+
+def _fit(session: Session, score: Mapping[str, Any]) -> FitOut:
+    own = {"prospect_id", "deal", "status", "revision", "decision", "outcome", "updated_at"}
+    names = set(FitOut.model_fields) - own - {"session_id", "question_set"}
+    return FitOut(
+        session_id=session.id,
+        question_set=f"{session.question_set}@{session.version}",
+        **{name: score[name] for name in names},
+        **(session.model_dump(include=own) | {"deal": session.deal or None}),
+    )

@@ -1,0 +1,138 @@
+"""What callers send about sessions."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from app.prospects.wire import Link
+from app.scoring import Answer, Rating, State, ratings_sent
+from app.wire import Actor, AttributesIn, Day, Deal, ExternalId, In, Line, Prose, Revision, SetName, Source
+
+MOST_ANSWERS = 500
+QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
+Word = Literal["yes", "no", "unsure"]
+
+
+class AnswerIn(In):
+    """One answer: a rating, or the state not_applicable or unknown.
+
+    An answer's text and evidence stay as long as its rating does, unless new ones are sent.
+    """
+
+    question: QuestionKey
+    state: Annotated[State | None, Field(description="may be left out beside a rating")] = None
+    rating: Rating | None = None
+    text: Prose | None = None
+    evidence: Literal["fact", "judgement", "assumption"] | None = None
+    actor: Actor | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "AnswerIn":
+        if self.state is None and self.rating is None:
+            raise ValueError("send a rating, or the state not_applicable or unknown")
+        return self
+
+    def as_answer(self) -> Answer:
+        """What scoring takes of it."""
+        return Answer(self.state or "rated", self.rating)
+
+
+class AnswersIn(In):
+    """Answers as a map of ratings (handy in curl), as a list (handy in typed clients), or both."""
+
+    ratings: Annotated[
+        dict[QuestionKey, Rating],
+        Field(max_length=MOST_ANSWERS, examples=[{"budget": 4, "timeline": 3}]),
+    ] = {}
+    answers: Annotated[list[AnswerIn], Field(max_length=MOST_ANSWERS)] = []
+
+    def sent(self) -> Iterator[tuple[str, str, Answer]]:
+        """Every answer with its JSON pointer and question, as `read_answers` takes them."""
+        yield from ratings_sent(self.ratings)
+        for index, answer in enumerate(self.answers):
+            yield f"/answers/{index}", answer.question, answer.as_answer()
+
+    def details(self) -> dict[str, AnswerIn]:
+        """The answers with all they say, by question."""
+        of_ratings = {key: AnswerIn(question=key, rating=r) for key, r in self.ratings.items()}
+        return of_ratings | {answer.question: answer for answer in self.answers}
+
+
+class ScoreRequest(AnswersIn):
+    """Answers to score; nothing is stored."""
+
+    question_set: SetName | None = None
+    attributes: AttributesIn = {}
+
+
+class NewSession(AnswersIn):
+    """A session to open for a prospect, with its first answers if there are any."""
+
+    prospect_id: UUID
+    question_set: SetName | None = None
+    deal: Deal | None = None
+    actor: Actor | None = None
+
+
+class AnswersPatch(AnswersIn):
+    """Answers to record; questions that are not sent stay as they are."""
+
+    revision: Annotated[
+        Revision | None,
+        Field(description="refuse to overwrite an answer that is newer than this revision of the session"),
+    ] = None
+    actor: Actor | None = None
+
+
+class DecisionIn(In):
+    """A person's word on a session."""
+
+    decision: Annotated[
+        Literal["pursue", "nurture", "disqualify"], Field(description="disqualify closes the session")
+    ]
+    match: Annotated[Word | None, Field(description="is our offer right for them?")] = None
+    benefit: Annotated[Word | None, Field(description="would they benefit?")] = None
+    reason: Prose | None = None
+    revisit_on: Day | None = None
+    actor: Actor | None = None
+
+
+class NewDecision(DecisionIn):
+    """A person's word on the revision they saw."""
+
+    revision: Annotated[Revision | None, Field(description="or as If-Match; one of them is needed")] = None
+
+
+class OutcomeIn(In):
+    """What became of it. It closes the session; sent again it corrects the one before."""
+
+    outcome: Literal["won", "lost", "no_decision"]
+    amount: Annotated[float | None, Field(strict=True, allow_inf_nan=False, ge=0)] = None
+    closed_on: Day | None = None
+    actor: Actor | None = None
+
+
+class QualifyRequest(AnswersIn):
+    """All a CRM knows, in one call."""
+
+    source: Source
+    external_id: ExternalId
+    name: Line | None = None
+    attributes: AttributesIn = {}
+    question_set: SetName | None = None
+    deal: Deal | None = None
+    decision: DecisionIn | None = None
+    outcome: OutcomeIn | None = None
+    actor: Actor | None = None
+
+    @property
+    def link(self) -> Link:
+        """How the CRM knows the prospect."""
+        return Link(source=self.source, external_id=self.external_id)
+
+    @property
+    def only_concludes(self) -> bool:
+        """Whether it brings a decision or an outcome, and no answers."""
+        return not (self.ratings or self.answers) and bool(self.decision or self.outcome)

@@ -1,0 +1,165 @@
+"""What is stored of a qualification session."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Field,
+    ForeignKeyConstraint,
+    Index,
+    SQLModel,
+    text,
+)
+
+from app.db import UtcDateTime
+
+OF_A_QUESTION_SET_VERSION = ForeignKeyConstraint(
+    ["question_set", "version"], ["question_set_version.key", "question_set_version.version"]
+)
+
+
+class Session(SQLModel, table=True):
+    """`deal` is '' where none was given; the figures are the current score's, for lists."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        OF_A_QUESTION_SET_VERSION,
+        CheckConstraint("status IN ('open', 'closed')", name="ck_session_status"),
+        CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_session_closed_at"),
+        CheckConstraint("revision >= 1", name="ck_session_revision"),
+        Index("ix_session_prospect_id", "prospect_id", "question_set"),
+        Index("ix_session_ranked", "rank", "lowest"),
+        Index(
+            "uq_session_open",
+            "prospect_id",
+            "deal",
+            "question_set",
+            unique=True,
+            sqlite_where=text("status = 'open'"),
+            postgresql_where=text("status = 'open'"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    prospect_id: UUID = Field(foreign_key="prospect.id", ondelete="CASCADE")
+    deal: str
+    question_set: str
+    version: int
+    status: str = "open"
+    revision: int = 1
+    attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    rank: int = 5
+    indication: str | None = None
+    settled: bool = False
+    score: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    coverage: float | None = None
+    grade: str | None = None
+    decision: str | None = None
+    outcome: str | None = None
+
+
+def _of_a_session() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE")
+
+
+def _on_a_revision() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["session_id", "revision"],
+        ["session_revision.session_id", "session_revision.revision"],
+        ondelete="CASCADE",
+    )
+
+
+class StoredAnswer(SQLModel, table=True):
+    """The current answer to one question; `revision` is the session's that wrote it."""
+
+    __tablename__ = "answer"
+    __table_args__ = (
+        _of_a_session(),
+        CheckConstraint(
+            "state IN ('rated', 'not_applicable', 'unknown') AND (state = 'rated') = (rating IS NOT NULL)",
+            name="ck_answer_rating_or_state",
+        ),
+        CheckConstraint("evidence IN ('fact', 'judgement', 'assumption')", name="ck_answer_evidence"),
+    )
+
+    session_id: UUID = Field(primary_key=True)
+    question: str = Field(primary_key=True)
+    state: str
+    rating: int | None = None
+    text: str | None = None
+    evidence: str | None = None
+    actor: str | None = None
+    answered_at: datetime = Field(sa_type=UtcDateTime)
+    revision: int
+
+
+class SessionRevision(SQLModel, table=True):
+    """Append-only: what changed, by whom, and the whole score as it stood after."""
+
+    __tablename__ = "session_revision"
+    __table_args__ = (_of_a_session(),)
+
+    session_id: UUID = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    key_name: str
+    actor: str | None = None
+    change: str
+    changed: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    score: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Decision(SQLModel, table=True):
+    """Append-only: a person's word, on the revision they saw."""
+
+    __tablename__ = "decision"
+    __table_args__ = (
+        _on_a_revision(),
+        Index("ix_decision_session_id", "session_id"),
+        CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_decision_decision"),
+        CheckConstraint("match_word IN ('yes', 'no', 'unsure')", name="ck_decision_match"),
+        CheckConstraint("benefit_word IN ('yes', 'no', 'unsure')", name="ck_decision_benefit"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    session_id: UUID
+    revision: int
+    decision: str
+    match_word: str | None = None
+    benefit_word: str | None = None
+    reason: str | None = None
+    revisit_on: date | None = None
+    actor: str | None = None
+    key_name: str
+    decided_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Outcome(SQLModel, table=True):
+    """Append-only: what happened later; a correction is one more row, and the last one counts."""
+
+    __tablename__ = "outcome"
+    __table_args__ = (
+        _on_a_revision(),
+        Index("ix_outcome_session_id", "session_id"),
+        CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_outcome_outcome"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    session_id: UUID
+    revision: int
+    outcome: str
+    amount: float | None = None
+    closed_on: date | None = None
+    actor: str | None = None
+    key_name: str
+    recorded_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,214 @@
+"""Sessions as callers see them."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+from sqlmodel import col, select
+
+from app.db import Transaction
+from app.scoring import Indication, Score, State
+from app.sessions.case import answers_of, current_score, score_at
+from app.sessions.tables import Decision, Outcome, Session, SessionRevision
+from app.wire import Out
+
+
+class AnswerOut(Out):
+    """The current answer to one question; `revision` is the session's that wrote it."""
+
+    question: str
+    state: State
+    rating: int | None
+    text: str | None
+    evidence: Literal["fact", "judgement", "assumption"] | None
+    actor: str | None
+    answered_at: datetime
+    revision: int
+
+
+class DecisionOut(Out):
+    """A person's word, beside the score as it stood; no later answer changes it."""
+
+    decision: Literal["pursue", "nurture", "disqualify"]
+    match: Literal["yes", "no", "unsure"] | None
+    benefit: Literal["yes", "no", "unsure"] | None
+    reason: str | None
+    revisit_on: date | None
+    actor: str | None
+    decided_at: datetime
+    revision: Annotated[int, Field(description="the revision that it was made on")]
+    indication: Indication | None
+    score: float | None
+    lowest: float | None
+    highest: float | None
+
+
+class OutcomeOut(Out):
+    """What became of it."""
+
+    outcome: Literal["won", "lost", "no_decision"]
+    amount: float | None
+    closed_on: date | None
+    actor: str | None
+    recorded_at: datetime
+    revision: Annotated[int, Field(description="the revision that it was recorded on")]
+
+
+class SessionHead(Out):
+    """What every view of a session begins with."""
+
+    session_id: UUID
+    prospect_id: UUID
+    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
+    deal: str | None
+    status: Literal["open", "closed"]
+    revision: int
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+
+
+class SessionOut(SessionHead):
+    """A qualification session with its answers and its score."""
+
+    attributes: Annotated[dict[str, Any], Field(description="the attributes as used by the set's rules")]
+    answers: list[AnswerOut]
+    score: Score
+    decision: Annotated[DecisionOut | None, Field(description="the last one")]
+    outcome: Annotated[OutcomeOut | None, Field(description="the last one")]
+
+
+class Qualified(SessionOut):
+    """What `qualify` did, and the session as it is now."""
+
+    prospect_created: bool
+    session_opened: bool
+
+
+class SessionLine(SessionHead):
+    """A session in a list."""
+
+    indication: Indication | None
+    settled: bool
+    score: float | None
+    lowest: float | None
+    highest: float | None
+    coverage: float | None
+    grade: str | None
+    decision: Literal["pursue", "nurture", "disqualify"] | None
+    outcome: Literal["won", "lost", "no_decision"] | None
+
+
+class RevisionOut(Out):
+    """One step of a session's history, with the whole score as it stood after it."""
+
+    revision: int
+    at: datetime
+    key_name: Annotated[str, Field(description="the API key's name")]
+    actor: str | None
+    change: Literal["opened", "answered", "attributes", "decided", "outcome"]
+    changed: Annotated[dict[str, Any], Field(description="what this step set; never an answer's text")]
+    score: Score
+
+
+class HistoryOut(Out):
+    """All that happened to a session, oldest first."""
+
+    session_id: UUID
+    revisions: list[RevisionOut]
+    decisions: list[DecisionOut]
+    outcomes: list[OutcomeOut]
+
+
+def head(session: Session) -> dict[str, Any]:
+    """The fields of `SessionHead`."""
+    return {
+        "session_id": session.id,
+        "prospect_id": session.prospect_id,
+        "question_set": f"{session.question_set}@{session.version}",
+        "deal": session.deal or None,
+        "status": session.status,
+        "revision": session.revision,
+        "opened_at": session.opened_at,
+        "updated_at": session.updated_at,
+        "closed_at": session.closed_at,
+    }
+
+
+def body(tx: Transaction, session: Session, score: Score | None = None) -> dict[str, Any]:
+    """The fields of `SessionOut`; `score` spares a look-up where it is at hand."""
+    decisions = decisions_of(tx, session.id)
+    outcome = latest_outcome(tx, session.id)
+    return {
+        **head(session),
+        "attributes": session.attributes,
+        "answers": [
+            AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}))
+            for answer in answers_of(tx, session.id).values()
+        ],
+        "score": score or current_score(tx, session),
+        "decision": decision_out(tx, decisions[-1]) if decisions else None,
+        "outcome": outcome_out(outcome) if outcome else None,
+    }
+
+
+def line(session: Session) -> SessionLine:
+    """A session in a list."""
+    figures = session.model_dump(include=set(SessionLine.model_fields) - set(SessionHead.model_fields))
+    return SessionLine(**head(session), **figures)
+
+
+def history(tx: Transaction, session: Session) -> HistoryOut:
+    """All that happened to a session."""
+    revisions = tx.db.exec(
+        select(SessionRevision)
+        .where(SessionRevision.session_id == session.id)
+        .order_by(col(SessionRevision.revision))
+    )
+    outcomes = tx.db.exec(select(Outcome).where(Outcome.session_id == session.id).order_by(col(Outcome.id)))
+    return HistoryOut(
+        session_id=session.id,
+        revisions=[
+            RevisionOut.model_validate(revision.model_dump(exclude={"session_id"})) for revision in revisions
+        ],
+        decisions=[decision_out(tx, decision) for decision in decisions_of(tx, session.id)],
+        outcomes=[outcome_out(outcome) for outcome in outcomes],
+    )
+
+
+def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
+    """The decisions on a session, oldest first."""
+    wanted = select(Decision).where(Decision.session_id == session_id).order_by(col(Decision.id))
+    return list(tx.db.exec(wanted))
+
+
+def latest_outcome(tx: Transaction, session_id: UUID) -> Outcome | None:
+    """The outcome that counts."""
+    wanted = select(Outcome).where(Outcome.session_id == session_id)
+    return tx.db.exec(wanted.order_by(col(Outcome.id).desc()).limit(1)).first()
+
+
+def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:
+    """A decision with the score as it stood."""
+    stood = score_at(tx, decision.session_id, decision.revision)
+    return DecisionOut(
+        decision=decision.decision,
+        match=decision.match_word,
+        benefit=decision.benefit_word,
+        reason=decision.reason,
+        revisit_on=decision.revisit_on,
+        actor=decision.actor,
+        decided_at=decision.decided_at,
+        revision=decision.revision,
+        indication=stood.indication,
+        score=stood.score,
+        lowest=stood.lowest,
+        highest=stood.highest,
+    )
+
+
+def outcome_out(outcome: Outcome) -> OutcomeOut:
+    """An outcome as the caller sees it."""
+    fields = outcome.model_dump(exclude={"id", "session_id", "key_name"})
+    return OutcomeOut.model_validate(fields)

@@ -1,0 +1,101 @@
+"""Settings: `PROSPECT_FIT_*` in the environment, or a file named by `PROSPECT_FIT_*_FILE`."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "PROSPECT_FIT_"
+
+
+class Settings(BaseSettings):
+    """Every setting; each is also an option of `prospect-fit serve`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    database_url: Annotated[
+        SecretStr,
+        Field(
+            validation_alias=AliasChoices("database_url", PREFIX + "DATABASE_URL", "DATABASE_URL"),
+            description="Where everything is stored: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+        ),
+    ] = SecretStr("sqlite:///data/prospect_fit.db")
+    admin_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="The first key, with every scope, 20 to 200 characters; without it one is made at "
+            "the first start and shown once.",
+        ),
+    ] = None
+    host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="The port to listen on.")] = 8000
+    workers: Annotated[int, Field(ge=1, le=64, description="How many processes serve.")] = 1
+    default_question_set: Annotated[
+        str, Field(description="The question set of a fit or a score that names none.")
+    ] = "qualifying-a-sale"
+    pool_size: Annotated[int, Field(ge=1, le=500, description="PostgreSQL connections of each process.")] = 10
+    wait_seconds: Annotated[
+        float,
+        Field(gt=0, le=300, description="How long a request waits for the database before it is a 503."),
+    ] = 10.0
+    max_body_bytes: Annotated[
+        int, Field(ge=1024, description="The largest request body; a larger one is a 413.")
+    ] = 1_000_000
+    log_level: Annotated[
+        str, Field(pattern="^(debug|info|warning|error)$", description="What is logged, as JSON lines.")
+    ] = "info"
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: SecretStr) -> SecretStr:
+        """Name the driver that is installed, whichever common spelling was given."""
+        value = url.get_secret_value()
+        for spelling in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+            if value.startswith(spelling):
+                return SecretStr("postgresql+psycopg://" + value.removeprefix(spelling))
+        if not value.startswith("sqlite:///"):
+            raise ValueError("give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        return url
+
+    @field_validator("admin_key")
+    @classmethod
+    def _strong_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not (
+            20 <= len(key.get_secret_value()) <= 200
+            and key.get_secret_value().isascii()
+            and key.get_secret_value().isprintable()
+            and " " not in key.get_secret_value()
+        ):
+            raise ValueError("give 20 to 200 visible ASCII characters")
+        return key
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """A setting from the file that `PROSPECT_FIT_<NAME>_FILE` names, as container secrets come."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text("utf-8").strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}

