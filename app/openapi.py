@@ -18,6 +18,13 @@ Send an API key as `Authorization: Bearer pfk_…` or `X-API-Key: pfk_…`. Ever
 """
 
 
+def _summarise(operation: dict[str, Any]) -> None:
+    """The first line of an operation's docstring is its summary, the rest its description."""
+    operation["summary"], _, rest = operation.pop("description").partition("\n")
+    if rest.strip():
+        operation["description"] = rest.strip()
+
+
 def describe(app: FastAPI) -> None:
     """Let the application describe itself, problems included."""
 
@@ -35,6 +42,9 @@ def describe(app: FastAPI) -> None:
             )
             schemas.update(problem.pop("$defs"))
             schemas["ProblemOut"] = problem
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    _summarise(operation)
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -10,9 +10,10 @@ from sqlmodel import col, select, update
 
 from app.clock import new_id
 from app.db import Transaction
-from app.keys.secret import SHOWN_CHARACTERS, digest, new_secret
+from app.keys.secret import SHOWN_CHARACTERS, digest, is_plausible, new_secret
 from app.keys.tables import ApiKey
 from app.problems import missing
+from app.scoring import Flaw, Flawed
 
 MadeBy = Literal["setting", "command", "api"]
 
@@ -101,12 +102,14 @@ def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
     """See to it that somebody can get in; returns a new key if one was made, to be shown once.
 
     A key from the setting replaces the one that an earlier setting brought. A key that somebody
-    revoked stays revoked.
+    revoked stays revoked. Raises `Flawed` for a mistyped key.
     """
     if from_setting is None:
         if tx.db.exec(select(ApiKey.id).limit(1)).first() is not None:
             return None
         return create_key(tx, "admin", [Scope.ADMIN], "command")[1]
+    if not is_plausible(from_setting):
+        raise Flawed([Flaw("/admin_key", "it begins with pfk_ but is no such key: a mistype?")])
     wanted = digest(from_setting)
     others = col(ApiKey.made_by) == "setting", col(ApiKey.revoked_at).is_(None)
     tx.db.exec(update(ApiKey).where(*others, col(ApiKey.digest) != wanted).values(revoked_at=tx.at))

@@ -1,0 +1,1 @@
+"""openapi.md: the reference, made from the routes and from real calls."""

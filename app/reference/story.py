@@ -1,0 +1,249 @@
+"""One qualification told in calls: every operation once, on a service of its own."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+
+from app.main import create_app, open_database
+from app.settings import Settings
+from app.start import prepare
+
+ADMIN_KEY = "admin-key-of-the-reference"
+URL = "http://127.0.0.1:8000"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+SECRET = re.compile(r"pfk_[0-9A-Za-z]{38}")
+SHOWN = re.compile(r'"pfk_[0-9A-Za-z]{6}"')
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to make. `path` and `body` may name `{values}` remembered from earlier answers."""
+
+    operation: str
+    method: str
+    path: str
+    body: Any = None
+    remember: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A call as it was made, and the answer as it came, with ids and keys made the same every time."""
+
+    call: Call
+    path: str
+    body: Any
+    status: int
+    answer: str
+
+
+ACME = "/v1/prospects/by-external-id/salesforce.account/0015g00000XyZ"
+
+STORY = (
+    Call("live", "GET", "/livez"),
+    Call("ready", "GET", "/readyz"),
+    Call("list_question_sets", "GET", "/v1/question-sets"),
+    Call("get_question_set", "GET", "/v1/question-sets/bant"),
+    Call("list_versions", "GET", "/v1/question-sets/bant/versions"),
+    Call("get_version", "GET", "/v1/question-sets/purpose-before-self/versions/1"),
+    Call(
+        "score",
+        "POST",
+        "/v1/score",
+        {
+            "question_set": "bant",
+            "ratings": {"budget": 4, "need": 5},
+            "answers": [{"question": "timeline", "state": "unknown"}],
+        },
+    ),
+    Call(
+        "qualify",
+        "POST",
+        "/v1/qualify",
+        {
+            "source": "salesforce.account",
+            "external_id": "0015g00000XyZ",
+            "name": "Acme Logistics",
+            "attributes": {"industry": "logistics", "employees": 120},
+            "question_set": "bant",
+            "ratings": {"need": 4},
+            "actor": "ana@example.com",
+        },
+        {"prospect": "prospect_id", "session": "session_id"},
+    ),
+    Call(
+        "answer",
+        "PATCH",
+        "/v1/sessions/{session}/answers",
+        {
+            "revision": 1,
+            "answers": [
+                {
+                    "question": "budget",
+                    "rating": 4,
+                    "text": "80,000 set aside for this year.",
+                    "evidence": "fact",
+                },
+                {"question": "timeline", "state": "unknown"},
+            ],
+        },
+    ),
+    Call("get_session", "GET", "/v1/sessions/{session}"),
+    Call(
+        "decide",
+        "POST",
+        "/v1/sessions/{session}/decision",
+        {"decision": "pursue", "match": "yes", "benefit": "unsure", "revision": 2},
+    ),
+    Call("find_fit", "GET", ACME + "/fit?question_set=bant"),
+    Call("get_fit", "GET", "/v1/prospects/{prospect}/fit?question_set=bant"),
+    Call(
+        "get_fits",
+        "POST",
+        "/v1/fits",
+        {
+            "question_set": "bant",
+            "prospects": [
+                {"source": "salesforce.account", "external_id": "0015g00000XyZ"},
+                {"source": "salesforce.account", "external_id": "nobody"},
+            ],
+        },
+    ),
+    Call(
+        "record_outcome",
+        "POST",
+        "/v1/sessions/{session}/outcome",
+        {"outcome": "won", "amount": 78000, "closed_on": "2026-03-31"},
+    ),
+    Call("get_history", "GET", "/v1/sessions/{session}/history"),
+    Call("list_sessions", "GET", "/v1/sessions?question_set=bant&sort=ranked&limit=10"),
+    Call(
+        "open_session",
+        "POST",
+        "/v1/sessions",
+        {"prospect_id": "{prospect}", "question_set": "bant", "deal": "renewal 2027"},
+    ),
+    Call("find_prospect", "GET", ACME),
+    Call("get_prospect", "GET", "/v1/prospects/{prospect}"),
+    Call(
+        "update_prospect",
+        "PATCH",
+        "/v1/prospects/{prospect}",
+        {"attributes": {"employees": 140, "industry": None}},
+    ),
+    Call(
+        "add_link",
+        "POST",
+        "/v1/prospects/{prospect}/links",
+        {"source": "hubspot.company", "external_id": "17823"},
+    ),
+    Call("remove_link", "DELETE", "/v1/prospects/{prospect}/links/hubspot.company/17823"),
+    Call(
+        "upsert_prospect",
+        "PUT",
+        "/v1/prospects/by-external-id/hubspot.company/90210",
+        {"name": "ACME Logistics Ltd"},
+        {"twin": "id"},
+    ),
+    Call("merge_prospects", "POST", "/v1/prospects/{prospect}/merge", {"prospect_id": "{twin}"}),
+    Call(
+        "create_prospect",
+        "POST",
+        "/v1/prospects",
+        {"name": "Globex", "links": [{"source": "odoo.partner", "external_id": "42"}]},
+        {"other": "id"},
+    ),
+    Call("list_prospects", "GET", "/v1/prospects?q=acme&limit=10"),
+    Call("erase_prospect", "DELETE", "/v1/prospects/{other}"),
+    Call(
+        "create_key",
+        "POST",
+        "/v1/keys",
+        {"name": "salesforce", "scopes": ["read", "write"]},
+        {"key": "id"},
+    ),
+    Call("list_keys", "GET", "/v1/keys"),
+    Call("revoke_key", "DELETE", "/v1/keys/{key}"),
+)
+
+A_PROBLEM = Call(
+    "problem", "POST", "/v1/score", {"question_set": "bant", "ratings": {"budget": 9, "mood": 3}}
+)
+
+
+async def tell() -> dict[str, Told]:
+    """Make every call of the story, and one that fails; the tellings by operation."""
+    steady = _Steady()
+    told: dict[str, Told] = {}
+    values: dict[str, str] = {}
+    async with _service() as client:
+        for call in (*STORY, A_PROBLEM):
+            path, body = _filled(call.path, values), _filled(call.body, values)
+            response = await client.request(call.method, path, json=body)
+            if response.is_error and call is not A_PROBLEM:
+                raise RuntimeError(f"{call.operation}: {response.text}")
+            for name, where in call.remember.items():
+                values[name] = response.json()[where]
+            told[call.operation] = Told(
+                call,
+                steady(path),
+                json.loads(steady(json.dumps(body))),
+                response.status_code,
+                steady(json.dumps(response.json(), indent=2, ensure_ascii=False)) if response.content else "",
+            )
+    return told
+
+
+def _filled(template: Any, values: dict[str, str]) -> Any:
+    if isinstance(template, str):
+        return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+    if isinstance(template, dict):
+        return {name: _filled(value, values) for name, value in template.items()}
+    return template
+
+
+class _Steady:
+    """Replaces what differs from run to run: ids in the order they appear, and keys."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+
+    def __call__(self, text: str) -> str:
+        text = UUID.sub(lambda found: self._id(found[0]), text)
+        return SHOWN.sub('"pfk_…"', SECRET.sub("pfk_…", text))
+
+    def _id(self, found: str) -> str:
+        return self._ids.setdefault(found, f"01980000-0000-7000-8000-{len(self._ids) + 1:012d}")
+
+
+@asynccontextmanager
+async def _service() -> AsyncIterator[httpx.AsyncClient]:
+    with TemporaryDirectory() as folder:
+        settings = Settings(
+            database_url=f"sqlite:///{Path(folder) / 'reference.db'}",
+            admin_key=ADMIN_KEY,
+        )
+        clock = _ticking()
+        database = open_database(settings, clock)
+        prepare(database, settings)
+        database.close()
+        transport = httpx.ASGITransport(create_app(settings, clock))
+        headers = {"X-API-Key": ADMIN_KEY}
+        async with httpx.AsyncClient(transport=transport, base_url=URL, headers=headers) as client:
+            yield client
+
+
+def _ticking() -> Callable[[], datetime]:
+    """A clock that is a second later every time it is looked at."""
+    times: Iterator[datetime] = (
+        datetime(2026, 1, 5, 9, tzinfo=UTC) + timedelta(seconds=n) for n in range(10_000)
+    )
+    return lambda: next(times)
