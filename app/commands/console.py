@@ -1,5 +1,6 @@
 """What every subcommand uses to talk: a console, the database, and an orderly way to give up."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -17,7 +18,8 @@ from app.schema import migrate
 from app.scoring import Flawed, shape_flaws
 from app.settings import Settings
 
-out = Console()
+# A pipe has no width: give its tables room rather than cut them.
+out = Console(width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True)
 
 

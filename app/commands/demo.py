@@ -24,21 +24,8 @@ from app.settings import Settings
 SOURCE = "demo"
 SET = "qualifying-a-sale"
 
-FIRST = (
-    "Alder",
-    "Birch",
-    "Cedar",
-    "Dogwood",
-    "Elm",
-    "Fir",
-    "Ginkgo",
-    "Hazel",
-    "Ivy",
-    "Juniper",
-    "Kapok",
-    "Larch",
-)
-SECOND = {"Logistics": "logistics", "Clinics": "healthcare", "Retail": "retail"}
+FIRST = ["Alder", "Birch", "Cedar", "Elm", "Fir", "Hazel", "Ivy", "Juniper", "Larch"]
+SECOND = {"Logistics": "logistics", "Clinics": "healthcare", "Retail": "retail", "Schools": "education"}
 
 # How far a prospect has come: the share of questions answered, how well the answers tend to be
 # rated (1..5), and what was concluded.

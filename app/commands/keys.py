@@ -37,6 +37,7 @@ def list_() -> None:
             revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
             made = f"{key.created_at:%Y-%m-%d %H:%M}"
             rows.add_row(str(key.id), key.name, key.shown, " ".join(key.scopes), made, revoked)
+        rows.columns[0].no_wrap = True
         out.print(rows)
 
 

@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from app.commands.console import failures_told, give_up, migrated_database, out, say, table
+from app.commands.console import err, failures_told, give_up, migrated_database, out, say, table
 from app.http.strict_json import read_json
 from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
@@ -60,12 +60,20 @@ def _rows(file: Path, plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
     if file.suffix == ".csv":
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
+            _tell_ignored(reader.fieldnames or (), plan)
             for cells in reader:
                 yield f"line {reader.line_num}", _request(cells, plan)
         return
     content = read_json(file.read_bytes())
     for number, item in enumerate(content if isinstance(content, list) else [content], 1):
         yield f"item {number}", item
+
+
+def _tell_ignored(columns: Iterable[str], plan: Plan) -> None:
+    known = {question.key for _, question in plan.asked} | set(plan.question_set.attributes)
+    ignored = [column for column in columns if column not in known]
+    if ignored:
+        err.print(f"Not in {plan.name}, so ignored: {', '.join(ignored)}", markup=False)
 
 
 def _request(cells: dict[str | None, Any], plan: Plan) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""`make bench`: cold start, the kernel, and requests per second beside a bare FastAPI endpoint."""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_server
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from app.main import create_app, open_database
+from app.question_sets.files import BUILTIN, read_file
+from app.scoring import Plan, ratings_sent, read_answers, score
+from app.settings import Settings
+from app.start import prepare
+
+KEY = "admin-key-of-the-benchmark"
+SET = "qualifying-a-sale"
+ROUNDS = 5
+REQUESTS = 600
+QUESTIONS = [question.key for step in read_file(BUILTIN / f"{SET}.yaml").steps for question in step.questions]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"cold start to the first answer: {cold_start(folder):.2f} s")
+        print(f"kernel: {kernel():.0f} µs a score of 28 questions, 14 of them rated")
+        database_url = os.environ.get("PROSPECT_FIT_DATABASE_URL", f"sqlite:///{folder}/bench.db")
+        with serving(database_url) as port:
+            compare(port)
+
+
+def cold_start(folder: str) -> float:
+    """Seconds from the command on an empty database to a score over HTTP."""
+    environment = os.environ | {
+        "PROSPECT_FIT_DATABASE_URL": f"sqlite:///{folder}/cold.db",
+        "PROSPECT_FIT_ADMIN_KEY": KEY,
+        "PYTHONUNBUFFERED": "1",
+    }
+    started = time.perf_counter()
+    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        url = next(found[0] for line in server.stdout if (found := re.search(r"http://[\d.:]+", line)))
+        httpx.post(f"{url}/v1/score", json={}, headers={"X-API-Key": KEY}).raise_for_status()
+        taken = time.perf_counter() - started
+        server.terminate()
+    return taken
+
+
+def kernel() -> float:
+    """Microseconds of one score, the median of five rounds."""
+    plan = Plan(read_file(BUILTIN / f"{SET}.yaml"), f"{SET}@1")
+    answers = read_answers(plan.question_set, ratings_sent(dict.fromkeys(QUESTIONS[:14], 4)))
+    return statistics.median(_timed(lambda: score(plan, answers, {}), 500) for _ in range(ROUNDS))
+
+
+def _timed(work: Callable[[], object], times: int) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - started) / times * 1e6
+
+
+@contextmanager
+def serving(database_url: str) -> Iterator[int]:
+    """The service and, on the same server, a FastAPI application with nothing but one endpoint."""
+    settings = Settings(database_url=database_url, admin_key=KEY)
+    database = open_database(settings)
+    prepare(database, settings)
+    database.close()
+    ours, bare = create_app(settings), FastAPI()
+
+    @bare.post("/bare")
+    async def answer(body: dict[str, object]) -> dict[str, object]:
+        return body
+
+    async def both(scope, receive, send) -> None:
+        await (bare if scope.get("path") == "/bare" else ours)(scope, receive, send)
+
+    listening = create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(both, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+def compare(port: int) -> None:
+    """Requests per second in turns; the ratio is to the bare endpoint of the same round."""
+    kinds = {"bare": _bare, "score": _score, "qualify": _qualify}
+    rates: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for turn in range(ROUNDS + 1):
+        for kind, request in kinds.items():
+            rate = _load(port, [request(turn, number) for number in range(REQUESTS)])
+            if turn:  # the first round warms up
+                rates[kind].append(rate)
+    for kind, measured in rates.items():
+        ratio = statistics.median(ours / bare for ours, bare in zip(measured, rates["bare"], strict=True))
+        print(f"/{kind}: {statistics.median(measured):.0f} requests/s, {ratio:.2f} of bare")
+
+
+def _load(port: int, requests: list[str]) -> float:
+    lines = "\n".join(json.dumps(request) for request in requests)
+    command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port)]
+    done = subprocess.run(
+        command, input=lines, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
+    )
+    return float(done.stdout)
+
+
+def _request(path: str, body: dict[str, object]) -> str:
+    content = json.dumps(body)
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n{content}"
+    )
+
+
+def _ratings(number: int) -> dict[str, int]:
+    return {question: 1 + (number + place) % 5 for place, question in enumerate(QUESTIONS[:14])}
+
+
+def _bare(turn: int, number: int) -> str:
+    return _request("/bare", {"ratings": _ratings(turn + number)})
+
+
+def _score(turn: int, number: int) -> str:
+    return _request("/v1/score", {"question_set": SET, "ratings": _ratings(turn + number)})
+
+
+def _qualify(turn: int, number: int) -> str:
+    """Every request changes a session that earlier ones opened."""
+    link = {"source": "bench", "external_id": str(number % 100)}
+    return _request("/v1/qualify", {**link, "question_set": SET, "ratings": _ratings(turn + number)})
+
+
+if __name__ == "__main__":
+    main()
