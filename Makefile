@@ -1,7 +1,13 @@
-# `make run` and `make test` need nothing but Python 3.11 or newer; both are quick when run again.
+# `make run`, `make test` and `make check` need nothing but Python 3.11 or newer; all are quick when run again.
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Modules are compiled when first imported and kept; with this set, every start would compile 700 of them again.
+unexport PYTHONDONTWRITEBYTECODE
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# uv installs in seconds what takes pip most of a minute; but only pip reads pip's settings, of a mirror say.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) $(1)
+LOCKED := --require-hashes --no-deps -r
 
 .PHONY: run test check bench lock format docs clean
 
@@ -29,26 +35,32 @@ docs: .venv/.dev
 	$(BIN)/prospect-fit openapi --markdown > openapi.md.new && mv openapi.md.new openapi.md
 
 # Hashes, and no index address: any index that serves the same files will do.
-lock: .venv/.dev
-	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		pyproject.toml --group pyproject.toml:build -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		pyproject.toml --group pyproject.toml:build --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
+# `make lock UPGRADE=--upgrade` takes the newest versions, without it only what pyproject.toml asks for.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+lock: .venv/.build
+	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(COMPILE) $(UPGRADE) --group pyproject.toml:build -c requirements.lock -o requirements-build.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --group pyproject.toml:build --group pyproject.toml:dev \
+		-c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 
 clean:
 	rm -rf .venv
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Prospect Fit needs Python 3.11 or newer with its venv module (Debian: apt install python3-venv)." >&2; exit 1; }
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
 
-.venv/.run: .venv/bin/python requirements.lock pyproject.toml
+.venv/.build: .venv/bin/python requirements-build.lock
 	@echo "Installing into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) $(LOCKED) requirements-build.lock
+	@touch $@
+
+.venv/.run: .venv/.build requirements.lock pyproject.toml
+	@$(call install,$(LOCKED) requirements.lock)
+	@$(call install,--no-deps --no-build-isolation -e .)
 	@touch $@
 
 .venv/.dev: .venv/.run requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	@$(call install,$(LOCKED) requirements-dev.lock)
 	@touch $@

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 import anyio
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 SQLITE_READERS = 4
 BUSY_SECONDS = 5
+# So much longer than the database's own time-outs, which can tell that nothing was written.
+GRACE_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +65,51 @@ class Database:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read-only transaction, in a thread."""
-        return await self._hop(self._readers, partial(self.read_here, work))
+        return await self._hop(self._readers, partial(self._transact, self._reading, work))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction, in a thread; when this returns it is committed."""
-        return await self._hop(self._writers, partial(self.write_here, work))
+        return await self._hop(self._writers, partial(self._transact, self.engine, work))
 
     def read_here(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read-only transaction, in this thread."""
-        return self._transact(self._reading, work)
+        return self._transact(self._reading, work, Event())
 
     def write_here(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction, in this thread; when this returns it is committed."""
-        return self._transact(self.engine, work)
+        return self._transact(self.engine, work, Event())
 
-    def _transact(self, engine: Engine, work: Callable[[Transaction], T]) -> T:
+    def _transact(self, engine: Engine, work: Callable[[Transaction], T], given_up: Event) -> T:
         try:
             with DatabaseSession(
                 engine, expire_on_commit=False, close_resets_only=False, autoflush=False
             ) as db:
                 result = work(Transaction(db, self._clock()))
+                if given_up.is_set():
+                    # The caller was told that nothing was written.
+                    raise unavailable("The database does not answer.")
                 db.commit()
                 return result
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             log.warning("database unavailable: %s", type(error.__cause__ or error).__name__)
             raise unavailable("The database is down or busy.") from error
 
-    async def _hop(self, limiter: anyio.CapacityLimiter, run: Callable[[], T]) -> T:
-        borrower = object()
+    async def _hop(self, limiter: anyio.CapacityLimiter, run: Callable[[Event], T]) -> T:
+        """Run in a thread. One that hangs on a silent database is given up; its event says so."""
+        borrower, given_up = object(), Event()
         try:
             with anyio.fail_after(self._wait_seconds):
                 await limiter.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
             raise unavailable("Too many requests wait for the database.") from error
         try:
-            return await to_thread.run_sync(run, limiter=self._threads)
+            with anyio.fail_after(self._wait_seconds + GRACE_SECONDS):
+                return await to_thread.run_sync(run, given_up, limiter=self._threads, abandon_on_cancel=True)
+        except TimeoutError as error:
+            log.warning("database unavailable: no answer")
+            raise unavailable("The database does not answer.") from error
         finally:
+            given_up.set()
             limiter.release_on_behalf_of(borrower)
 
     async def erase_traces(self) -> None:
@@ -105,7 +117,7 @@ class Database:
         if self.is_sqlite:
             await self._hop(self._writers, self._empty_journal)
 
-    def _empty_journal(self) -> None:
+    def _empty_journal(self, _: Event) -> None:
         connection = self.engine.raw_connection()
         try:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -137,6 +149,11 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
         hide_parameters=True,
         connect_args={
             "connect_timeout": 3,
+            # A host that is gone without a word is noticed, and its connection becomes free.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 3 * milliseconds,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
             f"-c idle_in_transaction_session_timeout={3 * milliseconds} -c timezone=UTC",
         },

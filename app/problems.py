@@ -29,6 +29,10 @@ MALFORMED_BODY = Kind(
     "malformed-body", 400, "The body is not acceptable JSON.",
     "Send one JSON object in UTF-8 as RFC 8259 has it: no repeated names, no NaN, no NUL character.",
 )  # fmt: skip
+MALFORMED_REQUEST = Kind(
+    "malformed-request", 400, "That is not HTTP.",
+    "Send HTTP/1.1 with plain ASCII in the request line; percent-encode everything else there.",
+)  # fmt: skip
 UNAUTHENTICATED = Kind(
     "unauthenticated", 401, "A valid API key is needed.",
     "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' makes a key.",
@@ -77,13 +81,18 @@ REVISION_REQUIRED = Kind(
     "revision-required", 428, "A decision needs the revision it is made on.",
     "Send the session's 'revision' in the body, or as If-Match.",
 )  # fmt: skip
+HEAD_TOO_LARGE = Kind(
+    "head-too-large", 431, "The request line and the headers are too large.",
+    "Send fewer and shorter headers, and what is long in a body.",
+)  # fmt: skip
 INTERNAL_ERROR = Kind(
     "internal-error", 500, "The service failed.",
     "Nothing was written. Try again, and tell the operator the request_id if it stays.",
 )  # fmt: skip
 UNAVAILABLE = Kind(
     "unavailable", 503, "The database does not answer in time.",
-    "Nothing was written. Try again after the seconds that Retry-After names.",
+    "Try again after the seconds that Retry-After names; nothing was written, unless the connection broke in "
+    "the very commit.",
 )  # fmt: skip
 
 CATALOGUE: tuple[Kind, ...] = tuple(

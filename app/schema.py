@@ -1,5 +1,6 @@
 """The schema: bring it to the newest migration, safely when several processes start at once."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -36,8 +37,9 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def newest_revision() -> str:
-    """The revision that this version of the service needs."""
+    """The revision that this version of the service needs; read from the files once."""
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     assert newest is not None, "there is at least one migration"
     return newest

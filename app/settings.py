@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 PREFIX = "PROSPECT_FIT_"
 
@@ -53,12 +55,12 @@ class Settings(BaseSettings):
     def _known_database(cls, url: SecretStr) -> SecretStr:
         """Name the driver that is installed, whichever common spelling was given."""
         value = url.get_secret_value()
-        for spelling in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        for spelling in ("postgresql://", "postgres://"):
             if value.startswith(spelling):
-                return SecretStr("postgresql+psycopg://" + value.removeprefix(spelling))
-        if not value.startswith("sqlite:///"):
+                value = "postgresql+psycopg://" + value.removeprefix(spelling)
+        if not _names_a_database(value):
             raise ValueError("give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
-        return url
+        return SecretStr(value)
 
     @field_validator("admin_key")
     @classmethod
@@ -83,6 +85,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, _FileSource(settings_cls)
+
+
+def _names_a_database(url: str) -> bool:
+    try:
+        parsed = make_url(url)
+    except (ValueError, ArgumentError):
+        return False
+    # SQLite in memory would be a database of its own for every connection.
+    in_memory = parsed.database in (None, "", ":memory:")
+    return parsed.drivername == "postgresql+psycopg" or (url.startswith("sqlite:///") and not in_memory)
 
 
 class _FileSource(PydanticBaseSettingsSource):

@@ -1,11 +1,15 @@
 """What the requests and responses of several rooms share."""
 
+import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
+LONGEST_TEXT = 1000
+MOST_ATTRIBUTES = 200
 
 
 class In(BaseModel):
@@ -20,7 +24,23 @@ class Out(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
+def at_most(most: int, what: str) -> BeforeValidator:
+    """Refuse a map that is too large as a whole, before every entry gets an error of its own."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > most:
+            raise PydanticCustomError("too_long", "at most {most} {what}", {"most": most, "what": what})
+        return value
+
+    return BeforeValidator(check)
+
+
 def _scalar(value: Any) -> Any:
+    # One check with one message: a union would report every one of its members.
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError("send a text, a number, true, false or null")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise ValueError(f"a text has at most {LONGEST_TEXT} characters")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         raise ValueError("an integer is at most 2⁵³")
     return value
@@ -32,7 +52,7 @@ Line = Annotated[
 ]
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Scalar = Annotated[
-    Annotated[str, Field(strict=True, max_length=1000)]
+    Annotated[str, Field(strict=True, max_length=LONGEST_TEXT)]
     | Annotated[bool, Field(strict=True)]
     | Annotated[int, Field(strict=True)]
     | Annotated[float, Field(strict=True, allow_inf_nan=False)],
@@ -42,16 +62,25 @@ AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}
 AttributesIn = Annotated[
     dict[AttributeName, Scalar | None],
     Field(
-        max_length=200,
+        max_length=MOST_ATTRIBUTES,
         description="typed facts by name; a null removes one",
         examples=[{"employees": 120, "industry": "logistics"}],
     ),
+    at_most(MOST_ATTRIBUTES, "attributes"),
 ]
 Source = Annotated[
     str,
     StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$"),
     Field(description="the system that knows it", examples=["salesforce.account"]),
 ]
+
+
+def _addressable(value: str) -> str:
+    if value in (".", ".."):
+        raise ValueError("'.' and '..' cannot stand in an address")
+    return value
+
+
 ExternalId = Annotated[
     str,
     StringConstraints(
@@ -60,6 +89,7 @@ ExternalId = Annotated[
         max_length=200,
         pattern=r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
     ),
+    AfterValidator(_addressable),
     Field(description="its id there; no '/', '?', '#' or '\\'", examples=["0015g00000XyZ"]),
 ]
 Deal = Annotated[
@@ -77,10 +107,11 @@ SetName = Annotated[
 ]
 
 
-def _text_only(value: Any) -> Any:
-    if not isinstance(value, str):
+def _written_out(value: Any) -> Any:
+    # A text of digits would be taken for the seconds since 1970.
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("send a date as text: YYYY-MM-DD")
     return value
 
 
-Day = Annotated[date, BeforeValidator(_text_only)]
+Day = Annotated[date, BeforeValidator(_written_out)]

@@ -63,7 +63,7 @@ async def get_fit(
     prospect_id: UUID, service: ServiceHere, question_set: SetHere = None, deal: DealHere = None
 ) -> FitOut:
     """Read a prospect's fit: of its open session, or else of its last."""
-    key, _ = service.plans.parts(question_set)
+    key, _ = service.plans.parts(question_set, "query")
 
     def work(tx: Transaction) -> FitOut:
         return fit_of(tx, records.find(tx, prospect_id).id, key, deal)
@@ -80,7 +80,7 @@ async def find_fit(
     deal: DealHere = None,
 ) -> FitOut:
     """Read the fit of the prospect that another system knows by this id."""
-    key, _ = service.plans.parts(question_set)
+    key, _ = service.plans.parts(question_set, "query")
     link = Link(source=source, external_id=external_id)
 
     def work(tx: Transaction) -> FitOut:

@@ -11,7 +11,7 @@ from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.service import CallerHere, ServiceHere
 from app.keys.store import Scope
 from app.prospects import records
-from app.prospects.search import ProspectFilter, list_prospects
+from app.prospects.search import POSITION, ProspectFilter, list_prospects
 from app.prospects.wire import Link, MergeRequest, NewProspect, ProspectChange, ProspectOut
 from app.sessions import flow
 from app.sessions.case import Work
@@ -43,7 +43,7 @@ async def get_prospects(
     request: Request, service: ServiceHere, query: Annotated[ProspectQuery, Query()]
 ) -> ProspectPage:
     """List prospects, newest first."""
-    start = position_after(query.after, UUID)
+    start = position_after(query.after, POSITION)
 
     def work(tx: Transaction) -> ProspectPage:
         found = list_prospects(tx, query, after=start[0] if start else None, limit=query.limit + 1)

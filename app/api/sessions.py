@@ -56,7 +56,7 @@ async def get_sessions(
     request: Request, service: ServiceHere, query: Annotated[SessionQuery, Query()]
 ) -> SessionPage:
     """List sessions."""
-    start = position_after(query.after, *POSITIONS[query.sort])
+    start = position_after(query.after, POSITIONS[query.sort])
     found = await service.database.read(
         lambda tx: list_sessions(tx, query, after=start, limit=query.limit + 1)
     )

@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
 from app.main import open_database
@@ -51,6 +52,8 @@ def failures_told() -> Iterator[None]:
         give_up("\n".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in error.flaws))
     except Problem as problem:
         give_up(f"{problem.detail} {problem.kind.remedy}")
+    except DBAPIError as error:
+        give_up(f"The database cannot be used: {error.orig}")
     except (BrokenFile, OSError) as error:
         give_up(str(error))
 

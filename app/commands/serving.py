@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -67,10 +68,14 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(settings: Settings, listening: socket.socket) -> None:
     options: dict[str, Any] = {
         "factory": True,
+        # On Windows, where httptools is not, uvicorn's other protocol has a limit of its own.
+        "http": "auto" if sys.platform == "win32" else "app.http.protocol:BoundedHttp",
         "log_config": None,
         "log_level": settings.log_level,
         "access_log": False,
         "timeout_graceful_shutdown": 20,
+        # A process that is only starting must not be taken for one that hangs.
+        "timeout_worker_healthcheck": 60,
         "server_header": False,
     }
     config = uvicorn.Config("app.main:served", workers=settings.workers, **options)

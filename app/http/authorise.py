@@ -37,9 +37,13 @@ class KeyRing:
         if not is_plausible(secret):
             return None
         known_as = digest(secret)
-        if known_as not in self._known:
-            self._known[known_as] = await self._database.read(lambda tx: find_caller(tx, known_as))
-        return self._known.get(known_as)
+        try:
+            # Looked up once: between two look-ups it could expire, and a good key be refused.
+            return self._known[known_as]
+        except KeyError:
+            caller = await self._database.read(lambda tx: find_caller(tx, known_as))
+            self._known[known_as] = caller
+            return caller
 
 
 def _secret(request: Request) -> str:

@@ -4,13 +4,15 @@ import logging
 import time
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clock import new_id
 from app.http.problem_responses import internal_error
 
 log = logging.getLogger("app.requests")
+
+GONE = 499  # in the log only: the client went away before its request was complete
 
 
 class RequestLog:
@@ -36,6 +38,8 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = GONE  # nobody is there to be told
         except Exception:
             log.exception("failed", extra={"fields": _fields(scope, request_id)})
             if status:

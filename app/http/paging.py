@@ -1,15 +1,14 @@
 """Keyset pages: `{items, next}`, with `next` an absolute address in the body."""
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Request
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from app.problems import Problem, invalid_field
+from app.problems import invalid_field
 from app.wire import In, Out
 
 T = TypeVar("T")
@@ -29,17 +28,17 @@ class Page(Out, Generic[T]):
     next: Annotated[str | None, Field(description="the next page's absolute address; null on the last")]
 
 
-def position_after(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
-    """The position in a cursor, one value for each type; raises INVALID_REQUEST."""
+def position_after(cursor: str | None, shape: TypeAdapter[T]) -> T | None:
+    """The position in a cursor, of the shape that the list's positions have; raises INVALID_REQUEST."""
     if cursor is None:
         return None
     try:
-        values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
-        if type(values) is not list or len(values) != len(types):
-            raise _foreign()
-        return tuple(read(value) for read, value in zip(types, values, strict=True))
-    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
-        raise _foreign() from None
+        position = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
+        return shape.validate_json(position, strict=True)
+    except ValueError:
+        raise invalid_field(
+            "/after", "invalid", "send the value from the address in 'next', or nothing", "query"
+        ) from None
 
 
 def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequence[Any]) -> str | None:
@@ -51,9 +50,3 @@ def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequ
         return None
     cursor = base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
     return str(request.url.include_query_params(after=cursor))
-
-
-def _foreign() -> Problem:
-    return invalid_field(
-        "/after", "invalid", "send the value from the address in 'next', or nothing", "query"
-    )

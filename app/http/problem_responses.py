@@ -1,6 +1,6 @@
 """Every failure as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 
@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.problems import (
     INTERNAL_ERROR,
@@ -27,6 +28,8 @@ from app.wire import Out
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
 LONGEST_POINTER = 200
+LONGEST_DETAIL = 300
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class FieldErrorOut(Out):
@@ -103,20 +106,35 @@ async def _on_flawed(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    errors = _field_errors(cast("RequestValidationError", error).errors())
+    failure = cast("RequestValidationError", error)
+    found = failure.errors()
+    errors = _field_errors(found[:MOST_ERRORS], failure.body)
     first = errors[0]
-    detail = f"{first.where} {first.pointer or '/'}: {first.detail}"
-    return problem_response(request, Problem(INVALID_REQUEST, detail[:500], errors))
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    detail = f"{first.where} {first.pointer[:LONGEST_POINTER] or '/'}: {first.detail[:LONGEST_DETAIL]}{more}"
+    return problem_response(request, Problem(INVALID_REQUEST, detail, errors))
 
 
-def _field_errors(found: Iterable[Any]) -> list[FieldError]:
+def _field_errors(found: Iterable[Any], body: Any) -> list[FieldError]:
     errors = []
     for error in found:
         where, *parts = error["loc"]
         known = where if where in ("body", "path", "query", "header") else "body"
+        if known == "body" and error["type"] != "missing":
+            parts = _sent(parts, body)
         code = "unknown_field" if error["type"] == "extra_forbidden" else error["type"]
         errors.append(FieldError(cast("Where", known), pointer(*parts), code, _plain(error["msg"])))
     return errors
+
+
+def _sent(parts: Iterable[str | int], body: Any) -> Iterator[str | int]:
+    """The way into the body as far as it goes: pydantic adds a `[key]` of its own for a wrong name."""
+    for part in parts:
+        inside = part in body if isinstance(body, dict) else isinstance(part, int)
+        if not inside:
+            return
+        yield part
+        body = body[part]
 
 
 def _plain(message: str) -> str:
@@ -130,7 +148,22 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if kind is None:
         return internal_error(request)
     detail = HTTPStatus(failure.status_code).description or kind.title
-    return problem_response(request, Problem(kind, detail, headers=failure.headers))
+    headers = dict(failure.headers or {})
+    if kind is METHOD_NOT_ALLOWED and (methods := _methods_here(request)):
+        headers["Allow"] = ", ".join(methods)
+    return problem_response(request, Problem(kind, detail, headers=headers))
+
+
+def _methods_here(request: Request) -> list[str]:
+    """The methods of this address: Starlette names those of the first route alone."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 _KINDS: dict[int, Kind] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}

@@ -30,6 +30,11 @@ def is_plausible(secret: str) -> bool:
     return len(random) == RANDOM_CHARACTERS and check == _checksum(random)
 
 
+def beginning(secret: str) -> str:
+    """What may be shown of a key to tell it from others: never more than a quarter."""
+    return secret[: min(SHOWN_CHARACTERS, len(secret) // 4)]
+
+
 def digest(secret: str) -> str:
     """What is stored of a key: SHA-256 in hex. It needs no salt, since a key is no guessable word."""
     return hashlib.sha256(secret.encode()).hexdigest()

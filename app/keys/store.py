@@ -10,7 +10,7 @@ from sqlmodel import col, select, update
 
 from app.clock import new_id
 from app.db import Transaction
-from app.keys.secret import SHOWN_CHARACTERS, digest, is_plausible, new_secret
+from app.keys.secret import beginning, digest, is_plausible, new_secret
 from app.keys.tables import ApiKey
 from app.problems import missing
 from app.scoring import Flaw, Flawed
@@ -62,7 +62,7 @@ def create_key(
     key = ApiKey(
         id=new_id(),
         name=name,
-        shown=secret[:SHOWN_CHARACTERS],
+        shown=beginning(secret),
         digest=digest(secret),
         scopes=sorted(set(scopes)),
         made_by=made_by,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import col, delete, select, update
 
 from app.clock import new_id
@@ -11,9 +12,9 @@ from app.db import Transaction, insert_if_new
 from app.problems import LINK_TAKEN, STALE_REVISION, Problem, invalid_field, missing
 from app.prospects.tables import Prospect, ProspectLink
 from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, prospect_out
+from app.wire import MOST_ATTRIBUTES
 
 MOST_LINKS = 50
-MOST_ATTRIBUTES = 200
 
 
 def find(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
@@ -82,9 +83,10 @@ def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
         raise Problem(STALE_REVISION, f"The prospect is at revision {prospect.revision}.")
     name = change.name if change.renames else prospect.name
     attributes = _merged(prospect.attributes, change.attributes)
-    if (name, attributes) == (prospect.name, prospect.attributes):
+    if name == prospect.name and _typed(attributes) == _typed(prospect.attributes):
         return False
     prospect.name, prospect.searchable, prospect.attributes = name, _searchable(name), attributes
+    flag_modified(prospect, "attributes")  # the ORM, too, would see no change from 1 to true
     touch(tx, prospect)
     return True
 
@@ -92,8 +94,7 @@ def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
     """Link a prospect; whether the link is new. Raises LINK_TAKEN if another one has it."""
     if insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
-        if len(links_of(tx, [prospect.id])[prospect.id]) > MOST_LINKS:
-            raise invalid_field("", "too_long", f"a prospect has at most {MOST_LINKS} links")
+        _refuse_too_many_links(tx, prospect)
         return True
     owner = require_linked(tx, link)
     if owner.id != prospect.id:
@@ -119,13 +120,15 @@ def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
     """Give `kept` the links of `other` and the attributes it lacks, and erase `other`.
 
     Both are locked. Sessions are moved before; what `kept` knows goes before what `other` says.
+    Raises INVALID_REQUEST where that is more than one prospect may have.
     """
     tx.db.exec(
         update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=kept.id)
     )
+    _refuse_too_many_links(tx, kept)
     kept.name = kept.name or other.name
     kept.searchable = _searchable(kept.name)
-    kept.attributes = {**other.attributes, **kept.attributes}
+    kept.attributes = _merged(other.attributes, kept.attributes)
     touch(tx, kept)
     erase(tx, other)
 
@@ -187,6 +190,16 @@ def _merged(known: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]
     if len(merged) > MOST_ATTRIBUTES:
         raise invalid_field("/attributes", "too_long", f"a prospect has at most {MOST_ATTRIBUTES} attributes")
     return merged
+
+
+def _typed(attributes: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:
+    """The attributes with true and 1 told apart, which Python calls equal."""
+    return {name: (isinstance(value, bool), value) for name, value in attributes.items()}
+
+
+def _refuse_too_many_links(tx: Transaction, prospect: Prospect) -> None:
+    if len(links_of(tx, [prospect.id])[prospect.id]) > MOST_LINKS:
+        raise invalid_field("", "too_long", f"a prospect has at most {MOST_LINKS} links")
 
 
 def _link_values(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]:

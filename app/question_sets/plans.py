@@ -5,7 +5,7 @@ from threading import Lock
 from cachetools import TTLCache
 
 from app.db import Database, Transaction
-from app.problems import Problem, invalid_field
+from app.problems import Problem, Where, invalid_field
 from app.question_sets.store import find_version, split_name
 from app.scoring import Plan, QuestionSet
 
@@ -46,18 +46,23 @@ class Plans:
                 self._newest[key] = stored.version
         return plan
 
-    def parts(self, name: str | None) -> tuple[str, int | None]:
+    def parts(self, name: str | None, where: Where = "body") -> tuple[str, int | None]:
         """The key and number in a name, or in the default; raises INVALID_REQUEST."""
-        parts = split_name(name or self.default)
-        if parts is None:
-            raise invalid_field("/question_set", "invalid", 'send "key" or "key@version"')
-        return parts
+        return read_name(name or self.default, where)
 
     def _cached(self, key: str, version: int | None) -> Plan | None:
         if version is None:
             with self._lock:
                 version = self._newest.get(key)
         return self._plans.get((key, version)) if version else None
+
+
+def read_name(name: str, where: Where) -> tuple[str, int | None]:
+    """The key and number in a name that somebody sent as `question_set`; raises INVALID_REQUEST."""
+    parts = split_name(name)
+    if parts is None:
+        raise invalid_field("/question_set", "invalid", 'send "key" or "key@version"', where)
+    return parts
 
 
 def _unknown() -> Problem:

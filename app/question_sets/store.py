@@ -29,9 +29,10 @@ def publish(
         newest = find_version(tx, question_set.key)
         if newest and newest.content_hash == wanted:
             return newest, False
+        last = _last_version(tx, question_set.key)
         version = QuestionSetVersion(
             key=question_set.key,
-            version=newest.version + 1 if newest else 1,
+            version=last.version + 1 if last else 1,
             published_at=tx.at,
             content_hash=wanted,
             builtin=builtin,
@@ -43,14 +44,19 @@ def publish(
 
 
 def publish_builtin(tx: Transaction, builtin: Iterable[QuestionSet]) -> list[QuestionSetVersion]:
-    """Publish the built-in sets that are new; a set that a team published over is left alone."""
+    """Publish the built-in sets that are new; one that a team published over or retired is left alone."""
     published = []
     for question_set in builtin:
-        newest = find_version(tx, question_set.key)
-        if newest is None or newest.builtin:
+        last = _last_version(tx, question_set.key)
+        if last is None or (last.builtin and last.status == "published"):
             version, is_new = publish(tx, question_set, builtin=True)
             published += [version] if is_new else []
     return published
+
+
+def _last_version(tx: Transaction, key: str) -> QuestionSetVersion | None:
+    """The version with the highest number, retired or not."""
+    return next(iter(list_versions(tx, key)), None)
 
 
 def find_version(tx: Transaction, key: str, version: int | None = None) -> QuestionSetVersion | None:

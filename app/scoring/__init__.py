@@ -5,7 +5,7 @@ from app.scoring.attributes import read_attributes
 from app.scoring.flaws import Flaw, Flawed, pointer
 from app.scoring.plan import Plan
 from app.scoring.question_set import NAME, SET_KEY, QuestionSet
-from app.scoring.result import Indication, Score
+from app.scoring.result import Indication, Score, SoFar
 from app.scoring.rules import read_question_set, shape_flaws
 from app.scoring.score import score
 
@@ -20,6 +20,7 @@ __all__ = [
     "QuestionSet",
     "Rating",
     "Score",
+    "SoFar",
     "State",
     "pointer",
     "ratings_sent",

@@ -62,7 +62,7 @@ def answers_to_fit(thresholds: Thresholds | None, units: list[Group], must: Must
         ):
             if not opened:
                 return None
-            unit = unit.close(opened.pop(0).question.weight, unit.scale.max)
+            unit = unit.close(opened.pop(0).question.weight, unit.lo + unit.span)
             needed += 1
     return needed
 
@@ -82,7 +82,7 @@ def answers_to_no_fit(thresholds: Thresholds | None, units: list[Group], must: M
         opened.sort(key=lambda s: -s.question.weight)
         answers = 0
         while unit.highest_reaches(thresholds.no_fit_below) and opened:
-            unit = unit.close(opened.pop(0).question.weight, unit.scale.min)
+            unit = unit.close(opened.pop(0).question.weight, unit.lo)
             answers += 1
         if not unit.highest_reaches(thresholds.no_fit_below):
             ways.append(answers)

@@ -1,7 +1,6 @@
 """A question set made ready for scoring: built once per version, looked up for every score."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.scoring.answers import Answers
 from app.scoring.attributes import Attributes, applies, rating_by_rule
@@ -10,8 +9,7 @@ from app.scoring.result import NextQuestion, RatedBy, Reason
 from app.scoring.tally import Tally
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where one question that applies stands. `rating` is there exactly when it is rated."""
 
     step: Step
@@ -22,8 +20,7 @@ class Standing:
     answered_unknown: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Questions that are added up together, and their sum."""
 
     standings: list[Standing]
@@ -59,7 +56,8 @@ class Plan:
         opened = [s.question.weight for s in standings if s.state == "open"]
         skipped = [s.question.weight for s in standings if s.state == "not_applicable"]
         tally = Tally(
-            scale,
+            scale.min,
+            scale.max - scale.min,
             rated_weight=sum(weight for weight, _ in rated),
             open_weight=sum(opened),
             skipped_weight=sum(skipped),

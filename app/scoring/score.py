@@ -127,8 +127,8 @@ def _range(tally: Tally) -> dict[str, Any]:
 def _points(tally: Tally) -> dict[str, Any]:
     return {
         "points": tally.points,
-        "points_min": tally.scale.min * tally.weight,
-        "points_max": tally.scale.max * tally.weight,
+        "points_min": tally.lo * tally.weight,
+        "points_max": (tally.lo + tally.span) * tally.weight,
         "rated": tally.rated,
         "open": tally.open,
         "not_applicable": tally.not_applicable,

@@ -4,16 +4,14 @@ The formulas are the README's: w a weight, r a rating on lo..hi, x = r − lo, D
 W_N the weights of rated, open and not applicable questions, W = W_A + W_U, a = Σ w·x over the rated.
 """
 
-from dataclasses import dataclass, replace
-
-from app.scoring.question_set import Scale
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Weights are sums of integers 0..100; `earned` is a, 0..D·W_A."""
+class Tally(NamedTuple):
+    """`span` is D; weights are sums of integers 0..100; `earned` is a, 0..D·W_A."""
 
-    scale: Scale
+    lo: int
+    span: int
     rated_weight: int = 0
     open_weight: int = 0
     skipped_weight: int = 0
@@ -23,24 +21,19 @@ class Tally:
     not_applicable: int = 0
 
     @property
-    def span(self) -> int:
-        """D, the width of the scale."""
-        return self.scale.max - self.scale.min
-
-    @property
     def weight(self) -> int:
         """W: what counts, rated or open."""
         return self.rated_weight + self.open_weight
 
     @property
     def most(self) -> int:
-        """A once every open question is rated best."""
+        """What `earned` becomes once every open question is rated best."""
         return self.earned + self.span * self.open_weight
 
     @property
     def points(self) -> int:
         """Σ w·r over the rated."""
-        return self.earned + self.scale.min * self.rated_weight
+        return self.earned + self.lo * self.rated_weight
 
     @property
     def estimate(self) -> float | None:
@@ -89,22 +82,21 @@ class Tally:
         if self.open_weight == 0 or not self.highest_reaches(cut):
             return None
         missing = cut * self.span * self.weight - 100 * self.earned
-        floor = 100 * self.scale.min * self.open_weight
+        floor = 100 * self.lo * self.open_weight
         return max(missing + floor, floor) / (100 * self.open_weight)
 
     def as_if_nothing_were_open(self) -> "Tally":
         """The same ratings in a set without the open questions."""
-        return replace(self, open_weight=0, open=0)
+        return self._replace(open_weight=0, open=0)
 
     def close(self, weight: int, rating: int) -> "Tally":
         """With one of the open questions rated."""
-        return replace(
-            self,
+        return self._replace(
             rated=self.rated + 1,
             open=self.open - 1,
             rated_weight=self.rated_weight + weight,
             open_weight=self.open_weight - weight,
-            earned=self.earned + weight * (rating - self.scale.min),
+            earned=self.earned + weight * (rating - self.lo),
         )
 
 

@@ -1,12 +1,12 @@
 """Record answers in a case."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
 from app.problems import STALE_REVISION, FieldError, Problem
-from app.scoring import pointer, read_answers
+from app.scoring import read_answers
 from app.sessions.case import Case
 from app.sessions.requests import AnswerIn, AnswersIn
 from app.sessions.tables import StoredAnswer
@@ -29,7 +29,8 @@ def record_answers(case: Case, sent: AnswersIn, based_on: int | None) -> None:
     fresh = [
         answer for key, new in sent.details().items() if (answer := _merged(case, new, case.answers.get(key)))
     ]
-    _refuse_stale(case, fresh, based_on)
+    places = {question: place for place, question, _ in sent.sent()}
+    _refuse_stale(case, {places[answer.question]: answer.question for answer in fresh}, based_on)
     if not fresh:
         return
     _write(case, fresh)
@@ -64,20 +65,21 @@ def _merged(case: Case, new: AnswerIn, known: StoredAnswer | None) -> StoredAnsw
     )
 
 
-def _refuse_stale(case: Case, fresh: Iterable[StoredAnswer], based_on: int | None) -> None:
+def _refuse_stale(case: Case, fresh: Mapping[str, str], based_on: int | None) -> None:
+    """`fresh` names the question that is answered at each place of the request."""
     if based_on is None:
         return
     stale = [
-        answer.question
-        for answer in fresh
-        if answer.question in case.answers and case.answers[answer.question].revision > based_on
+        place
+        for place, question in fresh.items()
+        if question in case.answers and case.answers[question].revision > based_on
     ]
     if based_on > case.session.revision or stale:
         detail = f"The session is at revision {case.session.revision}."
         raise Problem(
             STALE_REVISION,
             detail,
-            [FieldError("body", pointer(key), "stale", "it was answered since") for key in stale],
+            [FieldError("body", place, "stale", "it was answered since") for place in stale],
         )
 
 

@@ -94,9 +94,10 @@ def begin(work: Work, plan: Plan, prospect: Prospect, deal: str | None) -> Case:
 
 
 def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
-    """The current answers of a session, by question."""
+    """The current answers of a session, by question and in its order."""
     found = tx.db.exec(select(StoredAnswer).where(StoredAnswer.session_id == session_id))
-    return {answer.question: answer for answer in found}
+    # Sorted here, since databases differ in where they put the underscore.
+    return {answer.question: answer for answer in sorted(found, key=lambda answer: answer.question)}
 
 
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:

@@ -5,38 +5,52 @@ from app.problems import STALE_REVISION, Problem
 from app.sessions.case import Case, save
 from app.sessions.requests import DecisionIn, OutcomeIn
 from app.sessions.tables import Decision, Outcome
-from app.sessions.views import latest_outcome
+from app.sessions.views import decisions_of, latest_outcome
+
+# What makes two decisions the same.
+SAID = {"decision", "match_word", "benefit_word", "reason", "revisit_on", "actor"}
 
 
 def record_decision(case: Case, decision: DecisionIn, based_on: int) -> None:
     """Store a decision beside the score as it stood; `disqualify` closes the session.
 
-    Raises SESSION_IS_CLOSED, and STALE_REVISION unless `based_on` is the current revision.
+    The same one again, with nothing in between, changes nothing. Raises SESSION_IS_CLOSED, and
+    STALE_REVISION unless `based_on` is the current revision.
     """
-    case.require_open()
     session, tx = case.session, case.work.tx
+    made = Decision(
+        id=new_id(),
+        session_id=session.id,
+        revision=based_on,
+        decision=decision.decision,
+        match_word=decision.match,
+        benefit_word=decision.benefit,
+        reason=decision.reason,
+        revisit_on=decision.revisit_on,
+        actor=decision.actor or case.work.actor,
+        key_name=case.work.key_name,
+        decided_at=tx.at,
+    )
+    if _was_just_made(case, made):
+        return
+    case.require_open()
     if based_on != session.revision:
         raise Problem(STALE_REVISION, f"The session is at revision {session.revision}.")
-    tx.db.add(
-        Decision(
-            id=new_id(),
-            session_id=session.id,
-            revision=based_on,
-            decision=decision.decision,
-            match_word=decision.match,
-            benefit_word=decision.benefit,
-            reason=decision.reason,
-            revisit_on=decision.revisit_on,
-            actor=decision.actor or case.work.actor,
-            key_name=case.work.key_name,
-            decided_at=tx.at,
-        )
-    )
+    tx.db.add(made)
     session.decision = decision.decision
     if decision.decision == "disqualify":
         _close(case)
     case.changed["decision"] = decision.decision
     save(case, "decided")
+
+
+def _was_just_made(case: Case, made: Decision) -> bool:
+    """Whether the current revision is that very decision: who sends it again means no second one."""
+    return any(
+        last.revision + 1 == made.revision == case.session.revision
+        and last.model_dump(include=SAID) == made.model_dump(include=SAID)
+        for last in decisions_of(case.work.tx, case.session.id)[-1:]
+    )
 
 
 def record_outcome(case: Case, outcome: OutcomeIn) -> None:

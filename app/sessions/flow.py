@@ -116,7 +116,6 @@ def rescore_open_sessions(work: Work, prospect: Prospect, but: UUID | None = Non
 
 def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) -> Case:
     """The open session; the last closed one if only a conclusion was sent; else a new one."""
-    plan = work.plans.find(work.tx, request.question_set)
     key, version = work.plans.parts(request.question_set)
     session = _newest(work, prospect, request.deal, key, "open")
     if session and version not in (None, session.version):
@@ -125,6 +124,7 @@ def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) ->
     if session is None and request.only_concludes:
         session = _newest(work, prospect, request.deal, key, "closed")
     if session is None:
+        plan = work.plans.find(work.tx, request.question_set)
         return begin(work, plan, prospect, request.deal)
     return take_up(work, session)
 

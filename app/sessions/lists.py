@@ -1,19 +1,19 @@
 """Lists of sessions, and the small fit that other tools embed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from sqlmodel import and_, col, false, func, or_, select
 
 from app.db import Transaction
 from app.problems import missing
-from app.question_sets.store import split_name
-from app.scoring import Indication
+from app.question_sets.plans import read_name
+from app.scoring import Indication, SoFar
 from app.sessions.tables import Session, SessionRevision
-from app.wire import Deal, In, Out, SetName
+from app.sessions.views import SessionLine, line
+from app.wire import Deal, In, SetName
 
 Sort = Literal["newest", "ranked"]
 
@@ -22,7 +22,12 @@ RANKED_BY = (col(Session.rank), -func.coalesce(Session.lowest, -1.0), col(Sessio
 NEWEST_FIRST = (col(Session.id).desc(),)
 
 # What a position in a list is made of, by its order.
-POSITIONS: Mapping[Sort, tuple[type, ...]] = {"newest": (UUID,), "ranked": (int, float, UUID)}
+POSITIONS: Mapping[Sort, TypeAdapter[tuple[Any, ...]]] = {
+    "newest": TypeAdapter(tuple[UUID]),
+    "ranked": TypeAdapter(
+        tuple[Annotated[int, Field(ge=0, le=5)], Annotated[float, Field(ge=-100, le=1)], UUID]
+    ),
+}
 
 
 class SessionFilter(In):
@@ -51,7 +56,7 @@ def list_sessions(
         if value is not None:
             statement = statement.where(getattr(Session, name) == value)
     if wanted.question_set is not None:
-        key, version = split_name(wanted.question_set) or ("", None)
+        key, version = read_name(wanted.question_set, "query")
         statement = statement.where(Session.question_set == key)
         if version is not None:
             statement = statement.where(Session.version == version)
@@ -77,28 +82,12 @@ def _beyond(after: tuple[Any, ...]) -> Any:
     return beyond
 
 
-class FitOut(Out):
+class FitOut(SessionLine):
     """A prospect's fit, small enough to embed: of its open session, or else of its last."""
 
-    prospect_id: UUID
-    session_id: UUID
-    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
-    deal: str | None
-    status: Literal["open", "closed"]
-    revision: int
     summary: str
-    indication: Indication | None
-    settled: bool
-    so_far: Literal["fit", "no_fit", "mixed"] | None
-    score: float | None
-    lowest: float | None
-    highest: float | None
-    coverage: float | None
-    grade: str | None
+    so_far: SoFar | None
     weaker_side: str | None
-    decision: Literal["pursue", "nurture", "disqualify"] | None
-    outcome: Literal["won", "lost", "no_decision"] | None
-    updated_at: datetime
 
 
 def fits_of(
@@ -132,11 +121,5 @@ def fit_of(tx: Transaction, prospect_id: UUID, question_set: str, deal: str | No
 
 
 def _fit(session: Session, score: Mapping[str, Any]) -> FitOut:
-    own = {"prospect_id", "deal", "status", "revision", "decision", "outcome", "updated_at"}
-    names = set(FitOut.model_fields) - own - {"session_id", "question_set"}
-    return FitOut(
-        session_id=session.id,
-        question_set=f"{session.question_set}@{session.version}",
-        **{name: score[name] for name in names},
-        **(session.model_dump(include=own) | {"deal": session.deal or None}),
-    )
+    said = {name: score[name] for name in ("summary", "so_far", "weaker_side")}
+    return FitOut(**line(session).model_dump(), **said)

@@ -8,7 +8,20 @@ from pydantic import Field, model_validator
 
 from app.prospects.wire import Link
 from app.scoring import Answer, Rating, State, ratings_sent
-from app.wire import Actor, AttributesIn, Day, Deal, ExternalId, In, Line, Prose, Revision, SetName, Source
+from app.wire import (
+    Actor,
+    AttributesIn,
+    Day,
+    Deal,
+    ExternalId,
+    In,
+    Line,
+    Prose,
+    Revision,
+    SetName,
+    Source,
+    at_most,
+)
 
 MOST_ANSWERS = 500
 QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
@@ -45,6 +58,7 @@ class AnswersIn(In):
     ratings: Annotated[
         dict[QuestionKey, Rating],
         Field(max_length=MOST_ANSWERS, examples=[{"budget": 4, "timeline": 3}]),
+        at_most(MOST_ANSWERS, "ratings"),
     ] = {}
     answers: Annotated[list[AnswerIn], Field(max_length=MOST_ANSWERS)] = []
 

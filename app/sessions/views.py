@@ -166,7 +166,9 @@ def history(tx: Transaction, session: Session) -> HistoryOut:
         .where(SessionRevision.session_id == session.id)
         .order_by(col(SessionRevision.revision))
     )
-    outcomes = tx.db.exec(select(Outcome).where(Outcome.session_id == session.id).order_by(col(Outcome.id)))
+    outcomes = tx.db.exec(
+        select(Outcome).where(Outcome.session_id == session.id).order_by(col(Outcome.revision))
+    )
     return HistoryOut(
         session_id=session.id,
         revisions=[
@@ -179,14 +181,14 @@ def history(tx: Transaction, session: Session) -> HistoryOut:
 
 def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
     """The decisions on a session, oldest first."""
-    wanted = select(Decision).where(Decision.session_id == session_id).order_by(col(Decision.id))
+    wanted = select(Decision).where(Decision.session_id == session_id).order_by(col(Decision.revision))
     return list(tx.db.exec(wanted))
 
 
 def latest_outcome(tx: Transaction, session_id: UUID) -> Outcome | None:
     """The outcome that counts."""
     wanted = select(Outcome).where(Outcome.session_id == session_id)
-    return tx.db.exec(wanted.order_by(col(Outcome.id).desc()).limit(1)).first()
+    return tx.db.exec(wanted.order_by(col(Outcome.revision).desc()).limit(1)).first()
 
 
 def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:

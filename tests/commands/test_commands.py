@@ -1,0 +1,146 @@
+"""The command line, as a person runs it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+A_SET = """\
+key: ours
+title: Ours
+combine: weighted
+dimensions: [{key: all, title: All}]
+thresholds: {fit_at: 60, no_fit_below: 40}
+attributes: {region: text}
+steps:
+  - key: only
+    title: Only
+    questions:
+      - {key: need, text: What do they need?, dimension: all}
+      - {key: money, text: Can they pay?, dimension: all}
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `prospect-fit` in an empty folder, with a database of its own."""
+
+    def run_here(*arguments: str, source: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "from app.cli import main; main()", *arguments],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(source), "PATH": "/usr/bin:/bin", "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run_here
+
+
+def test_a_key_is_shown_once_listed_without_itself_and_revoked(run: Run) -> None:
+    secret = run("keys", "create", "salesforce", "--scope", "read").stdout.strip()
+    assert re.fullmatch(r"pfk_[0-9A-Za-z]{38}", secret)
+    listed = run("keys", "list").stdout
+    assert "salesforce" in listed
+    assert secret not in listed
+    key_id = re.search(r"[0-9a-f-]{36}", listed)
+    assert key_id
+    assert run("keys", "revoke", key_id[0]).stdout == "Revoked salesforce.\n"
+
+
+def test_a_set_is_checked_published_once_and_exported(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_text(A_SET)
+    assert run("question-sets", "lint", "ours.yaml").stdout == "ours: 2 questions, no fault.\n"
+    assert run("question-sets", "load", "ours.yaml").stdout == "ours@1 published.\n"
+    assert run("question-sets", "load", "ours.yaml").stdout == "ours@1 is published already.\n"
+    (tmp_path / "again.yaml").write_text(run("question-sets", "export", "ours").stdout)
+    assert run("question-sets", "load", "again.yaml").stdout == "ours@1 is published already.\n"
+    (tmp_path / "ours.yaml").write_text(A_SET.replace("pay", "spend"))
+    assert run("question-sets", "load", "ours.yaml").stdout == "ours@2 published.\n"
+
+
+def test_every_fault_of_a_file_is_named_with_its_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(
+        A_SET.replace("dimension: all}", "dimension: some}").replace("title: Ours\n", "title: no\n")
+    )
+    done = run("question-sets", "load", "bad.yaml")
+    assert done.returncode == 1
+    assert [line.split(": ", 1)[0] for line in done.stderr.splitlines()] == [
+        "bad.yaml:11",
+        "bad.yaml:12",
+    ]
+    (tmp_path / "twice.yaml").write_text("key: a\nkey: b\n")
+    assert run("question-sets", "lint", "twice.yaml").stderr.startswith("twice.yaml:2: ")
+
+
+def test_answers_are_scored_from_json_and_from_csv(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_text(A_SET)
+    run("question-sets", "load", "ours.yaml")
+    (tmp_path / "one.json").write_text('{"ratings": {"need": 4, "money": 3}}')
+    (tmp_path / "two.csv").write_text("need,money,note\n4,3,x\n5,n/a,\n")
+    # (4 − 1 + 3 − 1) of 8 is 62.5; alone, the best rating is 100 at a coverage of one half.
+    one = json.loads(run("score", "one.json", "--set", "ours", "-o", "json").stdout)
+    assert [result["score"] for result in one] == [62.5]
+    done = run("score", "two.csv", "--set", "ours", "-o", "json")
+    assert [result["score"] for result in json.loads(done.stdout)] == [62.5, 100.0]
+    assert done.stderr == "Not in ours@1, so ignored: note\n"
+    (tmp_path / "bad.csv").write_text("need\n9\n")
+    bad = run("score", "bad.csv", "--set", "ours")
+    assert (bad.returncode, bad.stderr.split(": ")[0]) == (1, "line 2")
+
+
+def test_the_demo_comes_and_goes(run: Run) -> None:
+    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
+    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
+    assert run("demo", "--remove").stdout == "Removed 36 invented prospects.\n"
+    assert run("demo", "--remove").stdout == "Removed 0 invented prospects.\n"
+
+
+def test_the_doctor_says_what_is_missing(run: Run) -> None:
+    sick = run("doctor")
+    assert sick.returncode == 1
+    assert "run 'prospect-fit migrate'" in sick.stdout
+    run("keys", "create", "anyone")
+    run("demo")
+    well = run("doctor")
+    assert (well.returncode, "no " in well.stdout) == (0, False), well.stdout
+
+
+def test_the_reference_is_fresh_and_staleness_is_noticed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "stale.md").write_text("old")
+    assert run("openapi", "--markdown", "--check", str(ROOT / "openapi.md")).returncode == 0
+    stale = run("openapi", "--markdown", "--check", "stale.md")
+    assert (stale.returncode, stale.stderr) == (1, "stale.md is stale: run 'make docs'.\n")
+
+
+def test_a_broken_built_in_set_stops_the_start_with_file_line_and_reason(run: Run, tmp_path: Path) -> None:
+    house = tmp_path / "house"
+    for name in ("app", "migrations"):
+        shutil.copytree(ROOT / name, house / name)
+    shutil.copy(ROOT / "pyproject.toml", house)
+    broken = house / "app/question_sets/builtin/bant.yaml"
+    lines = broken.read_text("utf-8").splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if "must_reach" in line)
+    lines[number - 1] = lines[number - 1].replace("must_reach: 2", "must_reach: 9")
+    broken.write_text("\n".join(lines), "utf-8")
+    done = run("serve", "--port", "0", source=house)
+    assert done.returncode == 1
+    assert f"bant.yaml:{number}: " in done.stderr
+    assert "must be from 2 to 5" in done.stderr
+
+
+def test_a_wrong_setting_is_named_with_the_remedy(run: Run) -> None:
+    done = run("serve", "--database-url", "mysql://x")
+    assert done.returncode == 1
+    assert "database_url" in done.stderr
+    assert "sqlite:///FILE or postgresql://" in done.stderr

@@ -1,0 +1,44 @@
+"""The documentation in a real browser that may talk to nobody but the service."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.conftest import Running
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "the page tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=QUIET)
+
+
+def test_the_documentation_shows_every_operation_without_the_internet(
+    service: Running, browser: Browser
+) -> None:
+    page = browser.new_page()
+    asked: list[str] = []
+    failures: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(f"{service.url}/docs")
+    page.get_by_text("Do all that a CRM needs in one call and one transaction.").wait_for()
+    described = service.client.get("/openapi.json").json()["paths"].values()
+    assert page.locator(".opblock").count() == sum(len(methods) for methods in described)
+    assert [url for url in asked if not url.startswith((service.url, "data:"))] == []
+    assert failures == []
+    page.close()

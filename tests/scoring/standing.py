@@ -1,0 +1,92 @@
+"""How every question of a set stands, by the design alone: rated, open or not applicable."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """One question whose `ask_when` holds."""
+
+    scale: object
+    step: object
+    question: object
+    state: str
+    rating: int | None = None
+    rated_by: str | None = None
+    ask_again: bool = False
+
+    @property
+    def strength(self):
+        return self.question.weight * (self.rating - self.scale.min)
+
+    @property
+    def gap(self):
+        return self.question.weight * (self.scale.max - self.rating)
+
+    @property
+    def missed(self):
+        return self.state == "rated" and self.rating < self.question.must_reach
+
+    @property
+    def knocks_out(self):
+        return self.question.if_missed == "no_fit"
+
+
+def standings(question_set, answers, attributes):
+    return [
+        standing(question_set.scale, step, question, answers.get(question.key), attributes)
+        for step in question_set.steps
+        for question in step.questions
+        if applies(question, attributes)
+    ]
+
+
+def inapplicable(question_set, attributes):
+    questions = [question for step in question_set.steps for question in step.questions]
+    return [question.key for question in questions if not applies(question, attributes)]
+
+
+def standing(scale, step, question, answer, attributes):
+    if answer is not None and answer.state == "rated":
+        return Standing(scale, step, question, "rated", answer.rating, "person")
+    if answer is not None and answer.state == "not_applicable":
+        return Standing(scale, step, question, "not_applicable")
+    by_rule = rule_rating(question.rate_from, attributes)
+    if by_rule is not None:
+        return Standing(scale, step, question, "rated", by_rule, "rule")
+    return Standing(scale, step, question, "open", ask_again=answer is not None)
+
+
+OPERATORS = {
+    "equals": lambda value, wanted: value == wanted,
+    "in": lambda value, wanted: value in wanted,
+    "not_in": lambda value, wanted: value not in wanted,
+    "at_least": lambda value, wanted: value >= wanted,
+    "below": lambda value, wanted: value < wanted,
+    "exists": lambda _, wanted: wanted,
+}
+
+
+def applies(question, attributes):
+    wanted = [
+        (attributes.get(name), operator, operand)
+        for name, condition in question.ask_when.items()
+        for operator, operand in condition.model_dump(by_alias=True, exclude_none=True).items()
+    ]
+    return all(holds(*one) for one in wanted)
+
+
+def holds(value, operator, operand):
+    if value is None:
+        return operator == "exists" and operand is False
+    return OPERATORS[operator](value, operand)
+
+
+def rule_rating(rule, attributes):
+    if rule is None or (value := attributes.get(rule.attribute)) is None:
+        return None
+    for band in rule.bands or []:
+        if band.below is None or value < band.below:
+            return band.rating
+    given = {wanted.equals: wanted.rating for wanted in rule.values or []}
+    return given.get(value, rule.otherwise)

@@ -1,0 +1,145 @@
+"""Laws that a score keeps whatever the set: of order, of growth, of who may say what."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.scoring import Answer, Plan, read_question_set, score
+from tests.scoring.strategies import cases, effort
+
+RANK = {"no_fit": 0, "mixed": 1, "undetermined": 1, "unscorable": 1, "fit": 2}
+
+
+@st.composite
+def cases_with_a_raised_rating(draw):
+    """The same session twice, the second time with one question rated better."""
+    case = draw(cases())
+    scale = case.question_set.scale
+    keys = [question.key for step in case.question_set.steps for question in step.questions]
+    key = draw(st.sampled_from(sorted(keys)))
+    rating = draw(st.integers(scale.min, scale.max - 1))
+    worse, better = (Answer("rated", one) for one in (rating, draw(st.integers(rating + 1, scale.max))))
+    return tuple(case.answering(case.answers | {key: answer}).score() for answer in (worse, better))
+
+
+@effort(120)
+@given(cases_with_a_raised_rating())
+def test_a_better_rating_lowers_no_figure(both):
+    before, after = both
+    assert none_is_less(before, after, ("score", "lowest", "highest", "points"))
+    for old, new in zip(before.dimensions + before.steps, after.dimensions + after.steps, strict=True):
+        assert none_is_less(old, new, ("estimate", "lowest", "highest", "points"))
+    assert (after.coverage, after.reportable) == (before.coverage, before.reportable)
+
+
+def none_is_less(before, after, names):
+    pairs = [(getattr(before, name), getattr(after, name)) for name in names]
+    return all(old is new is None or old <= new for old, new in pairs)
+
+
+@effort(150)
+@given(cases_with_a_raised_rating())
+def test_a_better_rating_takes_no_fit_away_and_rules_nothing_out(both):
+    before, after = both
+    if before.indication is not None:
+        assert RANK[after.indication] >= RANK[before.indication]
+    if before.so_far is not None:
+        assert RANK[after.so_far] >= RANK[before.so_far]
+    assert set(after.knocked_out_by) <= set(before.knocked_out_by)
+    assert set(after.held_back_by) <= set(before.held_back_by)
+
+
+@effort(120)
+@given(cases(), st.randoms(use_true_random=False))
+def test_the_order_of_steps_and_questions_changes_no_figure(case, shuffler):
+    shuffled = case.on(in_other_order(case.question_set, shuffler))
+    assert without_order(shuffled.score()) == without_order(case.score())
+
+
+def in_other_order(question_set, shuffler):
+    definition = question_set.canonical()
+    for things in [definition["steps"], *(step["questions"] for step in definition["steps"])]:
+        shuffler.shuffle(things)
+    return read_question_set(definition)
+
+
+def without_order(result):
+    """What a score says, its lists as sets; what to ask next and the sentence go by the set's order."""
+    said = result.model_dump(exclude={"next_questions", "summary"})
+    return {name: sorted(map(repr, one)) if isinstance(one, list) else one for name, one in said.items()}
+
+
+@effort(120)
+@given(cases(), st.booleans())
+def test_unknown_is_scored_exactly_as_absent(case, pursued):
+    known = {key: answer for key, answer in case.answers.items() if answer.state != "unknown"}
+    with_unknown, absent = case.score(pursued=pursued), case.answering(known).score(pursued=pursued)
+    apart = {"next_questions", "not_counted"}
+    assert with_unknown.model_dump(exclude=apart) == absent.model_dump(exclude=apart)
+    assert asked(with_unknown) == asked(absent)
+    assert not any(question.ask_again for question in absent.next_questions)
+
+
+def asked(result):
+    return {(question.question, question.closes) for question in result.next_questions}
+
+
+@effort(120)
+@given(cases())
+def test_what_a_person_answers_goes_before_the_rule(case):
+    """A rule on an answered question may as well not be there, unless the answer is unknown."""
+    definition = case.question_set.canonical()
+    for step in definition["steps"]:
+        for question in step["questions"]:
+            if case.answers.get(question["key"], Answer("unknown")).state != "unknown":
+                question.pop("rate_from", None)
+    assert case.on(read_question_set(definition)).score() == case.score()
+
+
+@effort(120)
+@given(cases(), st.data())
+def test_answers_of_gated_steps_never_change_the_score(case, data):
+    gated = {question.key for step in case.question_set.steps if step.gated for question in step.questions}
+    scale = case.question_set.scale
+    ratings = st.builds(Answer, st.just("rated"), st.integers(scale.min, scale.max))
+    changed = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(gated), ratings)))
+    others = {key: answer for key, answer in case.answers.items() if key not in gated}
+    apart = {"steps", "not_counted"}
+    assert case.score().model_dump(exclude=apart) == case.answering(others | changed).score().model_dump(
+        exclude=apart
+    )
+
+
+@effort(120)
+@given(cases())
+def test_strengths_and_gaps_add_up_to_the_points_and_to_the_estimate(case):
+    result, scale = case.score(), case.question_set.scale
+    gained = sum(strength.points for strength in result.strengths)
+    missing = sum(gap.points for gap in result.gaps)
+    rated = case.expected.whole.weight("rated")
+    assert gained == result.points - scale.min * rated
+    assert missing == scale.max * rated - result.points
+    for side in result.dimensions:
+        won = sum(strength.points for strength in result.strengths if strength.dimension == side.key)
+        lost = sum(gap.points for gap in result.gaps if gap.dimension == side.key)
+        assert side.estimate == (100 * won / (won + lost) if won + lost else None)
+
+
+@effort(100)
+@given(cases(), st.booleans())
+def test_a_plan_remembers_nothing_of_the_scores_before(case, pursued):
+    """It keeps the lines it has built; with other answers they must come out as from a new plan."""
+    plan = Plan(case.question_set, "small-set@1")
+    turned = {key: turn(answer, case.question_set.scale) for key, answer in case.answers.items()}
+    for answers in (turned, {}, case.answers):
+        again = score(plan, answers, case.attributes, pursued=pursued)
+    assert again == case.score(pursued=pursued)
+
+
+def turn(answer, scale):
+    return Answer("rated", scale.min + scale.max - answer.rating) if answer.state == "rated" else answer
+
+
+@effort(60)
+@given(cases())
+def test_a_definition_survives_its_canonical_form(case):
+    assert read_question_set(case.question_set.canonical()) == case.question_set

@@ -1,0 +1,147 @@
+"""What to ask next, and how many answers a settled indication is away."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.scoring import verdicts
+from tests.scoring.building import NOT_APPLICABLE, UNKNOWN, question, reciprocal, scored, step, weighted
+from tests.scoring.strategies import cases, effort
+
+THRESHOLDS = {"fit_at": 60, "no_fit_below": 50}
+MONEY = step("money", question("price"), question("budget", must_reach=2), question("terms"))
+PEOPLE = step("people", question("champion"), question("signer"))
+RAPPORT = step("rapport", question("trust", weight=3), question("humour"), gated=True)
+TWO_STEPS = weighted(MONEY, PEOPLE, RAPPORT, thresholds=THRESHOLDS)
+
+
+def keys(score):
+    return [asked.question for asked in score.next_questions]
+
+
+@effort(150)
+@given(cases(), st.booleans())
+def test_next_come_the_open_questions_of_the_first_step_that_has_any(case, pursued):
+    asked = [(one.question, one.closes, one.ask_again) for one in case.score(pursued=pursued).next_questions]
+    assert asked == verdicts.next_questions(case.expected, pursued)
+
+
+def test_must_reach_questions_come_first_and_then_the_order_of_the_set():
+    assert keys(scored(TWO_STEPS)) == ["budget", "price", "terms"]
+
+
+def test_questions_answered_unknown_come_last_to_be_asked_again():
+    score = scored(TWO_STEPS, other={"budget": UNKNOWN, "price": UNKNOWN})
+    assert [(one.question, one.ask_again) for one in score.next_questions] == [
+        ("terms", False),
+        ("budget", True),
+        ("price", True),
+    ]
+
+
+def test_a_step_with_only_an_unknown_left_still_goes_before_the_next_step():
+    score = scored(TWO_STEPS, {"budget": 3, "terms": 3}, {"price": UNKNOWN})
+    assert keys(score) == ["price"]
+
+
+def test_a_step_with_nothing_open_is_passed_over():
+    score = scored(TWO_STEPS, {"budget": 3, "terms": 3}, {"price": NOT_APPLICABLE})
+    assert keys(score) == ["champion", "signer"]
+
+
+def test_nothing_is_asked_any_more_once_the_indication_is_settled():
+    """A missed knock-out settles it, whatever else is open."""
+    score = scored(TWO_STEPS, {"budget": 1})
+    assert (score.settled, keys(score)) == (True, [])
+
+
+def test_a_set_without_thresholds_is_never_settled_and_asks_to_the_end():
+    score = scored(weighted(MONEY), {"budget": 1, "price": 5})
+    assert (score.indication, score.settled, keys(score)) == (None, False, ["terms"])
+
+
+def test_a_gated_step_is_asked_only_after_the_decision_to_pursue():
+    ratings = dict.fromkeys(["price", "budget", "terms", "champion", "signer"], 5)
+    assert keys(scored(TWO_STEPS, ratings)) == []
+    assert keys(scored(TWO_STEPS, ratings, pursued=True)) == ["trust", "humour"]
+
+
+def test_what_still_decides_the_fit_is_asked_before_a_gated_step_even_when_pursued():
+    assert keys(scored(TWO_STEPS, pursued=True)) == ["budget", "price", "terms"]
+
+
+def test_a_question_closes_its_weight_of_all_that_counts_in_its_unit():
+    """Benefit has weights 1 and 3, so they close 100·1/4 and 100·3/4 whatever match weighs.
+
+    With the 3 not applicable, W is 1 and the other closes all of it.
+    """
+    asked = step(
+        "all",
+        question("saving", "benefit"),
+        question("speed", "benefit", weight=3),
+        question("need", "match", weight=7),
+        question("note", "match", weight=0),
+    )
+    closes = {one.question: one.closes for one in scored(reciprocal(asked)).next_questions}
+    assert closes == {"saving": 25.0, "speed": 75.0, "need": 100.0, "note": 0.0}
+    without_speed = scored(reciprocal(asked), other={"speed": NOT_APPLICABLE})
+    assert without_speed.next_questions[0].closes == 100.0
+
+
+def test_a_next_question_tells_all_that_a_form_needs_to_ask_it():
+    anchors = [{"rating": 1, "text": "none"}, {"rating": 5, "text": "signed off"}]
+    asked = question("budget", must_reach=2, guidance="Ask late.", anchors=anchors)
+    (line,) = scored(weighted(step("money", asked))).next_questions
+    assert line.model_dump() == {
+        "question": "budget",
+        "text": "How is the budget?",
+        "guidance": "Ask late.",
+        "step": "money",
+        "dimension": "need",
+        "anchors": anchors,
+        "must_reach": 2,
+        "closes": 100.0,
+        "ask_again": False,
+    }
+
+
+def test_largest_weights_are_the_shortest_way_to_a_fit():
+    """W = 4+3+2+1 = 10. Best on 4 alone gives a lowest of 40; on 4 and 3 of 70, which is over 60."""
+    asked = [question(f"w{weight}", weight=weight) for weight in (1, 2, 3, 4)]
+    score = scored(weighted(step("all", *asked), thresholds=THRESHOLDS))
+    assert score.answers_to_fit == 2
+
+
+def test_open_must_reach_questions_are_on_the_way_to_a_fit_however_little_they_weigh():
+    """The 4 and the 3 are enough for 60, but the one of weight 0 has to be reached as well."""
+    asked = [question(f"w{weight}", weight=weight) for weight in (1, 2, 3, 4)]
+    asked.append(question("budget", weight=0, must_reach=3, if_missed="mixed"))
+    score = scored(weighted(step("all", *asked), thresholds=THRESHOLDS))
+    assert score.answers_to_fit == 3
+
+
+def test_no_fit_is_one_answer_away_while_a_knock_out_is_open():
+    assert scored(TWO_STEPS).answers_to_no_fit == 1
+
+
+def test_no_fit_by_the_range_takes_as_many_worst_answers_as_bring_the_highest_down():
+    """Ten equal questions: after five rated worst the highest is 50, not under it; after six 40."""
+    asked = [question(f"q{number}") for number in range(10)]
+    score = scored(weighted(step("all", *asked), thresholds=THRESHOLDS))
+    assert score.answers_to_no_fit == 6
+    assert scored(weighted(step("all", *asked), thresholds=THRESHOLDS), {"q0": 1}).answers_to_no_fit == 5
+
+
+def test_largest_weights_are_the_shortest_way_to_no_fit():
+    """Weights 4, 1, 2 and 3: worst on 4 leaves a highest of 60, on 4 and 3 of 30, which is under 50."""
+    asked = [question(f"w{weight}", weight=weight) for weight in (4, 1, 2, 3)]
+    score = scored(weighted(step("all", *asked), thresholds=THRESHOLDS))
+    assert score.answers_to_no_fit == 2
+
+
+def test_no_number_of_answers_is_told_where_the_indication_is_out_of_reach_or_not_defined():
+    ruled_out = scored(TWO_STEPS, {"budget": 1})
+    assert (ruled_out.answers_to_fit, ruled_out.answers_to_no_fit) == (None, 0)
+    a_fit = scored(TWO_STEPS, dict.fromkeys(["price", "budget", "terms", "champion", "signer"], 5))
+    assert (a_fit.answers_to_fit, a_fit.answers_to_no_fit) == (0, None)
+    without_thresholds = scored(weighted(MONEY))
+    assert (without_thresholds.answers_to_fit, without_thresholds.answers_to_no_fit) == (None, None)

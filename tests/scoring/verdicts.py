@@ -1,0 +1,97 @@
+"""The indication by the design alone, and what comes with it: so far, settled, next questions."""
+
+INDICATED = ("fit", "no_fit", "mixed")
+
+
+def indication(reference):
+    """The five rules of the design, in their order."""
+    thresholds = reference.set.thresholds
+    if thresholds is None:
+        return None
+    if no_fit(reference, thresholds):
+        return "no_fit"
+    if any(unit.counts == 0 for unit in reference.units):
+        return "unscorable"
+    if fit(reference, thresholds):
+        return "fit"
+    return "mixed" if mixed(reference, thresholds) else "undetermined"
+
+
+def no_fit(reference, thresholds):
+    highest = [unit.highest for unit in reference.units if unit.counts]
+    return bool(reference.knocked_out_by) or any(one < thresholds.no_fit_below for one in highest)
+
+
+def fit(reference, thresholds):
+    return (
+        reference.reportable
+        and all(unit.lowest >= thresholds.fit_at for unit in reference.units)
+        and all(one.state == "rated" and not one.missed for one in reference.must_reach)
+    )
+
+
+def mixed(reference, thresholds):
+    if any(one.knocks_out and one.state == "open" for one in reference.must_reach):
+        return False
+    if any(unit.lowest < thresholds.no_fit_below for unit in reference.units):
+        return False
+    return (
+        any(unit.highest < thresholds.fit_at for unit in reference.units)
+        or bool(reference.held_back_by)
+        or not all(unit.can_become_reportable for unit in reference.units)
+    )
+
+
+def settled(reference):
+    return indication(reference) in INDICATED
+
+
+def so_far(reference):
+    """The indication as if the open questions were not in the set."""
+    thresholds = reference.set.thresholds
+    if thresholds is None or not reference.reportable:
+        return None
+    estimates = [unit.estimate for unit in reference.units]
+    if reference.knocked_out_by or min(estimates) < thresholds.no_fit_below:
+        return "no_fit"
+    return "fit" if min(estimates) >= thresholds.fit_at and not reference.held_back_by else "mixed"
+
+
+def final(reference):
+    """What a session with nothing left open indicates: no range, only estimates."""
+    thresholds = reference.set.thresholds
+    estimates = [unit.estimate for unit in reference.units]
+    known = [estimate for estimate in estimates if estimate is not None]
+    if reference.knocked_out_by or any(estimate < thresholds.no_fit_below for estimate in known):
+        return "no_fit"
+    if None in estimates:
+        return "unscorable"
+    a_fit = reference.reportable and min(known) >= thresholds.fit_at and not reference.held_back_by
+    return "fit" if a_fit else "mixed"
+
+
+def next_questions(reference, pursued):
+    """(question, closes, ask_again) of the questions that are worth asking now, in their order."""
+    step = next_step(reference, pursued)
+    asked = [one for one in reference.everything if one.state == "open" and one.step is step]
+    first = [one for one in asked if not one.ask_again and one.question.must_reach is not None]
+    then = [one for one in asked if not one.ask_again and one.question.must_reach is None]
+    again = [one for one in asked if one.ask_again and one.question.must_reach is not None]
+    last = [one for one in asked if one.ask_again and one.question.must_reach is None]
+    return [
+        (one.question.key, closes(reference, one), one.ask_again) for one in [*first, *then, *again, *last]
+    ]
+
+
+def next_step(reference, pursued):
+    scored = [] if settled(reference) else reference.scored
+    candidates = scored + (reference.gated if pursued else [])
+    return next((one.step for one in candidates if one.state == "open"), None)
+
+
+def closes(reference, one):
+    """A gated step, with figures of its own, is the unit of its questions."""
+    gated = reference.group(other for other in reference.gated if other.step is one.step)
+    units = [gated] if one.step.gated else reference.units
+    unit = next(unit for unit in units if one in unit.asked)
+    return 100 * one.question.weight / unit.counts if unit.counts else None
