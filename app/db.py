@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
-from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event
+from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -188,6 +188,12 @@ def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]
     key = next(iter(rows.primary_key))
     statement = insert(rows).values(**values).on_conflict_do_nothing().returning(key)
     return tx.db.execute(statement).first() is not None
+
+
+def write_alone(tx: Transaction, table: type[SQLModel]) -> None:
+    """Let nobody else write to a table until the transaction ends; SQLite has one writer anyway."""
+    if tx.db.get_bind().dialect.name == "postgresql":
+        tx.db.execute(text(f'LOCK TABLE "{table.__tablename__}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
 class UtcDateTime(TypeDecorator[datetime]):

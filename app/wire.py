@@ -99,7 +99,7 @@ Actor = Annotated[Line, Field(description="the person at work, for the record", 
 Revision = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 SetName = Annotated[
     str,
-    StringConstraints(strict=True, max_length=80),
+    StringConstraints(strict=True, min_length=1, max_length=80),
     Field(
         description='"key" for the newest version, or "key@version"; without it the default of the service',
         examples=["qualifying-a-sale"],

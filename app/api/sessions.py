@@ -71,7 +71,7 @@ async def get_sessions(
 @reading.get("/sessions/{session_id}", operation_id="get_session")
 async def get_session(session_id: UUID, service: ServiceHere) -> SessionOut:
     """Read a session with its answers and its score."""
-    return await service.database.read(lambda tx: SessionOut(**views.body(tx, find_session(tx, session_id))))
+    return await service.database.read(lambda tx: views.show(tx, find_session(tx, session_id)))
 
 
 @writing.patch("/sessions/{session_id}/answers", operation_id="answer")

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import col, select, update
 
 from app.clock import new_id
-from app.db import Transaction
+from app.db import Transaction, write_alone
 from app.keys.secret import beginning, digest, is_plausible, new_secret
 from app.keys.tables import ApiKey
 from app.problems import missing
@@ -104,6 +104,8 @@ def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
     A key from the setting replaces the one that an earlier setting brought. A key that somebody
     revoked stays revoked. Raises `Flawed` for a mistyped key.
     """
+    # Of several processes that start at once, one makes the key and the others find it.
+    write_alone(tx, ApiKey)
     if from_setting is None:
         if tx.db.exec(select(ApiKey.id).limit(1)).first() is not None:
             return None

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm.attributes import flag_modified
-from sqlmodel import col, delete, select, update
+from sqlmodel import bindparam, col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new
@@ -15,6 +15,16 @@ from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, p
 from app.wire import MOST_ATTRIBUTES
 
 MOST_LINKS = 50
+
+LINKED = (
+    select(Prospect)
+    .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
+    .where(
+        ProspectLink.source == bindparam("source"),
+        ProspectLink.external_id == bindparam("external_id"),
+    )
+)
+LINKED_LOCKED = LINKED.with_for_update(of=Prospect)
 
 
 def find(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
@@ -28,13 +38,9 @@ def find(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
 
 def find_linked(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:
     """The prospect that another system knows by `link`, locked for a change if asked."""
-    statement = (
-        select(Prospect)
-        .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
-        .where(ProspectLink.source == link.source, ProspectLink.external_id == link.external_id)
-    )
-    statement = statement.with_for_update(of=Prospect) if lock else statement
-    return tx.db.exec(statement).one_or_none()
+    statement = LINKED_LOCKED if lock else LINKED
+    wanted = {"source": link.source, "external_id": link.external_id}
+    return tx.db.exec(statement, params=wanted).one_or_none()
 
 
 def require_linked(tx: Transaction, link: Link) -> Prospect:

@@ -26,13 +26,14 @@ def publish(
     """Publish a set as the next version, unless the newest one is the same; whether it was new."""
     wanted = content_hash(question_set)
     while True:
-        newest = find_version(tx, question_set.key)
+        # Retired ones count for the number, and one look at all of them sees no other publish between.
+        versions = list_versions(tx, question_set.key)
+        newest = next((known for known in versions if known.status == "published"), None)
         if newest and newest.content_hash == wanted:
             return newest, False
-        last = _last_version(tx, question_set.key)
         version = QuestionSetVersion(
             key=question_set.key,
-            version=last.version + 1 if last else 1,
+            version=versions[0].version + 1 if versions else 1,
             published_at=tx.at,
             content_hash=wanted,
             builtin=builtin,
@@ -47,16 +48,11 @@ def publish_builtin(tx: Transaction, builtin: Iterable[QuestionSet]) -> list[Que
     """Publish the built-in sets that are new; one that a team published over or retired is left alone."""
     published = []
     for question_set in builtin:
-        last = _last_version(tx, question_set.key)
-        if last is None or (last.builtin and last.status == "published"):
+        versions = list_versions(tx, question_set.key)
+        if not versions or (versions[0].builtin and versions[0].status == "published"):
             version, is_new = publish(tx, question_set, builtin=True)
             published += [version] if is_new else []
     return published
-
-
-def _last_version(tx: Transaction, key: str) -> QuestionSetVersion | None:
-    """The version with the highest number, retired or not."""
-    return next(iter(list_versions(tx, key)), None)
 
 
 def find_version(tx: Transaction, key: str, version: int | None = None) -> QuestionSetVersion | None:

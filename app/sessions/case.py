@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, bindparam, select
 
 from app.clock import new_id
 from app.db import Transaction
@@ -19,6 +19,12 @@ Change = Literal["opened", "answered", "attributes", "decided", "outcome"]
 # Best first: the order of a ranked list.
 RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
 
+# Built once, since building a statement takes longer than running it.
+ANSWERS_OF = select(StoredAnswer).where(StoredAnswer.session_id == bindparam("session"))
+SCORE_AT = select(SessionRevision.score).where(
+    SessionRevision.session_id == bindparam("session"),
+    SessionRevision.revision == bindparam("revision"),
+)
 INSERT_REVISION = SQLModel.metadata.tables["session_revision"].insert()
 
 
@@ -42,6 +48,7 @@ class Case:
     answers: dict[str, StoredAnswer]
     opening: bool = False
     changed: dict[str, Any] = field(default_factory=dict)
+    score: Score | None = None
 
     @property
     def next_revision(self) -> int:
@@ -94,10 +101,9 @@ def begin(work: Work, plan: Plan, prospect: Prospect, deal: str | None) -> Case:
 
 
 def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
-    """The current answers of a session, by question and in its order."""
-    found = tx.db.exec(select(StoredAnswer).where(StoredAnswer.session_id == session_id))
-    # Sorted here, since databases differ in where they put the underscore.
-    return {answer.question: answer for answer in sorted(found, key=lambda answer: answer.question)}
+    """The current answers of a session, by question."""
+    found = tx.db.exec(ANSWERS_OF, params={"session": session_id})
+    return {answer.question: answer for answer in found}
 
 
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
@@ -113,15 +119,12 @@ def refresh_attributes(case: Case, prospect: Prospect) -> None:
         case.session.attributes = used
 
 
-def save(case: Case, change: Change) -> Score:
-    """Score the case as it is now, store it as the next revision, and return the score.
-
-    If nothing changed, nothing is written and the score is the stored one.
-    """
+def save(case: Case, change: Change) -> None:
+    """Score the case as it is now, and store it as the next revision if anything changed."""
     session, tx = case.session, case.work.tx
     if not (case.opening or case.changed):
-        return current_score(tx, session)
-    result = rescore(case)
+        return
+    result = case.score = rescore(case)
     session.revision = case.next_revision
     session.updated_at = tx.at
     for figure in ("indication", "settled", "score", "lowest", "highest", "coverage", "grade"):
@@ -141,7 +144,6 @@ def save(case: Case, change: Change) -> Score:
     }
     tx.db.execute(INSERT_REVISION, row)
     case.opening, case.changed = False, {}
-    return result
 
 
 def rescore(case: Case) -> Score:
@@ -163,10 +165,5 @@ def current_score(tx: Transaction, session: Session) -> Score:
 
 def score_at(tx: Transaction, session_id: UUID, revision: int) -> Score:
     """The score as it stood at a revision."""
-    return Score.model_validate(
-        tx.db.exec(
-            select(SessionRevision.score).where(
-                SessionRevision.session_id == session_id, SessionRevision.revision == revision
-            )
-        ).one()
-    )
+    wanted = {"session": session_id, "revision": revision}
+    return Score.model_validate(tx.db.exec(SCORE_AT, params=wanted).one())

@@ -6,7 +6,7 @@ sessions), decides, saves and tells.
 
 from uuid import UUID
 
-from sqlmodel import col, select, update
+from sqlmodel import bindparam, col, select, update
 
 from app.problems import SESSION_IS_OPEN, Problem, invalid_field
 from app.prospects import records
@@ -18,6 +18,19 @@ from app.sessions.concluding import record_decision, record_outcome
 from app.sessions.requests import AnswersPatch, DecisionIn, NewSession, OutcomeIn, QualifyRequest
 from app.sessions.tables import Session
 from app.sessions.views import Qualified, SessionOut, body
+
+NEWEST = (
+    select(Session)
+    .where(
+        Session.prospect_id == bindparam("prospect"),
+        Session.deal == bindparam("deal"),
+        Session.question_set == bindparam("key"),
+        Session.status == bindparam("status"),
+    )
+    .order_by(col(Session.id).desc())
+    .limit(1)
+    .with_for_update()
+)
 
 
 def qualify(work: Work, request: QualifyRequest) -> Qualified:
@@ -36,8 +49,7 @@ def qualify(work: Work, request: QualifyRequest) -> Qualified:
         record_decision(case, request.decision, case.session.revision)
     if request.outcome:
         record_outcome(case, request.outcome)
-    view = body(work.tx, case.session)
-    return Qualified(**view, prospect_created=created, session_opened=opened)
+    return Qualified(**body(case), prospect_created=created, session_opened=opened)
 
 
 def open_session(work: Work, request: NewSession) -> SessionOut:
@@ -49,28 +61,30 @@ def open_session(work: Work, request: NewSession) -> SessionOut:
         raise Problem(SESSION_IS_OPEN, detail)
     case = begin(work, plan, prospect, request.deal)
     record_answers(case, request, None)
-    return SessionOut(**body(work.tx, case.session, save(case, "opened")))
+    save(case, "opened")
+    return SessionOut(**body(case))
 
 
 def answer(work: Work, session_id: UUID, patch: AnswersPatch) -> SessionOut:
     """Record answers and score them."""
     case = load(work, session_id)
     record_answers(case, patch, patch.revision)
-    return SessionOut(**body(work.tx, case.session, save(case, "answered")))
+    save(case, "answered")
+    return SessionOut(**body(case))
 
 
 def decide(work: Work, session_id: UUID, decision: DecisionIn, revision: int) -> SessionOut:
     """Record a person's decision on the revision they saw."""
     case = load(work, session_id)
     record_decision(case, decision, revision)
-    return SessionOut(**body(work.tx, case.session))
+    return SessionOut(**body(case))
 
 
 def conclude(work: Work, session_id: UUID, outcome: OutcomeIn) -> SessionOut:
     """Record what became of it."""
     case = load(work, session_id)
     record_outcome(case, outcome)
-    return SessionOut(**body(work.tx, case.session))
+    return SessionOut(**body(case))
 
 
 def upsert_prospect(work: Work, link: Link, change: ProspectChange) -> tuple[Prospect, bool]:
@@ -131,18 +145,8 @@ def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) ->
 
 def _newest(work: Work, prospect: Prospect, deal: str | None, key: str, status: str) -> Session | None:
     """The newest session of that status for a prospect, deal and set, locked."""
-    return work.tx.db.exec(
-        select(Session)
-        .where(
-            Session.prospect_id == prospect.id,
-            Session.deal == (deal or ""),
-            Session.question_set == key,
-            Session.status == status,
-        )
-        .order_by(col(Session.id).desc())
-        .limit(1)
-        .with_for_update()
-    ).first()
+    wanted = {"prospect": prospect.id, "deal": deal or "", "key": key, "status": status}
+    return work.tx.db.exec(NEWEST, params=wanted).first()
 
 
 def _open_sessions(work: Work, prospect: Prospect) -> list[Session]:

@@ -9,8 +9,8 @@ from sqlmodel import col, select
 
 from app.db import Transaction
 from app.scoring import Indication, Score, State
-from app.sessions.case import answers_of, current_score, score_at
-from app.sessions.tables import Decision, Outcome, Session, SessionRevision
+from app.sessions.case import Case, answers_of, current_score, score_at
+from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
 from app.wire import Out
 
 
@@ -136,16 +136,27 @@ def head(session: Session) -> dict[str, Any]:
     }
 
 
-def body(tx: Transaction, session: Session, score: Score | None = None) -> dict[str, Any]:
-    """The fields of `SessionOut`; `score` spares a look-up where it is at hand."""
-    decisions = decisions_of(tx, session.id)
-    outcome = latest_outcome(tx, session.id)
+def body(case: Case) -> dict[str, Any]:
+    """The fields of `SessionOut` for a session under work."""
+    return _body(case.work.tx, case.session, case.answers, case.score)
+
+
+def show(tx: Transaction, session: Session) -> SessionOut:
+    """A session as the caller sees it."""
+    return SessionOut(**_body(tx, session, answers_of(tx, session.id), None))
+
+
+def _body(
+    tx: Transaction, session: Session, answers: dict[str, StoredAnswer], score: Score | None
+) -> dict[str, Any]:
+    decisions = decisions_of(tx, session.id) if session.decision else []
+    outcome = latest_outcome(tx, session.id) if session.outcome else None
     return {
         **head(session),
         "attributes": session.attributes,
         "answers": [
             AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}))
-            for answer in answers_of(tx, session.id).values()
+            for _, answer in sorted(answers.items())
         ],
         "score": score or current_score(tx, session),
         "decision": decision_out(tx, decisions[-1]) if decisions else None,

@@ -1,0 +1,25 @@
+"""Many callers at the same moment."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """The results of all calls, each made by a thread of its own once every thread is ready."""
+    calls = list(calls)
+    ready = Barrier(len(calls), timeout=30)
+
+    def call(make: Callable[[], T]) -> T:
+        ready.wait()
+        return make()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(call, calls, timeout=60))
+
+
+def statuses(responses: Iterable[Any]) -> set[int]:
+    return {response.status_code for response in responses}

@@ -1,0 +1,151 @@
+"""What happens to open sessions when more becomes known of a prospect."""
+
+import pytest
+
+from tests.api.calls import (
+    change,
+    conclude,
+    history,
+    new_prospect,
+    ok,
+    open_session,
+    pointers,
+    qualify,
+    ratings_of,
+    refusal,
+    session,
+    upsert,
+)
+
+
+@pytest.fixture
+def prospect(client, link):
+    """Knows nothing yet."""
+    return new_prospect(client, links=[link])
+
+
+def rule_rated(told):
+    return {line["question"]: line["rating"] for line in told["score"]["strengths"] if line["rated_by"] == "rule"}
+
+
+def test_a_new_attribute_rates_what_it_has_a_rule_for(client, prospect, ruled):
+    """120 employees are 5: 4 of 8, where the demand is still open."""
+    opened = open_session(client, prospect["id"], question_set=ruled)
+    assert opened["score"]["rated"] == 0
+    ok(change(client, prospect["id"], attributes={"employees": 120}))
+    told = session(client, opened["session_id"])
+    assert (told["revision"], told["attributes"]) == (2, {"employees": 120})
+    assert (told["score"]["lowest"], told["score"]["highest"]) == (50.0, 100.0)
+    assert rule_rated(told) == {"size": 5}
+    assert told["answers"] == []
+    assert history(client, opened["session_id"])["revisions"][1]["change"] == "attributes"
+
+
+def test_a_new_attribute_asks_what_was_not_asked(client, prospect, ruled):
+    opened = open_session(client, prospect["id"], question_set=ruled)
+    assert [q["question"] for q in opened["score"]["next_questions"]] == ["size", "demand"]
+    ok(change(client, prospect["id"], attributes={"industry": "bank"}))
+    told = session(client, opened["session_id"])
+    assert [q["question"] for q in told["score"]["next_questions"]] == ["size", "audit", "demand"]
+
+
+def test_an_attribute_that_is_removed_opens_its_question_again(client, prospect, ruled):
+    ok(change(client, prospect["id"], attributes={"employees": 120}))
+    opened = open_session(client, prospect["id"], question_set=ruled)
+    ok(change(client, prospect["id"], attributes={"employees": None}))
+    told = session(client, opened["session_id"])
+    assert (told["score"]["rated"], told["attributes"]) == (0, {})
+
+
+def test_every_way_to_send_an_attribute_rescores_every_open_session(client, link, prospect, ruled, small):
+    north = open_session(client, prospect["id"], question_set=ruled, deal="north")
+    south = open_session(client, prospect["id"], question_set=ruled, deal="south")
+    unruled = open_session(client, prospect["id"], question_set=small)
+    ok(upsert(client, link, attributes={"employees": 5}))
+    assert [session(client, s["session_id"])["revision"] for s in (north, south, unruled)] == [2, 2, 1]
+    qualify(client, link, question_set=ruled, deal="north", attributes={"employees": 500})
+    for opened in (north, south):
+        told = session(client, opened["session_id"])
+        assert (told["revision"], rule_rated(told)) == (3, {"size": 5})
+
+
+def test_attributes_and_answers_of_one_call_are_one_revision(client, link, ruled):
+    first = qualify(client, link, question_set=ruled)
+    told = qualify(client, link, question_set=ruled, attributes={"employees": 120}, ratings={"demand": 5})
+    assert (told["revision"], told["score"]["score"]) == (2, 100.0)
+    (opened, both) = history(client, first["session_id"])["revisions"]
+    assert opened["change"] == "opened"
+    assert set(both["changed"]) == {"attributes", "answers"}
+
+
+def test_what_no_rule_uses_is_no_revision_of_a_session(client, prospect, ruled):
+    opened = open_session(client, prospect["id"], question_set=ruled)
+    ok(change(client, prospect["id"], name="Renamed", attributes={"region": "north"}))
+    assert session(client, opened["session_id"]) == opened
+
+
+def test_a_closed_session_keeps_its_copy(client, prospect, ruled):
+    ok(change(client, prospect["id"], attributes={"employees": 120}))
+    opened = open_session(client, prospect["id"], question_set=ruled, ratings={"demand": 4})
+    closed = ok(conclude(client, opened["session_id"], "won"))
+    ok(change(client, prospect["id"], attributes={"employees": 1, "industry": "bank"}))
+    assert session(client, opened["session_id"]) == closed
+
+
+def test_a_persons_rating_goes_before_the_rule(client, prospect, ruled):
+    opened = open_session(client, prospect["id"], question_set=ruled, ratings={"size": 2})
+    ok(change(client, prospect["id"], attributes={"employees": 120}))
+    told = session(client, opened["session_id"])
+    assert (ratings_of(told), rule_rated(told)) == ({"size": 2}, {})
+
+
+@pytest.mark.parametrize("sent", ["120", 120.0, "1.2e2"])
+def test_a_text_that_is_a_number_is_taken_as_one(client, prospect, ruled, sent):
+    opened = open_session(client, prospect["id"], question_set=ruled)
+    ok(change(client, prospect["id"], attributes={"employees": sent}))
+    assert session(client, opened["session_id"])["attributes"] == {"employees": 120}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"employees": "many"}, {"employees": True}, {"industry": 7}, {"public": 1}, {"public": "true"}]
+)
+def test_a_wrong_type_for_an_open_session_is_refused_and_nothing_is_written(client, link, prospect, ruled, wrong):
+    told = open_session(client, prospect["id"], question_set=ruled)
+    sent = {"name": "New", "attributes": {"region": "north", **wrong}}
+    refusals = [
+        change(client, prospect["id"], **sent),
+        upsert(client, link, **sent),
+        client.post("/v1/qualify", json={**link, **sent, "question_set": ruled, "ratings": {"demand": 5}}),
+    ]
+    (name,) = wrong
+    for refused in refusals:
+        assert refusal(refused) == (422, "invalid-request")
+        assert pointers(refused) == [f"/attributes/{name}"]
+    assert ok(client.get(f"/v1/prospects/{prospect['id']}")) == prospect
+    assert session(client, told["session_id"]) == told
+
+
+def test_a_wrong_type_is_kept_where_no_open_session_uses_it(client, prospect, ruled):
+    told = open_session(client, prospect["id"], question_set=ruled)
+    ok(conclude(client, told["session_id"], "lost"))
+    ok(change(client, prospect["id"], attributes={"employees": "many"}))
+    refused = client.post("/v1/sessions", json={"prospect_id": prospect["id"], "question_set": ruled})
+    assert refusal(refused) == (422, "invalid-request")
+    ok(change(client, prospect["id"], attributes={"employees": 5}))
+    open_session(client, prospect["id"], question_set=ruled)
+
+
+def test_the_built_in_firmographic_fit_sorts_without_any_answer(client, link):
+    """Ratings 5, 5, 3, 5, 4: x is 4 + 4 + 2 + 4 + 3 = 17 of 20, which is 85."""
+    facts = {
+        "industry": "logistics",
+        "employees": "640",
+        "annual_revenue": 12_000_000,
+        "region": "europe",
+        "growth": 7.5,
+    }
+    qualify(client, link, question_set="firmographic-fit", attributes=facts)
+    told = qualify(client, link, question_set="firmographic-fit")
+    assert (told["score"]["score"], told["score"]["indication"], told["score"]["grade"]) == (85.0, "fit", "A")
+    told = qualify(client, link, question_set="firmographic-fit", attributes={"industry": "mining"})
+    assert told["score"]["score"] == 70.0

@@ -1,0 +1,210 @@
+"""What the database itself refuses, whoever writes to it."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+from tests.api.calls import SMALL, conclude, decide, new_prospect, ok, qualify
+
+TABLES = SQLModel.metadata.tables
+
+
+class Rows:
+    """The database behind the service, table by table."""
+
+    def __init__(self, database):
+        self._engine = database.engine
+
+    def read(self, table, **where):
+        statement = TABLES[table].select().filter_by(**where)
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(statement)]
+
+    def insert(self, table, row, **other):
+        with self._engine.begin() as connection:
+            connection.execute(TABLES[table].insert(), row | other)
+
+    def update(self, table, where, **values):
+        with self._engine.begin() as connection:
+            return connection.execute(TABLES[table].update().filter_by(**where).values(**values)).rowcount
+
+    def delete(self, table, **where):
+        with self._engine.begin() as connection:
+            return connection.execute(TABLES[table].delete().filter_by(**where)).rowcount
+
+
+@pytest.fixture
+def rows(database):
+    return Rows(database)
+
+
+@pytest.fixture
+def told(client, link, small):
+    """A session with an answer, a decision, and nothing that closes it."""
+    decision = {"decision": "pursue"}
+    return qualify(client, link, question_set=small, ratings={"budget": 4}, decision=decision)
+
+
+@pytest.fixture
+def stored(rows, told):
+    (row,) = rows.read("session", id=UUID(told["session_id"]))
+    return row
+
+
+def test_a_second_open_session_for_a_prospect_deal_and_set_is_refused(rows, stored):
+    with pytest.raises(IntegrityError):
+        rows.insert("session", stored, id=uuid4())
+    rows.insert("session", stored, id=uuid4(), deal="north")
+    closed = {"status": "closed", "closed_at": stored["updated_at"]}
+    rows.insert("session", stored, id=uuid4(), **closed)
+    rows.insert("session", stored, id=uuid4(), **closed)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "closed"},
+        {"status": "asleep"},
+        {"status": None},
+        {"revision": 0},
+        {"version": 99},
+        {"question_set": "no-such-set"},
+        {"prospect_id": uuid4()},
+        {"deal": None},
+    ],
+)
+def test_a_session_that_makes_no_sense_is_refused(rows, stored, wrong):
+    with pytest.raises(IntegrityError):
+        rows.insert("session", stored, id=uuid4(), **({"deal": "x"} | wrong))
+
+
+def test_an_open_session_has_no_time_of_closing(rows, stored):
+    with pytest.raises(IntegrityError):
+        rows.update("session", {"id": stored["id"]}, closed_at=stored["updated_at"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": "rated", "rating": None},
+        {"state": "unknown", "rating": 3},
+        {"state": "not_applicable", "rating": 3},
+        {"state": "guessed", "rating": None},
+        {"state": None, "rating": None},
+        {"evidence": "hearsay"},
+        {"session_id": uuid4()},
+        {"question": "budget"},
+    ],
+)
+def test_an_answer_is_a_rating_or_a_state_and_one_per_question(rows, stored, wrong):
+    (answer,) = rows.read("answer", session_id=stored["id"])
+    with pytest.raises(IntegrityError):
+        rows.insert("answer", answer, **({"question": "need"} | wrong))
+
+
+def test_an_answer_without_a_rating_is_stored(rows, stored):
+    (answer,) = rows.read("answer", session_id=stored["id"])
+    rows.insert("answer", answer, question="need", state="unknown", rating=None)
+    rows.insert("answer", answer, question="goal", state="not_applicable", rating=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"definition": SMALL | {"title": "Another"}},
+        {"content_hash": "0" * 64},
+        {"published_at": None},
+        {"builtin": True},
+        {"version": 7},
+        {"key": "other"},
+        {"status": "retired", "definition": SMALL},
+        {"status": "retired", "version": 7},
+    ],
+)
+def test_a_published_version_cannot_be_changed(rows, small, change):
+    (before,) = rows.read("question_set_version", key=small)
+    with pytest.raises(IntegrityError):
+        rows.update("question_set_version", {"key": small}, **change)
+    assert rows.read("question_set_version", key=small) == [before]
+
+
+def test_a_published_version_can_be_retired_for_good(rows, small):
+    assert rows.update("question_set_version", {"key": small}, status="retired") == 1
+    with pytest.raises(IntegrityError):
+        rows.update("question_set_version", {"key": small}, status="published")
+
+
+def test_a_number_is_published_once(rows, small):
+    (version,) = rows.read("question_set_version", key=small)
+    for number in (1, 0, -1):
+        with pytest.raises(IntegrityError):
+            rows.insert("question_set_version", version, version=number)
+
+
+def test_a_version_that_a_session_uses_cannot_be_deleted(rows, stored):
+    with pytest.raises(IntegrityError):
+        rows.delete("question_set_version", key=stored["question_set"])
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("session_revision", {"score": {}}),
+        ("session_revision", {"changed": {}}),
+        ("session_revision", {"actor": "somebody else"}),
+        ("decision", {"decision": "disqualify"}),
+        ("decision", {"reason": None}),
+        ("decision", {"revision": 2}),
+        ("outcome", {"outcome": "lost"}),
+        ("outcome", {"amount": 1.5}),
+    ],
+)
+def test_what_happened_cannot_be_changed(client, rows, stored, table, change):
+    session_id = stored["id"]
+    ok(conclude(client, session_id, "won", amount=9))
+    before = rows.read(table, session_id=session_id)
+    assert before
+    with pytest.raises(IntegrityError):
+        rows.update(table, {"session_id": session_id}, **change)
+    assert rows.read(table, session_id=session_id) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ("decision", {"decision": "win"}),
+        ("decision", {"match_word": "perhaps"}),
+        ("decision", {"benefit_word": "perhaps"}),
+        ("decision", {"revision": 99}),
+        ("outcome", {"outcome": "unsure"}),
+        ("outcome", {"revision": 99}),
+        ("outcome", {"session_id": uuid4()}),
+    ],
+)
+def test_a_record_has_a_known_word_and_a_revision_that_was(client, rows, stored, table, wrong):
+    ok(decide(client, stored["id"], "nurture", revision=2))
+    ok(conclude(client, stored["id"], "won"))
+    row = rows.read(table, session_id=stored["id"])[0]
+    with pytest.raises(IntegrityError):
+        rows.insert(table, row, **({"id": uuid4()} | wrong))
+
+
+def test_a_link_has_one_owner(client, rows, told, link):
+    (row,) = rows.read("prospect_link", **link)
+    other = UUID(new_prospect(client)["id"])
+    with pytest.raises(IntegrityError):
+        rows.insert("prospect_link", row, prospect_id=other)
+    with pytest.raises(IntegrityError):
+        rows.insert("prospect_link", row, source="other", prospect_id=uuid4())
+    rows.insert("prospect_link", row, source="other", prospect_id=other)
+
+
+def test_a_key_is_stored_once(client, rows):
+    made = ok(client.post("/v1/keys", json={"name": "once", "scopes": ["read"]}), 201)
+    (row,) = rows.read("api_key", id=UUID(made["id"]))
+    with pytest.raises(IntegrityError):
+        rows.insert("api_key", row, id=uuid4())
+    with pytest.raises(IntegrityError):
+        rows.insert("api_key", row, id=uuid4(), digest="another", made_by="magic")

@@ -1,0 +1,106 @@
+"""The history tells everything, and every score can be computed again from it."""
+
+import pytest
+
+from app.scoring import Answer, Plan, read_attributes, score
+from app.scoring import read_question_set as read_set
+from tests.api.calls import (
+    answer,
+    change,
+    conclude,
+    decide,
+    history,
+    ok,
+    patch,
+    qualify,
+    session,
+)
+
+
+def plan_of(client, name):
+    key, _, version = name.partition("@")
+    definition = ok(client.get(f"/v1/question-sets/{key}/versions/{version}"))["definition"]
+    return Plan(read_set(definition), name)
+
+
+def told_again(client, told):
+    """The score after every revision, computed from nothing but what the revisions changed."""
+    plan = plan_of(client, told["question_set"])
+    answers, attributes, decision, scores = {}, {}, None, []
+    for revision in history(client, told["session_id"])["revisions"]:
+        changed = revision["changed"]
+        answers |= {key: Answer(**said) for key, said in changed.get("answers", {}).items()}
+        attributes = changed.get("attributes", attributes)
+        decision = changed.get("decision", decision)
+        used = read_attributes(plan.question_set, attributes)
+        scores.append(score(plan, answers, used, pursued=decision == "pursue").model_dump(mode="json"))
+    return scores
+
+
+@pytest.fixture
+def story(client, link, ruled):
+    """All that was returned, step by step, of a session in which everything happens."""
+    told = [qualify(client, link, question_set=ruled, attributes={"employees": 50}, ratings={"demand": 2})]
+    session_id, prospect_id = told[0]["session_id"], told[0]["prospect_id"]
+    told.append(answer(client, session_id, demand=4, audit=3))
+    ok(change(client, prospect_id, attributes={"industry": "bank"}))
+    told.append(session(client, session_id))
+    unknown = [{"question": "audit", "state": "unknown"}, {"question": "demand", "state": "not_applicable"}]
+    told.append(ok(patch(client, session_id, answers=unknown)))
+    told.append(ok(decide(client, session_id, "pursue", revision=4)))
+    told.append(answer(client, session_id, size=5, demand=3))
+    told.append(ok(conclude(client, session_id, "won", amount=1)))
+    told.append(ok(conclude(client, session_id, "lost")))
+    return told
+
+
+def test_every_revision_is_there_with_what_it_changed(client, story):
+    past = history(client, story[0]["session_id"])
+    revisions = past["revisions"]
+    assert [r["revision"] for r in revisions] == list(range(1, 9))
+    assert [r["change"] for r in revisions] == [
+        "opened", "answered", "attributes", "answered", "decided", "answered", "outcome", "outcome",
+    ]  # fmt: skip
+    assert revisions[2]["changed"] == {"attributes": {"employees": 50, "industry": "bank"}}
+    assert revisions[4]["changed"] == {"decision": "pursue"}
+    assert revisions[5]["changed"]["answers"]["size"] == {"state": "rated", "rating": 5}
+    assert [r["at"] for r in revisions] == sorted(r["at"] for r in revisions)
+    assert {r["key_name"] for r in revisions} == {"admin"}
+
+
+def test_every_score_computed_again_equals_the_stored_and_the_returned_one(client, story):
+    stored = [r["score"] for r in history(client, story[0]["session_id"])["revisions"]]
+    assert stored == [told["score"] for told in story]
+    assert told_again(client, story[0]) == stored
+
+
+def test_the_figures_along_the_way_are_right(client, story):
+    """x = r − 1 over a span of 4: 50 employees give 3 by rule; the audit counts for banks only."""
+    by_hand = [
+        (3 / 8, 1.0),  # size 2, demand 1
+        (5 / 8, 1.0),  # size 2, demand 3; the audit of 3 does not count
+        (7 / 12, 1.0),  # and now it does, with 2
+        (2 / 8, 1 / 3),  # size 2, the audit open, the demand not applicable
+        (2 / 8, 1 / 3),
+        (6 / 12, 2 / 3),  # size 4, demand 2, the audit open
+        (6 / 12, 2 / 3),
+        (6 / 12, 2 / 3),
+    ]
+    for told, (lowest, coverage) in zip(story, by_hand, strict=True):
+        assert told["score"]["lowest"] == pytest.approx(100 * lowest)
+        assert told["score"]["coverage"] == pytest.approx(coverage)
+
+
+def test_two_decisions_keep_the_figures_of_their_own_revisions(client, link, small):
+    first = qualify(client, link, question_set=small, ratings={"budget": 5, "need": 5}, decision={"decision": "nurture"})
+    told = answer(client, first["session_id"], timeline=5, goal=5)
+    ok(decide(client, first["session_id"], "pursue", revision=told["revision"]))
+    decisions = history(client, first["session_id"])["decisions"]
+    assert [d["indication"] for d in decisions] == ["undetermined", "fit"]
+    assert [d["lowest"] for d in decisions] == [50.0, 100.0]
+
+
+def test_a_text_is_never_told_by_the_history(client, link, small):
+    said = [{"question": "budget", "rating": 3, "text": "Their secret is a cellar.", "evidence": "fact"}]
+    told = qualify(client, link, question_set=small, answers=said)
+    assert "cellar" not in str(history(client, told["session_id"]))

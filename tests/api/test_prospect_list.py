@@ -1,0 +1,152 @@
+"""GET /v1/prospects: search, filters, and pages that lose nothing."""
+
+import base64
+import json
+from itertools import count
+
+import pytest
+
+from tests.api.calls import change, every_page, new_prospect, ok, pointers, refusal
+
+numbers = count()
+
+
+def found(client, **query):
+    return [item["name"] for item in ok(client.get("/v1/prospects", params=query))["items"]]
+
+
+def cursor(*values):
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
+
+
+@pytest.fixture
+def word():
+    """A word that is in no other prospect's name."""
+    return f"Word{next(numbers)}x"
+
+
+@pytest.mark.parametrize(
+    ("name", "q"),
+    [
+        ("Straße 1", "STRASSE"),
+        ("ÉCLAIR Ltd", "éclair"),
+        ("Ωmega", "ωM"),
+        ("Łódź", "łÓD"),
+        ("plain", "PLAIN"),
+        ("ПРОДАЖИ", "продажи"),
+    ],
+)
+def test_a_name_is_found_by_any_part_of_it_in_any_case(client, word, name, q):
+    new_prospect(client, name=f"{word} {name}")
+    assert found(client, q=f"{word.upper()} {q}") == [f"{word} {name}"]
+
+
+@pytest.mark.parametrize("odd", ["100%", "a_b", "/", "\\", "'", '"', "[x]", "*"])
+def test_what_is_special_in_sql_is_only_a_character(client, word, odd):
+    new_prospect(client, name=f"{word} {odd} end")
+    new_prospect(client, name=f"{word} 100 aXb x end")
+    assert found(client, q=f"{word.lower()} {odd} e") == [f"{word} {odd} end"]
+
+
+def test_a_percent_sign_alone_does_not_find_everything(client, word):
+    new_prospect(client, name=word)
+    assert word not in found(client, q="%", limit=200)
+    assert found(client, q=word[:3] + "_" + word[4:]) == []
+
+
+def test_an_external_id_is_found_exactly_or_not_at_all(client, link):
+    new_prospect(client, name="Linked", links=[link])
+    assert found(client, q=link["external_id"]) == ["Linked"]
+    assert found(client, q=link["external_id"][:-1]) == []
+    assert found(client, q=link["external_id"] + "0") == []
+
+
+def test_filters_narrow_each_other(client, link, word):
+    source = f"source-{link['external_id']}"
+    new_prospect(client, name=f"{word} linked", links=[link | {"source": source}])
+    new_prospect(client, name=f"{word} free")
+    new_prospect(client, name="other", links=[{"source": source, "external_id": "2"}])
+    assert found(client, q=word) == [f"{word} free", f"{word} linked"]
+    assert found(client, source=source) == ["other", f"{word} linked"]
+    assert found(client, q=word, source=source) == [f"{word} linked"]
+
+
+def test_updated_since_is_the_time_of_the_last_change_in_any_zone(client, word):
+    first, second = new_prospect(client, name=f"{word} 1"), new_prospect(client, name=f"{word} 2")
+    ok(change(client, first["id"], name=f"{word} 1 changed"))
+    since = second["updated_at"]
+    assert found(client, q=word, updated_since=since) == [f"{word} 2", f"{word} 1 changed"]
+    since = ok(client.get(f"/v1/prospects/{first['id']}"))["updated_at"]
+    assert found(client, q=word, updated_since=since) == [f"{word} 1 changed"]
+    elsewhere = since.replace("Z", "-01:00")
+    assert found(client, q=word, updated_since=elsewhere) == []
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_the_edges_of_time_are_no_failure(client, since):
+    response = client.get("/v1/prospects", params={"updated_since": since})
+    assert response.status_code in (200, 422)
+
+
+def test_pages_lose_nothing_and_repeat_nothing_while_others_are_added(client, word):
+    names = [f"{word} {number}" for number in range(11)]
+    for name in names:
+        new_prospect(client, name=name)
+    walked = every_page(
+        client, f"/v1/prospects?limit=2&q={word}", lambda: new_prospect(client, name=f"{word} later")
+    )
+    assert [item["name"] for item in walked] == names[::-1]
+
+
+def test_pages_lose_nothing_while_others_are_changed_or_erased(client, word):
+    names = [f"{word} {number}" for number in range(6)]
+    made = [new_prospect(client, name=name) for name in names]
+    page = ok(client.get("/v1/prospects", params={"q": word, "limit": 2}))
+    ok(change(client, made[0]["id"], name=f"{word} 0 changed"))
+    assert client.delete(f"/v1/prospects/{made[4]['id']}").status_code == 204
+    rest = every_page(client, page["next"])
+    assert [item["name"] for item in rest] == [names[3], names[2], names[1], f"{word} 0 changed"]
+
+
+def test_next_is_an_absolute_address_and_null_on_the_last_page(client, service, word):
+    for number in range(4):
+        new_prospect(client, name=f"{word} {number}")
+    page = ok(client.get("/v1/prospects", params={"q": word, "limit": 2}))
+    assert page["next"].startswith(f"{service.url}/v1/prospects?")
+    assert f"q={word}" in page["next"]
+    last = ok(client.get(page["next"]))
+    assert (len(last["items"]), last["next"]) == (2, None)
+
+
+def test_the_list_is_newest_first_with_links(client, link, word):
+    old = new_prospect(client, name=f"{word} old", links=[link])
+    new = new_prospect(client, name=f"{word} new")
+    assert ok(client.get("/v1/prospects", params={"q": word}))["items"] == [new, old]
+
+
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        ({"nme": "x"}, "/nme"),
+        ({"limit": 0}, "/limit"),
+        ({"limit": 201}, "/limit"),
+        ({"limit": "many"}, "/limit"),
+        ({"q": ""}, "/q"),
+        ({"updated_since": "2026-01-01T00:00:00"}, "/updated_since"),
+        ({"source": "Not A Source"}, "/source"),
+        ({"after": "x"}, "/after"),
+        ({"after": "%%%"}, "/after"),
+        ({"after": cursor()}, "/after"),
+        ({"after": cursor("no-uuid")}, "/after"),
+        ({"after": cursor(1, 2, 3)}, "/after"),
+        ({"after": cursor(7)}, "/after"),
+        ({"after": cursor(None)}, "/after"),
+        ({"after": cursor([[[]]])}, "/after"),
+        ({"after": cursor({})}, "/after"),
+    ],
+)
+def test_a_query_that_cannot_be_used_is_refused(client, query, where):
+    refused = client.get("/v1/prospects", params=query)
+    assert refusal(refused) == (422, "invalid-request")
+    assert pointers(refused) == [where]
+    assert refused.json()["errors"][0]["where"] == "query"

@@ -1,0 +1,104 @@
+"""Every route asks for a key, and for the scope that belongs to it."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.api.calls import ok, refusal
+
+SCOPES = ("score", "read", "write", "author", "admin")
+SETS = ("score", "read", "author")
+BY_LINK = "/v1/prospects/by-external-id/{source}/{external_id}"
+
+# Who may call what: written from the design, not from the routes. Admin may everything.
+MAY = {
+    ("POST", "/v1/score"): ("score",),
+    ("GET", "/v1/question-sets"): SETS,
+    ("GET", "/v1/question-sets/{key}"): SETS,
+    ("GET", "/v1/question-sets/{key}/versions"): SETS,
+    ("GET", "/v1/question-sets/{key}/versions/{number}"): SETS,
+    ("POST", "/v1/qualify"): ("write",),
+    ("POST", "/v1/sessions"): ("write",),
+    ("GET", "/v1/sessions"): ("read",),
+    ("GET", "/v1/sessions/{session_id}"): ("read",),
+    ("PATCH", "/v1/sessions/{session_id}/answers"): ("write",),
+    ("POST", "/v1/sessions/{session_id}/decision"): ("write",),
+    ("POST", "/v1/sessions/{session_id}/outcome"): ("write",),
+    ("GET", "/v1/sessions/{session_id}/history"): ("read",),
+    ("POST", "/v1/prospects"): ("write",),
+    ("GET", "/v1/prospects"): ("read",),
+    ("GET", "/v1/prospects/{prospect_id}"): ("read",),
+    ("PATCH", "/v1/prospects/{prospect_id}"): ("write",),
+    ("DELETE", "/v1/prospects/{prospect_id}"): ("write",),
+    ("GET", BY_LINK): ("read",),
+    ("PUT", BY_LINK): ("write",),
+    ("POST", "/v1/prospects/{prospect_id}/links"): ("write",),
+    ("DELETE", "/v1/prospects/{prospect_id}/links/{source}/{external_id}"): ("write",),
+    ("POST", "/v1/prospects/{prospect_id}/merge"): ("write",),
+    ("GET", "/v1/prospects/{prospect_id}/fit"): ("read",),
+    ("GET", BY_LINK + "/fit"): ("read",),
+    ("POST", "/v1/fits"): ("read",),
+    ("POST", "/v1/keys"): (),
+    ("GET", "/v1/keys"): (),
+    ("DELETE", "/v1/keys/{key_id}"): (),
+}
+WITHOUT_A_KEY = {("GET", "/livez"), ("GET", "/readyz")}
+
+
+@pytest.fixture(scope="module")
+def keys(service):
+    """A key for each scope, with nothing else."""
+    return {
+        scope: ok(service.client.post("/v1/keys", json={"name": scope, "scopes": [scope]}), 201)["key"]
+        for scope in SCOPES
+    }
+
+
+@pytest.fixture
+def call(service):
+    """Calls a route with a key or without, with a body that no operation accepts."""
+
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+
+        def make(method, path, key=None):
+            address = path.format(
+                source="test",
+                external_id="nobody",
+                key="no-such-set",
+                number=1,
+                session_id=uuid4(),
+                prospect_id=uuid4(),
+                key_id=uuid4(),
+            )
+            body = {"json": {"no": "such field"}} if method in ("POST", "PATCH", "PUT") else {}
+            return client.request(method, address, headers={"X-API-Key": key} if key else {}, **body)
+
+        yield make
+
+
+def test_every_route_is_in_the_table(service):
+    described = ok(service.client.get("/openapi.json"))["paths"]
+    routes = {(method.upper(), path) for path, methods in described.items() for method in methods}
+    assert routes == MAY.keys() | WITHOUT_A_KEY
+
+
+@pytest.mark.parametrize(("method", "path"), MAY)
+def test_without_a_key_it_is_401(call, method, path):
+    assert refusal(call(method, path)) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize(("method", "path"), WITHOUT_A_KEY)
+def test_operations_need_no_key(call, method, path):
+    ok(call(method, path))
+
+
+@pytest.mark.parametrize(("method", "path"), MAY)
+def test_the_wrong_scope_is_403_and_the_right_one_gets_through(call, keys, method, path):
+    for scope in SCOPES:
+        response = call(method, path, keys[scope])
+        if scope in (*MAY[method, path], "admin"):
+            assert response.status_code in (200, 404, 422), (scope, response.text)
+        else:
+            assert refusal(response) == (403, "forbidden"), scope
+            assert any(needed in response.json()["detail"] for needed in (*MAY[method, path], "admin"))

@@ -1,0 +1,83 @@
+"""The migrations build what the models say, and leave alone what is stored."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+from tests.catalogue import catalogue, connected, contents, run_migrations, triggers
+from tests.conftest import NewDatabase, serving, settings_for
+
+WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome")
+
+
+@pytest.fixture(scope="module")
+def migrated(new_database: NewDatabase) -> str:
+    url = new_database()
+    run_migrations(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def modelled(new_database: NewDatabase) -> str:
+    url = new_database()
+    with connected(url) as connection, connection.begin():
+        SQLModel.metadata.create_all(connection)
+    return url
+
+
+def test_the_migrations_build_what_the_models_say(migrated: str, modelled: str) -> None:
+    with connected(migrated) as built, connected(modelled) as meant:
+        assert catalogue(built) == catalogue(meant)
+        assert set(catalogue(meant)) == set(SQLModel.metadata.tables)
+
+
+def test_alembic_finds_nothing_to_migrate(migrated: str) -> None:
+    with connected(migrated) as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        "DROP INDEX ix_session_ranked",
+        "DROP INDEX uq_session_open; CREATE UNIQUE INDEX uq_session_open ON session"
+        " (prospect_id, deal, question_set)",
+        "ALTER TABLE prospect ADD COLUMN region VARCHAR",
+        "ALTER TABLE prospect ADD COLUMN region VARCHAR CHECK (region <> '')",
+        "ALTER TABLE answer ADD COLUMN by_key VARCHAR REFERENCES api_key (digest) ON DELETE CASCADE",
+    ],
+)
+def test_a_drift_would_be_seen(modelled: str, drift: str) -> None:
+    with connected(modelled) as connection, connection.begin() as transaction:
+        before = catalogue(connection)
+        assert catalogue(connection) == before
+        for statement in drift.split("; "):
+            connection.execute(text(statement))
+        assert catalogue(connection) != before
+        transaction.rollback()
+
+
+def test_exactly_the_records_that_must_not_change_refuse_it(migrated: str) -> None:
+    with connected(migrated) as connection:
+        assert triggers(connection) == {(f"{table}_immutable", table) for table in WITHOUT_UPDATES}
+
+
+def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: NewDatabase) -> None:
+    settings = settings_for(new_database())
+    url = settings.database_url.get_secret_value()
+    with serving(settings) as running:
+        told = {"source": "test", "external_id": "1", "ratings": {"budget": 4}}
+        decided = {"decision": {"decision": "pursue"}, "outcome": {"outcome": "won"}}
+        running.client.post("/v1/qualify", json=told | decided).raise_for_status()
+        with connected(url) as connection:
+            before = contents(connection)
+        run_migrations(url)
+        with connected(url) as connection:
+            assert contents(connection) == before
+        assert {table for table, rows in before.items() if not rows} == set()
+        assert running.client.get("/readyz").is_success
