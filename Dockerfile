@@ -2,7 +2,7 @@
 FROM python:3.13-slim-trixie AS build
 WORKDIR /srv/prospect-fit
 COPY requirements-build.lock ./
-RUN python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements-build.lock \
+RUN python -m pip install --no-cache-dir --no-compile --require-hashes --no-deps -r requirements-build.lock \
     && python -m venv --without-pip /srv/venv
 COPY requirements.lock ./
 RUN uv pip install --python /srv/venv --compile-bytecode --require-hashes --no-deps -r requirements.lock
@@ -10,7 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY app app
 # Installed where it lies, so that the migrations find their settings in pyproject.toml beside them.
-RUN uv pip install --python /srv/venv --no-deps --no-build-isolation -e . \
+RUN uv pip install --python /srv/venv --no-deps --build-constraints requirements-build.lock -e . \
     && /srv/venv/bin/python -m compileall -q app migrations \
     && mkdir /data
 

@@ -56,9 +56,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def new_database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> NewDatabase:
+def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
     """Makes new, empty databases: every test that uses it runs on both kinds."""
     if request.param == "postgresql":
         made: NewDatabase = request.getfixturevalue("postgres")

@@ -88,7 +88,11 @@ async def find_prospect(
     return await service.database.read(lambda tx: records.show(tx, records.require_linked(tx, link)))
 
 
-@writing.put("/prospects/by-external-id/{source}/{external_id}", operation_id="upsert_prospect")
+@writing.put(
+    "/prospects/by-external-id/{source}/{external_id}",
+    operation_id="upsert_prospect",
+    responses={201: {"model": ProspectOut, "description": "Created"}},
+)
 async def upsert_prospect(
     source: SourceInPath,
     external_id: ExternalIdInPath,

@@ -4,6 +4,7 @@ import json
 import logging
 import logging.config
 from datetime import UTC, datetime
+from traceback import format_tb
 
 
 class JsonLines(logging.Formatter):
@@ -18,9 +19,17 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            line["exception"] = _told(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False)
+
+
+def _told(error: BaseException) -> str:
+    """Where it failed and why. Of a message the first line: the others may repeat what was sent."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    first = f"{_told(before)}\nand then\n" if before else ""
+    message = str(error).partition("\n")[0]
+    return f"{first}{''.join(format_tb(error.__traceback__))}{type(error).__qualname__}: {message}"
 
 
 def configure_logs(level: str) -> None:

@@ -22,7 +22,7 @@ class BoundedHttp(HttpToolsProtocol):
     _unfinished = 0
 
     def data_received(self, data: bytes) -> None:
-        """Let the parser have what arrived, and stop when a head never ends."""
+        """Let the parser have what arrived, and stop when a head does not end in time."""
         self._unfinished += len(data)
         super().data_received(data)
         if self._unfinished > MOST_HEAD_BYTES and not self.transport.is_closing():

@@ -38,7 +38,7 @@ def _refuse_updates(table: str, what: str) -> None:
     )
 
 
-def upgrade() -> None:
+def _api_keys() -> None:
     op.create_table(
         "api_key",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -53,6 +53,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )
+
+
+def _prospects() -> None:
     op.create_table(
         "prospect",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -64,6 +67,9 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _question_set_versions() -> None:
     op.create_table(
         "question_set_version",
         sa.Column("key", sa.String(), nullable=False),
@@ -77,6 +83,9 @@ def upgrade() -> None:
         sa.CheckConstraint("version >= 1", name="ck_question_set_version_version"),
         sa.PrimaryKeyConstraint("key", "version"),
     )
+
+
+def _prospect_links() -> None:
     op.create_table(
         "prospect_link",
         sa.Column("source", sa.String(), nullable=False),
@@ -88,6 +97,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_prospect_link_external_id", "prospect_link", ["external_id"], unique=False)
     op.create_index("ix_prospect_link_prospect_id", "prospect_link", ["prospect_id"], unique=False)
+
+
+def _sessions() -> None:
     op.create_table(
         "session",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -131,6 +143,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'open'"),
         postgresql_where=sa.text("status = 'open'"),
     )
+
+
+def _answers() -> None:
     op.create_table(
         "answer",
         sa.Column("session_id", sa.Uuid(), nullable=False),
@@ -150,6 +165,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("session_id", "question"),
     )
+
+
+def _session_revisions() -> None:
     op.create_table(
         "session_revision",
         sa.Column("session_id", sa.Uuid(), nullable=False),
@@ -163,6 +181,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("session_id", "revision"),
     )
+
+
+def _decisions() -> None:
     op.create_table(
         "decision",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -187,6 +208,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_decision_session_id", "decision", ["session_id"], unique=False)
+
+
+def _outcomes() -> None:
     op.create_table(
         "outcome",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -207,5 +231,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_outcome_session_id", "outcome", ["session_id"], unique=False)
+
+
+def upgrade() -> None:
+    _api_keys()
+    _prospects()
+    _question_set_versions()
+    _prospect_links()
+    _sessions()
+    _answers()
+    _session_revisions()
+    _decisions()
+    _outcomes()
     for table, what in IMMUTABLE.items():
         _refuse_updates(table, what)

@@ -5,6 +5,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+import httpx
 import pytest
 
 from app.db import Database
@@ -24,6 +25,13 @@ def database(service: Running) -> Iterator[Database]:
     database = open_database(service.settings)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def anybody(service: Running) -> Iterator[httpx.Client]:
+    """A client without any key."""
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

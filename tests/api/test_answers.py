@@ -47,7 +47,9 @@ def test_an_answer_that_changed_since_is_not_overwritten(client, opened):
 
 def test_a_conflict_points_at_the_answer_in_the_request(client, opened):
     answer(client, opened, budget=4, need=4)
-    assert pointers(patch(client, opened, revision=1, ratings={"goal": 1, "budget": 1})) == ["/ratings/budget"]
+    assert pointers(patch(client, opened, revision=1, ratings={"goal": 1, "budget": 1})) == [
+        "/ratings/budget"
+    ]
     listed = [{"question": "goal", "rating": 1}, {"question": "need", "rating": 1}]
     assert pointers(patch(client, opened, revision=1, answers=listed)) == ["/answers/1"]
 
@@ -123,7 +125,11 @@ def test_an_empty_patch_changes_nothing(client, opened):
 
 
 def test_what_is_wrong_is_told_answer_by_answer_and_nothing_is_written(client, opened):
-    wrong = [{"question": "goal", "rating": 0}, {"question": "goal", "rating": 9}, {"question": "charm", "rating": 3}]
+    wrong = [
+        {"question": "goal", "rating": 0},
+        {"question": "goal", "rating": 9},
+        {"question": "charm", "rating": 3},
+    ]
     refused = patch(client, opened, ratings={"need": 5}, answers=wrong)
     assert refusal(refused) == (422, "invalid-request")
     assert pointers(refused) == ["/answers/0", "/answers/1", "/answers/2"]

@@ -25,7 +25,9 @@ def prospect(client, link):
 
 
 def rule_rated(told):
-    return {line["question"]: line["rating"] for line in told["score"]["strengths"] if line["rated_by"] == "rule"}
+    return {
+        line["question"]: line["rating"] for line in told["score"]["strengths"] if line["rated_by"] == "rule"
+    }
 
 
 def test_a_new_attribute_rates_what_it_has_a_rule_for(client, prospect, ruled):
@@ -109,7 +111,9 @@ def test_a_text_that_is_a_number_is_taken_as_one(client, prospect, ruled, sent):
 @pytest.mark.parametrize(
     "wrong", [{"employees": "many"}, {"employees": True}, {"industry": 7}, {"public": 1}, {"public": "true"}]
 )
-def test_a_wrong_type_for_an_open_session_is_refused_and_nothing_is_written(client, link, prospect, ruled, wrong):
+def test_a_wrong_type_for_an_open_session_is_refused_and_nothing_is_written(
+    client, link, prospect, ruled, wrong
+):
     told = open_session(client, prospect["id"], question_set=ruled)
     sent = {"name": "New", "attributes": {"region": "north", **wrong}}
     refusals = [

@@ -191,7 +191,8 @@ def test_a_record_has_a_known_word_and_a_revision_that_was(client, rows, stored,
         rows.insert(table, row, **({"id": uuid4()} | wrong))
 
 
-def test_a_link_has_one_owner(client, rows, told, link):
+@pytest.mark.usefixtures("told")
+def test_a_link_has_one_owner(client, rows, link):
     (row,) = rows.read("prospect_link", **link)
     other = UUID(new_prospect(client)["id"])
     with pytest.raises(IntegrityError):

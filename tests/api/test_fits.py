@@ -37,7 +37,17 @@ def test_a_fit_is_the_score_of_the_session_in_small(client, link, small):
     fit = ok(fit_of(client, told["prospect_id"], question_set=small))
     for name in ("prospect_id", "session_id", "question_set", "deal", "status", "revision", "updated_at"):
         assert fit[name] == told[name]
-    for name in ("summary", "indication", "settled", "so_far", "score", "lowest", "highest", "coverage", "grade"):
+    for name in (
+        "summary",
+        "indication",
+        "settled",
+        "so_far",
+        "score",
+        "lowest",
+        "highest",
+        "coverage",
+        "grade",
+    ):
         assert fit[name] == told["score"][name]
     assert (fit["weaker_side"], fit["decision"], fit["outcome"]) == ("benefit", "pursue", None)
 

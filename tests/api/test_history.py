@@ -74,7 +74,7 @@ def test_every_score_computed_again_equals_the_stored_and_the_returned_one(clien
     assert told_again(client, story[0]) == stored
 
 
-def test_the_figures_along_the_way_are_right(client, story):
+def test_the_figures_along_the_way_are_right(story):
     """x = r − 1 over a span of 4: 50 employees give 3 by rule; the audit counts for banks only."""
     by_hand = [
         (3 / 8, 1.0),  # size 2, demand 1
@@ -92,7 +92,9 @@ def test_the_figures_along_the_way_are_right(client, story):
 
 
 def test_two_decisions_keep_the_figures_of_their_own_revisions(client, link, small):
-    first = qualify(client, link, question_set=small, ratings={"budget": 5, "need": 5}, decision={"decision": "nurture"})
+    first = qualify(
+        client, link, question_set=small, ratings={"budget": 5, "need": 5}, decision={"decision": "nurture"}
+    )
     told = answer(client, first["session_id"], timeline=5, goal=5)
     ok(decide(client, first["session_id"], "pursue", revision=told["revision"]))
     decisions = history(client, first["session_id"])["decisions"]

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 from sqlmodel import SQLModel
 
@@ -19,13 +18,6 @@ def made(client, *scopes, name="a test"):
 
 def revoke(client, key_id):
     return client.delete(f"/v1/keys/{key_id}")
-
-
-@pytest.fixture
-def anybody(service):
-    """A client without any key."""
-    with httpx.Client(base_url=service.url, timeout=30) as client:
-        yield client
 
 
 def asks(client, headers):

@@ -135,6 +135,13 @@ def test_two_open_sessions_for_one_deal_are_in_the_way(client, small):
     answer(client, sessions[0], budget=5)
 
 
+def test_a_merge_that_an_open_session_cannot_use_changes_nothing(client, ruled):
+    kept, gone = new_prospect(client), new_prospect(client, attributes={"employees": "many"})
+    open_session(client, kept["id"], question_set=ruled)
+    assert refusal(merge(client, kept["id"], gone["id"])) == (422, "invalid-request")
+    assert [ok(get(client, p["id"])) for p in (kept, gone)] == [kept, gone]
+
+
 def test_a_prospect_cannot_be_merged_into_itself(client):
     prospect = new_prospect(client)
     assert refusal(merge(client, prospect["id"], prospect["id"])) == (422, "invalid-request")

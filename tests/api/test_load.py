@@ -20,7 +20,9 @@ async def one_client(http, link, question_set, number, done):
     calls = cycle(
         [
             lambda: http.post("/v1/qualify", json={**sent, "ratings": {"budget": 1 + len(done) % 5}}),
-            lambda: http.get(f"/v1/prospects/by-external-id/test/{sent['external_id']}/fit?question_set={question_set}"),
+            lambda: http.get(
+                f"/v1/prospects/by-external-id/test/{sent['external_id']}/fit?question_set={question_set}"
+            ),
             lambda: http.post("/v1/score", json={"question_set": question_set, "ratings": {"need": 3}}),
         ]
     )

@@ -79,7 +79,11 @@ def test_an_upsert_creates_and_then_changes(client, link):
     told = ok(created, 201)
     assert (told["links"], told["revision"]) == ([link], 1)
     changed = ok(upsert(client, link, attributes={"employees": 13}), 200)
-    assert (changed["id"], changed["name"], changed["attributes"]) == (told["id"], "Example", {"employees": 13})
+    assert (changed["id"], changed["name"], changed["attributes"]) == (
+        told["id"],
+        "Example",
+        {"employees": 13},
+    )
     assert ok(upsert(client, link, attributes={"employees": 13}), 200) == changed
 
 

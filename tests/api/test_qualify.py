@@ -140,7 +140,9 @@ def test_a_request_that_is_refused_leaves_nothing_behind(client, link, small, wr
 
 def test_a_decision_that_is_refused_takes_the_answers_of_its_call_back(client, link, small):
     told = qualify(client, link, question_set=small, ratings={"budget": 5}, outcome={"outcome": "lost"})
-    refused = client.post("/v1/qualify", json={**link, "name": "New", "decision": {"decision": "pursue"}, "question_set": small})
+    refused = client.post(
+        "/v1/qualify", json={**link, "name": "New", "decision": {"decision": "pursue"}, "question_set": small}
+    )
     assert refusal(refused) == (409, "session-is-closed")
     assert session(client, told["session_id"])["revision"] == told["revision"]
     assert ok(by_link(client, link))["name"] is None

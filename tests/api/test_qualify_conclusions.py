@@ -88,7 +88,9 @@ def test_an_outcome_of_a_deal_leaves_the_other_deals_alone(client, link, small):
 
 
 def test_disqualifying_closes_the_session(client, link, small):
-    told = qualify(client, link, question_set=small, ratings={"budget": 1}, decision={"decision": "disqualify"})
+    told = qualify(
+        client, link, question_set=small, ratings={"budget": 1}, decision={"decision": "disqualify"}
+    )
     assert (told["status"], told["decision"]["decision"]) == ("closed", "disqualify")
 
 

@@ -23,13 +23,16 @@ def forget_what_is_newest():
     time.sleep(NEWEST_SECONDS + 0.1)
 
 
-def test_a_bare_key_continues_the_open_session_on_its_version(client, link, small, publish):
+def test_a_bare_key_continues_an_open_session_on_its_version_and_opens_the_newest(
+    client, link, other_link, small, publish
+):
     first = qualify(client, link, question_set=small, ratings={"budget": 5})
     published_again(publish, small)
     forget_what_is_newest()
     told = qualify(client, link, question_set=small, ratings={"need": 5})
     assert (told["session_id"], told["question_set"]) == (first["session_id"], f"{small}@1")
     assert told["score"]["question_set"] == f"{small}@1"
+    assert qualify(client, other_link, question_set=small)["question_set"] == f"{small}@2"
 
 
 def test_its_own_version_by_number_continues_it_too(client, link, small, publish):
@@ -45,13 +48,6 @@ def test_another_version_is_a_conflict_that_names_the_session(client, link, smal
     assert refusal(refused) == (409, "session-is-open")
     assert first["session_id"] in refused.json()["detail"]
     assert ok(client.get(f"/v1/prospects/{first['prospect_id']}"))["name"] is None
-
-
-def test_a_new_session_is_on_the_newest_version(client, link, other_link, small, publish):
-    qualify(client, link, question_set=small)
-    published_again(publish, small)
-    forget_what_is_newest()
-    assert qualify(client, other_link, question_set=small)["question_set"] == f"{small}@2"
 
 
 def test_a_version_that_is_not_there_is_refused(client, link, small):

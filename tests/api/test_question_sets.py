@@ -98,7 +98,12 @@ def test_what_is_not_published_is_not_found(client, small):
 
 
 def test_what_is_no_key_or_number_is_refused(client, small):
-    for path in ("/Not-A-Key", f"/{small}/versions/0", f"/{small}/versions/one", f"/{small}/versions/{2**31}"):
+    for path in (
+        "/Not-A-Key",
+        f"/{small}/versions/0",
+        f"/{small}/versions/one",
+        f"/{small}/versions/{2**31}",
+    ):
         assert refusal(get(client, path)) == (422, "invalid-request")
 
 
@@ -109,5 +114,7 @@ def test_score_stores_nothing_and_always_says_the_same(client, small, database):
     assert ok(client.post("/v1/score", json=asked)) == first
     tables = SQLModel.metadata.tables
     with database.engine.connect() as connection:
-        stored = connection.execute(tables["session"].select().where(tables["session"].c.question_set == small))
+        stored = connection.execute(
+            tables["session"].select().where(tables["session"].c.question_set == small)
+        )
         assert stored.all() == []

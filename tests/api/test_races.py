@@ -93,9 +93,7 @@ def test_of_many_decisions_on_one_revision_one_gets_through(client, small):
     opened = open_session(client, new(client)["id"], question_set=small)["session_id"]
     words = cycle(["pursue", "nurture"])
     sent = [{"decision": next(words), "revision": 1, "reason": f"by {n}"} for n in range(THREADS)]
-    responses = at_once(
-        partial(client.post, f"/v1/sessions/{opened}/decision", json=one) for one in sent
-    )
+    responses = at_once(partial(client.post, f"/v1/sessions/{opened}/decision", json=one) for one in sent)
     assert Counter(r.status_code for r in responses) == {200: 1, 412: THREADS - 1}
     assert len(history(client, opened)["decisions"]) == 1
 
@@ -157,7 +155,9 @@ def test_erasing_while_others_answer_and_qualify_fails_nowhere(client, link, sma
         sent = {**one, "question_set": small}
         calls = [partial(client.delete, f"/v1/prospects/{told['prospect_id']}")]
         calls += [partial(patch, client, told["session_id"], ratings={"need": n}) for n in range(1, 6)]
-        calls += [partial(client.post, "/v1/qualify", json={**sent, "ratings": {"goal": n}}) for n in range(1, 6)]
+        calls += [
+            partial(client.post, "/v1/qualify", json={**sent, "ratings": {"goal": n}}) for n in range(1, 6)
+        ]
         calls += [partial(upsert, client, one, attributes={"employees": n}) for n in range(5)]
         responses = at_once(calls)
         assert statuses(responses) <= {200, 201, 204, 404}
@@ -173,7 +173,9 @@ def test_merging_while_others_qualify_and_change_loses_no_answer(client, link, o
     def send(number):
         one, deal = ((link, "a"), (other_link, "b"))[number % 2]
         sent = {**one, "question_set": wide, "deal": deal, "attributes": {f"a{number}": number}}
-        return [client.post("/v1/qualify", json={**sent, "ratings": {k: r}}) for k, r in share(number).items()]
+        return [
+            client.post("/v1/qualify", json={**sent, "ratings": {k: r}}) for k, r in share(number).items()
+        ]
 
     def merge():
         return [client.post(f"/v1/prospects/{kept}/merge", json={"prospect_id": gone})]

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.api.calls import (
+    SMALL,
     answer,
     every_page,
     new_prospect,
@@ -17,6 +18,7 @@ from tests.api.calls import (
     refusal,
     session,
 )
+from tests.api.conftest import published
 
 FIT = {"budget": 5, "need": 5, "timeline": 5, "goal": 5}
 MIXED = {"budget": 3, "need": 3, "timeline": 3, "goal": 3}
@@ -38,7 +40,9 @@ def cursor(*values):
 @pytest.fixture
 def opened(client, small):
     """Opens a session of the small set with these ratings, each for a prospect of its own."""
-    return lambda **ratings: open_session(client, new_prospect(client)["id"], question_set=small, ratings=ratings)
+    return lambda **ratings: open_session(
+        client, new_prospect(client)["id"], question_set=small, ratings=ratings
+    )
 
 
 def test_a_line_shows_the_figures_of_the_session(client, small, opened):
@@ -63,7 +67,12 @@ def test_a_line_follows_every_answer(client, small, opened):
 def test_filters(client, link, small, opened):
     fit, mixed, no_fit = (opened(**ratings) for ratings in (FIT, MIXED, NO_FIT))
     done = qualify(
-        client, link, question_set=small, deal="north", decision={"decision": "pursue"}, outcome={"outcome": "won"}
+        client,
+        link,
+        question_set=small,
+        deal="north",
+        decision={"decision": "pursue"},
+        outcome={"outcome": "won"},
     )
     expected = [
         ({"indication": "fit"}, [fit]),
@@ -85,8 +94,6 @@ def test_filters(client, link, small, opened):
 
 
 def test_a_set_can_be_asked_for_by_key_or_by_version(client, small, publish, opened):
-    from tests.api.calls import SMALL
-
     first = opened(budget=1)
     publish(SMALL | {"key": small, "title": "Second"})
     second = open_session(client, new_prospect(client)["id"], question_set=f"{small}@2")
@@ -119,9 +126,6 @@ def test_ranked_is_by_indication_from_fit_down_then_by_lowest_nulls_last(client,
 
 def test_a_lowest_that_is_null_comes_after_a_lowest_of_zero(client, publish):
     """No thresholds, so no indication: only the lowest ranks."""
-    from tests.api.calls import SMALL
-    from tests.api.conftest import published
-
     plain = published(publish, {name: part for name, part in SMALL.items() if name != "thresholds"})
     made = [open_session(client, new_prospect(client)["id"], question_set=plain) for _ in range(3)]
     not_scorable(client, made[0])

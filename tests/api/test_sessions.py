@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from tests.api.calls import (
+    SMALL,
     answer,
     asked_next,
     conclude,
@@ -37,7 +38,9 @@ def test_its_first_answers_can_come_along(client, small):
 
 
 def test_what_is_read_equals_what_was_returned(client, small):
-    told = open_session(client, new_prospect(client)["id"], question_set=small, deal="d", ratings={"budget": 5})
+    told = open_session(
+        client, new_prospect(client)["id"], question_set=small, deal="d", ratings={"budget": 5}
+    )
     assert session(client, told["session_id"]) == told
     told = answer(client, told["session_id"], need=2)
     assert session(client, told["session_id"]) == told
@@ -52,8 +55,6 @@ def test_a_second_open_session_is_a_conflict_that_names_the_first(client, small)
 
 
 def test_it_conflicts_on_another_version_too(client, small, publish):
-    from tests.api.calls import SMALL
-
     publish(SMALL | {"key": small, "title": "Second"})
     prospect = new_prospect(client)
     open_session(client, prospect["id"], question_set=f"{small}@1")
@@ -98,7 +99,9 @@ def test_a_closed_session_takes_no_answers(client, link, small):
 
 
 def test_times_and_people_are_kept_with_each_answer(client, small):
-    opened = open_session(client, new_prospect(client)["id"], question_set=small, actor="ana", ratings={"budget": 5})
+    opened = open_session(
+        client, new_prospect(client)["id"], question_set=small, actor="ana", ratings={"budget": 5}
+    )
     told = ok(
         patch(
             client,

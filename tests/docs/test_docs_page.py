@@ -1,5 +1,6 @@
 """The documentation in a real browser that may talk to nobody but the service."""
 
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -22,7 +23,10 @@ QUIET = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
-    assert chromium, "the page tests need Chromium: apt-get install chromium"
+    if not chromium:
+        # A fresh machine may have none; CI installs one, and must not pass without.
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("the page tests need Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=chromium, args=QUIET)
 

@@ -1,0 +1,64 @@
+"""Every operation of the service, with an address that leads to it."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from app.http.edge import EdgeRoute, scopes_of
+from app.keys.store import Scope
+from app.main import create_app
+from tests.conftest import settings_for
+
+# What stands in an address for the names in its template.
+STANDING_IN = {
+    "prospect_id": "01890000-0000-7000-8000-000000000000",
+    "session_id": "01890000-0000-7000-8000-000000000000",
+    "key_id": "01890000-0000-7000-8000-000000000000",
+    "source": "nowhere",
+    "external_id": "nobody",
+    "key": "qualifying-a-sale",
+    "number": "1",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    name: str
+    method: str
+    path: str
+    scopes: frozenset[Scope]
+    takes_body: bool
+    guarded: bool
+
+    @property
+    def address(self) -> str:
+        return self.path.format(**STANDING_IN)
+
+
+def operations(app: FastAPI) -> list[Operation]:
+    """Every one that FastAPI serves; the documentation's files are mounted beside them."""
+    routes = [(c.path, c.route) for c in iter_route_contexts(app.routes) if isinstance(c.route, APIRoute)]
+    return [
+        Operation(
+            route.name,
+            method,
+            path,
+            scopes_of(route),
+            route.body_field is not None,
+            isinstance(route, EdgeRoute),
+        )
+        for path, route in routes
+        for method in sorted(route.methods)
+    ]
+
+
+# An address that nothing ever connects to: only the routes are looked at.
+ALL = operations(create_app(settings_for("postgresql://127.0.0.1:1/none")))
+GUARDED = [operation for operation in ALL if operation.guarded]
+WITH_BODY = [operation for operation in GUARDED if operation.takes_body]
+
+
+def named(operation: Operation) -> str:
+    """How a test's parameter is shown."""
+    return f"{operation.method} {operation.path}"

@@ -1,0 +1,66 @@
+"""Requests of a wrong shape: unknown fields, ids of nothing, too many wishes at once."""
+
+import pytest
+
+from app.problems import INVALID_REQUEST, NOT_FOUND
+from tests.edge.operations import STANDING_IN, WITH_BODY, named
+from tests.edge.problem import PRIVATE, assert_problem
+
+pytestmark = pytest.mark.usefixtures("unwritten")
+
+NOBODY = STANDING_IN["prospect_id"]
+
+
+@pytest.mark.parametrize("prospect_id", ["", "x", 5, None, NOBODY[:-1], NOBODY + "0", [NOBODY], "{}"])
+def test_an_unusable_id_in_a_body(client, target, prospect_id):
+    sent = {"prospect_id": prospect_id}
+    assert_problem(client.post("/v1/sessions", json=sent), INVALID_REQUEST, "/prospect_id")
+    response = client.post(f"/v1/prospects/{target.prospect_id}/merge", json=sent)
+    assert_problem(response, INVALID_REQUEST, "/prospect_id")
+
+
+def test_what_is_not_there_cannot_be_used(client, target):
+    assert_problem(client.post("/v1/sessions", json={"prospect_id": NOBODY}), NOT_FOUND)
+    response = client.post(f"/v1/prospects/{target.prospect_id}/merge", json={"prospect_id": NOBODY})
+    assert_problem(response, NOT_FOUND)
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=named)
+def test_an_unknown_field_is_refused_everywhere(client, operation):
+    response = client.request(operation.method, operation.address, json={"frobnicate": PRIVATE})
+    told = assert_problem(response, INVALID_REQUEST)
+    unknown = [e["pointer"] for e in told["errors"] if e["code"] == "unknown_field"]
+    assert unknown == ["/frobnicate"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5", b"true", b"[{}]"])
+@pytest.mark.parametrize("operation", WITH_BODY, ids=named)
+def test_a_body_that_is_no_object_is_refused_everywhere(client, operation, body):
+    headers = {"Content-Type": "application/json"}
+    response = client.request(operation.method, operation.address, content=body, headers=headers)
+    assert_problem(response, INVALID_REQUEST, "")
+
+
+SCOPES = {"none": [], "unknown": ["root"], "a text": "read", "six": ["read"] * 6, "null": None}
+
+
+@pytest.mark.parametrize("scopes", SCOPES.values(), ids=SCOPES)
+def test_unusable_scopes(client, scopes):
+    told = client.post("/v1/keys", json={"name": "x", "scopes": scopes})
+    pointer = "/scopes/0" if scopes == ["root"] else "/scopes"
+    assert_problem(told, INVALID_REQUEST, pointer)
+
+
+FITS = {
+    "none": ([], "/prospects"),
+    "201": ([{"prospect_id": NOBODY}] * 201, "/prospects"),
+    "neither an id nor a link": ([{}], "/prospects/0"),
+    "half a link": ([{"source": "bad"}], "/prospects/0"),
+    "both": ([{"prospect_id": NOBODY, "source": "bad", "external_id": "x"}], "/prospects/0"),
+    "an id with half a link": ([{"prospect_id": NOBODY, "source": "bad"}], "/prospects/0"),
+}
+
+
+@pytest.mark.parametrize(("prospects", "pointer"), FITS.values(), ids=FITS)
+def test_unusable_wishes_for_fits(client, prospects, pointer):
+    assert_problem(client.post("/v1/fits", json={"prospects": prospects}), INVALID_REQUEST, pointer)

@@ -1,0 +1,132 @@
+"""A database that is gone, silent or busy: a 503 soon, and `/livez` answers all the while."""
+
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.problems import UNAVAILABLE
+from tests.conftest import serving, settings_for
+from tests.edge.problem import assert_problem
+from tests.edge.proxy import Proxy
+
+# Beside the wait of the setting there are 3 seconds to connect, and 2 of grace.
+WAIT, SOON = 1, 6
+
+CALLS = [
+    ("GET", "/readyz", None),
+    ("GET", "/v1/prospects", None),
+    ("GET", "/v1/question-sets", None),
+    ("POST", "/v1/score", {"question_set": "qualifying-a-sale@1"}),
+    ("POST", "/v1/prospects", {"name": "never"}),
+    ("POST", "/v1/qualify", {"source": "down", "external_id": "never"}),
+]
+
+
+@pytest.fixture(scope="module")
+def proxy(postgres):
+    proxy = Proxy(postgres())
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="module")
+def behind(proxy):
+    """A service that finds its database behind the proxy."""
+    with serving(settings_for(proxy.url, wait_seconds=WAIT)) as running:
+        yield running
+
+
+def every_call(client):
+    """What all calls answer at once, and how long the slowest took."""
+    started = time.perf_counter()
+    with ThreadPoolExecutor(len(CALLS)) as pool:
+        answers = list(pool.map(lambda call: client.request(call[0], call[1], json=call[2]), CALLS))
+    return answers, time.perf_counter() - started
+
+
+def assert_unavailable(client):
+    answers, seconds = every_call(client)
+    for answer in answers:
+        assert_problem(answer, UNAVAILABLE)
+        assert int(answer.headers["retry-after"]) >= 1
+    assert seconds < SOON
+    assert client.get("/livez").status_code == 200
+
+
+def assert_it_recovers(client):
+    deadline = time.monotonic() + 10
+    while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/v1/prospects").json()["items"] == []
+    assert client.get("/v1/sessions").json()["items"] == []
+
+
+def test_a_server_that_stops(proxy, behind):
+    assert behind.client.get("/v1/prospects").status_code == 200
+    proxy.refusing = True
+    proxy.cut()
+    assert_unavailable(behind.client)
+    proxy.refusing = False
+    assert_it_recovers(behind.client)
+
+
+def test_a_server_that_accepts_and_says_nothing(proxy, behind):
+    proxy.cut()
+    proxy.silent = True
+    assert_unavailable(behind.client)
+    proxy.silent = False
+    assert_it_recovers(behind.client)
+
+
+def test_a_server_that_falls_silent_in_the_middle(proxy, behind):
+    """The connections of the pool are open, so that nobody notices before a time-out."""
+    every_read = [call for call in CALLS if call[0] == "GET"]
+    for method, path, _ in every_read * 3:
+        assert behind.client.request(method, path).status_code == 200
+    proxy.silent = True
+    assert_unavailable(behind.client)
+    proxy.silent = False
+    # What was given up goes on now, and must not be written after all.
+    time.sleep(0.5)
+    assert_it_recovers(behind.client)
+
+
+def test_more_callers_than_connections_wait_no_longer_than_the_setting_says(proxy):
+    settings = settings_for(proxy.url, wait_seconds=WAIT, pool_size=1)
+    with serving(settings) as narrow:
+        proxy.silent = True
+        assert_unavailable(narrow.client)
+        proxy.silent = False
+
+
+def test_an_sqlite_file_that_another_program_holds(tmp_path):
+    file = tmp_path / "held.db"
+    with serving(settings_for(f"sqlite:///{file}", wait_seconds=WAIT)) as running:
+        holder = sqlite3.connect(file, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        writes = [call for call in CALLS if "never" in str(call[2])]
+        started = time.perf_counter()
+        with ThreadPoolExecutor(len(writes)) as pool:
+            refused = list(pool.map(lambda call: running.client.post(call[1], json=call[2]), writes))
+        for answer in refused:
+            assert_problem(answer, UNAVAILABLE)
+        assert time.perf_counter() - started < SOON
+        for path in ("/livez", "/readyz", "/v1/prospects"):
+            assert running.client.get(path).status_code == 200
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert running.client.post("/v1/prospects", json={"name": "now"}).status_code == 201
+        assert len(running.client.get("/v1/prospects").json()["items"]) == 1
+
+
+def test_a_schema_that_is_behind_is_not_ready(tmp_path):
+    settings = settings_for(f"sqlite:///{tmp_path}/behind.db")
+    with serving(settings) as running:
+        holder = sqlite3.connect(tmp_path / "behind.db", isolation_level=None)
+        holder.execute("UPDATE alembic_version SET version_num = 'older'")
+        holder.close()
+        told = assert_problem(running.client.get("/readyz"), UNAVAILABLE)
+        assert "prospect-fit migrate" in told["detail"]

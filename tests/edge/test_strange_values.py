@@ -1,0 +1,115 @@
+"""What is strange and yet accepted: it comes back as it was sent, and breaks no list, score or history."""
+
+from itertools import count
+from urllib.parse import quote
+
+import pytest
+
+numbers = count()
+
+TEXTS = {
+    "emoji": "👩‍👩‍👧‍👦 👍🏽",
+    "right to left": "שלום \u202eevil\u202c",
+    "combining": "Z̷͙̗̣a̵l̴g̶o",
+    "beyond the first plane": "\U0010ffff\U0001f4a9",
+    "no characters": "\ufffe\uffff\ufdd0",
+    "private ones": "\ue000",
+    "a replacement": "\ufffd",
+    "C1 controls": "a\x80\x9fb",
+    "separators inside": "a\u2028\u2029b",
+    "zero width": "\u200b\ufeff",
+    "quotes": "'\"`´\\",
+    "SQL": "'); DROP TABLE prospect; --",
+    "a pattern": "100%_[a-z]*?",
+    "a template": "{{7*7}} ${7*7} %s %(x)s {0}",
+    "markup": "<script>alert(1)</script>&amp;",
+    "a formula": "=HYPERLINK(1)",
+    "an odd case": "İIıiſßẞΣς",
+    "two spellings of é": "é e\u0301",
+    "200 of four bytes": "\U0001f600" * 200,
+    "null": "null",
+    "a prototype": "__proto__",
+}
+FIGURES = [0, -0.0, 0.1, 5e-324, 1.7976931348623157e308, -1e308, 1e22, 2**53, -(2**53), 9007199254740991.0]
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_strange_text_comes_back_as_it_was_sent(client, text):
+    link = {"source": "strange", "external_id": f"{next(numbers)} {text[:190].strip()}".replace("?", "")}
+    if any(sign in link["external_id"] for sign in "/?#\\"):
+        link["external_id"] = f"{next(numbers)}"
+    said = {"question": "budget", "rating": 3, "text": text}
+    sent = {**link, "name": text, "deal": text, "actor": text, "attributes": {"a": text}, "answers": [said]}
+    sent["decision"] = {"decision": "pursue", "reason": text}
+    told = client.post("/v1/qualify", json=sent)
+    assert told.status_code == 200, told.text
+    session = client.get(f"/v1/sessions/{told.json()['session_id']}").json()
+    assert (session["deal"], session["answers"][0]["text"]) == (text, text)
+    assert (session["decision"]["reason"], session["decision"]["actor"]) == (text, text)
+    by_link = f"/v1/prospects/by-external-id/strange/{quote(link['external_id'], safe='')}"
+    prospect = client.get(by_link).json()
+    assert (prospect["name"], prospect["attributes"]) == (text, {"a": text})
+    assert client.get(f"{by_link}/fit", params={"deal": text}).json()["deal"] == text
+    found = client.get("/v1/prospects", params={"q": text, "limit": 200}).json()["items"]
+    assert prospect in found
+    listed = client.get("/v1/sessions", params={"deal": text}).json()["items"]
+    assert [line["session_id"] for line in listed] == [session["session_id"]]
+    assert client.get(f"/v1/sessions/{session['session_id']}/history").status_code == 200
+
+
+def test_strange_figures_come_back_as_they_were_sent(client, link):
+    attributes = {f"a{n}": figure for n, figure in enumerate(FIGURES)} | {"t": True, "f": False, "none": None}
+    told = client.post("/v1/qualify", json={**link, "attributes": attributes})
+    assert told.status_code == 200
+    kept = client.get(f"/v1/prospects/{told.json()['prospect_id']}").json()["attributes"]
+    assert kept == {name: value for name, value in attributes.items() if value is not None}
+    assert [type(kept[f"a{n}"]) for n in (0, 2, 7)] == [int, float, int]
+
+
+@pytest.mark.parametrize("amount", [0, -0.0, 0.1, 1e308, 5e-324, 2**62])
+def test_a_strange_amount_comes_back_as_it_was_sent(client, link, amount):
+    outcome = {"outcome": "won", "amount": amount, "closed_on": "0001-01-01"}
+    told = client.post("/v1/qualify", json={**link, "outcome": outcome}).json()
+    session = client.get(f"/v1/sessions/{told['session_id']}").json()
+    assert (session["outcome"]["amount"], session["outcome"]["closed_on"]) == (amount, "0001-01-01")
+
+
+def test_the_most_that_one_request_may_hold(client, link):
+    """200 attributes of 1000 characters, 50 links, every question answered at length."""
+    long = "\U0001f600" * 1000
+    answers = [
+        {"question": question["key"], "rating": 5, "text": "\U0001f600" * 4000}
+        for step in client.get("/v1/question-sets/qualifying-a-sale").json()["definition"]["steps"]
+        for question in step["questions"]
+    ]
+    attributes = {f"a{n}": long for n in range(200)}
+    # Escaped it would be beyond the megabyte that a body may have.
+    told = client.post("/v1/qualify", json={**link, "attributes": attributes})
+    assert told.status_code == 200
+    session = f"/v1/sessions/{told.json()['session_id']}"
+    answered = client.patch(f"{session}/answers", json={"answers": answers[:20]})
+    assert answered.status_code == 200
+    address = f"/v1/prospects/{told.json()['prospect_id']}"
+    for n in range(49):
+        linked = {
+            "source": "s" * 64,
+            "external_id": f"{link['external_id']} {n} ".ljust(199, "\U0001f600") + "x",
+        }
+        assert client.post(f"{address}/links", json=linked).status_code == 200
+    one_more = {"source": "one-more", "external_id": link["external_id"]}
+    assert client.post(f"{address}/links", json=one_more).status_code == 422
+    assert len(client.get(address).json()["links"]) == 50
+    assert client.get(f"{session}/history").status_code == 200
+    assert client.get("/v1/prospects").status_code == 200
+    assert client.get("/v1/sessions", params={"sort": "ranked"}).status_code == 200
+
+
+def test_an_attribute_that_no_rule_can_read_is_told_where_it_hurts_and_can_be_mended(client, link, ruled):
+    """A CRM may send anything for a set that does not look at it."""
+    told = client.post("/v1/qualify", json={**link, "attributes": {"employees": "many"}})
+    assert told.status_code == 200
+    refused = client.post("/v1/qualify", json={**link, "question_set": ruled})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/attributes/employees")
+    assert client.get(f"/v1/prospects/{told.json()['prospect_id']}").status_code == 200
+    mended = {"question_set": ruled, "attributes": {"employees": 5}}
+    assert client.post("/v1/qualify", json={**link, **mended}).status_code == 200

@@ -1,0 +1,50 @@
+"""How the source is written: small functions, one place that commits, imports where they are seen."""
+
+import ast
+import sys
+
+import pytest
+
+from tests.house.source import functions, imported, modules
+
+LONGEST = 50
+# Imported, any of these would make a score depend on more than what it is given.
+IMPURE = {
+    *("asyncio", "io", "multiprocessing", "os", "pathlib", "socket", "sqlite3", "subprocess", "sys"),
+    *("tempfile", "threading", "urllib"),
+    *("datetime", "random", "secrets", "time", "uuid", "zoneinfo"),
+}
+
+
+@pytest.mark.parametrize("path", modules("app", "migrations"))
+def test_no_function_is_longer_than_two_screens(path: str) -> None:
+    tree = modules("app", "migrations")[path]
+    lengths = {node.name: node.end_lineno - node.lineno + 1 for node in functions(tree) if node.end_lineno}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_only_the_database_commits() -> None:
+    committing = {
+        path
+        for path, tree in modules("app", "migrations").items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "commit"
+    }
+    assert committing == {"app/db.py"}
+
+
+def test_every_import_is_at_the_top_of_its_file() -> None:
+    hidden = {
+        f"{path}:{node.name}"
+        for path, tree in modules("app").items()
+        for node in functions(tree)
+        if list(imported(node))
+    }
+    assert hidden == set()
+
+
+def test_scoring_takes_in_nothing_that_changes_by_itself() -> None:
+    pure = (sys.stdlib_module_names - IMPURE) | {"pydantic"}
+    names = {name for tree in modules("app/scoring").values() for name in imported(tree)}
+    foreign = {name for name in names if not f"{name}.".startswith("app.scoring.")}
+    assert {name for name in foreign if name.partition(".")[0] not in pure} == set()
