@@ -1,6 +1,7 @@
 """Real servers on real databases, shared by the tests of one process."""
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -110,3 +111,12 @@ def link(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 ROOT = Path(__file__).parent.parent
+
+
+def needs(program: str) -> str:
+    """The path of a program that pip cannot install; only CI must have it."""
+    path = shutil.which(program)
+    if path is None:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"this test needs {program}: apt-get install {program}")
+    return path

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, needs
 
 
 @contextmanager
@@ -43,6 +43,7 @@ def serve(folder: Path, *options: str, **environment: str) -> Iterator[tuple[sub
 
 
 def test_the_printed_curl_works_as_it_stands_and_the_key_is_shown_once(tmp_path: Path) -> None:
+    needs("curl")
     with serve(tmp_path) as (_, greeting):
         curl = greeting[greeting.index("curl ") :]
         done = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True)

@@ -1,13 +1,11 @@
 """The documentation in a real browser that may talk to nobody but the service."""
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.conftest import Running
+from tests.conftest import Running, needs
 
 QUIET = [
     "--no-sandbox",
@@ -22,13 +20,8 @@ QUIET = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if not chromium:
-        # A fresh machine may have none; CI installs one, and must not pass without.
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing("the page tests need Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield playwright.chromium.launch(executable_path=needs("chromium"), args=QUIET)
 
 
 def test_the_documentation_shows_every_operation_without_the_internet(

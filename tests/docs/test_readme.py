@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 
-from tests.conftest import ADMIN_KEY, ROOT, Running
+from tests.conftest import ADMIN_KEY, ROOT, Running, needs
 
 STORY = "## One qualification, from prospect to decision"
 
@@ -24,6 +24,7 @@ def run(block: str, service: Running, environment: dict[str, str]) -> dict:
 
 
 def test_every_command_of_the_story_works_in_its_order(service: Running) -> None:
+    needs("curl")
     environment = {"PATH": "/usr/bin:/bin", "KEY": ADMIN_KEY}
     answers = []
     for block in blocks():
