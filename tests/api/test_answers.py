@@ -45,6 +45,13 @@ def test_an_answer_that_changed_since_is_not_overwritten(client, opened):
     assert (told["revision"], ratings_of(told)) == (2, {"budget": 4})
 
 
+def test_an_answer_can_be_changed_while_only_others_were_changed_since(client, opened):
+    answer(client, opened, need=4)
+    answer(client, opened, goal=4)
+    told = ok(patch(client, opened, revision=1, ratings={"budget": 5}))
+    assert (told["revision"], ratings_of(told)["budget"]) == (4, 5)
+
+
 def test_a_conflict_points_at_the_answer_in_the_request(client, opened):
     answer(client, opened, budget=4, need=4)
     assert pointers(patch(client, opened, revision=1, ratings={"goal": 1, "budget": 1})) == [

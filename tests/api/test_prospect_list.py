@@ -29,6 +29,7 @@ def word():
     ("name", "q"),
     [
         ("Straße 1", "STRASSE"),
+        ("STRASSE 2", "straße"),
         ("ÉCLAIR Ltd", "éclair"),
         ("Ωmega", "ωM"),
         ("Łódź", "łÓD"),

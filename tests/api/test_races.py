@@ -51,7 +51,7 @@ def told_revisions(client, session_id):
 
 def test_one_external_id_qualified_by_all_is_one_prospect_with_one_session(client, link, wide):
     def send(number):
-        sent = {**link, "question_set": wide}
+        sent = {**link, "question_set": wide, "name": f"only {wide}"}
         return [
             client.post("/v1/qualify", json={**sent, "ratings": {key: rating}})
             for key, rating in share(number).items()
@@ -62,6 +62,7 @@ def test_one_external_id_qualified_by_all_is_one_prospect_with_one_session(clien
     told = [response.json() for response in responses]
     assert len({one["prospect_id"] for one in told}) == len({one["session_id"] for one in told}) == 1
     assert sum(one["prospect_created"] for one in told) == sum(one["session_opened"] for one in told) == 1
+    assert len(ok(client.get("/v1/prospects", params={"q": f"only {wide}"}))["items"]) == 1
     assert sorted(one["revision"] for one in told) == list(range(1, THREADS * ROUNDS + 1))
     assert ratings_of(session(client, told[0]["session_id"])) == all_shares()
 
@@ -111,12 +112,13 @@ def test_200_external_ids_upserted_by_16_clients_are_200_prospects(client, link)
     def send(number):
         ids = [f"{n}" for n in range(200) if n % 8 == number % 8]
         links = [{"source": source, "external_id": one} for one in ids]
-        return [upsert(client, one, name=f"by {number}", attributes={f"a{number}": 1}) for one in links]
+        return [upsert(client, one, name=f"{source} {number}", attributes={f"a{number}": 1}) for one in links]
 
     responses = [r for sent in at_once(partial(send, n) for n in range(THREADS)) for r in sent]
     assert Counter(r.status_code for r in responses) == {201: 200, 200: 200}
     prospects = every_page(client, f"/v1/prospects?source={source}&limit=200")
     assert len(prospects) == 200
+    assert every_page(client, f"/v1/prospects?q={source}&limit=200") == prospects
     for prospect in prospects:
         (known_as,) = prospect["links"]
         writers = [n for n in range(THREADS) if n % 8 == int(known_as["external_id"]) % 8]
