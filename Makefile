@@ -6,7 +6,8 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # uv installs in seconds what takes pip most of a minute; but only pip reads pip's settings, of a mirror say.
-install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) $(1)
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
+	|| { echo "uv could not install them; now pip tries." >&2; $(PIP) $(1); }
 LOCKED := --require-hashes --no-deps -r
 
 .PHONY: run test check bench lock format docs clean

@@ -77,7 +77,14 @@ def test_a_retired_version_can_be_read_but_is_not_the_newest(client, small, publ
     versions = ok(get(client, f"/{small}/versions"))["items"]
     assert [(line["version"], line["status"]) for line in versions] == [(2, "retired"), (1, "published")]
     assert newest(client)[small]["version"] == 1
-    assert publish(SMALL | {"key": small, "title": "Third"}) == 3
+
+
+def test_what_was_retired_is_a_new_version_when_it_is_published_again(client, small, publish, database):
+    publish(SMALL | {"key": small, "title": "Second"})
+    retire(database, small, 2)
+    assert publish(SMALL | {"key": small}) == 1
+    assert publish(SMALL | {"key": small, "title": "Second"}) == 3
+    assert ok(get(client, f"/{small}"))["version"] == 3
 
 
 def test_a_built_in_set_that_was_retired_stays_retired_when_the_service_starts_again(client, small, database):
