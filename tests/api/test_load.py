@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from itertools import cycle, pairwise
 
 import httpx
@@ -11,7 +12,7 @@ from tests.conftest import ADMIN_KEY
 
 CLIENTS = 100
 SECONDS = 2
-LONGEST_SILENCE = 5
+LONGEST_SILENCE = 8  # a deadlock of the pool lasts until its time-out, 10 seconds
 
 
 async def one_client(http, link, question_set, number, done):
@@ -43,8 +44,10 @@ async def hundred_clients(url, link, question_set):
 
 def test_a_hundred_clients_all_get_on(client, service, link, small):
     done = asyncio.run(hundred_clients(service.url, link, small))
-    assert {status for _, status in done} == {200}
-    assert len(done) > CLIENTS
+    statuses = Counter(status for _, status in done)
+    # On a machine that is busy with other things some may be told to come back, as documented.
+    assert statuses.keys() <= {200, 503}
+    assert statuses[200] > CLIENTS / 2 + statuses[503]
     times = sorted(at for at, _ in done)
     silences = [after - before for before, after in pairwise(times)]
     assert max(silences) < LONGEST_SILENCE

@@ -32,7 +32,7 @@ def test_every_command_of_the_story_works_in_its_order(service: Running) -> None
         environment["SESSION"] = answer.get("session_id", environment.get("SESSION", ""))
         answers.append(answer)
     _, sets, first, more, decided, fit = answers
-    assert len(sets["items"]) == 11
+    assert {"qualifying-a-sale", "bant", "firmographic-fit"} <= {line["key"] for line in sets["items"]}
     assert first["score"]["summary"].startswith("Too early to say, 5 of 22 questions rated")
     assert (more["revision"], more["score"]["reportable"]) == (2, True)
     assert decided["decision"]["decision"] == "pursue"

@@ -45,18 +45,13 @@ def test_the_openapi_document_knows_every_operation_and_its_scopes(client):
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
-def test_without_a_key_nothing_is_answered_and_no_body_is_waited_for(service, operation):
-    response = exchange(service.url, head(operation.method, operation.address, **COMING))
-    assert_problem(response, UNAUTHENTICATED)
-    assert response.headers["www-authenticate"] == "Bearer"
-
-
-@pytest.mark.parametrize("operation", GUARDED, ids=named)
-def test_with_a_key_that_nobody_made_neither(service, operation):
-    for key in (new_secret(), "a-wrong-key-of-an-operator"):
-        response = exchange(service.url, head(operation.method, operation.address, X_API_Key=key, **COMING))
+def test_without_a_good_key_nothing_is_answered_and_no_body_is_waited_for(service, operation):
+    for key in (None, new_secret(), "a-wrong-key-of-an-operator"):
+        sent = COMING if key is None else {**COMING, "X_API_Key": key}
+        response = exchange(service.url, head(operation.method, operation.address, **sent))
         assert_problem(response, UNAUTHENTICATED)
-        assert key not in response.text
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert key is None or key not in response.text
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
@@ -114,5 +109,6 @@ def test_a_key_in_the_query_or_in_a_cookie_is_not_looked_at(stranger):
 
 
 def test_an_operators_own_key_is_shown_by_a_quarter_at_most(client):
-    shown = [key["shown"] for key in client.get("/v1/keys").json()["items"] if key["name"] == "admin"]
-    assert shown == [ADMIN_KEY[: len(ADMIN_KEY) // 4]]
+    shown = [key["shown"] for key in client.get("/v1/keys").json()["items"]]
+    assert ADMIN_KEY[: len(ADMIN_KEY) // 4] in shown
+    assert not any(ADMIN_KEY.startswith(begins) for begins in shown if len(begins) > len(ADMIN_KEY) // 4)

@@ -67,19 +67,14 @@ BAD = {
 
 
 @pytest.mark.parametrize(("sent", "pointer"), BAD.values(), ids=BAD)
-def test_qualify_refuses(client, link, sent, pointer):
-    assert_problem(client.post("/v1/qualify", json={**link, **sent}), INVALID_REQUEST, pointer)
-
-
-@pytest.mark.parametrize(("sent", "pointer"), BAD.values(), ids=BAD)
-def test_answering_refuses(client, target, sent, pointer):
-    response = client.patch(f"/v1/sessions/{target.session_id}/answers", json=sent)
-    assert_problem(response, INVALID_REQUEST, pointer)
-
-
-@pytest.mark.parametrize(("sent", "pointer"), BAD.values(), ids=BAD)
-def test_scoring_refuses(client, sent, pointer):
-    assert_problem(client.post("/v1/score", json=sent), INVALID_REQUEST, pointer)
+def test_answers_that_cannot_be_used(client, link, target, sent, pointer):
+    for response in (
+        client.post("/v1/score", json=sent),
+        client.post("/v1/qualify", json={**link, **sent}),
+        client.patch(f"/v1/sessions/{target.session_id}/answers", json=sent),
+        client.post("/v1/sessions", json={"prospect_id": target.prospect_id, "deal": "new", **sent}),
+    ):
+        assert_problem(response, INVALID_REQUEST, pointer)
 
 
 def test_a_question_with_a_name_that_is_too_long_is_not_told_at_length(client):

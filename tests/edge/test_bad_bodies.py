@@ -65,13 +65,11 @@ def test_a_broken_body_is_refused(client, body):
     assert_problem(client.post("/v1/qualify", content=body, headers=JSON), MALFORMED_BODY)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", BROKEN["NaN"], BROKEN["an escaped NUL"]], ids=["nothing", "NaN", "NUL"]
-)
 @pytest.mark.parametrize("operation", WITH_BODY, ids=named)
-def test_every_operation_that_takes_a_body_refuses_a_broken_one(client, operation, body):
-    response = client.request(operation.method, operation.address, content=body, headers=JSON)
-    assert_problem(response, MALFORMED_BODY)
+def test_every_operation_that_takes_a_body_refuses_a_broken_one(client, operation):
+    for name in ("nothing", "NaN", "a name twice", "an escaped NUL", "300 levels"):
+        response = client.request(operation.method, operation.address, content=BROKEN[name], headers=JSON)
+        assert_problem(response, MALFORMED_BODY)
 
 
 def test_a_pair_of_surrogates_and_an_escaped_line_break_are_texts_like_any_other(client):

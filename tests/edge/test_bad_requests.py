@@ -33,12 +33,12 @@ def test_an_unknown_field_is_refused_everywhere(client, operation):
     assert unknown == ["/frobnicate"]
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"5", b"true", b"[{}]"])
 @pytest.mark.parametrize("operation", WITH_BODY, ids=named)
-def test_a_body_that_is_no_object_is_refused_everywhere(client, operation, body):
+def test_a_body_that_is_no_object_is_refused_everywhere(client, operation):
     headers = {"Content-Type": "application/json"}
-    response = client.request(operation.method, operation.address, content=body, headers=headers)
-    assert_problem(response, INVALID_REQUEST, "")
+    for body in (b"[]", b"null", b'"text"', b"5", b"true", b"[{}]"):
+        response = client.request(operation.method, operation.address, content=body, headers=headers)
+        assert_problem(response, INVALID_REQUEST, "")
 
 
 SCOPES = {"none": [], "unknown": ["root"], "a text": "read", "six": ["read"] * 6, "null": None}

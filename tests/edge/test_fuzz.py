@@ -22,7 +22,7 @@ CHECKS = [
 ]
 # The same examples every time: a test fails for what was changed, and not by chance.
 BOUNDED = settings(
-    max_examples=12,
+    max_examples=8,
     derandomize=True,
     database=None,
     deadline=None,

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.problems import BODY_TOO_LARGE, INVALID_REQUEST, MALFORMED_BODY
-from tests.conftest import ADMIN_KEY
+from tests.conftest import ADMIN_KEY, serving, settings_for
 from tests.edge.problem import assert_problem
 from tests.edge.wire import answer, connection, exchange, head
 
@@ -65,16 +65,23 @@ LARGE = {
 }
 
 
+@pytest.fixture(scope="module")
+def at_hand(tmp_path_factory):
+    """A client of a service on one database only: what is refused never comes to it."""
+    settings = settings_for(f"sqlite:///{tmp_path_factory.mktemp('limits')}/test.db")
+    with serving(settings) as running:
+        yield running.client
+
+
 @pytest.mark.parametrize("sent", LARGE.values(), ids=LARGE)
-def test_a_large_body_of_errors_does_not_keep_the_service_busy(client, sent):
-    """Seven seconds it took when every error of 60,000 attributes was written out."""
+def test_a_large_body_of_errors_does_not_keep_the_service_busy(at_hand, sent):
+    """It tells of the first errors only: 60,000 of them took seconds to write out."""
     body = json.dumps(sent, separators=(",", ":")).encode()
     assert len(body) < MEGABYTE
-    started = time.perf_counter()
-    response = client.post("/v1/score", content=body, headers={"Content-Type": "application/json"})
-    assert time.perf_counter() - started < 4
+    response = at_hand.post("/v1/score", content=body, headers={"Content-Type": "application/json"})
     told = assert_problem(response, INVALID_REQUEST)
     assert len(told["detail"]) < 600
+    assert len(told["errors"]) <= 20
 
 
 def test_a_slow_body_is_waited_for_and_nobody_else_has_to(service, client):
