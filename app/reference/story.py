@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -184,8 +184,10 @@ async def tell() -> dict[str, Told]:
     steady = _Steady()
     told: dict[str, Told] = {}
     values: dict[str, str] = {}
-    async with _service() as client:
+    clock = _Clock()
+    async with _service(clock) as client:
         for call in (*STORY, A_PROBLEM):
+            clock.tick()
             path, body = _filled(call.path, values), _filled(call.body, values)
             response = await client.request(call.method, path, json=body)
             if response.is_error and call is not A_PROBLEM:
@@ -224,14 +226,26 @@ class _Steady:
         return self._ids.setdefault(found, f"01980000-0000-7000-8000-{len(self._ids) + 1:012d}")
 
 
+class _Clock:
+    """Stands still during a call: how often it is looked at depends on what is still remembered."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self) -> None:
+        self.now += timedelta(minutes=1)
+
+
 @asynccontextmanager
-async def _service() -> AsyncIterator[httpx.AsyncClient]:
+async def _service(clock: _Clock) -> AsyncIterator[httpx.AsyncClient]:
     with TemporaryDirectory() as folder:
         settings = Settings(
             database_url=f"sqlite:///{Path(folder) / 'reference.db'}",
             admin_key=ADMIN_KEY,
         )
-        clock = _ticking()
         database = open_database(settings, clock)
         prepare(database, settings)
         database.close()
@@ -239,11 +253,3 @@ async def _service() -> AsyncIterator[httpx.AsyncClient]:
         headers = {"X-API-Key": ADMIN_KEY}
         async with httpx.AsyncClient(transport=transport, base_url=URL, headers=headers) as client:
             yield client
-
-
-def _ticking() -> Callable[[], datetime]:
-    """A clock that is a second later every time it is looked at."""
-    times: Iterator[datetime] = (
-        datetime(2026, 1, 5, 9, tzinfo=UTC) + timedelta(seconds=n) for n in range(10_000)
-    )
-    return lambda: next(times)

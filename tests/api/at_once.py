@@ -11,14 +11,14 @@ T = TypeVar("T")
 def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
     """The results of all calls, each made by a thread of its own once every thread is ready."""
     calls = list(calls)
-    ready = Barrier(len(calls), timeout=30)
+    ready = Barrier(len(calls), timeout=120)
 
     def call(make: Callable[[], T]) -> T:
         ready.wait()
         return make()
 
     with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(call, calls, timeout=60))
+        return list(threads.map(call, calls, timeout=240))
 
 
 def statuses(responses: Iterable[Any]) -> set[int]:
