@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from app.api import fits, keys, prospects, question_sets, scoring, sessions
+from app.api import drafts, fits, keys, prospects, question_sets, scoring, sessions
 from app.clock import Clock, utc_now
 from app.db import Database
 from app.http.authorise import KeyRing
@@ -27,6 +27,8 @@ ROUTERS = (
     prospects.reading,
     fits.reading,
     question_sets.reading,
+    question_sets.authoring,
+    drafts.authoring,
     keys.managing,
     operations,
 )
@@ -59,7 +61,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = Service(
-        settings, database, Plans(database, settings.default_question_set), KeyRing(database)
+        settings, database, Plans(database, settings.default_question_set), KeyRing(database), clock
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -7,7 +7,7 @@ from typing import Literal
 from app.scoring import Flaw
 
 TYPE = "urn:prospect-fit:problem:"
-Where = Literal["body", "path", "query", "header"]
+Where = Literal["body", "path", "query", "header", "draft"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,11 @@ LINK_TAKEN = Kind(
 )  # fmt: skip
 SESSION_IS_OPEN = Kind(
     "session-is-open", 409, "An open session is in the way.",
-    "Continue the session that is named, or close it with an outcome.",
+    "Continue the session that is named, move it to the version, or close it with an outcome.",
+)  # fmt: skip
+SEVERAL_SETS_MATCH = Kind(
+    "several-sets-match", 409, "Several question sets are meant for such a prospect.",
+    "Name one of them in 'question_set', or have them published with different priorities.",
 )  # fmt: skip
 SESSION_IS_CLOSED = Kind(
     "session-is-closed", 409, "The session is closed.",
@@ -77,9 +81,13 @@ INVALID_REQUEST = Kind(
     "invalid-request", 422, "Something in the request cannot be used.",
     "Correct every field that 'errors' names and send the request again; nothing was written.",
 )  # fmt: skip
+DRAFT_HAS_FLAWS = Kind(
+    "draft-has-flaws", 422, "The draft cannot be published yet.",
+    "Mend every place in the draft that 'errors' names, save it, and try again.",
+)  # fmt: skip
 REVISION_REQUIRED = Kind(
-    "revision-required", 428, "A decision needs the revision it is made on.",
-    "Send the session's 'revision' in the body, or as If-Match.",
+    "revision-required", 428, "The revision that this is based on is needed.",
+    "Read it, and send its 'revision' as If-Match: \"3\", or in a body that has such a field.",
 )  # fmt: skip
 HEAD_TOO_LARGE = Kind(
     "head-too-large", 431, "The request line and the headers are too large.",
@@ -129,15 +137,33 @@ class Problem(Exception):
 
 def invalid(flaws: Iterable[Flaw], where: Where = "body") -> Problem:
     """An INVALID_REQUEST problem from what reading found wrong; the edge makes it of `Flawed`."""
+    return flawed(INVALID_REQUEST, flaws, where)
+
+
+def flawed(kind: Kind, flaws: Iterable[Flaw], where: Where) -> Problem:
+    """A problem of that kind that names every flaw; there is at least one."""
     errors = [FieldError(where, flaw.pointer, flaw.kind, flaw.detail) for flaw in flaws]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return Problem(INVALID_REQUEST, f"{first.pointer or '/'}: {first.detail}{more}", errors)
+    return Problem(kind, f"{first.pointer or '/'}: {first.detail}{more}", errors)
 
 
 def invalid_field(pointer: str, code: str, detail: str, where: Where = "body") -> Problem:
     """An INVALID_REQUEST problem for one field."""
     return invalid([Flaw(pointer, detail, code)], where)
+
+
+def require_revision(what: str, current: int, seen: int | None) -> None:
+    """Raises REVISION_REQUIRED if the caller names none, STALE_REVISION if it is not the current one."""
+    if seen is None:
+        raise revision_required(what)
+    if seen != current:
+        raise Problem(STALE_REVISION, f"The {what} is at revision {current}.")
+
+
+def revision_required(what: str) -> Problem:
+    """A REVISION_REQUIRED problem: nobody knows what of the `what` was seen."""
+    return Problem(REVISION_REQUIRED, f"The request does not say which revision of the {what} was seen.")
 
 
 def missing(what: str) -> Problem:

@@ -3,7 +3,7 @@
 from app.db import Database
 from app.keys.store import ensure_admin_key
 from app.question_sets.files import read_builtin
-from app.question_sets.store import publish_builtin
+from app.question_sets.publishing import publish_builtin
 from app.schema import migrate
 from app.settings import Settings
 

@@ -1,10 +1,18 @@
 """What the requests and responses of several rooms share."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
@@ -107,11 +115,27 @@ SetName = Annotated[
 ]
 
 
+# Numbers and texts of digits would be taken for the seconds since 1970.
 def _written_out(value: Any) -> Any:
-    # A text of digits would be taken for the seconds since 1970.
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("send a date as text: YYYY-MM-DD")
     return value
 
 
 Day = Annotated[date, BeforeValidator(_written_out)]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("send a time from the years 1 to 9999 in UTC") from None
+
+
+def _written_as_time(time: Any) -> Any:
+    if not isinstance(time, str) or not re.match("[0-9]{4}-", time):
+        raise ValueError("send a time as text: 2026-01-31T09:00:00Z")
+    return time
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidator(_in_utc)]

@@ -68,7 +68,7 @@ async def get_fit(
     def work(tx: Transaction) -> FitOut:
         return fit_of(tx, records.find(tx, prospect_id).id, key, deal)
 
-    return await service.database.read(work)
+    return await service.read_scores(work)
 
 
 @reading.get("/prospects/by-external-id/{source}/{external_id}/fit", operation_id="find_fit")
@@ -86,7 +86,7 @@ async def find_fit(
     def work(tx: Transaction) -> FitOut:
         return fit_of(tx, records.require_linked(tx, link).id, key, deal)
 
-    return await service.database.read(work)
+    return await service.read_scores(work)
 
 
 @reading.post("/fits", operation_id="get_fits")
@@ -104,7 +104,7 @@ async def get_fits(request: FitsRequest, service: ServiceHere) -> FitsOut:
             ]
         )
 
-    return await service.database.read(work)
+    return await service.read_scores(work)
 
 
 def _ids(tx: Transaction, wanted: list[FitWanted]) -> list[UUID | None]:

@@ -3,26 +3,28 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Query, Request
+from fastapi import Query, Request
 
 from app.http.edge import router
 from app.http.paging import Page, PageQuery, next_page, position_after
+from app.http.revisions import IfMatch, seen_revision
 from app.http.service import CallerHere, ServiceHere
 from app.keys.store import Scope
-from app.problems import REVISION_REQUIRED, Problem, invalid_field
 from app.sessions import flow, views
 from app.sessions.case import find_session
 from app.sessions.lists import POSITIONS, SessionFilter, list_sessions, position
-from app.sessions.requests import AnswersPatch, NewDecision, NewSession, OutcomeIn, QualifyRequest
-from app.sessions.views import HistoryOut, Qualified, SessionLine, SessionOut
+from app.sessions.requests import (
+    AnswersPatch,
+    MoveRequest,
+    NewDecision,
+    NewSession,
+    OutcomeIn,
+    QualifyRequest,
+)
+from app.sessions.views import HistoryOut, Moved, Opened, Qualified, SessionLine, SessionOut
 
 reading = router("sessions", Scope.READ)
 writing = router("sessions", Scope.WRITE)
-
-IfMatch = Annotated[
-    str | None,
-    Header(pattern=r'^(W/)?"[1-9][0-9]{0,8}"$', description='the revision in quotes: "3"'),
-]
 
 
 class SessionQuery(SessionFilter, PageQuery):
@@ -40,14 +42,20 @@ async def qualify(request: QualifyRequest, service: ServiceHere, caller: CallerH
     Creates or changes the prospect behind `source` and `external_id`, opens or continues its
     session, records the answers and, if sent, a decision and an outcome, and returns the score
     with the next questions. A bare question set key continues an open session on its own version.
+    Without a `question_set` the one is taken whose `for` the prospect's attributes meet, of several
+    the one with the highest priority, and `chosen_by` and `chosen_because` say so.
     With no answers, a decision or outcome goes to the last session if none is open.
     """
     return await service.work(caller, request.actor, lambda work: flow.qualify(work, request))
 
 
 @writing.post("/sessions", operation_id="open_session", status_code=201)
-async def open_session(request: NewSession, service: ServiceHere, caller: CallerHere) -> SessionOut:
-    """Open a session for a prospect. There is one open session per prospect, deal and set."""
+async def open_session(request: NewSession, service: ServiceHere, caller: CallerHere) -> Opened:
+    """Open a session for a prospect. There is one open session per prospect, deal and set.
+
+    Without a `question_set` the one is taken that is meant for such a prospect, as `qualify` does. With
+    `carry_over` it starts from the answers of the prospect's last session.
+    """
     return await service.work(caller, request.actor, lambda work: flow.open_session(work, request))
 
 
@@ -57,9 +65,7 @@ async def get_sessions(
 ) -> SessionPage:
     """List sessions."""
     start = position_after(query.after, POSITIONS[query.sort])
-    found = await service.database.read(
-        lambda tx: list_sessions(tx, query, after=start, limit=query.limit + 1)
-    )
+    found = await service.read_scores(lambda tx: list_sessions(tx, query, after=start, limit=query.limit + 1))
     shown = found[: query.limit]
     last = position(shown[-1], query.sort) if shown else ()
     return SessionPage(
@@ -71,7 +77,7 @@ async def get_sessions(
 @reading.get("/sessions/{session_id}", operation_id="get_session")
 async def get_session(session_id: UUID, service: ServiceHere) -> SessionOut:
     """Read a session with its answers and its score."""
-    return await service.database.read(lambda tx: views.show(tx, find_session(tx, session_id)))
+    return await service.read_scores(lambda tx: views.show(tx, find_session(tx, session_id)))
 
 
 @writing.patch("/sessions/{session_id}/answers", operation_id="answer")
@@ -86,6 +92,19 @@ async def patch_answers(
     return await service.work(caller, request.actor, lambda work: flow.answer(work, session_id, request))
 
 
+@writing.post("/sessions/{session_id}/move", operation_id="move_session")
+async def move_session(
+    session_id: UUID, request: MoveRequest, service: ServiceHere, caller: CallerHere
+) -> Moved:
+    """Move an open session to a newer version of its question set.
+
+    Answers go along by their question's key; `dropped` holds those whose question is gone.
+    """
+    return await service.work(
+        caller, request.actor, lambda work: flow.move_session(work, session_id, request)
+    )
+
+
 @writing.post("/sessions/{session_id}/decision", operation_id="decide")
 async def decide(
     session_id: UUID,
@@ -95,7 +114,7 @@ async def decide(
     if_match: IfMatch = None,
 ) -> SessionOut:
     """Record a person's decision beside the score as it stands at the revision they saw."""
-    revision = _seen(request.revision, if_match)
+    revision = seen_revision(if_match, request.revision)
     return await service.work(
         caller, request.actor, lambda work: flow.decide(work, session_id, request, revision)
     )
@@ -113,13 +132,3 @@ async def record_outcome(
 async def get_history(session_id: UUID, service: ServiceHere) -> HistoryOut:
     """Read all that happened to a session, with every score as it stood."""
     return await service.database.read(lambda tx: views.history(tx, find_session(tx, session_id)))
-
-
-def _seen(in_body: int | None, if_match: str | None) -> int:
-    in_header = int(if_match.removeprefix("W/").strip('"')) if if_match else None
-    if in_body and in_header and in_body != in_header:
-        raise invalid_field("/revision", "conflict", "the body and If-Match name two revisions")
-    revision = in_body or in_header
-    if revision is None:
-        raise Problem(REVISION_REQUIRED, "Neither the body nor If-Match says which was seen.")
-    return revision

@@ -14,7 +14,7 @@ from app.prospects.records import erase
 from app.prospects.tables import Prospect, ProspectLink
 from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
-from app.question_sets.store import publish_builtin
+from app.question_sets.publishing import publish_builtin
 from app.scoring import Plan
 from app.sessions.case import Work
 from app.sessions.flow import qualify

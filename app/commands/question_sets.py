@@ -8,7 +8,7 @@ import typer
 from app.commands.console import failures_told, give_up, migrated_database, say
 from app.question_sets.files import BrokenFile, Fault, as_yaml, read_file
 from app.question_sets.plans import Plans
-from app.question_sets.store import publish
+from app.question_sets.publishing import publish
 from app.scoring import QuestionSet
 from app.settings import Settings
 

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from app.clock import utc_now
 from app.commands.console import err, failures_told, give_up, migrated_database, out, say, table
 from app.http.strict_json import read_json
 from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
-from app.question_sets.store import publish_builtin
+from app.question_sets.publishing import publish_builtin
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
 from app.sessions.requests import ScoreRequest
 from app.settings import Settings
@@ -97,7 +98,8 @@ def _score(plan: Plan, row: dict[str, Any], called: str) -> Score:
     try:
         request = TypeAdapter(ScoreRequest).validate_python(row)
         answers = read_answers(plan.question_set, request.sent())
-        return score(plan, answers, read_attributes(plan.question_set, request.attributes))
+        attributes = read_attributes(plan.question_set, request.attributes)
+        return score(plan, answers, attributes, as_of=request.as_of or utc_now())
     except (Flawed, ValidationError) as error:
         flaws = error.flaws if isinstance(error, Flawed) else shape_flaws(error)
         give_up("\n".join(f"{called}: {flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws))

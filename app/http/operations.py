@@ -1,10 +1,13 @@
 """The routes that need no key: is it alive, is it ready, and the documentation."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 
 from app.http.service import ServiceHere
 from app.problems import unavailable
+from app.question_sets.schema import FILE_NAME, question_set_schema
 from app.schema import current_revision, newest_revision
 from app.wire import Out
 
@@ -30,6 +33,12 @@ async def ready(service: ServiceHere) -> Health:
     if reached != newest_revision():
         raise unavailable("The database needs 'prospect-fit migrate'.", retry_after=10)
     return Health(status="ready")
+
+
+@operations.get(f"/{FILE_NAME}", operation_id="get_schema")
+async def get_schema() -> dict[str, Any]:
+    """Read the JSON Schema of a question set's document, for editors and for drafts."""
+    return question_set_schema()
 
 
 @operations.get("/docs", include_in_schema=False)

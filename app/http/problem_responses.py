@@ -1,8 +1,8 @@
 """Every failure as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +22,7 @@ from app.problems import (
     Where,
     invalid,
 )
-from app.scoring import Flawed, pointer
+from app.scoring import Flawed, shape_flaw
 from app.wire import Out
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,7 +35,7 @@ METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 class FieldErrorOut(Out):
     """One field that cannot be used."""
 
-    where: Literal["body", "path", "query", "header"]
+    where: Where
     pointer: Annotated[str, Field(description="JSON pointer; '' is the whole", examples=["/ratings/budget"])]
     code: Annotated[str, Field(description="stable, for programs", examples=["unknown_question"])]
     detail: str
@@ -118,27 +118,12 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 def _field_errors(found: Iterable[Any], body: Any) -> list[FieldError]:
     errors = []
     for error in found:
-        where, *parts = error["loc"]
+        where, *place = error["loc"]
         known = where if where in ("body", "path", "query", "header") else "body"
-        if known == "body" and error["type"] != "missing":
-            parts = _sent(parts, body)
-        code = "unknown_field" if error["type"] == "extra_forbidden" else error["type"]
-        errors.append(FieldError(cast("Where", known), pointer(*parts), code, _plain(error["msg"])))
+        # Of a parameter the whole place is its name.
+        flaw = shape_flaw(error, place, body if known == "body" else {name: {} for name in place})
+        errors.append(FieldError(cast("Where", known), flaw.pointer, flaw.kind, flaw.detail))
     return errors
-
-
-def _sent(parts: Iterable[str | int], body: Any) -> Iterator[str | int]:
-    """The way into the body as far as it goes: pydantic adds a `[key]` of its own for a wrong name."""
-    for part in parts:
-        inside = part in body if isinstance(body, dict) else isinstance(part, int)
-        if not inside:
-            return
-        yield part
-        body = body[part]
-
-
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

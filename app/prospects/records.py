@@ -9,7 +9,7 @@ from sqlmodel import bindparam, col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new
-from app.problems import LINK_TAKEN, STALE_REVISION, Problem, invalid_field, missing
+from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_revision
 from app.prospects.tables import Prospect, ProspectLink
 from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, prospect_out
 from app.wire import MOST_ATTRIBUTES
@@ -85,8 +85,8 @@ def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospec
 
 def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
     """Change a locked prospect; whether anything changed. Raises STALE_REVISION."""
-    if change.revision is not None and change.revision != prospect.revision:
-        raise Problem(STALE_REVISION, f"The prospect is at revision {prospect.revision}.")
+    if change.revision is not None:
+        require_revision("prospect", prospect.revision, change.revision)
     name = change.name if change.renames else prospect.name
     attributes = _merged(prospect.attributes, change.attributes)
     if name == prospect.name and _typed(attributes) == _typed(prospect.attributes):

@@ -1,37 +1,18 @@
 """Lists of prospects."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from sqlmodel import col, or_, select
 
 from app.db import Transaction
 from app.prospects.tables import Prospect, ProspectLink
-from app.wire import In, Line, Source
+from app.wire import In, Line, Moment, Source
 
 # What stands for a place in the list.
 POSITION = TypeAdapter(tuple[UUID])
-
-
-def _in_utc(time: datetime) -> datetime:
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("send a time from the years 1 to 9999 in UTC") from None
-
-
-def _written_out(time: Any) -> Any:
-    # A text of digits would be taken for the seconds since 1970.
-    if isinstance(time, str) and not re.match("[0-9]{4}-", time):
-        raise ValueError("send a time as text: 2026-01-31T09:00:00Z")
-    return time
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
 class ProspectFilter(In):

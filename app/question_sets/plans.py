@@ -1,25 +1,31 @@
 """Published versions, ready for scoring and kept in memory."""
 
+from collections.abc import Mapping
 from threading import Lock
+from typing import Any
 
 from cachetools import TTLCache
 
 from app.db import Database, Transaction
 from app.problems import Problem, Where, invalid_field
-from app.question_sets.store import find_version, split_name
+from app.question_sets.choice import Choice, choose
+from app.question_sets.store import find_version, newest_versions, split_name
+from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Plan, QuestionSet
 
 NEWEST_SECONDS = 2
+Version = tuple[str, int]
 
 
 class Plans:
-    """Versions never change and are kept for ever; which one is newest is asked every 2 seconds."""
+    """Versions never change and are kept for ever; which ones are newest is asked every 2 seconds."""
 
     def __init__(self, database: Database, default: str) -> None:
         self.default = default
         self._database = database
-        self._plans: dict[tuple[str, int], Plan] = {}
+        self._plans: dict[Version, Plan] = {}
         self._newest: TTLCache[str, int] = TTLCache(maxsize=1000, ttl=NEWEST_SECONDS)
+        self._with_for: TTLCache[str, list[Plan]] = TTLCache(maxsize=1, ttl=NEWEST_SECONDS)
         self._lock = Lock()
 
     async def get(self, name: str | None) -> Plan:
@@ -36,19 +42,51 @@ class Plans:
             return plan
         stored = find_version(tx, key, version)
         if stored is None:
-            raise _unknown()
-        plan = self._plans.setdefault(
-            (key, stored.version),
-            Plan(QuestionSet.model_validate(stored.definition), f"{key}@{stored.version}"),
-        )
+            raise unknown_question_set()
         if version is None:
             with self._lock:
                 self._newest[key] = stored.version
-        return plan
+        return self._ready(stored)
+
+    def find_to_open(self, tx: Transaction, name: str) -> Plan:
+        """The plan for a new session; raises INVALID_REQUEST if there is none or it is retired."""
+        key, version = self.parts(name)
+        if version is not None:
+            stored = find_version(tx, key, version)
+            if stored and stored.status == "retired":
+                detail = "that version is retired: name a newer one, or none"
+                raise invalid_field("/question_set", "retired", detail)
+        return self.find(tx, name)
+
+    def choose(self, tx: Transaction, attributes: Mapping[str, Any]) -> Choice:
+        """The set that is meant for a prospect with these attributes, or the default one."""
+        with self._lock:
+            candidates = self._with_for.get("")
+        if candidates is None:
+            newest = (self._plans.get(name) or self._ready_of(tx, *name) for name in newest_versions(tx))
+            candidates = [plan for plan in newest if plan.question_set.for_]
+            with self._lock:
+                self._with_for[""] = candidates
+        return choose(candidates, attributes, self.default)
+
+    def forget_newest(self) -> None:
+        """After a version was published or retired: this process need not wait to know."""
+        with self._lock:
+            self._newest.clear()
+            self._with_for.clear()
 
     def parts(self, name: str | None, where: Where = "body") -> tuple[str, int | None]:
         """The key and number in a name, or in the default; raises INVALID_REQUEST."""
         return read_name(name or self.default, where)
+
+    def _ready_of(self, tx: Transaction, key: str, version: int) -> Plan:
+        stored = find_version(tx, key, version)
+        assert stored is not None, "a version is never deleted"
+        return self._ready(stored)
+
+    def _ready(self, stored: QuestionSetVersion) -> Plan:
+        plan = Plan(QuestionSet.model_validate(stored.definition), stored.name)
+        return self._plans.setdefault((stored.key, stored.version), plan)
 
     def _cached(self, key: str, version: int | None) -> Plan | None:
         if version is None:
@@ -57,17 +95,15 @@ class Plans:
         return self._plans.get((key, version)) if version else None
 
 
-def read_name(name: str, where: Where) -> tuple[str, int | None]:
-    """The key and number in a name that somebody sent as `question_set`; raises INVALID_REQUEST."""
+def read_name(name: str, where: Where, at: str = "/question_set") -> tuple[str, int | None]:
+    """The key and number in a name that somebody sent; raises INVALID_REQUEST."""
     parts = split_name(name)
     if parts is None:
-        raise invalid_field("/question_set", "invalid", 'send "key" or "key@version"', where)
+        raise invalid_field(at, "invalid", 'send "key" or "key@version"', where)
     return parts
 
 
-def _unknown() -> Problem:
-    return invalid_field(
-        "/question_set",
-        "unknown_question_set",
-        "no such question set or version is published: GET /v1/question-sets lists them",
-    )
+def unknown_question_set(where: Where = "body", at: str = "/question_set") -> Problem:
+    """An INVALID_REQUEST problem: a name that somebody sent is nobody's."""
+    detail = "no such question set or version is published: GET /v1/question-sets lists them"
+    return invalid_field(at, "unknown_question_set", detail, where)

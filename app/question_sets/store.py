@@ -1,58 +1,19 @@
-"""Publish question sets and find the published ones."""
+"""Find published question sets."""
 
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlmodel import col, func, select
 
-from app.db import Transaction, insert_if_new
+from app.db import Transaction
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import QuestionSet
 
-
-def content_hash(question_set: QuestionSet) -> str:
-    """SHA-256 in hex of the canonical JSON: names sorted, no white space, UTF-8."""
-    canonical = json.dumps(
-        question_set.canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def publish(
-    tx: Transaction, question_set: QuestionSet, *, builtin: bool = False
-) -> tuple[QuestionSetVersion, bool]:
-    """Publish a set as the next version, unless the newest one is the same; whether it was new."""
-    wanted = content_hash(question_set)
-    while True:
-        # Retired ones count for the number, and one look at all of them sees no other publish between.
-        versions = list_versions(tx, question_set.key)
-        newest = next((known for known in versions if known.status == "published"), None)
-        if newest and newest.content_hash == wanted:
-            return newest, False
-        version = QuestionSetVersion(
-            key=question_set.key,
-            version=versions[0].version + 1 if versions else 1,
-            published_at=tx.at,
-            content_hash=wanted,
-            builtin=builtin,
-            definition=question_set.canonical(),
-        )
-        if insert_if_new(tx, QuestionSetVersion, version.model_dump()):
-            return version, True
-        # Another process published that number meanwhile: look again.
-
-
-def publish_builtin(tx: Transaction, builtin: Iterable[QuestionSet]) -> list[QuestionSetVersion]:
-    """Publish the built-in sets that are new; one that a team published over or retired is left alone."""
-    published = []
-    for question_set in builtin:
-        versions = list_versions(tx, question_set.key)
-        if not versions or (versions[0].builtin and versions[0].status == "published"):
-            version, is_new = publish(tx, question_set, builtin=True)
-            published += [version] if is_new else []
-    return published
+NEWEST = (
+    select(QuestionSetVersion.key, func.max(QuestionSetVersion.version).label("version"))
+    .where(QuestionSetVersion.status == "published")
+    .group_by(QuestionSetVersion.key)
+)
 
 
 def find_version(tx: Transaction, key: str, version: int | None = None) -> QuestionSetVersion | None:
@@ -67,6 +28,28 @@ def find_version(tx: Transaction, key: str, version: int | None = None) -> Quest
     ).one_or_none()
 
 
+def find_set(tx: Transaction, name: str) -> QuestionSet | None:
+    """The definition of "key" or "key@n"; None for any other text, or one that is not published."""
+    parts = split_name(name)
+    found = find_version(tx, *parts) if parts else None
+    return QuestionSet.model_validate(found.definition) if found else None
+
+
+def ancestry(tx: Transaction, question_set: QuestionSet) -> list[str]:
+    """The versions that a set was made from, nearest first."""
+    names: list[str] = []
+    made_from: QuestionSet | None = question_set
+    while made_from and made_from.extends:
+        names.append(made_from.extends)
+        made_from = find_set(tx, made_from.extends)
+    return names
+
+
+def parent_key(question_set: QuestionSet) -> str | None:
+    """The key of the set that a set was made from."""
+    return question_set.extends.partition("@")[0] if question_set.extends else None
+
+
 def list_versions(tx: Transaction, key: str) -> Sequence[QuestionSetVersion]:
     """Every version of a set, newest first; empty for an unknown set."""
     return tx.db.exec(
@@ -78,12 +61,7 @@ def list_versions(tx: Transaction, key: str) -> Sequence[QuestionSetVersion]:
 
 def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
     """The newest version of every set that is not retired, by key."""
-    newest = (
-        select(QuestionSetVersion.key, func.max(QuestionSetVersion.version).label("version"))
-        .where(QuestionSetVersion.status == "published")
-        .group_by(QuestionSetVersion.key)
-        .subquery()
-    )
+    newest = NEWEST.subquery()
     return tx.db.exec(
         select(QuestionSetVersion)
         .join(
@@ -92,6 +70,11 @@ def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
         )
         .order_by(QuestionSetVersion.key)
     ).all()
+
+
+def newest_versions(tx: Transaction) -> list[tuple[str, int]]:
+    """The key and number of the newest version of every set, without its definition."""
+    return [(key, version) for key, version in tx.db.exec(NEWEST)]
 
 
 NAME = re.compile(r"([a-z][a-z0-9-]{0,63})(?:@([1-9][0-9]{0,8}))?")

@@ -24,3 +24,25 @@ class QuestionSetVersion(SQLModel, table=True):
     content_hash: str
     builtin: bool
     definition: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+    @property
+    def name(self) -> str:
+        """How it is called: "key@version"."""
+        return f"{self.key}@{self.version}"
+
+
+class QuestionSetDraft(SQLModel, table=True):
+    """What may become the next version: a definition or a variant, complete or not.
+
+    A draft that was published or discarded has no document; its row stays, so that no revision ever
+    comes twice.
+    """
+
+    __tablename__ = "question_set_draft"
+    __table_args__ = (CheckConstraint("revision >= 1", name="ck_question_set_draft_revision"),)
+
+    key: str = Field(primary_key=True)
+    document: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True)))
+    revision: int
+    saved_at: datetime = Field(sa_type=UtcDateTime)
+    saved_by: str

@@ -90,8 +90,9 @@ def _parameters(parameters: list[Schema]) -> Iterator[str]:
 
 def _example(told: Told) -> Iterator[str]:
     lines = [f"curl -X {told.call.method} '{URL}{told.path}'"]
-    if not told.call.path.startswith(("/livez", "/readyz")):
+    if told.call.path.startswith("/v1/"):
         lines.append("-H 'X-API-Key: pfk_…'")
+    lines += [f"-H '{name}: {value}'" for name, value in told.call.headers.items()]
     if told.body is not None:
         lines.append("-H 'Content-Type: application/json'")
         lines.append(f"-d '{json.dumps(told.body, ensure_ascii=False)}'")

@@ -32,6 +32,7 @@ class Call:
     path: str
     body: Any = None
     remember: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,28 @@ class Told:
 
 ACME = "/v1/prospects/by-external-id/salesforce.account/0015g00000XyZ"
 
+BANT_FOR_RETAIL = {
+    "extends": "bant@1",
+    "title": "BANT for retail",
+    "attributes": {"industry": "text", "shops": "number"},
+    "for": {"industry": {"equals": "retail"}},
+    "priority": 10,
+    "omit": ["authority"],
+    "add": [
+        {
+            "after": "need",
+            "question": {
+                "key": "shops_open",
+                "text": "How many shops would use it?",
+                "dimension": "need",
+                "rate_from": {"attribute": "shops", "bands": [{"below": 5, "rating": 2}, {"rating": 5}]},
+            },
+        }
+    ],
+    "change": {"timeline": {"weight": 2, "stale_after_days": 90}},
+}
+BANT_WITH_STAKES = {"extends": "bant@1", "change": {"budget": {"must_reach": 5}}}
+
 STORY = (
     Call("live", "GET", "/livez"),
     Call("ready", "GET", "/readyz"),
@@ -54,6 +77,15 @@ STORY = (
     Call("get_question_set", "GET", "/v1/question-sets/bant"),
     Call("list_versions", "GET", "/v1/question-sets/bant/versions"),
     Call("get_version", "GET", "/v1/question-sets/purpose-before-self/versions/1"),
+    Call("get_schema", "GET", "/question-set.schema.json"),
+    Call("save_draft", "PUT", "/v1/question-sets/bant-for-retail/draft", BANT_FOR_RETAIL),
+    Call("get_draft", "GET", "/v1/question-sets/bant-for-retail/draft?diff=bant@1"),
+    Call(
+        "publish_draft",
+        "POST",
+        "/v1/question-sets/bant-for-retail/draft/publish",
+        headers={"If-Match": '"1"'},
+    ),
     Call(
         "score",
         "POST",
@@ -97,11 +129,18 @@ STORY = (
         },
     ),
     Call("get_session", "GET", "/v1/sessions/{session}"),
+    Call("edit_draft", "PUT", "/v1/question-sets/bant/draft", BANT_WITH_STAKES),
+    Call("preview_draft", "POST", "/v1/question-sets/bant/draft/impact"),
+    Call("publish_edited", "POST", "/v1/question-sets/bant/draft/publish", headers={"If-Match": '"1"'}),
+    Call("move_session", "POST", "/v1/sessions/{session}/move", {"question_set": "bant@2"}),
+    Call("retire_version", "POST", "/v1/question-sets/bant/versions/1/retire"),
+    Call("draft_again", "PUT", "/v1/question-sets/bant/draft", {"extends": "bant@2"}),
+    Call("discard_draft", "DELETE", "/v1/question-sets/bant/draft", headers={"If-Match": '"3"'}),
     Call(
         "decide",
         "POST",
         "/v1/sessions/{session}/decision",
-        {"decision": "pursue", "match": "yes", "benefit": "unsure", "revision": 2},
+        {"decision": "pursue", "match": "yes", "benefit": "unsure", "revision": 3},
     ),
     Call("find_fit", "GET", ACME + "/fit?question_set=bant"),
     Call("get_fit", "GET", "/v1/prospects/{prospect}/fit?question_set=bant"),
@@ -189,7 +228,7 @@ async def tell() -> dict[str, Told]:
         for call in (*STORY, A_PROBLEM):
             clock.tick()
             path, body = _filled(call.path, values), _filled(call.body, values)
-            response = await client.request(call.method, path, json=body)
+            response = await client.request(call.method, path, json=body, headers=call.headers)
             if response.is_error and call is not A_PROBLEM:
                 raise RuntimeError(f"{call.operation}: {response.text}")
             for name, where in call.remember.items():
@@ -199,9 +238,15 @@ async def tell() -> dict[str, Told]:
                 steady(path),
                 json.loads(steady(json.dumps(body))),
                 response.status_code,
-                steady(json.dumps(response.json(), indent=2, ensure_ascii=False)) if response.content else "",
+                steady(_answer(response)),
             )
     return told
+
+
+def _answer(response: httpx.Response) -> str:
+    if not response.content or "ndjson" in response.headers["content-type"]:
+        return response.text.rstrip()
+    return json.dumps(response.json(), indent=2, ensure_ascii=False)
 
 
 def _filled(template: Any, values: dict[str, str]) -> Any:

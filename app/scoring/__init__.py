@@ -1,18 +1,20 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
-from app.scoring.answers import Answer, Rating, State, ratings_sent, read_answers
-from app.scoring.attributes import read_attributes
-from app.scoring.flaws import Flaw, Flawed, pointer
-from app.scoring.plan import Plan
-from app.scoring.question_set import NAME, SET_KEY, QuestionSet
+from app.scoring.answers import Answer, Answers, Rating, State, ratings_sent, read_answers
+from app.scoring.attributes import meets, read_attributes
+from app.scoring.flaws import Flaw, Flawed, pointer, shape_flaw, shape_flaws
+from app.scoring.plan import Plan, Standing
+from app.scoring.question_set import NAME, SET_KEY, Condition, QuestionSet
 from app.scoring.result import Indication, Score, SoFar
-from app.scoring.rules import read_question_set, shape_flaws
-from app.scoring.score import score
+from app.scoring.rules import read_question_set
+from app.scoring.score import indicated, score
 
 __all__ = [
     "NAME",
     "SET_KEY",
     "Answer",
+    "Answers",
+    "Condition",
     "Flaw",
     "Flawed",
     "Indication",
@@ -21,12 +23,16 @@ __all__ = [
     "Rating",
     "Score",
     "SoFar",
+    "Standing",
     "State",
+    "indicated",
+    "meets",
     "pointer",
     "ratings_sent",
     "read_answers",
     "read_attributes",
     "read_question_set",
     "score",
+    "shape_flaw",
     "shape_flaws",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -9,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from app.scoring.flaws import Flaw, Flawed, pointer
 from app.scoring.question_set import QuestionSet
 
-State = Literal["rated", "not_applicable", "unknown"]
+State = Literal["rated", "not_applicable", "unknown", "open"]
 
 
 def _whole(value: Any) -> Any:
@@ -22,10 +23,14 @@ Rating = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`rating` is on the set's scale when `state` is rated, and None otherwise."""
+    """`rating` is on the set's scale when `state` is rated, and None otherwise.
+
+    `open` is an answer that was taken back. Without `answered_at` it was given just now.
+    """
 
     state: State
     rating: int | None = None
+    answered_at: datetime | None = None
 
 
 UNKNOWN = Answer("unknown")

@@ -10,7 +10,6 @@ from app.scoring.question_set import (
     AttributeType,
     Condition,
     Number,
-    Question,
     QuestionSet,
     RateFrom,
     Value,
@@ -71,9 +70,9 @@ def _number(value: Any) -> Number | None:
     return value if abs(value) <= LARGEST_INTEGER else None
 
 
-def applies(question: Question, attributes: Attributes) -> bool:
-    """Whether every condition of `ask_when` holds."""
-    return all(holds(condition, attributes.get(name)) for name, condition in question.ask_when.items())
+def meets(conditions: Mapping[str, Condition], attributes: Attributes) -> bool:
+    """Whether every condition holds: those of `ask_when`, or those of `for`."""
+    return all(holds(condition, attributes.get(name)) for name, condition in conditions.items())
 
 
 def holds(condition: Condition, value: Value | None) -> bool:

@@ -1,16 +1,20 @@
 """A question set made ready for scoring: built once per version, looked up for every score."""
 
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from app.scoring.answers import Answers
-from app.scoring.attributes import Attributes, applies, rating_by_rule
+from app.scoring.answers import Answer, Answers
+from app.scoring.attributes import Attributes, meets, rating_by_rule
 from app.scoring.question_set import Question, QuestionSet, Step
 from app.scoring.result import NextQuestion, RatedBy, Reason
 from app.scoring.tally import Tally
 
 
 class Standing(NamedTuple):
-    """Where one question that applies stands. `rating` is there exactly when it is rated."""
+    """Where one question that applies stands. `rating` is there exactly when it is rated.
+
+    A stale answer is not counted any more; `valid_until` is when the counted one goes stale.
+    """
 
     step: Step
     question: Question
@@ -18,6 +22,8 @@ class Standing(NamedTuple):
     rating: int | None = None
     rated_by: RatedBy | None = None
     answered_unknown: bool = False
+    stale: bool = False
+    valid_until: datetime | None = None
 
 
 class Group(NamedTuple):
@@ -37,16 +43,23 @@ class Plan:
     def __init__(self, question_set: QuestionSet, name: str) -> None:
         self.question_set = question_set
         self.name = name
+        self.reciprocal = question_set.combine == "reciprocal"
         self.asked = [(s, q) for s in question_set.steps for q in s.questions]
+        self.questions = {question.key: question for _, question in self.asked}
         self._reasons: dict[tuple[str, int, RatedBy, int], Reason] = {}
         self._to_ask: dict[tuple[str, bool, float | None], NextQuestion] = {}
 
-    def stand(self, answers: Answers, attributes: Attributes) -> list[Standing]:
+    @property
+    def version(self) -> int:
+        """The number in `name`, which a draft has not."""
+        return int(self.name.partition("@")[2])
+
+    def stand(self, answers: Answers, attributes: Attributes, as_of: datetime) -> list[Standing]:
         """Every question that applies to a prospect with these attributes, in the set's order."""
         return [
-            _stand(step, question, answers, attributes)
+            _stand(step, question, answers.get(question.key), attributes, as_of)
             for step, question in self.asked
-            if not question.ask_when or applies(question, attributes)
+            if not question.ask_when or meets(question.ask_when, attributes)
         ]
 
     def group(self, standings: list[Standing]) -> Group:
@@ -101,7 +114,8 @@ class Plan:
     def to_ask(self, standing: Standing, closes: float | None) -> NextQuestion:
         """The line that proposes an open question."""
         question = standing.question
-        key = (question.key, standing.answered_unknown, closes)
+        ask_again = standing.answered_unknown or standing.stale
+        key = (question.key, ask_again, closes)
         if key not in self._to_ask:
             self._to_ask[key] = NextQuestion(
                 question=question.key,
@@ -112,20 +126,32 @@ class Plan:
                 anchors=question.anchors,
                 must_reach=question.must_reach,
                 closes=closes,
-                ask_again=standing.answered_unknown,
+                ask_again=ask_again,
             )
         return self._to_ask[key]
 
 
-def _stand(step: Step, question: Question, answers: Answers, attributes: Attributes) -> Standing:
-    """A person's word goes before a rule's; unknown is scored exactly as absent."""
-    answer = answers.get(question.key)
-    if answer and answer.state == "not_applicable":
-        return Standing(step, question, "not_applicable")
-    if answer and answer.state == "rated":
-        return Standing(step, question, "rated", answer.rating, "person")
+def _stand(
+    step: Step, question: Question, answer: Answer | None, attributes: Attributes, as_of: datetime
+) -> Standing:
+    """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
+    valid_until = _goes_stale(question, answer, as_of) if answer else None
+    stale = valid_until is not None and valid_until <= as_of
+    if answer and not stale:
+        if answer.state == "not_applicable":
+            return Standing(step, question, "not_applicable", valid_until=valid_until)
+        if answer.state == "rated":
+            return Standing(step, question, "rated", answer.rating, "person", valid_until=valid_until)
     if question.rate_from:
         rating = rating_by_rule(question.rate_from, attributes)
         if rating is not None:
-            return Standing(step, question, "rated", rating, "rule")
-    return Standing(step, question, "open", answered_unknown=answer is not None)
+            return Standing(step, question, "rated", rating, "rule", stale=stale)
+    unknown = answer is not None and answer.state == "unknown"
+    return Standing(step, question, "open", answered_unknown=unknown, stale=stale)
+
+
+def _goes_stale(question: Question, answer: Answer, as_of: datetime) -> datetime | None:
+    """When an answer that says something stops counting; None if never."""
+    if question.stale_after_days is None or answer.state not in ("rated", "not_applicable"):
+        return None
+    return (answer.answered_at or as_of) + timedelta(days=question.stale_after_days)

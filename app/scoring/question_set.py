@@ -2,18 +2,32 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 NAME = r"^[a-z][a-z0-9_]{0,47}$"
 SET_KEY = r"^[a-z][a-z0-9-]{0,63}$"
+VERSION_NAME = r"^[a-z][a-z0-9-]{0,63}@[1-9][0-9]{0,8}$"
 
 Name = Annotated[str, Field(pattern=NAME)]
 SetKey = Annotated[str, Field(pattern=SET_KEY)]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+VersionName = Annotated[str, Field(pattern=VERSION_NAME)]
+Weight = Annotated[int, Field(ge=0, le=100)]
+StaleAfterDays = Annotated[int, Field(ge=1, le=3650)]
+Priority = Annotated[int, Field(ge=0, le=1000)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Number = Annotated[int | float, Field(allow_inf_nan=False)]
-Value = str | bool | Number
+
+
+def _scalar(value: Any) -> Any:
+    # One check with one message: a union would report every one of its members.
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError("give a text, a number, true or false")
+    return value
+
+
+Value = Annotated[str | bool | Number, BeforeValidator(_scalar)]
 AttributeType = Literal["number", "text", "boolean"]
 IfMissed = Literal["no_fit", "mixed"]
 
@@ -98,19 +112,21 @@ class Question(Part):
     """One question.
 
     Weight 0 is asked and recorded, not scored. A rating under `must_reach` knocks out
-    (`if_missed: no_fit`) or only bars a fit (`mixed`).
+    (`if_missed: no_fit`) or only bars a fit (`mixed`). An answer that is `stale_after_days` days old
+    counts as open.
     """
 
     key: Name
     text: Text
     guidance: Text | None = None
     dimension: Name
-    weight: Annotated[int, Field(ge=0, le=100)] = 1
+    weight: Weight = 1
     anchors: list[RatingText] = []
     must_reach: int | None = None
     if_missed: IfMissed = "no_fit"
     ask_when: dict[Name, Condition] = {}
     rate_from: RateFrom | None = None
+    stale_after_days: StaleAfterDays | None = None
 
 
 class Step(Part):
@@ -123,9 +139,14 @@ class Step(Part):
 
 
 class QuestionSet(Part):
-    """A whole question set, as in a YAML file and as published."""
+    """A whole question set, as in a YAML file and as published.
+
+    `extends` names the version it was made from. With `for`, it is chosen for the prospects whose
+    attributes meet every condition; of several such sets the one with the highest `priority` is.
+    """
 
     key: SetKey
+    extends: VersionName | None = None
     title: Title
     description: Annotated[str, Field(max_length=4000)] = ""
     subject: Literal["prospect", "own_company", "person"] = "prospect"
@@ -135,6 +156,9 @@ class QuestionSet(Part):
     thresholds: Thresholds | None = None
     grades: list[Grade] = []
     attributes: dict[Name, AttributeType] = {}
+    # Left out where a set does not say them: older sets keep their content hash.
+    for_: Annotated[dict[Name, Condition] | None, Field(alias="for", min_length=1)] = None
+    priority: Priority | None = None
     steps: Annotated[list[Step], Field(min_length=1, max_length=50)]
 
     def canonical(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What scoring returns. Percentages are 0..100 and unrounded; null means that there is no such figure."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -85,7 +86,7 @@ class NextQuestion(Out):
     anchors: list[RatingText]
     must_reach: int | None
     closes: Annotated[OutOfHundred | None, Field(description="its percentage of the weight that counts")]
-    ask_again: Annotated[bool, Field(description="it was answered unknown before")]
+    ask_again: Annotated[bool, Field(description="it was answered unknown, or its answer has gone stale")]
 
 
 class Verdict(Out):
@@ -127,4 +128,9 @@ class Score(Range, Verdict):
     ]
     not_counted: Annotated[
         list[str], Field(description="answered questions that do not apply to this prospect")
+    ]
+    stale: Annotated[list[str], Field(description="questions whose answer is too old to count")]
+    as_of: Annotated[datetime, Field(description="the time that answers' ages are counted to")]
+    valid_until: Annotated[
+        datetime | None, Field(description="when the first of the counted answers goes stale")
     ]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from app.scoring.flaws import Flaw, Flawed, pointer
+from app.scoring.flaws import Flaw, Flawed, pointer, shape_flaws
 from app.scoring.question_set import (
     AttributeType,
     Condition,
@@ -35,19 +35,11 @@ def read_question_set(data: Any) -> QuestionSet:
     try:
         question_set = QuestionSet.model_validate(data)
     except ValidationError as error:
-        raise Flawed(shape_flaws(error)) from None
+        raise Flawed(shape_flaws(error, data)) from None
     flaws = [Flaw(pointer(*place), detail) for place, detail in _broken_rules(question_set)]
     if flaws:
         raise Flawed(flaws)
     return question_set
-
-
-def shape_flaws(error: ValidationError) -> list[Flaw]:
-    """Pydantic's findings as flaws, without the input they were found in."""
-    return [
-        Flaw(pointer(*found["loc"]), found["msg"])
-        for found in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
 
 
 def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
@@ -55,6 +47,7 @@ def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     yield from _scale(qs.scale)
     yield from _combining(qs)
     yield from _cuts(qs)
+    yield from _choice(qs)
     for step_place, step in _numbered(("steps",), qs.steps):
         for place, question in _numbered((*step_place, "questions"), step.questions):
             yield from _question(qs, question, place)
@@ -133,6 +126,15 @@ def _cuts(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     yield from _repeated(
         ((*place, "grade"), grade.grade) for place, grade in _numbered(("grades",), qs.grades)
     )
+
+
+def _choice(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
+    for name, condition in (qs.for_ or {}).items():
+        yield from _condition(qs.attributes.get(name), condition, ("for", name))
+    if qs.for_ and qs.subject != "prospect":
+        yield ("for",), "only a set whose subject is prospect is chosen for prospects"
+    if qs.priority is not None and not qs.for_:
+        yield ("priority",), "goes with for: say for which prospects the set is meant"
 
 
 def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[Place, str]]:

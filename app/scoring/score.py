@@ -1,6 +1,7 @@
 """One set of answers in, one score out."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from math import sqrt
 from typing import Any, cast
 
@@ -23,17 +24,19 @@ from app.scoring.summary import summarise
 from app.scoring.tally import Tally
 
 
-def score(plan: Plan, answers: Answers, attributes: Attributes, *, pursued: bool = False) -> Score:
+def score(
+    plan: Plan, answers: Answers, attributes: Attributes, *, as_of: datetime, pursued: bool = False
+) -> Score:
     """Score answers that `read_answers` accepted, on attributes that `read_attributes` accepted.
 
-    `pursued` opens the gated steps to the next questions.
+    An answer that has gone stale at `as_of` counts as open. `pursued` opens the gated steps to the
+    next questions.
     """
-    standings = plan.stand(answers, attributes)
+    standings = plan.stand(answers, attributes, as_of)
     scored = [s for s in standings if not s.step.gated]
-    total = plan.group(scored)
-    dimensions = plan.by_dimension(scored)
+    total, dimensions = plan.group(scored), plan.by_dimension(scored)
     steps = plan.by_step(standings)
-    groups = dimensions if plan.question_set.combine == "reciprocal" else [total]
+    groups = dimensions if plan.reciprocal else [total]
     units = [group.tally for group in groups]
     thresholds = plan.question_set.thresholds
     must = MustReach.of(scored)
@@ -43,7 +46,6 @@ def score(plan: Plan, answers: Answers, attributes: Attributes, *, pursued: bool
     result = _combine([unit.estimate for unit in units]) if reportable else None
     weaker = _weaker_side(plan, units)
     grades = [] if must.knocked_out else plan.question_set.grades
-    applying = {s.question.key for s in standings}
     return Score(
         question_set=plan.name,
         summary=summarise(indication, so_far, result, total.tally, weaker, must),
@@ -69,8 +71,18 @@ def score(plan: Plan, answers: Answers, attributes: Attributes, *, pursued: bool
         next_questions=next_questions(plan, groups, steps, settled=settled, pursued=pursued),
         answers_to_fit=answers_to_fit(thresholds, groups, must),
         answers_to_no_fit=answers_to_no_fit(thresholds, groups, must),
-        not_counted=[q.key for _, q in plan.asked if q.key in answers and q.key not in applying],
+        not_counted=_not_counted(plan, answers, standings),
+        **_age(standings, as_of),
     )
+
+
+def indicated(plan: Plan, standings: Sequence[Standing]) -> Indication | None:
+    """The indication alone, for a fraction of the work of a whole score."""
+    scored = [s for s in standings if not s.step.gated]
+    groups = plan.by_dimension(scored) if plan.reciprocal else [plan.group(scored)]
+    thresholds = plan.question_set.thresholds
+    units = [group.tally for group in groups]
+    return indicate(thresholds, units, MustReach.of(scored)) if thresholds else None
 
 
 def _indications(
@@ -102,12 +114,26 @@ def _known(figures: list[float | None]) -> list[float] | None:
 
 
 def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
-    if plan.question_set.combine != "reciprocal" or not all(u.rated_weight for u in units):
+    if not plan.reciprocal or not all(u.rated_weight for u in units):
         return None
     left, right = (unit.earned * other.rated_weight for unit, other in zip(units, units[::-1], strict=True))
     if left == right:
         return None
     return plan.question_set.dimensions[0 if left < right else 1].key
+
+
+def _not_counted(plan: Plan, answers: Answers, standings: Sequence[Standing]) -> list[str]:
+    applying = {s.question.key for s in standings}
+    said = {key for key, answer in answers.items() if answer.state != "open"}
+    return [question.key for _, question in plan.asked if question.key in said - applying]
+
+
+def _age(standings: Sequence[Standing], as_of: datetime) -> dict[str, Any]:
+    return {
+        "stale": [s.question.key for s in standings if s.stale],
+        "as_of": as_of,
+        "valid_until": min((s.valid_until for s in standings if s.valid_until), default=None),
+    }
 
 
 def _needed(thresholds: Thresholds | None, unit: Tally) -> float | None:
@@ -136,13 +162,12 @@ def _points(tally: Tally) -> dict[str, Any]:
 
 
 def _dimensions(plan: Plan, groups: list[Group]) -> list[DimensionFigures]:
-    reciprocal = plan.question_set.combine == "reciprocal"
     return [
         DimensionFigures(
             key=dimension.key,
             title=dimension.title,
             estimate=group.tally.estimate,
-            needed_average=_needed(plan.question_set.thresholds, group.tally) if reciprocal else None,
+            needed_average=_needed(plan.question_set.thresholds, group.tally) if plan.reciprocal else None,
             **_range(group.tally),
         )
         for dimension, group in zip(plan.question_set.dimensions, groups, strict=True)

@@ -1,15 +1,19 @@
 """Record answers in a case."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
-from app.problems import STALE_REVISION, FieldError, Problem
+from app.problems import STALE_REVISION, FieldError, Problem, invalid_field
 from app.scoring import read_answers
-from app.sessions.case import Case
+from app.sessions.case import Case, as_answer
 from app.sessions.requests import AnswerIn, AnswersIn
 from app.sessions.tables import StoredAnswer
+
+# So much may a caller's clock be ahead of ours.
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 ANSWER = SQLModel.metadata.tables["answer"]
 INSERT_ANSWERS = ANSWER.insert()
@@ -19,38 +23,66 @@ UPDATE_ANSWERS = ANSWER.update().where(
 
 
 def record_answers(case: Case, sent: AnswersIn, based_on: int | None) -> None:
-    """Store the answers that differ from the current ones; answers to other questions merge.
+    """Store the answers that say something new; answers to other questions merge.
 
-    Raises `Flawed`, SESSION_IS_CLOSED, and STALE_REVISION where an answer was changed after
-    the revision `based_on` that the caller saw.
+    Raises `Flawed`, SESSION_IS_CLOSED, INVALID_REQUEST for an answer from the future, and
+    STALE_REVISION where an answer was changed after the revision `based_on` that the caller saw.
     """
     case.require_open()
     read_answers(case.plan.question_set, sent.sent())
-    fresh = [
-        answer for key, new in sent.details().items() if (answer := _merged(case, new, case.answers.get(key)))
-    ]
     places = {question: place for place, question, _ in sent.sent()}
+    old = _too_old(case)
+    fresh = []
+    for question, new in sent.details().items():
+        at = _answered_at(case, new, places[question])
+        answer = _merged(case, new, at, too_old=question in old)
+        if answer:
+            fresh.append(answer)
     _refuse_stale(case, {places[answer.question]: answer.question for answer in fresh}, based_on)
     if not fresh:
         return
     _write(case, fresh)
-    case.answers.update({answer.question: answer for answer in fresh})
-    case.changed["answers"] = {
-        answer.question: {"state": answer.state, "rating": answer.rating} for answer in fresh
+    take_in(case, fresh)
+
+
+def take_in(case: Case, fresh: Iterable[StoredAnswer]) -> None:
+    """Let a case know answers that are stored."""
+    case.answers |= {answer.question: answer for answer in fresh}
+    case.changed["answers"] = case.changed.get("answers", {}) | {
+        answer.question: answer.model_dump(mode="json", include={"state", "rating", "answered_at"})
+        for answer in fresh
     }
 
 
-def _merged(case: Case, new: AnswerIn, known: StoredAnswer | None) -> StoredAnswer | None:
+def _too_old(case: Case) -> set[str]:
+    """The questions whose answer has gone stale: to give it again is to say something new."""
+    answers = {key: as_answer(stored) for key, stored in case.answers.items()}
+    standings = case.plan.stand(answers, case.session.attributes, case.work.tx.at)
+    return {standing.question.key for standing in standings if standing.stale}
+
+
+def _answered_at(case: Case, new: AnswerIn, place: str) -> datetime:
+    now = case.work.tx.at
+    at = new.answered_at or now
+    if at > now + CLOCKS_DIFFER:
+        raise invalid_field(f"{place}/answered_at", "in_the_future", "send a time that has been, or none")
+    return min(at, now)
+
+
+def _merged(case: Case, new: AnswerIn, at: datetime, *, too_old: bool) -> StoredAnswer | None:
     """The answer to store; None if the known one says it all."""
     said = new.as_answer()
-    same = known is not None and (known.state, known.rating) == (said.state, said.rating)
+    known = case.answers.get(new.question)
+    if known is None and said.state == "open":
+        return None
     text: str | None = new.text
     evidence: str | None = new.evidence
-    if known is not None and same:
+    if known is not None and (known.state, known.rating) == (said.state, said.rating):
         # What was said about this rating still holds unless something else is said.
         text = known.text if text is None else text
         evidence = known.evidence if evidence is None else evidence
-        if (text, evidence) == (known.text, known.evidence):
+        confirmed = too_old or known.carried_from or (new.answered_at and at > known.answered_at)
+        if (text, evidence) == (known.text, known.evidence) and not confirmed:
             return None
     return StoredAnswer(
         session_id=case.session.id,
@@ -60,7 +92,7 @@ def _merged(case: Case, new: AnswerIn, known: StoredAnswer | None) -> StoredAnsw
         text=text,
         evidence=evidence,
         actor=new.actor or case.work.actor,
-        answered_at=case.work.tx.at,
+        answered_at=at,
         revision=case.next_revision,
     )
 

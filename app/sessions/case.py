@@ -1,6 +1,7 @@
 """A case: a session on the table, with its plan and its answers, and how it is written back."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,14 +15,20 @@ from app.question_sets.plans import Plans
 from app.scoring import Answer, Plan, Score, read_attributes, score
 from app.sessions.tables import Session, SessionRevision, StoredAnswer
 
-Change = Literal["opened", "answered", "attributes", "decided", "outcome"]
+Change = Literal["opened", "answered", "attributes", "aged", "moved", "decided", "outcome"]
+
+# Who is behind a change that nobody asked for: time went by.
+ITSELF = "prospect-fit"
 
 # Best first: the order of a ranked list.
 RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
 
+# What a session's row keeps of its score, so that lists can filter and sort.
+FIGURES = ("indication", "settled", "score", "lowest", "highest", "coverage", "grade", "valid_until")
+
 # Built once, since building a statement takes longer than running it.
 ANSWERS_OF = select(StoredAnswer).where(StoredAnswer.session_id == bindparam("session"))
-SCORE_AT = select(SessionRevision.score).where(
+SCORE_AT = select(SessionRevision.score, SessionRevision.at).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision == bindparam("revision"),
 )
@@ -77,20 +84,28 @@ def find_session(tx: Transaction, session_id: UUID, *, lock: bool = False) -> Se
 
 
 def take_up(work: Work, session: Session) -> Case:
-    """The case of a session that is locked already."""
+    """The case of a session that is locked already; what has gone stale counts as open from now on."""
     plan = work.plans.find(work.tx, f"{session.question_set}@{session.version}")
-    return Case(work, session, plan, answers_of(work.tx, session.id))
+    case = Case(work, session, plan, answers_of(work.tx, session.id))
+    if has_aged(session, work.tx.at):
+        case.changed["stale"] = rescore(case).stale
+        save(case, "aged", by=ITSELF)
+    return case
+
+
+def has_aged(session: Session, at: datetime) -> bool:
+    """Whether an answer has gone stale since the session was scored; a closed one keeps its score."""
+    return session.status == "open" and session.valid_until is not None and session.valid_until <= at
 
 
 def begin(work: Work, plan: Plan, prospect: Prospect, deal: str | None) -> Case:
     """A new session for a locked prospect that has none open for this deal and set."""
-    key, _, version = plan.name.partition("@")
     session = Session(
         id=new_id(),
         prospect_id=prospect.id,
         deal=deal or "",
-        question_set=key,
-        version=int(version),
+        question_set=plan.question_set.key,
+        version=plan.version,
         attributes=attributes_as_used(plan, prospect),
         opened_at=work.tx.at,
         updated_at=work.tx.at,
@@ -119,15 +134,18 @@ def refresh_attributes(case: Case, prospect: Prospect) -> None:
         case.session.attributes = used
 
 
-def save(case: Case, change: Change) -> None:
-    """Score the case as it is now, and store it as the next revision if anything changed."""
+def save(case: Case, change: Change, by: str | None = None) -> None:
+    """Score the case as it is now, and store it as the next revision if anything changed.
+
+    `by` is for a change that nobody asked for.
+    """
     session, tx = case.session, case.work.tx
     if not (case.opening or case.changed):
         return
     result = case.score = rescore(case)
     session.revision = case.next_revision
     session.updated_at = tx.at
-    for figure in ("indication", "settled", "score", "lowest", "highest", "coverage", "grade"):
+    for figure in FIGURES:
         setattr(session, figure, getattr(result, figure))
     session.rank = RANKS[result.indication]
     tx.db.add(session)
@@ -136,8 +154,8 @@ def save(case: Case, change: Change) -> None:
         "session_id": session.id,
         "revision": session.revision,
         "at": tx.at,
-        "key_name": case.work.key_name,
-        "actor": case.work.actor,
+        "key_name": by or case.work.key_name,
+        "actor": None if by else case.work.actor,
         "change": "opened" if case.opening else change,
         "changed": case.changed,
         "score": result.model_dump(mode="json"),
@@ -147,15 +165,15 @@ def save(case: Case, change: Change) -> None:
 
 
 def rescore(case: Case) -> Score:
-    """The score from what is stored; it equals what was returned when it was stored."""
+    """The score from what is stored, as of now."""
     answers = {key: as_answer(stored) for key, stored in case.answers.items()}
     pursued = case.session.decision == "pursue"
-    return score(case.plan, answers, case.session.attributes, pursued=pursued)
+    return score(case.plan, answers, case.session.attributes, as_of=case.work.tx.at, pursued=pursued)
 
 
 def as_answer(stored: StoredAnswer) -> Answer:
     """What scoring takes of a stored answer."""
-    return Answer(stored.state, stored.rating)  # type: ignore[arg-type]  # the table's CHECK
+    return Answer(stored.state, stored.rating, stored.answered_at)  # type: ignore[arg-type]  # the table's CHECK
 
 
 def current_score(tx: Transaction, session: Session) -> Score:
@@ -166,4 +184,6 @@ def current_score(tx: Transaction, session: Session) -> Score:
 def score_at(tx: Transaction, session_id: UUID, revision: int) -> Score:
     """The score as it stood at a revision."""
     wanted = {"session": session_id, "revision": revision}
-    return Score.model_validate(tx.db.exec(SCORE_AT, params=wanted).one())
+    stored, at = tx.db.exec(SCORE_AT, params=wanted).one()
+    # Scores stored before answers could go stale do not say these.
+    return Score.model_validate({"stale": [], "as_of": at, "valid_until": None, **stored})

@@ -1,7 +1,7 @@
 """Record a person's decision and the outcome of a case."""
 
 from app.clock import new_id
-from app.problems import STALE_REVISION, Problem
+from app.problems import require_revision
 from app.sessions.case import Case, save
 from app.sessions.requests import DecisionIn, OutcomeIn
 from app.sessions.tables import Decision, Outcome
@@ -34,8 +34,7 @@ def record_decision(case: Case, decision: DecisionIn, based_on: int) -> None:
     if _was_just_made(case, made):
         return
     case.require_open()
-    if based_on != session.revision:
-        raise Problem(STALE_REVISION, f"The session is at revision {session.revision}.")
+    require_revision("session", session.revision, based_on)
     tx.db.add(made)
     session.decision = decision.decision
     if decision.decision == "disqualify":

@@ -8,16 +8,25 @@ from uuid import UUID
 
 from sqlmodel import bindparam, col, select, update
 
-from app.problems import SESSION_IS_OPEN, Problem, invalid_field
+from app.problems import SESSION_IS_OPEN, Problem, invalid_field, require_revision, revision_required
 from app.prospects import records
 from app.prospects.tables import Prospect
 from app.prospects.wire import Link, ProspectChange
+from app.question_sets.choice import Choice
 from app.sessions.answering import record_answers
+from app.sessions.carrying import carry_over, move
 from app.sessions.case import Case, Work, begin, load, refresh_attributes, save, take_up
 from app.sessions.concluding import record_decision, record_outcome
-from app.sessions.requests import AnswersPatch, DecisionIn, NewSession, OutcomeIn, QualifyRequest
+from app.sessions.requests import (
+    AnswersPatch,
+    DecisionIn,
+    MoveRequest,
+    NewSession,
+    OutcomeIn,
+    QualifyRequest,
+)
 from app.sessions.tables import Session
-from app.sessions.views import Qualified, SessionOut, body
+from app.sessions.views import Moved, Opened, Qualified, SessionOut, answer_out, body, chosen
 
 NEWEST = (
     select(Session)
@@ -37,32 +46,38 @@ def qualify(work: Work, request: QualifyRequest) -> Qualified:
     """All in one: the prospect, its session, the answers, the decision, the outcome, the score."""
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
     prospect, created, changed = records.upsert(work.tx, request.link, ProspectChange.model_validate(change))
-    case = _case_to_qualify(work, prospect, request)
+    choice = _choose_to_qualify(work, prospect, request)
+    case = _case_to_qualify(work, prospect, request, choice)
     opened = case.opening
     if changed and not created:
         rescore_open_sessions(work, prospect, but=case.session.id)
     if case.session.status == "open":
         refresh_attributes(case, prospect)
+        if opened and request.carry_over:
+            carry_over(case)
         record_answers(case, request, None)
     save(case, "answered")
     if request.decision:
         record_decision(case, request.decision, case.session.revision)
     if request.outcome:
         record_outcome(case, request.outcome)
-    return Qualified(**body(case), prospect_created=created, session_opened=opened)
+    return Qualified(**body(case), **chosen(choice), prospect_created=created, session_opened=opened)
 
 
-def open_session(work: Work, request: NewSession) -> SessionOut:
+def open_session(work: Work, request: NewSession) -> Opened:
     """Open a session; raises SESSION_IS_OPEN if there is one for this prospect, deal and set."""
     prospect = records.find(work.tx, request.prospect_id, lock=True)
-    plan = work.plans.find(work.tx, request.question_set)
+    choice = _choose(work, prospect, request.question_set)
+    plan = work.plans.find_to_open(work.tx, choice.name)
     if there := _newest(work, prospect, request.deal, plan.question_set.key, "open"):
         detail = f"Session {there.id} is open for this prospect, deal and set."
         raise Problem(SESSION_IS_OPEN, detail)
     case = begin(work, plan, prospect, request.deal)
+    if request.carry_over:
+        carry_over(case)
     record_answers(case, request, None)
     save(case, "opened")
-    return SessionOut(**body(case))
+    return Opened(**body(case), **chosen(choice))
 
 
 def answer(work: Work, session_id: UUID, patch: AnswersPatch) -> SessionOut:
@@ -73,9 +88,23 @@ def answer(work: Work, session_id: UUID, patch: AnswersPatch) -> SessionOut:
     return SessionOut(**body(case))
 
 
-def decide(work: Work, session_id: UUID, decision: DecisionIn, revision: int) -> SessionOut:
-    """Record a person's decision on the revision they saw."""
+def move_session(work: Work, session_id: UUID, request: MoveRequest) -> Moved:
+    """Move an open session to a newer version of its set, with the answers that has a place for."""
     case = load(work, session_id)
+    if request.revision is not None:
+        require_revision("session", case.session.revision, request.revision)
+    before = case.plan.name
+    dropped = move(case, work.plans.find_to_open(work.tx, request.question_set))
+    save(case, "moved")
+    gone = [answer_out(answer, work.tx.at) for answer in dropped]
+    return Moved(**body(case), moved_from=before, dropped=gone)
+
+
+def decide(work: Work, session_id: UUID, decision: DecisionIn, revision: int | None) -> SessionOut:
+    """Record a person's decision on the revision they saw; raises REVISION_REQUIRED without one."""
+    case = load(work, session_id)
+    if revision is None:
+        raise revision_required("session")
     record_decision(case, decision, revision)
     return SessionOut(**body(case))
 
@@ -128,9 +157,26 @@ def rescore_open_sessions(work: Work, prospect: Prospect, but: UUID | None = Non
             save(case, "attributes")
 
 
-def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) -> Case:
+def _choose(work: Work, prospect: Prospect, named: str | None) -> Choice:
+    """The question set that the caller names, or else the one that is meant for such a prospect."""
+    if named is not None:
+        return Choice(named, "request", "the request names it")
+    return work.plans.choose(work.tx, prospect.attributes)
+
+
+def _choose_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) -> Choice:
+    """The same, but a conclusion alone goes to the one session that is open for the deal."""
+    if request.question_set is None and request.only_concludes:
+        deal = request.deal or ""
+        sessions = [session for session in _open_sessions(work, prospect) if session.deal == deal]
+        if len(sessions) == 1:
+            return Choice(sessions[0].question_set, "session", "it is the one that is open")
+    return _choose(work, prospect, request.question_set)
+
+
+def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest, choice: Choice) -> Case:
     """The open session; the last closed one if only a conclusion was sent; else a new one."""
-    key, version = work.plans.parts(request.question_set)
+    key, version = work.plans.parts(choice.name)
     session = _newest(work, prospect, request.deal, key, "open")
     if session and version not in (None, session.version):
         detail = f"Session {session.id} is open on {key}@{session.version}."
@@ -138,7 +184,7 @@ def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) ->
     if session is None and request.only_concludes:
         session = _newest(work, prospect, request.deal, key, "closed")
     if session is None:
-        plan = work.plans.find(work.tx, request.question_set)
+        plan = work.plans.find_to_open(work.tx, choice.name)
         return begin(work, plan, prospect, request.deal)
     return take_up(work, session)
 

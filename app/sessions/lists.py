@@ -11,6 +11,7 @@ from app.db import Transaction
 from app.problems import missing
 from app.question_sets.plans import read_name
 from app.scoring import Indication, SoFar
+from app.sessions.ageing import require_all_fresh, require_fresh
 from app.sessions.tables import Session, SessionRevision
 from app.sessions.views import SessionLine, line
 from app.wire import Deal, In, SetName
@@ -48,7 +49,8 @@ class SessionFilter(In):
 def list_sessions(
     tx: Transaction, wanted: SessionFilter, *, after: tuple[Any, ...] | None, limit: int
 ) -> Sequence[Session]:
-    """At most `limit` sessions from the one after the position `after` on."""
+    """At most `limit` sessions from the one after the position `after` on; raises `ScoresHaveAged`."""
+    require_all_fresh(tx)
     order = RANKED_BY if wanted.sort == "ranked" else NEWEST_FIRST
     statement = select(Session).order_by(*order).limit(limit)
     for name in ("prospect_id", "deal", "status", "indication", "decision", "outcome"):
@@ -93,7 +95,10 @@ class FitOut(SessionLine):
 def fits_of(
     tx: Transaction, prospect_ids: Sequence[UUID], question_set: str, deal: str | None = None
 ) -> dict[UUID, FitOut]:
-    """The fit of every prospect that has a session for the set (any of its versions)."""
+    """The fit of every prospect that has a session for the set (any of its versions).
+
+    Raises `ScoresHaveAged`.
+    """
     wanted = (
         select(Session, SessionRevision.score)
         .join(
@@ -109,7 +114,9 @@ def fits_of(
     if deal is not None:
         wanted = wanted.where(Session.deal == deal)
     # Closed before open, older before newer: the last one seen is the one to show.
-    return {session.prospect_id: _fit(session, score) for session, score in tx.db.exec(wanted)}
+    shown = {session.prospect_id: (session, score) for session, score in tx.db.exec(wanted)}
+    require_fresh(tx, (session for session, _ in shown.values()))
+    return {prospect_id: _fit(*found) for prospect_id, found in shown.items()}
 
 
 def fit_of(tx: Transaction, prospect_id: UUID, question_set: str, deal: str | None) -> FitOut:

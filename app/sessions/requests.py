@@ -1,6 +1,7 @@
 """What callers send about sessions."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from app.wire import (
     ExternalId,
     In,
     Line,
+    Moment,
     Prose,
     Revision,
     SetName,
@@ -24,14 +26,28 @@ from app.wire import (
 )
 
 MOST_ANSWERS = 500
+# Room for the ten years after which an answer goes stale at the latest.
+END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
 Word = Literal["yes", "no", "unsure"]
+ChosenSet = Annotated[
+    SetName | None,
+    Field(
+        description='"key" for the newest version, or "key@version"; without it the set is chosen that is '
+        "meant for such a prospect, or else the default of the service"
+    ),
+]
+CarryOver = Annotated[
+    bool,
+    Field(strict=True, description="start a new session from the answers of the prospect's last one"),
+]
 
 
 class AnswerIn(In):
-    """One answer: a rating, or the state not_applicable or unknown.
+    """One answer: a rating, or the state not_applicable (its text says why), unknown or open.
 
-    An answer's text and evidence stay as long as its rating does, unless new ones are sent.
+    Open takes an answer back. An answer's text and evidence stay as long as its rating does, unless
+    new ones are sent.
     """
 
     question: QuestionKey
@@ -39,17 +55,20 @@ class AnswerIn(In):
     rating: Rating | None = None
     text: Prose | None = None
     evidence: Literal["fact", "judgement", "assumption"] | None = None
+    answered_at: Annotated[Moment | None, Field(description="when it was answered, if not now")] = None
     actor: Actor | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "AnswerIn":
         if self.state is None and self.rating is None:
-            raise ValueError("send a rating, or the state not_applicable or unknown")
+            raise ValueError("send a rating, or the state not_applicable, unknown or open")
+        if self.state == "open" and (self.text is not None or self.evidence is not None):
+            raise ValueError("an answer that is taken back has no text and no evidence")
         return self
 
     def as_answer(self) -> Answer:
         """What scoring takes of it."""
-        return Answer(self.state or "rated", self.rating)
+        return Answer(self.state or "rated", self.rating, self.answered_at)
 
 
 class AnswersIn(In):
@@ -79,14 +98,29 @@ class ScoreRequest(AnswersIn):
 
     question_set: SetName | None = None
     attributes: AttributesIn = {}
+    as_of: Annotated[
+        Moment | None,
+        Field(lt=END_OF_TIME, description="the time to count answers' ages to, if not now"),
+    ] = None
 
 
 class NewSession(AnswersIn):
     """A session to open for a prospect, with its first answers if there are any."""
 
     prospect_id: UUID
-    question_set: SetName | None = None
+    question_set: ChosenSet = None
     deal: Deal | None = None
+    carry_over: CarryOver = False
+    actor: Actor | None = None
+
+
+class MoveRequest(In):
+    """The version to move an open session to: a newer one of the same question set."""
+
+    question_set: Annotated[SetName, Field(description='"key" for the newest version, or "key@version"')]
+    revision: Annotated[
+        Revision | None, Field(description="refuse to move a session that has changed since")
+    ] = None
     actor: Actor | None = None
 
 
@@ -135,8 +169,9 @@ class QualifyRequest(AnswersIn):
     external_id: ExternalId
     name: Line | None = None
     attributes: AttributesIn = {}
-    question_set: SetName | None = None
+    question_set: ChosenSet = None
     deal: Deal | None = None
+    carry_over: CarryOver = False
     decision: DecisionIn | None = None
     outcome: OutcomeIn | None = None
     actor: Actor | None = None

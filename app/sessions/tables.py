@@ -23,7 +23,10 @@ OF_A_QUESTION_SET_VERSION = ForeignKeyConstraint(
 
 
 class Session(SQLModel, table=True):
-    """`deal` is '' where none was given; the figures are the current score's, for lists."""
+    """`deal` is '' where none was given; the figures are the current score's, for lists.
+
+    `valid_until` is when they stop to be true, since an answer goes stale.
+    """
 
     __tablename__ = "session"
     __table_args__ = (
@@ -33,6 +36,13 @@ class Session(SQLModel, table=True):
         CheckConstraint("revision >= 1", name="ck_session_revision"),
         Index("ix_session_prospect_id", "prospect_id", "question_set"),
         Index("ix_session_ranked", "rank", "lowest"),
+        Index("ix_session_question_set", "question_set", "id"),
+        Index(
+            "ix_session_valid_until",
+            "valid_until",
+            sqlite_where=text("status = 'open'"),
+            postgresql_where=text("status = 'open'"),
+        ),
         Index(
             "uq_session_open",
             "prospect_id",
@@ -63,6 +73,7 @@ class Session(SQLModel, table=True):
     highest: float | None = None
     coverage: float | None = None
     grade: str | None = None
+    valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     decision: str | None = None
     outcome: str | None = None
 
@@ -80,13 +91,23 @@ def _on_a_revision() -> ForeignKeyConstraint:
 
 
 class StoredAnswer(SQLModel, table=True):
-    """The current answer to one question; `revision` is the session's that wrote it."""
+    """The current answer to one question; `revision` is the session's that wrote it.
+
+    `open` is an answer that was taken back. `carried_from` is the session that it was given in.
+    """
 
     __tablename__ = "answer"
     __table_args__ = (
         _of_a_session(),
+        Index(
+            "ix_answer_carried_from",
+            "carried_from",
+            sqlite_where=text("carried_from IS NOT NULL"),
+            postgresql_where=text("carried_from IS NOT NULL"),
+        ),
         CheckConstraint(
-            "state IN ('rated', 'not_applicable', 'unknown') AND (state = 'rated') = (rating IS NOT NULL)",
+            "state IN ('rated', 'not_applicable', 'unknown', 'open')"
+            " AND (state = 'rated') = (rating IS NOT NULL)",
             name="ck_answer_rating_or_state",
         ),
         CheckConstraint("evidence IN ('fact', 'judgement', 'assumption')", name="ck_answer_evidence"),
@@ -101,6 +122,7 @@ class StoredAnswer(SQLModel, table=True):
     actor: str | None = None
     answered_at: datetime = Field(sa_type=UtcDateTime)
     revision: int
+    carried_from: UUID | None = Field(default=None, foreign_key="session.id", ondelete="SET NULL")
 
 
 class SessionRevision(SQLModel, table=True):

@@ -8,14 +8,19 @@ from pydantic import Field
 from sqlmodel import col, select
 
 from app.db import Transaction
+from app.question_sets.choice import Choice, ChosenBy
 from app.scoring import Indication, Score, State
-from app.sessions.case import Case, answers_of, current_score, score_at
+from app.sessions.ageing import require_fresh
+from app.sessions.case import Case, Change, answers_of, current_score, score_at
 from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
 from app.wire import Out
 
 
 class AnswerOut(Out):
-    """The current answer to one question; `revision` is the session's that wrote it."""
+    """The current answer to one question; `revision` is the session's that wrote it.
+
+    The state open is an answer that was taken back.
+    """
 
     question: str
     state: State
@@ -24,6 +29,10 @@ class AnswerOut(Out):
     evidence: Literal["fact", "judgement", "assumption"] | None
     actor: str | None
     answered_at: datetime
+    age_days: Annotated[int, Field(ge=0, description="whole days since it was answered")]
+    carried_from: Annotated[
+        UUID | None, Field(description="the earlier session that it was given in and carried over from")
+    ]
     revision: int
 
 
@@ -79,7 +88,27 @@ class SessionOut(SessionHead):
     outcome: Annotated[OutcomeOut | None, Field(description="the last one")]
 
 
-class Qualified(SessionOut):
+class Opened(SessionOut):
+    """A session, and how its question set was chosen."""
+
+    chosen_by: Annotated[
+        ChosenBy,
+        Field(
+            description="request: it was named; for: the set is meant for such a prospect; default: none is; "
+            "session: the one open session was to be concluded"
+        ),
+    ]
+    chosen_because: Annotated[str, Field(examples=["industry equals logistics; priority 10"])]
+
+
+class Moved(SessionOut):
+    """A session that was moved to a newer version, and what that has no place for."""
+
+    moved_from: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
+    dropped: Annotated[list[AnswerOut], Field(description="answers to questions that are gone")]
+
+
+class Qualified(Opened):
     """What `qualify` did, and the session as it is now."""
 
     prospect_created: bool
@@ -96,6 +125,7 @@ class SessionLine(SessionHead):
     highest: float | None
     coverage: float | None
     grade: str | None
+    valid_until: Annotated[datetime | None, Field(description="when the first of the answers goes stale")]
     decision: Literal["pursue", "nurture", "disqualify"] | None
     outcome: Literal["won", "lost", "no_decision"] | None
 
@@ -105,9 +135,9 @@ class RevisionOut(Out):
 
     revision: int
     at: datetime
-    key_name: Annotated[str, Field(description="the API key's name")]
+    key_name: Annotated[str, Field(description="the API key's name; prospect-fit where nobody asked for it")]
     actor: str | None
-    change: Literal["opened", "answered", "attributes", "decided", "outcome"]
+    change: Annotated[Change, Field(description="aged: answers went stale, and nobody did anything")]
     changed: Annotated[dict[str, Any], Field(description="what this step set; never an answer's text")]
     score: Score
 
@@ -136,13 +166,19 @@ def head(session: Session) -> dict[str, Any]:
     }
 
 
+def chosen(choice: Choice) -> dict[str, Any]:
+    """What `Opened` says of the choice of the question set."""
+    return {"chosen_by": choice.by, "chosen_because": choice.because}
+
+
 def body(case: Case) -> dict[str, Any]:
     """The fields of `SessionOut` for a session under work."""
     return _body(case.work.tx, case.session, case.answers, case.score)
 
 
 def show(tx: Transaction, session: Session) -> SessionOut:
-    """A session as the caller sees it."""
+    """A session as the caller sees it; raises `ScoresHaveAged`."""
+    require_fresh(tx, [session])
     return SessionOut(**_body(tx, session, answers_of(tx, session.id), None))
 
 
@@ -154,14 +190,17 @@ def _body(
     return {
         **head(session),
         "attributes": session.attributes,
-        "answers": [
-            AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}))
-            for _, answer in sorted(answers.items())
-        ],
+        "answers": [answer_out(answer, tx.at) for _, answer in sorted(answers.items())],
         "score": score or current_score(tx, session),
         "decision": decision_out(tx, decisions[-1]) if decisions else None,
         "outcome": outcome_out(outcome) if outcome else None,
     }
+
+
+def answer_out(answer: StoredAnswer, at: datetime) -> AnswerOut:
+    """An answer with its age."""
+    age = max(0, (at - answer.answered_at).days)
+    return AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}) | {"age_days": age})
 
 
 def line(session: Session) -> SessionLine:

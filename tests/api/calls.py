@@ -82,6 +82,11 @@ def history(client, session_id):
     return ok(client.get(f"/v1/sessions/{session_id}/history"))
 
 
+def as_read(told):
+    """What opening a session returned, without how its set was chosen: only that call tells."""
+    return {name: value for name, value in told.items() if not name.startswith("chosen_")}
+
+
 def new_prospect(client, **sent):
     return ok(client.post("/v1/prospects", json=sent), 201)
 

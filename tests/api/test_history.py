@@ -1,5 +1,7 @@
 """The history tells everything, and every score can be computed again from it."""
 
+from datetime import datetime
+
 import pytest
 
 from app.scoring import Answer, Plan, read_attributes, score
@@ -29,11 +31,16 @@ def told_again(client, told):
     answers, attributes, decision, scores = {}, {}, None, []
     for revision in history(client, told["session_id"])["revisions"]:
         changed = revision["changed"]
-        answers |= {key: Answer(**said) for key, said in changed.get("answers", {}).items()}
+        answers |= {
+            key: Answer(said["state"], said["rating"], datetime.fromisoformat(said["answered_at"]))
+            for key, said in changed.get("answers", {}).items()
+        }
         attributes = changed.get("attributes", attributes)
         decision = changed.get("decision", decision)
         used = read_attributes(plan.question_set, attributes)
-        scores.append(score(plan, answers, used, pursued=decision == "pursue").model_dump(mode="json"))
+        as_of = datetime.fromisoformat(revision["at"])
+        again = score(plan, answers, used, as_of=as_of, pursued=decision == "pursue")
+        scores.append(again.model_dump(mode="json"))
     return scores
 
 
@@ -63,7 +70,8 @@ def test_every_revision_is_there_with_what_it_changed(client, story):
     ]  # fmt: skip
     assert revisions[2]["changed"] == {"attributes": {"employees": 50, "industry": "bank"}}
     assert revisions[4]["changed"] == {"decision": "pursue"}
-    assert revisions[5]["changed"]["answers"]["size"] == {"state": "rated", "rating": 5}
+    size = revisions[5]["changed"]["answers"]["size"]
+    assert size == {"state": "rated", "rating": 5, "answered_at": revisions[5]["at"]}
     assert [r["at"] for r in revisions] == sorted(r["at"] for r in revisions)
     assert {r["key_name"] for r in revisions} == {"admin"}
 

@@ -5,7 +5,7 @@ import json
 
 from sqlmodel import SQLModel
 
-from app.question_sets import store
+from app.question_sets import publishing
 from app.scoring import read_question_set
 from tests.api.calls import SMALL, ok, refusal
 
@@ -91,7 +91,7 @@ def test_a_built_in_set_that_was_retired_stays_retired_when_the_service_starts_a
     built_in = read_question_set(SMALL | {"key": f"built-in-{small}"})
 
     def start():
-        return database.write_here(lambda tx: store.publish_builtin(tx, [built_in]))
+        return database.write_here(lambda tx: publishing.publish_builtin(tx, [built_in]))
 
     assert [version.version for version in start()] == [1]
     retire(database, built_in.key, 1)
@@ -116,6 +116,7 @@ def test_what_is_no_key_or_number_is_refused(client, small):
 
 def test_score_stores_nothing_and_always_says_the_same(client, small, database):
     asked = {"question_set": f"{small}@1", "ratings": {"budget": 5, "need": 4}}
+    asked["as_of"] = "2026-01-05T09:00:00Z"
     first = ok(client.post("/v1/score", json=asked))
     assert (first["lowest"], first["coverage"]) == ((50 * 37.5) ** 0.5, 0.5)
     assert ok(client.post("/v1/score", json=asked)) == first

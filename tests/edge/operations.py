@@ -17,7 +17,7 @@ STANDING_IN = {
     "key_id": "01890000-0000-7000-8000-000000000000",
     "source": "nowhere",
     "external_id": "nobody",
-    "key": "qualifying-a-sale",
+    "key": "nobodys-set",
     "number": "1",
 }
 

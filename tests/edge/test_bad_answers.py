@@ -91,6 +91,7 @@ def test_every_wrong_answer_is_told_at_once(client, link):
 
 
 def test_4_point_0_is_4(client):
-    told = client.post("/v1/score", json={"ratings": {"budget": 4.0}})
+    as_of = {"as_of": "2026-01-05T09:00:00Z"}
+    told = client.post("/v1/score", json={"ratings": {"budget": 4.0}, **as_of})
     assert told.status_code == 200
-    assert told.json() == client.post("/v1/score", json={"ratings": {"budget": 4}}).json()
+    assert told.json() == client.post("/v1/score", json={"ratings": {"budget": 4}, **as_of}).json()

@@ -25,7 +25,11 @@ def test_what_is_not_there_cannot_be_used(client, target):
     assert_problem(response, NOT_FOUND)
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=named)
+# A draft is kept as it was sent: what is wrong in it is told, and it cannot be published.
+OF_KNOWN_FIELDS = [operation for operation in WITH_BODY if operation.name != "save_draft"]
+
+
+@pytest.mark.parametrize("operation", OF_KNOWN_FIELDS, ids=named)
 def test_an_unknown_field_is_refused_everywhere(client, operation):
     response = client.request(operation.method, operation.address, json={"frobnicate": PRIVATE})
     told = assert_problem(response, INVALID_REQUEST)

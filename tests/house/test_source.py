@@ -12,8 +12,10 @@ LONGEST = 50
 IMPURE = {
     *("asyncio", "io", "multiprocessing", "os", "pathlib", "socket", "sqlite3", "subprocess", "sys"),
     *("tempfile", "threading", "urllib"),
-    *("datetime", "random", "secrets", "time", "uuid", "zoneinfo"),
+    *("random", "secrets", "time", "uuid", "zoneinfo"),
 }
+# What a date and a time can be asked without being told one.
+CLOCKS = {"now", "utcnow", "today"}
 
 
 @pytest.mark.parametrize("path", modules("app", "migrations"))
@@ -48,3 +50,13 @@ def test_scoring_takes_in_nothing_that_changes_by_itself() -> None:
     names = {name for tree in modules("app/scoring").values() for name in imported(tree)}
     foreign = {name for name in names if not f"{name}.".startswith("app.scoring.")}
     assert {name for name in foreign if name.partition(".")[0] not in pure} == set()
+
+
+def test_scoring_looks_at_no_clock() -> None:
+    asked = {
+        f"{path}:{node.attr}"
+        for path, tree in modules("app/scoring").items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS
+    }
+    assert asked == set()

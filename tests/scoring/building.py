@@ -1,7 +1,10 @@
 """Small question sets, written out as a definition would be, for tests that one can check on paper."""
 
+from datetime import UTC, datetime
+
 from app.scoring import Answer, Plan, ratings_sent, read_answers, read_question_set, score
 
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SIDES = [{"key": "match", "title": "Match"}, {"key": "benefit", "title": "Benefit"}]
 POOL = [{"key": "need", "title": "Need"}]
 NOT_APPLICABLE = Answer("not_applicable")
@@ -28,9 +31,9 @@ def whole(steps, more):
     return {"key": "small-set", "title": "A small set", "steps": list(steps), **more}
 
 
-def scored(definition, ratings=None, other=None, attributes=None, **pursued):
+def scored(definition, ratings=None, other=None, attributes=None, as_of=NOW, **pursued):
     """The score of ratings and of `other` answers, read as the kernel's callers read them."""
     question_set = read_question_set(definition)
     sent = ratings_sent(ratings or {}) + [(f"/answers/{key}", key, one) for key, one in (other or {}).items()]
     answers = read_answers(question_set, sent)
-    return score(Plan(question_set, "small-set@1"), answers, attributes or {}, **pursued)
+    return score(Plan(question_set, "small-set@1"), answers, attributes or {}, as_of=as_of, **pursued)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.scoring import Answer, Plan, QuestionSet, read_question_set, score
+from tests.scoring.building import NOW
 from tests.scoring.reference import Reference
 from tests.scoring.standing import standings
 
@@ -21,7 +22,8 @@ class Case:
     attributes: dict
 
     def score(self, *, pursued=False):
-        return score(Plan(self.question_set, "small-set@1"), self.answers, self.attributes, pursued=pursued)
+        plan = Plan(self.question_set, "small-set@1")
+        return score(plan, self.answers, self.attributes, as_of=NOW, pursued=pursued)
 
     @cached_property
     def expected(self):

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.scoring import Answer, Plan, read_question_set, score
+from tests.scoring.building import NOW
 from tests.scoring.strategies import cases, effort
 
 RANK = {"no_fit": 0, "mixed": 1, "undetermined": 1, "unscorable": 1, "fit": 2}
@@ -131,7 +132,7 @@ def test_a_plan_remembers_nothing_of_the_scores_before(case, pursued):
     plan = Plan(case.question_set, "small-set@1")
     turned = {key: turn(answer, case.question_set.scale) for key, answer in case.answers.items()}
     for answers in (turned, {}, case.answers):
-        again = score(plan, answers, case.attributes, pursued=pursued)
+        again = score(plan, answers, case.attributes, as_of=NOW, pursued=pursued)
     assert again == case.score(pursued=pursued)
 
 

@@ -1,0 +1,169 @@
+"""Drafts of question sets: write, see what is missing and what would change, publish."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Body, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from app.api.question_sets import Diff, Key, VersionOut, difference_from, whole
+from app.db import Transaction
+from app.http.edge import router
+from app.http.revisions import IfMatch, seen_revision, tag
+from app.http.service import CallerHere, ServiceHere
+from app.keys.store import Scope
+from app.question_sets import drafts, store
+from app.question_sets.difference import Difference
+from app.question_sets.tables import QuestionSetDraft
+from app.scoring import Plan, QuestionSet
+from app.sessions.impact import ImpactLine, Status, impact
+from app.wire import Out
+
+authoring = router("drafts", Scope.AUTHOR)
+
+Document = Annotated[
+    dict[str, Any],
+    Body(
+        description="A question set as in GET …/versions/{n}, or a variant: `extends` with `omit`, `add` and "
+        "`change`. Both are described by /question-set.schema.json. It may be incomplete.",
+        examples=[{"extends": "qualifying-a-sale@1", "omit": ["past_success"]}],
+    ),
+]
+
+
+class DraftFlaw(Out):
+    """What is missing or wrong in a draft, and what to do about it."""
+
+    pointer: Annotated[str, Field(description="JSON pointer into the document", examples=["/title"])]
+    code: Annotated[str, Field(description="stable, for programs", examples=["missing"])]
+    detail: str
+
+
+class DraftOut(Out):
+    """A draft as it was saved, what it would be as a version, and what it still lacks for that."""
+
+    key: str
+    revision: int
+    saved_at: datetime
+    saved_by: Annotated[str, Field(description="the API key's name")]
+    document: dict[str, Any]
+    publishable: bool
+    flaws: list[DraftFlaw]
+    definition: Annotated[QuestionSet | None, Field(description="the whole set; null with flaws")]
+    ancestry: Annotated[list[str], Field(description="the versions that it is made from, nearest first")]
+    difference: Annotated[Difference | None, Field(description="from the version that `diff` names")]
+
+
+class NdjsonResponse(StreamingResponse):
+    """One JSON object a line."""
+
+    media_type = "application/x-ndjson"
+
+
+@authoring.put("/question-sets/{key}/draft", operation_id="save_draft")
+async def save_draft(
+    key: Key,
+    document: Document,
+    response: Response,
+    service: ServiceHere,
+    caller: CallerHere,
+    if_match: IfMatch = None,
+) -> DraftOut:
+    """Save the draft of a question set, complete or not, and see what it lacks.
+
+    There is one draft for each key. One that is there is only replaced by who names its revision
+    as If-Match; the same document again changes nothing.
+    """
+    seen = seen_revision(if_match)
+
+    def work(tx: Transaction) -> DraftOut:
+        return _show(tx, drafts.save_draft(tx, key, document, seen, caller.name), None)
+
+    saved = await service.database.write(work)
+    tag(response, saved.revision)
+    return saved
+
+
+@authoring.get("/question-sets/{key}/draft", operation_id="get_draft")
+async def get_draft(key: Key, response: Response, service: ServiceHere, diff: Diff = None) -> DraftOut:
+    """Read the draft of a question set, what it lacks, and what is different from a version."""
+    found = await service.database.read(lambda tx: _show(tx, drafts.find_draft(tx, key), diff))
+    tag(response, found.revision)
+    return found
+
+
+@authoring.delete("/question-sets/{key}/draft", operation_id="discard_draft", status_code=204)
+async def discard_draft(key: Key, service: ServiceHere, caller: CallerHere, if_match: IfMatch = None) -> None:
+    """Throw the draft of a question set away; needs its revision as If-Match."""
+    seen = seen_revision(if_match)
+    await service.database.write(lambda tx: drafts.discard_draft(tx, key, seen, caller.name))
+
+
+@authoring.post(
+    "/question-sets/{key}/draft/publish",
+    operation_id="publish_draft",
+    status_code=201,
+    responses={200: {"model": VersionOut, "description": "The newest version says the same"}},
+)
+async def publish_draft(
+    key: Key, response: Response, service: ServiceHere, caller: CallerHere, if_match: IfMatch = None
+) -> VersionOut:
+    """Make the draft the next version, which never changes; needs its revision as If-Match.
+
+    The draft is gone afterwards. One that says what the newest version says makes no new one (200).
+    """
+    seen = seen_revision(if_match)
+
+    def work(tx: Transaction) -> tuple[VersionOut, bool]:
+        version, is_new = drafts.publish_draft(tx, key, seen, caller.name)
+        return whole(tx, version, None), is_new
+
+    published, is_new = await service.database.write(work)
+    service.plans.forget_newest()
+    response.status_code = 201 if is_new else 200
+    return published
+
+
+@authoring.post(
+    "/question-sets/{key}/draft/impact",
+    operation_id="preview_draft",
+    response_model=ImpactLine,
+    response_class=NdjsonResponse,
+)
+async def preview_draft(
+    key: Key,
+    service: ServiceHere,
+    status: Annotated[Status | None, Query(description="only of these sessions")] = None,
+) -> NdjsonResponse:
+    """Score the stored sessions with the draft, and tell which indications would change, and why.
+
+    Nothing is written. One JSON object a line: a session whose indication would change, one that
+    could not be scored, a sign of progress, and at the end the summary. Of a set that is not yet
+    published the sessions are those of the set that it extends.
+    """
+
+    def work(tx: Transaction) -> tuple[Plan, str]:
+        question_set = drafts.require_publishable(tx, drafts.find_draft(tx, key))
+        sessions_of = key if store.list_versions(tx, key) else store.parent_key(question_set) or key
+        return Plan(question_set, f"{key}@draft"), sessions_of
+
+    plan, sessions_of = await service.database.read(work)
+    lines = impact(service.database, service.plans, plan, sessions_of, status)
+    return NdjsonResponse(line.model_dump_json() + "\n" async for line in lines)
+
+
+def _show(tx: Transaction, draft: QuestionSetDraft, diff: str | None) -> DraftOut:
+    question_set, flaws = drafts.read_draft(tx, draft)
+    return DraftOut(
+        key=draft.key,
+        revision=draft.revision,
+        saved_at=draft.saved_at,
+        saved_by=draft.saved_by,
+        document=draft.document or {},
+        publishable=question_set is not None,
+        flaws=[DraftFlaw(pointer=flaw.pointer, code=flaw.kind, detail=flaw.detail) for flaw in flaws],
+        definition=question_set,
+        ancestry=store.ancestry(tx, question_set) if question_set else [],
+        difference=difference_from(tx, diff, f"{draft.key}@draft", question_set) if question_set else None,
+    )

@@ -1,0 +1,25 @@
+"""Which revision of a thing the caller saw: If-Match on the way in, ETag on the way out."""
+
+from typing import Annotated
+
+from fastapi import Header, Response
+
+from app.problems import invalid_field
+
+IfMatch = Annotated[
+    str | None,
+    Header(pattern=r'^(W/)?"[1-9][0-9]{0,8}"$', description='the revision in quotes: "3"'),
+]
+
+
+def seen_revision(if_match: str | None, in_body: int | None = None) -> int | None:
+    """The revision that the header or the body names; raises INVALID_REQUEST if they differ."""
+    in_header = int(if_match.removeprefix("W/").strip('"')) if if_match else None
+    if in_body and in_header and in_body != in_header:
+        raise invalid_field("/revision", "conflict", "the body and If-Match name two revisions")
+    return in_body or in_header
+
+
+def tag(response: Response, revision: int) -> None:
+    """Tell the revision as the ETag."""
+    response.headers["ETag"] = f'"{revision}"'

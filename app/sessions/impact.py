@@ -1,0 +1,221 @@
+"""What a draft would change: stored sessions scored again with it, and nothing written."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import bindparam, select
+from sqlmodel import SQLModel
+
+from app.db import Database, Transaction
+from app.question_sets.plans import Plans
+from app.scoring import Answer, Answers, Flawed, Indication, Plan, Standing, indicated, read_attributes, score
+from app.wire import Out
+
+AT_ONCE = 500
+TELL_EVERY = 10_000
+
+Status = Literal["open", "closed"]
+Turn = tuple[Indication | None, Indication | None]
+
+# Names that no question can have, for what is different of the set as a whole.
+OF_THE_SET = ("/thresholds", "/combine")
+
+SESSION = SQLModel.metadata.tables["session"]
+PROSPECT = SQLModel.metadata.tables["prospect"]
+ANSWER = SQLModel.metadata.tables["answer"]
+WITH_ATTRIBUTES = (
+    select(SESSION, PROSPECT.c.attributes.label("known"))
+    .join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id)
+    .order_by(SESSION.c.id)
+    .limit(AT_ONCE)
+)
+ANSWERS = select(ANSWER).where(ANSWER.c.session_id.in_(bindparam("sessions", expanding=True)))
+
+
+class ImpactFigures(Out):
+    """What a session says with the one set or the other."""
+
+    question_set: str
+    indication: Indication | None
+    score: float | None
+    lowest: float | None
+    highest: float | None
+
+
+class ImpactReason(Out):
+    """One thing that is different for this session; `question` is null for what is of the whole set."""
+
+    question: str | None
+    before: Annotated[str | None, Field(examples=["rated 2, weight 1"])]
+    after: Annotated[str | None, Field(examples=["rated 2, weight 3, must reach 3"])]
+
+
+class ImpactChange(Out):
+    """A session whose indication would change, and why."""
+
+    kind: Literal["changed"]
+    session_id: UUID
+    prospect_id: UUID
+    status: Status
+    before: ImpactFigures
+    after: ImpactFigures
+    why: list[ImpactReason]
+
+
+class ImpactRefusal(Out):
+    """A session that the draft could not score, since an attribute has another type than it declares."""
+
+    kind: Literal["refused"]
+    session_id: UUID
+    prospect_id: UUID
+    attributes: Annotated[list[str], Field(examples=[["/attributes/employees"]])]
+
+
+class ImpactProgress(Out):
+    """A sign of life in a long stream."""
+
+    kind: Literal["progress"]
+    sessions: int
+
+
+class ImpactTurn(Out):
+    """How many sessions would change from one indication to another."""
+
+    before: Indication | None
+    after: Indication | None
+    sessions: int
+
+
+class ImpactSummary(Out):
+    """The last line. Without it the stream was cut off."""
+
+    kind: Literal["summary"]
+    sessions: Annotated[int, Field(description="scored again, those refused included")]
+    changed: int
+    refused: int
+    turns: Annotated[list[ImpactTurn], Field(description="most sessions first")]
+
+
+ImpactLine = ImpactChange | ImpactRefusal | ImpactProgress | ImpactSummary
+Judged = ImpactChange | ImpactRefusal
+
+
+async def impact(
+    database: Database, plans: Plans, draft: Plan, key: str, status: Status | None
+) -> AsyncIterator[ImpactLine]:
+    """Every session on the set `key` whose indication the draft would change, and a summary.
+
+    Reads a few hundred at a time, each time in a transaction of its own, and keeps none of them: a
+    session that changes meanwhile is seen as it was or as it is.
+    """
+    sessions, refused, last = 0, 0, None
+    turns: Counter[Turn] = Counter()
+    while True:
+        judge = partial(_judge_some, plans=plans, draft=draft, key=key, status=status, after=last)
+        judged, read, last = await database.read(judge)
+        sessions += read
+        for line in judged:
+            yield line
+            refused += line.kind == "refused"
+            if line.kind == "changed":
+                turns[line.before.indication, line.after.indication] += 1
+        if last is None:
+            break
+        if sessions % TELL_EVERY == 0:
+            yield ImpactProgress(kind="progress", sessions=sessions)
+    yield ImpactSummary(
+        kind="summary",
+        sessions=sessions,
+        changed=turns.total(),
+        refused=refused,
+        turns=[
+            ImpactTurn(before=before, after=after, sessions=count)
+            for (before, after), count in turns.most_common()
+        ],
+    )
+
+
+def _judge_some(
+    tx: Transaction, *, plans: Plans, draft: Plan, key: str, status: Status | None, after: UUID | None
+) -> tuple[list[Judged], int, UUID | None]:
+    """What is to be said of the next sessions, how many they are, and the last one if there are more."""
+    wanted = WITH_ATTRIBUTES.where(SESSION.c.question_set == key)
+    if status:
+        wanted = wanted.where(SESSION.c.status == status)
+    if after:
+        wanted = wanted.where(SESSION.c.id > after)
+    sessions = tx.db.execute(wanted).all()
+    answers: dict[UUID, dict[str, Answer]] = {session.id: {} for session in sessions}
+    for row in tx.db.execute(ANSWERS, {"sessions": list(answers)}):
+        answers[row.session_id][row.question] = Answer(row.state, row.rating, row.answered_at)
+    judged = [_judge(tx, plans, draft, session, answers[session.id]) for session in sessions]
+    more = len(sessions) == AT_ONCE
+    return [line for line in judged if line], len(sessions), sessions[-1].id if more else None
+
+
+def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: Answers) -> Judged | None:
+    """What is to be said of one session, a row; None if it says the same with the draft."""
+    # What a set asks of a prospect is more or less than what another one does.
+    known = {**session.known, **session.attributes}
+    as_of = session.updated_at
+    same = {"session_id": session.id, "prospect_id": session.prospect_id}
+    try:
+        attributes = read_attributes(draft.question_set, known)
+    except Flawed as error:
+        return ImpactRefusal(kind="refused", **same, attributes=[flaw.pointer for flaw in error.flaws])
+    standings = draft.stand(answers, attributes, as_of)
+    if indicated(draft, standings) == session.indication:
+        return None
+    then = plans.find(tx, f"{session.question_set}@{session.version}")
+    stood = then.stand(answers, session.attributes, as_of)
+    now = score(draft, answers, attributes, as_of=as_of)
+    return ImpactChange(
+        kind="changed",
+        **same,
+        status=session.status,
+        before=_figures(then.name, session),
+        after=_figures(draft.name, now),
+        why=list(_why(_inputs(then, stood), _inputs(draft, standings))),
+    )
+
+
+def _figures(name: str, said: Any) -> ImpactFigures:
+    figures = {figure: getattr(said, figure) for figure in ("indication", "score", "lowest", "highest")}
+    return ImpactFigures(question_set=name, **figures)
+
+
+def _why(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[ImpactReason]:
+    for what in {**before, **after}:
+        if before.get(what) != after.get(what):
+            question = None if what in OF_THE_SET else what
+            yield ImpactReason(question=question, before=before.get(what), after=after.get(what))
+
+
+def _inputs(plan: Plan, standings: Iterable[Standing]) -> dict[str, str]:
+    """All that an indication is made of, in words: of the set as a whole, and of every question."""
+    thresholds = plan.question_set.thresholds
+    cuts = (
+        f"fit at {thresholds.fit_at}, no fit below {thresholds.no_fit_below}"
+        if thresholds
+        else "no threshold"
+    )
+    of_the_set = dict(zip(OF_THE_SET, (cuts, plan.question_set.combine), strict=True))
+    return of_the_set | {
+        s.question.key: _counts_as(s)
+        for s in standings
+        if not s.step.gated and (s.question.weight or s.question.must_reach is not None)
+    }
+
+
+def _counts_as(standing: Standing) -> str:
+    question = standing.question
+    state = standing.state.replace("_", " ") + (f" {standing.rating}" if standing.rating is not None else "")
+    by_rule = " by rule" if standing.rated_by == "rule" else ""
+    told = f"{state}{by_rule}, weight {question.weight}"
+    if question.must_reach is None:
+        return told
+    return f"{told}, must reach {question.must_reach} or it is {question.if_missed}"

@@ -1,0 +1,91 @@
+"""Drafts of question sets, answers that go stale, are carried over or taken back."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+RATING_OR_STATE = (
+    "state IN ('rated', 'not_applicable', 'unknown', 'open') AND (state = 'rated') = (rating IS NOT NULL)"
+)
+
+
+def _drafts() -> None:
+    op.create_table(
+        "question_set_draft",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("saved_by", sa.String(), nullable=False),
+        sa.CheckConstraint("revision >= 1", name="ck_question_set_draft_revision"),
+        sa.PrimaryKeyConstraint("key"),
+    )
+
+
+def _sessions() -> None:
+    op.add_column("session", sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True))
+    op.create_index("ix_session_question_set", "session", ["question_set", "id"], unique=False)
+    op.create_index(
+        "ix_session_valid_until",
+        "session",
+        ["valid_until"],
+        unique=False,
+        sqlite_where=sa.text("status = 'open'"),
+        postgresql_where=sa.text("status = 'open'"),
+    )
+
+
+def _carried_from() -> sa.Column[Any]:
+    giver = sa.ForeignKey("session.id", ondelete="SET NULL")
+    return sa.Column("carried_from", sa.Uuid(), giver, nullable=True)
+
+
+def _make_answers_anew() -> None:
+    """SQLite can change neither a CHECK nor a foreign key of a table that is there."""
+    op.create_table(
+        "answer_anew",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("question", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("rating", sa.Integer(), nullable=True),
+        sa.Column("text", sa.String(), nullable=True),
+        sa.Column("evidence", sa.String(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        _carried_from(),
+        sa.CheckConstraint("evidence IN ('fact', 'judgement', 'assumption')", name="ck_answer_evidence"),
+        sa.CheckConstraint(RATING_OR_STATE, name="ck_answer_rating_or_state"),
+        sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session_id", "question"),
+    )
+    op.execute("INSERT INTO answer_anew SELECT *, NULL FROM answer")
+    op.drop_table("answer")
+    op.rename_table("answer_anew", "answer")
+
+
+def _answers() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        _make_answers_anew()
+    else:
+        op.drop_constraint("ck_answer_rating_or_state", "answer", type_="check")
+        op.create_check_constraint("ck_answer_rating_or_state", "answer", sa.text(RATING_OR_STATE))
+        op.add_column("answer", _carried_from())
+    op.create_index(
+        "ix_answer_carried_from",
+        "answer",
+        ["carried_from"],
+        unique=False,
+        sqlite_where=sa.text("carried_from IS NOT NULL"),
+        postgresql_where=sa.text("carried_from IS NOT NULL"),
+    )
+
+
+def upgrade() -> None:
+    _drafts()
+    _sessions()
+    _answers()
