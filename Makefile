@@ -8,6 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # uv installs in seconds what takes pip most of a minute; but only pip reads pip's settings, of a mirror say.
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 	|| { echo "uv could not install them; now pip tries." >&2; $(PIP) $(1); }
+SCHEMA := docs/question-set.schema.json
 LOCKED := --require-hashes --no-deps -r
 
 .PHONY: run test check bench lock format docs clean
@@ -24,6 +25,7 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/prospect-fit openapi --markdown --check openapi.md
+	$(BIN)/prospect-fit question-sets schema --check $(SCHEMA)
 
 bench: .venv/.dev
 	@$(BIN)/python -m bench
@@ -34,6 +36,7 @@ format: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/prospect-fit openapi --markdown > openapi.md.new && mv openapi.md.new openapi.md
+	$(BIN)/prospect-fit question-sets schema > $(SCHEMA).new && mv $(SCHEMA).new $(SCHEMA)
 
 # Hashes, and no index address: any index that serves the same files will do.
 # `make lock UPGRADE=--upgrade` takes the newest versions, without it only what pyproject.toml asks for.

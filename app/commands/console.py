@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -33,6 +34,12 @@ def give_up(message: str) -> NoReturn:
 def say(text: str) -> None:
     """Print plain text, unwrapped, for people and pipes alike."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def is_fresh(path: Path, text: str) -> None:
+    """Give up unless a generated file says what it would say if it were made now."""
+    if not path.is_file() or path.read_text("utf-8") != text:
+        give_up(f"{path} is stale: run 'make docs'.")
 
 
 def table(*columns: str) -> Table:

@@ -1,62 +1,205 @@
-"""`question-sets lint | load | export`."""
+"""`question-sets lint | load | export | diff | schema`."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from app.commands.console import failures_told, give_up, migrated_database, say
-from app.question_sets.files import BrokenFile, Fault, as_yaml, read_file
-from app.question_sets.plans import Plans
-from app.question_sets.publishing import publish
-from app.scoring import QuestionSet
-from app.settings import Settings
+from app.commands.console import failures_told, give_up, is_fresh, migrated_database, say
+from app.db import Database, Transaction
+from app.question_sets import files
+from app.question_sets.difference import Difference, difference
+from app.question_sets.documents import FindBase
+from app.question_sets.files import BrokenFile, Fault, File
+from app.question_sets.publishing import publish, publish_builtin, read_here
+from app.question_sets.schema import FILE_NAME, question_set_schema
+from app.question_sets.store import find_set, list_newest, list_versions, split_name
+from app.question_sets.tables import QuestionSetVersion
+from app.scoring import Flawed, QuestionSet
 
 question_sets = typer.Typer(no_args_is_help=True, help="Question sets as YAML files.")
 
-Files = Annotated[list[Path], typer.Argument(help="YAML files.", exists=True, dir_okay=False)]
+Paths = Annotated[list[Path], typer.Argument(help="YAML files, or folders of them.", exists=True)]
 
 
 @question_sets.command()
-def lint(files: Files) -> None:
-    """Check files and name every fault with its line."""
-    for question_set in _read_all(files):
-        count = sum(len(step.questions) for step in question_set.steps)
-        say(f"{question_set.key}: {count} questions, no fault.")
+def lint(paths: Paths) -> None:
+    """Check files and name every fault with its line; needs no database.
+
+    What a variant extends is looked for among the files, and then among the built-in sets.
+    """
+    read: dict[str, QuestionSet] = {}
+    faults: list[Fault] = []
+    with failures_told():
+        builtin = {question_set.key: question_set for question_set in files.read_builtin()}
+        for file in files.in_order(_open_all(paths)):
+            try:
+                question_set = files.read(file, _find_among(read, builtin))
+            except BrokenFile as error:
+                faults += error.faults
+                continue
+            read[question_set.key] = question_set
+            if file.number:
+                read[file.path.stem] = question_set
+            count = sum(len(step.questions) for step in question_set.steps)
+            say(f"{file.path.stem if file.number else question_set.key}: {count} questions, no fault.")
+    if faults:
+        give_up("\n".join(map(str, faults)))
 
 
 @question_sets.command()
-def load(files: Files) -> None:
-    """Publish each file as the next version of its set; the same content makes no new one."""
-    read = _read_all(files)
-    with migrated_database() as database:
-        done = database.write_here(lambda tx: [publish(tx, question_set) for question_set in read])
-        for version, is_new in done:
+def load(paths: Paths) -> None:
+    """Publish each file as the next version of its set; the same content makes no new one.
+
+    A file called key@n.yaml is published as that version. With any fault nothing is published.
+    """
+    with failures_told():
+        read = files.in_order(_open_all(paths))
+    with _database() as database:
+        for version, is_new in database.write_here(lambda tx: [_publish(tx, file) for file in read]):
             what = "published" if is_new else "is published already"
-            say(f"{version.key}@{version.version} {what}.")
+            say(f"{version.name} {what}.")
 
 
 @question_sets.command()
 def export(
-    name: Annotated[str, typer.Argument(help="A key for the newest version, or key@version.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="A key for the newest version, or key@version; without any, every set."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder to write the files to.", file_okay=False)
+    ] = None,
+    *,
+    all_versions: Annotated[
+        bool, typer.Option("--all-versions", help="Every version that is not retired, as key@n.yaml.")
+    ] = False,
 ) -> None:
-    """Print a published version as YAML."""
-    with migrated_database() as database:
-        plans = Plans(database, Settings().default_question_set)
-        plan = database.read_here(lambda tx: plans.find(tx, name))
-        say(as_yaml(plan.question_set).rstrip())
-
-
-def _read_all(files: list[Path]) -> list[QuestionSet]:
-    """Every file, or every fault of all of them."""
-    read: list[QuestionSet] = []
-    faults: list[Fault] = []
+    """Print a published version as YAML, or write many of them to a folder that `load` reads."""
+    if output is None and (all_versions or len(names or ()) != 1):
+        give_up("Name one set, or a folder with --output.")
+    with _database() as database:
+        found = database.read_here(lambda tx: list(_wanted(tx, names, all_versions=all_versions)))
+    if output is None:
+        say(found[0][1].rstrip())
+        return
     with failures_told():
-        for path in files:
-            try:
-                read.append(read_file(path))
-            except BrokenFile as error:
-                faults += error.faults
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in [*((f"{name}.yaml", text) for name, text in found), (FILE_NAME, _schema())]:
+            (output / name).write_text(text, "utf-8")
+    say(f"Wrote {len(found)} files and the schema to {output}.")
+
+
+@question_sets.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A YAML file, or key or key@version.")],
+    after: Annotated[str, typer.Argument(help="A YAML file, or key or key@version.")],
+) -> None:
+    """Tell what is different between two sets, question by question; exits with 1 if anything is."""
+    with _database() as database:
+        told = database.read_here(lambda tx: difference(_named(tx, before), _named(tx, after)))
+    lines = list(_told(told))
+    say("\n".join(lines) or "No difference.")
+    if lines:
+        raise typer.Exit(1)
+
+
+@question_sets.command()
+def schema(
+    *,
+    check: Annotated[
+        Path | None, typer.Option(help="Print nothing; exit with 1 unless this file is up to date.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a question set's file, for editors."""
+    if check is None:
+        say(_schema().rstrip())
+    else:
+        is_fresh(check, _schema())
+
+
+def _schema() -> str:
+    return json.dumps(question_set_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """The database with the built-in sets, which variants are made from."""
+    with migrated_database() as database:
+        builtin = list(files.read_builtin())
+        database.write_here(lambda tx: publish_builtin(tx, builtin))
+        yield database
+
+
+def _open_all(paths: list[Path]) -> list[File]:
+    """Every file, or every fault of all of them."""
+    found = files.files_below(paths)
+    if not found:
+        give_up("There are no YAML files there.")
+    opened: list[File] = []
+    faults: list[Fault] = []
+    for path in found:
+        try:
+            opened.append(files.open_file(path))
+        except BrokenFile as error:
+            faults += error.faults
     if faults:
-        give_up("\n".join(map(str, faults)))
-    return read
+        raise BrokenFile(faults)
+    return opened
+
+
+def _find_among(read: dict[str, QuestionSet], builtin: dict[str, QuestionSet]) -> FindBase:
+    def find(name: str) -> QuestionSet | None:
+        key = name.partition("@")[0]
+        return read.get(name) or read.get(key) or builtin.get(key)
+
+    return find
+
+
+def _publish(tx: Transaction, file: File) -> tuple[QuestionSetVersion, bool]:
+    try:
+        return publish(tx, read_here(tx, file.document), number=file.number)
+    except Flawed as error:
+        raise file.broken(error.flaws) from None
+
+
+def _wanted(tx: Transaction, names: list[str] | None, *, all_versions: bool) -> Iterator[tuple[str, str]]:
+    """What to export: the name of each file, and its text."""
+    for name in names or [version.key for version in list_newest(tx)]:
+        key, number = split_name(name) or (name, None)
+        if all_versions and number is None:
+            for version in list_versions(tx, key):
+                if version.status == "published":
+                    yield version.name, files.as_yaml(QuestionSet.model_validate(version.definition))
+        else:
+            yield name, files.as_yaml(_named(tx, name)[1])
+
+
+def _named(tx: Transaction, name: str) -> tuple[str, QuestionSet]:
+    """The set in the file of that name, or else the published one."""
+    if Path(name).suffix in files.ENDINGS:
+        return name, files.read(files.open_file(Path(name)), lambda base: find_set(tx, base))
+    question_set = find_set(tx, name)
+    if question_set is None:
+        give_up(f"There is no file {name}, and no question set or version of that name is published.")
+    return name, question_set
+
+
+def _told(told: Difference) -> Iterator[str]:
+    for field in told.fields:
+        yield f"~ {field.field}: {_short(field.before)} → {_short(field.after)}"
+    for question in told.questions:
+        if question.change == "changed":
+            for field in question.fields:
+                yield f"~ {question.question}.{field.field}: {_short(field.before)} → {_short(field.after)}"
+        else:
+            text = next(field for field in question.fields if field.field == "text")
+            sign, words = ("+", text.after) if question.change == "added" else ("-", text.before)
+            yield f"{sign} {question.question}: {words}"
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

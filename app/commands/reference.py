@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.console import failures_told, give_up, say
+from app.commands.console import failures_told, is_fresh, say
 from app.main import create_app
 from app.reference.markdown import reference
 from app.settings import Settings
@@ -24,8 +24,8 @@ def openapi(
         text = reference() if markdown else _document()
         if check is None:
             say(text.rstrip())
-        elif check.read_text("utf-8") != text:
-            give_up(f"{check} is stale: run 'make docs'.")
+        else:
+            is_fresh(check, text)
 
 
 def _document() -> str:

@@ -1,7 +1,8 @@
 """Question sets as YAML 1.2 files; every error has its line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from app.scoring import Flawed, QuestionSet, read_question_set
+from app.question_sets.documents import FindBase, read_document
+from app.question_sets.schema import FILE_NAME
+from app.question_sets.store import split_name
+from app.scoring import Flaw, Flawed, QuestionSet
 
 BUILTIN = Path(__file__).parent / "builtin"
+ENDINGS = (".yaml", ".yml")
+# What editors go by to check a file and to complete it.
+HEADER = f"# yaml-language-server: $schema={FILE_NAME}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +42,48 @@ class BrokenFile(ValueError):
         super().__init__("\n".join(map(str, self.faults)))
 
 
-def read_file(path: Path) -> QuestionSet:
-    """The question set in a file; raises `BrokenFile` with every fault found, or `OSError`."""
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file with the document that it holds, not yet understood."""
+
+    path: Path
+    text: str
+    document: Any
+
+    @property
+    def key(self) -> str | None:
+        """The key that the document says, if it says one."""
+        said = self.document.get("key") if isinstance(self.document, dict) else None
+        return said if isinstance(said, str) else None
+
+    @property
+    def extends(self) -> str | None:
+        """The name of the version that the document says it was made from."""
+        said = self.document.get("extends") if isinstance(self.document, dict) else None
+        return said if isinstance(said, str) else None
+
+    @property
+    def number(self) -> int | None:
+        """The version that a file called key@n.yaml holds; None for any other name."""
+        parts = split_name(self.path.stem)
+        return parts[1] if parts else None
+
+    def broken(self, flaws: Iterable[Flaw]) -> BrokenFile:
+        """The error that names the lines of these flaws."""
+        root = _yaml().compose(self.text)
+        return BrokenFile(
+            [
+                Fault(self.path, _line_of(root, flaw.pointer), f"{flaw.pointer or '/'}: {flaw.detail}")
+                for flaw in flaws
+            ]
+        )
+
+
+def open_file(path: Path) -> File:
+    """The document in a file; raises `BrokenFile` if it is no YAML 1.2, or `OSError`."""
     try:
         text = path.read_text("utf-8")
-        data = _yaml().load(text)
+        file = File(path, text, _yaml().load(text))
     except UnicodeDecodeError:
         raise BrokenFile([Fault(path, 1, "the file is not UTF-8")]) from None
     except MarkedYAMLError as error:
@@ -48,16 +92,22 @@ def read_file(path: Path) -> QuestionSet:
         raise BrokenFile([Fault(path, line, str(error.problem or error.context))]) from None
     except (YAMLError, RecursionError):
         raise BrokenFile([Fault(path, 1, "the file is not YAML 1.2")]) from None
+    if file.number and path.stem.partition("@")[0] != file.key:
+        raise file.broken([Flaw("/key", "the name of the file says another key")])
+    return file
+
+
+def read(file: File, find_base: FindBase) -> QuestionSet:
+    """The question set in a file; raises `BrokenFile` with every fault found."""
     try:
-        return read_question_set(data)
+        return read_document(file.document, find_base)
     except Flawed as error:
-        root = _yaml().compose(text)
-        raise BrokenFile(
-            [
-                Fault(path, _line_of(root, flaw.pointer), f"{flaw.pointer or '/'}: {flaw.detail}")
-                for flaw in error.flaws
-            ]
-        ) from None
+        raise file.broken(error.flaws) from None
+
+
+def read_file(path: Path) -> QuestionSet:
+    """The question set in a file that extends none; raises `BrokenFile`, or `OSError`."""
+    return read(open_file(path), lambda _: None)
 
 
 def read_builtin() -> Iterator[QuestionSet]:
@@ -66,13 +116,46 @@ def read_builtin() -> Iterator[QuestionSet]:
         yield read_file(path)
 
 
+def files_below(paths: Iterable[Path]) -> list[Path]:
+    """The files named, and all YAML files in the folders named and below; none twice."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.suffix in ENDINGS) if path.is_dir() else [path]
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def in_order(files: Sequence[File]) -> list[File]:
+    """Each file after those that hold what it extends, and after earlier versions of its own set.
+
+    Raises `BrokenFile` where files extend each other.
+    """
+    before = {file.path: [other.path for other in files if _goes_before(other, file)] for file in files}
+    try:
+        order = list(TopologicalSorter(before).static_order())
+    except CycleError as error:
+        path = error.args[1][0]
+        raise BrokenFile([Fault(path, 1, "it is made from itself, by way of other files")]) from None
+    by_path = {file.path: file for file in files}
+    return [by_path[path] for path in order]
+
+
+def _goes_before(first: File, file: File) -> bool:
+    if first is file or first.key is None:
+        return False
+    if first.key == file.key:
+        return (first.number or 0) < (file.number or 0)
+    parts = split_name(file.extends or "")
+    return parts is not None and parts[0] == first.key and first.number in (None, parts[1])
+
+
 def as_yaml(question_set: QuestionSet) -> str:
     """The question set as a file; reading it gives the same set."""
     yaml = YAML()
     yaml.width = 100
     out = StringIO()
     yaml.dump(question_set.canonical(), out)
-    return out.getvalue()
+    return HEADER + out.getvalue()
 
 
 def _yaml() -> YAML:
