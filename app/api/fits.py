@@ -17,7 +17,9 @@ from app.wire import Deal, ExternalId, In, Out, SetName, Source
 
 reading = router("fits", Scope.READ)
 
-SetHere = Annotated[SetName | None, Query(description="a question set's key; a version is not looked at")]
+SetHere = Annotated[
+    SetName | None, Query(description="of this question set: key for any version, or key@version")
+]
 DealHere = Annotated[Deal | None, Query(description="of this deal only")]
 
 
@@ -63,10 +65,10 @@ async def get_fit(
     prospect_id: UUID, service: ServiceHere, question_set: SetHere = None, deal: DealHere = None
 ) -> FitOut:
     """Read a prospect's fit: of its open session, or else of its last."""
-    key, _ = service.plans.parts(question_set, "query")
 
     def work(tx: Transaction) -> FitOut:
-        return fit_of(tx, records.find(tx, prospect_id).id, key, deal)
+        wanted = service.plans.require(tx, question_set, "query")
+        return fit_of(tx, records.find(tx, prospect_id).id, wanted, deal)
 
     return await service.read_scores(work)
 
@@ -80,11 +82,11 @@ async def find_fit(
     deal: DealHere = None,
 ) -> FitOut:
     """Read the fit of the prospect that another system knows by this id."""
-    key, _ = service.plans.parts(question_set, "query")
     link = Link(source=source, external_id=external_id)
 
     def work(tx: Transaction) -> FitOut:
-        return fit_of(tx, records.require_linked(tx, link).id, key, deal)
+        wanted = service.plans.require(tx, question_set, "query")
+        return fit_of(tx, records.require_linked(tx, link).id, wanted, deal)
 
     return await service.read_scores(work)
 
@@ -92,11 +94,11 @@ async def find_fit(
 @reading.post("/fits", operation_id="get_fits")
 async def get_fits(request: FitsRequest, service: ServiceHere) -> FitsOut:
     """Read the fits of up to 200 prospects at once, each with a status of its own."""
-    key, _ = service.plans.parts(request.question_set)
 
     def work(tx: Transaction) -> FitsOut:
+        wanted = service.plans.require(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
-        fits = fits_of(tx, [i for i in ids if i], key)
+        fits = fits_of(tx, [i for i in ids if i], wanted)
         return FitsOut(
             items=[
                 _answer(wanted, fits.get(prospect_id) if prospect_id else None)

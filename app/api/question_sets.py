@@ -15,7 +15,7 @@ from app.question_sets import publishing, store
 from app.question_sets.difference import Difference, difference
 from app.question_sets.plans import read_name, unknown_question_set
 from app.question_sets.tables import QuestionSetVersion
-from app.scoring import SET_KEY, QuestionSet
+from app.scoring import SET_KEY, QuestionSet, Subject
 from app.wire import Out
 
 reading = router("question sets", Scope.SCORE, Scope.READ, Scope.AUTHOR)
@@ -36,7 +36,7 @@ class SetLine(Out):
     version: int
     status: Literal["published", "retired"]
     title: str
-    subject: Literal["prospect", "own_company", "person"]
+    subject: Subject
     combine: Literal["reciprocal", "weighted"]
     published_at: datetime
     content_hash: Annotated[str, Field(description="SHA-256 of the canonical definition")]

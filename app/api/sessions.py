@@ -1,10 +1,12 @@
 """Qualify in one call, or session by session."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request
 
+from app.db import Transaction
 from app.http.edge import router
 from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.revisions import IfMatch, seen_revision
@@ -21,6 +23,7 @@ from app.sessions.requests import (
     OutcomeIn,
     QualifyRequest,
 )
+from app.sessions.tables import Session
 from app.sessions.views import HistoryOut, Moved, Opened, Qualified, SessionLine, SessionOut
 
 reading = router("sessions", Scope.READ)
@@ -44,7 +47,8 @@ async def qualify(request: QualifyRequest, service: ServiceHere, caller: CallerH
     with the next questions. A bare question set key continues an open session on its own version.
     Without a `question_set` the one is taken whose `for` the prospect's attributes meet, of several
     the one with the highest priority, and `chosen_by` and `chosen_because` say so.
-    With no answers, a decision or outcome goes to the last session if none is open.
+    A closed session stays closed: answers begin a new one. With no answers, a decision or outcome goes
+    to the last session if none is open. The same conclusion with the same answers again changes nothing.
     """
     return await service.work(caller, request.actor, lambda work: flow.qualify(work, request))
 
@@ -65,7 +69,13 @@ async def get_sessions(
 ) -> SessionPage:
     """List sessions."""
     start = position_after(query.after, POSITIONS[query.sort])
-    found = await service.read_scores(lambda tx: list_sessions(tx, query, after=start, limit=query.limit + 1))
+
+    def look(tx: Transaction) -> Sequence[Session]:
+        named = query.question_set
+        wanted = service.plans.require(tx, named, "query") if named is not None else None
+        return list_sessions(tx, query, wanted, after=start, limit=query.limit + 1)
+
+    found = await service.read_scores(look)
     shown = found[: query.limit]
     last = position(shown[-1], query.sort) if shown else ()
     return SessionPage(

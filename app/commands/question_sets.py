@@ -58,8 +58,16 @@ def load(paths: Paths) -> None:
     """
     with failures_told():
         read = files.in_order(_open_all(paths))
-    with _database() as database:
-        for version, is_new in database.write_here(lambda tx: [_publish(tx, file) for file in read]):
+        # Of a set that is among the files, the files tell every version.
+        keys = {file.key for file in read}
+        builtin = [question_set for question_set in files.read_builtin() if question_set.key not in keys]
+
+    def publish_all(tx: Transaction) -> list[tuple[QuestionSetVersion, bool]]:
+        publish_builtin(tx, builtin)
+        return [_publish(tx, file) for file in read]
+
+    with migrated_database() as database:
+        for version, is_new in database.write_here(publish_all):
             what = "published" if is_new else "is published already"
             say(f"{version.name} {what}.")
 

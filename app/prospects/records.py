@@ -12,6 +12,7 @@ from app.db import Transaction, insert_if_new
 from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_revision
 from app.prospects.tables import Prospect, ProspectLink
 from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, prospect_out
+from app.scoring import Subject
 from app.wire import MOST_ATTRIBUTES
 
 MOST_LINKS = 50
@@ -95,6 +96,13 @@ def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
     flag_modified(prospect, "attributes")  # the ORM, too, would see no change from 1 to true
     touch(tx, prospect)
     return True
+
+
+def is_about(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
+    """Tell what a new record is about; only prospects are in the lists of prospects."""
+    prospect.subject = subject
+    tx.db.add(prospect)
+    tx.db.flush()
 
 
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:

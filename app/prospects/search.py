@@ -9,6 +9,7 @@ from sqlmodel import col, or_, select
 
 from app.db import Transaction
 from app.prospects.tables import Prospect, ProspectLink
+from app.scoring import Subject
 from app.wire import In, Line, Moment, Source
 
 # What stands for a place in the list.
@@ -21,6 +22,9 @@ class ProspectFilter(In):
     q: Annotated[Line | None, Field(description="part of the name, or an external id")] = None
     source: Annotated[Source | None, Field(description="linked to this system")] = None
     updated_since: Moment | None = None
+    subject: Annotated[
+        Subject, Field(description="own_company and person are what sets of that subject are about")
+    ] = "prospect"
 
 
 def list_prospects(
@@ -30,7 +34,8 @@ def list_prospects(
 
     `q` is found anywhere in the name, whatever its case, or is exactly an external id.
     """
-    statement = select(Prospect).order_by(col(Prospect.id).desc()).limit(limit)
+    statement = select(Prospect).where(Prospect.subject == wanted.subject)
+    statement = statement.order_by(col(Prospect.id).desc()).limit(limit)
     if after:
         statement = statement.where(col(Prospect.id) < after)
     if wanted.updated_since:

@@ -4,19 +4,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import JSON, Column, Field, Index, SQLModel
+from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel
 
 from app.db import UtcDateTime
 
 
 class Prospect(SQLModel, table=True):
-    """`searchable` is the name case-folded; attributes are as the CRM sent them."""
+    """`searchable` is the name case-folded; attributes are as the CRM sent them.
+
+    `subject` tells a prospect from the own company or a person that a set of that subject is about.
+    """
 
     __tablename__ = "prospect"
+    __table_args__ = (
+        CheckConstraint("subject IN ('prospect', 'own_company', 'person')", name="ck_prospect_subject"),
+    )
 
     id: UUID = Field(primary_key=True)
     name: str | None = None
     searchable: str = ""
+    subject: str = Field(default="prospect", sa_column_kwargs={"server_default": "prospect"})
     attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     revision: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.prospects.tables import Prospect, ProspectLink
+from app.scoring import Subject
 from app.wire import AttributesIn, ExternalId, In, Line, Out, Revision, Source
 
 
@@ -56,6 +57,7 @@ class ProspectOut(Out):
 
     id: UUID
     name: str | None
+    subject: Annotated[Subject, Field(description="what the set asks about that it was first qualified with")]
     attributes: dict[str, Any]
     links: list[LinkOut]
     revision: int
@@ -68,6 +70,7 @@ def prospect_out(prospect: Prospect, links: list[ProspectLink]) -> ProspectOut:
     return ProspectOut(
         id=prospect.id,
         name=prospect.name,
+        subject=prospect.subject,
         attributes=prospect.attributes,
         links=[LinkOut(source=link.source, external_id=link.external_id) for link in links],
         revision=prospect.revision,

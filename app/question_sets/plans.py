@@ -9,7 +9,7 @@ from cachetools import TTLCache
 from app.db import Database, Transaction
 from app.problems import Problem, Where, invalid_field
 from app.question_sets.choice import Choice, choose
-from app.question_sets.store import find_version, newest_versions, split_name
+from app.question_sets.store import find_version, is_known, newest_versions, split_name
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Plan, QuestionSet
 
@@ -78,6 +78,16 @@ class Plans:
     def parts(self, name: str | None, where: Where = "body") -> tuple[str, int | None]:
         """The key and number in a name, or in the default; raises INVALID_REQUEST."""
         return read_name(name or self.default, where)
+
+    def require(self, tx: Transaction, name: str | None, where: Where) -> tuple[str, int | None]:
+        """The key and number in a name, or in the default, whose sessions are looked for.
+
+        Retired ones have sessions too. Raises INVALID_REQUEST if there never was such a version.
+        """
+        key, version = self.parts(name, where)
+        if not is_known(tx, key, version):
+            raise unknown_question_set(where)
+        return key, version
 
     def _ready_of(self, tx: Transaction, key: str, version: int) -> Plan:
         stored = find_version(tx, key, version)

@@ -28,6 +28,14 @@ def find_version(tx: Transaction, key: str, version: int | None = None) -> Quest
     ).one_or_none()
 
 
+def is_known(tx: Transaction, key: str, version: int | None = None) -> bool:
+    """Whether that version was ever published; without a number, whether any was."""
+    wanted = select(QuestionSetVersion.version).where(QuestionSetVersion.key == key)
+    if version is not None:
+        wanted = wanted.where(QuestionSetVersion.version == version)
+    return tx.db.exec(wanted.limit(1)).first() is not None
+
+
 def find_set(tx: Transaction, name: str) -> QuestionSet | None:
     """The definition of "key" or "key@n"; None for any other text, or one that is not published."""
     parts = split_name(name)

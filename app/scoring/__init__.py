@@ -1,10 +1,10 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
-from app.scoring.answers import Answer, Answers, Rating, State, ratings_sent, read_answers
+from app.scoring.answers import Answer, Answers, Rating, Sent, State, ratings_sent, read_answers
 from app.scoring.attributes import meets, read_attributes
 from app.scoring.flaws import Flaw, Flawed, pointer, shape_flaw, shape_flaws
 from app.scoring.plan import Plan, Standing
-from app.scoring.question_set import NAME, SET_KEY, Condition, QuestionSet
+from app.scoring.question_set import NAME, SET_KEY, Condition, QuestionSet, Subject
 from app.scoring.result import Indication, Score, SoFar
 from app.scoring.rules import read_question_set
 from app.scoring.score import indicated, score
@@ -22,9 +22,11 @@ __all__ = [
     "QuestionSet",
     "Rating",
     "Score",
+    "Sent",
     "SoFar",
     "Standing",
     "State",
+    "Subject",
     "indicated",
     "meets",
     "pointer",

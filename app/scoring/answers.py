@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
@@ -37,8 +37,21 @@ UNKNOWN = Answer("unknown")
 Answers = Mapping[str, Answer]
 
 
-def read_answers(question_set: QuestionSet, sent: Iterable[tuple[str, str, Answer]]) -> dict[str, Answer]:
-    """Check answers against their set; `sent` gives for each its JSON pointer, question and answer.
+class Sent(NamedTuple):
+    """An answer as it was sent: `place` is its JSON pointer; an `item` has fields below it."""
+
+    place: str
+    question: str
+    answer: Answer
+    item: bool = False
+
+    def at(self, field: str) -> str:
+        """Where that field of it was sent."""
+        return self.place + pointer(field) if self.item else self.place
+
+
+def read_answers(question_set: QuestionSet, sent: Iterable[Sent]) -> dict[str, Answer]:
+    """Check answers against their set.
 
     Raises `Flawed` for an unknown question, a question answered twice and a rating that is off the
     scale, missing or sent beside a state that has none.
@@ -46,29 +59,32 @@ def read_answers(question_set: QuestionSet, sent: Iterable[tuple[str, str, Answe
     known = {question.key for step in question_set.steps for question in step.questions}
     answers: dict[str, Answer] = {}
     flaws: list[Flaw] = []
-    for at, key, answer in sent:
-        if key not in known:
-            flaws.append(Flaw(at, f"{question_set.key} has no question of that key", "unknown_question"))
-        elif key in answers:
-            flaws.append(Flaw(at, "that question is answered twice: send one answer", "repeated"))
-        elif wrong := _wrong_rating(question_set, answer):
-            flaws.append(Flaw(at, wrong, "off_scale"))
+    for one in sent:
+        if one.question not in known:
+            detail = f"{question_set.key} has no question of that key"
+            flaws.append(Flaw(one.at("question"), detail, "unknown_question"))
+        elif one.question in answers:
+            detail = "that question is answered twice: send one answer"
+            flaws.append(Flaw(one.at("question"), detail, "repeated"))
+        elif wrong := _wrong_rating(question_set, one.answer):
+            flaws.append(Flaw(one.at("rating"), *wrong))
         else:
-            answers[key] = answer
+            answers[one.question] = one.answer
     if flaws:
         raise Flawed(flaws)
     return answers
 
 
-def _wrong_rating(question_set: QuestionSet, answer: Answer) -> str | None:
+def _wrong_rating(question_set: QuestionSet, answer: Answer) -> tuple[str, str] | None:
     scale = question_set.scale
     if answer.state != "rated":
-        return None if answer.rating is None else f"{answer.state} has no rating: send either"
+        says_both = f"{answer.state} has no rating: send either"
+        return None if answer.rating is None else (says_both, "contradiction")
     if answer.rating is None or not scale.min <= answer.rating <= scale.max:
-        return f"send a rating, an integer from {scale.min} to {scale.max}"
+        return f"send a rating, an integer from {scale.min} to {scale.max}", "off_scale"
     return None
 
 
-def ratings_sent(ratings: Mapping[str, int], at: str = "/ratings") -> list[tuple[str, str, Answer]]:
+def ratings_sent(ratings: Mapping[str, int], at: str = "/ratings") -> list[Sent]:
     """A map of ratings in the form that `read_answers` takes."""
-    return [(at + pointer(key), key, Answer("rated", rating)) for key, rating in ratings.items()]
+    return [Sent(at + pointer(key), key, Answer("rated", rating)) for key, rating in ratings.items()]

@@ -33,12 +33,34 @@ def pointer(*parts: str | int) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-# What pydantic says of these would be no remedy.
-REMEDIES = {
-    "missing": "it is missing: add it",
-    "extra_forbidden": "there is no such field here: correct its name or take it away",
-    "model_type": "it must be an object with fields",
-    "dict_type": "it must be an object with fields",
+# What pydantic finds, by its name for it: our code, which stays when pydantic's changes, and what to
+# do about it where its own words do not say that or repeat what was sent.
+FINDINGS: Mapping[str, tuple[str, str | None]] = {
+    "missing": ("missing", "it is missing: add it"),
+    "extra_forbidden": ("unknown_field", "there is no such field here: correct its name or take it away"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), ("wrong_type", "send a whole number")),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), ("wrong_type", "send a number")),
+    **dict.fromkeys(("bool_type", "bool_parsing"), ("wrong_type", "send true or false")),
+    **dict.fromkeys(("string_type", "string_sub_type"), ("wrong_type", "send a text")),
+    "list_type": ("wrong_type", "send a list"),
+    **dict.fromkeys(
+        ("dict_type", "model_type", "model_attributes_type"), ("wrong_type", "send an object with fields")
+    ),
+    **dict.fromkeys(
+        ("uuid_type", "uuid_parsing", "uuid_version"), ("wrong_type", "send an id as the service told it")
+    ),
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"),
+        ("bad_format", "send a time with its zone: 2026-01-31T09:00:00Z"),
+    ),
+    **dict.fromkeys(("date_type", "date_parsing"), ("bad_format", "send a date: 2026-01-31")),
+    "string_pattern_mismatch": ("bad_format", None),
+    **dict.fromkeys(("literal_error", "enum"), ("not_allowed", None)),
+    **dict.fromkeys(
+        ("greater_than", "greater_than_equal", "less_than", "less_than_equal"), ("out_of_range", None)
+    ),
+    **dict.fromkeys(("string_too_long", "too_long"), ("too_long", None)),
+    **dict.fromkeys(("string_too_short", "too_short"), ("too_short", None)),
 }
 
 
@@ -56,10 +78,10 @@ def shape_flaw(found: Mapping[str, Any], place: Iterable[str | int], data: Any) 
     The pointer goes as far as `data` goes, if that is known: pydantic adds a `[key]` of its own for a
     wrong name.
     """
-    kind = str(found["type"])
+    kind, remedy = FINDINGS.get(str(found["type"]), ("invalid", None))
     sent = place if kind == "missing" or data is None else _places_in(data, place)
-    detail = REMEDIES.get(kind) or str(found["msg"]).removeprefix("Value error, ")
-    return Flaw(pointer(*sent), detail, "unknown_field" if kind == "extra_forbidden" else kind)
+    said = str(found["msg"]).removeprefix("Value error, ").replace("Input should be", "it must be")
+    return Flaw(pointer(*sent), remedy or said, kind)
 
 
 def _places_in(data: Any, place: Iterable[str | int]) -> Iterator[str | int]:

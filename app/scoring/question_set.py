@@ -29,6 +29,7 @@ def _scalar(value: Any) -> Any:
 
 Value = Annotated[str | bool | Number, BeforeValidator(_scalar)]
 AttributeType = Literal["number", "text", "boolean"]
+Subject = Literal["prospect", "own_company", "person"]
 IfMissed = Literal["no_fit", "mixed"]
 
 
@@ -149,7 +150,7 @@ class QuestionSet(Part):
     extends: VersionName | None = None
     title: Title
     description: Annotated[str, Field(max_length=4000)] = ""
-    subject: Literal["prospect", "own_company", "person"] = "prospect"
+    subject: Subject = "prospect"
     scale: Scale = Scale()
     combine: Literal["reciprocal", "weighted"]
     dimensions: Annotated[list[Dimension], Field(min_length=1, max_length=50)]

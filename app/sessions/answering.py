@@ -29,20 +29,25 @@ def record_answers(case: Case, sent: AnswersIn, based_on: int | None) -> None:
     STALE_REVISION where an answer was changed after the revision `based_on` that the caller saw.
     """
     case.require_open()
+    fresh = what_is_new(case, sent)
+    _refuse_stale(case, {place: answer.question for place, answer in fresh.items()}, based_on)
+    if fresh:
+        _write(case, list(fresh.values()))
+        take_in(case, fresh.values())
+
+
+def what_is_new(case: Case, sent: AnswersIn) -> dict[str, StoredAnswer]:
+    """The answers that say something new, by their place in the request; raises `Flawed`."""
     read_answers(case.plan.question_set, sent.sent())
-    places = {question: place for place, question, _ in sent.sent()}
+    places = {one.question: one.place for one in sent.sent()}
     old = _too_old(case)
-    fresh = []
+    fresh = {}
     for question, new in sent.details().items():
         at = _answered_at(case, new, places[question])
         answer = _merged(case, new, at, too_old=question in old)
         if answer:
-            fresh.append(answer)
-    _refuse_stale(case, {places[answer.question]: answer.question for answer in fresh}, based_on)
-    if not fresh:
-        return
-    _write(case, fresh)
-    take_in(case, fresh)
+            fresh[places[question]] = answer
+    return fresh
 
 
 def take_in(case: Case, fresh: Iterable[StoredAnswer]) -> None:

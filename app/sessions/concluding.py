@@ -1,5 +1,7 @@
 """Record a person's decision and the outcome of a case."""
 
+from typing import Any
+
 from app.clock import new_id
 from app.problems import require_revision
 from app.sessions.case import Case, save
@@ -18,19 +20,7 @@ def record_decision(case: Case, decision: DecisionIn, based_on: int) -> None:
     STALE_REVISION unless `based_on` is the current revision.
     """
     session, tx = case.session, case.work.tx
-    made = Decision(
-        id=new_id(),
-        session_id=session.id,
-        revision=based_on,
-        decision=decision.decision,
-        match_word=decision.match,
-        benefit_word=decision.benefit,
-        reason=decision.reason,
-        revisit_on=decision.revisit_on,
-        actor=decision.actor or case.work.actor,
-        key_name=case.work.key_name,
-        decided_at=tx.at,
-    )
+    made = _decision(case, decision, based_on)
     if _was_just_made(case, made):
         return
     case.require_open()
@@ -43,21 +33,56 @@ def record_decision(case: Case, decision: DecisionIn, based_on: int) -> None:
     save(case, "decided")
 
 
+def _decision(case: Case, decision: DecisionIn, based_on: int) -> Decision:
+    return Decision(
+        id=new_id(),
+        session_id=case.session.id,
+        revision=based_on,
+        decision=decision.decision,
+        match_word=decision.match,
+        benefit_word=decision.benefit,
+        reason=decision.reason,
+        revisit_on=decision.revisit_on,
+        actor=decision.actor or case.work.actor,
+        key_name=case.work.key_name,
+        decided_at=case.work.tx.at,
+    )
+
+
 def _was_just_made(case: Case, made: Decision) -> bool:
     """Whether the current revision is that very decision: who sends it again means no second one."""
+    now = case.session.revision
     return any(
-        last.revision + 1 == made.revision == case.session.revision
-        and last.model_dump(include=SAID) == made.model_dump(include=SAID)
+        last.revision + 1 == now and made.revision in (last.revision, now) and _said(last) == _said(made)
         for last in decisions_of(case.work.tx, case.session.id)[-1:]
     )
+
+
+def is_concluded_so(case: Case, decision: DecisionIn | None, outcome: OutcomeIn | None) -> bool:
+    """Whether a case has that decision and that outcome already, of which at least one is given."""
+    last = decisions_of(case.work.tx, case.session.id)[-1:]
+    if decision and not (last and _said(last[0]) == _said(_decision(case, decision, 0))):
+        return False
+    known = latest_outcome(case.work.tx, case.session.id)
+    if outcome and not (known and _same_outcome(known, outcome)):
+        return False
+    return bool(decision or outcome)
+
+
+def _same_outcome(known: Outcome, outcome: OutcomeIn) -> bool:
+    said = (outcome.outcome, outcome.amount, outcome.closed_on)
+    return (known.outcome, known.amount, known.closed_on) == said
+
+
+def _said(decision: Decision) -> dict[str, Any]:
+    return decision.model_dump(include=SAID)
 
 
 def record_outcome(case: Case, outcome: OutcomeIn) -> None:
     """Store an outcome and close the session; the same one again changes nothing."""
     session, tx = case.session, case.work.tx
     known = latest_outcome(tx, session.id)
-    said = (outcome.outcome, outcome.amount, outcome.closed_on)
-    if known and (known.outcome, known.amount, known.closed_on) == said:
+    if known and _same_outcome(known, outcome):
         return
     tx.db.add(
         Outcome(

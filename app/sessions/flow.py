@@ -13,10 +13,10 @@ from app.prospects import records
 from app.prospects.tables import Prospect
 from app.prospects.wire import Link, ProspectChange
 from app.question_sets.choice import Choice
-from app.sessions.answering import record_answers
+from app.sessions.answering import record_answers, what_is_new
 from app.sessions.carrying import carry_over, move
 from app.sessions.case import Case, Work, begin, load, refresh_attributes, save, take_up
-from app.sessions.concluding import record_decision, record_outcome
+from app.sessions.concluding import is_concluded_so, record_decision, record_outcome
 from app.sessions.requests import (
     AnswersPatch,
     DecisionIn,
@@ -48,7 +48,9 @@ def qualify(work: Work, request: QualifyRequest) -> Qualified:
     prospect, created, changed = records.upsert(work.tx, request.link, ProspectChange.model_validate(change))
     choice = _choose_to_qualify(work, prospect, request)
     case = _case_to_qualify(work, prospect, request, choice)
-    opened = case.opening
+    opened, repeats = case.opening, _repeats(case, request)
+    if created:
+        records.is_about(work.tx, prospect, case.plan.question_set.subject)
     if changed and not created:
         rescore_open_sessions(work, prospect, but=case.session.id)
     if case.session.status == "open":
@@ -57,9 +59,9 @@ def qualify(work: Work, request: QualifyRequest) -> Qualified:
             carry_over(case)
         record_answers(case, request, None)
     save(case, "answered")
-    if request.decision:
+    if request.decision and not repeats:
         record_decision(case, request.decision, case.session.revision)
-    if request.outcome:
+    if request.outcome and not repeats:
         record_outcome(case, request.outcome)
     return Qualified(**body(case), **chosen(choice), prospect_created=created, session_opened=opened)
 
@@ -175,18 +177,29 @@ def _choose_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) 
 
 
 def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest, choice: Choice) -> Case:
-    """The open session; the last closed one if only a conclusion was sent; else a new one."""
+    """The open session; the last closed one if nothing begins anew; else a new one."""
     key, version = work.plans.parts(choice.name)
     session = _newest(work, prospect, request.deal, key, "open")
     if session and version not in (None, session.version):
         detail = f"Session {session.id} is open on {key}@{session.version}."
         raise Problem(SESSION_IS_OPEN, detail)
-    if session is None and request.only_concludes:
-        session = _newest(work, prospect, request.deal, key, "closed")
-    if session is None:
-        plan = work.plans.find_to_open(work.tx, choice.name)
-        return begin(work, plan, prospect, request.deal)
-    return take_up(work, session)
+    if session:
+        return take_up(work, session)
+    if closed := _newest(work, prospect, request.deal, key, "closed"):
+        case = take_up(work, closed)
+        if not request.begins_anew or _repeats(case, request):
+            return case
+    return begin(work, work.plans.find_to_open(work.tx, choice.name), prospect, request.deal)
+
+
+def _repeats(case: Case, request: QualifyRequest) -> bool:
+    """Whether a request that concludes was carried out before: a caller who got no answer sends it again."""
+    return (
+        case.session.status == "closed"
+        and is_concluded_so(case, request.decision, request.outcome)
+        and request.details().keys() <= case.plan.questions.keys()
+        and not what_is_new(case, request)
+    )
 
 
 def _newest(work: Work, prospect: Prospect, deal: str | None, key: str, status: str) -> Session | None:

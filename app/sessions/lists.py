@@ -1,6 +1,6 @@
 """Lists of sessions, and the small fit that other tools embed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,7 +9,6 @@ from sqlmodel import and_, col, false, func, or_, select
 
 from app.db import Transaction
 from app.problems import missing
-from app.question_sets.plans import read_name
 from app.scoring import Indication, SoFar
 from app.sessions.ageing import require_all_fresh, require_fresh
 from app.sessions.tables import Session, SessionRevision
@@ -17,6 +16,8 @@ from app.sessions.views import SessionLine, line
 from app.wire import Deal, In, SetName
 
 Sort = Literal["newest", "ranked"]
+# A set's key, and the number of one of its versions or None for any.
+SetWanted = tuple[str, int | None]
 
 # Nulls sort last without a dialect's help: a lowest is never below 0.
 RANKED_BY = (col(Session.rank), -func.coalesce(Session.lowest, -1.0), col(Session.id))
@@ -47,7 +48,12 @@ class SessionFilter(In):
 
 
 def list_sessions(
-    tx: Transaction, wanted: SessionFilter, *, after: tuple[Any, ...] | None, limit: int
+    tx: Transaction,
+    wanted: SessionFilter,
+    question_set: SetWanted | None,
+    *,
+    after: tuple[Any, ...] | None,
+    limit: int,
 ) -> Sequence[Session]:
     """At most `limit` sessions from the one after the position `after` on; raises `ScoresHaveAged`."""
     require_all_fresh(tx)
@@ -57,11 +63,8 @@ def list_sessions(
         value = getattr(wanted, name)
         if value is not None:
             statement = statement.where(getattr(Session, name) == value)
-    if wanted.question_set is not None:
-        key, version = read_name(wanted.question_set, "query")
-        statement = statement.where(Session.question_set == key)
-        if version is not None:
-            statement = statement.where(Session.version == version)
+    if question_set is not None:
+        statement = statement.where(*_on(question_set))
     if after is not None:
         beyond = _beyond(after) if wanted.sort == "ranked" else col(Session.id) < after[0]
         statement = statement.where(beyond)
@@ -73,6 +76,13 @@ def position(session: Session, sort: Sort) -> tuple[Any, ...]:
     if sort == "newest":
         return (str(session.id),)
     return session.rank, 1.0 if session.lowest is None else -session.lowest, str(session.id)
+
+
+def _on(question_set: SetWanted) -> Iterator[Any]:
+    key, version = question_set
+    yield Session.question_set == key
+    if version is not None:
+        yield Session.version == version
 
 
 def _beyond(after: tuple[Any, ...]) -> Any:
@@ -93,9 +103,9 @@ class FitOut(SessionLine):
 
 
 def fits_of(
-    tx: Transaction, prospect_ids: Sequence[UUID], question_set: str, deal: str | None = None
+    tx: Transaction, prospect_ids: Sequence[UUID], question_set: SetWanted, deal: str | None = None
 ) -> dict[UUID, FitOut]:
-    """The fit of every prospect that has a session for the set (any of its versions).
+    """The fit of every prospect that has a session for the set.
 
     Raises `ScoresHaveAged`.
     """
@@ -108,7 +118,7 @@ def fits_of(
                 col(SessionRevision.revision) == col(Session.revision),
             ),
         )
-        .where(col(Session.prospect_id).in_(prospect_ids), Session.question_set == question_set)
+        .where(col(Session.prospect_id).in_(prospect_ids), *_on(question_set))
         .order_by(col(Session.status), col(Session.id))
     )
     if deal is not None:
@@ -119,7 +129,7 @@ def fits_of(
     return {prospect_id: _fit(*found) for prospect_id, found in shown.items()}
 
 
-def fit_of(tx: Transaction, prospect_id: UUID, question_set: str, deal: str | None) -> FitOut:
+def fit_of(tx: Transaction, prospect_id: UUID, question_set: SetWanted, deal: str | None) -> FitOut:
     """The fit of one prospect; raises NOT_FOUND if it has no session for the set."""
     fits = fits_of(tx, [prospect_id], question_set, deal)
     if prospect_id not in fits:

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from app.prospects.wire import Link
-from app.scoring import Answer, Rating, State, ratings_sent
+from app.scoring import Answer, Rating, Sent, State, ratings_sent
 from app.wire import (
     Actor,
     AttributesIn,
@@ -81,11 +81,11 @@ class AnswersIn(In):
     ] = {}
     answers: Annotated[list[AnswerIn], Field(max_length=MOST_ANSWERS)] = []
 
-    def sent(self) -> Iterator[tuple[str, str, Answer]]:
-        """Every answer with its JSON pointer and question, as `read_answers` takes them."""
+    def sent(self) -> Iterator[Sent]:
+        """Every answer as `read_answers` takes it."""
         yield from ratings_sent(self.ratings)
         for index, answer in enumerate(self.answers):
-            yield f"/answers/{index}", answer.question, answer.as_answer()
+            yield Sent(f"/answers/{index}", answer.question, answer.as_answer(), item=True)
 
     def details(self) -> dict[str, AnswerIn]:
         """The answers with all they say, by question."""
@@ -185,3 +185,8 @@ class QualifyRequest(AnswersIn):
     def only_concludes(self) -> bool:
         """Whether it brings a decision or an outcome, and no answers."""
         return not (self.ratings or self.answers) and bool(self.decision or self.outcome)
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it brings something that a new session could begin with."""
+        return bool(self.ratings or self.answers or self.carry_over)

@@ -34,6 +34,13 @@ class Session(SQLModel, table=True):
         CheckConstraint("status IN ('open', 'closed')", name="ck_session_status"),
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_session_closed_at"),
         CheckConstraint("revision >= 1", name="ck_session_revision"),
+        CheckConstraint("rank BETWEEN 0 AND 5", name="ck_session_rank"),
+        CheckConstraint(
+            "indication IN ('fit', 'undetermined', 'mixed', 'no_fit', 'unscorable')",
+            name="ck_session_indication",
+        ),
+        CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_session_decision"),
+        CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_session_outcome"),
         Index("ix_session_prospect_id", "prospect_id", "question_set"),
         Index("ix_session_ranked", "rank", "lowest"),
         Index("ix_session_question_set", "question_set", "id"),

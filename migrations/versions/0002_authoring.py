@@ -12,6 +12,14 @@ RATING_OR_STATE = (
     "state IN ('rated', 'not_applicable', 'unknown', 'open') AND (state = 'rated') = (rating IS NOT NULL)"
 )
 
+PROSPECT_CHECKS = {"ck_prospect_subject": "subject IN ('prospect', 'own_company', 'person')"}
+SESSION_CHECKS = {
+    "ck_session_rank": "rank BETWEEN 0 AND 5",
+    "ck_session_indication": "indication IN ('fit', 'undetermined', 'mixed', 'no_fit', 'unscorable')",
+    "ck_session_decision": "decision IN ('pursue', 'nurture', 'disqualify')",
+    "ck_session_outcome": "outcome IN ('won', 'lost', 'no_decision')",
+}
+
 
 def _drafts() -> None:
     op.create_table(
@@ -26,8 +34,28 @@ def _drafts() -> None:
     )
 
 
+def _add_column(table: str, column: str, checks: dict[str, str]) -> None:
+    """SQLite takes a CHECK only together with a new column, but then one of any columns."""
+    told = " ".join(f"CONSTRAINT {name} CHECK ({check})" for name, check in checks.items())
+    op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {told}")
+
+
+def _prospects() -> None:
+    _add_column("prospect", "subject VARCHAR DEFAULT 'prospect' NOT NULL", PROSPECT_CHECKS)
+
+
+def _keep_versions() -> None:
+    """What sessions were scored with is never deleted, and neither are the numbers that were used."""
+    if op.get_bind().dialect.name == "sqlite":
+        refuse = "BEGIN SELECT RAISE(ABORT, 'a published version is kept'); END"
+    else:
+        refuse = "FOR EACH ROW EXECUTE FUNCTION question_set_version_immutable()"
+    op.execute(f"CREATE TRIGGER question_set_version_kept BEFORE DELETE ON question_set_version {refuse}")
+
+
 def _sessions() -> None:
-    op.add_column("session", sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True))
+    time = "DATETIME" if op.get_bind().dialect.name == "sqlite" else "TIMESTAMP WITH TIME ZONE"
+    _add_column("session", f"valid_until {time}", SESSION_CHECKS)
     op.create_index("ix_session_question_set", "session", ["question_set", "id"], unique=False)
     op.create_index(
         "ix_session_valid_until",
@@ -87,5 +115,7 @@ def _answers() -> None:
 
 def upgrade() -> None:
     _drafts()
+    _prospects()
+    _keep_versions()
     _sessions()
     _answers()

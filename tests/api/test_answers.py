@@ -139,7 +139,7 @@ def test_what_is_wrong_is_told_answer_by_answer_and_nothing_is_written(client, o
     ]
     refused = patch(client, opened, ratings={"need": 5}, answers=wrong)
     assert refusal(refused) == (422, "invalid-request")
-    assert pointers(refused) == ["/answers/0", "/answers/1", "/answers/2"]
+    assert pointers(refused) == ["/answers/0/rating", "/answers/1/rating", "/answers/2/question"]
     assert ratings_of(session(client, opened)) == {"budget": 3}
     assert len(history(client, opened)["revisions"]) == 1
 

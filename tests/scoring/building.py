@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from app.scoring import Answer, Plan, ratings_sent, read_answers, read_question_set, score
+from app.scoring import Answer, Plan, Sent, ratings_sent, read_answers, read_question_set, score
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SIDES = [{"key": "match", "title": "Match"}, {"key": "benefit", "title": "Benefit"}]
@@ -34,6 +34,6 @@ def whole(steps, more):
 def scored(definition, ratings=None, other=None, attributes=None, as_of=NOW, **pursued):
     """The score of ratings and of `other` answers, read as the kernel's callers read them."""
     question_set = read_question_set(definition)
-    sent = ratings_sent(ratings or {}) + [(f"/answers/{key}", key, one) for key, one in (other or {}).items()]
+    sent = ratings_sent(ratings or {}) + [Sent(f"/answers/{k}", k, one) for k, one in (other or {}).items()]
     answers = read_answers(question_set, sent)
     return score(Plan(question_set, "small-set@1"), answers, attributes or {}, as_of=as_of, **pursued)

@@ -3,7 +3,16 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from app.scoring import Answer, Flawed, Rating, ratings_sent, read_answers, read_attributes, read_question_set
+from app.scoring import (
+    Answer,
+    Flawed,
+    Rating,
+    Sent,
+    ratings_sent,
+    read_answers,
+    read_attributes,
+    read_question_set,
+)
 from tests.scoring.building import NOT_APPLICABLE, UNKNOWN, question, step, weighted
 
 SET = read_question_set(
@@ -18,17 +27,18 @@ SET = read_question_set(
 
 def flaws_of_answers(*sent):
     with pytest.raises(Flawed) as refused:
-        read_answers(SET, sent)
+        read_answers(SET, [Sent(*one) for one in sent])
     return [(flaw.pointer, flaw.kind) for flaw in refused.value.flaws]
 
 
 def test_answers_are_read_by_question_those_of_gated_steps_too():
     sent = [("/a", "need", Answer("rated", 0)), ("/b", "price", UNKNOWN), ("/c", "trust", NOT_APPLICABLE)]
-    assert read_answers(SET, sent) == {"need": Answer("rated", 0), "price": UNKNOWN, "trust": NOT_APPLICABLE}
+    read = read_answers(SET, [Sent(*one) for one in sent])
+    assert read == {"need": Answer("rated", 0), "price": UNKNOWN, "trust": NOT_APPLICABLE}
 
 
 def test_a_map_of_ratings_is_sent_with_a_pointer_to_each():
-    assert ratings_sent({"need": 3}) == [("/ratings/need", "need", Answer("rated", 3))]
+    assert ratings_sent({"need": 3}) == [Sent("/ratings/need", "need", Answer("rated", 3))]
     assert ratings_sent({"a/b~c": 3}, at="/line")[0][0] == "/line/a~1b~0c"
 
 
@@ -61,7 +71,9 @@ def test_a_question_answered_twice_is_a_flaw_even_when_both_say_the_same():
     ids=str,
 )
 def test_a_rating_off_the_scale_missing_or_beside_another_state_is_a_flaw(answer):
-    assert flaws_of_answers(("/answers/0", "need", answer)) == [("/answers/0", "off_scale")]
+    kind = "off_scale" if answer.state == "rated" else "contradiction"
+    assert flaws_of_answers(("/answers/0", "need", answer, True)) == [("/answers/0/rating", kind)]
+    assert flaws_of_answers(("/ratings/need", "need", answer)) == [("/ratings/need", kind)]
 
 
 def test_all_flaws_of_answers_are_told_at_once():
