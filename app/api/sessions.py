@@ -46,7 +46,8 @@ async def qualify(request: QualifyRequest, service: ServiceHere, caller: CallerH
     session, records the answers and, if sent, a decision and an outcome, and returns the score
     with the next questions. A bare question set key continues an open session on its own version.
     Without a `question_set` the one is taken whose `for` the prospect's attributes meet, of several
-    the one with the highest priority, and `chosen_by` and `chosen_because` say so.
+    the one with the highest priority; where none is meant, the deal's one open session goes on, or else
+    the default begins. `chosen_by` and `chosen_because` say so.
     A closed session stays closed: answers begin a new one. With no answers, a decision or outcome goes
     to the last session if none is open. The same conclusion with the same answers again changes nothing.
     """

@@ -9,7 +9,13 @@ from cachetools import TTLCache
 from app.db import Database, Transaction
 from app.problems import Problem, Where, invalid_field
 from app.question_sets.choice import Choice, choose
-from app.question_sets.store import find_version, is_known, newest_versions, split_name
+from app.question_sets.store import (
+    find_version,
+    is_known,
+    newest_versions,
+    published_number,
+    split_name,
+)
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Plan, QuestionSet
 
@@ -49,21 +55,25 @@ class Plans:
         return self._ready(stored)
 
     def find_to_open(self, tx: Transaction, name: str) -> Plan:
-        """The plan for a new session; raises INVALID_REQUEST if there is none or it is retired."""
+        """The plan for a new session, the newest there is this moment for a bare key.
+
+        Raises INVALID_REQUEST if there is none or it is retired.
+        """
         key, version = self.parts(name)
-        if version is not None:
-            stored = find_version(tx, key, version)
-            if stored and stored.status == "retired":
+        number = published_number(tx, key, version)
+        if number is None:
+            if version is not None and is_known(tx, key, version):
                 detail = "that version is retired: name a newer one, or none"
                 raise invalid_field("/question_set", "retired", detail)
-        return self.find(tx, name)
+            raise unknown_question_set()
+        return self._of(tx, key, number)
 
     def choose(self, tx: Transaction, attributes: Mapping[str, Any]) -> Choice:
         """The set that is meant for a prospect with these attributes, or the default one."""
         with self._lock:
             candidates = self._with_for.get("")
         if candidates is None:
-            newest = (self._plans.get(name) or self._ready_of(tx, *name) for name in newest_versions(tx))
+            newest = [self._of(tx, key, version) for key, version in newest_versions(tx)]
             candidates = [plan for plan in newest if plan.question_set.for_]
             with self._lock:
                 self._with_for[""] = candidates
@@ -89,7 +99,9 @@ class Plans:
             raise unknown_question_set(where)
         return key, version
 
-    def _ready_of(self, tx: Transaction, key: str, version: int) -> Plan:
+    def _of(self, tx: Transaction, key: str, version: int) -> Plan:
+        if plan := self._plans.get((key, version)):
+            return plan
         stored = find_version(tx, key, version)
         assert stored is not None, "a version is never deleted"
         return self._ready(stored)

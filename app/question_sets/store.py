@@ -28,6 +28,15 @@ def find_version(tx: Transaction, key: str, version: int | None = None) -> Quest
     ).one_or_none()
 
 
+def published_number(tx: Transaction, key: str, version: int | None = None) -> int | None:
+    """That number, or the newest one, if it is published and not retired; else None."""
+    statement = NEWEST.where(QuestionSetVersion.key == key)
+    if version is not None:
+        statement = statement.where(QuestionSetVersion.version == version)
+    found = tx.db.exec(statement).first()
+    return found[1] if found else None
+
+
 def is_known(tx: Transaction, key: str, version: int | None = None) -> bool:
     """Whether that version was ever published; without a number, whether any was."""
     wanted = select(QuestionSetVersion.version).where(QuestionSetVersion.key == key)

@@ -167,13 +167,18 @@ def _choose(work: Work, prospect: Prospect, named: str | None) -> Choice:
 
 
 def _choose_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) -> Choice:
-    """The same, but a conclusion alone goes to the one session that is open for the deal."""
-    if request.question_set is None and request.only_concludes:
+    """The same, but the one session that is open for the deal goes on before a default begins.
+
+    A conclusion alone goes to it in any case.
+    """
+    named = request.question_set
+    choice = None if named is None and request.only_concludes else _choose(work, prospect, named)
+    if choice is None or choice.by == "default":
         deal = request.deal or ""
         sessions = [session for session in _open_sessions(work, prospect) if session.deal == deal]
         if len(sessions) == 1:
             return Choice(sessions[0].question_set, "session", "it is the one that is open")
-    return _choose(work, prospect, request.question_set)
+    return choice or _choose(work, prospect, named)
 
 
 def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest, choice: Choice) -> Case:

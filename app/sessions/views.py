@@ -94,8 +94,8 @@ class Opened(SessionOut):
     chosen_by: Annotated[
         ChosenBy,
         Field(
-            description="request: it was named; for: the set is meant for such a prospect; default: none is; "
-            "session: the one open session was to be concluded"
+            description="request: it was named; for: the set is meant for such a prospect; session: none is, "
+            "and one is open; default: neither"
         ),
     ]
     chosen_because: Annotated[str, Field(examples=["industry equals logistics; priority 10"])]

@@ -1,0 +1,140 @@
+"""A new session may start from the answers of the prospect's last one."""
+
+import pytest
+
+from tests.api.calls import (
+    SMALL,
+    answer,
+    conclude,
+    history,
+    new_prospect,
+    ok,
+    open_session,
+    patch,
+    qualify,
+    ratings_of,
+)
+from tests.api.conftest import published
+from tests.scoring.building import question, step
+
+
+def answers(told):
+    return {line["question"]: line for line in told["answers"]}
+
+
+@pytest.fixture
+def first(client, link, small):
+    """A closed session with a rating, one with a text, and every other state."""
+    told = qualify(client, link, question_set=small, ratings={"budget": 4}, actor="ana@example.com")
+    said = [
+        {"question": "need", "rating": 5, "text": "Urgent.", "evidence": "fact"},
+        {"question": "timeline", "state": "not_applicable", "text": "No date in this trade."},
+        {"question": "goal", "state": "unknown"},
+        {"question": "trust", "rating": 3},
+    ]
+    ok(patch(client, told["session_id"], answers=said))
+    ok(patch(client, told["session_id"], answers=[{"question": "trust", "state": "open"}]))
+    return ok(conclude(client, told["session_id"], "lost"))
+
+
+def test_answers_come_along_with_their_age_text_and_who_gave_them(client, link, small, first):
+    told = qualify(client, link, question_set=small, carry_over=True)
+    assert (told["session_opened"], told["revision"]) == (True, 1)
+    before, after = answers(first), answers(told)
+    assert set(after) == {"budget", "need", "timeline", "goal"}
+    for key, line in after.items():
+        assert line == before[key] | {"carried_from": first["session_id"], "revision": 1}
+    assert told["score"]["coverage"] == first["score"]["coverage"]
+
+
+@pytest.mark.usefixtures("first")
+def test_nothing_comes_along_unasked(client, link, small):
+    told = qualify(client, link, question_set=small, ratings={"need": 1})
+    assert ratings_of(told) == {"need": 1}
+
+
+def test_what_is_sent_goes_before_what_is_carried_over(client, link, small, first):
+    told = qualify(client, link, question_set=small, carry_over=True, ratings={"budget": 1})
+    assert (answers(told)["budget"]["rating"], answers(told)["budget"]["carried_from"]) == (1, None)
+    assert answers(told)["need"]["carried_from"] == first["session_id"]
+
+
+@pytest.mark.usefixtures("first")
+def test_the_same_rating_again_makes_it_this_sessions_own(client, link, small):
+    told = qualify(client, link, question_set=small, carry_over=True)
+    own = answer(client, told["session_id"], budget=4)
+    assert own["revision"] == 2
+    assert (answers(own)["budget"]["carried_from"], answers(own)["budget"]["revision"]) == (None, 2)
+    assert answer(client, told["session_id"], budget=4)["revision"] == 2
+
+
+def test_the_history_says_where_the_answers_come_from(client, link, small, first):
+    told = qualify(client, link, question_set=small, carry_over=True)
+    (opened,) = history(client, told["session_id"])["revisions"]
+    assert opened["changed"]["carried_from"] == first["session_id"]
+    assert opened["changed"]["answers"]["need"] == {
+        "state": "rated", "rating": 5, "answered_at": answers(first)["need"]["answered_at"],
+    }  # fmt: skip
+    assert opened["score"] == told["score"]
+
+
+def test_the_first_session_of_a_prospect_carries_nothing_over(client, link, small):
+    told = qualify(client, link, question_set=small, carry_over=True, ratings={"need": 2})
+    assert ratings_of(told) == {"need": 2}
+
+
+@pytest.mark.usefixtures("first")
+def test_an_open_session_goes_on_as_it_is(client, link, small):
+    opened = qualify(client, link, question_set=small, ratings={"goal": 2})
+    told = qualify(client, link, question_set=small, carry_over=True)
+    assert (told["session_id"], ratings_of(told)) == (opened["session_id"], {"goal": 2})
+
+
+def test_the_last_session_is_the_one_opened_last_of_any_deal(client, small):
+    prospect = new_prospect(client)["id"]
+    for deal, rating in (("one", 1), ("two", 2)):
+        open_session(client, prospect, question_set=small, deal=deal, ratings={"need": rating})
+    told = open_session(client, prospect, question_set=small, deal="three", carry_over=True)
+    assert ratings_of(told) == {"need": 2}
+
+
+def test_a_variant_starts_from_the_answers_on_what_it_extends(client, small):
+    """Only questions that mean the same come along: those that both have."""
+    draft = {
+        "extends": f"{small}@1",
+        "omit": ["goal"],
+        "add": [{"question": question("reach", "match"), "after": "budget"}],
+    }
+    key = f"variant-of-{small}"
+    ok(client.put(f"/v1/question-sets/{key}/draft", json=draft))
+    ok(client.post(f"/v1/question-sets/{key}/draft/publish", headers={"If-Match": '"1"'}), 201)
+    prospect = new_prospect(client)["id"]
+    open_session(client, prospect, question_set=small, ratings={"need": 2, "goal": 3, "budget": 4})
+    told = open_session(client, prospect, question_set=key, carry_over=True)
+    assert ratings_of(told) == {"need": 2, "budget": 4}
+
+
+def test_a_set_of_another_family_carries_nothing_over(client, publish, small):
+    other = published(publish, SMALL)
+    prospect = new_prospect(client)["id"]
+    open_session(client, prospect, question_set=small, ratings={"need": 2})
+    assert open_session(client, prospect, question_set=other, carry_over=True)["answers"] == []
+
+
+def test_questions_that_a_newer_version_has_not_stay_behind(client, publish, small):
+    prospect = new_prospect(client)["id"]
+    open_session(client, prospect, question_set=small, ratings={"need": 2, "goal": 3})
+    less = SMALL | {
+        "key": small,
+        "steps": [step("only", question("need", "benefit"), question("budget", "match"))],
+    }
+    assert publish(less) == 2
+    told = open_session(client, prospect, question_set=f"{small}@2", deal="new", carry_over=True)
+    assert ratings_of(told) == {"need": 2}
+
+
+@pytest.mark.usefixtures("first")
+def test_erasing_the_first_sessions_prospect_erases_all_of_it(client, link, small):
+    told = qualify(client, link, question_set=small, carry_over=True)
+    assert client.delete(f"/v1/prospects/{told['prospect_id']}").status_code == 204
+    assert client.get(f"/v1/sessions/{told['session_id']}").status_code == 404
