@@ -1,6 +1,7 @@
 """One random session on one random set, put together from sketches of its questions."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property
 
 from app.scoring import Answer, Plan, QuestionSet, read_question_set, score
@@ -10,7 +11,12 @@ from tests.scoring.standing import standings
 
 ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}
 GATED = "rapport"
-SILENT = {"absent": None, "unknown": Answer("unknown"), "not_applicable": Answer("not_applicable")}
+SILENT = {
+    "absent": None,
+    "unknown": Answer("unknown"),
+    "open": Answer("open"),
+    "not_applicable": Answer("not_applicable"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,11 @@ class Case:
 
     @cached_property
     def standings(self):
-        return standings(self.question_set, self.answers, self.attributes)
+        return standings(self.question_set, self.answers, self.attributes, NOW)
+
+    @property
+    def stale(self):
+        return {one.question.key for one in self.standings if one.stale}
 
     @property
     def open(self):
@@ -59,6 +69,7 @@ class Sketch:
     rule: tuple
     step: str
     answer: tuple
+    days: tuple
 
     def question(self, low, high, dimensions):
         if_missed, level = self.must_reach
@@ -70,6 +81,7 @@ class Sketch:
             "if_missed": if_missed or "no_fit",
             "ask_when": self.ask_when,
             "rate_from": self.rate_from(low, high),
+            "stale_after_days": self.days[0],
         }
 
     def rate_from(self, low, high):
@@ -85,10 +97,12 @@ class Sketch:
     def given(self, low, high, mood):
         index, level = self.answer
         state = mood[index % len(mood)]
+        old = self.days[1]
+        answered_at = None if old is None else NOW - timedelta(days=old)
         if state in SILENT:
-            return SILENT[state]
+            return SILENT[state] and replace(SILENT[state], answered_at=answered_at)
         rating = {"best": high, "high": high - level % 2, "low": low + level % 2}
-        return Answer("rated", rating.get(state, low + level % (high - low + 1)))
+        return Answer("rated", rating.get(state, low + level % (high - low + 1)), answered_at)
 
 
 def assembled(*, sketches, scale, shape, thresholds, grades, order, mood, attributes):

@@ -131,4 +131,5 @@ class Reference:
 
 
 def not_counted(question_set, answers, attributes):
-    return [key for key in inapplicable(question_set, attributes) if key in answers]
+    said = {key for key, answer in answers.items() if answer.state != "open"}
+    return [key for key in inapplicable(question_set, attributes) if key in said]

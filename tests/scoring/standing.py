@@ -1,6 +1,7 @@
 """How every question of a set stands, by the design alone: rated, open or not applicable."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,6 +15,9 @@ class Standing:
     rating: int | None = None
     rated_by: str | None = None
     ask_again: bool = False
+    stale: bool = False
+    unknown: bool = False
+    valid_until: datetime | None = None
 
     @property
     def strength(self):
@@ -32,9 +36,9 @@ class Standing:
         return self.question.if_missed == "no_fit"
 
 
-def standings(question_set, answers, attributes):
+def standings(question_set, answers, attributes, as_of):
     return [
-        standing(question_set.scale, step, question, answers.get(question.key), attributes)
+        standing(question_set.scale, step, question, answers.get(question.key), attributes, as_of)
         for step in question_set.steps
         for question in step.questions
         if applies(question, attributes)
@@ -46,15 +50,25 @@ def inapplicable(question_set, attributes):
     return [question.key for question in questions if not applies(question, attributes)]
 
 
-def standing(scale, step, question, answer, attributes):
-    if answer is not None and answer.state == "rated":
-        return Standing(scale, step, question, "rated", answer.rating, "person")
-    if answer is not None and answer.state == "not_applicable":
-        return Standing(scale, step, question, "not_applicable")
+def standing(scale, step, question, answer, attributes, as_of):
+    says = answer.state if answer is not None else "open"
+    last = expiry(question, answer, as_of) if says in ("rated", "not_applicable") else None
+    stale = last is not None and as_of >= last
+    if says == "rated" and not stale:
+        return Standing(scale, step, question, "rated", answer.rating, "person", valid_until=last)
+    if says == "not_applicable" and not stale:
+        return Standing(scale, step, question, "not_applicable", valid_until=last)
     by_rule = rule_rating(question.rate_from, attributes)
     if by_rule is not None:
-        return Standing(scale, step, question, "rated", by_rule, "rule")
-    return Standing(scale, step, question, "open", ask_again=answer is not None)
+        return Standing(scale, step, question, "rated", by_rule, "rule", stale=stale)
+    unknown = says == "unknown"
+    return Standing(scale, step, question, "open", ask_again=unknown or stale, stale=stale, unknown=unknown)
+
+
+def expiry(question, answer, as_of):
+    """When an answer is too old; one without a time was given this moment."""
+    days = question.stale_after_days
+    return None if days is None else (answer.answered_at or as_of) + timedelta(days=days)
 
 
 OPERATORS = {

@@ -22,6 +22,8 @@ GRADES = [[], [0], [50, 0], [80, 60, 40, 0], [100, 50, 1, 0]]
 STEPS = ["first", "second", "third", GATED]
 RULES = [None] * 5 + ["bands", "values", "otherwise"]
 MUST_REACH = [None, None, None, "no_fit", "mixed"]
+STALE_AFTER = [None] * 5 + [1, 30]
+DAYS_AGO = [None, 0, 0.99999, 1, 29, 30, 400]
 VALUES = {
     "employees": [9.5, 10, 49, 50, 1000],
     "industry": ["retail", "saas", "ore"],
@@ -43,7 +45,7 @@ MOODS = [
     ["high", "any", "absent"],
     ["high", "high", "low", "any", "unknown", "absent"],
     ["any"],
-    ["any", "any", "absent"],
+    ["any", "any", "open", "absent"],
     ["low", "low", "any", "absent"],
     ["high", "any", "not_applicable", "unknown", "absent"],
     ["any", "not_applicable", "not_applicable", "absent"],
@@ -64,6 +66,7 @@ SKETCH = st.builds(
     rule=st.tuples(st.sampled_from(RULES), LEVEL, LEVEL),
     step=st.sampled_from(STEPS),
     answer=st.tuples(st.integers(0, 19), LEVEL),
+    days=st.tuples(st.sampled_from(STALE_AFTER), st.sampled_from(DAYS_AGO)),
 )
 
 

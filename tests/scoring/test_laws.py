@@ -1,9 +1,12 @@
 """Laws that a score keeps whatever the set: of order, of growth, of who may say what."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.scoring import Answer, Plan, read_question_set, score
+from app.scoring import Answer, Plan, indicated, read_question_set, score
 from tests.scoring.building import NOW
 from tests.scoring.strategies import cases, effort
 
@@ -77,7 +80,52 @@ def test_unknown_is_scored_exactly_as_absent(case, pursued):
     apart = {"next_questions", "not_counted"}
     assert with_unknown.model_dump(exclude=apart) == absent.model_dump(exclude=apart)
     assert asked(with_unknown) == asked(absent)
-    assert not any(question.ask_again for question in absent.next_questions)
+    assert {q.question for q in absent.next_questions if q.ask_again} <= case.stale
+
+
+@effort(120)
+@given(cases(), st.booleans())
+def test_stale_and_taken_back_are_scored_exactly_as_absent(case, pursued):
+    gone = case.stale | {key for key, answer in case.answers.items() if answer.state == "open"}
+    left = {key: answer for key, answer in case.answers.items() if key not in gone}
+    now, absent = case.score(pursued=pursued), case.answering(left).score(pursued=pursued)
+    apart = {"next_questions", "not_counted", "stale"}
+    assert now.model_dump(exclude=apart) == absent.model_dump(exclude=apart)
+    assert asked(now) == asked(absent)
+    assert absent.stale == []
+
+
+@effort(120)
+@given(cases())
+def test_what_has_gone_stale_and_when_the_next_answer_will(case):
+    result = case.score()
+    ends = [one.valid_until for one in case.standings if one.valid_until is not None]
+    assert set(result.stale) == case.stale
+    assert result.valid_until == min(ends, default=None)
+    assert result.as_of == NOW
+
+
+@effort(80)
+@given(cases(), st.booleans())
+def test_until_then_the_score_stays_as_it_is(case, pursued):
+    """Time alone changes nothing before `valid_until`."""
+    result = case.score(pursued=pursued)
+    if result.valid_until is None:
+        later = NOW + timedelta(days=4000)
+    else:
+        later = result.valid_until - timedelta(microseconds=1)
+    given_now = {key: replace(one, answered_at=one.answered_at or NOW) for key, one in case.answers.items()}
+    plan = Plan(case.question_set, "small-set@1")
+    again = score(plan, given_now, case.attributes, as_of=later, pursued=pursued)
+    apart = {"as_of"}
+    assert again.model_dump(exclude=apart) == result.model_dump(exclude=apart)
+
+
+@effort(80)
+@given(cases())
+def test_the_indication_alone_is_the_one_of_the_whole_score(case):
+    plan = Plan(case.question_set, "small-set@1")
+    assert indicated(plan, plan.stand(case.answers, case.attributes, NOW)) == case.score().indication
 
 
 def asked(result):
@@ -87,11 +135,12 @@ def asked(result):
 @effort(120)
 @given(cases())
 def test_what_a_person_answers_goes_before_the_rule(case):
-    """A rule on an answered question may as well not be there, unless the answer is unknown."""
+    """A rule on an answered question may as well not be there, unless the answer says nothing."""
     definition = case.question_set.canonical()
     for step in definition["steps"]:
         for question in step["questions"]:
-            if case.answers.get(question["key"], Answer("unknown")).state != "unknown":
+            answer = case.answers.get(question["key"], Answer("unknown"))
+            if answer.state in ("rated", "not_applicable") and question["key"] not in case.stale:
                 question.pop("rate_from", None)
     assert case.on(read_question_set(definition)).score() == case.score()
 
@@ -104,7 +153,7 @@ def test_answers_of_gated_steps_never_change_the_score(case, data):
     ratings = st.builds(Answer, st.just("rated"), st.integers(scale.min, scale.max))
     changed = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(gated), ratings)))
     others = {key: answer for key, answer in case.answers.items() if key not in gated}
-    apart = {"steps", "not_counted"}
+    apart = {"steps", "not_counted", "stale", "valid_until"}
     assert case.score().model_dump(exclude=apart) == case.answering(others | changed).score().model_dump(
         exclude=apart
     )

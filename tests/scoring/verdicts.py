@@ -74,10 +74,10 @@ def next_questions(reference, pursued):
     """(question, closes, ask_again) of the questions that are worth asking now, in their order."""
     step = next_step(reference, pursued)
     asked = [one for one in reference.everything if one.state == "open" and one.step is step]
-    first = [one for one in asked if not one.ask_again and one.question.must_reach is not None]
-    then = [one for one in asked if not one.ask_again and one.question.must_reach is None]
-    again = [one for one in asked if one.ask_again and one.question.must_reach is not None]
-    last = [one for one in asked if one.ask_again and one.question.must_reach is None]
+    first = [one for one in asked if not one.unknown and one.question.must_reach is not None]
+    then = [one for one in asked if not one.unknown and one.question.must_reach is None]
+    again = [one for one in asked if one.unknown and one.question.must_reach is not None]
+    last = [one for one in asked if one.unknown and one.question.must_reach is None]
     return [
         (one.question.key, closes(reference, one), one.ask_again) for one in [*first, *then, *again, *last]
     ]
