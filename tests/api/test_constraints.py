@@ -1,5 +1,6 @@
 """What the database itself refuses, whoever writes to it."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -73,6 +74,11 @@ def test_a_second_open_session_for_a_prospect_deal_and_set_is_refused(rows, stor
         {"question_set": "no-such-set"},
         {"prospect_id": uuid4()},
         {"deal": None},
+        {"indication": "splendid"},
+        {"decision": "perhaps"},
+        {"outcome": "drawn"},
+        {"rank": 6},
+        {"rank": -1},
     ],
 )
 def test_a_session_that_makes_no_sense_is_refused(rows, stored, wrong):
@@ -108,6 +114,7 @@ def test_an_answer_without_a_rating_is_stored(rows, stored):
     (answer,) = rows.read("answer", session_id=stored["id"])
     rows.insert("answer", answer, question="need", state="unknown", rating=None)
     rows.insert("answer", answer, question="goal", state="not_applicable", rating=None)
+    rows.insert("answer", answer, question="timeline", state="open", rating=None)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +150,28 @@ def test_a_number_is_published_once(rows, small):
             rows.insert("question_set_version", version, version=number)
 
 
-def test_a_version_that_a_session_uses_cannot_be_deleted(rows, stored):
+def test_a_published_version_cannot_be_deleted_whether_a_session_uses_it_or_not(rows, stored, ruled):
+    for key in (stored["question_set"], ruled):
+        with pytest.raises(IntegrityError):
+            rows.delete("question_set_version", key=key)
+        assert len(rows.read("question_set_version", key=key)) == 1
+
+
+def test_a_record_is_about_a_known_subject(rows, stored):
     with pytest.raises(IntegrityError):
-        rows.delete("question_set_version", key=stored["question_set"])
+        rows.update("prospect", {"id": stored["prospect_id"]}, subject="a competitor")
+
+
+def test_a_draft_has_a_revision_from_1_on(rows, small):
+    draft = {"key": small, "document": {}, "saved_at": datetime.now(UTC), "saved_by": "test"}
+    with pytest.raises(IntegrityError):
+        rows.insert("question_set_draft", draft, revision=0)
+
+
+def test_where_an_answer_was_carried_over_from_is_a_session_that_is_there(rows, stored):
+    (answer,) = rows.read("answer", session_id=stored["id"])
+    with pytest.raises(IntegrityError):
+        rows.insert("answer", answer, question="need", carried_from=uuid4())
 
 
 @pytest.mark.parametrize(

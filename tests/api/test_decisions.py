@@ -115,6 +115,14 @@ def test_a_correction_is_appended_and_the_last_one_counts(client, opened):
     assert [(o["amount"], o["revision"]) for o in outcomes] == [(900, 1), (950, 2), (900, 3)]
 
 
+def test_the_same_decision_on_the_revision_it_was_made_on_is_no_second_one(client, opened):
+    first = ok(decide(client, opened, "pursue", revision=1, reason="Both sides hold."))
+    again = ok(decide(client, opened, "pursue", revision=1, reason="Both sides hold."))
+    assert again == first
+    assert len(history(client, opened)["decisions"]) == 1
+    assert refusal(decide(client, opened, "nurture", revision=1)) == (412, "stale-revision")
+
+
 def test_the_score_is_the_same_before_and_after_an_outcome(client, opened):
     before = session(client, opened)["score"]
     after = ok(conclude(client, opened, "lost"))["score"]

@@ -5,12 +5,14 @@ from uuid import uuid4
 import pytest
 
 from tests.api.calls import (
+    SMALL,
     answer,
     conclude,
     decide,
     new_prospect,
     ok,
     open_session,
+    pointers,
     qualify,
     refusal,
     session,
@@ -155,3 +157,30 @@ def test_a_prospect_is_named_in_one_way(client, half):
     refused = fits(client, {"prospect_id": str(uuid4())}, half)
     assert refusal(refused) == (422, "invalid-request")
     assert refused.json()["errors"][0]["pointer"] == "/prospects/1"
+
+
+@pytest.mark.parametrize("name", ["nobodys-set", "bant@77", "not a name"])
+def test_a_set_that_was_never_published_is_told_and_no_prospect_without_a_session(client, link, name):
+    told = qualify(client, link, question_set="bant")
+    for refused in (
+        fit_of(client, told["prospect_id"], question_set=name),
+        fit_by_link(client, link, question_set=name),
+        client.post("/v1/fits", json={"prospects": [link], "question_set": name}),
+        client.get("/v1/sessions", params={"question_set": name}),
+    ):
+        assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/question_set"])
+
+
+def test_a_version_that_is_named_is_the_only_one_looked_for(client, link, small, publish):
+    told = qualify(client, link, question_set=small, ratings={"budget": 4})
+    publish(SMALL | {"key": small, "title": "Second"})
+    assert ok(fit_by_link(client, link, question_set=f"{small}@1"))["session_id"] == told["session_id"]
+    assert refusal(fit_by_link(client, link, question_set=f"{small}@2")) == (404, "not-found")
+    assert ok(fit_by_link(client, link, question_set=small))["session_id"] == told["session_id"]
+
+
+def test_the_sessions_of_a_retired_set_are_still_found(client, link, small):
+    told = qualify(client, link, question_set=small, ratings={"budget": 4})
+    ok(client.post(f"/v1/question-sets/{small}/versions/1/retire"))
+    assert ok(fit_by_link(client, link, question_set=small))["session_id"] == told["session_id"]
+    assert len(ok(client.get("/v1/sessions", params={"question_set": small}))["items"]) == 1

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from tests.api.calls import change, every_page, new_prospect, ok, pointers, refusal
+from tests.api.calls import change, every_page, new_prospect, ok, pointers, qualify, refusal
 
 numbers = count()
 
@@ -151,3 +151,19 @@ def test_a_query_that_cannot_be_used_is_refused(client, query, where):
     assert refusal(refused) == (422, "invalid-request")
     assert pointers(refused) == [where]
     assert refused.json()["errors"][0]["where"] == "query"
+
+
+def test_what_is_no_prospect_is_kept_out_of_the_list_of_prospects(client, link, word):
+    """A set about the own company or a person makes a record too, but nobody to sell to."""
+    ours = qualify(client, link, question_set="market-entry", name=f"{word} ourselves")
+    qualify(client, link | {"external_id": f"{word}-lead"}, question_set="purpose-before-self", name=word)
+    assert found(client, q=word) == []
+    assert found(client, q=word, subject="own_company") == [f"{word} ourselves"]
+    assert found(client, q=word, subject="person") == [word]
+    assert ok(client.get(f"/v1/prospects/{ours['prospect_id']}"))["subject"] == "own_company"
+
+
+def test_a_prospect_stays_one_whatever_it_is_asked_later(client, link, word):
+    qualify(client, link, question_set="bant", name=word)
+    qualify(client, link, question_set="market-entry")
+    assert found(client, q=word) == [word]

@@ -6,6 +6,7 @@ from tests.api.calls import (
     answer,
     asked_next,
     history,
+    ok,
     qualify,
     ratings_of,
     refusal,
@@ -68,6 +69,45 @@ def test_an_outcome_alone_goes_to_the_last_closed_session_and_again_changes_noth
     again = qualify(client, link, question_set=small, outcome=WON)
     assert again == told
     assert len(history(client, told["session_id"])["outcomes"]) == 1
+
+
+@pytest.mark.parametrize(
+    "conclusion",
+    [
+        {"outcome": WON},
+        {"decision": {"decision": "disqualify"}},
+        {"decision": PURSUE, "outcome": {"outcome": "no_decision"}},
+    ],
+    ids=" and ".join,
+)
+@pytest.mark.parametrize("ratings", [{"budget": 4, "need": 2}, {}], ids=["with answers", "without"])
+def test_a_conclusion_that_is_sent_again_is_the_same_one(client, link, small, conclusion, ratings):
+    """A caller who got no answer sends it again: that is no second deal won or lost."""
+    sent = {"question_set": small, "ratings": ratings, **conclusion}
+    first = qualify(client, link, **sent)
+    assert first["status"] == "closed"
+    for _ in range(2):
+        again = qualify(client, link, **sent)
+        assert again == first | {"prospect_created": False, "session_opened": False}
+    line = {"prospect_id": first["prospect_id"]}
+    assert len(ok(client.get("/v1/sessions", params=line))["items"]) == 1
+
+
+def test_another_answer_with_the_same_conclusion_is_a_new_session(client, link, small):
+    first = qualify(client, link, question_set=small, ratings={"budget": 4}, outcome=WON)
+    for ratings in ({"budget": 3}, {"budget": 4, "need": 2}):
+        told = qualify(client, link, question_set=small, ratings=ratings, outcome=WON)
+        assert told["session_opened"] is True
+        assert told["session_id"] != first["session_id"]
+
+
+def test_news_of_the_prospect_alone_open_nothing_over_a_closed_session(client, link, small):
+    closed = qualify(client, link, question_set=small, ratings={"budget": 4}, outcome=WON)
+    told = qualify(client, link, question_set=small, name="Renamed", attributes={"region": "north"})
+    assert (told["session_id"], told["session_opened"]) == (closed["session_id"], False)
+    assert told["score"] == closed["score"]
+    fit = ok(client.get(f"/v1/prospects/{told['prospect_id']}/fit", params={"question_set": small}))
+    assert fit["outcome"] == "won"
 
 
 def test_another_outcome_is_appended_as_a_correction(client, link, small):
