@@ -57,7 +57,7 @@ class QuestionChange(Part):
 class Variant(Part):
     """A set made from another: `extends` names the version, and what is not said here is as there.
 
-    `for` and `priority` are never taken over. Attributes are added to those of the other set.
+    `for` and `priority` are not taken over from another set. Attributes are added to those there.
     """
 
     key: SetKey
@@ -79,7 +79,7 @@ class Variant(Part):
 
 Steps = list[dict[str, Any]]
 OF_A_VARIANT = {"omit", "add", "change"}
-# They would be true of both sets, and nobody could choose between them.
+# They would be true of two sets, and nobody could choose between them.
 NOT_TAKEN_OVER = {"for", "priority"}
 
 
@@ -101,8 +101,9 @@ def read_variant(document: Mapping[str, Any], base: QuestionSet) -> QuestionSet:
     if flaws:
         raise Flawed(flaws)
     said = variant.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=OF_A_VARIANT)
+    own = variant.key == base.key
     whole = {
-        **{name: definition[name] for name in definition if name not in NOT_TAKEN_OVER},
+        **{name: definition[name] for name in definition if own or name not in NOT_TAKEN_OVER},
         **said,
         "attributes": {**definition["attributes"], **variant.attributes},
         "steps": [step for step in steps if step["questions"]],

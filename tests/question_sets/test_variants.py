@@ -65,6 +65,12 @@ def test_for_whom_it_is_meant_it_says_itself():
     assert (ours.for_["employees"].below, ours.priority) == (10, 7)
 
 
+def test_a_later_version_of_a_set_may_be_made_from_its_first():
+    later = resolved(key="small-set", omit=["price"])
+    assert (later.for_, later.priority) == (BASE.for_, 5)
+    assert asked(later)["money"] == ["budget"]
+
+
 def test_what_it_says_of_the_set_goes_before():
     ours = resolved(
         title="Ours", thresholds={"fit_at": 70, "no_fit_below": 40}, attributes={"industry": "text"}
