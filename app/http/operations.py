@@ -7,7 +7,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 
 from app.http.service import ServiceHere
 from app.problems import unavailable
-from app.question_sets.schema import FILE_NAME, question_set_schema
+from app.question_sets.json_schema import FILE_NAME, question_set_schema
 from app.schema import current_revision, newest_revision
 from app.wire import Out
 

@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from app.question_sets.documents import FindBase, read_document
-from app.question_sets.schema import FILE_NAME
+from app.question_sets.json_schema import FILE_NAME
 from app.question_sets.store import split_name
 from app.scoring import Flaw, Flawed, QuestionSet
 
