@@ -14,8 +14,8 @@ from app.question_sets import files
 from app.question_sets.difference import Difference, difference
 from app.question_sets.documents import FindBase
 from app.question_sets.files import BrokenFile, Fault, File
-from app.question_sets.publishing import publish, publish_builtin, read_here
 from app.question_sets.json_schema import FILE_NAME, question_set_schema
+from app.question_sets.publishing import publish, publish_builtin, read_here
 from app.question_sets.store import find_set, list_newest, list_versions, split_name
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Flawed, QuestionSet
