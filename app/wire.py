@@ -15,7 +15,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
+from app.scoring import NAME, form
+
+CONTROL_FREE = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
+SOURCE = form(
+    r"^[a-z0-9][a-z0-9._-]{0,63}$", "use lower-case letters, digits, '.', '_' and '-', at most 64 of them"
+)
+EXTERNAL_ID = form(
+    r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
+    "send one line without '/', '?', '#' and '\\', and without blanks at its ends",
+)
 LONGEST_TEXT = 1000
 MOST_ATTRIBUTES = 200
 
@@ -66,7 +75,7 @@ Scalar = Annotated[
     | Annotated[float, Field(strict=True, allow_inf_nan=False)],
     BeforeValidator(_scalar),
 ]
-AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+AttributeName = Annotated[str, StringConstraints(pattern=NAME)]
 AttributesIn = Annotated[
     dict[AttributeName, Scalar | None],
     Field(
@@ -78,7 +87,7 @@ AttributesIn = Annotated[
 ]
 Source = Annotated[
     str,
-    StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$"),
+    StringConstraints(strict=True, pattern=SOURCE),
     Field(description="the system that knows it", examples=["salesforce.account"]),
 ]
 
@@ -95,7 +104,7 @@ ExternalId = Annotated[
         strict=True,
         min_length=1,
         max_length=200,
-        pattern=r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
+        pattern=EXTERNAL_ID,
     ),
     AfterValidator(_addressable),
     Field(description="its id there; no '/', '?', '#' or '\\'", examples=["0015g00000XyZ"]),

@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import Header, Response
 
 from app.problems import invalid_field
+from app.scoring import form
 
+IN_QUOTES = form(r'^(W/)?"[1-9][0-9]{0,8}"$', 'send the revision in quotes: "3"')
 IfMatch = Annotated[
     str | None,
-    Header(pattern=r'^(W/)?"[1-9][0-9]{0,8}"$', description='the revision in quotes: "3"'),
+    Header(pattern=IN_QUOTES, description='the revision in quotes: "3"'),
 ]
 
 

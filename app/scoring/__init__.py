@@ -2,7 +2,7 @@
 
 from app.scoring.answers import Answer, Answers, Rating, Sent, State, ratings_sent, read_answers
 from app.scoring.attributes import meets, read_attributes
-from app.scoring.flaws import Flaw, Flawed, pointer, shape_flaw, shape_flaws
+from app.scoring.flaws import Flaw, Flawed, form, pointer, shape_flaw, shape_flaws
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import NAME, SET_KEY, Condition, QuestionSet, Subject
 from app.scoring.result import Indication, Score, SoFar
@@ -27,6 +27,7 @@ __all__ = [
     "Standing",
     "State",
     "Subject",
+    "form",
     "indicated",
     "meets",
     "pointer",

@@ -64,11 +64,20 @@ FINDINGS: Mapping[str, tuple[str, str | None]] = {
 }
 
 
+_FORMS: dict[str, str] = {}
+
+
+def form(pattern: str, words: str) -> str:
+    """A pattern, remembered with the words that tell it to who sent something else."""
+    _FORMS[pattern] = words
+    return pattern
+
+
 def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:
     """Pydantic's findings as flaws; `data` is what was read."""
     return [
         shape_flaw(found, found["loc"], data)
-        for found in error.errors(include_input=False, include_url=False, include_context=False)
+        for found in error.errors(include_input=False, include_url=False)
     ]
 
 
@@ -79,6 +88,7 @@ def shape_flaw(found: Mapping[str, Any], place: Iterable[str | int], data: Any) 
     wrong name.
     """
     kind, remedy = FINDINGS.get(str(found["type"]), ("invalid", None))
+    remedy = remedy or _FORMS.get(found.get("ctx", {}).get("pattern", ""))
     sent = place if kind == "missing" or data is None else _places_in(data, place)
     said = str(found["msg"]).removeprefix("Value error, ").replace("Input should be", "it must be")
     return Flaw(pointer(*sent), remedy or said, kind)

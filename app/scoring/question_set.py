@@ -4,9 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-NAME = r"^[a-z][a-z0-9_]{0,47}$"
-SET_KEY = r"^[a-z][a-z0-9-]{0,63}$"
-VERSION_NAME = r"^[a-z][a-z0-9-]{0,63}@[1-9][0-9]{0,8}$"
+from app.scoring.flaws import form
+
+NAME = form(
+    r"^[a-z][a-z0-9_]{0,47}$", "use a lower-case letter, then lower-case letters, digits and '_', at most 48"
+)
+SET_KEY = form(
+    r"^[a-z][a-z0-9-]{0,63}$", "use a lower-case letter, then lower-case letters, digits and '-', at most 64"
+)
+VERSION_NAME = form(r"^[a-z][a-z0-9-]{0,63}@[1-9][0-9]{0,8}$", "name a version, as qualifying-a-sale@1")
 
 Name = Annotated[str, Field(pattern=NAME)]
 SetKey = Annotated[str, Field(pattern=SET_KEY)]

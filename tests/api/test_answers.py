@@ -151,3 +151,41 @@ def test_answers_come_in_one_order_however_they_were_given(client, opened):
     order = [a["question"] for a in told["answers"]]
     assert order == ["budget", "goal", "need", "timeline"]
     assert [a["question"] for a in session(client, opened)["answers"]] == order
+
+
+def test_a_question_is_left_out_of_one_session_with_a_reason_and_comes_back(client, opened):
+    """timeline and budget are the one side: with the timeline out, the budget is all that it hangs on."""
+    before = session(client, opened)
+    reason = {"question": "timeline", "state": "not_applicable", "text": "They buy whenever it breaks."}
+    out = ok(patch(client, opened, answers=[reason]))
+    (line,) = (one for one in out["answers"] if one["question"] == "timeline")
+    assert (line["state"], line["text"]) == ("not_applicable", "They buy whenever it breaks.")
+    sides = [
+        (told["score"]["dimensions"][0]["lowest"], told["score"]["dimensions"][0]["highest"])
+        for told in (before, out)
+    ]
+    assert sides == [(25, 75), (50, 50)]
+    back = ok(patch(client, opened, answers=[{"question": "timeline", "state": "open"}]))
+    (line,) = (one for one in back["answers"] if one["question"] == "timeline")
+    assert (line["state"], line["rating"], line["text"]) == ("open", None, None)
+    same = {
+        "summary",
+        "indication",
+        "lowest",
+        "highest",
+        "coverage",
+        "next_questions",
+        "dimensions",
+        "not_counted",
+    }
+    assert {name: back["score"][name] for name in same} == {name: before["score"][name] for name in same}
+
+
+def test_an_answer_that_was_never_given_cannot_be_taken_back_and_that_changes_nothing(client, opened):
+    told = ok(patch(client, opened, answers=[{"question": "goal", "state": "open"}]))
+    assert (told["revision"], ratings_of(told)) == (1, {"budget": 3})
+
+
+def test_taking_back_is_a_change_like_any_other_to_who_saw_the_answer_before(client, opened):
+    ok(patch(client, opened, answers=[{"question": "budget", "state": "open"}]))
+    assert refusal(patch(client, opened, ratings={"budget": 4}, revision=1)) == (412, "stale-revision")

@@ -241,3 +241,18 @@ def test_the_difference_from_any_version_is_told_beside_a_draft(client, key, sma
         "questions": [],
     }
     assert refusal(draft(client, key, diff="nobodys-set")) == (422, "invalid-request")
+
+
+@pytest.mark.parametrize("name", ["Need", "need-it", "1st", "n" * 49, ""])
+def test_the_form_of_a_name_is_told_in_words(client, key, name):
+    told = ok(saved(client, key, but(steps=[step("only", question(name), question("price"))])))
+    (flaw,) = told["flaws"]
+    assert (flaw["pointer"], flaw["code"]) == ("/steps/0/questions/0/key", "bad_format")
+    assert "lower-case letter" in flaw["detail"]
+
+
+def test_the_form_of_a_revision_is_told_in_words(client, key):
+    refused = client.put(f"/v1/question-sets/{key}/draft", json={}, headers={"If-Match": "1"})
+    assert refusal(refused) == (422, "invalid-request")
+    (error,) = refused.json()["errors"]
+    assert (error["where"], error["detail"]) == ("header", 'send the revision in quotes: "3"')
