@@ -65,6 +65,10 @@ SESSION_IS_CLOSED = Kind(
     "session-is-closed", 409, "The session is closed.",
     "Open a new session for the prospect.",
 )  # fmt: skip
+KEY_IN_FLIGHT = Kind(
+    "idempotency-key-in-flight", 409, "The first request under this idempotency key is not done yet.",
+    "Send the same request again after the seconds that Retry-After names.",
+)  # fmt: skip
 STALE_REVISION = Kind(
     "stale-revision", 412, "It has changed since the revision you sent.",
     "Read it again, look at what changed, and send the new revision.",
@@ -80,6 +84,10 @@ UNSUPPORTED_MEDIA_TYPE = Kind(
 INVALID_REQUEST = Kind(
     "invalid-request", 422, "Something in the request cannot be used.",
     "Correct every field that 'errors' names and send the request again; nothing was written.",
+)  # fmt: skip
+KEY_REUSED = Kind(
+    "idempotency-key-reused", 422, "The idempotency key belongs to another request.",
+    "Use a new key for each new request, and the same one only to send a request again as it was.",
 )  # fmt: skip
 DRAFT_HAS_FLAWS = Kind(
     "draft-has-flaws", 422, "The draft cannot be published yet.",

@@ -41,6 +41,25 @@ class Out(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
+IdempotencyKey = Annotated[
+    str,
+    StringConstraints(
+        strict=True,
+        max_length=255,
+        pattern=form(r"^[\x21-\x7e]+$", "send visible ASCII characters, at most 255 of them"),
+    ),
+    Field(description="makes it safe to send again: the same key and request get the first answer again"),
+]
+
+
+class WriteIn(In):
+    """The body of a request that writes."""
+
+    idempotency_key: Annotated[
+        IdempotencyKey | None, Field(description="or as the header Idempotency-Key")
+    ] = None
+
+
 def at_most(most: int, what: str) -> BeforeValidator:
     """Refuse a map that is too large as a whole, before every entry gets an error of its own."""
 

@@ -11,12 +11,13 @@ from app.api.question_sets import Diff, Key, VersionOut, difference_from, whole
 from app.db import Transaction
 from app.http.edge import router
 from app.http.revisions import IfMatch, seen_revision, tag
-from app.http.service import CallerHere, ServiceHere
+from app.http.service import CallerHere, CallHere, Done, ServiceHere
 from app.keys.store import Scope
 from app.question_sets import drafts, store
 from app.question_sets.difference import Difference
 from app.question_sets.tables import QuestionSetDraft
 from app.scoring import Plan, QuestionSet
+from app.sessions.case import Work
 from app.sessions.impact import ImpactLine, Status, impact
 from app.wire import Out
 
@@ -61,15 +62,14 @@ class NdjsonResponse(StreamingResponse):
     media_type = "application/x-ndjson"
 
 
-@authoring.put("/question-sets/{key}/draft", operation_id="save_draft")
+@authoring.put("/question-sets/{key}/draft", operation_id="save_draft", response_model=DraftOut)
 async def save_draft(
     key: Key,
     document: Document,
-    response: Response,
     service: ServiceHere,
-    caller: CallerHere,
+    call: CallHere,
     if_match: IfMatch = None,
-) -> DraftOut:
+) -> Response:
     """Save the draft of a question set, complete or not, and see what it lacks.
 
     There is one draft for each key. One that is there is only replaced by who names its revision
@@ -77,12 +77,10 @@ async def save_draft(
     """
     seen = seen_revision(if_match)
 
-    def work(tx: Transaction) -> DraftOut:
-        return _show(tx, drafts.save_draft(tx, key, document, seen, caller.name), None)
+    def save(work: Work) -> DraftOut:
+        return _show(work.tx, drafts.save_draft(work.tx, key, document, seen, work.key_name), None)
 
-    saved = await service.database.write(work)
-    tag(response, saved.revision)
-    return saved
+    return await service.write(call, save)
 
 
 @authoring.get("/question-sets/{key}/draft", operation_id="get_draft")
@@ -104,24 +102,22 @@ async def discard_draft(key: Key, service: ServiceHere, caller: CallerHere, if_m
     "/question-sets/{key}/draft/publish",
     operation_id="publish_draft",
     status_code=201,
+    response_model=VersionOut,
     responses={200: {"model": VersionOut, "description": "The newest version says the same"}},
 )
-async def publish_draft(
-    key: Key, response: Response, service: ServiceHere, caller: CallerHere, if_match: IfMatch = None
-) -> VersionOut:
+async def publish_draft(key: Key, service: ServiceHere, call: CallHere, if_match: IfMatch = None) -> Response:
     """Make the draft the next version, which never changes; needs its revision as If-Match.
 
     The draft is gone afterwards. One that says what the newest version says makes no new one (200).
     """
     seen = seen_revision(if_match)
 
-    def work(tx: Transaction) -> tuple[VersionOut, bool]:
-        version, is_new = drafts.publish_draft(tx, key, seen, caller.name)
-        return whole(tx, version, None), is_new
+    def publish(work: Work) -> Done:
+        version, is_new = drafts.publish_draft(work.tx, key, seen, work.key_name)
+        return Done(whole(work.tx, version, None), 201 if is_new else 200)
 
-    published, is_new = await service.database.write(work)
+    published = await service.write(call, publish)
     service.plans.forget_newest()
-    response.status_code = 201 if is_new else 200
     return published
 
 

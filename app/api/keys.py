@@ -4,17 +4,20 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from fastapi import Response
 from pydantic import Field
 
 from app.http.edge import router
-from app.http.service import ServiceHere
+from app.http.service import CallHere, Done, ServiceHere
+from app.keys.secret import new_secret
 from app.keys.store import Scope, create_key, list_keys, revoke_key
-from app.wire import In, Line, Out
+from app.sessions.case import Work
+from app.wire import Line, Out, WriteIn
 
 managing = router("keys", Scope.ADMIN)
 
 
-class NewKey(In):
+class NewKey(WriteIn):
     """A key to make."""
 
     name: Annotated[Line, Field(description="who or what uses it", examples=["salesforce"])]
@@ -42,11 +45,17 @@ class KeyLines(Out):
     items: list[KeyOut]
 
 
-@managing.post("/keys", operation_id="create_key", status_code=201)
-async def post_key(request: NewKey, service: ServiceHere) -> KeyMade:
+@managing.post("/keys", operation_id="create_key", status_code=201, response_model=KeyMade)
+async def post_key(request: NewKey, service: ServiceHere, call: CallHere) -> Response:
     """Make a key. Store it at once: it cannot be read again."""
-    key, secret = await service.database.write(lambda tx: create_key(tx, request.name, request.scopes, "api"))
-    return KeyMade.model_validate({**key.model_dump(include=set(KeyOut.model_fields)), "key": secret})
+    secret = new_secret(call.seed)
+
+    def make(work: Work) -> Done:
+        key, _ = create_key(work.tx, request.name, request.scopes, "api", secret)
+        made = {**key.model_dump(include=set(KeyOut.model_fields)), "key": secret}
+        return Done(KeyMade.model_validate(made), 201, secret)
+
+    return await service.write(call, make)
 
 
 @managing.get("/keys", operation_id="list_keys")

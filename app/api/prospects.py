@@ -8,11 +8,12 @@ from fastapi import Path, Query, Request, Response
 from app.db import Transaction
 from app.http.edge import router
 from app.http.paging import Page, PageQuery, next_page, position_after
-from app.http.service import CallerHere, ServiceHere
+from app.http.revisions import IfMatch, on_revision, tag
+from app.http.service import CallHere, Done, ServiceHere
 from app.keys.store import Scope
 from app.prospects import records
 from app.prospects.search import POSITION, ProspectFilter, list_prospects
-from app.prospects.wire import Link, MergeRequest, NewProspect, ProspectChange, ProspectOut
+from app.prospects.wire import Link, MergeRequest, NewLink, NewProspect, ProspectChange, ProspectOut
 from app.sessions import flow
 from app.sessions.case import Work
 from app.wire import ExternalId, Source
@@ -32,10 +33,12 @@ class ProspectPage(Page[ProspectOut]):
     """A page of prospects."""
 
 
-@writing.post("/prospects", operation_id="create_prospect", status_code=201)
-async def create_prospect(request: NewProspect, service: ServiceHere) -> ProspectOut:
+@writing.post("/prospects", operation_id="create_prospect", status_code=201, response_model=ProspectOut)
+async def create_prospect(request: NewProspect, service: ServiceHere, call: CallHere) -> Response:
     """Create a prospect. With an id of your own, upsert it by that id instead."""
-    return await service.database.write(lambda tx: records.show(tx, records.create(tx, request)))
+    return await service.write(
+        call, lambda work: Done(records.show(work.tx, records.create(work.tx, request)), 201)
+    )
 
 
 @reading.get("/prospects", operation_id="list_prospects")
@@ -55,20 +58,25 @@ async def get_prospects(
 
 
 @reading.get("/prospects/{prospect_id}", operation_id="get_prospect")
-async def get_prospect(prospect_id: UUID, service: ServiceHere) -> ProspectOut:
+async def get_prospect(prospect_id: UUID, response: Response, service: ServiceHere) -> ProspectOut:
     """Read a prospect."""
-    return await service.database.read(lambda tx: records.show(tx, records.find(tx, prospect_id)))
+    found = await service.database.read(lambda tx: records.show(tx, records.find(tx, prospect_id)))
+    tag(response, found.revision)
+    return found
 
 
-@writing.patch("/prospects/{prospect_id}", operation_id="update_prospect")
+@writing.patch("/prospects/{prospect_id}", operation_id="update_prospect", response_model=ProspectOut)
 async def update_prospect(
-    prospect_id: UUID, request: ProspectChange, service: ServiceHere, caller: CallerHere
-) -> ProspectOut:
+    prospect_id: UUID,
+    request: ProspectChange,
+    service: ServiceHere,
+    call: CallHere,
+    if_match: IfMatch = None,
+) -> Response:
     """Change a prospect. Its open sessions are scored again with the new attributes."""
-    return await service.work(
-        caller,
-        None,
-        lambda work: records.show(work.tx, flow.change_prospect(work, prospect_id, request)),
+    change = on_revision(request, if_match)
+    return await service.write(
+        call, lambda work: records.show(work.tx, flow.change_prospect(work, prospect_id, change))
     )
 
 
@@ -81,49 +89,51 @@ async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
 
 @reading.get("/prospects/by-external-id/{source}/{external_id}", operation_id="find_prospect")
 async def find_prospect(
-    source: SourceInPath, external_id: ExternalIdInPath, service: ServiceHere
+    source: SourceInPath, external_id: ExternalIdInPath, response: Response, service: ServiceHere
 ) -> ProspectOut:
     """Read the prospect that another system knows by this id."""
     link = Link(source=source, external_id=external_id)
-    return await service.database.read(lambda tx: records.show(tx, records.require_linked(tx, link)))
+    found = await service.database.read(lambda tx: records.show(tx, records.require_linked(tx, link)))
+    tag(response, found.revision)
+    return found
 
 
 @writing.put(
     "/prospects/by-external-id/{source}/{external_id}",
     operation_id="upsert_prospect",
+    response_model=ProspectOut,
     responses={201: {"model": ProspectOut, "description": "Created"}},
 )
 async def upsert_prospect(
     source: SourceInPath,
     external_id: ExternalIdInPath,
     request: ProspectChange,
-    response: Response,
     service: ServiceHere,
-    caller: CallerHere,
-) -> ProspectOut:
+    call: CallHere,
+    if_match: IfMatch = None,
+) -> Response:
     """Create the prospect that another system knows by this id (201), or change it (200)."""
     link = Link(source=source, external_id=external_id)
+    change = on_revision(request, if_match)
 
-    def upsert(work: Work) -> tuple[ProspectOut, bool]:
-        prospect, created = flow.upsert_prospect(work, link, request)
-        return records.show(work.tx, prospect), created
+    def upsert(work: Work) -> Done:
+        prospect, created = flow.upsert_prospect(work, link, change)
+        return Done(records.show(work.tx, prospect), 201 if created else 200)
 
-    shown, created = await service.work(caller, None, upsert)
-    response.status_code = 201 if created else 200
-    return shown
+    return await service.write(call, upsert)
 
 
-@writing.post("/prospects/{prospect_id}/links", operation_id="add_link")
-async def add_link(prospect_id: UUID, request: Link, service: ServiceHere) -> ProspectOut:
+@writing.post("/prospects/{prospect_id}/links", operation_id="add_link", response_model=ProspectOut)
+async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, call: CallHere) -> Response:
     """Link a prospect to another system. A link that it has already changes nothing."""
 
-    def work(tx: Transaction) -> ProspectOut:
-        prospect = records.find(tx, prospect_id, lock=True)
-        if records.add_link(tx, prospect, request):
-            records.touch(tx, prospect)
-        return records.show(tx, prospect)
+    def add(work: Work) -> ProspectOut:
+        prospect = records.find(work.tx, prospect_id, lock=True)
+        if records.add_link(work.tx, prospect, request):
+            records.touch(work.tx, prospect)
+        return records.show(work.tx, prospect)
 
-    return await service.database.write(work)
+    return await service.write(call, add)
 
 
 @writing.delete("/prospects/{prospect_id}/links/{source}/{external_id}", operation_id="remove_link")
@@ -140,16 +150,15 @@ async def remove_link(
     return await service.database.write(work)
 
 
-@writing.post("/prospects/{prospect_id}/merge", operation_id="merge_prospects")
+@writing.post("/prospects/{prospect_id}/merge", operation_id="merge_prospects", response_model=ProspectOut)
 async def merge_prospects(
-    prospect_id: UUID, request: MergeRequest, service: ServiceHere, caller: CallerHere
-) -> ProspectOut:
+    prospect_id: UUID, request: MergeRequest, service: ServiceHere, call: CallHere
+) -> Response:
     """Merge another prospect into this one: links, sessions, and the attributes it lacks.
 
     The other prospect is gone afterwards. What this one knows goes before what the other says.
     """
-    return await service.work(
-        caller,
-        None,
+    return await service.write(
+        call,
         lambda work: records.show(work.tx, flow.merge_prospects(work, prospect_id, request.prospect_id)),
     )

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Response
 from pydantic import Field
 
 from app.db import Transaction
 from app.http.edge import router
-from app.http.service import ServiceHere
+from app.http.service import CallHere, ServiceHere
 from app.keys.store import Scope
 from app.problems import missing
 from app.question_sets import publishing, store
@@ -88,13 +88,17 @@ async def get_version(key: Key, number: Number, service: ServiceHere, diff: Diff
     return await service.database.read(lambda tx: whole(tx, store.find_version(tx, key, number), diff))
 
 
-@authoring.post("/question-sets/{key}/versions/{number}/retire", operation_id="retire_version")
-async def retire_version(key: Key, number: Number, service: ServiceHere) -> VersionOut:
+@authoring.post(
+    "/question-sets/{key}/versions/{number}/retire", operation_id="retire_version", response_model=VersionOut
+)
+async def retire_version(key: Key, number: Number, service: ServiceHere, call: CallHere) -> Response:
     """Take a version out of use for new sessions, for good.
 
     Sessions that were opened with it go on, and are scored with it.
     """
-    retired = await service.database.write(lambda tx: whole(tx, publishing.retire(tx, key, number), None))
+    retired = await service.write(
+        call, lambda work: whole(work.tx, publishing.retire(work.tx, key, number), None)
+    )
     service.plans.forget_newest()
     return retired
 

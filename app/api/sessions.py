@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Query, Request, Response
 
 from app.db import Transaction
 from app.http.edge import router
 from app.http.paging import Page, PageQuery, next_page, position_after
-from app.http.revisions import IfMatch, seen_revision
-from app.http.service import CallerHere, ServiceHere
+from app.http.revisions import IfMatch, on_revision, tag
+from app.http.service import CallHere, Done, ServiceHere
 from app.keys.store import Scope
 from app.sessions import flow, views
 from app.sessions.case import find_session
@@ -19,8 +19,8 @@ from app.sessions.requests import (
     AnswersPatch,
     MoveRequest,
     NewDecision,
+    NewOutcome,
     NewSession,
-    OutcomeIn,
     QualifyRequest,
 )
 from app.sessions.tables import Session
@@ -38,8 +38,8 @@ class SessionPage(Page[SessionLine]):
     """A page of sessions."""
 
 
-@writing.post("/qualify", operation_id="qualify")
-async def qualify(request: QualifyRequest, service: ServiceHere, caller: CallerHere) -> Qualified:
+@writing.post("/qualify", operation_id="qualify", response_model=Qualified)
+async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere) -> Response:
     """Do all that a CRM needs in one call and one transaction.
 
     Creates or changes the prospect behind `source` and `external_id`, opens or continues its
@@ -51,17 +51,17 @@ async def qualify(request: QualifyRequest, service: ServiceHere, caller: CallerH
     A closed session stays closed: answers begin a new one. With no answers, a decision or outcome goes
     to the last session if none is open. The same conclusion with the same answers again changes nothing.
     """
-    return await service.work(caller, request.actor, lambda work: flow.qualify(work, request))
+    return await service.write(call, lambda work: flow.qualify(work, request), request.actor)
 
 
-@writing.post("/sessions", operation_id="open_session", status_code=201)
-async def open_session(request: NewSession, service: ServiceHere, caller: CallerHere) -> Opened:
+@writing.post("/sessions", operation_id="open_session", status_code=201, response_model=Opened)
+async def open_session(request: NewSession, service: ServiceHere, call: CallHere) -> Response:
     """Open a session for a prospect. There is one open session per prospect, deal and set.
 
     Without a `question_set` the one is taken that is meant for such a prospect, as `qualify` does. With
     `carry_over` it starts from the answers of the prospect's last session.
     """
-    return await service.work(caller, request.actor, lambda work: flow.open_session(work, request))
+    return await service.write(call, lambda work: Done(flow.open_session(work, request), 201), request.actor)
 
 
 @reading.get("/sessions", operation_id="list_sessions")
@@ -86,57 +86,65 @@ async def get_sessions(
 
 
 @reading.get("/sessions/{session_id}", operation_id="get_session")
-async def get_session(session_id: UUID, service: ServiceHere) -> SessionOut:
+async def get_session(session_id: UUID, response: Response, service: ServiceHere) -> SessionOut:
     """Read a session with its answers and its score."""
-    return await service.read_scores(lambda tx: views.show(tx, find_session(tx, session_id)))
+    found = await service.read_scores(lambda tx: views.show(tx, find_session(tx, session_id)))
+    tag(response, found.revision)
+    return found
 
 
-@writing.patch("/sessions/{session_id}/answers", operation_id="answer")
+@writing.patch("/sessions/{session_id}/answers", operation_id="answer", response_model=SessionOut)
 async def patch_answers(
-    session_id: UUID, request: AnswersPatch, service: ServiceHere, caller: CallerHere
-) -> SessionOut:
+    session_id: UUID,
+    request: AnswersPatch,
+    service: ServiceHere,
+    call: CallHere,
+    if_match: IfMatch = None,
+) -> Response:
     """Record answers, and get the score and the next questions.
 
     Answers to different questions merge. With a `revision`, an answer that somebody changed since
     is not overwritten: that is a 412, and nothing is written.
     """
-    return await service.work(caller, request.actor, lambda work: flow.answer(work, session_id, request))
+    patch = on_revision(request, if_match)
+    return await service.write(call, lambda work: flow.answer(work, session_id, patch), request.actor)
 
 
-@writing.post("/sessions/{session_id}/move", operation_id="move_session")
+@writing.post("/sessions/{session_id}/move", operation_id="move_session", response_model=Moved)
 async def move_session(
-    session_id: UUID, request: MoveRequest, service: ServiceHere, caller: CallerHere
-) -> Moved:
+    session_id: UUID,
+    request: MoveRequest,
+    service: ServiceHere,
+    call: CallHere,
+    if_match: IfMatch = None,
+) -> Response:
     """Move an open session to a newer version of its question set.
 
     Answers go along by their question's key; `dropped` holds those whose question is gone.
     """
-    return await service.work(
-        caller, request.actor, lambda work: flow.move_session(work, session_id, request)
-    )
+    move = on_revision(request, if_match)
+    return await service.write(call, lambda work: flow.move_session(work, session_id, move), request.actor)
 
 
-@writing.post("/sessions/{session_id}/decision", operation_id="decide")
+@writing.post("/sessions/{session_id}/decision", operation_id="decide", response_model=SessionOut)
 async def decide(
     session_id: UUID,
     request: NewDecision,
     service: ServiceHere,
-    caller: CallerHere,
+    call: CallHere,
     if_match: IfMatch = None,
-) -> SessionOut:
+) -> Response:
     """Record a person's decision beside the score as it stands at the revision they saw."""
-    revision = seen_revision(if_match, request.revision)
-    return await service.work(
-        caller, request.actor, lambda work: flow.decide(work, session_id, request, revision)
-    )
+    decision = on_revision(request, if_match)
+    return await service.write(call, lambda work: flow.decide(work, session_id, decision), request.actor)
 
 
-@writing.post("/sessions/{session_id}/outcome", operation_id="record_outcome")
+@writing.post("/sessions/{session_id}/outcome", operation_id="record_outcome", response_model=SessionOut)
 async def record_outcome(
-    session_id: UUID, request: OutcomeIn, service: ServiceHere, caller: CallerHere
-) -> SessionOut:
+    session_id: UUID, request: NewOutcome, service: ServiceHere, call: CallHere
+) -> Response:
     """Record what became of it, which closes the session. Sent again, it is a correction."""
-    return await service.work(caller, request.actor, lambda work: flow.conclude(work, session_id, request))
+    return await service.write(call, lambda work: flow.conclude(work, session_id, request), request.actor)
 
 
 @reading.get("/sessions/{session_id}/history", operation_id="get_history")

@@ -25,7 +25,7 @@ class KeyRing:
 
     async def authorise(self, request: Request, scopes: frozenset[Scope]) -> Caller:
         """The caller of a request; raises UNAUTHENTICATED or FORBIDDEN."""
-        caller = await self._find(_secret(request))
+        caller = await self._find(secret_of(request))
         if caller is None:
             raise _unauthenticated("This API key is not known, or it was revoked.")
         if not any(caller.may(scope) for scope in scopes):
@@ -46,7 +46,8 @@ class KeyRing:
             return caller
 
 
-def _secret(request: Request) -> str:
+def secret_of(request: Request) -> str:
+    """The API key that a request presents; raises UNAUTHENTICATED without one."""
     given = request.headers.get("authorization", "")
     scheme, _, token = given.partition(" ")
     if given and scheme.lower() != "bearer":

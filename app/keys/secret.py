@@ -15,9 +15,10 @@ CHECK_CHARACTERS = 6
 SHOWN_CHARACTERS = 10
 
 
-def new_secret() -> str:
-    """A new key of 190 random bits."""
-    random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS))
+def new_secret(seed: bytes | None = None) -> str:
+    """A new key of 190 random bits; from a seed of at least 64 bytes always the same one."""
+    number = int.from_bytes(seed or secrets.token_bytes(64))
+    random = _characters(number, RANDOM_CHARACTERS)
     return PREFIX + random + _checksum(random)
 
 
@@ -41,9 +42,12 @@ def digest(secret: str) -> str:
 
 
 def _checksum(random: str) -> str:
-    number = crc32(random.encode())
+    return _characters(crc32(random.encode()), CHECK_CHARACTERS)
+
+
+def _characters(number: int, count: int) -> str:
     characters = []
-    for _ in range(CHECK_CHARACTERS):
+    for _ in range(count):
         number, rest = divmod(number, len(ALPHABET))
         characters.append(ALPHABET[rest])
     return "".join(characters)

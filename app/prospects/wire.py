@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.prospects.tables import Prospect, ProspectLink
 from app.scoring import Subject
-from app.wire import AttributesIn, ExternalId, In, Line, Out, Revision, Source
+from app.wire import AttributesIn, ExternalId, In, Line, Out, Revision, Source, WriteIn
 
 
 class Link(In):
@@ -18,7 +18,11 @@ class Link(In):
     external_id: ExternalId
 
 
-class NewProspect(In):
+class NewLink(Link, WriteIn):
+    """A link to add."""
+
+
+class NewProspect(WriteIn):
     """A prospect to create."""
 
     name: Line | None = None
@@ -26,7 +30,7 @@ class NewProspect(In):
     links: Annotated[list[Link], Field(max_length=50)] = []
 
 
-class ProspectChange(In):
+class ProspectChange(WriteIn):
     """What to change; what is not sent stays, and a null removes."""
 
     name: Line | None = None
@@ -41,7 +45,7 @@ class ProspectChange(In):
         return "name" in self.model_fields_set
 
 
-class MergeRequest(In):
+class MergeRequest(WriteIn):
     """The prospect that is merged into this one, and is gone afterwards."""
 
     prospect_id: UUID

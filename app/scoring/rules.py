@@ -27,6 +27,7 @@ LARGEST_TOTAL = 2**31
 # What an answer, a prospect or a result already calls by that name in a flat form.
 RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
+    | {"carry_over", "idempotency_key"}
 )
 
 

@@ -19,8 +19,8 @@ from app.sessions.case import Case, Work, begin, load, refresh_attributes, save,
 from app.sessions.concluding import is_concluded_so, record_decision, record_outcome
 from app.sessions.requests import (
     AnswersPatch,
-    DecisionIn,
     MoveRequest,
+    NewDecision,
     NewSession,
     OutcomeIn,
     QualifyRequest,
@@ -102,12 +102,12 @@ def move_session(work: Work, session_id: UUID, request: MoveRequest) -> Moved:
     return Moved(**body(case), moved_from=before, dropped=gone)
 
 
-def decide(work: Work, session_id: UUID, decision: DecisionIn, revision: int | None) -> SessionOut:
+def decide(work: Work, session_id: UUID, decision: NewDecision) -> SessionOut:
     """Record a person's decision on the revision they saw; raises REVISION_REQUIRED without one."""
     case = load(work, session_id)
-    if revision is None:
+    if decision.revision is None:
         raise revision_required("session")
-    record_decision(case, decision, revision)
+    record_decision(case, decision, decision.revision)
     return SessionOut(**body(case))
 
 

@@ -22,6 +22,7 @@ from app.wire import (
     Revision,
     SetName,
     Source,
+    WriteIn,
     at_most,
 )
 
@@ -104,7 +105,7 @@ class ScoreRequest(AnswersIn):
     ] = None
 
 
-class NewSession(AnswersIn):
+class NewSession(AnswersIn, WriteIn):
     """A session to open for a prospect, with its first answers if there are any."""
 
     prospect_id: UUID
@@ -114,7 +115,7 @@ class NewSession(AnswersIn):
     actor: Actor | None = None
 
 
-class MoveRequest(In):
+class MoveRequest(WriteIn):
     """The version to move an open session to: a newer one of the same question set."""
 
     question_set: Annotated[SetName, Field(description='"key" for the newest version, or "key@version"')]
@@ -124,7 +125,7 @@ class MoveRequest(In):
     actor: Actor | None = None
 
 
-class AnswersPatch(AnswersIn):
+class AnswersPatch(AnswersIn, WriteIn):
     """Answers to record; questions that are not sent stay as they are."""
 
     revision: Annotated[
@@ -147,7 +148,7 @@ class DecisionIn(In):
     actor: Actor | None = None
 
 
-class NewDecision(DecisionIn):
+class NewDecision(DecisionIn, WriteIn):
     """A person's word on the revision they saw."""
 
     revision: Annotated[Revision | None, Field(description="or as If-Match; one of them is needed")] = None
@@ -162,7 +163,11 @@ class OutcomeIn(In):
     actor: Actor | None = None
 
 
-class QualifyRequest(AnswersIn):
+class NewOutcome(OutcomeIn, WriteIn):
+    """An outcome to record."""
+
+
+class QualifyRequest(AnswersIn, WriteIn):
     """All a CRM knows, in one call."""
 
     source: Source
