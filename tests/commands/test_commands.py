@@ -3,16 +3,10 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
+from tests.commands.conftest import Run
 from tests.conftest import ROOT
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 A_SET = """\
 key: ours
@@ -28,23 +22,6 @@ steps:
       - {key: need, text: What do they need?, dimension: all}
       - {key: money, text: Can they pay?, dimension: all}
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Runs `prospect-fit` in an empty folder, with a database of its own."""
-
-    def run_here(*arguments: str, source: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", "from app.cli import main; main()", *arguments],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(source), "PATH": "/usr/bin:/bin", "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run_here
 
 
 def test_a_key_is_shown_once_listed_without_itself_and_revoked(run: Run) -> None:
@@ -97,13 +74,6 @@ def test_answers_are_scored_from_json_and_from_csv(run: Run, tmp_path: Path) -> 
     (tmp_path / "bad.csv").write_text("need\n9\n")
     bad = run("score", "bad.csv", "--set", "ours")
     assert (bad.returncode, bad.stderr.split(": ")[0]) == (1, "line 2")
-
-
-def test_the_demo_comes_and_goes(run: Run) -> None:
-    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
-    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
-    assert run("demo", "--remove").stdout == "Removed 36 invented prospects.\n"
-    assert run("demo", "--remove").stdout == "Removed 0 invented prospects.\n"
 
 
 def test_the_doctor_says_what_is_missing(run: Run) -> None:
