@@ -1,6 +1,5 @@
 """The command line, as a person runs it."""
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -58,22 +57,6 @@ def test_every_fault_of_a_file_is_named_with_its_line(run: Run, tmp_path: Path) 
     ]
     (tmp_path / "twice.yaml").write_text("key: a\nkey: b\n")
     assert run("question-sets", "lint", "twice.yaml").stderr.startswith("twice.yaml:2: ")
-
-
-def test_answers_are_scored_from_json_and_from_csv(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "ours.yaml").write_text(A_SET)
-    run("question-sets", "load", "ours.yaml")
-    (tmp_path / "one.json").write_text('{"ratings": {"need": 4, "money": 3}}')
-    (tmp_path / "two.csv").write_text("need,money,note\n4,3,x\n5,n/a,\n")
-    # (4 − 1 + 3 − 1) of 8 is 62.5; alone, the best rating is 100 at a coverage of one half.
-    one = json.loads(run("score", "one.json", "--set", "ours", "-o", "json").stdout)
-    assert [result["score"] for result in one] == [62.5]
-    done = run("score", "two.csv", "--set", "ours", "-o", "json")
-    assert [result["score"] for result in json.loads(done.stdout)] == [62.5, 100.0]
-    assert done.stderr == "Not in ours@1, so ignored: note\n"
-    (tmp_path / "bad.csv").write_text("need\n9\n")
-    bad = run("score", "bad.csv", "--set", "ours")
-    assert (bad.returncode, bad.stderr.split(": ")[0]) == (1, "line 2")
 
 
 def test_the_doctor_says_what_is_missing(run: Run) -> None:
