@@ -52,11 +52,9 @@ def failures_told() -> Iterator[None]:
     """Turn the failures that a person can mend into a message and exit code 1."""
     try:
         yield
-    except ValidationError as error:
-        told = [f"{flaw.pointer.strip('/') or 'settings'}: {flaw.detail}" for flaw in shape_flaws(error)]
-        give_up("\n".join(told))
-    except Flawed as error:
-        give_up("\n".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in error.flaws))
+    except (Flawed, ValidationError) as error:
+        flaws = error.flaws if isinstance(error, Flawed) else shape_flaws(error)
+        give_up("\n".join(f"{flaw.pointer.strip('/') or 'settings'}: {flaw.detail}" for flaw in flaws))
     except Problem as problem:
         give_up(f"{problem.detail} {problem.kind.remedy}")
     except DBAPIError as error:

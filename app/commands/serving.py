@@ -15,6 +15,10 @@ from app.schema import newest_revision
 from app.settings import PREFIX, Settings
 from app.start import prepare
 
+# Named, since the default may be a set that does not ask these.
+EXAMPLE_SET = "qualifying-a-sale"
+EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
+
 
 def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
@@ -98,7 +102,8 @@ def _greet(settings: Settings, port: int, new_key: str | None) -> None:
     say(
         f"""Try:
 
-curl {url}/v1/score -H "X-API-Key: {new_key or "$PROSPECT_FIT_KEY"}" -H "Content-Type: application/json" \\
-  -d '{{"ratings": {{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}}}}'
+KEY={new_key or "…"}
+curl {url}/v1/score -H "X-API-Key: $KEY" -H "Content-Type: application/json" \\
+  -d '{{"question_set": "{EXAMPLE_SET}", "ratings": {EXAMPLE_RATINGS}}}'
 """
     )
