@@ -1,7 +1,7 @@
 """`score FILE`: score the answers in a JSON or CSV file, with nothing stored."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from app.commands.answer_files import Row, is_table, read_items, read_table
-from app.commands.console import give_up, migrated_database, out, say, table
+from app.commands.console import flaws_of, give_up, migrated_database, out, say, table
 from app.db import Transaction
 from app.problems import Problem
 from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.publishing import publish_builtin
-from app.scoring import Flaw, Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
+from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score
 from app.sessions.requests import ScoreRequest
 from app.settings import Settings
 
@@ -64,15 +64,7 @@ def _score(tx: Transaction, row: Row, find: Callable[[str | None], Plan]) -> Sco
         attributes = read_attributes(plan.question_set, request.attributes)
         return score(plan, answers, attributes, as_of=request.as_of or tx.at)
     except (Flawed, Problem, ValidationError) as error:
-        give_up("\n".join(row.told(flaw) for flaw in _flaws(error, row)))
-
-
-def _flaws(error: Flawed | Problem | ValidationError, row: Row) -> Iterable[Flaw]:
-    if isinstance(error, Flawed):
-        return error.flaws
-    if isinstance(error, Problem):
-        return [Flaw(found.pointer, found.detail) for found in error.errors]
-    return shape_flaws(error, row.sent)
+        give_up("\n".join(row.told(flaw) for flaw in flaws_of(error, row.sent)))
 
 
 def _print_table(scored: list[Scored]) -> None:

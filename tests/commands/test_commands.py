@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.commands.conftest import Run
@@ -57,6 +59,35 @@ def test_every_fault_of_a_file_is_named_with_its_line(run: Run, tmp_path: Path) 
     ]
     (tmp_path / "twice.yaml").write_text("key: a\nkey: b\n")
     assert run("question-sets", "lint", "twice.yaml").stderr.startswith("twice.yaml:2: ")
+
+
+def test_the_faults_of_several_files_are_sorted_by_file_and_line(run: Run, tmp_path: Path) -> None:
+    broken = (
+        A_SET.replace("title: Ours\n", "").replace("combine: weighted", "combine: sideways") + "title: 5\n"
+    )
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(broken)
+    told = run("question-sets", "lint", "b.yaml", "a.yaml").stderr.splitlines()
+    assert [line.split(": ")[0] for line in told] == ["a.yaml:2", "a.yaml:12", "b.yaml:2", "b.yaml:12"]
+
+
+def test_every_version_is_listed_with_what_it_extends(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bant@7.yaml").write_text("key: bant\nextends: bant@1\ntitle: Ours\nomit: [authority]\n")
+    assert run("question-sets", "load", "bant@7.yaml").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "data/prospect_fit.db", isolation_level=None)) as database:
+        database.execute("UPDATE question_set_version SET status = 'retired' WHERE key || version = 'bant1'")
+    heads, *lines = run("question-sets", "list").stdout.splitlines()
+    assert heads.split() == ["name", "status", "title", "extends"]
+    assert [line.split() for line in lines[:3]] == [
+        ["bant@7", "published", "Ours", "bant@1"],
+        ["bant@1", "retired", "BANT"],
+        ["champ@1", "published", "CHAMP"],
+    ]
+
+
+def test_a_failure_is_told_without_advice_for_callers_of_the_api(run: Run) -> None:
+    unknown = run("keys", "revoke", "01890000-0000-7000-8000-000000000000")
+    assert (unknown.returncode, unknown.stderr) == (1, "There is no API key of that id.\n")
 
 
 def test_the_doctor_says_what_is_missing(run: Run) -> None:
