@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Request
 from pydantic import Field, TypeAdapter
 
+from app.http.service import Service
 from app.problems import invalid_field
 from app.wire import In, Out
 
@@ -49,4 +50,8 @@ def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequ
     if len(found) <= limit:
         return None
     cursor = base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
-    return str(request.url.include_query_params(after=cursor))
+    address = request.url.include_query_params(after=cursor)
+    service: Service = request.app.state.service
+    # Behind a proxy the request does not know where the caller sent it.
+    public = service.settings.public_url
+    return f"{public}{address.path}?{address.query}" if public else str(address)

@@ -80,6 +80,15 @@ def test_a_key_from_a_file_opens_every_process(tmp_path: Path, workers: str) -> 
         assert {answer.status_code for answer in answers} == {200}
 
 
+def test_a_service_behind_a_proxy_greets_with_its_public_address(tmp_path: Path) -> None:
+    with serve(tmp_path, "--public-url", "https://crm.test/fit/") as (_, greeting):
+        assert "answers at https://crm.test/fit (documentation: https://crm.test/fit/docs)" in greeting
+        assert "curl https://crm.test/fit/v1/score" in greeting
+        here = re.search(r"listens at (http://\S+)", greeting)
+        assert here
+        assert httpx.get(f"{here[1]}/livez", timeout=30).is_success
+
+
 def refusal(folder: Path, *options: str) -> str:
     """What is said on standard error by a service that does not start."""
     done = subprocess.run(
