@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class PageQuery(In):
-    """Which page of a list. A list refuses a query parameter that it does not know."""
+    """Which page of a list."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="at most this many items")] = 50
     after: Annotated[str | None, Field(max_length=500, description="from the address in `next`")] = None
