@@ -115,9 +115,12 @@ class Database:
     async def erase_traces(self) -> None:
         """After a deletion: let SQLite's journal forget it too. PostgreSQL's vacuum does that."""
         if self.is_sqlite:
-            await self._hop(self._writers, self._empty_journal)
+            await self._hop(self._writers, lambda _: self.erase_traces_here())
 
-    def _empty_journal(self, _: Event) -> None:
+    def erase_traces_here(self) -> None:
+        """The same, in this thread."""
+        if not self.is_sqlite:
+            return
         connection = self.engine.raw_connection()
         try:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -59,6 +59,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": settings.public_url}] if settings.public_url else None,
     )
     app.state.service = Service(
         settings, database, Plans(database, settings.default_question_set), KeyRing(database), clock

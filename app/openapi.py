@@ -35,6 +35,7 @@ def describe(app: FastAPI) -> None:
                 version=version("prospect-fit"),
                 description=DESCRIPTION,
                 routes=app.routes,
+                servers=app.servers or None,
             )
             schemas = schema["components"]["schemas"]
             problem = ProblemOut.model_json_schema(

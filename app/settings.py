@@ -1,6 +1,7 @@
 """Settings: `PROSPECT_FIT_*` in the environment, or a file named by `PROSPECT_FIT_*_FILE`."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "PROSPECT_FIT_"
+PUBLIC_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[\w.~%-]+)*/?", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -34,6 +36,13 @@ class Settings(BaseSettings):
     ] = None
     host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="The port to listen on.")] = 8000
+    public_url: Annotated[
+        str | None,
+        Field(
+            description="Where callers reach the service if a proxy is in front of it: https://HOST, with a "
+            "path if the proxy takes one away. The addresses in answers begin with it.",
+        ),
+    ] = None
     workers: Annotated[int, Field(ge=1, le=64, description="How many processes serve.")] = 1
     default_question_set: Annotated[
         str, Field(description="The question set of a fit or a score that names none.")
@@ -61,6 +70,14 @@ class Settings(BaseSettings):
         if not _names_a_database(value):
             raise ValueError("give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         return SecretStr(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        """An address that others can be appended to."""
+        if url is not None and not PUBLIC_URL.fullmatch(url):
+            raise ValueError("give http://HOST or https://HOST, with a port and a path if it has them")
+        return url.rstrip("/") if url else None
 
     @field_validator("admin_key")
     @classmethod

@@ -1,10 +1,10 @@
 """What every subcommand uses to talk: a console, the database, and an orderly way to give up."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ from app.main import open_database
 from app.problems import Problem
 from app.question_sets.files import BrokenFile
 from app.schema import migrate
-from app.scoring import Flawed, shape_flaws
+from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
 
 # A pipe has no width: give its tables room rather than cut them.
@@ -47,18 +47,29 @@ def table(*columns: str) -> Table:
     return Table(*columns, box=None, header_style="bold", pad_edge=False)
 
 
+def flaws_of(error: Flawed | Problem | ValidationError, data: Any = None) -> list[Flaw]:
+    """What an error finds wrong, place by place, in `data` if that is known; a problem may know no place."""
+    if isinstance(error, Flawed):
+        return list(error.flaws)
+    if isinstance(error, Problem):
+        return [Flaw(found.pointer, found.detail) for found in error.errors]
+    return shape_flaws(error, data)
+
+
+def _told(flaws: Iterable[Flaw]) -> str:
+    return "\n".join(f"{flaw.pointer.strip('/') or 'settings'}: {flaw.detail}" for flaw in flaws)
+
+
 @contextmanager
 def failures_told() -> Iterator[None]:
     """Turn the failures that a person can mend into a message and exit code 1."""
     try:
         yield
-    except ValidationError as error:
-        told = [f"{flaw.pointer.strip('/') or 'settings'}: {flaw.detail}" for flaw in shape_flaws(error)]
-        give_up("\n".join(told))
-    except Flawed as error:
-        give_up("\n".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in error.flaws))
+    except (Flawed, ValidationError) as error:
+        give_up(_told(flaws_of(error)))
     except Problem as problem:
-        give_up(f"{problem.detail} {problem.kind.remedy}")
+        # Its remedy is for callers of the API.
+        give_up(_told(flaws_of(problem)) or problem.detail)
     except DBAPIError as error:
         give_up(f"The database cannot be used: {error.orig}")
     except (BrokenFile, OSError) as error:

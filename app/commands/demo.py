@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from itertools import cycle, product
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,7 +11,7 @@ from sqlmodel import col, select
 
 from app.commands.console import err, migrated_database, say
 from app.db import Database, Transaction
-from app.prospects.records import erase
+from app.prospects.records import erase, find_linked, links_of
 from app.prospects.tables import Prospect, ProspectLink
 from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
@@ -21,11 +22,14 @@ from app.sessions.flow import qualify
 from app.sessions.requests import DecisionIn, OutcomeIn, QualifyRequest
 from app.settings import Settings
 
-SOURCE = "demo"
+SOURCE = "prospect-fit.demo"  # a plain "demo" could be the source of somebody's own prospects
 SET = "qualifying-a-sale"
 
 FIRST = ["Alder", "Birch", "Cedar", "Elm", "Fir", "Hazel", "Ivy", "Juniper", "Larch"]
 SECOND = {"Logistics": "logistics", "Clinics": "healthcare", "Retail": "retail", "Schools": "education"}
+NAMES = {
+    f"{number:03d}": f"{first} {second}" for number, (second, first) in enumerate(product(SECOND, FIRST), 1)
+}
 
 # How far a prospect has come: the share of questions answered, how well the answers tend to be
 # rated (1..5), and what was concluded.
@@ -52,7 +56,10 @@ def demo(
 ) -> None:
     """Load 36 invented prospects with sessions at every stage; run again, it starts over."""
     with migrated_database() as database:
-        gone = database.write_here(_remove)
+        gone, kept = database.write_here(_remove)
+        database.erase_traces_here()
+        if kept:
+            say(f"Left alone, since they have other links too: {kept}.")
         if remove:
             say(f"Removed {gone} invented prospects.")
             return
@@ -61,37 +68,53 @@ def demo(
         say("Try GET /v1/sessions?sort=ranked, and 'prospect-fit demo --remove' when you are done.")
 
 
-def _remove(tx: Transaction) -> int:
+def _remove(tx: Transaction) -> tuple[int, int]:
+    """Erase those that nobody linked or merged with anything else; how many, and how many others."""
     linked = select(ProspectLink.prospect_id).where(ProspectLink.source == SOURCE)
-    invented = tx.db.exec(select(Prospect).where(col(Prospect.id).in_(linked))).all()
+    found = select(Prospect).where(col(Prospect.id).in_(linked)).order_by(col(Prospect.id)).with_for_update()
+    prospects = tx.db.exec(found).all()
+    links = links_of(tx, [prospect.id for prospect in prospects])
+    invented = [prospect for prospect in prospects if all(map(_is_ours, links[prospect.id]))]
     for prospect in invented:
         erase(tx, prospect)
-    return len(invented)
+    return len(invented), len(prospects) - len(invented)
+
+
+def _is_ours(link: ProspectLink) -> bool:
+    return link.source == SOURCE and link.external_id in NAMES
 
 
 def _load(database: Database) -> int:
+    """Invent all but those that were left alone; how many."""
     database.write_here(lambda tx: publish_builtin(tx, read_builtin()))
     plans = Plans(database, Settings().default_question_set)
     plan = database.read_here(lambda tx: plans.find(tx, SET))
     dice = random.Random(7)  # noqa: S311  # the same prospects every time
-    names = [f"{first} {second}" for second in SECOND for first in FIRST]
-    stages = list(STAGES.values())
-    for number, name in enumerate(track(names, "Inventing prospects", console=err, transient=True)):
-        request = _invent(dice, plan, name, number, stages[number % len(stages)])
-        database.write_here(lambda tx, request=request: qualify(Work(tx, plans, SOURCE), request))  # type: ignore[misc]
-    return len(names)
+    stages = cycle(STAGES.values())
+    count = 0
+    for number in track(NAMES, "Inventing prospects", console=err, transient=True):
+        request = _invent(dice, plan, number, next(stages))
+        count += database.write_here(lambda tx, request=request: _bring(Work(tx, plans, SOURCE), request))  # type: ignore[misc]
+    return count
 
 
-def _invent(dice: random.Random, plan: Plan, name: str, number: int, stage: Stage) -> QualifyRequest:
+def _bring(work: Work, request: QualifyRequest) -> bool:
+    if find_linked(work.tx, request.link):
+        return False
+    qualify(work, request)
+    return True
+
+
+def _invent(dice: random.Random, plan: Plan, number: str, stage: Stage) -> QualifyRequest:
     share, tendency, decision, outcome = stage
     scored = [question for step, question in plan.asked if not step.gated or decision == "pursue"]
     asked = scored[: round(share * len(scored))]
     word: Literal["yes", "unsure"] = "yes" if tendency > 4 else "unsure"
     return QualifyRequest(
         source=SOURCE,
-        external_id=f"{number + 1:03d}",
-        name=name,
-        attributes=_facts(dice, name),
+        external_id=number,
+        name=NAMES[number],
+        attributes=_facts(dice, NAMES[number]),
         question_set=SET,
         ratings={question.key: _rating(dice, tendency) for question in asked},
         decision=DecisionIn.model_validate({"decision": decision, "match": word, "benefit": word})

@@ -1,4 +1,4 @@
-"""`question-sets lint | load | export | diff | schema`."""
+"""`question-sets list | lint | load | export | diff | schema`."""
 
 import json
 from collections.abc import Iterator
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from app.commands.console import failures_told, give_up, is_fresh, migrated_database, say
+from app.commands.console import failures_told, give_up, is_fresh, migrated_database, out, say, table
 from app.db import Database, Transaction
 from app.question_sets import files
 from app.question_sets.difference import Difference, difference
@@ -16,13 +17,25 @@ from app.question_sets.documents import FindBase
 from app.question_sets.files import BrokenFile, Fault, File
 from app.question_sets.json_schema import FILE_NAME, question_set_schema
 from app.question_sets.publishing import publish, publish_builtin, read_here
-from app.question_sets.store import find_set, list_newest, list_versions, split_name
+from app.question_sets.store import find_set, list_all, list_newest, list_versions, split_name
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Flawed, QuestionSet
 
 question_sets = typer.Typer(no_args_is_help=True, help="Question sets as YAML files.")
 
 Paths = Annotated[list[Path], typer.Argument(help="YAML files, or folders of them.", exists=True)]
+
+
+@question_sets.command("list")
+def list_() -> None:
+    """List every published version, retired ones too."""
+    with _database() as database:
+        rows = table("name", "status", "title", "extends")
+        for version in database.read_here(list_all):
+            title, extends = (escape(version.definition.get(name) or "") for name in ("title", "extends"))
+            rows.add_row(version.name, version.status, title, extends)
+        rows.columns[0].no_wrap = True
+        out.print(rows)
 
 
 @question_sets.command()
@@ -46,8 +59,8 @@ def lint(paths: Paths) -> None:
                 read[file.path.stem] = question_set
             count = sum(len(step.questions) for step in question_set.steps)
             say(f"{file.path.stem if file.number else question_set.key}: {count} questions, no fault.")
-    if faults:
-        give_up("\n".join(map(str, faults)))
+        if faults:
+            raise BrokenFile(faults)
 
 
 @question_sets.command()
@@ -58,8 +71,8 @@ def load(paths: Paths) -> None:
     """
     with failures_told():
         read = files.in_order(_open_all(paths))
-        # Of a set that is among the files, the files tell every version.
-        keys = {file.key for file in read}
+        # A set that the files tell from its first version on is not published as it was built in.
+        keys = {file.key for file in read if file.key != (file.extends or "").partition("@")[0]}
         builtin = [question_set for question_set in files.read_builtin() if question_set.key not in keys]
 
     def publish_all(tx: Transaction) -> list[tuple[QuestionSetVersion, bool]]:

@@ -15,10 +15,15 @@ from app.schema import newest_revision
 from app.settings import PREFIX, Settings
 from app.start import prepare
 
+# Named, since the default may be a set that does not ask these.
+EXAMPLE_SET = "qualifying-a-sale"
+EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
+
 
 def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Where callers reach it behind a proxy.")] = None,
     workers: Annotated[int | None, typer.Option(help="How many processes serve.")] = None,
     database_url: Annotated[str | None, typer.Option(help="Where everything is stored.")] = None,
     admin_key: Annotated[str | None, typer.Option(help="The first key.")] = None,
@@ -86,9 +91,11 @@ def _run(settings: Settings, listening: socket.socket) -> None:
 
 
 def _greet(settings: Settings, port: int, new_key: str | None) -> None:
-    shown_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    url = f"http://{f'[{shown_host}]' if ':' in shown_host else shown_host}:{port}"
+    here = _listening_at(settings.host, port)
+    url = settings.public_url or here
     say(f"\nProspect Fit answers at {url} (documentation: {url}/docs)\n")
+    if url != here:
+        say(f"It listens at {here}\n")
     if new_key:
         say(f"The admin key, shown this once: {new_key}\n")
     elif settings.admin_key:
@@ -98,7 +105,13 @@ def _greet(settings: Settings, port: int, new_key: str | None) -> None:
     say(
         f"""Try:
 
-curl {url}/v1/score -H "X-API-Key: {new_key or "$PROSPECT_FIT_KEY"}" -H "Content-Type: application/json" \\
-  -d '{{"ratings": {{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}}}}'
+KEY={new_key or "…"}
+curl {url}/v1/score -H "X-API-Key: $KEY" -H "Content-Type: application/json" \\
+  -d '{{"question_set": "{EXAMPLE_SET}", "ratings": {EXAMPLE_RATINGS}}}'
 """
     )
+
+
+def _listening_at(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"

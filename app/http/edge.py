@@ -1,4 +1,4 @@
-"""The way in: authorise first, then read the body, then everything else."""
+"""The way in: authorise first, then look at the query and read the body, then everything else."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -11,6 +11,7 @@ from app.http.authorise import BEARER, HEADER
 from app.http.problem_responses import PROBLEMS
 from app.http.service import Service
 from app.http.strict_json import read_json
+from app.http.strict_query import check_query, known_parameters
 from app.keys.store import Scope
 from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
 
@@ -43,7 +44,8 @@ class EdgeRoute(APIRoute):
     """A route that authorises before it reads anything, and reads strictly.
 
     (FastAPI reads the body before it solves dependencies, so that a stranger could make the parser
-    work; and its own reader takes repeated names and lone surrogates.)
+    work; its own reader takes repeated names and lone surrogates, and it ignores query parameters that
+    it does not know.)
     """
 
     def get_route_handler(self) -> Handler:
@@ -52,10 +54,12 @@ class EdgeRoute(APIRoute):
         scopes = scopes_of(self)
         assert scopes, f"{self.path} needs a scope"
         reads_body = self.body_field is not None
+        known = frozenset(known_parameters(self.dependant))
 
         async def handle_at_the_edge(request: Request) -> Response:
             service: Service = request.app.state.service
             request.state.caller = await service.keys.authorise(request, scopes)
+            check_query(request, known)
             if reads_body:
                 request = StrictRequest(request.scope, request.receive)
                 await request.load(service.settings.max_body_bytes)

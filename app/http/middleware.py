@@ -1,4 +1,4 @@
-"""The one middleware: a request id, one log line a request, and the last net for failures."""
+"""The one middleware: a request id, HEAD as GET, one log line a request, and the last net for failures."""
 
 import logging
 import time
@@ -25,8 +25,11 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = str(new_id())
+        request_id, method = str(new_id()), scope["method"]
         scope.setdefault("state", {})["request_id"] = request_id
+        if method == "HEAD":
+            # A copy: the server looks at its own, to send no body.
+            scope = {**scope, "method": "GET"}
         started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
@@ -34,6 +37,8 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            elif method == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -41,22 +46,22 @@ class RequestLog:
         except ClientDisconnect:
             status = GONE  # nobody is there to be told
         except Exception:
-            log.exception("failed", extra={"fields": _fields(scope, request_id)})
+            log.exception("failed", extra={"fields": _fields(scope, method, request_id)})
             if status:
                 raise
             await internal_error(Request(scope))(scope, receive, send_with_id)
         finally:
             taken = round(1000 * (time.perf_counter() - started), 2)
-            fields = {**_fields(scope, request_id), "status": status, "milliseconds": taken}
+            fields = {**_fields(scope, method, request_id), "status": status, "milliseconds": taken}
             log.info("request", extra={"fields": fields})
 
 
-def _fields(scope: Scope, request_id: str) -> dict[str, Any]:
+def _fields(scope: Scope, method: str, request_id: str) -> dict[str, Any]:
     """What is logged of a request: its route, never its address, which may name a prospect."""
     caller = scope["state"].get("caller")
     return {
         "request_id": request_id,
-        "method": scope["method"],
+        "method": method,
         "route": getattr(scope.get("route"), "path", None),
         "key": str(caller.key_id) if caller else None,
     }

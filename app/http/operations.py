@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 
 from app.http.service import ServiceHere
@@ -42,13 +42,14 @@ async def get_schema() -> dict[str, Any]:
 
 
 @operations.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> Response:
+async def docs() -> Response:
     """Show the API in a browser, from files that come with an installed package."""
-    root = request.scope.get("root_path", "")
+    # Relative, so that they are found below whatever path a proxy puts before them.
+    files = DOCS_FILES.removeprefix("/")
     return get_swagger_ui_html(
-        openapi_url=f"{root}/openapi.json",
+        openapi_url="openapi.json",
         title="Prospect Fit",
-        swagger_js_url=f"{root}{DOCS_FILES}/swagger-ui-bundle.js",
-        swagger_css_url=f"{root}{DOCS_FILES}/swagger-ui.css",
-        swagger_favicon_url=f"{root}{DOCS_FILES}/favicon.png",
+        swagger_js_url=f"{files}/swagger-ui-bundle.js",
+        swagger_css_url=f"{files}/swagger-ui.css",
+        swagger_favicon_url=f"{files}/favicon.png",
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Request
 from pydantic import Field, TypeAdapter
 
+from app.http.service import Service
 from app.problems import invalid_field
 from app.wire import In, Out
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 class PageQuery(In):
-    """Which page of a list. A list refuses a query parameter that it does not know."""
+    """Which page of a list."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="at most this many items")] = 50
     after: Annotated[str | None, Field(max_length=500, description="from the address in `next`")] = None
@@ -49,4 +50,8 @@ def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequ
     if len(found) <= limit:
         return None
     cursor = base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
-    return str(request.url.include_query_params(after=cursor))
+    address = request.url.include_query_params(after=cursor)
+    service: Service = request.app.state.service
+    # Behind a proxy the request does not know where the caller sent it.
+    public = service.settings.public_url
+    return f"{public}{address.path}?{address.query}" if public else str(address)

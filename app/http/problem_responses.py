@@ -140,12 +140,15 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods_here(request: Request) -> list[str]:
-    """The methods of this address: Starlette names those of the first route alone."""
+    """The methods of this address: Starlette names those of the first route alone.
+
+    HEAD is answered wherever GET is: the middleware sees to that.
+    """
     return [
         method
         for method in METHODS
         if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            route.matches({**request.scope, "method": "GET" if method == "HEAD" else method})[0] is Match.FULL
             for route in request.app.routes
         )
     ]

@@ -110,7 +110,8 @@ async def _call(
     return Call(
         caller=request.state.caller,
         key=idempotency_key or in_body,
-        fingerprint=fingerprint(request.method, str(request.url), said),
+        # Without the host: who sends again may come by another name of the service.
+        fingerprint=fingerprint(request.method, f"{request.url.path}?{request.url.query}", said),
         presented=secret_of(request),
     )
 

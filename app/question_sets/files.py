@@ -35,10 +35,10 @@ class Fault:
 
 
 class BrokenFile(ValueError):
-    """A file is no valid question set; `faults` says why, line by line."""
+    """A file is no valid question set; `faults` says why, by file and line."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda fault: (fault.path, fault.line)))
         super().__init__("\n".join(map(str, self.faults)))
 
 

@@ -127,5 +127,5 @@ def read_name(name: str, where: Where, at: str = "/question_set") -> tuple[str, 
 
 def unknown_question_set(where: Where = "body", at: str = "/question_set") -> Problem:
     """An INVALID_REQUEST problem: a name that somebody sent is nobody's."""
-    detail = "no such question set or version is published: GET /v1/question-sets lists them"
+    detail = "no such question set or version is published: name one that the list of question sets has"
     return invalid_field(at, "unknown_question_set", detail, where)

@@ -89,6 +89,12 @@ def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
     ).all()
 
 
+def list_all(tx: Transaction) -> Sequence[QuestionSetVersion]:
+    """Every version of every set, retired ones too, by key and the newest first."""
+    every = select(QuestionSetVersion)
+    return tx.db.exec(every.order_by(QuestionSetVersion.key, col(QuestionSetVersion.version).desc())).all()
+
+
 def newest_versions(tx: Transaction) -> list[tuple[str, int]]:
     """The key and number of the newest version of every set, without its definition."""
     return [(key, version) for key, version in tx.db.exec(NEWEST)]

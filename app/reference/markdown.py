@@ -53,6 +53,8 @@ def _scopes() -> Iterator[str]:
 
 def _operations(app: FastAPI, told: dict[str, Told]) -> Iterator[str]:
     yield "## Operations\n"
+    yield "What answers `GET` answers `HEAD` too, without the body. An operation that needs a key refuses a"
+    yield "query parameter that it does not know, and one that is there twice.\n"
     paths = app.openapi()["paths"]
     for context in iter_route_contexts(app.routes):
         route = context.route

@@ -140,17 +140,26 @@ def test_a_wrong_type_is_kept_where_no_open_session_uses_it(client, prospect, ru
     open_session(client, prospect["id"], question_set=ruled)
 
 
+FIRM = {
+    "industry": "logistics",
+    "employees": "640",
+    "annual_revenue": 12_000_000,
+    "region": "europe",
+    "growth": 7.5,
+}
+
+
 def test_the_built_in_firmographic_fit_sorts_without_any_answer(client, link):
     """Ratings 5, 5, 3, 5, 4: x is 4 + 4 + 2 + 4 + 3 = 17 of 20, which is 85."""
-    facts = {
-        "industry": "logistics",
-        "employees": "640",
-        "annual_revenue": 12_000_000,
-        "region": "europe",
-        "growth": 7.5,
-    }
-    qualify(client, link, question_set="firmographic-fit", attributes=facts)
+    qualify(client, link, question_set="firmographic-fit", attributes=FIRM)
     told = qualify(client, link, question_set="firmographic-fit")
     assert (told["score"]["score"], told["score"]["indication"], told["score"]["grade"]) == (85.0, "fit", "A")
-    told = qualify(client, link, question_set="firmographic-fit", attributes={"industry": "mining"})
-    assert told["score"]["score"] == 70.0
+
+
+@pytest.mark.parametrize("unknown", [{"industry": "mining"}, {"region": "Europe"}])
+def test_there_a_value_that_is_not_known_leaves_its_question_open(client, unknown):
+    """Of the ratings 5, 5, 3, 5, 4 one of the fives is missing: x is 13 of 16."""
+    told = ok(
+        client.post("/v1/score", json={"question_set": "firmographic-fit", "attributes": {**FIRM, **unknown}})
+    )
+    assert (told["score"], told["coverage"]) == (81.25, 0.8)

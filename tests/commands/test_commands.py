@@ -1,18 +1,13 @@
 """The command line, as a person runs it."""
 
-import json
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-import pytest
-
+from tests.commands.conftest import Run
 from tests.conftest import ROOT
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 A_SET = """\
 key: ours
@@ -28,23 +23,6 @@ steps:
       - {key: need, text: What do they need?, dimension: all}
       - {key: money, text: Can they pay?, dimension: all}
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Runs `prospect-fit` in an empty folder, with a database of its own."""
-
-    def run_here(*arguments: str, source: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", "from app.cli import main; main()", *arguments],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(source), "PATH": "/usr/bin:/bin", "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run_here
 
 
 def test_a_key_is_shown_once_listed_without_itself_and_revoked(run: Run) -> None:
@@ -83,27 +61,33 @@ def test_every_fault_of_a_file_is_named_with_its_line(run: Run, tmp_path: Path) 
     assert run("question-sets", "lint", "twice.yaml").stderr.startswith("twice.yaml:2: ")
 
 
-def test_answers_are_scored_from_json_and_from_csv(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "ours.yaml").write_text(A_SET)
-    run("question-sets", "load", "ours.yaml")
-    (tmp_path / "one.json").write_text('{"ratings": {"need": 4, "money": 3}}')
-    (tmp_path / "two.csv").write_text("need,money,note\n4,3,x\n5,n/a,\n")
-    # (4 − 1 + 3 − 1) of 8 is 62.5; alone, the best rating is 100 at a coverage of one half.
-    one = json.loads(run("score", "one.json", "--set", "ours", "-o", "json").stdout)
-    assert [result["score"] for result in one] == [62.5]
-    done = run("score", "two.csv", "--set", "ours", "-o", "json")
-    assert [result["score"] for result in json.loads(done.stdout)] == [62.5, 100.0]
-    assert done.stderr == "Not in ours@1, so ignored: note\n"
-    (tmp_path / "bad.csv").write_text("need\n9\n")
-    bad = run("score", "bad.csv", "--set", "ours")
-    assert (bad.returncode, bad.stderr.split(": ")[0]) == (1, "line 2")
+def test_the_faults_of_several_files_are_sorted_by_file_and_line(run: Run, tmp_path: Path) -> None:
+    broken = (
+        A_SET.replace("title: Ours\n", "").replace("combine: weighted", "combine: sideways") + "title: 5\n"
+    )
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(broken)
+    told = run("question-sets", "lint", "b.yaml", "a.yaml").stderr.splitlines()
+    assert [line.split(": ")[0] for line in told] == ["a.yaml:2", "a.yaml:12", "b.yaml:2", "b.yaml:12"]
 
 
-def test_the_demo_comes_and_goes(run: Run) -> None:
-    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
-    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
-    assert run("demo", "--remove").stdout == "Removed 36 invented prospects.\n"
-    assert run("demo", "--remove").stdout == "Removed 0 invented prospects.\n"
+def test_every_version_is_listed_with_what_it_extends(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bant@7.yaml").write_text("key: bant\nextends: bant@1\ntitle: Ours\nomit: [authority]\n")
+    assert run("question-sets", "load", "bant@7.yaml").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "data/prospect_fit.db", isolation_level=None)) as database:
+        database.execute("UPDATE question_set_version SET status = 'retired' WHERE key || version = 'bant1'")
+    heads, *lines = run("question-sets", "list").stdout.splitlines()
+    assert heads.split() == ["name", "status", "title", "extends"]
+    assert [line.split() for line in lines[:3]] == [
+        ["bant@7", "published", "Ours", "bant@1"],
+        ["bant@1", "retired", "BANT"],
+        ["champ@1", "published", "CHAMP"],
+    ]
+
+
+def test_a_failure_is_told_without_advice_for_callers_of_the_api(run: Run) -> None:
+    unknown = run("keys", "revoke", "01890000-0000-7000-8000-000000000000")
+    assert (unknown.returncode, unknown.stderr) == (1, "There is no API key of that id.\n")
 
 
 def test_the_doctor_says_what_is_missing(run: Run) -> None:

@@ -14,14 +14,15 @@ import pytest
 
 from tests.conftest import ROOT, needs
 
+SERVE = [sys.executable, "-c", "from app.cli import main; main()", "serve"]
+
 
 @contextmanager
 def serve(folder: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A serving process and all that it prints before it answers."""
-    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "0"]
     environment |= {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [*command, *options],
+        [*SERVE, "--port", "0", *options],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -42,16 +43,26 @@ def serve(folder: Path, *options: str, **environment: str) -> Iterator[tuple[sub
             process.kill()
 
 
-def test_the_printed_curl_works_as_it_stands_and_the_key_is_shown_once(tmp_path: Path) -> None:
+def pasted(lines: str) -> str:
+    """What a shell prints when these lines are pasted into it."""
+    return subprocess.run(["bash", "-c", lines], capture_output=True, text=True, check=True).stdout
+
+
+def to_paste(greeting: str) -> str:
+    return greeting[greeting.index("KEY=") :]
+
+
+def test_the_printed_lines_work_as_they_stand_and_the_key_is_shown_once(tmp_path: Path) -> None:
     needs("curl")
     with serve(tmp_path) as (_, greeting):
-        curl = greeting[greeting.index("curl ") :]
-        done = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True)
-        assert '"question_set":"qualifying-a-sale@1"' in done.stdout
-        assert len(set(re.findall(r"pfk_\w+", greeting))) == 1
+        assert '"question_set":"qualifying-a-sale@1"' in pasted(to_paste(greeting))
+        shown = set(re.findall(r"pfk_\w+", greeting))
+        assert len(shown) == 1
     assert (tmp_path / "data/prospect_fit.db").exists()
-    with serve(tmp_path) as (_, again):
+    with serve(tmp_path, "--default-question-set", "bant") as (_, again):
         assert "pfk_" not in again
+        filled_in = to_paste(again).replace("KEY=…", f"KEY={shown.pop()}")
+        assert '"question_set":"qualifying-a-sale@1"' in pasted(filled_in)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -69,17 +80,38 @@ def test_a_key_from_a_file_opens_every_process(tmp_path: Path, workers: str) -> 
         assert {answer.status_code for answer in answers} == {200}
 
 
+def test_a_service_behind_a_proxy_greets_with_its_public_address(tmp_path: Path) -> None:
+    with serve(tmp_path, "--public-url", "https://crm.test/fit/") as (_, greeting):
+        assert "answers at https://crm.test/fit (documentation: https://crm.test/fit/docs)" in greeting
+        assert "curl https://crm.test/fit/v1/score" in greeting
+        here = re.search(r"listens at (http://\S+)", greeting)
+        assert here
+        assert httpx.get(f"{here[1]}/livez", timeout=30).is_success
+
+
+def refusal(folder: Path, *options: str) -> str:
+    """What is said on standard error by a service that does not start."""
+    done = subprocess.run(
+        [*SERVE, *options],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
+
+
 def test_a_port_that_is_taken_is_said_before_anything_is_served(tmp_path: Path) -> None:
     with serve(tmp_path) as (_, greeting):
         port = re.search(r"http://[\d.]+:(\d+)", greeting)
         assert port
-        done = subprocess.run(
-            [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", port[1]],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert "Choose another --port" in done.stderr
+        assert "Choose another --port" in refusal(tmp_path, "--port", port[1])
+
+
+def test_a_default_set_that_is_not_there_is_said_before_a_key_is_made(tmp_path: Path) -> None:
+    told = refusal(tmp_path, "--port", "0", "--default-question-set", "nope")
+    assert told.startswith("default_question_set: no such question set is published")
+    with serve(tmp_path) as (_, greeting):
+        assert "pfk_" in greeting

@@ -1,12 +1,15 @@
-"""The README's qualification, run as it stands."""
+"""The README's qualification, run as it stands, and the files that the documents name."""
 
 import json
 import re
 import subprocess
+from pathlib import Path
 
 from tests.conftest import ADMIN_KEY, ROOT, Running, needs
 
 STORY = "## One qualification, from prospect to decision"
+FOLDERS = r"app|bench|docs|migrations|tests|\.ci"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks() -> list[str]:
@@ -39,7 +42,15 @@ def test_every_command_of_the_story_works_in_its_order(service: Running) -> None
     assert fit["decision"] == "pursue"
 
 
-def test_the_readme_names_only_files_that_exist() -> None:
-    named = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text("utf-8"))
-    assert named
-    assert [path for path in named if not (ROOT / path).exists()] == []
+def named_in(document: Path) -> list[Path]:
+    """The files that a document names: links from where it lies, and back-ticked paths from the root."""
+    text = document.read_text("utf-8")
+    linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    quoted = re.findall(rf"`((?:{FOLDERS})/[^\s`]*|[\w./-]+\.(?:py|md|toml))`", text)
+    return [document.parent / path for path in linked] + [ROOT / path for path in quoted]
+
+
+def test_the_documents_name_only_files_that_exist() -> None:
+    named = {path: document.name for document in DOCUMENTS for path in named_in(document)}
+    assert {"README.md", "0001-one-hop-one-transaction.md"} <= set(named.values())
+    assert {str(path): document for path, document in named.items() if not path.exists()} == {}

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from app.problems import INVALID_REQUEST
-from tests.edge.operations import STANDING_IN
-from tests.edge.problem import assert_problem
+from tests.edge.operations import GUARDED, STANDING_IN, named
+from tests.edge.problem import PRIVATE, assert_problem
 
 pytestmark = pytest.mark.usefixtures("unwritten")
 
@@ -91,6 +91,39 @@ def test_a_fit_cannot_be_asked_for_by(client, target, query):
     linked = f"/v1/prospects/by-external-id/{target.source}/{target.external_id}/fit"
     for address in (linked, f"/v1/prospects/{target.prospect_id}/fit"):
         assert_problem(client.get(f"{address}?{query}"), INVALID_REQUEST, pointer, where="query")
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=named)
+def test_an_unknown_parameter_is_refused_everywhere(client, operation):
+    response = client.request(operation.method, f"{operation.address}?frobnicate={PRIVATE}&x")
+    told = assert_problem(response, INVALID_REQUEST, "/frobnicate", "/x", where="query")
+    assert {error["code"] for error in told["errors"]} == {"unknown_field"}
+
+
+def test_a_name_from_the_path_or_the_body_is_unknown_in_the_query(client, target):
+    fit = f"/v1/prospects/{target.prospect_id}/fit?prospect_id={target.prospect_id}&questionset=bant"
+    assert_problem(client.get(fit), INVALID_REQUEST, "/prospect_id", "/questionset", where="query")
+    response = client.post("/v1/score?question_set=bant", json={})
+    assert_problem(response, INVALID_REQUEST, "/question_set", where="query")
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("prospects?limit=1&limit=1", "limit"),
+        ("sessions?sort=ranked&limit=1&sort=newest", "sort"),
+        (f"prospects/{NOBODY}/fit?deal=a&deal=a", "deal"),
+        ("question-sets/bant?diff=bant&%64iff=bant", "diff"),
+    ],
+)
+def test_a_repeated_parameter_is_refused(client, address, name):
+    told = assert_problem(client.get(f"/v1/{address}"), INVALID_REQUEST, f"/{name}", where="query")
+    assert told["errors"][0]["code"] == "repeated"
+
+
+def test_a_long_name_is_not_told_whole(client):
+    told = assert_problem(client.get(f"/v1/keys?{'x' * 5000}=1"), INVALID_REQUEST)
+    assert len(told["detail"]) < 600
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,9 @@ def told(served):
         headers = {"Content-Type": "application/json"}
         assert client.post("/v1/qualify", content=broken, headers=headers).status_code == 400
         assert client.get(f"/v1/{WHO}").status_code == 404
+        assert client.head("/v1/question-sets").status_code == 200
         assert client.get("/v1/keys", headers={"Authorization": f"Basic {made}"}).status_code == 401
-        assert client.get("/v1/keys", params={"key": made}).status_code == 200
+        assert client.get("/v1/keys", params={"key": made}).status_code == 422
     exchange(served.url, f"GET /{WHO} {PRIVATE}\r\n\r\n".encode())
     with connection(served.url) as connected:
         body = json.dumps(SAID).encode()
@@ -72,7 +73,8 @@ def test_it_tells_of_every_request_by_its_route_and_key(told):
     assert {"/v1/qualify", "/v1/prospects/by-external-id/{source}/{external_id}"} <= {
         line["route"] for line in requests
     }
-    assert [line["status"] for line in requests].count(422) == 3
+    assert ("HEAD", "/v1/question-sets") in {(line["method"], line["route"]) for line in requests}
+    assert [line["status"] for line in requests].count(422) == 4
     assert all(line["key"] for line in requests if line["status"] in (200, 201, 422))
 
 

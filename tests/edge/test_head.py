@@ -1,0 +1,38 @@
+"""HEAD, by which uptime checks ask: what GET would answer, without the body."""
+
+import httpx
+import pytest
+
+from tests.conftest import ADMIN_KEY
+from tests.edge.operations import ALL
+
+pytestmark = pytest.mark.usefixtures("unwritten")
+
+READ = sorted({operation.address for operation in ALL if operation.method == "GET"})
+
+
+def headers(response: httpx.Response) -> dict[str, str]:
+    return {name: said for name, said in response.headers.items() if name not in ("date", "x-request-id")}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [*READ, "/openapi.json", "/docs/files/swagger-ui.css", "/nope", "/v1/prospects?limit=0"],
+)
+def test_every_address_that_can_be_read_answers_it_as_it_answers_get(client, address):
+    read, asked = client.get(address), client.head(address)
+    assert (asked.status_code, headers(asked)) == (read.status_code, headers(read))
+    assert int(asked.headers["content-length"]) == len(read.content)
+    assert asked.content == b""
+
+
+def test_it_needs_the_same_key(stranger):
+    assert stranger.head("/v1/keys").status_code == 401
+    assert stranger.head("/livez").status_code == 200
+
+
+def test_the_connection_can_be_used_again(served):
+    with httpx.Client(base_url=served.url, headers={"X-API-Key": ADMIN_KEY}) as client:
+        for _ in range(3):
+            assert client.head("/v1/question-sets").status_code == 200
+            assert client.get("/v1/question-sets").json()["items"]
