@@ -5,6 +5,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
+from app.question_sets.documents import read_document
+from app.question_sets.files import BUILTIN, read_file
 from tests.conftest import ADMIN_KEY, ROOT, Running, needs
 
 STORY = "## One qualification, from prospect to decision"
@@ -54,3 +58,12 @@ def test_the_documents_name_only_files_that_exist() -> None:
     named = {path: document.name for document in DOCUMENTS for path in named_in(document)}
     assert {"README.md", "0001-one-hop-one-transaction.md"} <= set(named.values())
     assert {str(path): document for path, document in named.items() if not path.exists()} == {}
+
+
+def test_the_set_that_the_readme_shows_is_a_variant_as_it_stands() -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    base = read_file(BUILTIN / "qualifying-a-sale.yaml")
+    ours = read_document(YAML(typ="safe", pure=True).load(shown), {"qualifying-a-sale@1": base}.get)
+    asked = [question.key for step in ours.steps for question in step.questions]
+    assert asked[asked.index("budget") + 1] == "pay"
+    assert not {"past_success", "data_points"} & set(asked)
