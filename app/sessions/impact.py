@@ -13,6 +13,7 @@ from sqlmodel import SQLModel
 from app.db import Database, Transaction
 from app.question_sets.plans import Plans
 from app.scoring import Answer, Answers, Flawed, Indication, Plan, Standing, indicated, read_attributes, score
+from app.sessions.case import has_aged
 from app.wire import Out
 
 AT_ONCE = 500
@@ -158,26 +159,31 @@ def _judge_some(
 
 
 def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: Answers) -> Judged | None:
-    """What is to be said of one session, a row; None if it says the same with the draft."""
-    # What a set asks of a prospect is more or less than what another one does.
-    known = {**session.known, **session.attributes}
-    as_of = session.updated_at
+    """What is to be said of one session, a row; None if it says the same with the draft.
+
+    An open one is judged as if it were moved now; a closed one on what it closed with, and on what its
+    own set did not ask.
+    """
+    is_open = session.status == "open"
+    known = session.known if is_open else {**session.known, **session.attributes}
+    as_of = tx.at if is_open else session.updated_at
+    then = plans.find(tx, f"{session.question_set}@{session.version}")
+    said = score(then, answers, session.attributes, as_of=as_of) if has_aged(session, as_of) else session
     same = {"session_id": session.id, "prospect_id": session.prospect_id}
     try:
         attributes = read_attributes(draft.question_set, known)
     except Flawed as error:
         return ImpactRefusal(kind="refused", **same, attributes=[flaw.pointer for flaw in error.flaws])
     standings = draft.stand(answers, attributes, as_of)
-    if indicated(draft, standings) == session.indication:
+    if indicated(draft, standings) == said.indication:
         return None
-    then = plans.find(tx, f"{session.question_set}@{session.version}")
     stood = then.stand(answers, session.attributes, as_of)
     now = score(draft, answers, attributes, as_of=as_of)
     return ImpactChange(
         kind="changed",
         **same,
         status=session.status,
-        before=_figures(then.name, session),
+        before=_figures(then.name, said),
         after=_figures(draft.name, now),
         why=list(_why(_inputs(then, stood), _inputs(draft, standings))),
     )
