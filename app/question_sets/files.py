@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from io import StringIO
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,8 @@ def files_below(paths: Iterable[Path]) -> list[Path]:
 def in_order(files: Sequence[File]) -> list[File]:
     """Each file after those that hold what it extends, and after earlier versions of its own set.
 
-    Raises `BrokenFile` where files extend each other.
+    One without a number is the next version: it goes after those that have one. Raises `BrokenFile`
+    where files extend each other.
     """
     before = {file.path: [other.path for other in files if _goes_before(other, file)] for file in files}
     try:
@@ -144,7 +146,7 @@ def _goes_before(first: File, file: File) -> bool:
     if first is file or first.key is None:
         return False
     if first.key == file.key:
-        return (first.number or 0) < (file.number or 0)
+        return (first.number or inf) < (file.number or inf)
     parts = split_name(file.extends or "")
     return parts is not None and parts[0] == first.key and first.number in (None, parts[1])
 
