@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from app.question_sets.documents import FindBase, read_document
+from app.question_sets.documents import FindBase, Named, read_document
 from app.question_sets.json_schema import FILE_NAME
 from app.question_sets.store import split_name
 from app.scoring import Flaw, Flawed, QuestionSet
@@ -98,10 +98,13 @@ def open_file(path: Path) -> File:
     return file
 
 
-def read(file: File, find_base: FindBase) -> QuestionSet:
-    """The question set in a file; raises `BrokenFile` with every fault found."""
+def read(file: File, find_base: FindBase, earlier: Iterable[Named] = ()) -> QuestionSet:
+    """The question set in a file; raises `BrokenFile` with every fault found.
+
+    `earlier` are the versions that it follows.
+    """
     try:
-        return read_document(file.document, find_base)
+        return read_document(file.document, find_base, earlier)
     except Flawed as error:
         raise file.broken(error.flaws) from None
 
