@@ -18,7 +18,8 @@ def read_document(data: Any, find_base: FindBase, earlier: Iterable[Named] = ())
 
     `earlier` are the versions that it would follow.
     """
-    if not isinstance(data, Mapping) or "extends" not in data:
+    # A version that was made from none tells it as null.
+    if not isinstance(data, Mapping) or data.get("extends") is None:
         return _keeping(earlier, read_question_set(data), None)
     name = data["extends"]
     base = find_base(name) if isinstance(name, str) else None
