@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from app.scoring import Flaw, Flawed, QuestionSet, pointer, read_question_set, shape_flaws
 from app.scoring.question_set import (
@@ -27,6 +28,9 @@ from app.scoring.question_set import (
     Weight,
 )
 
+# Not to be written down: where a set needs a value, a null is refused like any wrong one.
+Unsaid = SkipJsonSchema[None]
+
 
 class AddedQuestion(Part):
     """A question to add, and its place: before or after another one, or else last in a step.
@@ -43,13 +47,13 @@ class AddedQuestion(Part):
 class QuestionChange(Part):
     """The fields of a question to change; a null takes an optional one away."""
 
-    text: Text | None = None
+    text: Text | Unsaid = None
     guidance: Text | None = None
-    weight: Weight | None = None
-    anchors: list[RatingText] | None = None
+    weight: Weight | Unsaid = None
+    anchors: list[RatingText] | Unsaid = None
     must_reach: int | None = None
-    if_missed: IfMissed | None = None
-    ask_when: dict[Name, Condition] | None = None
+    if_missed: IfMissed | Unsaid = None
+    ask_when: dict[Name, Condition] | Unsaid = None
     rate_from: RateFrom | None = None
     stale_after_days: StaleAfterDays | None = None
 
@@ -62,11 +66,11 @@ class Variant(Part):
 
     key: SetKey
     extends: VersionName
-    title: Title | None = None
-    description: Annotated[str | None, Field(max_length=4000)] = None
-    dimensions: list[Dimension] | None = None
+    title: Title | Unsaid = None
+    description: Annotated[str, Field(max_length=4000)] | Unsaid = None
+    dimensions: Annotated[list[Dimension], Field(min_length=1, max_length=50)] | Unsaid = None
     thresholds: Thresholds | None = None
-    grades: list[Grade] | None = None
+    grades: list[Grade] | Unsaid = None
     attributes: dict[Name, AttributeType] = {}
     for_: Annotated[dict[Name, Condition] | None, Field(alias="for", min_length=1)] = None
     priority: Priority | None = None
