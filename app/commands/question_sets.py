@@ -1,6 +1,7 @@
 """`question-sets list | lint | load | export | diff | schema`."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from app.commands.console import failures_told, give_up, is_fresh, migrated_data
 from app.db import Database, Transaction
 from app.question_sets import files
 from app.question_sets.difference import Difference, difference
-from app.question_sets.documents import FindBase
+from app.question_sets.documents import FindBase, Named
 from app.question_sets.files import BrokenFile, Fault, File
 from app.question_sets.json_schema import FILE_NAME, question_set_schema
 from app.question_sets.publishing import publish, publish_builtin, read_here
@@ -42,23 +43,25 @@ def list_() -> None:
 def lint(paths: Paths) -> None:
     """Check files and name every fault with its line; needs no database.
 
-    What a variant extends is looked for among the files, and then among the built-in sets.
+    What a variant extends is looked for among the files, and then among the built-in sets; what a
+    question meant before, among the files of its set.
     """
     read: dict[str, QuestionSet] = {}
+    versions: defaultdict[str | None, list[Named]] = defaultdict(list)
     faults: list[Fault] = []
     with failures_told():
         builtin = {question_set.key: question_set for question_set in files.read_builtin()}
         for file in files.in_order(_open_all(paths)):
             try:
-                question_set = files.read(file, _find_among(read, builtin))
+                question_set = files.read(file, _find_among(read, builtin), versions[file.key])
             except BrokenFile as error:
                 faults += error.faults
                 continue
-            read[question_set.key] = question_set
-            if file.number:
-                read[file.path.stem] = question_set
+            name = file.path.stem if file.number else question_set.key
+            read |= {question_set.key: question_set, name: question_set}
+            versions[file.key].append((name, question_set))
             count = sum(len(step.questions) for step in question_set.steps)
-            say(f"{file.path.stem if file.number else question_set.key}: {count} questions, no fault.")
+            say(f"{name}: {count} questions, no fault.")
         if faults:
             raise BrokenFile(faults)
 

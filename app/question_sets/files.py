@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from io import StringIO
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from app.question_sets.documents import FindBase, read_document
+from app.question_sets.documents import FindBase, Named, read_document
 from app.question_sets.json_schema import FILE_NAME
 from app.question_sets.store import split_name
 from app.scoring import Flaw, Flawed, QuestionSet
@@ -97,10 +98,13 @@ def open_file(path: Path) -> File:
     return file
 
 
-def read(file: File, find_base: FindBase) -> QuestionSet:
-    """The question set in a file; raises `BrokenFile` with every fault found."""
+def read(file: File, find_base: FindBase, earlier: Iterable[Named] = ()) -> QuestionSet:
+    """The question set in a file; raises `BrokenFile` with every fault found.
+
+    `earlier` are the versions that it follows.
+    """
     try:
-        return read_document(file.document, find_base)
+        return read_document(file.document, find_base, earlier)
     except Flawed as error:
         raise file.broken(error.flaws) from None
 
@@ -128,7 +132,8 @@ def files_below(paths: Iterable[Path]) -> list[Path]:
 def in_order(files: Sequence[File]) -> list[File]:
     """Each file after those that hold what it extends, and after earlier versions of its own set.
 
-    Raises `BrokenFile` where files extend each other.
+    One without a number is the next version: it goes after those that have one. Raises `BrokenFile`
+    where files extend each other.
     """
     before = {file.path: [other.path for other in files if _goes_before(other, file)] for file in files}
     try:
@@ -144,7 +149,7 @@ def _goes_before(first: File, file: File) -> bool:
     if first is file or first.key is None:
         return False
     if first.key == file.key:
-        return (first.number or 0) < (file.number or 0)
+        return (first.number or inf) < (file.number or inf)
     parts = split_name(file.extends or "")
     return parts is not None and parts[0] == first.key and first.number in (None, parts[1])
 
