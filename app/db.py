@@ -6,12 +6,14 @@ transaction deadlocks the pool under load.)
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import anyio
@@ -166,14 +168,28 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     # Without this the driver begins transactions by itself, late, and acknowledged writes get lost.
     connection.isolation_level = None
+    _use_wal(connection)
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000}",
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Of processes that ask for it at once on a new file, SQLite lets none wait for the other."""
+    until = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > until:
+                raise
+            sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
