@@ -78,6 +78,7 @@ def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:
     return [
         shape_flaw(found, found["loc"], data)
         for found in error.errors(include_input=False, include_url=False)
+        if found["type"] != "none_required"  # beside what the value should rather be
     ]
 
 
