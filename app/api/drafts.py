@@ -23,6 +23,8 @@ from app.wire import Out
 
 authoring = router("drafts", Scope.AUTHOR)
 
+MOST_FLAWS = 100
+
 Document = Annotated[
     dict[str, Any],
     Body(
@@ -50,7 +52,8 @@ class DraftOut(Out):
     saved_by: Annotated[str, Field(description="the API key's name")]
     document: dict[str, Any]
     publishable: bool
-    flaws: list[DraftFlaw]
+    flaws: Annotated[list[DraftFlaw], Field(description="the first 100 of them")]
+    flaw_count: int
     definition: Annotated[QuestionSet | None, Field(description="the whole set; null with flaws")]
     ancestry: Annotated[list[str], Field(description="the versions that it is made from, nearest first")]
     difference: Annotated[Difference | None, Field(description="from the version that `diff` names")]
@@ -158,7 +161,10 @@ def _show(tx: Transaction, draft: QuestionSetDraft, diff: str | None) -> DraftOu
         saved_by=draft.saved_by,
         document=draft.document or {},
         publishable=question_set is not None,
-        flaws=[DraftFlaw(pointer=flaw.pointer, code=flaw.kind, detail=flaw.detail) for flaw in flaws],
+        flaws=[
+            DraftFlaw(pointer=flaw.pointer, code=flaw.kind, detail=flaw.detail) for flaw in flaws[:MOST_FLAWS]
+        ],
+        flaw_count=len(flaws),
         definition=question_set,
         ancestry=store.ancestry(tx, question_set) if question_set else [],
         difference=difference_from(tx, diff, f"{draft.key}@draft", question_set) if question_set else None,

@@ -21,8 +21,8 @@ from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
 
 # A pipe has no width: give its tables room rather than cut them.
-out = Console(width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True)
+out = Console(width=None if sys.stdout.isatty() else 200, emoji=False)
+err = Console(stderr=True, emoji=False)
 
 
 def give_up(message: str) -> NoReturn:

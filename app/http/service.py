@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Annotated, TypeVar
 from uuid import UUID
 
+import anyio
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
@@ -79,7 +80,10 @@ class Service:
                 aged = error.sessions
             if monotonic() > until:
                 raise unavailable("Many answers have gone stale, and their scores are still made again.")
-            await self.database.write(lambda tx: refresh(Work(tx, self.plans, ITSELF), aged))  # noqa: B023
+            done = await self.database.write(lambda tx: refresh(Work(tx, self.plans, ITSELF), aged))  # noqa: B023
+            if done == 0:
+                # Somebody else is at work on them.
+                await anyio.sleep(0.05)
 
 
 def _prospect_of(out: BaseModel) -> UUID | None:

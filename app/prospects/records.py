@@ -25,13 +25,16 @@ LINKED = (
         ProspectLink.external_id == bindparam("external_id"),
     )
 )
-LINKED_LOCKED = LINKED.with_for_update(of=Prospect)
+# Not FOR UPDATE: that would wait for whoever only refers to the prospect, and holds its sessions.
+LINKED_LOCKED = LINKED.with_for_update(of=Prospect, key_share=True)
 
 
 def find(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
     """The prospect of that id, locked for a change if asked; raises NOT_FOUND."""
     statement = select(Prospect).where(Prospect.id == prospect_id)
-    found = tx.db.exec(statement.with_for_update() if lock else statement).one_or_none()
+    if lock:
+        statement = statement.with_for_update(key_share=True)
+    found = tx.db.exec(statement).one_or_none()
     if found is None:
         raise missing("prospect of that id")
     return found

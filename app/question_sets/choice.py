@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.problems import SEVERAL_SETS_MATCH, Problem
-from app.scoring import Condition, Plan, QuestionSet, meets, read_attributes
+from app.scoring import Condition, Flawed, Plan, QuestionSet, meets, read_attributes
 
 ChosenBy = Literal["request", "session", "for", "default"]
 
@@ -22,8 +22,7 @@ class Choice:
 def choose(candidates: Iterable[Plan], attributes: Mapping[str, Any], default: str) -> Choice:
     """The candidate with the highest priority of those meant for such a prospect, or the default.
 
-    Raises `Flawed` for an attribute that a `for` asks about and that has another type, and
-    SEVERAL_SETS_MATCH rather than choosing between equals.
+    Raises SEVERAL_SETS_MATCH rather than choosing between equals.
     """
     meant = [plan.question_set for plan in candidates if _is_meant_for(plan.question_set, attributes)]
     if not meant:
@@ -39,9 +38,13 @@ def choose(candidates: Iterable[Plan], attributes: Mapping[str, Any], default: s
 
 
 def _is_meant_for(question_set: QuestionSet, attributes: Mapping[str, Any]) -> bool:
+    """An attribute that has another type than the set declares is as good as missing."""
     conditions = question_set.for_ or {}
     asked = {name: attributes.get(name) for name in conditions}
-    return bool(conditions) and meets(conditions, read_attributes(question_set, asked))
+    try:
+        return bool(conditions) and meets(conditions, read_attributes(question_set, asked))
+    except Flawed:
+        return False
 
 
 def _priority(question_set: QuestionSet) -> int:

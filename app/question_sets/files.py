@@ -93,6 +93,9 @@ def open_file(path: Path) -> File:
         raise BrokenFile([Fault(path, line, str(error.problem or error.context))]) from None
     except (YAMLError, RecursionError):
         raise BrokenFile([Fault(path, 1, "the file is not YAML 1.2")]) from None
+    if "@" in path.stem and not file.number:
+        detail = "a name with @ is that of a version, as bant@2.yaml: this is none"
+        raise BrokenFile([Fault(path, 1, detail)])
     if file.number and path.stem.partition("@")[0] != file.key:
         raise file.broken([Flaw("/key", "the name of the file says another key")])
     return file
@@ -135,6 +138,7 @@ def in_order(files: Sequence[File]) -> list[File]:
     One without a number is the next version: it goes after those that have one. Raises `BrokenFile`
     where files extend each other.
     """
+    _refuse_doubles(files)
     before = {file.path: [other.path for other in files if _goes_before(other, file)] for file in files}
     try:
         order = list(TopologicalSorter(before).static_order())
@@ -143,6 +147,17 @@ def in_order(files: Sequence[File]) -> list[File]:
         raise BrokenFile([Fault(path, 1, "it is made from itself, by way of other files")]) from None
     by_path = {file.path: file for file in files}
     return [by_path[path] for path in order]
+
+
+def _refuse_doubles(files: Sequence[File]) -> None:
+    """Two files of one set with the same number, or with none, would be two versions at each load."""
+    first: dict[tuple[str, int | None], Path] = {}
+    for file in files:
+        if file.key is None:
+            continue
+        other = first.setdefault((file.key, file.number), file.path)
+        if other != file.path:
+            raise file.broken([Flaw("/key", f"{other} is a file of the same question set and version")])
 
 
 def _goes_before(first: File, file: File) -> bool:

@@ -10,9 +10,11 @@ from app.db import Transaction, insert_if_new
 from app.problems import missing
 from app.question_sets.documents import read_document
 from app.question_sets.meaning import changed_meanings
-from app.question_sets.store import find_set, list_versions
+from app.question_sets.store import ancestry, find_set, list_versions
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Flaw, Flawed, QuestionSet
+
+LAST_NUMBER = 999_999_999  # what a name, key@n, has room for
 
 
 def content_hash(question_set: QuestionSet) -> str:
@@ -23,11 +25,16 @@ def content_hash(question_set: QuestionSet) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def read_here(tx: Transaction, document: Mapping[str, Any]) -> QuestionSet:
+def read_here(tx: Transaction, document: Any) -> QuestionSet:
     """The whole set that a document tells here, where it may extend what is published; raises `Flawed`."""
-    key = document.get("key")
-    versions = list_versions(tx, key) if isinstance(key, str) else ()
-    return read_document(document, partial(find_set, tx), map(_named, versions))
+    said = document if isinstance(document, Mapping) else {}
+    key, extends = said.get("key"), said.get("extends")
+    earlier = [_named(version) for version in list_versions(tx, key)] if isinstance(key, str) else []
+    base = find_set(tx, extends) if isinstance(extends, str) else None
+    for name in ancestry(tx, base) if base else ():
+        made_from = find_set(tx, name)
+        earlier += [(name, made_from)] if made_from else []
+    return read_document(document, partial(find_set, tx), earlier)
 
 
 def publish(
@@ -49,6 +56,8 @@ def publish(
         flaws = list(_flaws_beside(question_set, versions))
         if number is not None and number < following:
             flaws.append(Flaw("/key", f"{question_set.key}@{number} is published already, or a later one is"))
+        if (number or following) > LAST_NUMBER:
+            flaws.append(Flaw("/key", f"there is no version after {question_set.key}@{LAST_NUMBER}"))
         if flaws:
             raise Flawed(flaws)
         version = QuestionSetVersion(

@@ -74,10 +74,11 @@ class Variant(Part):
     attributes: dict[Name, AttributeType] = {}
     for_: Annotated[dict[Name, Condition] | None, Field(alias="for", min_length=1)] = None
     priority: Priority | None = None
-    omit: Annotated[list[Name], Field(description="keys of questions to leave out")] = []
-    add: list[AddedQuestion] = []
+    omit: Annotated[list[Name], Field(max_length=500, description="keys of questions to leave out")] = []
+    add: Annotated[list[AddedQuestion], Field(max_length=500)] = []
     change: Annotated[
-        dict[Name, QuestionChange], Field(description="what is different, by question key")
+        dict[Name, QuestionChange],
+        Field(max_length=500, description="what is different, by question key"),
     ] = {}
 
 

@@ -9,6 +9,9 @@ from app.scoring.question_set import Question, QuestionSet, Step
 from app.scoring.result import NextQuestion, RatedBy, Reason
 from app.scoring.tally import Tally
 
+# What a question closes differs with all that counts beside it: so many lines are kept at the most.
+MOST_LINES = 5000
+
 
 class Standing(NamedTuple):
     """Where one question that applies stands. `rating` is there exactly when it is rated.
@@ -53,6 +56,12 @@ class Plan:
     def version(self) -> int:
         """The number in `name`, which a draft has not."""
         return int(self.name.partition("@")[2])
+
+    def means_the_same(self, other: "Plan", question: str) -> bool:
+        """Whether both ask a question of that key, of the same dimension and on the same scale."""
+        here, there = self.questions.get(question), other.questions.get(question)
+        scales = [(plan.question_set.scale.min, plan.question_set.scale.max) for plan in (self, other)]
+        return bool(here and there and here.dimension == there.dimension and scales[0] == scales[1])
 
     def stand(self, answers: Answers, attributes: Attributes, as_of: datetime) -> list[Standing]:
         """Every question that applies to a prospect with these attributes, in the set's order."""
@@ -116,6 +125,8 @@ class Plan:
         question = standing.question
         ask_again = standing.answered_unknown or standing.stale
         key = (question.key, ask_again, closes)
+        if len(self._to_ask) > MOST_LINES:
+            self._to_ask.clear()
         if key not in self._to_ask:
             self._to_ask[key] = NextQuestion(
                 question=question.key,

@@ -24,6 +24,8 @@ Place = tuple[str | int, ...]
 
 # 100·D·Σw is the largest integer the scoring plan forms; it has to fit 32 bits in every SQL engine.
 LARGEST_TOTAL = 2**31
+# A score is made while others wait.
+MOST_QUESTIONS = 2000
 # What an answer, a prospect or a result already calls by that name in a flat form.
 RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
@@ -44,6 +46,9 @@ def read_question_set(data: Any) -> QuestionSet:
 
 
 def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
+    if sum(len(step.questions) for step in qs.steps) > MOST_QUESTIONS:
+        yield ("steps",), f"a set has at most {MOST_QUESTIONS} questions: take some away"
+        return
     yield from _names(qs)
     yield from _scale(qs.scale)
     yield from _combining(qs)

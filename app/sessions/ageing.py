@@ -35,14 +35,16 @@ def require_all_fresh(tx: Transaction) -> None:
         raise ScoresHaveAged(None)
 
 
-def refresh(work: Work, sessions: list[UUID] | None) -> None:
-    """Score aged sessions again, at most 200, but for those that somebody else is at work on."""
+def refresh(work: Work, sessions: list[UUID] | None) -> int:
+    """Score aged sessions again, but for those that somebody else is at work on; how many, at most 200."""
     wanted = select(Session).where(*_aged(work.tx.at)).order_by(col(Session.id)).limit(MOST_AT_ONCE)
     if sessions is not None:
         wanted = wanted.where(col(Session.id).in_(sessions))
     # Waiting for the others while holding these could be a deadlock; they refresh theirs themselves.
-    for session in work.tx.db.exec(wanted.with_for_update(skip_locked=True)).all():
+    found = work.tx.db.exec(wanted.with_for_update(skip_locked=True)).all()
+    for session in found:
         take_up(work, session)
+    return len(found)
 
 
 def _aged(at: datetime) -> tuple[Any, Any]:

@@ -14,8 +14,8 @@ from app.sessions.tables import Session, StoredAnswer
 def carry_over(case: Case) -> None:
     """Let a new session begin with the answers of the prospect's last one, with the age they have.
 
-    The last one on this set, or on one that it was made from; only the questions that mean the same
-    there and here.
+    The last one with answers on this set, or on one that it was made from; only the questions that mean
+    the same there and here.
     """
     last = _last_session(case)
     if last is None:
@@ -24,10 +24,14 @@ def carry_over(case: Case) -> None:
     carried = [
         StoredAnswer.model_validate(
             answer.model_dump()
-            | {"session_id": case.session.id, "carried_from": last.id, "revision": case.next_revision}
+            | {
+                "session_id": case.session.id,
+                "carried_from": answer.carried_from or last.id,
+                "revision": case.next_revision,
+            }
         )
         for question, answer in answers_of(case.work.tx, last.id).items()
-        if answer.state != "open" and _same_meaning(then, case.plan, question)
+        if answer.state != "open" and then.means_the_same(case.plan, question)
     ]
     if carried:
         case.work.tx.db.execute(INSERT_ANSWERS, [answer.model_dump() for answer in carried])
@@ -72,19 +76,15 @@ def _last_session(case: Case) -> Session | None:
     tx, session = case.work.tx, case.session
     names = [f"{session.question_set}@{session.version}", *ancestry(tx, case.plan.question_set)]
     keys = {parts[0] for parts in map(split_name, names) if parts}
+    said = col(StoredAnswer.session_id) == col(Session.id)
     return tx.db.exec(
         select(Session)
         .where(
             Session.prospect_id == session.prospect_id,
             col(Session.question_set).in_(keys),
             Session.id != session.id,
+            select(StoredAnswer).where(said, StoredAnswer.state != "open").exists(),
         )
         .order_by(col(Session.id).desc())
         .limit(1)
     ).first()
-
-
-def _same_meaning(then: Plan, now: Plan, question: str) -> bool:
-    before, since = then.questions.get(question), now.questions.get(question)
-    scales = [(plan.question_set.scale.min, plan.question_set.scale.max) for plan in (then, now)]
-    return bool(before and since and before.dimension == since.dimension and scales[0] == scales[1])

@@ -174,11 +174,13 @@ def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: An
         attributes = read_attributes(draft.question_set, known)
     except Flawed as error:
         return ImpactRefusal(kind="refused", **same, attributes=[flaw.pointer for flaw in error.flaws])
-    standings = draft.stand(answers, attributes, as_of)
+    # Of another set, which the draft was made from, a later version may have given a key another meaning.
+    counted = {key: one for key, one in answers.items() if then.means_the_same(draft, key)}
+    standings = draft.stand(counted, attributes, as_of)
     if indicated(draft, standings) == said.indication:
         return None
     stood = then.stand(answers, session.attributes, as_of)
-    now = score(draft, answers, attributes, as_of=as_of)
+    now = score(draft, counted, attributes, as_of=as_of)
     return ImpactChange(
         kind="changed",
         **same,

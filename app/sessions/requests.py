@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from app.prospects.wire import Link
 from app.scoring import Answer, Rating, Sent, State, ratings_sent
@@ -29,6 +29,15 @@ from app.wire import (
 MOST_ANSWERS = 500
 # Room for the ten years after which an answer goes stale at the latest.
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _in_time(time: datetime) -> datetime:
+    if time >= END_OF_TIME:
+        raise ValueError("send a time before the year 9000")
+    return time
+
+
+Time = Annotated[Moment, AfterValidator(_in_time)]
 QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
 Word = Literal["yes", "no", "unsure"]
 ChosenSet = Annotated[
@@ -56,7 +65,7 @@ class AnswerIn(In):
     rating: Rating | None = None
     text: Prose | None = None
     evidence: Literal["fact", "judgement", "assumption"] | None = None
-    answered_at: Annotated[Moment | None, Field(description="when it was answered, if not now")] = None
+    answered_at: Annotated[Time | None, Field(description="when it was answered, if not now")] = None
     actor: Actor | None = None
 
     @model_validator(mode="after")
@@ -99,10 +108,7 @@ class ScoreRequest(AnswersIn):
 
     question_set: SetName | None = None
     attributes: AttributesIn = {}
-    as_of: Annotated[
-        Moment | None,
-        Field(lt=END_OF_TIME, description="the time to count answers' ages to, if not now"),
-    ] = None
+    as_of: Annotated[Time | None, Field(description="the time to count answers' ages to, if not now")] = None
 
 
 class NewSession(AnswersIn, WriteIn):

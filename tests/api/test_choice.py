@@ -8,7 +8,6 @@ from tests.api.calls import (
     new_prospect,
     ok,
     open_session,
-    pointers,
     qualify,
     refusal,
 )
@@ -141,10 +140,9 @@ def test_with_several_open_sessions_a_conclusion_goes_to_the_set_that_is_meant(c
     assert (told["session_id"], told["chosen_by"]) == (opened["session_id"], "for")
 
 
-def test_an_attribute_of_the_wrong_type_that_the_choice_asks_about_is_refused(client, link):
-    refused = client.post("/v1/qualify", json={**link, "attributes": {"employees": "many"}})
-    assert refusal(refused) == (422, "invalid-request")
-    assert pointers(refused) == ["/attributes/employees"]
+def test_a_set_is_meant_for_nobody_whose_attribute_has_another_type_than_it_declares(client, link):
+    """Two teams may declare one attribute differently: neither must stop the calls of the other."""
+    assert chosen(qualify(client, link, attributes={"employees": "many"})) == DEFAULT
 
 
 def test_the_newest_version_alone_is_asked_for_whom_it_is_meant(client):
