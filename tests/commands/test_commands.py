@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.commands.conftest import Run
 from tests.conftest import ROOT
 
@@ -66,7 +68,7 @@ def test_the_faults_of_several_files_are_sorted_by_file_and_line(run: Run, tmp_p
         A_SET.replace("title: Ours\n", "").replace("combine: weighted", "combine: sideways") + "title: 5\n"
     )
     for name in ("a.yaml", "b.yaml"):
-        (tmp_path / name).write_text(broken)
+        (tmp_path / name).write_text(broken.replace("key: ours", f"key: {name[0]}"))
     told = run("question-sets", "lint", "b.yaml", "a.yaml").stderr.splitlines()
     assert [line.split(": ")[0] for line in told] == ["a.yaml:2", "a.yaml:12", "b.yaml:2", "b.yaml:12"]
 
@@ -128,3 +130,26 @@ def test_a_wrong_setting_is_named_with_the_remedy(run: Run) -> None:
     assert done.returncode == 1
     assert "database_url" in done.stderr
     assert "sqlite:///FILE or postgresql://" in done.stderr
+
+
+def test_two_files_of_one_set_are_a_fault_for_each_load_would_publish_both(run: Run, tmp_path: Path) -> None:
+    for name, title in (("one.yaml", "One"), ("two.yaml", "Two")):
+        (tmp_path / name).write_text(A_SET.replace("title: Ours", f"title: {title}"))
+    for command in ("lint", "load"):
+        done = run("question-sets", command, "one.yaml", "two.yaml")
+        told = "two.yaml:1: /key: one.yaml is a file of the same question set and version\n"
+        assert (done.returncode, done.stderr) == (1, told)
+
+
+@pytest.mark.parametrize("name", ["ours@0.yaml", "ours@01.yaml", "Ours@1.yaml", "ours@99999999999.yaml"])
+def test_a_file_that_is_called_like_no_version_is_a_fault(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(A_SET)
+    done = run("question-sets", "lint", name)
+    assert (done.returncode, done.stderr.startswith(f"{name}:1: a name with @")) == (1, True)
+
+
+def test_an_empty_file_is_told_and_no_failure(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    for command in ("lint", "load"):
+        done = run("question-sets", command, "empty.yaml")
+        assert (done.returncode, done.stderr) == (1, "empty.yaml:1: /: send an object with fields\n")
