@@ -6,7 +6,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from app.api import drafts, fits, keys, prospects, question_sets, scoring, sessions
+from app.api import (
+    drafts,
+    fits,
+    forms,
+    keys,
+    prospects,
+    question_sets,
+    scoring,
+    sessions,
+    value_aliases,
+)
 from app.clock import Clock, utc_now
 from app.db import Database
 from app.http.authorise import KeyRing
@@ -21,14 +31,18 @@ from app.settings import Settings
 
 ROUTERS = (
     scoring.scoring,
+    forms.writing,
     sessions.writing,
     sessions.reading,
     prospects.writing,
     prospects.reading,
     fits.reading,
     question_sets.reading,
+    forms.reading,
     question_sets.authoring,
     drafts.authoring,
+    value_aliases.reading,
+    value_aliases.authoring,
     keys.managing,
     operations,
 )

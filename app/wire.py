@@ -145,6 +145,8 @@ SetName = Annotated[
 
 # Numbers and texts of digits would be taken for the seconds since 1970.
 def _written_out(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("send a date as text: YYYY-MM-DD")
     return value

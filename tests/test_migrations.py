@@ -89,6 +89,8 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         running.client.post("/v1/qualify", json=told | decided).raise_for_status()
         keyed = {"Idempotency-Key": "once"}
         running.client.put("/v1/question-sets/ours/draft", json={}, headers=keyed).raise_for_status()
+        alias = {"field": "industry", "sent": "Software", "means": "saas"}
+        running.client.put("/v1/value-aliases/test", json={"aliases": [alias]}).raise_for_status()
         with connected(url) as connection:
             before = contents(connection)
         run_migrations(url)

@@ -1,5 +1,8 @@
 """Who calls, and whether they may."""
 
+import base64
+from collections.abc import Callable, Mapping
+
 from cachetools import TTLCache
 from fastapi import Request
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -50,12 +53,24 @@ def secret_of(request: Request) -> str:
     """The API key that a request presents; raises UNAUTHENTICATED without one."""
     given = request.headers.get("authorization", "")
     scheme, _, token = given.partition(" ")
-    if given and scheme.lower() != "bearer":
-        raise _unauthenticated("The Authorization header does not hold a Bearer key.")
-    secret = token.strip() or request.headers.get("x-api-key", "").strip()
+    read = READERS.get(scheme.lower()) if given else None
+    if given and read is None:
+        raise _unauthenticated("The Authorization header holds neither a Bearer key nor a Basic password.")
+    secret = read(token.strip()) if read else request.headers.get("x-api-key", "").strip()
     if not secret:
         raise _unauthenticated("The request has no API key.")
     return secret
+
+
+def _password(token: str) -> str:
+    """The password of Basic credentials, the user whatever it is: for callers that can send nothing else."""
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+READERS: Mapping[str, Callable[[str], str]] = {"bearer": str, "basic": _password}
 
 
 def _unauthenticated(detail: str) -> Problem:

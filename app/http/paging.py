@@ -42,6 +42,13 @@ def position_after(cursor: str | None, shape: TypeAdapter[T]) -> T | None:
         ) from None
 
 
+def base_url(request: Request) -> str:
+    """Where callers reach the service, without a slash at the end."""
+    service: Service = request.app.state.service
+    # Behind a proxy the request does not know where the caller sent it.
+    return service.settings.public_url or str(request.base_url).rstrip("/")
+
+
 def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequence[Any]) -> str | None:
     """The address of the page after `position`, the last of `found`; None if there is none.
 

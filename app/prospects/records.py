@@ -10,6 +10,7 @@ from sqlmodel import bindparam, col, delete, select, update
 from app.clock import new_id
 from app.db import Transaction, insert_if_new
 from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_revision
+from app.prospects.aliases import translated
 from app.prospects.tables import Prospect, ProspectLink
 from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, prospect_out
 from app.scoring import Subject
@@ -73,7 +74,12 @@ def create(tx: Transaction, new: NewProspect) -> Prospect:
 
 
 def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
-    """The prospect behind `link`, created or changed and locked; whether created, whether changed."""
+    """The prospect behind `link`, created or changed and locked; whether created, whether changed.
+
+    What the source calls by words of its own is translated.
+    """
+    attributes = translated(tx, link.source, change.attributes)
+    change = change.model_copy(update={"attributes": attributes})
     while True:
         found = find_linked(tx, link, lock=True)
         if found:

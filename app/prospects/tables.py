@@ -43,3 +43,17 @@ class ProspectLink(SQLModel, table=True):
     external_id: str = Field(primary_key=True)
     prospect_id: UUID = Field(foreign_key="prospect.id", ondelete="CASCADE")
     linked_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ValueAlias(SQLModel, table=True):
+    """What a source's own text in a field, an attribute or a question, means here.
+
+    `means` is JSON, as text: a column of that type would make 2 of 2.0 in SQLite.
+    """
+
+    __tablename__ = "value_alias"
+
+    source: str = Field(primary_key=True)
+    field: str = Field(primary_key=True)
+    sent: str = Field(primary_key=True)
+    means: str

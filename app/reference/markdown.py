@@ -47,7 +47,8 @@ def _contents() -> str:
 
 def _scopes() -> Iterator[str]:
     yield "## Scopes\n"
-    yield "A key is sent as `X-API-Key: pfk_…` or `Authorization: Bearer pfk_…`; it has one scope or more.\n"
+    yield "A key is sent as `X-API-Key: pfk_…` or `Authorization: Bearer pfk_…`; who can only send a"
+    yield "user and a password (Basic) sends it as the password of any user. It has one scope or more.\n"
     yield from _table(("scope", "allows to"), [(f"`{name}`", what) for name, what in SCOPES.items()])
 
 

@@ -1,11 +1,11 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
 from app.scoring.answers import Answer, Answers, Rating, Sent, State, ratings_sent, read_answers
-from app.scoring.attributes import meets, read_attributes
+from app.scoring.attributes import meets, read_attributes, read_number
 from app.scoring.flaws import Flaw, Flawed, form, pointer, shape_flaw, shape_flaws
 from app.scoring.plan import Plan, Standing
-from app.scoring.question_set import NAME, SET_KEY, Condition, QuestionSet, Subject
-from app.scoring.result import Indication, Score, SoFar
+from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
+from app.scoring.result import Indication, NextQuestion, Reason, Score, SoFar
 from app.scoring.rules import read_question_set
 from app.scoring.score import indicated, score
 
@@ -18,9 +18,12 @@ __all__ = [
     "Flaw",
     "Flawed",
     "Indication",
+    "NextQuestion",
     "Plan",
+    "Question",
     "QuestionSet",
     "Rating",
+    "Reason",
     "Score",
     "Sent",
     "SoFar",
@@ -34,6 +37,7 @@ __all__ = [
     "ratings_sent",
     "read_answers",
     "read_attributes",
+    "read_number",
     "read_question_set",
     "score",
     "shape_flaw",

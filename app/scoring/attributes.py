@@ -38,7 +38,7 @@ def read_attributes(
         if value is None:
             continue
         if declared == "number":
-            value = _number(value)
+            value = read_number(value)
         if value is None or not is_a(declared, value):
             flaws.append(Flaw(at + pointer(name), WANTED[declared], "wrong_type"))
         else:
@@ -55,7 +55,7 @@ WANTED: Mapping[AttributeType, str] = {
 }
 
 
-def _number(value: Any) -> Number | None:
+def read_number(value: Any) -> Number | None:
     """A finite number, with 4.0 as 4; None if `value` is none."""
     if isinstance(value, str):
         if not JSON_NUMBER.fullmatch(value) or len(value) > 400:

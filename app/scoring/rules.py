@@ -29,7 +29,8 @@ MOST_QUESTIONS = 2000
 # What an answer, a prospect or a result already calls by that name in a flat form.
 RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
-    | {"carry_over", "idempotency_key"}
+    | {"carry_over", "idempotency_key", "not_applicable", "unknown"}
+    | {"decision_reason", "outcome_amount", "outcome_closed_on"}
 )
 
 

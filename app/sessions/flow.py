@@ -13,6 +13,7 @@ from app.prospects import records
 from app.prospects.tables import Prospect
 from app.prospects.wire import Link, ProspectChange
 from app.question_sets.choice import Choice
+from app.scoring import Plan
 from app.sessions.answering import record_answers, what_is_new
 from app.sessions.carrying import carry_over, move
 from app.sessions.case import Case, Work, begin, load, refresh_attributes, save, take_up
@@ -64,6 +65,15 @@ def qualify(work: Work, request: QualifyRequest) -> Qualified:
     if request.outcome and not repeats:
         record_outcome(case, request.outcome)
     return Qualified(**body(case), **chosen(choice), prospect_created=created, session_opened=opened)
+
+
+def plan_to_qualify(work: Work, link: Link, deal: str | None, named: str) -> Plan:
+    """The plan that `qualify` by that name scores with: that of the open session, or of a new one."""
+    key, _ = work.plans.parts(named)
+    prospect = records.find_linked(work.tx, link, lock=True)
+    if prospect and (session := _newest(work, prospect, deal, key, "open")):
+        return work.plans.find(work.tx, f"{key}@{session.version}")
+    return work.plans.find_to_open(work.tx, named)
 
 
 def open_session(work: Work, request: NewSession) -> Opened:

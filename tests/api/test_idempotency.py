@@ -36,6 +36,7 @@ def writes(client, link, small):
     prospect, opened = f"/v1/prospects/{told['prospect_id']}", f"/v1/sessions/{told['session_id']}"
     return {
         "qualify": ("POST", "/v1/qualify", {**link, "question_set": small, "ratings": {"need": 2}}),
+        "qualify_by_form": ("POST", f"/v1/qualify/{small}", {**link, "deal": "flat", "need": "2"}),
         "open_session": (
             "POST", "/v1/sessions",
             {"prospect_id": told["prospect_id"], "question_set": small, "deal": "new"},
@@ -55,8 +56,9 @@ def writes(client, link, small):
 
 
 WRITES = [
-    "qualify", "open_session", "answer", "move_session", "decide", "record_outcome", "create_prospect",
-    "update_prospect", "add_link", "merge_prospects", "create_key", "retire_version", "publish_draft",
+    "qualify", "qualify_by_form", "open_session", "answer", "move_session", "decide", "record_outcome",
+    "create_prospect", "update_prospect", "add_link", "merge_prospects", "create_key", "retire_version",
+    "publish_draft",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import SQLModel
 
 from tests.api.calls import ok, pointers, refusal
+from tests.conftest import ADMIN_KEY
 
 REVOKED_WITHIN = 5
 
@@ -154,3 +155,16 @@ def test_the_history_names_the_key_and_the_person(client, anybody, link, small):
     told = ok(anybody.post("/v1/qualify", json=sent, headers={"X-API-Key": key}))
     past = ok(client.get(f"/v1/sessions/{told['session_id']}/history"))["revisions"]
     assert [(r["key_name"], r["actor"]) for r in past] == [("Salesforce", "ana@example.com")]
+
+
+@pytest.mark.parametrize("user", ["", "zapier", "a b"])
+def test_a_key_may_come_as_the_password_of_anybody(anybody, user):
+    assert anybody.get("/v1/question-sets", auth=(user, ADMIN_KEY)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent", ["Basic", "Basic !", "Basic " + "é" * 4, "Basic YWRtaW4=", "Basic OndpdGgteA=="]
+)
+def test_a_password_that_is_no_key_is_refused(anybody, sent):
+    response = anybody.get("/v1/question-sets", headers=[(b"authorization", sent.encode("latin-1"))])
+    assert refusal(response) == (401, "unauthenticated")

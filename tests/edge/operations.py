@@ -19,6 +19,7 @@ STANDING_IN = {
     "external_id": "nobody",
     "key": "nobodys-set",
     "number": "1",
+    "openapi": "3.0",
 }
 
 

@@ -1,0 +1,73 @@
+"""Qualify by a flat form, and the form's description for those who build with it."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Request, Response
+
+from app.api.question_sets import Key, Number
+from app.db import Transaction
+from app.descriptions import to_2_0, to_3_0
+from app.forms.description import describe_form
+from app.forms.flow import qualify_by_form
+from app.forms.form import Form, FormAnswer
+from app.http.edge import router
+from app.http.paging import base_url
+from app.http.service import CallHere, ServiceHere
+from app.keys.store import Scope
+from app.problems import missing
+from app.question_sets import store
+from app.question_sets.plans import read_name
+from app.scoring import QuestionSet
+from app.sessions.case import Work
+from app.wire import SetName
+
+writing = router("flat forms", Scope.WRITE)
+reading = router("flat forms", Scope.SCORE, Scope.READ, Scope.AUTHOR)
+
+OpenApi = Annotated[Literal["3.0", "2.0"], Path(description="of OpenAPI")]
+IN_OPENAPI = {"3.0": to_3_0, "2.0": to_2_0}
+
+
+@writing.post("/qualify/{key}", operation_id="qualify_by_form", response_model=FormAnswer)
+async def post_form(
+    key: Annotated[SetName, Path()], form: Form, service: ServiceHere, call: CallHere
+) -> Response:
+    """Do what qualify does, by a flat form: a field for every attribute and question of the set.
+
+    For callers that know no lists and no maps, and that send every value as text. The form of one question
+    set, with all its fields, is described at /v1/question-sets/{key}/openapi-3.0.json and …-2.0.json.
+    """
+
+    def qualify(work: Work) -> FormAnswer:
+        if not store.is_known(work.tx, *read_name(key, "path", "/key")):
+            raise missing("question set of that key")
+        return qualify_by_form(work, key, form)
+
+    return await service.write(call, qualify, form.actor)
+
+
+@reading.get("/question-sets/{key}/openapi-{openapi}.json", operation_id="describe_form")
+async def get_form(key: Key, openapi: OpenApi, request: Request, service: ServiceHere) -> dict[str, Any]:
+    """Read the flat form of a question set's newest version as OpenAPI, to be given to a form builder."""
+    return await service.database.read(lambda tx: _described(tx, request, openapi, key, None))
+
+
+@reading.get(
+    "/question-sets/{key}/versions/{number}/openapi-{openapi}.json", operation_id="describe_version_form"
+)
+async def get_version_form(
+    key: Key, number: Number, openapi: OpenApi, request: Request, service: ServiceHere
+) -> dict[str, Any]:
+    """Read the flat form of one version; what is built with it stays on that version."""
+    return await service.database.read(lambda tx: _described(tx, request, openapi, key, number))
+
+
+def _described(
+    tx: Transaction, request: Request, openapi: str, key: str, number: int | None
+) -> dict[str, Any]:
+    version = store.find_version(tx, key, number)
+    if version is None:
+        raise missing("question set or version of that key")
+    question_set = QuestionSet.model_validate(version.definition)
+    named = key if number is None else version.name
+    return IN_OPENAPI[openapi](describe_form(question_set, named, version.version, base_url(request)))

@@ -1,0 +1,127 @@
+"""A flat form and its answer. Both have more fields than stand here: those of the question set."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from app.scoring import Indication, SoFar, read_number
+from app.wire import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source
+
+
+def _id_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_number(value: Any) -> Any:
+    number = read_number(value)
+    return value if number is None else number
+
+
+def as_boolean(value: Any) -> Any:
+    """A text that says true or false, as that."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+Keys = Annotated[
+    str | None,
+    Field(max_length=4000, description="questions by key, with commas between", examples=["budget"]),
+]
+
+
+class Form(BaseModel):
+    """All a CRM knows, flat: these fields, and one for every attribute and question of the set.
+
+    An empty text is taken for null. Numbers, true and false may come as text. A question takes a rating,
+    or the words not_applicable, unknown or open; null leaves its answer as it is. A null attribute is
+    removed. Fields that the set does not know are told in `ignored`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    source: Source
+    external_id: Annotated[ExternalId, BeforeValidator(_id_as_text)]
+    name: Line | None = None
+    deal: Annotated[Deal | None, BeforeValidator(_id_as_text)] = None
+    not_applicable: Annotated[Keys, Field(title="Not applicable")] = None
+    unknown: Keys = None
+    decision: Annotated[
+        Literal["pursue", "nurture", "disqualify"] | None, Field(description="a person's word")
+    ] = None
+    decision_reason: Prose | None = None
+    outcome: Annotated[
+        Literal["won", "lost", "no_decision"] | None,
+        Field(description="what became of it; closes the session"),
+    ] = None
+    outcome_amount: Annotated[
+        Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)] | None, BeforeValidator(_as_number)
+    ] = None
+    outcome_closed_on: Day | None = None
+    carry_over: Annotated[
+        Annotated[bool, Field(strict=True)] | None,
+        BeforeValidator(as_boolean),
+        Field(description="start a new session from the answers of the prospect's last one"),
+    ] = None
+    actor: Actor | None = None
+    idempotency_key: Annotated[
+        IdempotencyKey | None, Field(description="or as the header Idempotency-Key")
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_texts(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        return {name: None if value == "" else value for name, value in sent.items()}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What was sent for the attributes and questions of the set, and whatever else."""
+        return self.model_extra or {}
+
+
+class FormAnswer(Out):
+    """The session and its score, flat: these fields, and the estimate of every dimension as `…_score`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, float | None]
+
+    prospect_id: UUID
+    session_id: UUID
+    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
+    deal: str | None
+    status: Literal["open", "closed"]
+    revision: int
+    prospect_created: bool
+    session_opened: bool
+    summary: str
+    indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
+    settled: Annotated[bool, Field(description="no open question can change the indication any more")]
+    so_far: Annotated[SoFar | None, Field(description="the indication if nothing were open")]
+    score: Annotated[float | None, Field(ge=0, le=100, description="null until half of it is rated")]
+    lowest: Annotated[float | None, Field(ge=0, le=100, description="what the score can still become")]
+    highest: Annotated[float | None, Field(ge=0, le=100, description="what the score can still become")]
+    coverage: Annotated[float | None, Field(ge=0, le=1, description="rated share of the weight")]
+    points: int
+    points_min: int
+    points_max: int
+    rated: Annotated[int, Field(ge=0, description="questions")]
+    open: Annotated[int, Field(ge=0, description="questions")]
+    grade: str | None
+    weaker_side: str | None
+    knocked_out_by: Annotated[str | None, Field(description="questions by key, with commas between")]
+    held_back_by: Annotated[str | None, Field(description="questions by key, with commas between")]
+    top_strength: Annotated[str | None, Field(description="the question's key")]
+    top_strength_text: str | None
+    top_gap: Annotated[str | None, Field(description="the question's key")]
+    top_gap_text: str | None
+    next_question: Annotated[str | None, Field(description="the question's key")]
+    next_question_text: str | None
+    answers_to_fit: int | None
+    answers_to_no_fit: int | None
+    valid_until: datetime | None
+    decision: Literal["pursue", "nurture", "disqualify"] | None
+    outcome: Literal["won", "lost", "no_decision"] | None
+    ignored: Annotated[list[str], Field(description="fields that the question set does not know")]

@@ -1,0 +1,102 @@
+"""Value aliases: the words of another system, taken for ours."""
+
+import pytest
+
+from tests.api.calls import ok, pointers, qualify, ratings_of, refusal, session, upsert
+
+
+def teach(client, source, *aliases):
+    sent = [dict(zip(("field", "sent", "means"), alias, strict=True)) for alias in aliases]
+    return client.put(f"/v1/value-aliases/{source}", json={"aliases": sent})
+
+
+@pytest.fixture
+def source(link):
+    """A source that no other test uses."""
+    return f"crm-{link['external_id']}"[:64]
+
+
+def attributes(client, told):
+    return ok(client.get(f"/v1/prospects/{told['prospect_id']}"))["attributes"]
+
+
+def test_they_are_told_as_they_were_sent_and_replaced_as_a_whole(client, source):
+    assert ok(client.get(f"/v1/value-aliases/{source}")) == {"source": source, "aliases": []}
+    ok(teach(client, source, ("industry", "Software & Internet", "saas"), ("budget", "Hot", 5)))
+    said = [
+        {"field": "budget", "sent": "Hot", "means": 5},
+        {"field": "industry", "sent": "Software & Internet", "means": "saas"},
+    ]
+    assert ok(client.get(f"/v1/value-aliases/{source}"))["aliases"] == said
+    assert ok(teach(client, source, ("public", "Yes", True)))["aliases"] == [
+        {"field": "public", "sent": "Yes", "means": True}
+    ]
+    # JSON tells 2.0 from 2, and SQLite's JSON does not.
+    kept = teach(client, source, ("a", "A", 2.0), ("b", "B", "2"), ("c", "C", -2.5e16))
+    assert [one["means"] for one in ok(kept)["aliases"]] == [2.0, "2", -2.5e16]
+    assert '"means":2.0' in kept.text
+    assert ok(teach(client, source))["aliases"] == []
+
+
+def test_a_form_of_the_source_is_translated_attributes_and_questions(client, source, ruled):
+    ok(
+        teach(
+            client, source,
+            ("industry", "Bank (retail)", "bank"), ("public", "Yes", True), ("employees", "11-50", 50),
+            ("demand", "Hot", 5), ("audit", "Not yet", "unknown"),
+        )
+    )  # fmt: skip
+    form = {
+        "source": source,
+        "external_id": "1",
+        "industry": "Bank (retail)",
+        "public": "Yes",
+        "employees": "11-50",
+    }
+    told = ok(client.post(f"/v1/qualify/{ruled}", json={**form, "demand": "Hot", "audit": "Not yet"}))
+    assert attributes(client, told) == {"industry": "bank", "public": True, "employees": 50}
+    assert ratings_of(session(client, told["session_id"])) == {"demand": 5, "audit": "unknown"}
+
+
+def test_so_is_whatever_comes_with_the_source(client, source, ruled):
+    ok(teach(client, source, ("industry", "Bank (retail)", "bank")))
+    link = {"source": source, "external_id": "1"}
+    told = qualify(client, link, question_set=ruled, attributes={"industry": "Bank (retail)"})
+    assert attributes(client, told) == {"industry": "bank"}
+    changed = ok(upsert(client, link, attributes={"industry": "Bank (retail)", "city": "Bank (retail)"}))
+    assert changed["attributes"] == {"industry": "bank", "city": "Bank (retail)"}
+    assert changed["revision"] == 1 + 1
+
+
+def test_other_sources_fields_and_spellings_are_left_alone(client, source, link, ruled):
+    ok(teach(client, source, ("industry", "Bank", "bank")))
+    for sent in ({**link, "industry": "Bank"}, {"source": source, "external_id": "2", "industry": "BANK"}):
+        told = ok(client.post(f"/v1/qualify/{ruled}", json=sent))
+        assert attributes(client, told) == {"industry": sent["industry"]}
+
+
+def test_a_text_with_two_meanings_and_a_chain_are_refused(client, source):
+    twice = teach(client, source, ("industry", "A", "a"), ("industry", "A", "b"))
+    assert (refusal(twice), pointers(twice)) == ((422, "invalid-request"), ["/aliases/1/sent"])
+    chain = teach(client, source, ("industry", "A", "B"), ("industry", "B", "c"))
+    assert pointers(chain) == ["/aliases/0/means"]
+    assert ok(client.get(f"/v1/value-aliases/{source}"))["aliases"] == []
+    # Another field's word is no chain, and a word may mean itself.
+    ok(teach(client, source, ("industry", "A", "B"), ("branch", "B", "c"), ("industry", "C", "C")))
+
+
+@pytest.mark.parametrize(
+    ("alias", "pointer"),
+    [
+        ({"field": "Industry", "sent": "A", "means": "a"}, "/aliases/0/field"),
+        ({"field": "industry", "sent": "", "means": "a"}, "/aliases/0/sent"),
+        ({"field": "industry", "sent": 5, "means": "a"}, "/aliases/0/sent"),
+        ({"field": "industry", "sent": "A", "means": None}, "/aliases/0/means"),
+        ({"field": "industry", "sent": "A", "means": ["a"]}, "/aliases/0/means"),
+        ({"field": "industry", "sent": "A"}, "/aliases/0/means"),
+        ({"field": "industry", "sent": "A", "means": "a", "of": "us"}, "/aliases/0/of"),
+    ],
+)
+def test_a_bad_alias_is_named(client, source, alias, pointer):
+    response = client.put(f"/v1/value-aliases/{source}", json={"aliases": [alias]})
+    assert (refusal(response), pointers(response)) == ((422, "invalid-request"), [pointer])
