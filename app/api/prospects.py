@@ -83,7 +83,7 @@ async def update_prospect(
 @writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
 async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
     """Erase a prospect with its links, sessions, answers, decisions and history, for good."""
-    await service.database.write(lambda tx: records.erase(tx, records.find(tx, prospect_id, lock=True)))
+    await service.database.write(lambda tx: flow.erase_prospect(tx, prospect_id))
     await service.database.erase_traces()
 
 
