@@ -137,9 +137,9 @@ def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: s
 
 
 def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
-    """Give `kept` the links of `other` and the attributes it lacks, and erase `other`.
+    """Give `kept` the links of `other` and the attributes it lacks. Both are locked.
 
-    Both are locked. Sessions are moved before; what `kept` knows goes before what `other` says.
+    What `kept` knows goes before what `other` says.
     Raises INVALID_REQUEST where that is more than one prospect may have.
     """
     tx.db.exec(
@@ -150,7 +150,6 @@ def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
     kept.searchable = _searchable(kept.name)
     kept.attributes = _merged(other.attributes, kept.attributes)
     touch(tx, kept)
-    erase(tx, other)
 
 
 def erase(tx: Transaction, prospect: Prospect) -> None:

@@ -135,8 +135,8 @@ def change_prospect(work: Work, prospect_id: UUID, change: ProspectChange) -> Pr
     return prospect
 
 
-def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> Prospect:
-    """Move links, attributes and sessions of another prospect here, and erase the other.
+def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> tuple[Prospect, Prospect]:
+    """Move links, attributes and sessions of another prospect here; the other is returned to be erased.
 
     Raises SESSION_IS_OPEN, naming both, if both have an open session for one deal and set.
     """
@@ -148,7 +148,7 @@ def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> Prospect:
     work.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=kept.id))
     records.merge(work.tx, kept, other)
     rescore_open_sessions(work, kept)
-    return kept
+    return kept, other
 
 
 def erase_prospect(tx: Transaction, prospect_id: UUID) -> None:
