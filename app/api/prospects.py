@@ -7,6 +7,7 @@ from fastapi import Path, Query, Request, Response
 
 from app.db import Transaction
 from app.http.edge import router
+from app.http.idempotency import follow
 from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.revisions import IfMatch, on_revision, tag
 from app.http.service import CallHere, Done, ServiceHere
@@ -83,7 +84,7 @@ async def update_prospect(
 @writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
 async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
     """Erase a prospect with its links, sessions, answers, decisions and history, for good."""
-    await service.database.write(lambda tx: records.erase(tx, records.find(tx, prospect_id, lock=True)))
+    await service.database.write(lambda tx: flow.erase_prospect(tx, prospect_id))
     await service.database.erase_traces()
 
 
@@ -158,7 +159,11 @@ async def merge_prospects(
 
     The other prospect is gone afterwards. What this one knows goes before what the other says.
     """
-    return await service.write(
-        call,
-        lambda work: records.show(work.tx, flow.merge_prospects(work, prospect_id, request.prospect_id)),
-    )
+
+    def merge(work: Work) -> ProspectOut:
+        kept, other = flow.merge_prospects(work, prospect_id, request.prospect_id)
+        follow(work.tx, other.id, kept.id)
+        records.erase(work.tx, other)
+        return records.show(work.tx, kept)
+
+    return await service.write(call, merge)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fastapi import Response
 from sqlalchemy.exc import OperationalError
-from sqlmodel import Field, Index, SQLModel, col, delete, select
+from sqlmodel import Field, Index, SQLModel, col, delete, select, update
 
 from app.db import Transaction, UtcDateTime, insert_if_new
 from app.keys.secret import new_secret
@@ -129,6 +129,11 @@ def keep(tx: Transaction, call: Call, answer: Answer, prospect_id: UUID | None) 
     kept.prospect_id = prospect_id
     tx.db.add(kept)
     tx.db.flush()
+
+
+def follow(tx: Transaction, gone: UUID, kept: UUID) -> None:
+    """Let the answers that are kept about a prospect be about the one that it was merged into."""
+    tx.db.exec(update(KeptAnswer).where(col(KeptAnswer.prospect_id) == gone).values(prospect_id=kept))
 
 
 def _of(call: Call) -> tuple[Any, Any]:

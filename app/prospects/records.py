@@ -27,7 +27,8 @@ LINKED = (
     )
 )
 # Not FOR UPDATE: that would wait for whoever only refers to the prospect, and holds its sessions.
-LINKED_LOCKED = LINKED.with_for_update(of=Prospect, key_share=True)
+# The link too, after its prospect: it may have been taken away while the prospect was waited for.
+LINKED_LOCKED = LINKED.with_for_update(of=[Prospect, ProspectLink], key_share=True)
 
 
 def find(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
@@ -68,7 +69,8 @@ def find_ids(tx: Transaction, links: Collection[tuple[str, str]]) -> dict[tuple[
 def create(tx: Transaction, new: NewProspect) -> Prospect:
     """A new prospect with its links; raises LINK_TAKEN."""
     prospect = _insert(tx, new.name, new.attributes)
-    for link in new.links:
+    # In one order: two that want the same links would else wait for each other in a circle.
+    for link in sorted(new.links, key=lambda link: (link.source, link.external_id)):
         add_link(tx, prospect, link)
     return prospect
 
@@ -116,13 +118,14 @@ def is_about(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
 
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
     """Link a prospect; whether the link is new. Raises LINK_TAKEN if another one has it."""
-    if insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
-        _refuse_too_many_links(tx, prospect)
-        return True
-    owner = require_linked(tx, link)
-    if owner.id != prospect.id:
-        raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
-    return False
+    while not insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
+        # Nobody has it any more if it was taken away this moment.
+        if owner := find_linked(tx, link):
+            if owner.id != prospect.id:
+                raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
+            return False
+    _refuse_too_many_links(tx, prospect)
+    return True
 
 
 def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: str) -> None:
@@ -140,9 +143,9 @@ def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: s
 
 
 def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
-    """Give `kept` the links of `other` and the attributes it lacks, and erase `other`.
+    """Give `kept` the links of `other` and the attributes it lacks. Both are locked.
 
-    Both are locked. Sessions are moved before; what `kept` knows goes before what `other` says.
+    What `kept` knows goes before what `other` says.
     Raises INVALID_REQUEST where that is more than one prospect may have.
     """
     tx.db.exec(
@@ -153,7 +156,6 @@ def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
     kept.searchable = _searchable(kept.name)
     kept.attributes = _merged(other.attributes, kept.attributes)
     touch(tx, kept)
-    erase(tx, other)
 
 
 def erase(tx: Transaction, prospect: Prospect) -> None:

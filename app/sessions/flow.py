@@ -6,8 +6,9 @@ sessions), decides, saves and tells.
 
 from uuid import UUID
 
-from sqlmodel import bindparam, col, select, update
+from sqlmodel import bindparam, col, delete, select, update
 
+from app.db import Transaction
 from app.problems import SESSION_IS_OPEN, Problem, invalid_field, require_revision, revision_required
 from app.prospects import records
 from app.prospects.tables import Prospect
@@ -144,8 +145,8 @@ def change_prospect(work: Work, prospect_id: UUID, change: ProspectChange) -> Pr
     return prospect
 
 
-def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> Prospect:
-    """Move links, attributes and sessions of another prospect here, and erase the other.
+def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> tuple[Prospect, Prospect]:
+    """Move links, attributes and sessions of another prospect here; the other is returned to be erased.
 
     Raises SESSION_IS_OPEN, naming both, if both have an open session for one deal and set.
     """
@@ -157,7 +158,15 @@ def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> Prospect:
     work.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=kept.id))
     records.merge(work.tx, kept, other)
     rescore_open_sessions(work, kept)
-    return kept
+    return kept, other
+
+
+def erase_prospect(tx: Transaction, prospect_id: UUID) -> None:
+    """Erase a prospect with its sessions and all that is stored of them; raises NOT_FOUND."""
+    prospect = records.find(tx, prospect_id, lock=True)
+    # Its sessions first: who is at work on one may still refer to the prospect, and with that wait for us.
+    tx.db.exec(delete(Session).where(col(Session.prospect_id) == prospect.id))
+    records.erase(tx, prospect)
 
 
 def rescore_open_sessions(work: Work, prospect: Prospect, but: UUID | None = None) -> None:

@@ -180,6 +180,29 @@ def test_of_many_who_save_a_first_draft_one_does_and_the_others_are_told(client,
     assert ok(draft(client, key)) == won
 
 
+def test_sixteen_who_save_one_draft_replace_only_what_they_saw(client, key):
+    ok(saved(client, key, {"title": "First"}))
+
+    def save(number):
+        """Refused, it reads what is there and tries again with something else."""
+        told, seen = [], 1
+        for turn in range(12):
+            title = f"{number} in turn {turn}"
+            response = saved(client, key, {"title": title}, seen)
+            told.append((title, seen, response))
+            seen = ok(response if response.is_success else draft(client, key))["revision"]
+        return told
+
+    told = [one for told in at_once(partial(save, number) for number in range(16)) for one in told]
+    done = {r.json()["revision"]: (title, seen) for title, seen, r in told if r.is_success}
+    refused = [refusal(response) for _, _, response in told if not response.is_success]
+    assert refused == [(412, "stale-revision")] * (16 * 12 - len(done))
+    assert sorted(done) == list(range(2, len(done) + 2))
+    assert all(revision == seen + 1 for revision, (_, seen) in done.items())
+    left = ok(draft(client, key))
+    assert (left["revision"], left["document"]["title"]) == (max(done), done[max(done)][0])
+
+
 @pytest.mark.parametrize(
     ("changed", "place"),
     [

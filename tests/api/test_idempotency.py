@@ -10,7 +10,18 @@ import pytest
 from sqlmodel import SQLModel
 
 from tests.api.at_once import at_once
-from tests.api.calls import history, new_prospect, ok, open_session, qualify, refusal, session
+from tests.api.calls import (
+    history,
+    merge,
+    new_prospect,
+    ok,
+    open_session,
+    patch,
+    qualify,
+    ratings_of,
+    refusal,
+    session,
+)
 from tests.conftest import serving, settings_for
 
 numbers = count(1)
@@ -187,6 +198,19 @@ def test_erasing_a_prospect_erases_the_answers_that_are_kept_about_it(client, ke
     assert client.delete(f"/v1/prospects/{told['prospect_id']}").status_code == 204
     with database.engine.connect() as connection:
         assert not [row for row in connection.execute(KEPT.select()).all() if "Erase me" in str(row)]
+
+
+def test_what_was_sent_before_a_merge_is_not_done_again_after_it(client, key, link, small, database):
+    sent = {**link, "question_set": small, "ratings": {"budget": 1}, "name": "Merge me"}
+    first = send(client, key, "POST", "/v1/qualify", sent)
+    ok(patch(client, first.json()["session_id"], ratings={"budget": 5}))
+    kept = new_prospect(client)["id"]
+    ok(merge(client, kept, first.json()["prospect_id"]))
+    assert send(client, key, "POST", "/v1/qualify", sent).content == first.content
+    assert ratings_of(session(client, first.json()["session_id"])) == {"budget": 5}
+    assert client.delete(f"/v1/prospects/{kept}").status_code == 204
+    with database.engine.connect() as connection:
+        assert not [row for row in connection.execute(KEPT.select()).all() if "Merge me" in str(row)]
 
 
 def test_after_a_day_a_key_is_new_again_and_its_answer_is_gone(new_database):

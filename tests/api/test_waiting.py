@@ -1,0 +1,84 @@
+"""What somebody waited for may be gone when they get it."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from time import monotonic, sleep
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import select
+
+from app.clock import utc_now
+from app.http.idempotency import KeptAnswer
+from app.keys.tables import ApiKey
+from app.prospects import records
+from app.sessions.case import find_session
+from tests.api.calls import ok, qualify, refusal, upsert
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as thread:
+        yield thread
+
+
+def until_it_waits(tx, made: Future) -> None:
+    """On SQLite everybody waits who is not the one writer."""
+    if tx.db.get_bind().dialect.name == "sqlite":
+        return
+    deadline = monotonic() + 10
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    while not tx.db.execute(waiting).scalar() and not made.done():
+        assert monotonic() < deadline
+        sleep(0.01)
+
+
+def test_who_waits_for_a_prospect_whose_link_is_taken_away_makes_a_new_one(client, database, elsewhere, link):
+    first = ok(upsert(client, link, attributes={"employees": 1}), 201)
+
+    def take_the_link_away(tx):
+        prospect = records.find(tx, UUID(first["id"]), lock=True)
+        records.remove_link(tx, prospect, **link)
+        made = elsewhere.submit(partial(upsert, client, link, attributes={"employees": 2}))
+        until_it_waits(tx, made)
+        return made
+
+    second = ok(database.write_here(take_the_link_away).result(), 201)
+    assert (second["links"], second["attributes"]) == ([link], {"employees": 2})
+    left = ok(client.get(f"/v1/prospects/{first['id']}"))
+    assert (left["links"], left["attributes"]) == ([], {"employees": 1})
+
+
+def test_erasing_waits_for_who_is_at_work_on_a_session_and_keeps_an_answer(
+    client, database, elsewhere, link, small
+):
+    """Whoever answers under an idempotency key locks the session first, and refers to the prospect last."""
+    told = qualify(client, link, question_set=small)
+
+    def answer_under_a_key(tx):
+        find_session(tx, UUID(told["session_id"]), lock=True)
+        erased = elsewhere.submit(client.delete, f"/v1/prospects/{told['prospect_id']}")
+        until_it_waits(tx, erased)
+        caller = tx.db.exec(select(ApiKey)).first()
+        kept = KeptAnswer(
+            api_key_id=caller.id,
+            key=told["session_id"],
+            fingerprint="",
+            claimed_at=utc_now(),
+            status=200,
+            body="{}",
+            prospect_id=UUID(told["prospect_id"]),
+        )
+        tx.db.add(kept)
+        tx.db.flush()
+        return erased
+
+    assert database.write_here(answer_under_a_key).result().status_code == 204
+    assert refusal(client.get(f"/v1/sessions/{told['session_id']}")) == (404, "not-found")
+    with database.engine.connect() as connection:
+        kept = connection.execute(
+            text("SELECT count(*) FROM idempotency WHERE key = :key"), {"key": told["session_id"]}
+        )
+        assert kept.scalar() == 0
