@@ -129,8 +129,7 @@ async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, ca
 
     def add(work: Work) -> ProspectOut:
         prospect = records.find(work.tx, prospect_id, lock=True)
-        if records.add_link(work.tx, prospect, request):
-            records.touch(work.tx, prospect)
+        records.add_link(work.tx, prospect, request)
         return records.show(work.tx, prospect)
 
     return await service.write(call, add)

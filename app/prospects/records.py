@@ -9,6 +9,8 @@ from sqlmodel import bindparam, col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new
+from app.events.tables import EventType
+from app.events.tell import About, forget, tell
 from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_revision
 from app.prospects.tables import Prospect, ProspectLink
 from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, prospect_out
@@ -68,7 +70,8 @@ def create(tx: Transaction, new: NewProspect) -> Prospect:
     """A new prospect with its links; raises LINK_TAKEN."""
     prospect = _insert(tx, new.name, new.attributes)
     for link in new.links:
-        add_link(tx, prospect, link)
+        _insert_link(tx, prospect, link)
+    _tell(tx, prospect, "prospect.created")
     return prospect
 
 
@@ -81,6 +84,7 @@ def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospec
         created = _insert(tx, change.name, change.attributes)
         values = _link_values(tx, created, link)
         if insert_if_new(tx, ProspectLink, values):
+            _tell(tx, created, "prospect.created")
             return created, True, True
         # Somebody else created it meanwhile: theirs is the prospect.
         tx.db.delete(created)
@@ -97,7 +101,7 @@ def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
         return False
     prospect.name, prospect.searchable, prospect.attributes = name, _searchable(name), attributes
     flag_modified(prospect, "attributes")  # the ORM, too, would see no change from 1 to true
-    touch(tx, prospect)
+    _touch(tx, prospect, "prospect.updated")
     return True
 
 
@@ -108,19 +112,14 @@ def is_about(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
     tx.db.flush()
 
 
-def add_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
-    """Link a prospect; whether the link is new. Raises LINK_TAKEN if another one has it."""
-    if insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
-        _refuse_too_many_links(tx, prospect)
-        return True
-    owner = require_linked(tx, link)
-    if owner.id != prospect.id:
-        raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
-    return False
+def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
+    """Link a locked prospect; a link that it has changes nothing. Raises LINK_TAKEN if another one has it."""
+    if _insert_link(tx, prospect, link):
+        _touch(tx, prospect, "prospect.linked")
 
 
 def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: str) -> None:
-    """Take a link away; raises NOT_FOUND."""
+    """Take a link away from a locked prospect; raises NOT_FOUND."""
     removed = tx.db.exec(
         delete(ProspectLink).where(
             col(ProspectLink.prospect_id) == prospect.id,
@@ -130,13 +129,14 @@ def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: s
     )
     if removed.rowcount == 0:
         raise missing("such link of this prospect")
-    touch(tx, prospect)
+    _touch(tx, prospect, "prospect.unlinked")
 
 
 def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
-    """Give `kept` the links of `other` and the attributes it lacks, and erase `other`.
+    """Give `kept` the links of `other` and the attributes it lacks, and delete `other`.
 
-    Both are locked. Sessions are moved before; what `kept` knows goes before what `other` says.
+    Both are locked. Sessions are moved before; what `kept` knows goes before what `other` says. What was
+    told of `other` stays.
     Raises INVALID_REQUEST where that is more than one prospect may have.
     """
     tx.db.exec(
@@ -146,22 +146,15 @@ def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
     kept.name = kept.name or other.name
     kept.searchable = _searchable(kept.name)
     kept.attributes = _merged(other.attributes, kept.attributes)
-    touch(tx, kept)
-    erase(tx, other)
+    _touch(tx, kept, "prospect.merged", merged_prospect_id=str(other.id))
+    _delete(tx, other)
 
 
 def erase(tx: Transaction, prospect: Prospect) -> None:
-    """Delete a prospect with everything that is stored of it."""
-    tx.db.exec(delete(Prospect).where(col(Prospect.id) == prospect.id))
-    tx.db.expunge(prospect)
-
-
-def touch(tx: Transaction, prospect: Prospect) -> None:
-    """Write a changed prospect as its next revision."""
-    prospect.revision += 1
-    prospect.updated_at = tx.at
-    tx.db.add(prospect)
-    tx.db.flush()
+    """Delete a locked prospect with everything that is stored of it, but that it was erased."""
+    _delete(tx, prospect)
+    forget(tx, prospect.id)
+    _tell(tx, prospect, "prospect.erased")
 
 
 def show(tx: Transaction, prospect: Prospect) -> ProspectOut:
@@ -200,6 +193,35 @@ def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) ->
     tx.db.add(prospect)
     tx.db.flush()
     return prospect
+
+
+def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
+    """Whether the link is new; raises LINK_TAKEN if another prospect has it."""
+    if insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
+        _refuse_too_many_links(tx, prospect)
+        return True
+    owner = require_linked(tx, link)
+    if owner.id != prospect.id:
+        raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
+    return False
+
+
+def _touch(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
+    """Write a changed prospect as its next revision, and tell of it."""
+    prospect.revision += 1
+    prospect.updated_at = tx.at
+    tx.db.add(prospect)
+    tx.db.flush()
+    _tell(tx, prospect, event, **data)
+
+
+def _delete(tx: Transaction, prospect: Prospect) -> None:
+    tx.db.exec(delete(Prospect).where(col(Prospect.id) == prospect.id))
+    tx.db.expunge(prospect)
+
+
+def _tell(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
+    tell(tx, About(prospect_id=prospect.id, revision=prospect.revision, data=data), [event])
 
 
 def _merged(known: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
