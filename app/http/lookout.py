@@ -1,6 +1,7 @@
 """Who keeps the change feed up to date, and looks out for news on behalf of all who wait for some."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from time import monotonic
 
 import anyio
@@ -35,14 +36,18 @@ class Lookout:
         self._newest: dict[str, int] = {}
 
     async def catch_up(self) -> None:
-        """Let time tell what it changes, of 200 sessions at most, and let events have their positions."""
-        aged, behind = await self._database.read(lambda tx: (any_has_aged(tx), is_behind(tx)))
-        if aged:
-            await self._database.write(lambda tx: refresh(Work(tx, self._plans, ITSELF), None))
-        until = monotonic() + CATCH_UP_SECONDS
-        while aged or behind:
-            given = await self._database.write(give_positions)
-            aged, behind = False, given == MOST_AT_ONCE and monotonic() < until
+        """Let time tell what it changes, of 200 sessions at most, and let events have their positions.
+
+        Where others are too busy writing that waits for the next reader: what is told already can be read.
+        """
+        with suppress(Problem):
+            aged, behind = await self._database.read(lambda tx: (any_has_aged(tx), is_behind(tx)))
+            if aged:
+                await self._database.write(lambda tx: refresh(Work(tx, self._plans, ITSELF), None))
+            until = monotonic() + CATCH_UP_SECONDS
+            while aged or behind:
+                given = await self._database.write(give_positions)
+                aged, behind = False, given == MOST_AT_ONCE and monotonic() < until
 
     async def wait(self, request: Request, after: int, types: Collection[EventType], until: float) -> bool:
         """Wait until something of these types may be told after a position; whether that was in time.
@@ -67,8 +72,8 @@ class Lookout:
         return after < max(self._unknown_to, *newest, 0)
 
     async def _look(self) -> None:
+        await self.catch_up()
         try:
-            await self.catch_up()
             last, newest = await self._database.read(self._see)
         except Problem:
             # Who waits goes on waiting, and is told when the time is over and it is still so.

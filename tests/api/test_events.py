@@ -174,7 +174,7 @@ def test_an_attribute_that_the_score_hangs_on_and_one_that_it_does_not(client, l
 
 
 def test_question_sets_and_sessions_that_move(client, told, link, small, publish):
-    session = qualify(client, link, question_set=small, ratings={"budget": 5})["session_id"]
+    session = qualify(client, link, question_set=small, ratings={"budget": 5, "need": 5})["session_id"]
     told()
     publish(SMALL | {"key": small, "title": "Another"})
     publish(SMALL | {"key": small, "title": "Another"})
@@ -186,7 +186,7 @@ def test_question_sets_and_sessions_that_move(client, told, link, small, publish
     sides = question("budget", "match", weight=2), question("need", "benefit")
     publish(reciprocal(step("discovery", *sides), thresholds=THRESHOLDS) | {"key": small})
     ok(client.post(f"/v1/sessions/{session}/move", json={"question_set": f"{small}@3"}))
-    assert told() == ["question_set.published", "session.moved", "score.changed"]
+    assert told() == ["question_set.published", "session.moved", "score.changed", "indication.settled"]
     for _ in range(2):
         ok(client.post(f"/v1/question-sets/{small}/versions/1/retire"))
     assert told() == ["question_set.retired"]
