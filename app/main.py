@@ -8,6 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from app.api import (
     drafts,
+    events,
     fits,
     forms,
     keys,
@@ -21,6 +22,7 @@ from app.clock import Clock, utc_now
 from app.db import Database
 from app.http.authorise import KeyRing
 from app.http.logs import configure_logs
+from app.http.lookout import Lookout
 from app.http.middleware import RequestLog
 from app.http.operations import DOCS_FILES, operations
 from app.http.problem_responses import add_problem_handlers
@@ -43,6 +45,7 @@ ROUTERS = (
     drafts.authoring,
     value_aliases.reading,
     value_aliases.authoring,
+    events.reading,
     keys.managing,
     operations,
 )
@@ -75,9 +78,8 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": settings.public_url}] if settings.public_url else None,
     )
-    app.state.service = Service(
-        settings, database, Plans(database, settings.default_question_set), KeyRing(database), clock
-    )
+    plans = Plans(database, settings.default_question_set)
+    app.state.service = Service(settings, database, plans, KeyRing(database), Lookout(database, plans), clock)
     for router in ROUTERS:
         app.include_router(router)
     app.mount(DOCS_FILES, StaticFiles(packages=[("fastapi_offline", "static")]))

@@ -3,6 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
+import app.events.tables
 import app.http.idempotency
 import app.keys.tables
 import app.prospects.tables

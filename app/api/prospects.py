@@ -130,8 +130,7 @@ async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, ca
 
     def add(work: Work) -> ProspectOut:
         prospect = records.find(work.tx, prospect_id, lock=True)
-        if records.add_link(work.tx, prospect, request):
-            records.touch(work.tx, prospect)
+        records.add_link(work.tx, prospect, request)
         return records.show(work.tx, prospect)
 
     return await service.write(call, add)
@@ -163,7 +162,7 @@ async def merge_prospects(
     def merge(work: Work) -> ProspectOut:
         kept, other = flow.merge_prospects(work, prospect_id, request.prospect_id)
         follow(work.tx, other.id, kept.id)
-        records.erase(work.tx, other)
+        records.remove(work.tx, other)
         return records.show(work.tx, kept)
 
     return await service.write(call, merge)

@@ -15,10 +15,15 @@ from app.wire import In, Out
 T = TypeVar("T")
 
 
-class PageQuery(In):
-    """Which page of a list."""
+class Limit(In):
+    """How much of a list."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="at most this many items")] = 50
+
+
+class PageQuery(Limit):
+    """Which page of a list."""
+
     after: Annotated[str | None, Field(max_length=500, description="from the address in `next`")] = None
 
 
@@ -57,6 +62,11 @@ def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequ
     if len(found) <= limit:
         return None
     cursor = base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
+    return address_after(request, cursor)
+
+
+def address_after(request: Request, cursor: str | int) -> str:
+    """The absolute address of the same request, but for what comes after a cursor."""
     address = request.url.include_query_params(after=cursor)
     service: Service = request.app.state.service
     # Behind a proxy the request does not know where the caller sent it.

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.clock import new_id
 from app.http.problem_responses import problem_response
+from app.http.stopping import STOPPING
 from app.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Kind, Problem
 
 log = logging.getLogger("app.requests")
@@ -37,6 +38,12 @@ class BoundedHttp(HttpToolsProtocol):
         """Take the end of a request."""
         self._unfinished = 0
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Take no further request. One that only waits for something to happen is let know."""
+        super().shutdown()
+        if self.cycle is not None:
+            self.cycle.scope["state"][STOPPING] = True
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""

@@ -14,6 +14,7 @@ from app.clock import Clock
 from app.db import Database, Transaction
 from app.http.authorise import KeyRing, secret_of
 from app.http.idempotency import Answer, Call, claim, fingerprint, keep
+from app.http.lookout import Lookout
 from app.keys.store import Caller
 from app.problems import invalid_field, unavailable
 from app.prospects.wire import ProspectOut
@@ -43,6 +44,7 @@ class Service:
     database: Database
     plans: Plans
     keys: KeyRing
+    lookout: Lookout
     clock: Clock
 
     async def write(

@@ -9,6 +9,8 @@ from sqlmodel import bindparam, col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new
+from app.events.tables import EventType
+from app.events.tell import About, forget, tell
 from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_revision
 from app.prospects.aliases import translated
 from app.prospects.tables import Prospect, ProspectLink
@@ -71,7 +73,8 @@ def create(tx: Transaction, new: NewProspect) -> Prospect:
     prospect = _insert(tx, new.name, new.attributes)
     # In one order: two that want the same links would else wait for each other in a circle.
     for link in sorted(new.links, key=lambda link: (link.source, link.external_id)):
-        add_link(tx, prospect, link)
+        _insert_link(tx, prospect, link)
+    _tell(tx, prospect, "prospect.created")
     return prospect
 
 
@@ -89,6 +92,7 @@ def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospec
         created = _insert(tx, change.name, change.attributes)
         values = _link_values(tx, created, link)
         if insert_if_new(tx, ProspectLink, values):
+            _tell(tx, created, "prospect.created")
             return created, True, True
         # Somebody else created it meanwhile: theirs is the prospect.
         tx.db.delete(created)
@@ -105,7 +109,7 @@ def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
         return False
     prospect.name, prospect.searchable, prospect.attributes = name, _searchable(name), attributes
     flag_modified(prospect, "attributes")  # the ORM, too, would see no change from 1 to true
-    touch(tx, prospect)
+    _touch(tx, prospect, "prospect.updated")
     return True
 
 
@@ -116,20 +120,14 @@ def is_about(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
     tx.db.flush()
 
 
-def add_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
-    """Link a prospect; whether the link is new. Raises LINK_TAKEN if another one has it."""
-    while not insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
-        # Nobody has it any more if it was taken away this moment.
-        if owner := find_linked(tx, link):
-            if owner.id != prospect.id:
-                raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
-            return False
-    _refuse_too_many_links(tx, prospect)
-    return True
+def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
+    """Link a locked prospect; a link that it has changes nothing. Raises LINK_TAKEN if another one has it."""
+    if _insert_link(tx, prospect, link):
+        _touch(tx, prospect, "prospect.linked")
 
 
 def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: str) -> None:
-    """Take a link away; raises NOT_FOUND."""
+    """Take a link away from a locked prospect; raises NOT_FOUND."""
     removed = tx.db.exec(
         delete(ProspectLink).where(
             col(ProspectLink.prospect_id) == prospect.id,
@@ -139,13 +137,13 @@ def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: s
     )
     if removed.rowcount == 0:
         raise missing("such link of this prospect")
-    touch(tx, prospect)
+    _touch(tx, prospect, "prospect.unlinked")
 
 
 def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
     """Give `kept` the links of `other` and the attributes it lacks. Both are locked.
 
-    What `kept` knows goes before what `other` says.
+    What `kept` knows goes before what `other` says; the caller removes `other`.
     Raises INVALID_REQUEST where that is more than one prospect may have.
     """
     tx.db.exec(
@@ -155,21 +153,20 @@ def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
     kept.name = kept.name or other.name
     kept.searchable = _searchable(kept.name)
     kept.attributes = _merged(other.attributes, kept.attributes)
-    touch(tx, kept)
+    _touch(tx, kept, "prospect.merged", merged_prospect_id=str(other.id))
 
 
 def erase(tx: Transaction, prospect: Prospect) -> None:
-    """Delete a prospect with everything that is stored of it."""
+    """Delete a locked prospect with everything that is stored of it, but that it was erased."""
+    remove(tx, prospect)
+    forget(tx, prospect.id)
+    _tell(tx, prospect, "prospect.erased")
+
+
+def remove(tx: Transaction, prospect: Prospect) -> None:
+    """Delete a prospect that was merged into another; what was told of it stays."""
     tx.db.exec(delete(Prospect).where(col(Prospect.id) == prospect.id))
     tx.db.expunge(prospect)
-
-
-def touch(tx: Transaction, prospect: Prospect) -> None:
-    """Write a changed prospect as its next revision."""
-    prospect.revision += 1
-    prospect.updated_at = tx.at
-    tx.db.add(prospect)
-    tx.db.flush()
 
 
 def show(tx: Transaction, prospect: Prospect) -> ProspectOut:
@@ -208,6 +205,31 @@ def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) ->
     tx.db.add(prospect)
     tx.db.flush()
     return prospect
+
+
+def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
+    """Whether the link is new; raises LINK_TAKEN if another prospect has it."""
+    while not insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
+        # Nobody has it any more if it was taken away this moment.
+        if owner := find_linked(tx, link):
+            if owner.id != prospect.id:
+                raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
+            return False
+    _refuse_too_many_links(tx, prospect)
+    return True
+
+
+def _touch(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
+    """Write a changed prospect as its next revision, and tell of it."""
+    prospect.revision += 1
+    prospect.updated_at = tx.at
+    tx.db.add(prospect)
+    tx.db.flush()
+    _tell(tx, prospect, event, **data)
+
+
+def _tell(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
+    tell(tx, About(prospect_id=prospect.id, revision=prospect.revision, data=data), [event])
 
 
 def _merged(known: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:

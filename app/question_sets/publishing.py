@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.db import Transaction, insert_if_new
+from app.events.tell import About, tell
 from app.problems import missing
 from app.question_sets.documents import read_document
 from app.question_sets.meaning import changed_meanings
@@ -69,6 +70,7 @@ def publish(
             definition=question_set.canonical(),
         )
         if insert_if_new(tx, QuestionSetVersion, version.model_dump()):
+            tell(tx, About(question_set=version.name), ["question_set.published"])
             return version, True
         # Another process published that number meanwhile: look again.
 
@@ -96,6 +98,7 @@ def retire(tx: Transaction, key: str, number: int) -> QuestionSetVersion:
         version.status = "retired"
         tx.db.add(version)
         tx.db.flush()
+        tell(tx, About(question_set=version.name), ["question_set.retired"])
     return version
 
 

@@ -226,6 +226,8 @@ STORY = (
         {"other": "id"},
     ),
     Call("list_prospects", "GET", "/v1/prospects?q=acme&limit=10"),
+    Call("list_events", "GET", "/v1/events?after=20&limit=2&types=score.*,decision.*&wait=5"),
+    Call("latest_events", "GET", "/v1/events/latest?limit=1&types=prospect.*"),
     Call("erase_prospect", "DELETE", "/v1/prospects/{other}"),
     Call(
         "create_key",

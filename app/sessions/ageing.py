@@ -31,8 +31,13 @@ def require_fresh(tx: Transaction, sessions: Iterable[Session]) -> None:
 
 def require_all_fresh(tx: Transaction) -> None:
     """Raises `ScoresHaveAged` if any session has aged: a list would filter on what is no longer so."""
-    if tx.db.exec(select(Session.id).where(*_aged(tx.at)).limit(1)).first():
+    if any_has_aged(tx):
         raise ScoresHaveAged(None)
+
+
+def any_has_aged(tx: Transaction) -> bool:
+    """Whether the score of any session has aged."""
+    return tx.db.exec(select(Session.id).where(*_aged(tx.at)).limit(1)).first() is not None
 
 
 def refresh(work: Work, sessions: list[UUID] | None) -> int:

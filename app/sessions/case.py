@@ -14,6 +14,7 @@ from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Answer, Plan, Score, read_attributes, score
 from app.sessions.tables import Session, SessionRevision, StoredAnswer
+from app.sessions.telling import FIGURES, Step, figures_of, tell_step
 
 Change = Literal["opened", "answered", "attributes", "aged", "moved", "decided", "outcome"]
 
@@ -24,7 +25,7 @@ ITSELF = "prospect-fit"
 RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
 
 # What a session's row keeps of its score, so that lists can filter and sort.
-FIGURES = ("indication", "settled", "score", "lowest", "highest", "coverage", "grade", "valid_until")
+KEPT = (*FIGURES, "valid_until")
 
 # Built once, since building a statement takes longer than running it.
 ANSWERS_OF = select(StoredAnswer).where(StoredAnswer.session_id == bindparam("session"))
@@ -135,17 +136,19 @@ def refresh_attributes(case: Case, prospect: Prospect) -> None:
 
 
 def save(case: Case, change: Change, by: str | None = None) -> None:
-    """Score the case as it is now, and store it as the next revision if anything changed.
+    """Score the case as it is now; if anything changed, store it as the next revision and tell of it.
 
     `by` is for a change that nobody asked for.
     """
     session, tx = case.session, case.work.tx
     if not (case.opening or case.changed):
         return
+    before = None if case.opening else figures_of(session)
+    step = Step("opened" if case.opening else change, before, case.changed)
     result = case.score = rescore(case)
     session.revision = case.next_revision
     session.updated_at = tx.at
-    for figure in FIGURES:
+    for figure in KEPT:
         setattr(session, figure, getattr(result, figure))
     session.rank = RANKS[result.indication]
     tx.db.add(session)
@@ -156,11 +159,12 @@ def save(case: Case, change: Change, by: str | None = None) -> None:
         "at": tx.at,
         "key_name": by or case.work.key_name,
         "actor": None if by else case.work.actor,
-        "change": "opened" if case.opening else change,
+        "change": step.change,
         "changed": case.changed,
         "score": result.model_dump(mode="json"),
     }
     tx.db.execute(INSERT_REVISION, row)
+    tell_step(tx, session, step)
     case.opening, case.changed = False, {}
 
 

@@ -121,3 +121,19 @@ def every_page(client, address, between=lambda: None):
         page = ok(client.get(page["next"]))
         items += page["items"]
     return items
+
+
+def end_of_feed(client):
+    """The cursor after all that has happened."""
+    latest = ok(client.get("/v1/events/latest?limit=1"))
+    return latest[0]["position"] if latest else 0
+
+
+def events_after(client, cursor, **query):
+    """All that happened since, page after page."""
+    asked = "&".join(f"{name}={value}" for name, value in {"after": cursor, "limit": 200, **query}.items())
+    return every_page(client, f"/v1/events?{asked}")
+
+
+def types_of(events):
+    return [event["type"] for event in events]

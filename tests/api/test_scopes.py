@@ -50,6 +50,8 @@ MAY = {
     ("GET", "/v1/prospects/{prospect_id}/fit"): ("read",),
     ("GET", BY_LINK + "/fit"): ("read",),
     ("POST", "/v1/fits"): ("read",),
+    ("GET", "/v1/events"): ("read",),
+    ("GET", "/v1/events/latest"): ("read",),
     ("POST", "/v1/keys"): (),
     ("GET", "/v1/keys"): (),
     ("DELETE", "/v1/keys/{key_id}"): (),

@@ -1,0 +1,91 @@
+"""Events as callers see them: with the deal and the links that a CRM finds its own record by."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+from sqlmodel import col, select
+
+from app.db import Transaction
+from app.events.tables import Event, EventType
+from app.prospects.records import links_of
+from app.prospects.tables import ProspectLink
+from app.prospects.wire import LinkOut
+from app.scoring import Indication
+from app.sessions.case import Change
+from app.sessions.tables import Session
+from app.sessions.telling import FIGURES
+from app.wire import Out
+
+
+class EventOut(Out):
+    """One thing that happened, with ids and figures; read the rest where they lead.
+
+    An event about a session holds its figures as they stood after it.
+    """
+
+    id: Annotated[UUID, Field(description="the same whenever the event is told")]
+    position: Annotated[int, Field(ge=1, description="its place in the one order of all events")]
+    type: EventType
+    at: datetime
+    prospect_id: UUID | None
+    session_id: UUID | None
+    question_set: Annotated[str | None, Field(examples=["qualifying-a-sale@1"])]
+    deal: Annotated[str | None, Field(description="the session's, as it is now; null once erased")]
+    revision: Annotated[int | None, Field(description="of the session, or else of the prospect")]
+    links: Annotated[list[LinkOut], Field(description="the prospect's, as they are now; none once erased")]
+    change: Annotated[Change | None, Field(description="what happened to the session, as its history has it")]
+    indication: Indication | None
+    settled: bool | None
+    score: float | None
+    lowest: float | None
+    highest: float | None
+    coverage: float | None
+    grade: str | None
+    decision: Annotated[
+        Literal["pursue", "nurture", "disqualify"] | None, Field(description="the session's last one")
+    ]
+    outcome: Annotated[
+        Literal["won", "lost", "no_decision"] | None, Field(description="the session's last one")
+    ]
+    merged_prospect_id: Annotated[
+        UUID | None, Field(description="the prospect that was merged into this one, and is gone")
+    ]
+
+
+COLUMNS = {"id", "position", "type", "at", "prospect_id", "session_id", "question_set", "revision"}
+# What an event may hold besides.
+IN_DATA = ("change", *FIGURES, "decision", "outcome", "merged_prospect_id")
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """Where an event leads by now: a session may have gone to another prospect, by a merge."""
+
+    prospect_id: UUID | None
+    deal: str | None = None
+
+
+def show_events(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
+    """Events as the caller sees them, with one look-up of sessions and one of links."""
+    sessions = _sessions(tx, {event.session_id for event in events if event.session_id})
+    now = [sessions.get(event.session_id) or _Now(event.prospect_id) for event in events]
+    links = links_of(tx, {one.prospect_id for one in now if one.prospect_id})
+    return [
+        _event_out(event, one.deal, links[one.prospect_id] if one.prospect_id else ())
+        for event, one in zip(events, now, strict=True)
+    ]
+
+
+def _sessions(tx: Transaction, ids: set[UUID]) -> dict[UUID | None, _Now]:
+    wanted = select(Session.id, Session.prospect_id, Session.deal).where(col(Session.id).in_(ids))
+    return {session: _Now(prospect, deal or None) for session, prospect, deal in tx.db.exec(wanted)}
+
+
+def _event_out(event: Event, deal: str | None, links: Iterable[ProspectLink]) -> EventOut:
+    told = {name: event.data.get(name) for name in IN_DATA}
+    shown = [LinkOut(source=link.source, external_id=link.external_id) for link in links]
+    return EventOut.model_validate(event.model_dump(include=COLUMNS) | told | {"deal": deal, "links": shown})

@@ -1,0 +1,68 @@
+"""What one step of a session tells the change feed."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.db import Transaction
+from app.events.tables import EventType
+from app.events.tell import About, tell
+from app.sessions.tables import Session
+
+# What every event of a session says of it; one of them changes, and so does the score.
+FIGURES = ("indication", "settled", "score", "lowest", "highest", "coverage", "grade")
+
+# What is told of each thing that a step can set, in this order.
+TOLD_OF: Mapping[str, EventType] = {
+    "answers": "session.answered",
+    "question_set": "session.moved",
+    "decision": "decision.recorded",
+    "outcome": "outcome.recorded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened: the session's figures before, None where it is new, and what was set."""
+
+    change: str
+    before: Mapping[str, Any] | None
+    changed: Collection[str]
+
+
+def figures_of(session: Session) -> dict[str, Any]:
+    """The figures of a session as they are now."""
+    return {figure: getattr(session, figure) for figure in FIGURES}
+
+
+def tell_step(tx: Transaction, session: Session, step: Step) -> None:
+    """Tell of a step that is stored."""
+    now = figures_of(session)
+    data = {**now, "change": step.change, "decision": session.decision, "outcome": session.outcome}
+    about = About(
+        prospect_id=session.prospect_id,
+        session_id=session.id,
+        question_set=f"{session.question_set}@{session.version}",
+        revision=session.revision,
+        data=data,
+    )
+    tell(tx, about, _types(step, now))
+
+
+def _types(step: Step, now: Mapping[str, Any]) -> Iterator[EventType]:
+    if step.before is None:
+        yield "session.opened"
+    yield from (told for what, told in TOLD_OF.items() if what in step.changed)
+    if step.before != now:
+        yield "score.changed"
+    before = _settled_as(step.before or {})
+    after = _settled_as(now)
+    if after not in (None, before):
+        yield "indication.settled"
+    if before and not after:
+        yield "indication.reopened"
+
+
+def _settled_as(figures: Mapping[str, Any]) -> str | None:
+    """The indication that no open question can change any more; None while one can."""
+    return figures["indication"] if figures.get("settled") else None
