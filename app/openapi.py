@@ -1,12 +1,18 @@
-"""How the API describes itself at /openapi.json."""
+"""How the API describes itself: /openapi.json, and the same in older versions for CRMs that read no newer."""
 
+from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 
+from app.descriptions import to_2_0, to_3_0
 from app.http.problem_responses import ProblemOut
+
+Version = Literal["3.1", "3.0", "2.0"]
+OLDER = {"3.0": to_3_0, "2.0": to_2_0}
 
 DESCRIPTION = """\
 Scores how well a sales prospect fits, for both sides: is our offer right for them, and would they
@@ -25,8 +31,25 @@ def _summarise(operation: dict[str, Any]) -> None:
         operation["description"] = rest.strip()
 
 
+def _is_map(schema: dict[str, Any]) -> bool:
+    options = schema.get("anyOf", ())
+    return (schema.get("type") == "object" and "properties" not in schema) or any(map(_is_map, options))
+
+
+def _untitle_maps(part: Any) -> None:
+    """Leave out the titles that pydantic gives maps: generators name types by them, and many are alike."""
+    if isinstance(part, dict):
+        if isinstance(part.get("title"), str) and _is_map(part):
+            del part["title"]
+        for nested in part.values():
+            _untitle_maps(nested)
+    elif isinstance(part, list):
+        for nested in part:
+            _untitle_maps(nested)
+
+
 def describe(app: FastAPI) -> None:
-    """Let the application describe itself, problems included."""
+    """Let the application describe itself in three versions, problems included."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -46,7 +69,25 @@ def describe(app: FastAPI) -> None:
             for path in schema["paths"].values():
                 for operation in path.values():
                     _summarise(operation)
+            _untitle_maps(schema)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+    for older in OLDER:
+        _serve(app, older)
+
+
+def described(app: FastAPI, version: str) -> dict[str, Any]:
+    """The API in a version of OpenAPI: "3.1", "3.0" or "2.0"."""
+    document = app.openapi()
+    return OLDER[version](document) if version in OLDER else document
+
+
+def _serve(app: FastAPI, version: str) -> None:
+    made = cache(lambda: described(app, version))
+
+    async def answer(_: Request) -> Response:
+        return JSONResponse(made())
+
+    app.add_route(f"/openapi-{version}.json", answer, include_in_schema=False)

@@ -157,7 +157,8 @@ class QuestionSet(Part):
     title: Title
     description: Annotated[str, Field(max_length=4000)] = ""
     subject: Subject = "prospect"
-    scale: Scale = Scale()
+    # Made, not given: a default beside a reference is more than some readers of OpenAPI 3.0 take.
+    scale: Scale = Field(default_factory=Scale)
     combine: Literal["reciprocal", "weighted"]
     dimensions: Annotated[list[Dimension], Field(min_length=1, max_length=50)]
     thresholds: Thresholds | None = None
