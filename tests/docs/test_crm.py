@@ -1,0 +1,152 @@
+"""The pages for CRMs: every command run as it stands, every script against a stand-in of its CRM."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
+
+import pytest
+
+from tests.api.calls import ok
+from tests.conftest import ADMIN_KEY, ROOT, needs, serving, settings_for
+from tests.docs.test_authoring import parsed
+
+PAGES = ROOT / "docs" / "crm"
+URL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="module")
+def service(new_database):
+    """A service of its own: aliases of a source would be in other tests' way."""
+    with serving(settings_for(new_database())) as running:
+        yield running
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", (PAGES / page).read_text("utf-8"), re.DOTALL)
+
+
+def told_by(page, service):
+    """What every command of a page says."""
+    needs("curl")
+    environment = {"PATH": "/usr/bin:/bin", "KEY": ADMIN_KEY}
+    for block in blocks(page, "sh"):
+        script = block.replace(URL, service.url)
+        done = subprocess.run(
+            ["bash", "-euc", script], capture_output=True, text=True, check=True, env=environment
+        )
+        yield from parsed(done.stdout)
+
+
+def test_what_all_share(service):
+    key, qualified, newest, version, aliases, fit, events = told_by("README.md", service)
+    assert key["scopes"] == ["read", "write"]
+    assert (qualified["rated"], qualified["ignored"]) == (3, [])
+    assert list(newest["paths"]) == ["/v1/qualify/qualifying-a-sale"]
+    assert list(version["paths"]) == ["/v1/qualify/qualifying-a-sale@1"]
+    assert [one["means"] for one in aliases["aliases"]] == [2, 5, "saas"]
+    assert fit["session_id"] == qualified["session_id"]
+    assert [event["type"] for event in events["items"]] == ["score.changed"]
+    assert events["items"][0]["links"] == [{"source": "salesforce.account", "external_id": "0015g00000XyZ"}]
+
+
+def test_salesforce(service):
+    form, qualified, fit = told_by("salesforce-flow.md", service)
+    assert form["openapi"].startswith("3.0.")
+    assert (qualified["deal"], qualified["rated"], qualified["ignored"]) == ("0065g00000DeF", 3, [])
+    assert fit["session_id"] == qualified["session_id"]
+
+
+def test_hubspot(service):
+    _, qualified, fit = told_by("hubspot.md", service)
+    assert fit["session_id"] == qualified["session_id"]
+    assert (qualified["rated"], qualified["ignored"]) == (1, ["industry"])
+
+
+def test_power_automate(service):
+    form, qualified, whole, fit = told_by("power-automate.md", service)
+    host = service.url.removeprefix("http://")
+    assert (form["swagger"], form["host"], form["schemes"]) == ("2.0", host, ["http"])
+    assert whole["swagger"] == "2.0"
+    assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
+
+
+def test_odoo(service):
+    qualified, fit = told_by("odoo.md", service)
+    assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
+
+
+def test_zapier_n8n_and_make(service):
+    qualified, newest, page, fit = told_by("zapier-n8n-make.md", service)
+    assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
+    assert newest["session_id"] == qualified["session_id"]
+    assert len(page["items"]) == 1
+
+
+def test_the_custom_code_of_hubspot(service, monkeypatch):
+    """Called as HubSpot calls it: every property as text, and twice for one callback."""
+    (code,) = blocks("hubspot.md", "python")
+    monkeypatch.setenv("PROSPECT_FIT_KEY", ADMIN_KEY)
+    made = {}
+    exec(compile(code.replace(URL, service.url), "hubspot.md", "exec"), made)
+    event = {
+        "origin": {"portalId": 1},
+        "object": {"objectId": 555, "objectType": "COMPANY"},
+        "inputFields": {"name": "Hooli", "requirements": "4", "current_challenges": "5", "budget": ""},
+        "callbackId": "ap-123-456-7-8",
+    }
+    first, again = made["main"](event), made["main"](event)
+    assert first == again
+    assert first["outputFields"]["indication"] == "undetermined"
+    fit = ok(service.client.get("/v1/prospects/by-external-id/hubspot.company/555/fit"))
+    assert (fit["revision"], fit["summary"]) == (1, first["outputFields"]["summary"])
+    wrong = made["main"](event | {"inputFields": {"budget": "9"}, "callbackId": "ap-2"})
+    assert wrong["outputFields"]["problem"].startswith("/budget: ")
+
+
+class Odoo(SimpleXMLRPCRequestHandler):
+    rpc_paths = ("/xmlrpc/2/common", "/xmlrpc/2/object")
+
+
+class Leads:
+    """What the script needs of Odoo's external API; an empty field is false there."""
+
+    def __init__(self):
+        self.written = {}
+
+    def authenticate(self, _db, _user, _password, _context):
+        return 2
+
+    def execute_kw(self, _db, _uid, _password, model, method, sent, options=None):
+        assert model == "crm.lead"
+        if method == "write":
+            (ids, values) = sent
+            self.written[ids[0]] = values
+            return True
+        assert (method, sent) == ("search_read", [[["type", "=", "opportunity"]]])
+        known = {"partner_name": "Azure", "x_studio_requirements": "4", "x_studio_budget": 3}
+        empty = dict.fromkeys(options["fields"], False)
+        return [{"id": 7, **empty, **known}, {"id": 8, **empty}]
+
+
+def test_the_script_for_odoo(service):
+    (script,) = blocks("odoo.md", "python")
+    leads = Leads()
+    with SimpleXMLRPCServer(("127.0.0.1", 0), requestHandler=Odoo, logRequests=False) as far_end:
+        far_end.register_instance(leads)
+        threading.Thread(target=far_end.serve_forever, daemon=True).start()
+        environment = os.environ | {
+            "ODOO_URL": f"http://127.0.0.1:{far_end.server_address[1]}",
+            **dict.fromkeys(("ODOO_DB", "ODOO_USER", "ODOO_PASSWORD"), "odoo"),
+            "FIT_URL": service.url,
+            "FIT_KEY": ADMIN_KEY,
+        }
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+        far_end.shutdown()
+    fit = ok(service.client.get("/v1/prospects/by-external-id/odoo.lead/7/fit"))
+    assert leads.written[7] == {"x_studio_fit": "undetermined", "x_studio_fit_summary": fit["summary"]}
+    assert fit["revision"] == 1
+    assert set(leads.written) == {7, 8}
