@@ -41,7 +41,7 @@ def run(block, service, folder, session):
 
 def parsed(text):
     """One JSON value after another; any other text as it is."""
-    if not text.startswith("{"):
+    if not text.startswith(("{", "[")):
         return text.splitlines()
     values, decoder = [], json.JSONDecoder()
     while text := text.lstrip():

@@ -81,7 +81,7 @@ def test_odoo(service):
 def test_zapier_n8n_and_make(service):
     qualified, newest, page, fit = told_by("zapier-n8n-make.md", service)
     assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
-    assert newest["session_id"] == qualified["session_id"]
+    assert newest[0]["session_id"] == qualified["session_id"]
     assert len(page["items"]) == 1
 
 
