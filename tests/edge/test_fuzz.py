@@ -51,6 +51,9 @@ def prove(promised, operation, mode, there):
     def keeps_its_promises(case):
         # A made-up one is refused before anything else is looked at: test_auth_walk.py does that.
         case.headers.pop("Authorization", None)
+        # To wait for something to happen would outlast the client.
+        if isinstance(case.query, dict):
+            case.query.pop("wait", None)
         if mode is GenerationMode.POSITIVE:
             case.path_parameters.update({n: v for n, v in there.items() if n in case.path_parameters})
         case.call_and_validate(headers={"X-API-Key": ADMIN_KEY}, checks=CHECKS)
