@@ -24,7 +24,8 @@ def schema_2_0(schema: Any, where: str) -> Part:
     """The same values allowed, as far as 2.0 has words; the rest is told by extensions.
 
     A value that may be null has `x-nullable: true`. A union has `x-any-of` or `x-one-of`, a list of
-    schemas, and a `type` only if all of them have the same.
+    schemas, and a `type` only if all of them have the same. A map of values without a type, which
+    generators of clients would take for objects, allows any and has `x-additionalProperties`.
 
     Raises:
         Undescribable: for `not`.
@@ -40,6 +41,9 @@ def schema_2_0(schema: Any, where: str) -> Part:
     types = {option.get("type") for name in ("x-any-of", "x-one-of") for option in made.get(name, ())}
     if len(types) == 1 and types != {None}:
         made.setdefault("type", *types)
+    values = made.get("additionalProperties")
+    if isinstance(values, dict) and not values.keys() & {"type", "$ref", "allOf"}:
+        made |= {"additionalProperties": True, "x-additionalProperties": values}
     return made
 
 

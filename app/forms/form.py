@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from app.scoring import Indication, SoFar, read_number
 from app.wire import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source
@@ -86,7 +86,8 @@ class FormAnswer(Out):
 
     model_config = ConfigDict(extra="allow")
 
-    __pydantic_extra__: dict[str, float | None]
+    # As a union of number and null, the most used generator of clients cannot read it.
+    __pydantic_extra__: dict[str, Annotated[float | None, WithJsonSchema({"type": ["number", "null"]})]]
 
     prospect_id: UUID
     session_id: UUID

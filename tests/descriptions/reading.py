@@ -109,7 +109,8 @@ class Reader:
         """What a map holds beside its properties, and how its names may look."""
         read: Raw = {}
         if "additionalProperties" in raw:
-            read["others"] = self.schema(raw["additionalProperties"])
+            # In 2.0 a schema without a type stands beside; in its place, generators take it for an object.
+            read["others"] = self.schema(raw.get("x-additionalProperties", raw["additionalProperties"]))
         names = raw.get("propertyNames" if self.version == "3.1" else "x-propertyNames")
         for pattern, values in raw.get("patternProperties", {}).items():
             assert (read, names) == ({}, None), raw

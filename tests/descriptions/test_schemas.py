@@ -115,6 +115,15 @@ def in_2_0(schema: Any) -> Any:
             {"type": "object", "additionalProperties": THING_2_0, "x-propertyNames": {"pattern": "^a"}},
         ),
         (
+            {"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
+            {"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
+            {
+                "type": "object",
+                "additionalProperties": True,
+                "x-additionalProperties": {"x-any-of": [{"type": "string"}, {"type": "number"}]},
+            },
+        ),
+        (
             {"type": "object", "additionalProperties": True, "propertyNames": {"maxLength": 48}},
             {"type": "object", "additionalProperties": True, "x-propertyNames": {"maxLength": 48}},
             {"type": "object", "additionalProperties": True, "x-propertyNames": {"maxLength": 48}},
