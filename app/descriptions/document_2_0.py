@@ -9,7 +9,7 @@ from app.descriptions.parts import Part, Undescribable, converted, each, expect,
 from app.descriptions.schema_2_0 import schema_2_0
 from app.descriptions.security_2_0 import security_2_0
 
-ABOUT = {"info", "security", "tags", "externalDocs"}
+ABOUT = {"info", "tags", "externalDocs"}
 RANGES = ("default", "4XX", "5XX")
 
 
@@ -31,7 +31,7 @@ def to_2_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
         paths[path][method] = _operation(operation, definitions, place(path, method))
     return {
         "swagger": "2.0",
-        **kept(document, ABOUT),
+        **kept(document, ABOUT | {"security"}),
         **_servers(document.get("servers", [])),
         "paths": paths,
         "definitions": definitions,
@@ -69,7 +69,7 @@ def _operation(part: Part, definitions: Part, where: str) -> Part:
     consumes = sorted(body["content"]) if body else []
     produces = list(dict.fromkeys(name for answer in answers for name in answer.get("content", ())))
     return {
-        **kept(part, OPERATION),
+        **kept(part, OPERATION | {"security"}),
         **({"consumes": consumes} if consumes else {}),
         **({"produces": produces} if produces else {}),
         **({"parameters": parameters} if parameters else {}),

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from app.descriptions.parts import Part, converted, each, expect, kept, operations, place
+from app.descriptions.parts import Part, Undescribable, converted, each, expect, kept, operations, place
 from app.descriptions.schema_3_0 import schema_3_0
 
-ABOUT = {"info", "servers", "security", "tags", "externalDocs"}
+ABOUT = {"info", "servers", "tags", "externalDocs"}
 INFO = {"title", "description", "version", "termsOfService", "contact", "license"}
-OPERATION = {"tags", "summary", "description", "externalDocs", "operationId", "deprecated", "security"}
+OPERATION = {"tags", "summary", "description", "externalDocs", "operationId", "deprecated"}
 PARAMETER = {"name", "in", "description", "required", "deprecated", "style", "explode", "example"}
 HEADER = {"description", "required", "deprecated", "example"}
 MEDIA = {"example", "examples"}
@@ -23,7 +23,7 @@ def to_3_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Undescribable: for anything else, webhooks, callbacks and conditional schemas for example.
     """
-    expect(document_3_1, {"openapi", "paths", "components", *ABOUT}, "#")
+    expect(document_3_1, {"openapi", "paths", "components", "security", *ABOUT}, "#")
     expect(document_3_1["info"], INFO, "#/info")
     paths: Part = {path: kept(item, ()) for path, item in document_3_1["paths"].items()}
     for path, method, operation in operations(document_3_1):
@@ -31,6 +31,7 @@ def to_3_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
     return {
         "openapi": "3.0.3",
         **kept(document_3_1, ABOUT),
+        **_security(document_3_1.get("security", [])),
         "paths": paths,
         **converted(document_3_1, "components", _components, "#"),
     }
@@ -38,17 +39,36 @@ def to_3_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
 
 def _components(part: Part, where: str) -> Part:
     expect(part, {"schemas", "securitySchemes"}, where)
-    return {**converted(part, "schemas", each(schema_3_0), where), **kept(part, {"securitySchemes"})}
+    return {
+        **converted(part, "schemas", each(schema_3_0), where),
+        **converted(part, "securitySchemes", each(_scheme), where),
+    }
+
+
+def _scheme(part: Part, where: str) -> Part:
+    if part["type"] not in ("apiKey", "http"):
+        raise Undescribable(f"{where}: cannot convert a security scheme with scopes of its own")
+    return part
 
 
 def _operation(part: Part, where: str) -> Part:
-    expect(part, {*OPERATION, "parameters", "requestBody", "responses"}, where)
+    expect(part, {*OPERATION, "security", "parameters", "requestBody", "responses"}, where)
     return {
         **kept(part, OPERATION),
+        **_security(part.get("security", [])),
         **converted(part, "parameters", _parameters, where),
         **converted(part, "requestBody", _body, where),
         **converted(part, "responses", each(_response), where),
     }
+
+
+def _security(ways: list[Part]) -> Part:
+    """Which keys may be sent; what scopes they need is told by `x-scopes`, as in 3.0 only OAuth has any."""
+    if not ways:
+        return {}
+    scopes = sorted({scope for way in ways for needed in way.values() for scope in needed})
+    bare: list[Part] = [{name: [] for name in way} for way in ways]
+    return {"security": bare, **({"x-scopes": scopes} if scopes else {})}
 
 
 def _parameters(parts: list[Part], where: str) -> Any:

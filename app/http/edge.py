@@ -75,7 +75,7 @@ def router(tag: str, *scopes: Scope) -> APIRouter:
         prefix="/v1",
         tags=[tag],
         route_class=EdgeRoute,
-        dependencies=[Security(BEARER, scopes=names), Security(HEADER, scopes=names)],
+        dependencies=[Security(HEADER, scopes=names), Security(BEARER, scopes=names)],
         responses=PROBLEMS,
     )
 

@@ -140,14 +140,24 @@ class Reader:
         return [f"{scheme}://{host}{base}".rstrip("/") for scheme in self.document.get("schemes", [])]
 
     def _operation(self, raw: Raw) -> Raw:
-        names = {"operationId", "summary", "description", "tags", "security", "deprecated"}
+        names = {"operationId", "summary", "description", "tags", "deprecated"}
         parameters = [part for part in raw.get("parameters", []) if part["in"] != "body"]
         return {
             **{name: raw[name] for name in names & raw.keys()},
+            "security": self._security(raw),
             "parameters": {(part["in"], part["name"]): self._parameter(part) for part in parameters},
             "body": self._body(raw),
             **self._answers(raw),
         }
+
+    def _security(self, raw: Raw) -> Any:
+        """Ways to identify oneself, in order, and the scopes needed; only 3.1 has those beside any scheme."""
+        ways = raw.get("security", [])
+        scopes = [scope for way in ways for needed in way.values() for scope in needed]
+        if self.version != "3.1":
+            assert scopes == []
+            scopes = raw.get("x-scopes", [])
+        return [[*way] for way in ways], sorted(set(scopes))
 
     def _parameter(self, raw: Raw) -> Raw:
         if self.version == "2.0":

@@ -122,6 +122,7 @@ QUALIFY = ("paths", "/v1/qualify", "post")
         (*QUALIFY, "operationId"),
         (*QUALIFY, "summary"),
         (*QUALIFY, "security"),
+        (*QUALIFY, "x-scopes"),
         (*QUALIFY, "parameters", 0),
         (*QUALIFY, "responses", "200", "schema"),
         (*QUALIFY, "responses", "default"),
@@ -167,6 +168,8 @@ def test_2_0_tells_where_the_service_is_and_how_a_key_is_sent(documents):
     assert document["schemes"] == ["https"]
     told = documents["3.1"]["components"]["securitySchemes"]
     assert document["securityDefinitions"]["APIKeyHeader"] == told["APIKeyHeader"]
+    # A custom connector takes the first, and sends what people paste there as it is.
+    assert next(iter(document["securityDefinitions"])) == "APIKeyHeader"
     bearer = document["securityDefinitions"]["HTTPBearer"]
     assert (bearer["type"], bearer["in"], bearer["name"]) == ("apiKey", "header", "Authorization")
     assert "Bearer" in bearer["description"]
