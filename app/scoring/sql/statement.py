@@ -1,0 +1,135 @@
+"""A question set as one plain SELECT, that gives the figures of `score.py` to the last bit.
+
+Each table expression reads the one before: what the table has, what of it can be read, where every
+question stands, sums of integers, figures. Nothing but integers is added, compared and multiplied;
+every figure is one division in double precision, and the score of two sides one product and one root.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, get_args
+
+import sqlglot
+from sqlglot import exp
+
+from app.scoring.plan import Plan
+from app.scoring.sql.figures import ALL, FIGURES, NO_NUMBER, SUMS, Tally, sums
+from app.scoring.sql.indications import WRONG, grade, indications, reportable, weaker_side
+from app.scoring.sql.sources import Long, Wide
+from app.scoring.sql.standing import asked_of, reading, standing
+from app.scoring.sql.words import added, case, listed, name, select, select_more
+
+Dialect = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+# Held against the kernel bit by bit by our tests.
+EXECUTED: tuple[Dialect, ...] = ("duckdb", "postgres", "spark")
+SETTLED = ("fit", "no_fit", "mixed")
+# The collation that compares texts byte by byte.
+BINARY: Mapping[Dialect, exp.Expression] = {
+    "duckdb": exp.var("C"),
+    "postgres": exp.to_identifier("C", quoted=True),
+    "spark": exp.var("UTF8_BINARY"),
+    "bigquery": exp.Literal.string(""),
+    "snowflake": exp.Literal.string("utf8"),
+}
+
+
+def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
+    """The statement; its columns are the id, `problem` and the figures.
+
+    A row that cannot be scored has a `problem`, a text, and no figures. Answers are taken for given
+    just now: none goes stale. Questions of gated steps are not read.
+    """
+    question_set = plan.question_set
+    asked = asked_of(question_set, source)
+    dimensions = [Tally(question_set, dimension.key) for dimension in question_set.dimensions]
+    total = Tally(question_set, ALL)
+    units = dimensions if plan.reciprocal else [total]
+    tables = [
+        *source.read(question_set, [one.question for one in asked]),
+        ("_read", select(reading(question_set, asked), "_told")),
+        ("_standing", select(standing(question_set, asked), "_read")),
+        ("_sums", select(sums(question_set, asked), "_standing")),
+        ("_totals", select_more(_totals(dimensions), "_sums")),
+        ("_figures", select_more(_figures(plan, dimensions, total), "_totals")),
+        ("_indications", select_more(indications(question_set, units), "_figures")),
+    ]
+    told = ", ".join(f"{called} AS ({query})" for called, query in tables)
+    columns = _columns(plan, source, dimensions, units)
+    return _heading(plan, dialect) + _told_in(dialect, f"WITH {told} {select(columns, '_indications')}")
+
+
+def _totals(dimensions: list[Tally]) -> Iterator[tuple[str, str]]:
+    for figure in SUMS:
+        yield f"{ALL}_{figure}", added(dimension[figure] for dimension in dimensions)
+
+
+def _figures(plan: Plan, dimensions: list[Tally], total: Tally) -> Iterator[tuple[str, str]]:
+    cuts = plan.question_set.thresholds
+    for dimension in dimensions:
+        yield from dimension.figures(cuts if plan.reciprocal else None)
+    if not plan.reciprocal:
+        yield from total.figures(cuts)
+
+
+def _columns(
+    plan: Plan, source: Wide | Long, dimensions: list[Tally], units: list[Tally]
+) -> Iterator[tuple[str, str]]:
+    question_set = plan.question_set
+    total = Tally(question_set, ALL)
+    yield source.id, name("id")
+    yield "problem", name("problem")
+    yield "indication", name("indication")
+    yield "settled", case((WRONG, "NULL"), otherwise=f"COALESCE(indication IN {listed(SETTLED)}, FALSE)")
+    yield "so_far", name("so_far")
+    yield "score", case((reportable(units), _combined(units, "estimate")))
+    yield "lowest", _combined(units, "lowest")
+    yield "highest", _combined(units, "highest")
+    yield "coverage", _least([unit["coverage"] for unit in units])
+    yield "reportable", reportable(units)
+    yield "needed_average", NO_NUMBER if plan.reciprocal else total["needed_average"]
+    yield from total.points().items()
+    yield "grade", grade(question_set, units)
+    yield "weaker_side", weaker_side(question_set, units)
+    for dimension in dimensions:
+        for figure, expression in dimension.points().items():
+            yield f"{dimension.group}_{figure}", expression
+        for figure in FIGURES:
+            yield f"{dimension.group}_{figure}", dimension[figure]
+    for step in question_set.steps:
+        for question in step.questions:
+            if question.must_reach is not None:
+                yield f"{question.key}_missed", name(f"{question.key}_missed")
+
+
+def _combined(units: list[Tally], figure: str) -> str:
+    """The pool's own figure, or √(u·v) of two sides."""
+    if len(units) == 1:
+        return units[0][figure]
+    return f"SQRT({units[0][figure]} * {units[1][figure]})"
+
+
+def _least(figures: list[str]) -> str:
+    """The least, NULL if one is missing."""
+    if len(figures) == 1:
+        return figures[0]
+    left, right = figures
+    return case((f"{left} <= {right}", left), (f"{right} < {left}", right))
+
+
+def _heading(plan: Plan, dialect: Dialect) -> str:
+    tried = (
+        "" if dialect in EXECUTED else f"-- Nobody has run this on {dialect} yet: compare some rows first.\n"
+    )
+    return f"-- {plan.name} for {dialect}\n{tried}"
+
+
+def _told_in(dialect: Dialect, statement: str) -> str:
+    """The statement in the words of a dialect."""
+    tree = sqlglot.parse_one(statement, read="duckdb")
+    for collate in tree.find_all(exp.Collate):
+        collate.set("expression", BINARY[dialect].copy())
+    if dialect == "snowflake":
+        # There a name in quotes has to be told as it is stored, and that is in capitals.
+        for identifier in tree.find_all(exp.Identifier):
+            identifier.set("this", identifier.name.upper())
+    return tree.sql(dialect=dialect, pretty=True, identify=True) + "\n"

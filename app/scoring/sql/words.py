@@ -1,0 +1,82 @@
+"""Small pieces of SQL, in DuckDB's words. All conditions made here are two-valued or guarded by COALESCE."""
+
+from collections.abc import Iterable, Sequence
+
+from app.scoring.question_set import Value
+
+# A chain of operators becomes a tree as deep as it is long, and databases limit that depth.
+LONGEST_CHAIN = 50
+
+
+def name(identifier: str) -> str:
+    """A quoted identifier."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def table_name(dotted: str) -> str:
+    """A table by its quoted name, with a schema and more before it if there are dots."""
+    return ".".join(name(part) for part in dotted.split("."))
+
+
+def literal(value: Value) -> str:
+    """A constant. A fraction is told as text: as a number some databases take it for a decimal, and round."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return f"({value})" if isinstance(value, int) else f"CAST('{value!r}' AS DOUBLE)"
+
+
+def listed(values: Iterable[Value]) -> str:
+    """`(a, b, …)`."""
+    return "(" + ", ".join(literal(value) for value in values) + ")"
+
+
+def added(terms: Iterable[str]) -> str:
+    """The sum; 0 of nothing."""
+    return _chained("+", list(terms)) or "0"
+
+
+def all_of(conditions: Iterable[str]) -> str:
+    """True if every one is."""
+    return _chained("AND", list(conditions)) or "TRUE"
+
+
+def any_of(conditions: Iterable[str]) -> str:
+    """True if some one is."""
+    return _chained("OR", list(conditions)) or "FALSE"
+
+
+def case(*choices: tuple[str, str], otherwise: str = "NULL") -> str:
+    """The value of the first condition that is true."""
+    if not choices:
+        return otherwise
+    whens = " ".join(f"WHEN {condition} THEN {value}" for condition, value in choices)
+    return f"CASE {whens} ELSE {otherwise} END"
+
+
+def ratio(numerator: str, denominator: str) -> str:
+    """One division of two integers in double precision; NULL by zero."""
+    quotient = f"CAST({numerator} AS DOUBLE) / CAST({denominator} AS DOUBLE)"
+    return case((f"{denominator} > 0", quotient))
+
+
+def select(columns: Iterable[tuple[str, str]], source: str) -> str:
+    """`SELECT expression AS name, … FROM …`, of pairs of a name and an expression."""
+    told = ", ".join(f"{expression} AS {name(called)}" for called, expression in columns)
+    return f"SELECT {told} FROM {source}"
+
+
+def select_more(columns: Iterable[tuple[str, str]], source: str) -> str:
+    """All columns of a table, and more."""
+    told = "".join(f", {expression} AS {name(called)}" for called, expression in columns)
+    return f"SELECT *{told} FROM {source}"
+
+
+def _chained(operator: str, terms: Sequence[str]) -> str:
+    if len(terms) > LONGEST_CHAIN:
+        size = -(-len(terms) // LONGEST_CHAIN) if len(terms) <= LONGEST_CHAIN**2 else LONGEST_CHAIN
+        parts = [terms[start : start + size] for start in range(0, len(terms), size)]
+        return _chained(operator, [_chained(operator, part) for part in parts])
+    inside = f" {operator} ".join(terms)
+    return f"({inside})" if len(terms) > 1 else inside

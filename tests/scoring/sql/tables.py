@@ -1,0 +1,60 @@
+"""The same rows as a wide table, and as a long one."""
+
+import random
+
+from app.scoring.sql import Long, Wide
+from tests.scoring.case import ATTRIBUTES
+from tests.scoring.sql.rows import scored_questions
+
+
+def wide(engine, question_set, rows, seed):
+    """A column for every question, of a type that holds what is in it."""
+    dice = random.Random(seed)
+    keys = [question.key for question in scored_questions(question_set)]
+    skippable = [key for key in keys if any(key in row.skipped for row in rows)]
+    columns = {"id": "BIGINT"}
+    for key in keys:
+        whole = all(isinstance(row.ratings.get(key, 0), int) for row in rows)
+        columns[key] = dice.choice(engine.integers if whole else engine.fractions[:2])
+    columns |= {f"{key}_na": engine.boolean for key in skippable} | attributes(engine)
+    told = [
+        [
+            row.id,
+            *(row.ratings.get(key) for key in keys),
+            *(dice.choice([None, False]) if key not in row.skipped else True for key in skippable),
+            *(row.attributes.get(name) for name in ATTRIBUTES),
+        ]
+        for row in rows
+    ]
+    engine.make("accounts", columns, told)
+    return Wide("accounts", "id", frozenset(skippable))
+
+
+def long(engine, _question_set, rows, seed):
+    """A row for every answer; that it is rated is said or not."""
+    dice = random.Random(seed)
+    engine.make(
+        "accounts",
+        {"id": "BIGINT"} | attributes(engine),
+        [[row.id, *(row.attributes.get(name) for name in ATTRIBUTES)] for row in rows],
+    )
+    told = []
+    for row in rows:
+        silent = [key for key, answer in row.answers.items() if answer.state in ("unknown", "open")]
+        told += [[row.id, key, rating, dice.choice([None, "rated"])] for key, rating in row.ratings.items()]
+        told += [[row.id, key, None, "not_applicable"] for key in row.skipped]
+        told += [
+            [row.id, key, None, dice.choice(["unknown", "open", None])]
+            for key in silent
+            if key not in row.ratings
+        ]
+    whole = all(isinstance(rating, int) for row in rows for rating in row.ratings.values())
+    type_ = dice.choice(engine.integers if whole else engine.fractions[:2])
+    engine.make(
+        "answers", {"id": "BIGINT", "question": engine.text, "rating": type_, "state": engine.text}, told
+    )
+    return Long("accounts", "answers")
+
+
+def attributes(engine):
+    return {name: getattr(engine, type_) for name, type_ in ATTRIBUTES.items()}
