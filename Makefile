@@ -11,13 +11,17 @@ install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 SCHEMA := docs/question-set.schema.json
 LOCKED := --require-hashes --no-deps -r
 
-.PHONY: run test check bench lock format docs clean
+.PHONY: run test test-spark check bench lock format docs clean
 
 run: .venv/.run
 	@$(BIN)/prospect-fit serve
 
 test: .venv/.dev
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --ignore tests/spark
+
+# Needs Java. Spark is half a gigabyte, so it is installed for nothing else.
+test-spark: .venv/.spark
+	@$(BIN)/pytest tests/spark
 
 check: .venv/.dev
 	$(BIN)/ruff check .
@@ -47,6 +51,7 @@ lock: .venv/.build
 	$(COMPILE) $(UPGRADE) --group pyproject.toml:build -c requirements.lock -o requirements-build.lock
 	$(COMPILE) $(UPGRADE) pyproject.toml --group pyproject.toml:build --group pyproject.toml:dev \
 		-c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) --group pyproject.toml:spark -c requirements-dev.lock -o requirements-spark.lock
 
 clean:
 	rm -rf .venv
@@ -67,4 +72,8 @@ clean:
 
 .venv/.dev: .venv/.run requirements-dev.lock
 	@$(call install,$(LOCKED) requirements-dev.lock)
+	@touch $@
+
+.venv/.spark: .venv/.dev requirements-spark.lock
+	@$(PIP) --no-build-isolation $(LOCKED) requirements-spark.lock
 	@touch $@

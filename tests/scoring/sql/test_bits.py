@@ -12,20 +12,24 @@ from tests.scoring.sql import tables
 from tests.scoring.sql.rows import drawn, expected
 from tests.scoring.strategies import cases, effort
 
-ROWS = 25
-
 
 @pytest.mark.parametrize("shape", ["wide", "long"])
 def test_every_row_has_the_same_bits(engine, shape):
-    @effort(60)
+    assert_same_bits(engine, shape, examples=60, rows=25)
+
+
+def assert_same_bits(engine, shape, *, examples, rows):
+    """So many random sets, each with so many rows."""
+
+    @effort(examples)
     @given(cases(), st.integers(0, 2**32))
     def holds(case, seed):
-        rows = list(drawn(case, seed, ROWS))
-        source = getattr(tables, shape)(engine, case.question_set, rows, seed)
+        drawn_rows = list(drawn(case, seed, rows))
+        source = getattr(tables, shape)(engine, case.question_set, drawn_rows, seed)
         statement = score_sql(Plan(case.question_set, "small-set@1"), source, engine.dialect)
         told = {row["id"]: row for row in engine.run(statement)}
-        assert len(told) == ROWS
-        for row in rows:
+        assert len(told) == rows
+        for row in drawn_rows:
             got = told[row.id]
             problem = got.pop("problem")
             assert bits(got) == bits(expected(case.question_set, row)), row

@@ -1,0 +1,71 @@
+"""Tables as people have them: a column of the wrong type or none at all, and texts that look alike."""
+
+import pytest
+
+from app.scoring import Plan, read_question_set
+from app.scoring.sql import DIALECTS, Wide, score_sql
+from tests.scoring.building import question, step, weighted
+from tests.scoring.sql.engines import DuckDB
+
+ODD = ["it's", "back\\slash", "two\nlines", 'a "quoted" one', "-- no comment", "%_", "Zoë 🚀", "saas"]
+
+
+def ruled(*values):
+    """One question, rated 5 for each of these industries and 1 for any other."""
+    rule = {
+        "attribute": "industry",
+        "values": [{"equals": value, "rating": 5} for value in values],
+        "otherwise": 1,
+    }
+    asked = weighted(step("all", question("fit", rate_from=rule), question("need")))
+    return Plan(read_question_set(asked | {"attributes": {"industry": "text"}}), "ruled@1")
+
+
+def told(engine, plan, *, fit="SMALLINT", industry=None, rows):
+    columns = {"id": "BIGINT", "fit": fit, "need": "SMALLINT", "industry": industry or engine.text}
+    engine.make("accounts", columns, rows)
+    answer = engine.run(score_sql(plan, Wide("accounts"), engine.dialect))
+    return sorted(answer, key=lambda row: row["id"])
+
+
+def test_any_text_is_compared_as_it_stands(engine):
+    rows = [[number, None, None, text] for number, text in enumerate([*ODD, "it"])]
+    points = [row["points"] for row in told(engine, ruled(*ODD), rows=rows)]
+    assert points == [5] * len(ODD) + [1]
+
+
+def test_a_collation_of_the_column_changes_nothing():
+    engine = DuckDB()  # the PostgreSQL of the tests has no collation in which different texts are equal
+    rows = [[1, None, None, "saas"], [2, None, None, "SaaS"]]
+    nocase = told(engine, ruled("saas"), industry="VARCHAR COLLATE NOCASE", rows=rows)
+    assert [row["points"] for row in nocase] == [5, 1]
+
+
+@pytest.mark.parametrize("type_", ["VARCHAR(9)", "BOOLEAN"])
+def test_a_column_that_holds_no_numbers_is_refused_for_ratings(engine, type_):
+    with pytest.raises(Exception, match=r"No function matches|operator does not exist"):
+        told(engine, ruled("saas"), fit=type_, rows=[[1, None, None, None]])
+
+
+def test_a_column_of_numbers_is_refused_for_a_text(engine):
+    with pytest.raises(Exception, match="collations are"):
+        told(engine, ruled("saas"), industry="INTEGER", rows=[[1, None, None, 5]])
+
+
+def test_a_column_that_is_missing_is_refused_by_name(engine):
+    engine.make("accounts", {"id": "BIGINT", "need": "SMALLINT", "industry": engine.text}, [])
+    with pytest.raises(Exception, match='"fit"'):
+        engine.run(score_sql(ruled("saas"), Wide("accounts"), engine.dialect))
+
+
+def test_two_hundred_questions_of_the_greatest_weight_do_not_overflow(engine):
+    keys = [f"q{number}" for number in range(200)]
+    plan = Plan(read_question_set(weighted(step("all", *(question(k, weight=100) for k in keys)))), "long@1")
+    engine.make("accounts", {"id": "BIGINT"} | dict.fromkeys(keys, engine.integers[0]), [[1, *[5] * 200]])
+    (row,) = engine.run(score_sql(plan, Wide("accounts"), engine.dialect))
+    assert (row["points"], row["score"]) == (100_000, 100.0)
+
+
+def test_who_has_not_been_run_says_so():
+    untried = {d for d in DIALECTS if "Nobody has run this" in score_sql(ruled("saas"), Wide("t"), d)}
+    assert untried == {"bigquery", "snowflake"}
