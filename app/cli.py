@@ -9,6 +9,7 @@ from app.commands.question_sets import question_sets
 from app.commands.reference import openapi
 from app.commands.score_file import score_file
 from app.commands.serving import migrate, serve
+from app.commands.statement import sql
 
 main = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +22,7 @@ main.command()(migrate)
 main.add_typer(keys, name="keys")
 main.add_typer(question_sets, name="question-sets")
 main.command("score")(score_file)
+main.command()(sql)
 main.command()(demo)
 main.command()(doctor)
 main.command()(openapi)

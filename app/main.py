@@ -16,6 +16,7 @@ from app.api import (
     question_sets,
     scoring,
     sessions,
+    statements,
     value_aliases,
 )
 from app.clock import Clock, utc_now
@@ -41,6 +42,7 @@ ROUTERS = (
     fits.reading,
     question_sets.reading,
     forms.reading,
+    statements.reading,
     question_sets.authoring,
     drafts.authoring,
     value_aliases.reading,

@@ -15,7 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from app.db import Database
 from app.main import open_database
 from app.problems import Problem
-from app.question_sets.files import BrokenFile
+from app.question_sets.files import BrokenFile, read_builtin
+from app.question_sets.plans import Plans
+from app.question_sets.publishing import publish_builtin
 from app.schema import migrate
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
@@ -86,3 +88,11 @@ def migrated_database() -> Iterator[Database]:
             yield database
         finally:
             database.close()
+
+
+@contextmanager
+def published_plans() -> Iterator[tuple[Database, Plans]]:
+    """The database with the built-in sets published, and the plans of all its sets."""
+    with migrated_database() as database:
+        database.write_here(lambda tx: publish_builtin(tx, read_builtin()))
+        yield database, Plans(database, Settings().default_question_set)

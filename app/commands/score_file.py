@@ -10,15 +10,12 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from app.commands.answer_files import Row, is_table, read_items, read_table
-from app.commands.console import flaws_of, give_up, migrated_database, out, say, table
+from app.commands.console import flaws_of, give_up, out, published_plans, say, table
 from app.db import Transaction
 from app.problems import Problem
-from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
-from app.question_sets.publishing import publish_builtin
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score
 from app.sessions.requests import ScoreRequest
-from app.settings import Settings
 
 Scored = tuple[Row, Score]
 
@@ -38,9 +35,7 @@ def score_file(
     CSV columns that are no question are attributes; an empty cell is open, n/a is not applicable.
     In the table a row is called by its name or external_id, if it has one.
     """
-    with migrated_database() as database:
-        database.write_here(lambda tx: publish_builtin(tx, read_builtin()))
-        plans = Plans(database, Settings().default_question_set)
+    with published_plans() as (database, plans):
         scored = database.read_here(lambda tx: _score_all(tx, plans, file, question_set))
     if output == "json":
         results = [result.model_dump(mode="json") for _, result in scored]

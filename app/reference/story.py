@@ -77,6 +77,7 @@ STORY = (
     Call("get_question_set", "GET", "/v1/question-sets/bant"),
     Call("list_versions", "GET", "/v1/question-sets/bant/versions"),
     Call("get_version", "GET", "/v1/question-sets/purpose-before-self/versions/1"),
+    Call("get_sql", "GET", "/v1/question-sets/bant/versions/1/sql?dialect=postgres&table=crm.accounts"),
     Call("get_schema", "GET", "/question-set.schema.json"),
     Call("save_draft", "PUT", "/v1/question-sets/bant-for-retail/draft", BANT_FOR_RETAIL),
     Call("get_draft", "GET", "/v1/question-sets/bant-for-retail/draft?diff=bant@1"),
@@ -245,6 +246,10 @@ A_PROBLEM = Call(
 )
 
 
+# Of an answer that is a long text.
+SHOWN_LINES = 25
+
+
 async def tell() -> dict[str, Told]:
     """Make every call of the story, and one that fails; the tellings by operation."""
     steady = _Steady()
@@ -271,7 +276,10 @@ async def tell() -> dict[str, Told]:
 
 
 def _answer(response: httpx.Response) -> str:
-    if not response.content or "ndjson" in response.headers["content-type"]:
+    type_ = response.headers.get("content-type", "")
+    if type_.startswith("text/plain"):
+        return "\n".join([*response.text.splitlines()[:SHOWN_LINES], "…"])
+    if not response.content or "ndjson" in type_:
         return response.text.rstrip()
     return json.dumps(response.json(), indent=2, ensure_ascii=False)
 

@@ -27,6 +27,7 @@ MAY = {
     ("POST", "/v1/qualify/{key}"): ("write",),
     ("GET", "/v1/question-sets/{key}/openapi-{openapi}.json"): SETS,
     ("GET", "/v1/question-sets/{key}/versions/{number}/openapi-{openapi}.json"): SETS,
+    ("GET", "/v1/question-sets/{key}/versions/{number}/sql"): SETS,
     ("GET", "/v1/value-aliases/{source}"): ("read", "author"),
     ("PUT", "/v1/value-aliases/{source}"): ("author",),
     ("POST", "/v1/sessions"): ("write",),

@@ -1,8 +1,10 @@
 """Where a statement reads from: one wide table, or a table of prospects and one of their answers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.scoring.answers import State
+from app.scoring.flaws import Flaw, Flawed
 from app.scoring.question_set import Question, QuestionSet
 from app.scoring.sql.words import all_of, case, listed, literal, name, select, table_name
 
@@ -28,7 +30,9 @@ class Wide:
         return question.key in self.not_applicable
 
     def read(self, question_set: QuestionSet, questions: list[Question]) -> list[tuple[str, str]]:
-        """The first table expressions, the last one with a row for each prospect."""
+        """The first table expressions, the last one with a row for each prospect. Raises `Flawed`."""
+        if flaws := list(self._flaws(question_set, questions)):
+            raise Flawed(flaws)
         columns = [("id", name(self.id)), ("told_wrongly", "CAST(NULL AS VARCHAR)")]
         columns += [(TOLD + q.key, f"{name(q.key)} + 0") for q in questions]
         columns += [
@@ -38,6 +42,17 @@ class Wide:
         ]
         columns += [(ATTRIBUTE + attribute, name(attribute)) for attribute in question_set.attributes]
         return [("_told", select(columns, table_name(self.table)))]
+
+    def _flaws(self, question_set: QuestionSet, questions: list[Question]) -> Iterator[Flaw]:
+        keys = {question.key for question in questions}
+        for key in sorted(self.not_applicable - keys):
+            yield Flaw("/not_applicable", f"no question that is scored is called {key}", "unknown_question")
+        for key in sorted(self.not_applicable & keys):
+            if f"{key}_na" in keys | set(question_set.attributes):
+                detail = (
+                    f"{key}_na has a meaning of its own in this set: tell the answers in rows of their own"
+                )
+                yield Flaw("/not_applicable", detail, "contradiction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,19 @@ class Long:
         passed_on += [(ATTRIBUTE + a, f"b.{name(a)}") for a in question_set.attributes]
         joined = f"{table_name(self.table)} AS b LEFT JOIN _answers AS p ON p.id = b.{name(self.id)}"
         return [("_answers", of_answers), ("_told", select(passed_on, joined))]
+
+
+def source_of(table: str, id_column: str, answers: str | None, not_applicable: str | None) -> Wide | Long:
+    """A long source if there is a table of answers, else a wide one; `not_applicable` has commas between keys.
+
+    Raises `Flawed` if both are given.
+    """
+    if answers and not_applicable:
+        detail = "a row of answers says by its state what is not applicable: leave one out"
+        raise Flawed([Flaw("/not_applicable", detail, "contradiction")])
+    if answers:
+        return Long(table, answers, id_column)
+    return Wide(table, id_column, frozenset(not_applicable.split(",") if not_applicable else ()))
 
 
 def _told_wrongly(questions: list[Question]) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import sqlglot
 from sqlglot import exp
 
+from app.scoring.flaws import Flaw, Flawed
 from app.scoring.plan import Plan
 from app.scoring.sql.figures import ALL, FIGURES, NO_NUMBER, SUMS, Tally, sums
 from app.scoring.sql.indications import WRONG, grade, indications, reportable, weaker_side
@@ -37,7 +38,8 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
     """The statement; its columns are the id, `problem` and the figures.
 
     A row that cannot be scored has a `problem`, a text, and no figures. Answers are taken for given
-    just now: none goes stale. Questions of gated steps are not read.
+    just now: none goes stale. Questions of gated steps are not read. Raises `Flawed` for an id that is
+    called like a figure, and for questions that cannot be `not_applicable`.
     """
     question_set = plan.question_set
     asked = asked_of(question_set, source)
@@ -54,7 +56,12 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
         ("_indications", select_more(indications(question_set, units), "_figures")),
     ]
     told = ", ".join(f"{called} AS ({query})" for called, query in tables)
-    columns = _columns(plan, source, dimensions, units)
+    columns = list(_columns(plan, dimensions, units))
+    if source.id.lower() in {called for called, _ in columns}:
+        raise Flawed(
+            [Flaw("/id", "a figure is called like that: give the column another name", "not_allowed")]
+        )
+    columns.insert(0, (source.id, name("id")))
     return _heading(plan, dialect) + _told_in(dialect, f"WITH {told} {select(columns, '_indications')}")
 
 
@@ -71,12 +78,9 @@ def _figures(plan: Plan, dimensions: list[Tally], total: Tally) -> Iterator[tupl
         yield from total.figures(cuts)
 
 
-def _columns(
-    plan: Plan, source: Wide | Long, dimensions: list[Tally], units: list[Tally]
-) -> Iterator[tuple[str, str]]:
+def _columns(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterator[tuple[str, str]]:
     question_set = plan.question_set
     total = Tally(question_set, ALL)
-    yield source.id, name("id")
     yield "problem", name("problem")
     yield "indication", name("indication")
     yield "settled", case((WRONG, "NULL"), otherwise=f"COALESCE(indication IN {listed(SETTLED)}, FALSE)")

@@ -1,0 +1,76 @@
+"""The scoring plan as SQL, for who scores where the data is."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+from pydantic import Field
+
+from app.api.question_sets import Key, Number
+from app.db import Transaction
+from app.http.edge import router
+from app.http.service import ServiceHere
+from app.keys.store import Scope
+from app.problems import invalid, missing
+from app.question_sets import store
+from app.question_sets.plans import Plans
+from app.scoring import Flawed, Plan, form
+from app.scoring.sql import Dialect, Long, Wide, score_sql, source_of
+from app.wire import In
+
+reading = router("scoring", Scope.SCORE, Scope.READ, Scope.AUTHOR)
+
+TABLE = form(
+    r"^[A-Za-z_][A-Za-z0-9_$-]{0,127}(\.[A-Za-z_][A-Za-z0-9_$-]{0,127}){0,2}$",
+    "name a table, with a schema before it if need be: crm.accounts",
+)
+COLUMN = form(r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$", "name a column: a letter, then letters, digits and '_'")
+KEYS = form(r"^[a-z0-9_]+(,[a-z0-9_]+)*$", "name questions by key, with commas between")
+
+
+class StatementQuery(In):
+    """Where the statement shall run, and on which tables."""
+
+    dialect: Dialect = "duckdb"
+    table: Annotated[str, Field(pattern=TABLE, description="a row for each prospect")] = "accounts"
+    id: Annotated[str, Field(pattern=COLUMN, description="the column that tells them apart")] = "id"
+    answers: Annotated[
+        str | None,
+        Field(pattern=TABLE, description="a table with a row for each answer: id, question, rating, state"),
+    ] = None
+    not_applicable: Annotated[
+        str | None,
+        Field(pattern=KEYS, description="without `answers`: the questions with a boolean column <key>_na"),
+    ] = None
+
+    @property
+    def source(self) -> Wide | Long:
+        """The tables to read; raises `Flawed`."""
+        return source_of(self.table, self.id, self.answers, self.not_applicable)
+
+
+class SqlResponse(Response):
+    """A statement as plain text."""
+
+    media_type = "text/plain"
+
+
+@reading.get("/question-sets/{key}/versions/{number}/sql", operation_id="get_sql", response_class=SqlResponse)
+async def get_sql(
+    key: Key, number: Number, service: ServiceHere, query: Annotated[StatementQuery, Query()]
+) -> Response:
+    """Read a version as one SELECT that gives the same scores, to the last bit, where the data is.
+
+    It reads a wide table, with a column for every question and attribute, or with `answers` a long one.
+    A row that cannot be scored has a `problem`, and no figures.
+    """
+    plan = await service.database.read(lambda tx: _plan(tx, service.plans, key, number))
+    try:
+        return SqlResponse(score_sql(plan, query.source, query.dialect))
+    except Flawed as error:
+        raise invalid(error.flaws, "query") from None
+
+
+def _plan(tx: Transaction, plans: Plans, key: str, number: int) -> Plan:
+    if not store.is_known(tx, key, number):
+        raise missing("question set or version of that key")
+    return plans.find(tx, f"{key}@{number}")
