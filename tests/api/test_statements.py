@@ -8,19 +8,21 @@ from tests.api.calls import ok
 from tests.edge.problem import assert_problem
 
 BANT = "/v1/question-sets/bant/versions/1/sql"
+TABLES = """
+CREATE TABLE accounts (id INTEGER, budget TINYINT, authority TINYINT, need TINYINT, timeline TINYINT);
+INSERT INTO accounts VALUES (1, 4, 5, 2, NULL), (2, 9, 1, 1, 1);
+CREATE TABLE answers (id INTEGER, question VARCHAR, rating TINYINT, state VARCHAR);
+INSERT INTO answers VALUES (1, 'budget', 4, NULL), (1, 'authority', 5, 'rated'), (1, 'need', 2, NULL),
+    (1, 'timeline', NULL, 'unknown'), (2, 'budget', 9, NULL)
+"""
 RATINGS = {"budget": 4, "authority": 5, "need": 2}
 
 
 @pytest.fixture
 def warehouse():
     with duckdb.connect() as connection:
-        connection.execute(
-            "CREATE TABLE accounts (id INTEGER, budget TINYINT, authority TINYINT, need TINYINT, timeline TINYINT)"
-        )
-        connection.execute("INSERT INTO accounts VALUES (1, 4, 5, 2, NULL), (2, 9, 1, 1, 1)")
-        connection.execute(
-            "CREATE TABLE answers AS SELECT * FROM (VALUES (1, 'budget', 4, NULL), (1, 'authority', 5, 'rated'), (1, 'need', 2, NULL), (1, 'timeline', NULL, 'unknown'), (2, 'budget', 9, NULL)) AS t (id, question, rating, state)"
-        )
+        for statement in TABLES.split(";"):
+            connection.execute(statement)
         yield connection
 
 

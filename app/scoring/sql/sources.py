@@ -95,7 +95,7 @@ class Long:
 
 
 def source_of(table: str, id_column: str, answers: str | None, not_applicable: str | None) -> Wide | Long:
-    """A long source if there is a table of answers, else a wide one; `not_applicable` has commas between keys.
+    """A long source if there is a table of answers, else a wide one; `not_applicable` has commas inside.
 
     Raises `Flawed` if both are given.
     """
