@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app.api import (
+    batch,
     drafts,
     events,
     fits,
@@ -34,6 +35,7 @@ from app.settings import Settings
 
 ROUTERS = (
     scoring.scoring,
+    batch.scoring,
     forms.writing,
     sessions.writing,
     sessions.reading,

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Body, Query, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from app.api.question_sets import Diff, Key, VersionOut, difference_from, whole
 from app.db import Transaction
 from app.http.edge import router
+from app.http.lines import NdjsonResponse
 from app.http.revisions import IfMatch, seen_revision, tag
 from app.http.service import CallerHere, CallHere, Done, ServiceHere
 from app.keys.store import Scope
@@ -57,12 +57,6 @@ class DraftOut(Out):
     definition: Annotated[QuestionSet | None, Field(description="the whole set; null with flaws")]
     ancestry: Annotated[list[str], Field(description="the versions that it is made from, nearest first")]
     difference: Annotated[Difference | None, Field(description="from the version that `diff` names")]
-
-
-class NdjsonResponse(StreamingResponse):
-    """One JSON object a line."""
-
-    media_type = "application/x-ndjson"
 
 
 @authoring.put("/question-sets/{key}/draft", operation_id="save_draft", response_model=DraftOut)

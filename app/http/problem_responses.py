@@ -70,9 +70,9 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-def problem_response(request: Request, problem: Problem) -> Response:
-    """The response that tells of a problem."""
-    out = ProblemOut(
+def told(request: Request, problem: Problem) -> ProblemOut:
+    """A problem as the caller sees it."""
+    return ProblemOut(
         type=problem.kind.type,
         title=problem.kind.title,
         status=problem.kind.status,
@@ -89,7 +89,12 @@ def problem_response(request: Request, problem: Problem) -> Response:
         ],
         request_id=getattr(request.state, "request_id", None),
     )
-    return Response(out.model_dump_json(), problem.kind.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def problem_response(request: Request, problem: Problem) -> Response:
+    """The response that tells of a problem."""
+    body = told(request, problem).model_dump_json()
+    return Response(body, problem.kind.status, problem.headers, media_type=MEDIA_TYPE)
 
 
 def internal_error(request: Request) -> Response:

@@ -1,6 +1,5 @@
 """The reference as one Markdown page."""
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -97,9 +96,9 @@ def _example(told: Told) -> Iterator[str]:
     if told.call.path.startswith("/v1/"):
         lines.append("-H 'X-API-Key: pfk_…'")
     lines += [f"-H '{name}: {value}'" for name, value in told.call.headers.items()]
-    if told.body is not None:
-        lines.append("-H 'Content-Type: application/json'")
-        lines.append(f"-d '{json.dumps(told.body, ensure_ascii=False)}'")
+    if told.sent:
+        lines.append(f"-H 'Content-Type: {told.call.media_type}'")
+        lines.append(f"-d '{told.sent}'")
     yield "```sh\n" + " \\\n  ".join(lines) + "\n```\n"
     if told.answer:
         yield f"{told.status}:\n"

@@ -25,7 +25,10 @@ SHOWN = re.compile(r'"pfk_[0-9A-Za-z]{6}"')
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to make. `path` and `body` may name `{values}` remembered from earlier answers."""
+    """A call to make. `path` and `body` may name `{values}` remembered from earlier answers.
+
+    A `body` that is a list is sent as lines of NDJSON.
+    """
 
     operation: str
     method: str
@@ -34,6 +37,11 @@ class Call:
     remember: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def media_type(self) -> str:
+        """Of the body."""
+        return "application/x-ndjson" if isinstance(self.body, list) else "application/json"
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -41,7 +49,7 @@ class Told:
 
     call: Call
     path: str
-    body: Any
+    sent: str
     status: int
     answer: str
 
@@ -96,6 +104,12 @@ STORY = (
             "ratings": {"budget": 4, "need": 5},
             "answers": [{"question": "timeline", "state": "unknown"}],
         },
+    ),
+    Call(
+        "score_batch",
+        "POST",
+        "/v1/score/batch?question_set=bant",
+        [{"ratings": {"budget": 1}}, {"ratings": {"budget": 9}}],
     ),
     Call(
         "qualify",
@@ -259,8 +273,9 @@ async def tell() -> dict[str, Told]:
     async with _service(clock) as client:
         for call in (*STORY, A_PROBLEM):
             clock.tick()
-            path, body = _filled(call.path, values), _filled(call.body, values)
-            response = await client.request(call.method, path, json=body, headers=call.headers)
+            path, sent = _filled(call.path, values), _as_sent(_filled(call.body, values))
+            headers = call.headers | ({"Content-Type": call.media_type} if sent else {})
+            response = await client.request(call.method, path, content=sent.encode(), headers=headers)
             if response.is_error and call is not A_PROBLEM:
                 raise RuntimeError(f"{call.operation}: {response.text}")
             for name, where in call.remember.items():
@@ -268,11 +283,17 @@ async def tell() -> dict[str, Told]:
             told[call.operation] = Told(
                 call,
                 steady(path),
-                json.loads(steady(json.dumps(body))),
+                steady(sent),
                 response.status_code,
                 steady(_answer(response)),
             )
     return told
+
+
+def _as_sent(body: Any) -> str:
+    if isinstance(body, list):
+        return "\n".join(map(_as_sent, body))
+    return "" if body is None else json.dumps(body, ensure_ascii=False)
 
 
 def _answer(response: httpx.Response) -> str:
@@ -287,6 +308,8 @@ def _answer(response: httpx.Response) -> str:
 def _filled(template: Any, values: dict[str, str]) -> Any:
     if isinstance(template, str):
         return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+    if isinstance(template, list):
+        return [_filled(item, values) for item in template]
     if isinstance(template, dict):
         return {name: _filled(value, values) for name, value in template.items()}
     return template

@@ -13,6 +13,7 @@ BY_LINK = "/v1/prospects/by-external-id/{source}/{external_id}"
 # Who may call what: written from the design, not from the routes. Admin may everything.
 MAY = {
     ("POST", "/v1/score"): ("score",),
+    ("POST", "/v1/score/batch"): ("score",),
     ("GET", "/v1/question-sets"): SETS,
     ("GET", "/v1/question-sets/{key}"): SETS,
     ("GET", "/v1/question-sets/{key}/versions"): SETS,

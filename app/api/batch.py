@@ -1,0 +1,141 @@
+"""Many scores in one call: a line in, a line out."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
+
+import anyio.lowlevel
+from fastapi import Query, Request
+from pydantic import Field, ValidationError
+
+from app.http.edge import router
+from app.http.lines import MEDIA_TYPE, DialogueResponse, lines_of
+from app.http.problem_responses import ProblemOut, told
+from app.http.service import Service, ServiceHere
+from app.http.strict_json import read_json
+from app.keys.store import Scope
+from app.problems import BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem, invalid
+from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
+from app.sessions.requests import ScoreRequest
+from app.wire import In, Out, SetName
+
+scoring = router("scoring", Scope.SCORE)
+
+# Other requests wait while so many lines are scored: some ten milliseconds.
+AT_ONCE = 20
+# So many sets by name are remembered within one call.
+MOST_NAMES = 1000
+MEDIA_TYPES = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "string",
+                    "description": "a JSON object a line, each as for POST /v1/score",
+                }
+            }
+        },
+    }
+}
+
+
+class BatchQuery(In):
+    """What holds for every line."""
+
+    question_set: Annotated[
+        SetName | None, Field(description="for the lines that name none; else the default of the service")
+    ] = None
+
+
+class Scored(Out):
+    """The answer to a line that could be scored."""
+
+    line: int
+    score: Score
+
+
+class NotScored(Out):
+    """The answer to a line that could not be scored."""
+
+    line: int
+    problem: ProblemOut
+
+
+@scoring.post("/score/batch", operation_id="score_batch", response_class=DialogueResponse, openapi_extra=BODY)
+async def score_batch(
+    request: Request, service: ServiceHere, query: Annotated[BatchQuery, Query()]
+) -> DialogueResponse:
+    """Score a line of NDJSON for a line of NDJSON: `{"line": 1, "score": …}`, or a `problem` for a bad one.
+
+    The order is kept, and blank lines are left out. Both ends work at the same time, so any number of lines
+    will do; the caller has to read while sending. A set's newest version is looked up once.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {MEDIA_TYPE}.")
+    batch = _Batch(request, service, query.question_set)
+    return DialogueResponse(batch.answers())
+
+
+class _Batch:
+    """One call; every line of it is scored at the same time, by the same versions."""
+
+    def __init__(self, request: Request, service: Service, question_set: str | None) -> None:
+        self._request = request
+        self._service = service
+        self._question_set = question_set
+        self._as_of = service.clock()
+        self._plans: dict[str | None, Plan | Problem] = {}
+
+    async def answers(self) -> AsyncIterator[str]:
+        """The answers, some lines at a time."""
+        number = 0
+        async for lines in lines_of(self._request, self._service.settings.max_body_bytes):
+            for some in _by(AT_ONCE, lines):
+                said = [await self._answer(number + place, line) for place, line in enumerate(some, 1)]
+                number += len(some)
+                yield "".join(said)
+                await anyio.lowlevel.checkpoint()
+
+    async def _answer(self, number: int, line: bytes | None) -> str:
+        if line is not None and not line.strip():
+            return ""
+        try:
+            answer = Scored(line=number, score=await self._score(line))
+            return answer.model_dump_json() + "\n"
+        except Problem as problem:
+            refused = NotScored(line=number, problem=told(self._request, problem))
+            return refused.model_dump_json() + "\n"
+
+    async def _score(self, line: bytes | None) -> Score:
+        if line is None:
+            most = self._service.settings.max_body_bytes
+            raise Problem(BODY_TOO_LARGE, f"The line is longer than {most} bytes.")
+        sent = read_json(line)
+        try:
+            request = ScoreRequest.model_validate(sent)
+            plan = await self._plan(request.question_set or self._question_set)
+            answers = read_answers(plan.question_set, request.sent())
+            attributes = read_attributes(plan.question_set, request.attributes)
+        except ValidationError as error:
+            raise invalid(shape_flaws(error, sent)) from None
+        except Flawed as error:
+            raise invalid(error.flaws) from None
+        return score(plan, answers, attributes, as_of=request.as_of or self._as_of)
+
+    async def _plan(self, named: str | None) -> Plan:
+        if named not in self._plans:
+            if len(self._plans) == MOST_NAMES:
+                self._plans.clear()
+            try:
+                self._plans[named] = await self._service.plans.get(named)
+            except Problem as problem:
+                self._plans[named] = problem
+        found = self._plans[named]
+        if isinstance(found, Problem):
+            raise found
+        return found
+
+
+def _by(count: int, lines: list[bytes | None]) -> Iterator[list[bytes | None]]:
+    return (lines[start : start + count] for start in range(0, len(lines), count))
