@@ -1,4 +1,4 @@
-"""`score FILE`: score the answers in a JSON or CSV file, with nothing stored."""
+"""`score FILE`: score the answers in a file, with nothing stored."""
 
 import json
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from app.commands.answer_files import Row, is_table, read_items, read_table
 from app.commands.console import flaws_of, give_up, out, published_plans, say, table
+from app.commands.score_many import score_many
 from app.db import Transaction
 from app.problems import Problem
 from app.question_sets.plans import Plans
@@ -23,21 +24,54 @@ Scored = tuple[Row, Score]
 def score_file(
     file: Annotated[
         Path,
-        typer.Argument(help="JSON as for POST /v1/score (or a list), or CSV.", exists=True, dir_okay=False),
+        typer.Argument(
+            help="JSON as for POST /v1/score (or a list), or CSV; with --output CSV, NDJSON or Parquet.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     question_set: Annotated[
         str | None, typer.Option("--set", help="key or key@version; without it the file's, or the default.")
     ] = None,
-    output: Annotated[Literal["table", "json"], typer.Option("--output", "-o")] = "table",
+    *,
+    shown: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="How to print, without --output.")
+    ] = "table",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .csv, .ndjson or .parquet to write, of any size."),
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="With --output: a file for rows that cannot be scored.")
+    ] = None,
+    id_column: Annotated[str, typer.Option("--id", help="With --output: the column to pass on.")] = "id",
+    mapped: Annotated[
+        list[str] | None, typer.Option("--map", help="With --output: KEY=COLUMN, where a column differs.")
+    ] = None,
+    missing_open: Annotated[
+        bool, typer.Option("--missing-open", help="With --output: what has no column is open in every row.")
+    ] = False,
 ) -> None:
-    """Score answers from a file: one JSON object or a list, or a CSV with a column per question.
+    """Score answers from a file: one JSON object or a list, or a table with a column per question.
 
-    CSV columns that are no question are attributes; an empty cell is open, n/a is not applicable.
-    In the table a row is called by its name or external_id, if it has one.
+    Columns that are no question are attributes; an empty cell is open, n/a is not applicable. Without
+    --output the scores are printed, and a row is called by its name or external_id, if it has one.
+    With it they are written by DuckDB, for files larger than memory, and summed up.
     """
     with published_plans() as (database, plans):
+        if output:
+            score_many(
+                database.read_here(lambda tx: plans.find(tx, question_set)),
+                file,
+                output,
+                rejects=rejects,
+                id_column=id_column,
+                mapped=mapped or [],
+                missing_open=missing_open,
+            )
+            return
         scored = database.read_here(lambda tx: _score_all(tx, plans, file, question_set))
-    if output == "json":
+    if shown == "json":
         results = [result.model_dump(mode="json") for _, result in scored]
         say(json.dumps(results, indent=2, ensure_ascii=False))
     else:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.commands.conftest import Run
 
-BANT = ("--set", "bant", "-o", "json")
+BANT = ("--set", "bant", "-f", "json")
 
 
 def scores(run: Run, *arguments: str) -> list[float | None]:
@@ -27,7 +27,7 @@ def test_answers_are_scored_from_json(run: Run, tmp_path: Path) -> None:
 def test_every_item_may_name_a_set_and_the_option_goes_before_it(run: Run, tmp_path: Path) -> None:
     items = [{"question_set": "bant", "ratings": {"budget": 4}}, {"ratings": {"budget": 4}}]
     (tmp_path / "items.json").write_text(json.dumps(items))
-    told = json.loads(run("score", "items.json", "-o", "json").stdout)
+    told = json.loads(run("score", "items.json", "-f", "json").stdout)
     assert [result["question_set"] for result in told] == ["bant@1", "qualifying-a-sale@1"]
     (tmp_path / "items.json").write_text(json.dumps([items[0] | {"question_set": "champ"}]))
     told = json.loads(run("score", "items.json", *BANT).stdout)
@@ -51,7 +51,7 @@ def test_answers_are_scored_from_a_table_whatever_separates_its_columns(
 def test_columns_that_are_no_question_are_attributes(run: Run, tmp_path: Path) -> None:
     (tmp_path / "facts.tsv").write_text("industry\temployees\tregion\nretail\t 500\teurope\n")
     # By rule 3, 5 and 5 of five questions: (2 + 4 + 4) of 12.
-    assert scores(run, "facts.tsv", "--set", "firmographic-fit", "-o", "json") == [100 * 10 / 12]
+    assert scores(run, "facts.tsv", "--set", "firmographic-fit", "-f", "json") == [100 * 10 / 12]
 
 
 def test_in_the_table_a_row_is_called_by_its_name_or_else_by_its_id(run: Run, tmp_path: Path) -> None:

@@ -18,12 +18,13 @@ class Wide:
     """A row for each prospect, with a column for every question and attribute, by its key or name.
 
     `id` is the column that is passed on. `not_applicable` are the keys of questions that have a
-    boolean column `<key>_na` beside.
+    boolean column `<key>_na` beside. `problem` may name a column that says what is wrong with a row already.
     """
 
     table: str
     id: str = "id"
     not_applicable: frozenset[str] = frozenset()
+    problem: str | None = None
 
     def says_not_applicable(self, question: Question) -> bool:
         """Whether a row can say so."""
@@ -33,7 +34,8 @@ class Wide:
         """The first table expressions, the last one with a row for each prospect. Raises `Flawed`."""
         if flaws := list(self._flaws(question_set, questions)):
             raise Flawed(flaws)
-        columns = [("id", name(self.id)), ("told_wrongly", "CAST(NULL AS VARCHAR)")]
+        told_wrongly = name(self.problem) if self.problem else "CAST(NULL AS VARCHAR)"
+        columns = [("id", name(self.id)), ("told_wrongly", told_wrongly)]
         columns += [(TOLD + q.key, f"{name(q.key)} + 0") for q in questions]
         columns += [
             (SAID_NOT_APPLICABLE + q.key, f"COALESCE({name(q.key + '_na')}, FALSE)")

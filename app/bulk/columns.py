@@ -1,0 +1,114 @@
+"""A file's columns as the statement reads them: typed, and what cannot be read told beside."""
+
+from collections.abc import Iterator, Mapping
+
+from app.bulk.source import Source, Unusable, count_of
+from app.scoring import Plan, Question
+from app.scoring.question_set import AttributeType
+from app.scoring.sql.words import all_of, case, listed, literal, name, select
+
+PROBLEM = "_problem"
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+NUMBERS = (*INTEGERS, *(f"U{type_}" for type_ in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
+NOT_APPLICABLE, NOT_KNOWN = ("n/a", "not_applicable"), ("", "unknown", "open")
+NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+FITS: Mapping[AttributeType, tuple[str, ...]] = {
+    "number": NUMBERS,
+    "text": ("VARCHAR",),
+    "boolean": ("BOOLEAN",),
+}
+Columns = list[tuple[str, str]]
+
+
+class Reader:
+    """Reads the columns of one file for one question set; `column` names the file's column for a key."""
+
+    def __init__(self, source: Source, named: Mapping[str, str], id_column: str) -> None:
+        self.source = source
+        self.named = named
+        self.id = id_column
+
+    def view(self, plan: Plan, *, missing_is_open: bool) -> tuple[str, frozenset[str]]:
+        """A SELECT with the columns of a wide table, and the questions with a column `<key>_na`.
+
+        Raises `Unusable` for columns that are not there or hold what they cannot.
+        """
+        asked = [q for step in plan.question_set.steps if not step.gated for q in step.questions]
+        self._require(plan, asked, missing_is_open=missing_is_open)
+        columns: Columns = [(self.id, name(self._column(self.id)))]
+        wrong: Columns = []
+        skippable: set[str] = set()
+        for question in asked:
+            for called, expression in self._rating(question.key, wrong):
+                columns.append((called, expression))
+                skippable |= {question.key} if called != question.key else set()
+        for attribute, declared in plan.question_set.attributes.items():
+            columns.append((attribute, self._fact(attribute, declared, wrong)))
+        problem = case(*[(f"COALESCE({is_so}, FALSE)", literal(told)) for told, is_so in wrong])
+        columns.append((PROBLEM, f"CAST({problem} AS VARCHAR)"))
+        return select(columns, self.source.relation), frozenset(skippable)
+
+    def _column(self, key: str) -> str:
+        return self.named.get(key, key)
+
+    def _has(self, key: str) -> bool:
+        return self._column(key) in self.source.types
+
+    def _require(self, plan: Plan, asked: list[Question], *, missing_is_open: bool) -> None:
+        if not self._has(self.id):
+            raise Unusable(f"No column is called {self._column(self.id)}: name the id's with --id.")
+        unknown = self.named.keys() - plan.questions.keys() - plan.question_set.attributes.keys()
+        if unknown:
+            raise Unusable(f"Not in {plan.name}, so nothing can stand for it: {count_of(unknown)}.")
+        absent = {column for key, column in self.named.items() if not self._has(key)}
+        if absent:
+            raise Unusable(f"No column is called {count_of(absent)}.")
+        wanted = [question.key for question in asked if question.rate_from is None]
+        missing = {key for key in (*wanted, *plan.question_set.attributes) if not self._has(key)}
+        if missing and not missing_is_open:
+            raise Unusable(
+                f"There is no column for {count_of(missing)}. Name it with --map KEY=COLUMN, "
+                "or send --missing-open to score without."
+            )
+
+    def _type(self, key: str) -> str:
+        return self.source.types[self._column(key)].partition("(")[0]
+
+    def _rating(self, key: str, wrong: Columns) -> Iterator[tuple[str, str]]:
+        column = name(self._column(key))
+        if not self._has(key):
+            yield key, "CAST(NULL AS INTEGER)"
+        elif self._type(key) == "VARCHAR":
+            said = f"LOWER(TRIM({column}))"
+            is_number = f"REGEXP_FULL_MATCH({said}, {literal(NUMBER)})"
+            is_word = f"{said} IN {listed((*NOT_KNOWN, *NOT_APPLICABLE))}"
+            wrong.append(
+                (f"{key}: neither a rating nor n/a or unknown", f"NOT {is_number} AND NOT {is_word}")
+            )
+            yield key, case((is_number, f"TRY_CAST({said} AS DOUBLE)"))
+            yield f"{key}_na", f"COALESCE({said} IN {listed(NOT_APPLICABLE)}, FALSE)"
+        elif self._type(key) in NUMBERS:
+            yield key, column
+            if self.source.types.get(f"{self._column(key)}_na") == "BOOLEAN":
+                yield f"{key}_na", name(f"{self._column(key)}_na")
+        else:
+            raise Unusable(f"Column {self._column(key)} holds {self._type(key)}, and ratings are numbers.")
+
+    def _fact(self, key: str, declared: AttributeType, wrong: Columns) -> str:
+        column = name(self._column(key))
+        if not self._has(key):
+            return f"CAST(NULL AS {FITS[declared][-1] if declared != 'number' else 'DOUBLE'})"
+        if self._type(key) in FITS[declared] and declared != "text":
+            return column
+        if self._type(key) != "VARCHAR":
+            raise Unusable(f"Column {self._column(key)} holds {self._type(key)}, and {key} is a {declared}.")
+        if declared == "text":
+            return f"NULLIF(TRIM({column}), '')" if self.source.is_text else column
+        said = f"NULLIF(TRIM({column}), '')"
+        if declared == "boolean":
+            wrong.append((f"{key}: neither true nor false", f"LOWER({said}) NOT IN ('true', 'false')"))
+            return f"LOWER({said}) = 'true'"
+        is_number = f"REGEXP_FULL_MATCH({said}, {literal(NUMBER)})"
+        is_exact = f"ABS(COALESCE(TRY_CAST({said} AS HUGEINT), 0)) <= {2**53}"
+        wrong.append((f"{key}: not a number of at most 2⁵³", f"NOT {all_of([is_number, is_exact])}"))
+        return case((is_number, f"TRY_CAST({said} AS DOUBLE)"))

@@ -1,0 +1,122 @@
+"""Score a file into another one."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from duckdb import DuckDBPyConnection
+
+from app.bulk.columns import PROBLEM, Reader
+from app.bulk.source import LINES, PARQUET, SUFFIXES, TABLES, Unusable, open_source
+from app.scoring import Plan
+from app.scoring.sql import Wide, score_sql
+from app.scoring.sql.words import literal, name
+
+FORMATS = {
+    **dict.fromkeys(TABLES, "FORMAT csv, HEADER true"),
+    **dict.fromkeys(LINES, "FORMAT json"),
+    PARQUET: "FORMAT parquet, COMPRESSION zstd",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to score, and how its columns are called: `named` has the column for a key that differs."""
+
+    file: Path
+    output: Path
+    rejects: Path | None
+    id_column: str
+    named: Mapping[str, str]
+    missing_is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What came out: rows by indication, rows with a problem, the mean coverage, and the ten best."""
+
+    scored: int
+    rejected: int
+    indications: list[tuple[str | None, int]]
+    coverage: float | None
+    best: list[tuple[object, float, str | None]]
+
+
+def score_file(connection: DuckDBPyConnection, plan: Plan, wanted: Wanted) -> Summary:
+    """Score every row of a file; the output appears when it is whole. Raises `Unusable`.
+
+    A row that cannot be scored is written to the rejects with its problem, or without such a file to
+    the output, without figures.
+    """
+    _check(wanted)
+    known = _known(plan, wanted)
+    source = open_source(connection, wanted.file, known, keep_rejects=wanted.rejects is not None)
+    reader = Reader(source, wanted.named, wanted.id_column)
+    view, skippable = reader.view(plan, missing_is_open=wanted.missing_is_open)
+    connection.execute(f"CREATE TEMP VIEW _prospects AS {view}")
+    statement = score_sql(plan, Wide("_prospects", wanted.id_column, skippable, PROBLEM), "duckdb")
+    with TemporaryDirectory(dir=wanted.output.parent, prefix=".prospect-fit-") as folder:
+        connection.execute(f"SET temp_directory = {literal(folder)}")
+        made = Path(folder) / ("made" + wanted.output.suffix.lower())
+        _copy(connection, statement, made, "WHERE problem IS NULL" if wanted.rejects else "")
+        rejected = _reject(connection, statement, wanted, Path(folder)) if wanted.rejects else None
+        summary = _summarise(connection, made, name(wanted.id_column), rejected)
+        os.replace(made, wanted.output)  # noqa: PTH105  # one step, whatever is there already
+    return summary
+
+
+def _check(wanted: Wanted) -> None:
+    for file in filter(None, (wanted.output, wanted.rejects)):
+        if file.suffix.lower() not in FORMATS:
+            raise Unusable(f"{file}: its name has to end in {', '.join(SUFFIXES)}.")
+        if file.resolve() == wanted.file.resolve():
+            raise Unusable(f"{file} is the file that is read: write to another one.")
+        if not file.parent.is_dir():
+            raise Unusable(f"There is no folder {file.parent}.")
+
+
+def _known(plan: Plan, wanted: Wanted) -> set[str]:
+    keys = {*plan.questions, *plan.question_set.attributes, wanted.id_column}
+    return {wanted.named.get(key, key) for key in keys}
+
+
+def _copy(connection: DuckDBPyConnection, statement: str, file: Path, where: str) -> None:
+    options = FORMATS[file.suffix]
+    connection.execute(f"COPY (SELECT * FROM ({statement}) {where}) TO {literal(str(file))} ({options})")
+
+
+def _reject(connection: DuckDBPyConnection, statement: str, wanted: Wanted, folder: Path) -> int:
+    """Write what cannot be scored: rows with their problem, and the lines of a CSV that are none."""
+    assert wanted.rejects
+    rows = f"SELECT {name(wanted.id_column)}, problem FROM ({statement}) WHERE problem IS NOT NULL"
+    connection.execute(f"CREATE TEMP TABLE _rejected AS {rows}")
+    if wanted.file.suffix.lower() in TABLES:
+        lines = "SELECT DISTINCT NULL, 'line ' || line || ': ' || error_message FROM reject_errors"
+        connection.execute(f"INSERT INTO _rejected {lines}")
+    made = folder / ("rejected" + wanted.rejects.suffix.lower())
+    _copy(connection, "SELECT * FROM _rejected", made, "")
+    os.replace(made, wanted.rejects)  # noqa: PTH105
+    return int(_one(connection, "SELECT COUNT(*) FROM _rejected")[0])
+
+
+def _summarise(connection: DuckDBPyConnection, file: Path, id_name: str, rejected: int | None) -> Summary:
+    scores = f"FROM {literal(str(file))} WHERE problem IS NULL"
+    count, coverage = _one(connection, f"SELECT COUNT(*), AVG(coverage) {scores}")
+    bad = _one(connection, f"SELECT COUNT(*) FROM {literal(str(file))} WHERE problem IS NOT NULL")[0]
+    by = f"SELECT indication, COUNT(*) AS rows {scores} GROUP BY indication ORDER BY rows DESC"
+    best = f"SELECT {id_name}, score, indication {scores} AND score IS NOT NULL"
+    best += f" ORDER BY score DESC, {id_name} LIMIT 10"
+    return Summary(
+        count,
+        bad if rejected is None else rejected,
+        connection.execute(by).fetchall(),
+        coverage,
+        connection.execute(best).fetchall(),
+    )
+
+
+def _one(connection: DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    (row,) = connection.execute(query).fetchall()
+    return row

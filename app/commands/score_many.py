@@ -1,0 +1,99 @@
+"""`score FILE -o FILE`: score a whole file into another one."""
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
+
+from app.commands.console import err, give_up, say
+from app.scoring import Plan
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from app.bulk.scoring import Summary
+
+LOOK_SECONDS = 0.2
+
+
+def score_many(
+    plan: Plan,
+    file: Path,
+    output: Path,
+    *,
+    rejects: Path | None,
+    id_column: str,
+    mapped: list[str],
+    missing_open: bool,
+) -> None:
+    """Score a file into another one, and sum up what came out."""
+    # Slow to import, and no other command needs it.
+    import duckdb  # noqa: PLC0415
+
+    from app.bulk.scoring import Wanted, score_file  # noqa: PLC0415
+    from app.bulk.source import Unusable  # noqa: PLC0415
+
+    wanted = Wanted(file, output, rejects, id_column, _named(mapped), missing_open)
+    with duckdb.connect() as connection, _Bar(connection):
+        try:
+            summary = score_file(connection, plan, wanted)
+        except Unusable as error:
+            give_up(str(error))
+        except duckdb.Error as error:
+            give_up("\n".join(line for line in str(error).splitlines()[:3] if line.strip()))
+    _tell(plan, summary, output, rejects)
+
+
+def _named(mapped: list[str]) -> dict[str, str]:
+    """The columns by the key that they stand for, from KEY=COLUMN."""
+    named: dict[str, str] = {}
+    for pair in mapped:
+        key, equals, column = pair.partition("=")
+        if not (key and equals and column):
+            give_up(f"--map {pair}: write KEY=COLUMN, the question or attribute first.")
+        if key in named:
+            give_up(f"--map {pair}: {key} has a column already.")
+        named[key] = column
+    return named
+
+
+class _Bar:
+    """How far the running query is, on a terminal's standard error; elsewhere nothing is shown."""
+
+    def __init__(self, connection: "DuckDBPyConnection") -> None:
+        self._connection = connection
+        self._done = threading.Event()
+        self._showing = threading.Thread(target=self._show, daemon=True)
+
+    def __enter__(self) -> None:
+        if err.is_terminal:
+            self._showing.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        if self._showing.is_alive():
+            self._showing.join()
+
+    def _show(self) -> None:
+        columns = ("scoring", BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err, transient=True) as progress:
+            bar = progress.add_task("scoring", total=100)
+            while not self._done.wait(LOOK_SECONDS):
+                progress.update(bar, completed=max(0, self._connection.query_progress()))
+
+
+def _tell(plan: Plan, summary: "Summary", output: Path, rejects: Path | None) -> None:
+    say(f"Scored {summary.scored:,} rows with {plan.name} into {output}.")
+    if summary.rejected:
+        where = f"they are in {rejects}" if rejects else "column problem says why; --rejects FILE parts them"
+        say(f"{summary.rejected:,} could not be scored: {where}.")
+    for indication, count in summary.indications:
+        say(f"  {indication or 'no indication'}: {count:,}")
+    if summary.coverage is not None:
+        say(f"Mean coverage: {100 * summary.coverage:.1f} %.")
+    if summary.best:
+        say("The best:")
+    for called, score, indication in summary.best:
+        say(f"  {escape(str(called))}: {score:.1f} {indication or ''}".rstrip())
