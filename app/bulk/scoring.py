@@ -105,7 +105,7 @@ def _summarise(connection: DuckDBPyConnection, file: Path, id_name: str, rejecte
     scores = f"FROM {literal(str(file))} WHERE problem IS NULL"
     count, coverage = _one(connection, f"SELECT COUNT(*), AVG(coverage) {scores}")
     bad = _one(connection, f"SELECT COUNT(*) FROM {literal(str(file))} WHERE problem IS NOT NULL")[0]
-    by = f"SELECT indication, COUNT(*) AS rows {scores} GROUP BY indication ORDER BY rows DESC"
+    by = f"SELECT indication, COUNT(*) AS rows {scores} GROUP BY indication ORDER BY rows DESC, indication"
     best = f"SELECT {id_name}, score, indication {scores} AND score IS NOT NULL"
     best += f" ORDER BY score DESC, {id_name} LIMIT 10"
     return Summary(

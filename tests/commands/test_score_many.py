@@ -1,0 +1,168 @@
+"""`score FILE -o FILE`: whole files, held against the kernel row by row."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from app.question_sets.files import BUILTIN, read_file
+from app.scoring import Plan, ratings_sent, read_answers, score
+from tests.commands.conftest import Run
+from tests.scoring.building import NOW
+
+KEYS = ("budget", "authority", "need", "timeline")
+FIGURES = ("indication", "settled", "so_far", "score", "lowest", "highest", "coverage", "points", "grade")
+BANT = ("--set", "bant")
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> list[dict[str, Any]]:
+    """The same 2,000 rows in three formats."""
+    dice = random.Random(7)
+    rows = [{"id": n} | {key: dice.choice([None, 1, 2, 3, 4, 5]) for key in KEYS} for n in range(2000)]
+    lines = [",".join("" if value is None else str(value) for value in row.values()) for row in rows]
+    (tmp_path / "accounts.csv").write_text("\n".join([",".join(("id", *KEYS)), *lines]) + "\n")
+    (tmp_path / "accounts.ndjson").write_text("\n".join(map(json.dumps, rows)))
+    with duckdb.connect() as connection:
+        csv = f"read_csv('{tmp_path}/accounts.csv')"
+        connection.execute(f"COPY (FROM {csv}) TO '{tmp_path}/accounts.parquet' (FORMAT parquet)")
+    return rows
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    with duckdb.connect() as connection:
+        answer = connection.execute(f"FROM '{file}'")
+        names = [column[0] for column in answer.description]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("accounts.csv", "scores.parquet"),
+        ("accounts.ndjson", "scores.csv"),
+        ("accounts.parquet", "scores.ndjson"),
+        ("accounts.csv", "scores.CSV"),
+    ],
+)
+def test_every_row_has_the_score_of_the_kernel(
+    run: Run, tmp_path: Path, accounts: list[dict[str, Any]], source: str, output: str
+) -> None:
+    done = run("score", source, *BANT, "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Scored 2,000 rows with bant@1 into {output}.")
+    plan = Plan(read_file(BUILTIN / "bant.yaml"), "bant@1")
+    told = read(tmp_path / output)
+    assert [int(row["id"]) for row in told] == [row["id"] for row in accounts]
+    for row, got in zip(accounts, told, strict=True):
+        ratings = {key: row[key] for key in KEYS if row[key] is not None}
+        wanted = score(plan, read_answers(plan.question_set, ratings_sent(ratings)), {}, as_of=NOW)
+        assert {name: got[name] for name in FIGURES} == {name: getattr(wanted, name) for name in FIGURES}
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_the_best_and_the_counts_are_told(run: Run, tmp_path: Path) -> None:
+    table = "id,budget,authority,need,timeline\na,5,5,5,5\nb,3,3,3,3\nc,1,1,1,1\nd,4,4,4,4\n"
+    (tmp_path / "a.csv").write_text(table)
+    done = run("score", "a.csv", *BANT, "-o", "s.csv")
+    assert done.stdout.splitlines() == [
+        "Scored 4 rows with bant@1 into s.csv.",
+        "  fit: 2",
+        "  mixed: 1",
+        "  no_fit: 1",
+        "Mean coverage: 100.0 %.",
+        "The best:",
+        "  a: 100.0 fit",
+        "  d: 75.0 fit",
+        "  b: 50.0 mixed",
+        "  c: 0.0 no_fit",
+    ]
+
+
+def test_what_cannot_be_scored_goes_to_the_rejects(run: Run, tmp_path: Path) -> None:
+    lines = [
+        "id;Budget__c;authority;need;timeline",
+        "1;4;n/a; 5 ;unknown",
+        "2;9;1;1;1",
+        "3;a lot;1;1;1",
+        "4;1;1",
+    ]
+    (tmp_path / "a.csv").write_text("\ufeff" + "\r\n".join(lines))
+    mapped = ("--map", "budget=Budget__c")
+    refused = run("score", "a.csv", *BANT, *mapped, "-o", "s.csv")
+    assert (refused.returncode, "Line: 5" in refused.stderr) == (1, True)
+    assert not (tmp_path / "s.csv").exists()
+    done = run("score", "a.csv", *BANT, *mapped, "-o", "s.csv", "--rejects", "r.csv")
+    assert done.returncode == 0, done.stderr
+    (scored,) = read(tmp_path / "s.csv")
+    assert (scored["rated"], scored["open"], scored["not_applicable"], scored["points"]) == (2, 1, 1, 9)
+    rejected = {row["id"]: row["problem"] for row in read(tmp_path / "r.csv")}
+    assert rejected.pop(2) == "budget: not a whole number from 1 to 5"
+    assert rejected.pop(3) == "budget: neither a rating nor n/a or unknown"
+    assert rejected.pop(None).startswith("line 5: ")
+    assert rejected == {}
+
+
+def test_without_rejects_the_row_stays_and_says_why(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text('{"id": "x", "budget": 3.5}\n{"id": "y", "need": true}\n{"id": "z"}\n')
+    assert run("score", "a.ndjson", *BANT, "-o", "s.ndjson").returncode == 0
+    told = {row["id"]: row["problem"] for row in read(tmp_path / "s.ndjson")}
+    assert told == {
+        "x": "budget: not a whole number from 1 to 5",
+        "y": "need: neither a rating nor n/a or unknown",
+        "z": None,
+    }
+
+
+def test_attributes_rate_by_rule_and_need_no_column_of_ratings(run: Run, tmp_path: Path) -> None:
+    attributes = "industry,employees,region,annual_revenue,is_public"
+    (tmp_path / "a.csv").write_text(
+        "id,industry,employees,region\n1,retail,500,europe\n2,retail,many,europe\n"
+    )
+    del attributes
+    done = run("score", "a.csv", "--set", "firmographic-fit", "-o", "s.parquet", "--missing-open")
+    assert done.returncode == 0, done.stderr
+    good, bad = read(tmp_path / "s.parquet")
+    # By rule 3, 5 and 5 of five questions, as in test_score.py: (2 + 4 + 4) of 12.
+    assert (good["score"], good["rated"]) == (100 * 10 / 12, 3)
+    assert bad["problem"] == "employees: not a number of at most 2⁵³"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "told"),
+    [
+        ("id,budget,need\n1,2,3\n", (), "There is no column for authority, timeline."),
+        ("id,budget,budget\n1,2,3\n", (), "several columns are called 'budget'"),
+        ("name,budget\n1,2\n", ("--missing-open",), "No column is called id: name the id's with --id."),
+        ("id,budget\n1,2\n", ("--map", "mood=budget"), "Not in bant@1"),
+        ("id,budget\n1,2\n", ("--map", "need=Need__c"), "No column is called Need__c."),
+        ("id,budget\n1,2\n", ("--map", "need"), "write KEY=COLUMN"),
+        ("", (), "line 1 has no headings"),
+        ("id,budget\n1,2\n", ("-o", "a.csv"), "is the file that is read"),
+        ("id,budget\n1,2\n", ("-o", "s.xlsx"), "has to end in .csv"),
+        ("id,budget\n1,2\n", ("-o", "nowhere/s.csv"), "There is no folder nowhere"),
+        ('id,budget\n1,"2\n', ("--missing-open",), "Line: 2"),
+    ],
+)
+def test_what_cannot_be_used_is_told_and_nothing_is_written(
+    run: Run, tmp_path: Path, text: str, options: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    output = () if "-o" in options else ("-o", "s.csv")
+    done = run("score", "a.csv", *BANT, *output, *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr
+    assert (tmp_path / "a.csv").read_text() == text
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_column_of_the_wrong_type_is_refused_by_name(run: Run, tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        for name, columns in {"a": "true AS budget", "b": "[1] AS budget"}.items():
+            connection.execute(f"COPY (SELECT 1 AS id, {columns}) TO '{tmp_path}/{name}.parquet'")
+    for name, type_ in {"a": "BOOLEAN", "b": "INTEGER[]"}.items():
+        done = run("score", f"{name}.parquet", *BANT, "-o", "s.csv", "--missing-open")
+        assert (done.returncode, f"Column budget holds {type_}" in done.stderr) == (1, True), done.stderr
