@@ -21,36 +21,44 @@ from app.sessions.requests import ScoreRequest
 Scored = tuple[Row, Score]
 
 
+WITH_OUTPUT = "With --output: "
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="JSON as for POST /v1/score (or a list), or CSV; with --output CSV, NDJSON or Parquet.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+SetOption = Annotated[
+    str | None, typer.Option("--set", help="key or key@version; without it the file's, or the default.")
+]
+Format = Annotated[
+    Literal["table", "json"], typer.Option("--format", "-f", help="How to print, without --output.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="A .csv, .ndjson or .parquet to write, of any size.")
+]
+Rejects = Annotated[Path | None, typer.Option(help=WITH_OUTPUT + "a file for rows that cannot be scored.")]
+IdColumn = Annotated[str, typer.Option("--id", help=WITH_OUTPUT + "the column to pass on.")]
+Mapped = Annotated[
+    list[str] | None, typer.Option("--map", help=WITH_OUTPUT + "KEY=COLUMN, where a column differs.")
+]
+MissingOpen = Annotated[
+    bool, typer.Option("--missing-open", help=WITH_OUTPUT + "what has no column is open in every row.")
+]
+
+
 def score_file(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="JSON as for POST /v1/score (or a list), or CSV; with --output CSV, NDJSON or Parquet.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ],
-    question_set: Annotated[
-        str | None, typer.Option("--set", help="key or key@version; without it the file's, or the default.")
-    ] = None,
+    file: File,
+    question_set: SetOption = None,
     *,
-    shown: Annotated[
-        Literal["table", "json"], typer.Option("--format", "-f", help="How to print, without --output.")
-    ] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="A .csv, .ndjson or .parquet to write, of any size."),
-    ] = None,
-    rejects: Annotated[
-        Path | None, typer.Option(help="With --output: a file for rows that cannot be scored.")
-    ] = None,
-    id_column: Annotated[str, typer.Option("--id", help="With --output: the column to pass on.")] = "id",
-    mapped: Annotated[
-        list[str] | None, typer.Option("--map", help="With --output: KEY=COLUMN, where a column differs.")
-    ] = None,
-    missing_open: Annotated[
-        bool, typer.Option("--missing-open", help="With --output: what has no column is open in every row.")
-    ] = False,
+    shown: Format = "table",
+    output: Output = None,
+    rejects: Rejects = None,
+    id_column: IdColumn = "id",
+    mapped: Mapped = None,
+    missing_open: MissingOpen = False,
 ) -> None:
     """Score answers from a file: one JSON object or a list, or a table with a column per question.
 

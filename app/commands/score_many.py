@@ -2,18 +2,15 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import duckdb
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
 
+from app.bulk.scoring import Summary, Wanted, score_file
+from app.bulk.source import Unusable
 from app.commands.console import err, give_up, say
 from app.scoring import Plan
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-    from app.bulk.scoring import Summary
 
 LOOK_SECONDS = 0.2
 
@@ -29,12 +26,6 @@ def score_many(
     missing_open: bool,
 ) -> None:
     """Score a file into another one, and sum up what came out."""
-    # Slow to import, and no other command needs it.
-    import duckdb  # noqa: PLC0415
-
-    from app.bulk.scoring import Wanted, score_file  # noqa: PLC0415
-    from app.bulk.source import Unusable  # noqa: PLC0415
-
     wanted = Wanted(file, output, rejects, id_column, _named(mapped), missing_open)
     with duckdb.connect() as connection, _Bar(connection):
         try:
@@ -62,7 +53,7 @@ def _named(mapped: list[str]) -> dict[str, str]:
 class _Bar:
     """How far the running query is, on a terminal's standard error; elsewhere nothing is shown."""
 
-    def __init__(self, connection: "DuckDBPyConnection") -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._done = threading.Event()
         self._showing = threading.Thread(target=self._show, daemon=True)
@@ -84,7 +75,7 @@ class _Bar:
                 progress.update(bar, completed=max(0, self._connection.query_progress()))
 
 
-def _tell(plan: Plan, summary: "Summary", output: Path, rejects: Path | None) -> None:
+def _tell(plan: Plan, summary: Summary, output: Path, rejects: Path | None) -> None:
     say(f"Scored {summary.scored:,} rows with {plan.name} into {output}.")
     if summary.rejected:
         where = f"they are in {rejects}" if rejects else "column problem says why; --rejects FILE parts them"
