@@ -1,11 +1,11 @@
 """Sums and figures, as columns: what `tally.py`, `indication.py` and `grades.py` do for one prospect."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from app.scoring.question_set import QuestionSet, Thresholds
 from app.scoring.sql.standing import Asked
-from app.scoring.sql.words import added, all_of, any_of, case, literal, name, ratio
+from app.scoring.sql.words import added, all_of, any_of, case, literal, name, ratio, times
 
 SUMS = ("earned", "rated_weight", "open_weight", "skipped_weight", "rated", "open", "not_applicable")
 FIGURES = ("estimate", "lowest", "highest", "coverage", "reportable", "needed_average")
@@ -98,19 +98,16 @@ NO_NUMBER, NO_TEXT = "CAST(NULL AS DOUBLE)", "CAST(NULL AS VARCHAR)"
 
 
 def sums(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
-    """Columns with the sums of every dimension, and what became of the must-reach questions.
-
-    NULL where the row has a problem: so are all figures that are made of them.
-    """
+    """Columns with the sums of every dimension, and what became of the must-reach questions."""
     yield "id", name("id")
     yield "problem", name("problem")
     for dimension in question_set.dimensions:
         inside = [one for one in asked if one.question.dimension == dimension.key]
         for figure, total in zip(SUMS, _sums(inside, question_set.scale.min), strict=True):
-            yield f"{dimension.key}_{figure}", case((FINE, f"CAST({total} AS BIGINT)"))
+            yield f"{dimension.key}_{figure}", total
     must = [one for one in asked if one.question.must_reach is not None]
     for one in must:
-        yield one.question.key + "_missed", case((FINE, case((_misses(one), "1"), otherwise="0")))
+        yield one.question.key + "_missed", f"CAST({_misses(one)} AS INTEGER)"
     out = [one for one in must if one.question.if_missed == "no_fit"]
     bars = [_misses(one) for one in must if one not in out]
     yield "knocked_out", any_of(map(_misses, out))
@@ -119,24 +116,50 @@ def sums(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, s
     yield "knock_out_is_open", any_of(one.is_open for one in out)
 
 
+def totals(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
+    """The same columns, and the sums of all dimensions; NULL where the row has a problem.
+
+    So are all figures that are made of them. (Within the sums a CASE would hide from the database
+    that it adds up the same columns again and again.)
+    """
+    groups = [dimension.key for dimension in question_set.dimensions]
+    for called in ("id", "problem", "knocked_out", "held_back", "must_reach_is_open", "knock_out_is_open"):
+        yield called, name(called)
+    for one in asked:
+        if one.question.must_reach is not None:
+            missed = one.question.key + "_missed"
+            yield missed, case((FINE, name(missed)))
+    for figure in SUMS:
+        for group in groups:
+            yield f"{group}_{figure}", _if_fine(name(f"{group}_{figure}"))
+        yield f"{ALL}_{figure}", _if_fine(added(name(f"{group}_{figure}") for group in groups))
+
+
+def _if_fine(total: str) -> str:
+    return case((FINE, f"CAST({total} AS BIGINT)"))
+
+
 def _misses(one: Asked) -> str:
     return f"COALESCE({one.rating} < {literal(one.question.must_reach or 0)}, FALSE)"
 
 
 def _sums(inside: list[Asked], lowest: int) -> list[str]:
     weighty = [one for one in inside if one.question.weight]
-    earned = [f"COALESCE({one.question.weight} * ({one.rating} - {literal(lowest)}), 0)" for one in weighty]
-    weights = [_total(weighty, said, lambda one: one.question.weight) for said in SAID]
-    counts = [_total(inside, said, lambda _: 1) for said in SAID]
-    return [added(earned), *weights, *counts]
+    points = added(times(one.question.weight, f"COALESCE({one.rating}, 0)") for one in weighty)
+    weights = _totals(weighty, lambda one: one.question.weight)
+    earned = f"({points} - {literal(lowest)} * {weights[0]})"
+    return [earned, *weights, *_totals(inside, lambda _: 1)]
 
 
-def _total(inside: list[Asked], said: Callable[[Asked], str], worth: Callable[[Asked], int]) -> str:
-    return added(case((said(one), str(worth(one))), otherwise="0") for one in inside)
+def _totals(inside: list[Asked], worth: Callable[[Asked], int]) -> tuple[str, str, str]:
+    """What the rated, the open and the skipped ones are worth together."""
 
+    def total(some: Iterable[Asked], said: Callable[[Asked], str]) -> str:
+        return added(times(worth(one), f"CAST({said(one)} AS INTEGER)") for one in some)
 
-SAID: tuple[Callable[[Asked], str], ...] = (
-    lambda one: one.is_rated,
-    lambda one: one.is_open,
-    lambda one: one.is_skipped,
-)
+    rated = total(inside, lambda one: one.is_rated)
+    skippable = [one for one in inside if one.may_be_skipped]
+    certain = not skippable and not any(one.conditional for one in inside)
+    # What is not rated is open then: to say it so saves the database half of the work.
+    opened = f"({sum(map(worth, inside))} - {rated})" if certain else total(inside, lambda one: one.is_open)
+    return rated, opened, total(skippable, lambda one: one.is_skipped)

@@ -13,11 +13,11 @@ from sqlglot import exp
 
 from app.scoring.flaws import Flaw, Flawed
 from app.scoring.plan import Plan
-from app.scoring.sql.figures import ALL, FIGURES, NO_NUMBER, SUMS, Tally, sums
+from app.scoring.sql.figures import ALL, FIGURES, NO_NUMBER, Tally, sums, totals
 from app.scoring.sql.indications import WRONG, grade, indications, reportable, weaker_side
 from app.scoring.sql.sources import Long, Wide
 from app.scoring.sql.standing import asked_of, reading, standing
-from app.scoring.sql.words import added, case, listed, name, select, select_more
+from app.scoring.sql.words import case, listed, name, select, select_more
 
 Dialect = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
@@ -51,7 +51,7 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
         ("_read", select(reading(question_set, asked), "_told")),
         ("_standing", select(standing(question_set, asked), "_read")),
         ("_sums", select(sums(question_set, asked), "_standing")),
-        ("_totals", select_more(_totals(dimensions), "_sums")),
+        ("_totals", select(totals(question_set, asked), "_sums")),
         ("_figures", select_more(_figures(plan, dimensions, total), "_totals")),
         ("_indications", select_more(indications(question_set, units), "_figures")),
     ]
@@ -63,11 +63,6 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
         )
     columns.insert(0, (source.id, name("id")))
     return _heading(plan, dialect) + _told_in(dialect, f"WITH {told} {select(columns, '_indications')}")
-
-
-def _totals(dimensions: list[Tally]) -> Iterator[tuple[str, str]]:
-    for figure in SUMS:
-        yield f"{ALL}_{figure}", added(dimension[figure] for dimension in dimensions)
 
 
 def _figures(plan: Plan, dimensions: list[Tally], total: Tally) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,11 @@ def added(terms: Iterable[str]) -> str:
     return _chained("+", list(terms)) or "0"
 
 
+def times(factor: int, term: str) -> str:
+    """The product."""
+    return term if factor == 1 else f"{literal(factor)} * {term}"
+
+
 def all_of(conditions: Iterable[str]) -> str:
     """True if every one is."""
     return _chained("AND", list(conditions)) or "TRUE"

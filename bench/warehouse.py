@@ -1,0 +1,71 @@
+"""Scoring a Parquet file into another one with DuckDB, beside a floor: python -m bench.warehouse [ROWS]
+
+The floor reads the same file, adds every row up once, and writes as many columns.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from app.question_sets.files import BUILTIN, read_file
+from app.scoring import Plan, QuestionSet
+from app.scoring.sql import Wide, score_sql
+
+ROWS = 5_000_000
+ROUNDS = 3
+
+
+def main() -> None:
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    plan = every_question_scored()
+    keys = [*plan.questions]
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        accounts = Path(folder) / "accounts.parquet"
+        columns = ", ".join(rating(number, key) for number, key in enumerate(keys))
+        connection.execute(
+            f"COPY (SELECT i AS id, {columns} FROM range({rows}) AS t (i)) TO '{accounts}' (FORMAT parquet)"
+        )
+        connection.execute(f"CREATE VIEW accounts AS FROM '{accounts}'")
+        statement = score_sql(plan, Wide("accounts"), "duckdb")
+        width = len(connection.execute(f"DESCRIBE {statement}").fetchall())
+        added = " + ".join(f"COALESCE(CAST({key} AS INTEGER), 0)" for key in keys)
+        same = ", ".join(f"CAST(points + {number} AS DOUBLE) AS c{number}" for number in range(width - 1))
+        floor = f"SELECT id, {same} FROM (SELECT id, {added} AS points FROM accounts)"
+        times: dict[str, list[float]] = {"floor": [], "score": []}
+        for _ in range(ROUNDS):
+            for name, query in (("floor", floor), ("score", statement)):
+                times[name].append(timed(connection, query, Path(folder)))
+    ratio = statistics.median(s / f for s, f in zip(times["score"], times["floor"], strict=True))
+    print(f"{rows:,} rows of {len(keys)} questions into {width} columns, Parquet to Parquet")
+    for name, taken in times.items():
+        told = statistics.median(taken)
+        print(f"{name}: {told:.2f} s, {rows / told:,.0f} rows/s ({', '.join(f'{t:.2f}' for t in taken)})")
+    print(f"score / floor: {ratio:.2f}")
+
+
+def rating(number: int, key: str) -> str:
+    """One in eight is open; the others are 1 to 5, each column in another order."""
+    drawn = f"hash(i * 31 + {number})"
+    return f"CASE WHEN {drawn} % 8 > 0 THEN CAST(1 + ({drawn} // 8) % 5 AS TINYINT) END AS {key}"
+
+
+def every_question_scored() -> Plan:
+    """The method itself, with its gated step counted too: 28 questions."""
+    definition = read_file(BUILTIN / "qualifying-a-sale.yaml").canonical()
+    for step in definition["steps"]:
+        step["gated"] = False
+    return Plan(QuestionSet.model_validate(definition), "qualifying-a-sale@1")
+
+
+def timed(connection: duckdb.DuckDBPyConnection, query: str, folder: Path) -> float:
+    started = time.perf_counter()
+    connection.execute(f"COPY ({query}) TO '{folder}/out.parquet' (FORMAT parquet)")
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
