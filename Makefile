@@ -32,7 +32,8 @@ check: .venv/.dev
 	$(BIN)/prospect-fit question-sets schema --check $(SCHEMA)
 
 bench: .venv/.dev
-	@$(BIN)/python -m bench
+	@for part in bench bench.kernel bench.feed bench.impact bench.warehouse bench.batch bench.replicas; do \
+		echo "$$part:"; $(BIN)/python -m $$part || exit 1; done
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .

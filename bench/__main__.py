@@ -102,16 +102,20 @@ def serving(database_url: str) -> Iterator[int]:
 
 def compare(port: int) -> None:
     """Requests per second in turns; the ratio is to the bare endpoint of the same round."""
-    kinds = {"bare": _bare, "score": _score, "qualify": _qualify}
-    rates: dict[str, list[float]] = {kind: [] for kind in kinds}
+    rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for turn in range(ROUNDS + 1):
-        for kind, request in kinds.items():
+        for kind, request in KINDS.items():
             rate = _load(port, [request(turn, number) for number in range(REQUESTS)])
             if turn:  # the first round warms up
                 rates[kind].append(rate)
     for kind, measured in rates.items():
         ratio = statistics.median(ours / bare for ours, bare in zip(measured, rates["bare"], strict=True))
         print(f"/{kind}: {statistics.median(measured):.0f} requests/s, {ratio:.2f} of bare")
+
+
+def load_of(port: int, kind: str, count: int) -> float:
+    """Requests per second of one kind."""
+    return _load(port, [KINDS[kind](0, number) for number in range(count)])
 
 
 def _load(port: int, requests: list[str]) -> float:
@@ -147,6 +151,9 @@ def _qualify(turn: int, number: int) -> str:
     """Every request changes a session that earlier ones opened."""
     link = {"source": "bench", "external_id": str(number % 100)}
     return _request("/v1/qualify", {**link, "question_set": SET, "ratings": _ratings(turn + number)})
+
+
+KINDS = {"bare": _bare, "score": _score, "qualify": _qualify}
 
 
 if __name__ == "__main__":
