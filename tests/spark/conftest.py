@@ -40,8 +40,9 @@ def session():
     made.stop()
 
 
-@pytest.fixture(scope="session")
-def engine(session, tmp_path_factory):
+@pytest.fixture(scope="session", params=["true", "false"], ids=["compiled whole", "in parts"])
+def engine(request, session, tmp_path_factory):
+    session.conf.set("spark.sql.codegen.wholeStage", request.param)
     made = Spark(session, tmp_path_factory.mktemp("parquet"))
     yield made
     made.close()
