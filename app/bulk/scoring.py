@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from duckdb import DuckDBPyConnection
 
 from app.bulk.columns import PROBLEM, Reader
-from app.bulk.source import LINES, PARQUET, SUFFIXES, TABLES, Unusable, open_source
+from app.bulk.database import InDatabase
+from app.bulk.source import LINES, PARQUET, SUFFIXES, TABLES, Unusable, open_source, table_source
 from app.scoring import Plan
 from app.scoring.sql import Wide, score_sql
 from app.scoring.sql.words import literal, name
@@ -25,8 +26,8 @@ FORMATS = {
 class Wanted:
     """What to score, and how its columns are called: `named` has the column for a key that differs."""
 
-    file: Path
-    output: Path
+    source: Path | InDatabase
+    output: Path | InDatabase
     rejects: Path | None
     id_column: str
     named: Mapping[str, str]
@@ -51,27 +52,46 @@ def score_file(connection: DuckDBPyConnection, plan: Plan, wanted: Wanted) -> Su
     the output, without figures.
     """
     _check(wanted)
-    known = _known(plan, wanted)
-    source = open_source(connection, wanted.file, known, keep_rejects=wanted.rejects is not None)
-    reader = Reader(source, wanted.named, wanted.id_column)
-    view, skippable = reader.view(plan, missing_is_open=wanted.missing_is_open)
-    connection.execute(f"CREATE TEMP VIEW _prospects AS {view}")
-    statement = score_sql(plan, Wide("_prospects", wanted.id_column, skippable, PROBLEM), "duckdb")
-    with TemporaryDirectory(dir=wanted.output.parent, prefix=".prospect-fit-") as folder:
+    beside = wanted.output.parent if isinstance(wanted.output, Path) else None
+    with TemporaryDirectory(dir=beside, prefix=".prospect-fit-") as folder:
         connection.execute(f"SET temp_directory = {literal(folder)}")
-        made = Path(folder) / ("made" + wanted.output.suffix.lower())
+        statement = _statement(connection, plan, wanted, Path(folder))
+        suffix = wanted.output.suffix.lower() if isinstance(wanted.output, Path) else PARQUET
+        made = Path(folder) / ("made" + suffix)
         _copy(connection, statement, made, "WHERE problem IS NULL" if wanted.rejects else "")
         rejected = _reject(connection, statement, wanted, Path(folder)) if wanted.rejects else None
         summary = _summarise(connection, made, name(wanted.id_column), rejected)
-        os.replace(made, wanted.output)  # noqa: PTH105  # one step, whatever is there already
+        if isinstance(wanted.output, InDatabase):
+            wanted.output.store(connection, made)
+        else:
+            os.replace(made, wanted.output)  # noqa: PTH105  # one step, whatever is there already
     return summary
 
 
+def _statement(connection: DuckDBPyConnection, plan: Plan, wanted: Wanted, folder: Path) -> str:
+    """The statement that scores the source; a table is put into the folder before."""
+    keep_rejects = wanted.rejects is not None
+    if isinstance(wanted.source, InDatabase):
+        fetched = folder / "fetched.csv"
+        types = wanted.source.fetch(fetched)
+        source = table_source(fetched, types, is_text=False, keep_rejects=keep_rejects)
+    else:
+        source = open_source(connection, wanted.source, _known(plan, wanted), keep_rejects=keep_rejects)
+    reader = Reader(source, wanted.named, wanted.id_column)
+    view, skippable = reader.view(plan, missing_is_open=wanted.missing_is_open)
+    connection.execute(f"CREATE TEMP VIEW _prospects AS {view}")
+    return score_sql(plan, Wide("_prospects", wanted.id_column, skippable, PROBLEM), "duckdb")
+
+
 def _check(wanted: Wanted) -> None:
-    for file in filter(None, (wanted.output, wanted.rejects)):
+    if isinstance(wanted.output, InDatabase):
+        wanted.output.require_new()
+    for file in (wanted.output, wanted.rejects):
+        if not isinstance(file, Path):
+            continue
         if file.suffix.lower() not in FORMATS:
             raise Unusable(f"{file}: its name has to end in {', '.join(SUFFIXES)}.")
-        if file.resolve() == wanted.file.resolve():
+        if isinstance(wanted.source, Path) and file.resolve() == wanted.source.resolve():
             raise Unusable(f"{file} is the file that is read: write to another one.")
         if not file.parent.is_dir():
             raise Unusable(f"There is no folder {file.parent}.")
@@ -92,7 +112,7 @@ def _reject(connection: DuckDBPyConnection, statement: str, wanted: Wanted, fold
     assert wanted.rejects
     rows = f"SELECT {name(wanted.id_column)}, problem FROM ({statement}) WHERE problem IS NOT NULL"
     connection.execute(f"CREATE TEMP TABLE _rejected AS {rows}")
-    if wanted.file.suffix.lower() in TABLES:
+    if isinstance(wanted.source, Path) and wanted.source.suffix.lower() in TABLES:
         lines = "SELECT DISTINCT NULL, 'line ' || line || ': ' || error_message FROM reject_errors"
         connection.execute(f"INSERT INTO _rejected {lines}")
     made = folder / ("rejected" + wanted.rejects.suffix.lower())

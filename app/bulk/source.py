@@ -66,11 +66,19 @@ def _table(file: Path, known: Collection[str], *, keep_rejects: bool) -> Source:
     repeated = [heading for heading, count in Counter(headings).items() if count > 1]
     if repeated:
         raise Unusable(f"{file}: line 1: several columns are called {repeated[0]!r}.")
-    columns = ", ".join(f"{literal(heading)}: 'VARCHAR'" for heading in headings)
+    types = dict.fromkeys(headings, "VARCHAR")
+    return table_source(file, types, separator, is_text=True, keep_rejects=keep_rejects)
+
+
+def table_source(
+    file: Path, types: Mapping[str, str], separator: str = ",", *, is_text: bool, keep_rejects: bool
+) -> Source:
+    """A CSV file whose columns are known."""
+    columns = ", ".join(f"{literal(heading)}: {literal(type_)}" for heading, type_ in types.items())
     options = f"auto_detect = false, header = true, delim = {literal(separator)}, quote = '\"', escape = '\"'"
     rejects = ", store_rejects = true, rejects_limit = 0" if keep_rejects else ""
     relation = f"read_csv({literal(str(file))}, {options}, columns = {{{columns}}}{rejects})"
-    return Source(relation, dict.fromkeys(headings, "VARCHAR"), is_text=True)
+    return Source(relation, types, is_text)
 
 
 def separator_of(first_line: str, known: Collection[str]) -> str:

@@ -23,11 +23,10 @@ Scored = tuple[Row, Score]
 
 WITH_OUTPUT = "With --output: "
 File = Annotated[
-    Path,
+    str,
     typer.Argument(
-        help="JSON as for POST /v1/score (or a list), or CSV; with --output CSV, NDJSON or Parquet.",
-        exists=True,
-        dir_okay=False,
+        help="JSON as for POST /v1/score (or a list), or CSV; with --output CSV, NDJSON or Parquet, "
+        "or a table: postgresql://…/crm#sales.accounts",
     ),
 ]
 SetOption = Annotated[
@@ -37,7 +36,8 @@ Format = Annotated[
     Literal["table", "json"], typer.Option("--format", "-f", help="How to print, without --output.")
 ]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="A .csv, .ndjson or .parquet to write, of any size.")
+    str | None,
+    typer.Option("--output", "-o", help="A .csv, .ndjson or .parquet to write, of any size, or a new table."),
 ]
 Rejects = Annotated[Path | None, typer.Option(help=WITH_OUTPUT + "a file for rows that cannot be scored.")]
 IdColumn = Annotated[str, typer.Option("--id", help=WITH_OUTPUT + "the column to pass on.")]
@@ -66,6 +66,8 @@ def score_file(
     --output the scores are printed, and a row is called by its name or external_id, if it has one.
     With it they are written by DuckDB, for files larger than memory, and summed up.
     """
+    if not (output and "://" in file) and not Path(file).is_file():
+        give_up(f"There is no file {file}.")
     with published_plans() as (database, plans):
         if output:
             score_many(
@@ -78,7 +80,7 @@ def score_file(
                 missing_open=missing_open,
             )
             return
-        scored = database.read_here(lambda tx: _score_all(tx, plans, file, question_set))
+        scored = database.read_here(lambda tx: _score_all(tx, plans, Path(file), question_set))
     if shown == "json":
         results = [result.model_dump(mode="json") for _, result in scored]
         say(json.dumps(results, indent=2, ensure_ascii=False))

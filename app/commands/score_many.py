@@ -7,6 +7,7 @@ import duckdb
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
 
+from app.bulk.database import InDatabase
 from app.bulk.scoring import Summary, Wanted, score_file
 from app.bulk.source import Unusable
 from app.commands.console import err, give_up, say
@@ -17,8 +18,8 @@ LOOK_SECONDS = 0.2
 
 def score_many(
     plan: Plan,
-    file: Path,
-    output: Path,
+    file: str,
+    output: str,
     *,
     rejects: Path | None,
     id_column: str,
@@ -26,15 +27,17 @@ def score_many(
     missing_open: bool,
 ) -> None:
     """Score a file into another one, and sum up what came out."""
-    wanted = Wanted(file, output, rejects, id_column, _named(mapped), missing_open)
+    named = _named(mapped)
     with duckdb.connect() as connection, _Bar(connection):
         try:
+            source, target = (InDatabase.named(place) or Path(place) for place in (file, output))
+            wanted = Wanted(source, target, rejects, id_column, named, missing_open)
             summary = score_file(connection, plan, wanted)
         except Unusable as error:
             give_up(str(error))
         except duckdb.Error as error:
             give_up("\n".join(line for line in str(error).splitlines()[:3] if line.strip()))
-    _tell(plan, summary, output, rejects)
+    _tell(plan, summary, output.rpartition("#")[2], rejects)
 
 
 def _named(mapped: list[str]) -> dict[str, str]:
@@ -75,7 +78,7 @@ class _Bar:
                 progress.update(bar, completed=max(0, self._connection.query_progress()))
 
 
-def _tell(plan: Plan, summary: Summary, output: Path, rejects: Path | None) -> None:
+def _tell(plan: Plan, summary: Summary, output: str, rejects: Path | None) -> None:
     say(f"Scored {summary.scored:,} rows with {plan.name} into {output}.")
     if summary.rejected:
         where = f"they are in {rejects}" if rejects else "column problem says why; --rejects FILE parts them"

@@ -1,0 +1,79 @@
+"""`score TABLE -o TABLE`: tables of a database, read and written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+
+from tests.commands.conftest import Run
+from tests.conftest import NewDatabase
+
+ACCOUNTS = [(1, 4, 5, 3.0, None, "x"), (2, 9, 1, 1.0, 1, "y"), (3, None, None, None, None, None)]
+CREATE = """
+CREATE TABLE accounts
+(id INTEGER, budget SMALLINT, authority INTEGER, need {}, timeline BIGINT, note TEXT)
+"""
+
+
+@pytest.fixture
+def crm(new_database: NewDatabase) -> str:
+    """The address of a database with a table of three accounts."""
+    url = new_database()
+    type_ = "REAL" if url.startswith("sqlite") else "DOUBLE PRECISION"
+    with engine_of(url).begin() as connection:
+        connection.execute(text(CREATE.format(type_)))
+        names = ("id", "budget", "authority", "need", "timeline", "note")
+        insert = text("INSERT INTO accounts VALUES (:id, :budget, :authority, :need, :timeline, :note)")
+        connection.execute(insert, [dict(zip(names, row, strict=True)) for row in ACCOUNTS])
+    return url
+
+
+def engine_of(url: str) -> Any:
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+
+
+def rows_of(url: str, query: str) -> list[Any]:
+    with engine_of(url).connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_a_table_is_scored_into_another_one(run: Run, crm: str) -> None:
+    done = run("score", f"{crm}#accounts", "--set", "bant", "-o", f"{crm}#scores")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Scored 2 rows with bant@1 into scores.\n1 could not be scored")
+    told = rows_of(crm, "SELECT id, problem, indication, score, points, settled FROM scores ORDER BY id")
+    # Three of four are rated: 100 × (3 + 4 + 2) / 12.
+    assert [tuple(row)[:5] for row in told] == [
+        (1, None, "undetermined", 75.0, 12),
+        (2, "budget: not a whole number from 1 to 5", None, None, None),
+        (3, None, "undetermined", None, 0),
+    ]
+    assert [bool(row[5]) if row[5] is not None else None for row in told] == [False, None, False]
+
+
+def test_a_table_is_scored_into_a_file_and_a_file_into_a_table(run: Run, crm: str, tmp_path: Path) -> None:
+    assert (
+        run("score", f"{crm}#accounts", "--set", "bant", "-o", "s.csv", "--rejects", "r.csv").returncode == 0
+    )
+    assert (tmp_path / "r.csv").read_text() == "id,problem\n2,budget: not a whole number from 1 to 5\n"
+    (tmp_path / "a.csv").write_text("id,budget,authority,need,timeline\nq,1,1,1,1\n")
+    assert run("score", "a.csv", "--set", "bant", "-o", f"{crm}#from_a_file").returncode == 0
+    assert rows_of(crm, "SELECT id, score FROM from_a_file") == [("q", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "told"),
+    [
+        ("{}", "s.csv", "Name the table behind"),
+        ("{}#nothing", "s.csv", "There is no table nothing"),
+        ("{}#accounts", "{}#accounts", "There is a table accounts already"),
+        ("oracle+none://x#a", "s.csv", "not the address of a database"),
+        ("postgresql://127.0.0.1:1/none#a", "s.csv", "The database cannot be read"),
+        ("sqlite:////nowhere/x.db#a", "s.csv", "There is no file /nowhere/x.db"),
+    ],
+)
+def test_what_cannot_be_used_is_told(run: Run, crm: str, source: str, output: str, told: str) -> None:
+    done = run("score", source.format(crm), "--set", "bant", "-o", output.format(crm))
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+    assert rows_of(crm, "SELECT COUNT(*) FROM accounts") == [(3,)]
