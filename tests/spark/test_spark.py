@@ -5,8 +5,10 @@ import runpy
 
 import pytest
 
+from app.scoring.sql import Wide, score_sql
 from tests.docs.test_warehouse import bash, block
 from tests.scoring.sql.test_bits import assert_same_bits
+from tests.scoring.sql.test_tables import ODD, ruled, told
 
 
 @pytest.mark.parametrize("shape", ["wide", "long"])
@@ -28,3 +30,32 @@ def test_the_example_of_the_page_runs(session, engine, tmp_path, monkeypatch):
     runpy.run_path("example.py")
     (row,) = session.read.parquet(str(tmp_path / "scores.parquet")).collect()
     assert (row["points"], row["rated"]) == (12, 3)
+
+
+TEXTS = [[1, "4", None, None], [2, "3.5", None, None], [3, "abc", None, None]]
+
+
+def test_a_column_of_text_is_refused_or_its_rows_have_a_problem(session, engine):
+    """By the standard's rules Spark refuses what is no number; by its old ones it says nothing at all."""
+    with pytest.raises(Exception, match="CAST_INVALID_INPUT"):
+        told(engine, ruled("saas"), fit="VARCHAR", rows=TEXTS)
+    session.conf.set("spark.sql.ansi.enabled", "false")
+    try:
+        good, fraction, word = told(engine, ruled("saas"), fit="VARCHAR", rows=TEXTS)
+    finally:
+        session.conf.set("spark.sql.ansi.enabled", "true")
+    assert (good["problem"], good["points"]) == (None, 4)
+    for row in (fraction, word):
+        assert (row["problem"], row["points"]) == ("fit: not a whole number from 1 to 5", None)
+
+
+def test_a_column_that_is_missing_is_refused_by_name(engine):
+    engine.make("accounts", {"id": "BIGINT", "need": "SMALLINT", "industry": "VARCHAR"}, [])
+    with pytest.raises(Exception, match="`fit`"):
+        engine.run(score_sql(ruled("saas"), Wide("accounts"), engine.dialect))
+
+
+def test_any_text_is_compared_as_it_stands(engine):
+    rows = [[number, None, None, text] for number, text in enumerate([*ODD, "it"])]
+    points = [row["points"] for row in told(engine, ruled(*ODD), rows=rows)]
+    assert points == [5] * len(ODD) + [1]

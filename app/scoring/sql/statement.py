@@ -5,33 +5,18 @@ question stands, sums of integers, figures. Nothing but integers is added, compa
 every figure is one division in double precision, and the score of two sides one product and one root.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Literal, get_args
-
-import sqlglot
-from sqlglot import exp
+from collections.abc import Iterator
 
 from app.scoring.flaws import Flaw, Flawed
 from app.scoring.plan import Plan
+from app.scoring.sql.dialects import EXECUTED, Dialect, told_in
 from app.scoring.sql.figures import ALL, FIGURES, NO_NUMBER, Tally, sums, totals
 from app.scoring.sql.indications import WRONG, grade, indications, reportable, weaker_side
 from app.scoring.sql.sources import Long, Wide
 from app.scoring.sql.standing import asked_of, reading, standing
 from app.scoring.sql.words import case, listed, name, select, select_more
 
-Dialect = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
-DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
-# Held against the kernel bit by bit by our tests.
-EXECUTED: tuple[Dialect, ...] = ("duckdb", "postgres", "spark")
 SETTLED = ("fit", "no_fit", "mixed")
-# The collation that compares texts byte by byte.
-BINARY: Mapping[Dialect, exp.Expression] = {
-    "duckdb": exp.var("C"),
-    "postgres": exp.to_identifier("C", quoted=True),
-    "spark": exp.var("UTF8_BINARY"),
-    "bigquery": exp.Literal.string(""),
-    "snowflake": exp.Literal.string("utf8"),
-}
 
 
 def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
@@ -62,7 +47,7 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
             [Flaw("/id", "a figure is called like that: give the column another name", "not_allowed")]
         )
     columns.insert(0, (source.id, name("id")))
-    return _heading(plan, dialect) + _told_in(dialect, f"WITH {told} {select(columns, '_indications')}")
+    return _heading(plan, dialect) + told_in(dialect, f"WITH {told} {select(columns, '_indications')}")
 
 
 def _figures(plan: Plan, dimensions: list[Tally], total: Tally) -> Iterator[tuple[str, str]]:
@@ -120,20 +105,3 @@ def _heading(plan: Plan, dialect: Dialect) -> str:
         "" if dialect in EXECUTED else f"-- Nobody has run this on {dialect} yet: compare some rows first.\n"
     )
     return f"-- {plan.name} for {dialect}\n{tried}"
-
-
-def _told_in(dialect: Dialect, statement: str) -> str:
-    """The statement in the words of a dialect."""
-    tree = sqlglot.parse_one(statement, read="duckdb")
-    for collate in tree.find_all(exp.Collate):
-        collate.set("expression", BINARY[dialect].copy())
-    if dialect == "postgres":
-        # Otherwise it puts every expression in the place of its name, again and again: for a set of 28
-        # questions that took minutes where it takes seconds.
-        for part in tree.find_all(exp.CTE):
-            part.set("this", part.this.offset(0))
-    if dialect == "snowflake":
-        # There a name in quotes has to be told as it is stored, and that is in capitals.
-        for identifier in tree.find_all(exp.Identifier):
-            identifier.set("this", identifier.name.upper())
-    return tree.sql(dialect=dialect, pretty=True, identify=True) + "\n"
