@@ -79,7 +79,7 @@ BODY_TOO_LARGE = Kind(
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = Kind(
     "unsupported-media-type", 415, "The body must be declared as JSON.",
-    "Add the header 'Content-Type: application/json', or application/x-ndjson where lines are read.",
+    "Add the header, application/x-ndjson for lines; with curl: -H 'Content-Type: application/json'.",
 )  # fmt: skip
 INVALID_REQUEST = Kind(
     "invalid-request", 422, "Something in the request cannot be used.",

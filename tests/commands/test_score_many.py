@@ -2,12 +2,15 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from app.bulk.scoring import Wanted, score_file
+from app.bulk.source import Unusable
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan, ratings_sent, read_answers, score
 from tests.commands.conftest import Run
@@ -132,31 +135,38 @@ def test_attributes_rate_by_rule_and_need_no_column_of_ratings(run: Run, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "told"),
+    ("text", "wanted", "told"),
     [
-        ("id,budget,need\n1,2,3\n", (), "There is no column for authority, timeline."),
-        ("id,budget,budget\n1,2,3\n", (), "several columns are called 'budget'"),
-        ("name,budget\n1,2\n", ("--missing-open",), "No column is called id: name the id's with --id."),
-        ("id,budget\n1,2\n", ("--map", "mood=budget"), "Not in bant@1"),
-        ("id,budget\n1,2\n", ("--map", "need=Need__c"), "No column is called Need__c."),
-        ("id,budget\n1,2\n", ("--map", "need"), "write KEY=COLUMN"),
-        ("", (), "line 1 has no headings"),
-        ("id,budget\n1,2\n", ("-o", "a.csv"), "is the file that is read"),
-        ("id,budget\n1,2\n", ("-o", "s.xlsx"), "has to end in .csv"),
-        ("id,budget\n1,2\n", ("-o", "nowhere/s.csv"), "There is no folder nowhere"),
-        ('id,budget\n1,"2\n', ("--missing-open",), "Line: 2"),
+        ("id,budget,need\n1,2,3\n", {}, "There is no column for authority, timeline."),
+        ("id,budget,budget\n1,2,3\n", {}, "several columns are called 'budget'"),
+        ("name,budget\n1,2\n", {}, "No column is called id: name the id's with --id."),
+        ("id,budget\n1,2\n", {"named": {"mood": "budget"}}, "Not in bant@1"),
+        ("id,budget\n1,2\n", {"named": {"need": "Need__c"}}, "No column is called Need__c."),
+        ("", {}, "line 1 has no headings"),
+        ("id,budget\n1,2\n", {"output": "a.csv"}, "is the file that is read"),
+        ("id,budget\n1,2\n", {"output": "s.xlsx"}, "has to end in .csv"),
+        ("id,budget\n1,2\n", {"output": "nowhere/s.csv"}, "There is no folder"),
+        ('id,budget,need,authority,timeline\n1,"2\n', {}, "Line: 2"),
     ],
 )
 def test_what_cannot_be_used_is_told_and_nothing_is_written(
-    run: Run, tmp_path: Path, text: str, options: tuple[str, ...], told: str
+    tmp_path: Path, text: str, wanted: dict[str, Any], told: str
 ) -> None:
     (tmp_path / "a.csv").write_text(text)
-    output = () if "-o" in options else ("-o", "s.csv")
-    done = run("score", "a.csv", *BANT, *output, *options)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert told in done.stderr
+    output = tmp_path / wanted.get("output", "s.csv")
+    asked = Wanted(tmp_path / "a.csv", output, None, "id", wanted.get("named", {}), missing_is_open=False)
+    plan = Plan(read_file(BUILTIN / "bant.yaml"), "bant@1")
+    with duckdb.connect() as connection, pytest.raises((Unusable, duckdb.Error), match=re.escape(told)):
+        score_file(connection, plan, asked)
     assert (tmp_path / "a.csv").read_text() == text
-    assert not (tmp_path / "s.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_what_cannot_be_used_ends_the_command(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,budget,need\n1,2,3\n")
+    for options in ((), ("--map", "need"), ("--map", "need=a", "--map", "need=b")):
+        done = run("score", "a.csv", *BANT, "-o", "s.csv", *options)
+        assert (done.returncode, done.stdout, bool(done.stderr)) == (1, "", True)
 
 
 def test_a_column_of_the_wrong_type_is_refused_by_name(run: Run, tmp_path: Path) -> None:
