@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.conftest import ADMIN_KEY
+from tests.conftest import ADMIN_KEY, serving, settings_for
 from tests.descriptions.conftest import VERSIONS
 
 GENERATOR = Path(sys.executable).parent / "openapi-generator-cli"
@@ -38,6 +38,13 @@ def generated(request, documents, tmp_path_factory) -> ModuleType:
         return importlib.import_module(name)
     finally:
         sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    """One on SQLite: to a client it is all the same."""
+    with serving(settings_for(f"sqlite:///{tmp_path_factory.mktemp('service')}/test.db")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.scoring.sql.test_tables import ODD, ruled, told
 
 @pytest.mark.parametrize("shape", ["wide", "long"])
 def test_every_row_has_the_same_bits(engine, shape):
-    assert_same_bits(engine, shape, examples=4, rows=100)
+    assert_same_bits(engine, shape, examples=2, rows=100)
 
 
 def test_the_example_of_the_page_runs(session, engine, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from tests.scoring.strategies import cases, effort
 
 @pytest.mark.parametrize("shape", ["wide", "long"])
 def test_every_row_has_the_same_bits(engine, shape):
-    assert_same_bits(engine, shape, examples=60, rows=25)
+    assert_same_bits(engine, shape, examples=30, rows=25)
 
 
 def assert_same_bits(engine, shape, *, examples, rows):
