@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
@@ -19,6 +20,7 @@ from app.api import (
     sessions,
     statements,
     value_aliases,
+    webhooks,
 )
 from app.clock import Clock, utc_now
 from app.db import Database
@@ -32,6 +34,8 @@ from app.http.service import Service
 from app.openapi import describe
 from app.question_sets.plans import Plans
 from app.settings import Settings
+from app.webhooks.dispatcher import Dispatcher
+from app.webhooks.sending import Sender
 
 ROUTERS = (
     scoring.scoring,
@@ -50,6 +54,7 @@ ROUTERS = (
     value_aliases.reading,
     value_aliases.authoring,
     events.reading,
+    webhooks.managing,
     keys.managing,
     operations,
 )
@@ -65,13 +70,22 @@ def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
     )
 
 
-def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
+def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None = None) -> FastAPI:
     """The application. Its database has to be migrated: `prospect-fit serve` sees to that."""
     database = open_database(settings, clock)
+    plans = Plans(database, settings.default_question_set)
+    lookout = Lookout(database, plans)
+    sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
+    service = Service(settings, database, plans, KeyRing(database), lookout, sender, clock)
+    dispatcher = Dispatcher(database, sender, lookout.catch_up, service.read_scores)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with anyio.create_task_group() as background:
+            background.start_soon(dispatcher.run)
+            yield
+            background.cancel_scope.cancel()
+        await sender.close()
         database.close()
 
     app = FastAPI(
@@ -82,8 +96,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": settings.public_url}] if settings.public_url else None,
     )
-    plans = Plans(database, settings.default_question_set)
-    app.state.service = Service(settings, database, plans, KeyRing(database), Lookout(database, plans), clock)
+    app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
     app.mount(DOCS_FILES, StaticFiles(packages=[("fastapi_offline", "static")]))

@@ -69,6 +69,10 @@ KEY_IN_FLIGHT = Kind(
     "idempotency-key-in-flight", 409, "The first request under this idempotency key is not done yet.",
     "Send the same request again after the seconds that Retry-After names.",
 )  # fmt: skip
+NOTHING_TO_SEND = Kind(
+    "nothing-to-send", 409, "There is nothing to send yet.",
+    "Qualify a prospect that the webhook is about, with the link or deal that its URL needs, and try again.",
+)  # fmt: skip
 STALE_REVISION = Kind(
     "stale-revision", 412, "It has changed since the revision you sent.",
     "Read it again, look at what changed, and send the new revision.",

@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,16 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[
         int, Field(ge=1024, description="The largest request body; a larger one is a 413.")
     ] = 1_000_000
+    webhook_networks: Annotated[
+        str,
+        Field(
+            description="Networks that webhooks may reach though they are not public, at any port, with "
+            "commas between: 10.0.0.0/8,fd00::/8.",
+        ),
+    ] = ""
+    webhook_seconds: Annotated[
+        float, Field(gt=0, le=60, description="How long a webhook's receiver has to answer.")
+    ] = 15.0
     log_level: Annotated[
         str, Field(pattern="^(debug|info|warning|error)$", description="What is logged, as JSON lines.")
     ] = "info"
@@ -78,6 +89,16 @@ class Settings(BaseSettings):
         if url is not None and not PUBLIC_URL.fullmatch(url):
             raise ValueError("give http://HOST or https://HOST, with a port and a path if it has them")
         return url.rstrip("/") if url else None
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, networks: str) -> str:
+        try:
+            for network in filter(None, networks.split(",")):
+                ip_network(network.strip())
+        except ValueError:
+            raise ValueError("give networks with commas between: 10.0.0.0/8,192.168.7.0/24") from None
+        return networks
 
     @field_validator("admin_key")
     @classmethod

@@ -8,7 +8,8 @@ import app.http.idempotency
 import app.keys.tables
 import app.prospects.tables
 import app.question_sets.tables
-import app.sessions.tables  # noqa: F401
+import app.sessions.tables
+import app.webhooks.tables  # noqa: F401
 from app.db import Database
 from app.settings import Settings
 

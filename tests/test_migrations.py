@@ -81,7 +81,7 @@ def test_exactly_the_records_that_must_not_change_refuse_it(migrated: str) -> No
 
 
 def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: NewDatabase) -> None:
-    settings = settings_for(new_database())
+    settings = settings_for(new_database(), webhook_networks="127.0.0.0/8")
     url = settings.database_url.get_secret_value()
     with serving(settings) as running:
         told = {"source": "test", "external_id": "1", "ratings": {"budget": 4}}
@@ -91,6 +91,10 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         running.client.put("/v1/question-sets/ours/draft", json={}, headers=keyed).raise_for_status()
         alias = {"field": "industry", "sent": "Software", "means": "saas"}
         running.client.put("/v1/value-aliases/test", json={"aliases": [alias]}).raise_for_status()
+        hook = {"url": f"{running.url}/livez", "types": ["prospect.*"]}
+        running.client.post("/v1/webhooks", json=hook).raise_for_status()
+        running.client.post("/v1/prospects", json={"name": "Acme"}).raise_for_status()
+        running.client.get("/v1/events").raise_for_status()
         with connected(url) as connection:
             before = contents(connection)
         run_migrations(url)

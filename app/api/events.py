@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from app.db import Transaction
 from app.events.feed import read_after, read_latest
-from app.events.tables import TYPES, EventType
+from app.events.tables import NAMES, EventType, types_named
 from app.http.edge import router
 from app.http.paging import Limit, address_after
 from app.http.service import ServiceHere
@@ -18,12 +18,10 @@ from app.wire import Out
 
 reading = router("events", Scope.READ)
 
-GROUPS = tuple(dict.fromkeys(type_.partition(".")[0] + ".*" for type_ in TYPES))
-
 
 def _known(named: str) -> str:
-    if not all(one in (*TYPES, *GROUPS) for one in named.split(",")):
-        raise ValueError(f"send some of these, separated by commas: {', '.join((*GROUPS, *TYPES))}")
+    if not all(one in NAMES for one in named.split(",")):
+        raise ValueError(f"send some of these, separated by commas: {', '.join(NAMES)}")
     return named
 
 
@@ -42,8 +40,7 @@ class EventFilter(Limit):
     @property
     def wanted(self) -> list[EventType]:
         """The types asked for; empty for all."""
-        named = (self.types or "").split(",")
-        return [type_ for type_ in TYPES if type_ in named or type_.partition(".")[0] + ".*" in named]
+        return types_named((self.types or "").split(","))
 
 
 class EventQuery(EventFilter):

@@ -31,6 +31,8 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     pool_size: Annotated[int | None, typer.Option(help="PostgreSQL connections a process.")] = None,
     wait_seconds: Annotated[float | None, typer.Option(help="Longest wait for the database.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="The largest request body.")] = None,
+    webhook_networks: Annotated[str | None, typer.Option(help="Private networks webhooks may reach.")] = None,
+    webhook_seconds: Annotated[float | None, typer.Option(help="Time for a webhook's receiver.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Migrate, load the built-in question sets, and serve; every option is also a setting."""

@@ -1,5 +1,6 @@
 """What is stored of an event."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
@@ -28,9 +29,17 @@ EventType = Literal[
     "question_set.retired",
 ]
 TYPES: tuple[EventType, ...] = get_args(EventType)
+# prospect.* is every type that begins so.
+GROUPS = tuple(dict.fromkeys(type_.partition(".")[0] + ".*" for type_ in TYPES))
+NAMES = (*GROUPS, *TYPES)
 
 # SQLite numbers rows by itself only where the column is an INTEGER.
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def types_named(names: Collection[str]) -> list[EventType]:
+    """The types that some `NAMES` stand for."""
+    return [type_ for type_ in TYPES if type_ in names or type_.partition(".")[0] + ".*" in names]
 
 
 class Event(SQLModel, table=True):

@@ -1,5 +1,7 @@
 """Qualify by a flat form: read it for the question set it is about, qualify, and answer flat."""
 
+from typing import Any
+
 from app.forms.form import Form, FormAnswer
 from app.forms.reading import read_form
 from app.prospects.aliases import translated
@@ -7,12 +9,15 @@ from app.prospects.wire import Link
 from app.scoring import NextQuestion, Reason, Score
 from app.sessions import flow
 from app.sessions.case import Work
-from app.sessions.views import Qualified
+from app.sessions.views import Qualified, SessionOut
 
 LISTS = ("knocked_out_by", "held_back_by")
 
+# Of every session; there is the estimate of each dimension besides.
+FIGURES = FormAnswer.model_fields.keys() - {"prospect_created", "session_opened", "ignored"}
+
 # What is told under the same name, but for what is a list or an object there.
-OF_SESSION = FormAnswer.model_fields.keys() & Qualified.model_fields.keys() - {"score", "decision", "outcome"}
+OF_SESSION = FIGURES & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
 OF_SCORE = FormAnswer.model_fields.keys() & Score.model_fields.keys() - {"question_set", *LISTS}
 
 
@@ -29,16 +34,25 @@ def qualify_by_form(work: Work, named: str, form: Form) -> FormAnswer:
 
 
 def _answer(qualified: Qualified, ignored: list[str]) -> FormAnswer:
-    score = qualified.score
     return FormAnswer(
-        **{name: getattr(qualified, name) for name in OF_SESSION},
+        **figures_of(qualified),
+        prospect_created=qualified.prospect_created,
+        session_opened=qualified.session_opened,
+        ignored=ignored,
+    )
+
+
+def figures_of(session: SessionOut) -> dict[str, Any]:
+    """A session and its score, flat: `FIGURES`, and the estimate of every dimension."""
+    score = session.score
+    return {
+        **{name: getattr(session, name) for name in OF_SESSION},
         **{name: getattr(score, name) for name in OF_SCORE},
         **_reasons(score),
         **{estimate_field(dimension.key): dimension.estimate for dimension in score.dimensions},
-        decision=qualified.decision.decision if qualified.decision else None,
-        outcome=qualified.outcome.outcome if qualified.outcome else None,
-        ignored=ignored,
-    )
+        "decision": session.decision.decision if session.decision else None,
+        "outcome": session.outcome.outcome if session.outcome else None,
+    }
 
 
 def _reasons(score: Score) -> dict[str, str | None]:

@@ -8,13 +8,14 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 
 from app.db import Database, Transaction
-from app.events.feed import MOST_AT_ONCE, give_positions, is_behind, last_position, newest_by_type
+from app.events.feed import MOST_AT_ONCE, is_behind, last_position, newest_by_type
 from app.events.tables import EventType
 from app.http.stopping import is_stopping
 from app.problems import Problem
 from app.question_sets.plans import Plans
 from app.sessions.ageing import any_has_aged, refresh
 from app.sessions.case import ITSELF, Work
+from app.webhooks.outbox import hand_out
 
 # So long a look at the database is good enough for everybody who waits.
 LOOK_SECONDS = 0.25
@@ -46,7 +47,7 @@ class Lookout:
                 await self._database.write(lambda tx: refresh(Work(tx, self._plans, ITSELF), None))
             until = monotonic() + CATCH_UP_SECONDS
             while aged or behind:
-                given = await self._database.write(give_positions)
+                given = await self._database.write(hand_out)
                 aged, behind = False, given == MOST_AT_ONCE and monotonic() < until
 
     async def wait(self, request: Request, after: int, types: Collection[EventType], until: float) -> bool:

@@ -22,6 +22,7 @@ from app.question_sets.plans import Plans
 from app.sessions.ageing import ScoresHaveAged, refresh
 from app.sessions.case import ITSELF, Work
 from app.settings import Settings
+from app.webhooks.sending import Sender
 from app.wire import IdempotencyKey
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Service:
     plans: Plans
     keys: KeyRing
     lookout: Lookout
+    sender: Sender
     clock: Clock
 
     async def write(

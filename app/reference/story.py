@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,15 @@ import httpx
 from app.main import create_app, open_database
 from app.settings import Settings
 from app.start import prepare
+from app.webhooks.message import Outgoing
+from app.webhooks.outbox import Result
+from app.webhooks.sending import Sender
 
 ADMIN_KEY = "admin-key-of-the-reference"
 URL = "http://127.0.0.1:8000"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 SECRET = re.compile(r"pfk_[0-9A-Za-z]{38}")
+SIGNING = re.compile(r"whsec_[0-9A-Za-z+/=]{44}")
 SHOWN = re.compile(r'"pfk_[0-9A-Za-z]{6}"')
 
 
@@ -169,6 +173,18 @@ STORY = (
         },
     ),
     Call("get_session", "GET", "/v1/sessions/{session}"),
+    Call(
+        "create_webhook",
+        "POST",
+        "/v1/webhooks",
+        {
+            "name": "fit channel",
+            "url": "https://hooks.example.com/fit",
+            "types": ["score.*", "decision.recorded"],
+            "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        },
+        {"webhook": "id"},
+    ),
     Call("edit_draft", "PUT", "/v1/question-sets/bant/draft", BANT_WITH_STAKES),
     Call("preview_draft", "POST", "/v1/question-sets/bant/draft/impact"),
     Call("publish_edited", "POST", "/v1/question-sets/bant/draft/publish", headers={"If-Match": '"1"'}),
@@ -243,6 +259,16 @@ STORY = (
     Call("list_prospects", "GET", "/v1/prospects?q=acme&limit=10"),
     Call("list_events", "GET", "/v1/events?after=20&limit=2&types=score.*,decision.*&wait=5"),
     Call("latest_events", "GET", "/v1/events/latest?limit=1&types=prospect.*"),
+    Call("sample_webhooks", "GET", "/v1/webhooks/samples?types=decision.recorded&limit=1"),
+    Call("list_webhook_templates", "GET", "/v1/webhooks/templates"),
+    Call("get_webhook", "GET", "/v1/webhooks/{webhook}"),
+    Call("update_webhook", "PATCH", "/v1/webhooks/{webhook}", {"types": ["score.*"], "payload": "full"}),
+    Call("rotate_secret", "POST", "/v1/webhooks/{webhook}/secret", {}),
+    Call("test_webhook", "POST", "/v1/webhooks/{webhook}/test"),
+    Call("list_deliveries", "GET", "/v1/webhooks/{webhook}/deliveries?limit=1"),
+    Call("replay_deliveries", "POST", "/v1/webhooks/{webhook}/deliveries/replay", {}),
+    Call("list_webhooks", "GET", "/v1/webhooks"),
+    Call("remove_webhook", "DELETE", "/v1/webhooks/{webhook}"),
     Call("erase_prospect", "DELETE", "/v1/prospects/{other}"),
     Call(
         "create_key",
@@ -323,7 +349,7 @@ class _Steady:
 
     def __call__(self, text: str) -> str:
         text = UUID.sub(lambda found: self._id(found[0]), text)
-        return SHOWN.sub('"pfk_…"', SECRET.sub("pfk_…", text))
+        return SIGNING.sub("whsec_…", SHOWN.sub('"pfk_…"', SECRET.sub("pfk_…", text)))
 
     def _id(self, found: str) -> str:
         return self._ids.setdefault(found, f"01980000-0000-7000-8000-{len(self._ids) + 1:012d}")
@@ -342,6 +368,19 @@ class _Clock:
         self.now += timedelta(minutes=1)
 
 
+class _Elsewhere(Sender):
+    """Other systems, as if all of them were there and took what they are sent."""
+
+    async def send(self, outgoing: Outgoing) -> Result:
+        del outgoing
+        return Result(204, milliseconds=87)
+
+
+async def _look_up(host: str, port: int) -> Sequence[Any]:
+    del host
+    return [(None, None, None, "", ("1.1.1.1", port))]
+
+
 @asynccontextmanager
 async def _service(clock: _Clock) -> AsyncIterator[httpx.AsyncClient]:
     with TemporaryDirectory() as folder:
@@ -352,7 +391,7 @@ async def _service(clock: _Clock) -> AsyncIterator[httpx.AsyncClient]:
         database = open_database(settings, clock)
         prepare(database, settings)
         database.close()
-        transport = httpx.ASGITransport(create_app(settings, clock))
+        transport = httpx.ASGITransport(create_app(settings, clock, _Elsewhere("", 15, _look_up)))
         headers = {"X-API-Key": ADMIN_KEY}
         async with httpx.AsyncClient(transport=transport, base_url=URL, headers=headers) as client:
             yield client

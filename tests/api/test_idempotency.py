@@ -25,6 +25,8 @@ from tests.api.calls import (
 from tests.conftest import serving, settings_for
 
 numbers = count(1)
+# Public, and nothing that the tests do is told to it.
+HOOK = {"url": "https://1.1.1.1/hook", "types": ["prospect.erased"], "question_set": "bant"}
 KEPT = SQLModel.metadata.tables["idempotency"]
 
 
@@ -44,6 +46,7 @@ def writes(client, link, small):
     other = new_prospect(client)["id"]
     draft = f"/v1/question-sets/once-{small}/draft"
     ok(client.put(draft, json={"extends": f"{small}@1"}))
+    hook = f"/v1/webhooks/{ok(client.post('/v1/webhooks', json=HOOK), 201)['id']}"
     prospect, opened = f"/v1/prospects/{told['prospect_id']}", f"/v1/sessions/{told['session_id']}"
     return {
         "qualify": ("POST", "/v1/qualify", {**link, "question_set": small, "ratings": {"need": 2}}),
@@ -63,14 +66,18 @@ def writes(client, link, small):
         "create_key": ("POST", "/v1/keys", {"name": "once", "scopes": ["read"]}),
         "retire_version": ("POST", f"/v1/question-sets/{small}/versions/1/retire", None),
         "publish_draft": ("POST", f"{draft}/publish", None),
+        "create_webhook": ("POST", "/v1/webhooks", HOOK),
+        "update_webhook": ("PATCH", hook, {"types": ["prospect.erased"], "name": "once"}),
+        "rotate_secret": ("POST", f"{hook}/secret", {}),
+        "replay_deliveries": ("POST", f"{hook}/deliveries/replay", {}),
     }  # fmt: skip
 
 
-READS = ("score", "score_batch", "get_fits", "preview_draft")
+READS = ("score", "score_batch", "get_fits", "preview_draft", "test_webhook")
 WRITES = [
     "qualify", "qualify_by_form", "open_session", "answer", "move_session", "decide", "record_outcome",
     "create_prospect", "update_prospect", "add_link", "merge_prospects", "create_key", "retire_version",
-    "publish_draft",
+    "publish_draft", "create_webhook", "update_webhook", "rotate_secret", "replay_deliveries",
 ]  # fmt: skip
 
 

@@ -54,6 +54,17 @@ MAY = {
     ("POST", "/v1/fits"): ("read",),
     ("GET", "/v1/events"): ("read",),
     ("GET", "/v1/events/latest"): ("read",),
+    ("POST", "/v1/webhooks"): ("author",),
+    ("GET", "/v1/webhooks"): ("author",),
+    ("GET", "/v1/webhooks/templates"): ("author",),
+    ("GET", "/v1/webhooks/samples"): ("author",),
+    ("GET", "/v1/webhooks/{webhook_id}"): ("author",),
+    ("PATCH", "/v1/webhooks/{webhook_id}"): ("author",),
+    ("DELETE", "/v1/webhooks/{webhook_id}"): ("author",),
+    ("POST", "/v1/webhooks/{webhook_id}/secret"): ("author",),
+    ("POST", "/v1/webhooks/{webhook_id}/test"): ("author",),
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): ("author",),
+    ("POST", "/v1/webhooks/{webhook_id}/deliveries/replay"): ("author",),
     ("POST", "/v1/keys"): (),
     ("GET", "/v1/keys"): (),
     ("DELETE", "/v1/keys/{key_id}"): (),
@@ -84,6 +95,7 @@ def call(anybody):
             session_id=uuid4(),
             prospect_id=uuid4(),
             key_id=uuid4(),
+            webhook_id=uuid4(),
         )
         body = {"json": {"no": "such field"}} if method in ("POST", "PATCH", "PUT") else {}
         return anybody.request(method, address, headers={"X-API-Key": key} if key else {}, **body)

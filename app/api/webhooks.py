@@ -1,0 +1,198 @@
+"""Webhooks: what happens is sent on, or written into another system's records."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+from pydantic import TypeAdapter
+
+from app.api.events import EventFilter
+from app.db import Transaction
+from app.http.edge import router
+from app.http.paging import Page, PageQuery, next_page, position_after
+from app.http.revisions import IfMatch, on_revision, tag
+from app.http.service import CallHere, Done, Service, ServiceHere
+from app.keys.store import Scope
+from app.problems import NOTHING_TO_SEND, Problem, invalid_field
+from app.webhooks import outbox, subscriptions
+from app.webhooks.message import NothingToSendError, Outgoing, sample_for, samples
+from app.webhooks.record_update import PLACES, RecordUpdateIn, filled
+from app.webhooks.tables import DeliveryStatus
+from app.webhooks.targets import Refused
+from app.webhooks.templates import Templates, templates
+from app.webhooks.wire import (
+    DeliveryOut,
+    Message,
+    NewWebhook,
+    Replay,
+    Replayed,
+    Rotation,
+    Tried,
+    WebhookChange,
+    WebhookLines,
+    WebhookMade,
+    WebhookOut,
+    delivery_out,
+    tried,
+    webhook_made,
+    webhook_out,
+)
+
+managing = router("webhooks", Scope.AUTHOR)
+
+POSITION = TypeAdapter(tuple[int])
+
+
+class SampleQuery(EventFilter):
+    """Of which events, and how much of each."""
+
+    payload: Literal["thin", "full"] = "thin"
+
+
+class DeliveryQuery(PageQuery):
+    """Which deliveries, and which page of them."""
+
+    status: DeliveryStatus | None = None
+
+
+class DeliveryPage(Page[DeliveryOut]):
+    """A page of deliveries."""
+
+
+@managing.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookMade)
+async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere) -> Response:
+    """Subscribe: send what happens from now on to a URL, signed as Standard Webhooks has it.
+
+    Every event arrives at least once, under the same `webhook-id` however often it is sent. What is not
+    answered with 2xx is sent again, for three days. Keep `secret`: it is shown this once.
+    """
+    await _require_reachable(service, request.url, request.record_update)
+    return await service.write(
+        call, lambda work: Done(webhook_made(subscriptions.create(work.tx, request)), 201)
+    )
+
+
+@managing.get("/webhooks", operation_id="list_webhooks")
+async def get_webhooks(service: ServiceHere) -> WebhookLines:
+    """List the webhooks, oldest first."""
+    found = await service.database.read(subscriptions.list_webhooks)
+    return WebhookLines(items=[webhook_out(webhook) for webhook in found])
+
+
+@managing.get("/webhooks/templates", operation_id="list_webhook_templates")
+async def get_templates() -> Templates:
+    """Read ready-made record updates for CRMs, each with what has to be prepared there."""
+    return templates()
+
+
+@managing.get("/webhooks/samples", operation_id="sample_webhooks")
+async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query()]) -> list[Message]:
+    """Read what a webhook sends, as a bare list: of the newest events, or made up if there are none.
+
+    For builders that show the fields before anything has happened.
+    """
+    return await service.read_scores(lambda tx: samples(tx, query.wanted, query.payload, query.limit))
+
+
+@managing.get("/webhooks/{webhook_id}", operation_id="get_webhook")
+async def get_webhook(webhook_id: UUID, response: Response, service: ServiceHere) -> WebhookOut:
+    """Read a webhook."""
+    found = await service.database.read(lambda tx: webhook_out(subscriptions.find(tx, webhook_id)))
+    tag(response, found.revision)
+    return found
+
+
+@managing.patch("/webhooks/{webhook_id}", operation_id="update_webhook", response_model=WebhookOut)
+async def patch_webhook(
+    webhook_id: UUID,
+    request: WebhookChange,
+    service: ServiceHere,
+    call: CallHere,
+    if_match: IfMatch = None,
+) -> Response:
+    """Change a webhook, or disable it for a while, or let it go on."""
+    if request.url or request.record_update:
+        await _require_reachable(service, request.url, request.record_update)
+    change = on_revision(request, if_match)
+    return await service.write(
+        call, lambda work: webhook_out(subscriptions.change(work.tx, webhook_id, change))
+    )
+
+
+@managing.delete("/webhooks/{webhook_id}", operation_id="remove_webhook", status_code=204)
+async def delete_webhook(webhook_id: UUID, service: ServiceHere) -> None:
+    """Unsubscribe: nothing more is sent, and the log is gone with it."""
+    await service.database.write(lambda tx: subscriptions.remove(tx, webhook_id))
+
+
+@managing.post("/webhooks/{webhook_id}/secret", operation_id="rotate_secret", response_model=WebhookMade)
+async def post_secret(webhook_id: UUID, request: Rotation, service: ServiceHere, call: CallHere) -> Response:
+    """Sign with a new secret. For 24 hours the one before signs as well, so that nothing is refused."""
+    return await service.write(
+        call, lambda work: webhook_made(subscriptions.rotate(work.tx, webhook_id, request.secret))
+    )
+
+
+@managing.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
+async def post_test(webhook_id: UUID, service: ServiceHere) -> Tried:
+    """Send the newest event that it is about, or a made-up one, at once, and tell what came of it.
+
+    Nothing is logged and nothing sent again. A record is updated with what is true of it.
+    """
+
+    def sample(tx: Transaction) -> Outgoing | NothingToSendError:
+        try:
+            return sample_for(tx, subscriptions.find(tx, webhook_id))
+        except NothingToSendError as error:
+            return error
+
+    outgoing = await service.read_scores(sample)
+    if isinstance(outgoing, NothingToSendError):
+        raise Problem(NOTHING_TO_SEND, str(outgoing))
+    return tried(await service.sender.send(outgoing))
+
+
+@managing.get("/webhooks/{webhook_id}/deliveries", operation_id="list_deliveries")
+async def get_deliveries(
+    webhook_id: UUID, request: Request, service: ServiceHere, query: Annotated[DeliveryQuery, Query()]
+) -> DeliveryPage:
+    """Read what was and will be sent, newest event first; what is settled is kept for 30 days."""
+    start = position_after(query.after, POSITION)
+
+    def work(tx: Transaction) -> DeliveryPage:
+        found = subscriptions.list_deliveries(
+            tx, webhook_id, query.status, start[0] if start else None, query.limit + 1
+        )
+        shown = found[: query.limit]
+        address = next_page(request, found, query.limit, [one.position for one in shown[-1:]])
+        return DeliveryPage(items=[delivery_out(one) for one in shown], next=address)
+
+    return await service.database.read(work)
+
+
+@managing.post(
+    "/webhooks/{webhook_id}/deliveries/replay", operation_id="replay_deliveries", response_model=Replayed
+)
+async def post_replay(webhook_id: UUID, request: Replay, service: ServiceHere, call: CallHere) -> Response:
+    """Send again, whatever became of it: the deliveries that are named, or all that failed."""
+
+    def replay(tx: Transaction) -> Replayed:
+        subscriptions.find(tx, webhook_id)
+        return Replayed(replayed=outbox.replay(tx, webhook_id, request.delivery_ids))
+
+    return await service.write(call, lambda work: replay(work.tx))
+
+
+async def _require_reachable(service: Service, url: str | None, update: RecordUpdateIn | None) -> None:
+    """Refuse what nothing may or can be sent to while somebody is there to be told."""
+    asked = update.client_credentials if update else None
+    wanted = {
+        "/url": filled(url, dict.fromkeys(PLACES, "0")) if url and update else url,
+        "/record_update/client_credentials/token_url": asked.token_url if asked else None,
+    }
+    for pointer, address in wanted.items():
+        try:
+            if address:
+                await service.sender.targets.find(address)
+        except Refused as error:
+            raise invalid_field(pointer, "not_allowed", str(error)) from None

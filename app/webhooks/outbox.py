@@ -1,0 +1,233 @@
+"""The outbox: every event for every webhook that asks for it, held by one sender at a time.
+
+An event's deliveries are made in the transaction that gives it its position. That happens once, to
+events that are committed and to no others, whoever does it: none is lost, and none told that was
+rolled back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import SQLModel, col, delete, select, update
+
+from app.clock import new_id
+from app.db import Transaction
+from app.events.feed import give_positions, keep_still
+from app.events.tables import Event, types_named
+from app.webhooks.schedule import next_attempt, wish_of
+from app.webhooks.tables import Delivery, Webhook
+
+# So much is on its way to one far end at the same time, from all processes together.
+MOST_AT_ONCE = 8
+# So long the log keeps what was delivered or given up.
+KEPT = timedelta(days=30)
+OUTDATED_AT_ONCE = 500
+ANSWER_CHARACTERS = 500
+GONE = 410
+WAIT_STATUSES = (429, 503)
+SUCCESSES = range(200, 300)
+
+INSERT = SQLModel.metadata.tables["webhook_delivery"].insert()
+PENDING = col(Delivery.status) == "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery in the hands of one sender: who settles it has to name the attempt."""
+
+    delivery_id: UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of an attempt: the far end's status, or else why there is none."""
+
+    status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+    retry_after: str | None = None
+    milliseconds: int = 0
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the far end took it."""
+        return self.status in SUCCESSES
+
+
+def hand_out(tx: Transaction) -> int:
+    """Give the next positions to committed events, and put them into the outbox; to how many."""
+    last = keep_still(tx)
+    given = give_positions(tx)
+    webhooks = tx.db.exec(select(Webhook).where(Webhook.status == "active")).all() if given else ()
+    if webhooks:
+        events = tx.db.exec(select(Event).where(col(Event.position) > last)).all()
+        rows = [
+            _row(tx, webhook, event) for event in events for webhook in webhooks if _wants(webhook, event)
+        ]
+        if rows:
+            tx.db.execute(INSERT, rows)
+    return given
+
+
+def _wants(webhook: Webhook, event: Event) -> bool:
+    if webhook.payload == "record" and event.session_id is None:
+        return False
+    about = (event.question_set or "").partition("@")[0]
+    return webhook.question_set in (None, about) and (
+        not webhook.types or event.type in types_named(webhook.types)
+    )
+
+
+def _row(tx: Transaction, webhook: Webhook, event: Event) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "webhook_id": webhook.id,
+        "event_id": event.id,
+        "position": event.position,
+        "session_id": event.session_id,
+        "status": "pending",
+        "attempts": 0,
+        "due_at": tx.at,
+    }
+
+
+def any_active(tx: Transaction) -> bool:
+    """Whether there is anybody to send to."""
+    return tx.db.exec(select(Webhook.id).where(Webhook.status == "active").limit(1)).first() is not None
+
+
+def find_due(tx: Transaction) -> Sequence[UUID]:
+    """The webhooks that something is due for."""
+    wanted = select(Delivery.webhook_id).where(*_due(tx)).distinct()
+    ready = select(Webhook.id).where(*_ready(tx), col(Webhook.id).in_(wanted))
+    return tx.db.exec(ready).all()
+
+
+def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
+    """Take what is due for a webhook, for so long; nothing if somebody else is taking this moment.
+
+    Of the updates of one session's record the newest alone, and while one is on its way, none.
+    """
+    wanted = select(Webhook).where(Webhook.id == webhook_id, *_ready(tx)).with_for_update(skip_locked=True)
+    webhook = tx.db.exec(wanted).one_or_none()
+    if webhook is None:
+        return []
+    here = col(Delivery.webhook_id) == webhook_id
+    on_their_way = tx.db.exec(
+        select(Delivery.session_id).where(here, PENDING, col(Delivery.leased_until) > tx.at)
+    ).all()
+    due = select(Delivery).where(here, *_due(tx)).order_by(col(Delivery.due_at), col(Delivery.position))
+    if webhook.payload == "record":
+        due = due.where(col(Delivery.session_id).not_in(on_their_way))
+    found = tx.db.exec(due.limit(max(0, MOST_AT_ONCE - len(on_their_way)))).all()
+    if webhook.payload == "record":
+        found = _newest_of_each(tx, webhook_id, found)
+    for delivery in found:
+        delivery.attempts += 1
+        delivery.leased_until = tx.at + lease
+        delivery.last_attempt_at = tx.at
+        tx.db.add(delivery)
+    tx.db.flush()
+    return [Held(delivery.id, delivery.attempts) for delivery in found]
+
+
+def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]) -> list[Delivery]:
+    """Of each session the newest delivery that is pending, due or not; those before it are superseded."""
+    sessions = {delivery.session_id for delivery in found}
+    pending = select(Delivery).where(
+        Delivery.webhook_id == webhook_id, PENDING, col(Delivery.session_id).in_(sessions)
+    )
+    newest: dict[UUID | None, Delivery] = {}
+    for delivery in tx.db.exec(pending.order_by(col(Delivery.position))):
+        if before := newest.get(delivery.session_id):
+            before.status, before.settled_at = "superseded", tx.at
+            tx.db.add(before)
+        newest[delivery.session_id] = delivery
+    return list(newest.values())
+
+
+def find_held(tx: Transaction, held: Held) -> tuple[Delivery, Webhook, Event] | None:
+    """What a sender holds; None if it is gone by now, or another sender's."""
+    wanted = (
+        select(Delivery, Webhook, Event)
+        .join(Webhook, col(Webhook.id) == col(Delivery.webhook_id))
+        .join(Event, col(Event.id) == col(Delivery.event_id))
+        .where(*_still(held))
+    )
+    return tx.db.exec(wanted).one_or_none()
+
+
+def settle(tx: Transaction, held: Held, result: Result) -> None:
+    """Write down what came of an attempt, and when the next one is; only its holder's word counts.
+
+    An endpoint that answers 410 is disabled. One that asks for it is left alone, with all that is for it.
+    """
+    wanted = select(Delivery).where(*_still(held)).with_for_update()
+    delivery = tx.db.exec(wanted).one_or_none()
+    if delivery is None:
+        return
+    delivery.leased_until = None
+    delivery.last_status, delivery.last_error = result.status, result.error
+    delivery.last_answer = None if result.arrived else (result.answer or "")[:ANSWER_CHARACTERS] or None
+    delivery.last_milliseconds = result.milliseconds
+    again = None if result.arrived else next_attempt(delivery.attempts, tx.at)
+    if result.status in WAIT_STATUSES and (until := wish_of(result.retry_after, tx.at)):
+        again = max(again, until) if again else None
+        _change(tx, delivery.webhook_id, paused_until=until)
+    if result.status == GONE and _change(tx, delivery.webhook_id, but="record", status="disabled"):
+        _change(tx, delivery.webhook_id, disabled_because="The endpoint answered 410 Gone.")
+        again = None
+    if again:
+        delivery.due_at = again
+    else:
+        delivery.status, delivery.settled_at = "delivered" if result.arrived else "failed", tx.at
+    tx.db.add(delivery)
+    tx.db.flush()
+
+
+def _change(tx: Transaction, webhook_id: UUID, but: str = "", **values: Any) -> bool:
+    changed = tx.db.exec(
+        update(Webhook).where(col(Webhook.id) == webhook_id, col(Webhook.payload) != but).values(**values)
+    )
+    return changed.rowcount > 0
+
+
+def skip(tx: Transaction, held: Held, why: str) -> None:
+    """Settle a delivery that there is nothing to send for."""
+    values = {"status": "skipped", "settled_at": tx.at, "leased_until": None, "last_error": why}
+    tx.db.exec(update(Delivery).where(*_still(held)).values(**values))
+
+
+def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None) -> int:
+    """Let deliveries be pending again, from the first attempt on: these, or all that failed; how many."""
+    which = col(Delivery.id).in_(delivery_ids) if delivery_ids else col(Delivery.status) == "failed"
+    values = {"status": "pending", "attempts": 0, "due_at": tx.at, "leased_until": None, "settled_at": None}
+    changed = tx.db.exec(
+        update(Delivery).where(col(Delivery.webhook_id) == webhook_id, which, ~PENDING).values(**values)
+    )
+    return changed.rowcount
+
+
+def forget_outdated(tx: Transaction) -> None:
+    """Delete some of what was settled more than 30 days ago."""
+    outdated = select(Delivery.id).where(col(Delivery.settled_at) < tx.at - KEPT).limit(OUTDATED_AT_ONCE)
+    tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(outdated)))
+
+
+def _due(tx: Transaction) -> list[ColumnElement[bool]]:
+    free = or_(col(Delivery.leased_until).is_(None), col(Delivery.leased_until) <= tx.at)
+    return [PENDING, col(Delivery.due_at) <= tx.at, free]
+
+
+def _ready(tx: Transaction) -> list[ColumnElement[bool]]:
+    rested = or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= tx.at)
+    return [col(Webhook.status) == "active", rested]
+
+
+def _still(held: Held) -> list[ColumnElement[bool]]:
+    return [col(Delivery.id) == held.delivery_id, PENDING, col(Delivery.attempts) == held.attempt]

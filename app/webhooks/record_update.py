@@ -1,0 +1,140 @@
+"""A record update: how a score lands in the record that another system keeps of the prospect."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from app.forms.flow import FIGURES
+from app.scoring import form
+from app.wire import In, Out, Source
+
+MOST_FIELDS = 100
+PLACES = ("external_id", "deal", "prospect_id", "session_id")
+PLACE = re.compile(r"\{([^{}]*)\}")
+ESTIMATE = re.compile(r"[a-z][a-z0-9_]{0,47}_score")
+POINTER = form(
+    r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score"
+)
+VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks")
+
+
+def _one_of_ours(figure: str) -> str:
+    if figure not in FIGURES and not ESTIMATE.fullmatch(figure):
+        known = ", ".join(sorted(FIGURES))
+        raise ValueError(f"send one of these, or a dimension's key with _score behind it: {known}")
+    return figure
+
+
+Figure = Annotated[str, AfterValidator(_one_of_ours)]
+Place = Annotated[str, StringConstraints(pattern=POINTER)]
+Secret = Annotated[str, StringConstraints(strict=True, max_length=4000, pattern=VISIBLE)]
+
+
+class Token(In):
+    """A bearer token that does not change."""
+
+    token: Secret
+
+
+class ClientCredentials(In):
+    """What to ask for a bearer token with, by OAuth 2.0's client-credentials grant (RFC 6749, 4.4)."""
+
+    token_url: Annotated[str, StringConstraints(strict=True, max_length=2000)]
+    client_id: Secret
+    client_secret: Secret
+    scope: Annotated[str, StringConstraints(strict=True, max_length=1000)] | None = None
+
+
+class RecordUpdateIn(In):
+    """How to write another system's record: the URL holds {external_id}, {deal} or another place.
+
+    It is written with the session as it stands then, so an older state never follows a newer one.
+    """
+
+    method: Literal["PATCH", "PUT", "POST"] = "PATCH"
+    source: Annotated[
+        Source | None,
+        Field(description="the link that {external_id} is of", examples=["hubspot.company"]),
+    ] = None
+    fields: Annotated[
+        dict[Place, Figure],
+        Field(
+            min_length=1,
+            max_length=MOST_FIELDS,
+            description="by JSON pointer into the body: the session's figure to put there, named as in the "
+            "answer of a flat form",
+            examples=[{"/properties/fit_score": "score", "/properties/fit_indication": "indication"}],
+        ),
+    ]
+    values: Annotated[
+        Literal["typed", "text"],
+        Field(
+            description="typed: numbers, true, false and null; text: all as text, and null as an empty one"
+        ),
+    ] = "typed"
+    token: Annotated[Token | None, Field(description="a bearer token that does not change")] = None
+    client_credentials: ClientCredentials | None = None
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> "RecordUpdateIn":
+        if (self.token is None) == (self.client_credentials is None):
+            raise ValueError("send token or client_credentials, one of the two")
+        for place in self.fields:
+            if any(other != place and other.startswith(place + "/") for other in self.fields):
+                raise ValueError(f"a value cannot stand at {place} and below it: take one of the two away")
+        return self
+
+
+class RecordUpdateOut(Out):
+    """How another system's record is written; what is secret of it is not shown."""
+
+    method: Literal["PATCH", "PUT", "POST"]
+    source: str | None
+    fields: dict[str, str]
+    values: Literal["typed", "text"]
+    token_url: Annotated[str | None, Field(description="null with a token that does not change")]
+    client_id: str | None
+
+
+def record_update_out(stored: Mapping[str, Any]) -> RecordUpdateOut:
+    """A stored record update as the caller sees it."""
+    update = RecordUpdateIn.model_validate(stored)
+    asked = update.client_credentials
+    return RecordUpdateOut(
+        **update.model_dump(include={"method", "source", "fields", "values"}),
+        token_url=asked.token_url if asked else None,
+        client_id=asked.client_id if asked else None,
+    )
+
+
+def places_in(url: str) -> list[str]:
+    """The names between braces in a URL."""
+    return PLACE.findall(url)
+
+
+def filled(url: str, values: Mapping[str, str]) -> str:
+    """The URL with every place filled; raises KeyError for one that has no value."""
+    return PLACE.sub(lambda place: quote(values[place[1]], safe=""), url)
+
+
+def body_of(update: RecordUpdateIn, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The body that sets every field whose figure the session has."""
+    body: dict[str, Any] = {}
+    for place, figure in update.fields.items():
+        if figure not in figures:
+            continue
+        *above, last = [part.replace("~1", "/").replace("~0", "~") for part in place[1:].split("/")]
+        inner = body
+        for part in above:
+            inner = inner.setdefault(part, {})
+        inner[last] = _as_text(figures[figure]) if update.values == "text" else figures[figure]
+    return body
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,150 @@
+"""The way out: one request to another system, to the address that was looked at and to no other."""
+
+import socket
+from collections.abc import Mapping, Sequence
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import anyio
+import httpx
+from anyio import CapacityLimiter, to_thread
+from cachetools import TTLCache
+from pydantic import BaseModel, Field, ValidationError
+
+from app.webhooks.message import USER_AGENT, Outgoing
+from app.webhooks.outbox import Result
+from app.webhooks.record_update import ClientCredentials
+from app.webhooks.targets import LookUp, Refused, Targets
+
+# Of an answer no more is read: room for any token.
+ANSWER_BYTES = 20_000
+LONGEST_ERROR = 300
+MOST_TOKENS = 100
+# A token that says nothing of its age is asked for again after so long, and any a little before its end.
+TOKEN_SECONDS = 600
+SPARE_SECONDS = 30
+# One name that hangs holds a few of these at most, until the time is over.
+LOOK_UPS = 500
+UNAUTHORISED = 401
+
+
+class TokenAnswer(BaseModel):
+    """What a token endpoint answers (RFC 6749, 5.1)."""
+
+    access_token: str = Field(min_length=1, max_length=8000)
+    expires_in: float = TOKEN_SECONDS
+
+
+class NoTokenError(Exception):
+    """No bearer token was to be had; the message says why."""
+
+
+class Sender:
+    """Sends, follows no redirect, and keeps no connection: two hosts at one address share none.
+
+    `timeout` is in seconds, for all of it: look-up, connecting, token, and the beginning of the answer.
+    """
+
+    def __init__(self, networks: str, timeout: float, look_up: LookUp | None = None) -> None:
+        self.targets = Targets(networks, look_up or _look_up(CapacityLimiter(LOOK_UPS)))
+        self.timeout = timeout
+        self._client = httpx.AsyncClient(
+            verify=httpx.create_ssl_context(),
+            trust_env=False,
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+        self._tokens: TTLCache[tuple[str, ...], tuple[str, float]] = TTLCache(MOST_TOKENS, ttl=24 * 3600)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def send(self, outgoing: Outgoing) -> Result:
+        """Make the request, with a new bearer token once if the first is refused; never raises."""
+        started = monotonic()
+        try:
+            with anyio.fail_after(self.timeout):
+                result = await self._try(outgoing)
+                if result.status == UNAUTHORISED and self._forget_token(outgoing):
+                    result = await self._try(outgoing)
+        except (Refused, NoTokenError) as error:
+            result = Result(error=str(error)[:LONGEST_ERROR])
+        except (TimeoutError, httpx.TimeoutException):
+            result = Result(error=f"no answer within {self.timeout:g} seconds")
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            result = Result(error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
+        taken = round(1000 * (monotonic() - started))
+        return Result(result.status, result.error, result.answer, result.retry_after, taken)
+
+    async def _try(self, outgoing: Outgoing) -> Result:
+        token = outgoing.token
+        if outgoing.client_credentials:
+            token = await self._token(outgoing.client_credentials)
+        headers = dict(outgoing.headers) | ({"Authorization": f"Bearer {token}"} if token else {})
+        return await self._request(outgoing.method, outgoing.url, outgoing.body, headers)
+
+    async def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Result:
+        target = await self.targets.find(url)
+        async with self._client.stream(
+            method,
+            target.numeric,
+            content=body,
+            headers={**headers, "Host": target.host_header, "Accept-Encoding": "identity"},
+            # The certificate is that of the name, not that of the address.
+            extensions={"sni_hostname": target.url.host},
+        ) as response:
+            answer = await _beginning(response)
+            return Result(response.status_code, None, answer, response.headers.get("retry-after"))
+
+    async def _token(self, asked: ClientCredentials) -> str:
+        known = self._tokens.get(_key(asked))
+        if known and monotonic() < known[1]:
+            return known[0]
+        form = {
+            "grant_type": "client_credentials",
+            **asked.model_dump(exclude={"token_url"}, exclude_none=True),
+        }
+        body = str(httpx.QueryParams(form)).encode()
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+        result = await self._request("POST", asked.token_url, body, headers)
+        try:
+            answer = TokenAnswer.model_validate_json(result.answer or "")
+        except ValidationError:
+            raise NoTokenError(f"the token endpoint answered {result.status}, and no token") from None
+        until = monotonic() + max(0, answer.expires_in - SPARE_SECONDS)
+        self._tokens[_key(asked)] = answer.access_token, until
+        return answer.access_token
+
+    def _forget_token(self, outgoing: Outgoing) -> bool:
+        """Whether there is any use in another attempt."""
+        asked = outgoing.client_credentials
+        return asked is not None and self._tokens.pop(_key(asked), None) is not None
+
+
+def _key(asked: ClientCredentials) -> tuple[str, ...]:
+    return asked.token_url, asked.client_id, asked.client_secret, asked.scope or ""
+
+
+async def _beginning(response: httpx.Response) -> str:
+    read = b""
+    async for chunk in response.aiter_raw():
+        read += chunk
+        if len(read) > ANSWER_BYTES:
+            break
+    return read[:ANSWER_BYTES].decode("utf-8", "replace").replace("\0", "")
+
+
+def _look_up(limiter: CapacityLimiter) -> LookUp:
+    """In threads of its own: a name that nobody answers for does not keep others waiting."""
+
+    async def look_up(host: str, port: int) -> Sequence[Any]:
+        find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        return await to_thread.run_sync(find, limiter=limiter, abandon_on_cancel=True)
+
+    return look_up

@@ -1,0 +1,144 @@
+"""Webhooks: make, find, change and remove them, give them new secrets, and read what was sent."""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, delete, func, select
+
+from app.clock import new_id
+from app.db import Transaction, write_alone
+from app.problems import invalid_field, missing, require_revision
+from app.question_sets import store
+from app.webhooks.record_update import RecordUpdateIn
+from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
+from app.webhooks.wire import SECRET_PREFIX, NewWebhook, WebhookChange, check_places
+
+MOST_WEBHOOKS = 100
+SECRET_BYTES = 32
+# Both secrets sign for so long, so that the receiver can change over at any time between.
+OVERLAP = timedelta(hours=24)
+
+
+def find(tx: Transaction, webhook_id: UUID, *, lock: bool = False) -> Webhook:
+    """The webhook of that id, locked for a change if asked; raises NOT_FOUND."""
+    wanted = select(Webhook).where(Webhook.id == webhook_id)
+    found = tx.db.exec(wanted.with_for_update() if lock else wanted).one_or_none()
+    if found is None:
+        raise missing("webhook of that id")
+    return found
+
+
+def list_webhooks(tx: Transaction) -> Sequence[Webhook]:
+    """Every webhook, oldest first."""
+    return tx.db.exec(select(Webhook).order_by(col(Webhook.id))).all()
+
+
+def create(tx: Transaction, new: NewWebhook) -> Webhook:
+    """A new webhook, for what happens from now on; raises INVALID_REQUEST where there are 100."""
+    write_alone(tx, Webhook)
+    if tx.db.exec(select(func.count()).select_from(Webhook)).one() >= MOST_WEBHOOKS:
+        raise invalid_field(
+            "", "too_many", f"there are {MOST_WEBHOOKS} webhooks: remove one that nobody needs"
+        )
+    _require_known(tx, new.question_set)
+    webhook = Webhook(
+        id=new_id(),
+        name=new.name,
+        url=new.url,
+        types=new.types,
+        question_set=new.question_set,
+        payload="record" if new.record_update else new.payload,
+        record_update=new.record_update.model_dump() if new.record_update else None,
+        secret=new.secret or _new_secret(),
+        created_at=tx.at,
+        updated_at=tx.at,
+    )
+    tx.db.add(webhook)
+    tx.db.flush()
+    return webhook
+
+
+def change(tx: Transaction, webhook_id: UUID, wanted: WebhookChange) -> Webhook:
+    """Change a webhook; raises NOT_FOUND, STALE_REVISION and INVALID_REQUEST."""
+    webhook = find(tx, webhook_id, lock=True)
+    if wanted.revision is not None:
+        require_revision("webhook", webhook.revision, wanted.revision)
+    values: dict[str, Any] = {
+        name: getattr(wanted, name)
+        for name in wanted.model_fields_set - {"idempotency_key", "revision", "record_update"}
+        if getattr(wanted, name) is not None or name in {"name", "question_set"}
+    }
+    _require_one_kind(webhook, wanted)
+    if wanted.record_update:
+        values["record_update"] = wanted.record_update.model_dump()
+    _require_known(tx, values.get("question_set"))
+    record_update = values.get("record_update", webhook.record_update)
+    _require_places(values.get("url", webhook.url), record_update)
+    if values.get("status") == "active":
+        values |= {"disabled_because": None, "paused_until": None}
+    for name, value in values.items():
+        setattr(webhook, name, value)
+    return _touched(tx, webhook)
+
+
+def rotate(tx: Transaction, webhook_id: UUID, secret: str | None) -> Webhook:
+    """Sign with a new secret, and for 24 hours with the one before as well; raises NOT_FOUND."""
+    webhook = find(tx, webhook_id, lock=True)
+    webhook.old_secret, webhook.old_secret_until = webhook.secret, tx.at + OVERLAP
+    webhook.secret = secret or _new_secret()
+    return _touched(tx, webhook)
+
+
+def remove(tx: Transaction, webhook_id: UUID) -> None:
+    """Delete a webhook with all that was and will be sent to it; raises NOT_FOUND."""
+    if tx.db.exec(delete(Webhook).where(col(Webhook.id) == webhook_id)).rowcount == 0:
+        raise missing("webhook of that id")
+
+
+def list_deliveries(
+    tx: Transaction, webhook_id: UUID, status: DeliveryStatus | None, before: int | None, limit: int
+) -> Sequence[Delivery]:
+    """The deliveries of a webhook, newest event first, below a position if given; raises NOT_FOUND."""
+    find(tx, webhook_id)
+    wanted = select(Delivery).where(Delivery.webhook_id == webhook_id)
+    if status:
+        wanted = wanted.where(Delivery.status == status)
+    if before is not None:
+        wanted = wanted.where(col(Delivery.position) < before)
+    return tx.db.exec(wanted.order_by(col(Delivery.position).desc()).limit(limit)).all()
+
+
+def _touched(tx: Transaction, webhook: Webhook) -> Webhook:
+    webhook.revision += 1
+    webhook.updated_at = tx.at
+    tx.db.add(webhook)
+    tx.db.flush()
+    return webhook
+
+
+def _require_one_kind(webhook: Webhook, wanted: WebhookChange) -> None:
+    """A webhook stays one of messages, or one of record updates."""
+    if wanted.record_update and webhook.payload != "record":
+        raise invalid_field("/record_update", "unwanted", "this webhook sends messages: make another one")
+    if wanted.payload and webhook.payload == "record":
+        raise invalid_field("/payload", "unwanted", "this webhook updates records: make another one")
+
+
+def _require_places(url: str, record_update: dict[str, Any] | None) -> None:
+    try:
+        check_places(url, RecordUpdateIn.model_validate(record_update) if record_update else None)
+    except ValueError as error:
+        raise invalid_field("/url", "invalid", str(error)) from None
+
+
+def _require_known(tx: Transaction, question_set: str | None) -> None:
+    if question_set is not None and not store.is_known(tx, question_set, None):
+        raise invalid_field("/question_set", "unknown_question_set", "there is no question set of that key")
+
+
+def _new_secret() -> str:
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()

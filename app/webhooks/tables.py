@@ -1,0 +1,84 @@
+"""What is stored of webhooks, and of what is still to be sent."""
+
+from datetime import datetime
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel, text
+
+from app.db import UtcDateTime
+from app.events.tables import NUMBER
+
+DeliveryStatus = Literal["pending", "delivered", "failed", "superseded", "skipped"]
+STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
+
+
+class Webhook(SQLModel, table=True):
+    """Where to send what; its secrets are stored as they are, since every delivery needs them.
+
+    `types` are events by name or group; `record_update` tells how another system's record is written.
+    `paused_until` is the far end's own wish, by Retry-After.
+    """
+
+    __tablename__ = "webhook"
+    __table_args__ = (
+        CheckConstraint("payload IN ('thin', 'full', 'record')", name="ck_webhook_payload"),
+        CheckConstraint("status IN ('active', 'disabled')", name="ck_webhook_status"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    name: str | None = None
+    url: str
+    types: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    question_set: str | None = None
+    payload: str
+    record_update: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    secret: str
+    old_secret: str | None = None
+    old_secret_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    status: str = "active"
+    disabled_because: str | None = None
+    paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revision: int = 1
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Delivery(SQLModel, table=True):
+    """One event for one webhook: the outbox while it is pending, the log afterwards.
+
+    It goes with its event: of an erased prospect nothing is sent but that it was erased. Whoever sends
+    it holds it until `leased_until`; `attempts` tells the holders apart.
+    """
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({', '.join(map(repr, STATUSES))})", name="ck_webhook_delivery_status"),
+        Index("uq_webhook_delivery", "webhook_id", "event_id", unique=True),
+        Index("ix_webhook_delivery_event_id", "event_id"),
+        Index("ix_webhook_delivery_position", "webhook_id", "position"),
+        Index("ix_webhook_delivery_settled_at", "settled_at"),
+        Index(
+            "ix_webhook_delivery_due",
+            "webhook_id",
+            "due_at",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    webhook_id: UUID = Field(foreign_key="webhook.id", ondelete="CASCADE")
+    event_id: UUID = Field(foreign_key="event.id", ondelete="CASCADE")
+    position: int = Field(sa_column=Column(NUMBER, nullable=False))
+    session_id: UUID | None = None
+    status: str = "pending"
+    attempts: int = 0
+    due_at: datetime = Field(sa_type=UtcDateTime)
+    leased_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_status: int | None = None
+    last_error: str | None = None
+    last_answer: str | None = None
+    last_milliseconds: int | None = None

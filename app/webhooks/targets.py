@@ -1,0 +1,107 @@
+"""Where a webhook may go: what is looked at is an address that a socket connects to, never a spelling."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import anyio
+import httpx
+
+Address = IPv4Address | IPv6Address
+# As `anyio.getaddrinfo`: a host and a port in, one tuple for every address out.
+LookUp = Callable[[str, int], Awaitable[Sequence[Any]]]
+
+SCHEMES = {"http": 80, "https": 443}
+PORTS = (80, 443, 8080, 8443)
+# They reach the IPv4 address in their last four bytes: RFC 6052, RFC 8215, RFC 4291.
+IPV4_WITHIN = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0/96")))
+
+
+class Refused(ValueError):
+    """A target that nothing may be sent to; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place to send to: the URL as it was given, and the one address that is connected to."""
+
+    url: httpx.URL
+    address: Address
+
+    @property
+    def numeric(self) -> httpx.URL:
+        """The URL with the address in the place of the host."""
+        return self.url.copy_with(host=str(self.address))
+
+    @property
+    def host_header(self) -> str:
+        """The host that the far end is asked for, with its port if that is not the scheme's own."""
+        return self.url.netloc.decode()
+
+
+class Targets:
+    """Says what may be reached: public addresses at HTTP's ports, and the operator's own networks."""
+
+    def __init__(self, networks: str, look_up: LookUp = anyio.getaddrinfo) -> None:
+        self._networks = [ip_network(network.strip()) for network in networks.split(",") if network.strip()]
+        self._look_up = look_up
+
+    async def find(self, url: str) -> Target:
+        """Look the host up, once; raises `Refused` where no address of it may be reached."""
+        read = read_url(url)
+        host, port = read.host, read.port or SCHEMES[read.scheme]
+        try:
+            # Whatever spelling of an address it is, this reads it as connecting would.
+            found = await self._look_up(host, port)
+        except (OSError, UnicodeError):
+            raise Refused(f"the host {host} is not found") from None
+        addresses = [ip_address(str(socket_address[0]).partition("%")[0]) for *_, socket_address in found]
+        for address in addresses:
+            if self._permits(address, port):
+                return Target(read, address)
+        if any(_is_public(address) for address in addresses):
+            ports = ", ".join(map(str, PORTS))
+            raise Refused(f"port {port} is not one of HTTP's: use one of {ports}")
+        raise Refused(
+            f"the host {host} is not on the public internet: use another, or have the operator allow its "
+            "network by the setting PROSPECT_FIT_WEBHOOK_NETWORKS"
+        )
+
+    def _permits(self, address: Address, port: int) -> bool:
+        own = any(_innermost(address) in network or address in network for network in self._networks)
+        return own or (_is_public(address) and port in PORTS)
+
+
+def read_url(text: str) -> httpx.URL:
+    """An absolute http or https URL without credentials and fragment; raises `Refused`."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        raise Refused("that is not a URL: send https://HOST/PATH") from None
+    if url.scheme not in SCHEMES or not url.host:
+        raise Refused("send an absolute URL: https://HOST/PATH")
+    if url.userinfo or "@" in text.partition("//")[2].partition("/")[0]:
+        raise Refused("a URL with credentials is not taken: the receiver checks the signature instead")
+    if "#" in text:
+        raise Refused("a fragment never reaches the receiver: leave out the '#' and what follows")
+    return url
+
+
+def _innermost(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address leads to, where it is one of those."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.sixtofour:
+        return address.sixtofour
+    if address.teredo:
+        return address.teredo[1]
+    # ::1 and :: are no IPv4 addresses, but not public either.
+    if int(address) > 1 and any(address in network for network in IPV4_WITHIN):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _is_public(address: Address) -> bool:
+    inner = _innermost(address)
+    return inner.is_global and not inner.is_multicast and not inner.is_reserved
