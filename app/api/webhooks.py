@@ -67,6 +67,7 @@ async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere
     answered with 2xx is sent again, for three days. Keep `secret`: it is shown this once.
     """
     await _require_reachable(service, request.url, request.record_update)
+    await service.lookout.catch_up()  # what was before is not for this one
     return await service.write(
         call, lambda work: Done(webhook_made(subscriptions.create(work.tx, request)), 201)
     )
@@ -91,6 +92,7 @@ async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query(
 
     For builders that show the fields before anything has happened.
     """
+    await service.lookout.catch_up()
     return await service.read_scores(lambda tx: samples(tx, query.wanted, query.payload, query.limit))
 
 
@@ -114,6 +116,7 @@ async def patch_webhook(
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
     change = on_revision(request, if_match)
+    await service.lookout.catch_up()  # what was before is for the webhook as it was
     return await service.write(
         call, lambda work: webhook_out(subscriptions.change(work.tx, webhook_id, change))
     )
@@ -146,6 +149,7 @@ async def post_test(webhook_id: UUID, service: ServiceHere) -> Tried:
         except NothingToSendError as error:
             return error
 
+    await service.lookout.catch_up()
     outgoing = await service.read_scores(sample)
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))

@@ -15,9 +15,7 @@ MOST_FIELDS = 100
 PLACES = ("external_id", "deal", "prospect_id", "session_id")
 PLACE = re.compile(r"\{([^{}]*)\}")
 ESTIMATE = re.compile(r"[a-z][a-z0-9_]{0,47}_score")
-POINTER = form(
-    r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score"
-)
+POINTER = form(r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score")
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks")
 
 

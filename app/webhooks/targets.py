@@ -50,7 +50,7 @@ class Targets:
     async def find(self, url: str) -> Target:
         """Look the host up, once; raises `Refused` where no address of it may be reached."""
         read = read_url(url)
-        host, port = read.host, read.port or SCHEMES[read.scheme]
+        host, port = read.host, SCHEMES[read.scheme] if read.port is None else read.port
         try:
             # Whatever spelling of an address it is, this reads it as connecting would.
             found = await self._look_up(host, port)
@@ -104,4 +104,5 @@ def _innermost(address: Address) -> Address:
 
 def _is_public(address: Address) -> bool:
     inner = _innermost(address)
-    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+    site_local = isinstance(inner, IPv6Address) and inner.is_site_local
+    return inner.is_global and not (inner.is_multicast or inner.is_reserved or site_local)

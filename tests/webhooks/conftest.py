@@ -1,0 +1,79 @@
+"""A service that may send to this machine, and far ends for it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.calls import ok
+from tests.conftest import NewDatabase, Running, serving, settings_for
+from tests.webhooks.far_end import FarEnd, far_end
+
+HERE = "127.0.0.0/8"
+Subscribe = Callable[..., dict[str, Any]]
+
+
+class Clock:
+    """Goes on by itself, and further when told to."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def turn(self, **by: float) -> None:
+        self.ahead += timedelta(**by)
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def hooked(new_database: NewDatabase, clock: Clock) -> Iterator[Running]:
+    """A service whose webhooks may go to this machine, with two seconds for an answer."""
+    settings = settings_for(new_database(), webhook_networks=HERE, webhook_seconds=2)
+    with serving(settings, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def client(hooked: Running) -> httpx.Client:
+    return hooked.client
+
+
+@pytest.fixture
+def place() -> Iterator[Callable[..., FarEnd]]:
+    """Makes far ends that are there for the test."""
+    with ExitStack() as there:
+        yield lambda *at, **how: there.enter_context(far_end(*at, **how))
+
+
+@pytest.fixture
+def end(place: Callable[..., FarEnd]) -> FarEnd:
+    return place()
+
+
+@pytest.fixture
+def subscribe(client: httpx.Client) -> Iterator[Subscribe]:
+    """Makes webhooks that are gone after the test."""
+    made: list[str] = []
+
+    def make(url: str, **wanted: Any) -> dict[str, Any]:
+        webhook = ok(client.post("/v1/webhooks", json={"url": url, **wanted}), 201)
+        made.append(webhook["id"])
+        return webhook
+
+    yield make
+    for webhook_id in made:
+        client.delete(f"/v1/webhooks/{webhook_id}")
+
+
+def deliveries(client: httpx.Client, webhook: dict[str, Any], **query: str) -> list[dict[str, Any]]:
+    """The log of a webhook, newest first."""
+    return ok(client.get(f"/v1/webhooks/{webhook['id']}/deliveries", params=query))["items"]

@@ -1,0 +1,211 @@
+"""Where a webhook may not go: this machine and its network, in every spelling, at any time."""
+
+import os
+import ssl
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+
+from app.webhooks.message import Outgoing
+from app.webhooks.sending import Sender
+from app.webhooks.targets import Refused, Targets
+from tests.api.calls import ok, pointers, refusal
+from tests.webhooks.conftest import HERE
+
+# Everything that leads to this machine, its neighbours or nobody. What each stands for is in RFC 6890,
+# 4291, 3056, 4380, 6052 and in the many ways that inet_aton reads.
+PRIVATE = [
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001",
+    "0", "0.0.0.0", "localhost", "LOCALHOST", "localhost.", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]",
+    "[2002:7f00:1::]", "[2001:0:0:0:0:0:80ff:fffe]",
+    "10.0.0.1", "10.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "192.168.257", "3232235777",
+    "100.64.0.1", "169.254.169.254", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fe80::1]", "[fd00::1]",
+    "[fc00::1]", "[fec0::1]", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
+    "239.1.1.1", "240.0.0.1", "255.255.255.255", "[ff02::1]", "[2001:db8::1]", "[100::1]", "１２７.0.0.1", "127。0。0。1",
+]  # fmt: skip
+PUBLIC = [
+    "1.1.1.1",
+    "8.8.8.8",
+    "16843009",
+    "[2606:4700:4700::1111]",
+    "[64:ff9b::101:101]",
+    "[::ffff:1.1.1.1]",
+]
+
+
+def found(url: str, networks: str = "", answers: Sequence[str] | None = None) -> Any:
+    async def look_up(host: str, port: int) -> list[Any]:
+        del host
+        return [(None, None, None, "", (address, port)) for address in answers or ()]
+
+    targets = Targets(networks, look_up) if answers else Sender(networks, 5).targets
+    return anyio.run(targets.find, url)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_no_spelling_of_a_private_address_is_taken(host):
+    with pytest.raises(Refused, match=r"not on the public internet|not found|not a URL"):
+        found(f"http://{host}/hook")
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+def test_public_addresses_are(host):
+    assert str(found(f"https://{host}/hook").url).startswith("https://")
+
+
+@pytest.mark.parametrize("answers", [["10.0.0.7"], ["fd00::1", "127.0.0.1"], ["::ffff:10.0.0.7"]])
+def test_a_name_is_what_it_leads_to(answers):
+    with pytest.raises(Refused, match="PROSPECT_FIT_WEBHOOK_NETWORKS"):
+        found("https://hooks.example.com/", answers=answers)
+
+
+def test_of_several_addresses_one_that_may_be_reached_is_taken():
+    assert str(found("https://hooks.example.com/", answers=["10.0.0.7", "1.1.1.1"]).address) == "1.1.1.1"
+
+
+def test_the_operators_own_networks_may_be_reached_at_any_port():
+    networks = "10.0.0.0/8, fd00::/8"
+    assert str(found("http://crm.internal:8069/x", networks, ["10.1.2.3"]).address) == "10.1.2.3"
+    assert str(found("http://crm.internal:8069/x", networks, ["fd00::7"]).address) == "fd00::7"
+    mapped = found("http://crm.internal/x", networks, ["::ffff:10.1.2.3"]).address
+    assert mapped == ip_address("::ffff:10.1.2.3")
+    for other in ("192.168.1.1", "127.0.0.1", "169.254.169.254"):
+        with pytest.raises(Refused):
+            found("http://crm.internal/", networks, [other])
+
+
+BAD = {
+    "ftp://example.com/": "absolute",
+    "example.com/hook": "absolute",
+    "/hook": "absolute",
+    "https://": "absolute",
+    "https:///hook": "absolute",
+    "https://ana:secret@1.1.1.1/": "credentials",
+    "https://ana@1.1.1.1/": "credentials",
+    "https://@1.1.1.1/": "credentials",
+    "https://1.1.1.1/#top": "fragment",
+    "https://1.1.1.1/#": "fragment",
+    "https://1.1.1.1:22/": "port 22",
+    "http://1.1.1.1:25/": "port 25",
+    "http://1.1.1.1:6379/": "port 6379",
+    "http://1.1.1.1:0/": "port 0",
+    "http://1.1.1.1:99999/": "port 99999",
+    "http://1.1.1.1:http/": "not a URL",
+    "https://nobody.invalid/": "not found",
+    "https://1.1.1.1/\nhook": "not a URL",
+    "https://exa mple.com/": "not found",
+    "https://[::1/": "not a URL",
+    "http://127.0.0.1:8000/v1/keys": "not on the public internet",
+    "http://169.254.169.254/latest/meta-data/": "not on the public internet",
+}
+
+
+@pytest.fixture(scope="module")
+def shut(service):
+    """A service whose webhooks may go to the public internet only."""
+    return service.client
+
+
+@pytest.mark.parametrize(("url", "why"), BAD.items())
+def test_a_bad_address_is_told_with_its_remedy(shut, url, why):
+    refused = shut.post("/v1/webhooks", json={"url": url})
+    assert refusal(refused) == (422, "invalid-request")
+    assert pointers(refused) == ["/url"]
+    assert why in refused.json()["errors"][0]["detail"]
+    assert "meta-data" not in refused.text
+    assert ok(shut.get("/v1/webhooks"))["items"] == []
+
+
+def test_an_address_is_looked_at_when_it_changes_too(shut):
+    hook = ok(shut.post("/v1/webhooks", json={"url": "https://1.1.1.1/"}), 201)
+    refused = shut.patch(f"/v1/webhooks/{hook['id']}", json={"url": "http://127.0.0.1/"})
+    assert pointers(refused) == ["/url"]
+    asked = {"token_url": "http://10.0.0.1/token", "client_id": "a", "client_secret": "b"}
+    update = {"fields": {"/a": "score"}, "client_credentials": asked}
+    record = {"url": "https://1.1.1.1/{deal}", "record_update": update}
+    refused = shut.post("/v1/webhooks", json=record)
+    assert pointers(refused) == ["/record_update/client_credentials/token_url"]
+    shut.delete(f"/v1/webhooks/{hook['id']}")
+
+
+class Rebinding:
+    """Names whose address is another one at every look-up."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> list[Any]:
+        self.asked.append(host)
+        return [(None, None, None, "", (self.answers.pop(0), port))]
+
+
+def sent(sender: Sender, url: str) -> Any:
+    async def send() -> Any:
+        try:
+            return await sender.send(Outgoing("POST", url, b"{}"))
+        finally:
+            await sender.close()
+
+    return anyio.run(send)
+
+
+def test_what_was_looked_at_is_what_is_connected_to(place):
+    """A name that leads elsewhere by the time of connecting is not asked again."""
+    inside = place("127.0.0.1")
+    outside = place("127.0.0.2", inside.port)
+    names = Rebinding("127.0.0.2", "127.0.0.1")
+    # 127.0.0.2 stands for the public internet here.
+    result = sent(Sender("127.0.0.2/32", 5, names), f"http://hooks.example.com:{inside.port}/hook")
+    assert (result.status, result.error) == (204, None)
+    assert (len(outside.received), len(inside.received)) == (1, 0)
+    assert names.asked == ["hooks.example.com"]
+    assert outside.received[0].headers["host"] == f"hooks.example.com:{inside.port}"
+
+
+def test_a_name_that_has_moved_inside_is_refused_when_it_is_sent_to(place):
+    inside = place("127.0.0.1")
+    names = Rebinding("1.1.1.1", "127.0.0.1")
+    sender = Sender("", 5, names)
+    url = f"http://hooks.example.com:{8080}/hook"
+    assert str(anyio.run(sender.targets.find, url).address) == "1.1.1.1"
+    assert "not on the public internet" in sent(sender, url).error
+    assert inside.received == []
+
+
+@pytest.fixture
+def authority(monkeypatch, tmp_path):
+    """A certificate authority that this process trusts."""
+    made = trustme.CA()
+    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("certified", "arrives"), [("hooks.example.com", True), ("other.example.com", False)]
+)
+def test_the_certificate_is_that_of_the_name(authority, place, certified, arrives):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(certified).configure_cert(context)
+    asked = []
+    context.sni_callback = lambda _, name, __: asked.append(name)
+    end = place(context=context)
+    result = sent(Sender(HERE, 5, Rebinding("127.0.0.1")), f"https://hooks.example.com:{end.port}/hook")
+    assert asked == ["hooks.example.com"]
+    assert len(end.received) == arrives
+    assert result.status == (204 if arrives else None)
+    if not arrives:
+        assert "CERTIFICATE_VERIFY_FAILED" in result.error
+
+
+def test_an_answer_without_an_end_is_read_no_further(place):
+    end = place()
+    end.answer = lambda _: (500, {}, "x" * 5_000_000)
+    result = sent(Sender(HERE, 5), end.url)
+    assert (result.status, len(result.answer)) == (500, 20_000)

@@ -1,0 +1,176 @@
+"""What does not arrive is sent again; who is gone, slow or in need of rest keeps nobody else waiting."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from app.main import open_database
+from app.webhooks.outbox import forget_outdated
+from tests.api.calls import new_prospect, ok, refusal
+from tests.webhooks.conftest import deliveries
+from tests.webhooks.far_end import accept, hang, says, until
+
+CREATED = {"types": ["prospect.created"]}
+# Standard Webhooks' example, in seconds.
+GAPS = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
+
+
+@pytest.fixture(autouse=True)
+def turned_back(clock):
+    before = clock.ahead
+    yield
+    clock.ahead = before
+
+
+def seconds(later, earlier):
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def test_ten_attempts_in_three_days_and_then_it_is_given_up_until_somebody_asks(
+    client, clock, end, subscribe
+):
+    end.answer = says(503, "down for\nrepair")
+    hook = subscribe(end.url, **CREATED)
+    new_prospect(client)
+    begun = None
+    for attempt, gap in enumerate(GAPS, 1):
+        (log,) = until(
+            lambda: deliveries(client, hook),
+            lambda found, n=attempt: (
+                found
+                and found[0]["attempts"] == n
+                and found[0]["last_status"]
+                and seconds(found[0]["due_at"], found[0]["last_attempt_at"]) > 1
+            ),
+        )
+        begun = begun or log["last_attempt_at"]
+        assert log["status"] == "pending"
+        # From the end of the attempt: with up to a tenth more, and the attempt's own time.
+        assert gap <= seconds(log["due_at"], log["last_attempt_at"]) <= 1.1 * gap + 2
+        assert len(end.received) == attempt
+        clock.turn(seconds=1.1 * gap + 3)
+    (log,) = until(lambda: deliveries(client, hook, status="failed"))
+    assert (log["attempts"], log["last_status"], log["last_answer"]) == (10, 503, "down for\nrepair")
+    assert timedelta(seconds=seconds(log["settled_at"], begun)) >= timedelta(days=3)
+    assert len({one.id for one in end.received}) == 1
+    assert len({one.headers["webhook-timestamp"] for one in end.received}) == 10
+    end.answer = accept
+    again = f"/v1/webhooks/{hook['id']}/deliveries/replay"
+    assert ok(client.post(again, json={})) == {"replayed": 1}
+    (log,) = until(lambda: deliveries(client, hook, status="delivered"))
+    assert (log["attempts"], log["last_answer"]) == (1, None)
+    assert ok(client.post(again, json={})) == {"replayed": 0}
+    assert ok(client.post(again, json={"delivery_ids": [log["id"]]})) == {"replayed": 1}
+    assert len({one.id for one in end.wait_for(12)}) == 1
+
+
+def test_410_disables_and_nobody_else_is_affected(client, place, subscribe):
+    gone, there = place(), place()
+    gone.answer = says(410)
+    hook, other = subscribe(gone.url, **CREATED), subscribe(there.url, **CREATED)
+    new_prospect(client)
+    there.wait_for(1)
+    disabled = until(
+        lambda: ok(client.get(f"/v1/webhooks/{hook['id']}")), lambda one: one["status"] == "disabled"
+    )
+    assert disabled["disabled_because"] == "The endpoint answered 410 Gone."
+    new_prospect(client)
+    there.wait_for(2)
+    until(lambda: len(deliveries(client, other, status="delivered")) == 2)
+    assert len(gone.received) == 1
+    gone.answer = accept
+    on = ok(client.patch(f"/v1/webhooks/{hook['id']}", json={"status": "active"}))
+    assert (on["status"], on["disabled_because"]) == ("active", None)
+    last = new_prospect(client)
+    assert gone.wait_for(2)[-1].json["data"]["prospect_id"] == last["id"]
+    until(lambda: [one["status"] for one in deliveries(client, hook)] == ["delivered", "failed"])
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_who_asks_to_be_left_alone_is_left_alone(client, clock, end, subscribe, as_date):
+    wish = format_datetime(clock() + timedelta(hours=2), usegmt=True) if as_date else "7200"
+    end.answer = says(429, "slow down", Retry_After=wish)
+    hook = subscribe(end.url, **CREATED)
+    new_prospect(client)
+    paused = until(lambda: ok(client.get(f"/v1/webhooks/{hook['id']}")), lambda one: one["paused_until"])
+    wanted = clock() + timedelta(hours=2)
+    assert abs(datetime.fromisoformat(paused["paused_until"]) - wanted) < timedelta(seconds=10)
+    end.answer = accept
+    new_prospect(client)
+    log = until(lambda: deliveries(client, hook), lambda found: len(found) == 2)
+    clock.turn(hours=1, minutes=55)
+    assert ok(client.post(f"/v1/webhooks/{hook['id']}/test"))["status"] == 204
+    time.sleep(0.6)
+    assert [one["attempts"] for one in deliveries(client, hook)] == [0, 1]
+    clock.turn(minutes=6)
+    log = until(lambda: deliveries(client, hook, status="delivered"), lambda found: len(found) == 2)
+    assert sorted(one["attempts"] for one in log) == [1, 2]
+
+
+@pytest.mark.parametrize("wish", ["soon", "-5", "0", "Thu, 01 Jan 1970 00:00:00 GMT", "9" * 40])
+def test_a_wish_that_says_nothing_is_none_and_none_is_longer_than_a_day(client, clock, end, subscribe, wish):
+    end.answer = says(429, Retry_After=wish)
+    hook = subscribe(end.url, **CREATED)
+    new_prospect(client)
+    (log,) = until(lambda: deliveries(client, hook), lambda found: found and found[0]["last_status"])
+    pause = seconds(log["due_at"], clock().isoformat())
+    assert 24 * 3600 - 10 < pause <= 24 * 3600 if wish.startswith("9") else pause < 7
+
+
+def test_a_redirect_is_not_followed(client, place, subscribe):
+    elsewhere, end = place(), place()
+    end.answer = says(307, Location=elsewhere.url)
+    hook = subscribe(end.url, **CREATED)
+    new_prospect(client)
+    (log,) = until(lambda: deliveries(client, hook), lambda found: found and found[0]["last_status"])
+    assert (log["status"], log["last_status"]) == ("pending", 307)
+    assert ok(client.post(f"/v1/webhooks/{hook['id']}/test"))["status"] == 307
+    assert elsewhere.received == []
+
+
+def test_one_that_hangs_and_one_that_is_dead_delay_no_other(client, place, subscribe):
+    slow, good = place(), place()
+    slow.answer = hang
+    with_nobody = place()
+    dead = f"http://127.0.0.1:{with_nobody.port + 1}/hook"
+    hooks = [subscribe(url, **CREATED) for url in (slow.url, dead, good.url)]
+    for number in range(30):
+        begun = time.monotonic()
+        new_prospect(client)
+        good.wait_for(number + 1)
+        assert time.monotonic() - begun < 1.5, "the far end has two seconds to answer"
+    # No more than eight are on their way to the one that hangs: the ninth waits for the first to be over.
+    begun = sorted(one.at for one in slow.received)
+    assert len(begun) > 8
+    assert all(ninth - first > 1.9 for first, ninth in zip(begun, begun[8:], strict=False))
+    (*_, log) = until(
+        lambda: deliveries(client, hooks[0], limit="200"), lambda found: found[-1]["last_error"]
+    )
+    assert (log["last_status"], log["last_error"]) == (None, "no answer within 2 seconds")
+    (*_, log) = until(
+        lambda: deliveries(client, hooks[1], limit="200"), lambda found: found[-1]["last_error"]
+    )
+    assert "ConnectError" in log["last_error"]
+
+
+def test_the_log_is_paged_and_filtered_and_forgotten_after_thirty_days(client, hooked, end, subscribe):
+    hook = subscribe(end.url, **CREATED)
+    for _ in range(5):
+        new_prospect(client)
+    until(lambda: len(deliveries(client, hook, status="delivered")) == 5)
+    page = ok(client.get(f"/v1/webhooks/{hook['id']}/deliveries?limit=3"))
+    rest = ok(client.get(page["next"]))
+    positions = [one["position"] for one in page["items"] + rest["items"]]
+    assert positions == sorted(positions, reverse=True)
+    assert (len(set(positions)), rest["next"]) == (5, None)
+    assert deliveries(client, hook, status="failed") == []
+    refused = client.get(f"/v1/webhooks/{hook['id']}/deliveries?status=lost")
+    assert refusal(refused) == (422, "invalid-request")
+    for days, left in ((29, 5), (31, 0)):
+        then = datetime.now(UTC) + timedelta(days=days)
+        database = open_database(hooked.settings, clock=lambda then=then: then)
+        database.write_here(forget_outdated)
+        database.close()
+        assert len(deliveries(client, hook)) == left
