@@ -35,15 +35,15 @@ class Served:
 
 
 @contextmanager
-def process(folder: Path, database_url: str) -> Iterator[Served]:
-    """A serving process of its own."""
+def process(folder: Path, database_url: str, **settings: str) -> Iterator[Served]:
+    """A serving process of its own; `settings` by their names in the environment, without the prefix."""
     environment = {
         "PYTHONPATH": str(ROOT),
         "PATH": os.environ["PATH"],
         "PYTHONUNBUFFERED": "1",
         "PROSPECT_FIT_DATABASE_URL": database_url,
         "PROSPECT_FIT_ADMIN_KEY": ADMIN_KEY,
-    }
+    } | {f"PROSPECT_FIT_{name}": value for name, value in settings.items()}
     log = folder / "log"
     with (
         log.open("w") as stderr,

@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    do_POST = do_PATCH = do_GET = _take  # noqa: N815  # the server looks for these names
+    do_POST = do_PATCH = do_PUT = do_GET = _take  # noqa: N815  # the server looks for these names
 
     def log_message(self, *_: object) -> None:
         pass

@@ -1,0 +1,246 @@
+"""A changed score lands in the CRM's own record, and an older one never after a newer."""
+
+import threading
+import time
+
+import pytest
+
+from app.webhooks.templates import templates
+from tests.api.calls import answer, decide, ok, pointers, qualify, refusal, session
+from tests.webhooks.conftest import deliveries
+from tests.webhooks.crms import HubSpot, Salesforce
+from tests.webhooks.far_end import accept, until
+
+# BANT's four questions weigh the same: x = r − 1 of 4 each.
+BANT = {"question_set": "bant", "ratings": {"need": 5, "budget": 4, "authority": 2}}
+SCORE = 100 * (4 + 3 + 1) / 12
+PROPERTIES = {"fit_score", "fit_indication", "fit_summary", "fit_next_question"}
+FIELDS = {
+    "Fit_Score__c": float,
+    "Fit_Indication__c": str,
+    "Fit_Summary__c": str,
+    "Fit_Next_Question__c": str,
+}
+
+
+def template(name, host, **filled):
+    """A ready-made record update as somebody fills it in, for a stand-in at another address."""
+    (made,) = [one.webhook for one in templates().items if one.name == name]
+    update = made["record_update"] | filled
+    if "client_credentials" in update:
+        asked = {"token_url": f"{host}/services/oauth2/token"}
+        update["client_credentials"] = update["client_credentials"] | asked
+    path = made["url"].partition("://")[2].partition("/")[2]
+    return made | {"url": f"{host}/{path}", "question_set": "bant", "record_update": update}
+
+
+def base(end):
+    return end.url.removesuffix("/hook")
+
+
+def own(link, source, external_id):
+    return {"source": source, "external_id": f"{external_id}{abs(hash(link['external_id'])) % 10**9}"}
+
+
+@pytest.mark.parametrize("template_for", [("company", "companies", False), ("deal", "deals", True)])
+def test_hubspot(client, end, subscribe, link, template_for):
+    name, kind, by_deal = template_for
+    company = own(link, "hubspot.company", "7")
+    record_id = company["external_id"] if not by_deal else "99"
+    end.answer = hubspot = HubSpot("pat-na1-x", {(kind, record_id): {"name": "Acme"}}, PROPERTIES)
+    made = template(f"hubspot-{name}", base(end), token={"token": "pat-na1-x"})
+    hook = subscribe(made.pop("url"), **made)
+    deal = {"deal": "99"} if by_deal else {}
+    told = qualify(client, company, **BANT, **deal)
+    record = hubspot.records[kind, record_id]
+    until(lambda: record.get("fit_score") == str(told["score"]["score"]))
+    assert told["score"]["score"] == pytest.approx(SCORE)
+    assert record == {
+        "name": "Acme",
+        "fit_score": str(told["score"]["score"]),
+        "fit_indication": told["score"]["indication"],
+        "fit_summary": told["score"]["summary"],
+        "fit_next_question": told["score"]["next_questions"][0]["text"],
+    }
+    last = answer(client, told["session_id"], timeline=5)
+    assert last["score"]["next_questions"] == []
+    # A property is emptied by an empty text.
+    until(lambda: record["fit_next_question"] == "")
+    assert record["fit_score"] == str(last["score"]["score"]) == "75.0"
+    assert "pat-na1-x" not in client.get(f"/v1/webhooks/{hook['id']}").text
+
+
+@pytest.mark.parametrize("kind", ["Account", "Opportunity"])
+def test_salesforce(client, end, subscribe, link, kind):
+    by_deal = kind == "Opportunity"
+    account = own(link, "salesforce.account", "001")
+    record_id = account["external_id"] if not by_deal else "0065g00000AbC"
+    end.answer = salesforce = Salesforce("key", "secret", {(kind, record_id): {}}, FIELDS)
+    made = template(f"salesforce-{kind.lower()}", base(end))
+    made["record_update"]["client_credentials"] |= {"client_id": "key", "client_secret": "secret"}
+    hook = subscribe(made.pop("url"), **made)
+    shown = ok(client.get(f"/v1/webhooks/{hook['id']}"))
+    assert shown["record_update"]["client_id"] == "key"
+    assert '"secret"' not in client.get("/v1/webhooks").text
+    told = qualify(client, account, **BANT, **({"deal": record_id} if by_deal else {}))
+    record = salesforce.records[kind, record_id]
+    until(lambda: record.get("Fit_Score__c") == told["score"]["score"])
+    assert set(record) == set(FIELDS)
+    # One token is used until Salesforce takes it back; then another, within the same attempt.
+    assert len(salesforce.tokens) == 1
+    salesforce.revoked |= set(salesforce.tokens)
+    last = answer(client, told["session_id"], timeline=5)
+    until(lambda: record["Fit_Score__c"] == last["score"]["score"])
+    assert record["Fit_Next_Question__c"] is None
+    assert len(salesforce.tokens) == 2
+    until(lambda: not deliveries(client, hook, status="pending"))
+    assert {one["attempts"] for one in deliveries(client, hook, status="delivered")} == {1}
+
+
+def test_what_the_crm_says_is_in_the_log(client, end, subscribe, link):
+    company = own(link, f"hubspot.{'x' + link['external_id'].partition('-')[0]}", "8")
+    end.answer = HubSpot("pat", {("companies", company["external_id"]): {}}, {"fit_score"})
+    made = template("hubspot-company", base(end), token={"token": "pat"}, source=company["source"])
+    hook = subscribe(made.pop("url"), **made)
+    nothing = client.post(f"/v1/webhooks/{hook['id']}/test")
+    assert refusal(nothing) == (409, "nothing-to-send")
+    qualify(client, company, **BANT)
+    log = until(lambda: [one for one in deliveries(client, hook) if one["last_status"]])
+    assert log[0]["last_status"] == 400
+    assert "PROPERTY_DOESNT_EXIST" in log[0]["last_answer"]
+    tried = ok(client.post(f"/v1/webhooks/{hook['id']}/test"))
+    assert (tried["status"], "fit_indication" in tried["answer"]) == (400, True)
+    # Mended, it lands without a new answer.
+    end.answer.properties |= PROPERTIES
+    pending = [one["id"] for one in deliveries(client, hook, status="pending")]
+    assert len(pending) == 1
+    assert ok(client.post(f"/v1/webhooks/{hook['id']}/test"))["status"] == 200
+    assert end.answer.records["companies", company["external_id"]]["fit_indication"] == "undetermined"
+
+
+def test_a_token_that_is_not_to_be_had_is_told(client, end, subscribe, link):
+    end.answer = Salesforce("key", "secret", {}, FIELDS)
+    made = template("salesforce-account", base(end))
+    made["record_update"]["client_credentials"] |= {"client_id": "key", "client_secret": "wrong"}
+    hook = subscribe(made.pop("url"), **made)
+    qualify(client, own(link, "salesforce.account", "002"), **BANT)
+    log = until(lambda: [one for one in deliveries(client, hook) if one["last_error"]])
+    assert log[0]["last_error"] == "the token endpoint answered 400, and no token"
+
+
+def test_who_has_no_record_there_is_skipped(client, end, subscribe, link):
+    made = template("hubspot-company", base(end), token={"token": "pat"})
+    hook = subscribe(made.pop("url"), **made)
+    qualify(client, link, **BANT)
+    log = until(lambda: deliveries(client, hook, status="skipped"))
+    assert log[0]["last_error"] == "The session's prospect has no link of that source."
+    assert end.received == []
+
+
+def test_an_older_state_never_follows_a_newer_one(client, end, subscribe, link):
+    company = own(link, "crm", "9")
+    slow = threading.Event()
+    written = []
+
+    def record(received):
+        if not slow.is_set():
+            slow.set()
+            time.sleep(0.8)
+        written.append(received.json["score"])
+        return accept(received)
+
+    end.answer = record
+    update = {"source": "crm", "fields": {"/score": "points"}, "token": {"token": "t"}}
+    hook = subscribe(f"{base(end)}/{{external_id}}", record_update=update, question_set="bant")
+    told = qualify(client, company, question_set="bant", ratings={"need": 1})
+    assert slow.wait(5)
+    for rating in (2, 3, 4, 5):
+        last = answer(client, told["session_id"], need=rating)
+    until(lambda: written and written[-1] == last["score"]["points"])
+    until(lambda: not deliveries(client, hook, status="pending"))
+    assert written == sorted(written)
+    # What was waiting while the first was on its way went as one.
+    assert len(written) <= 4
+    assert {one["status"] for one in deliveries(client, hook)} == {"delivered", "superseded"}
+
+
+def test_every_figure_can_be_mapped_and_what_a_set_does_not_have_is_left_out(client, end, subscribe, link):
+    account = own(link, "crm", "10")
+    fields = {
+        "/a~1b/match": "match_score", "/a~1b/other": "nowhere_score", "/n/~0/x": "rated",
+        "/when": "valid_until", "/decided": "decision", "/settled": "settled", "/deal": "deal",
+    }  # fmt: skip
+    update = {"method": "PUT", "source": "crm", "fields": fields, "token": {"token": "t"}, "values": "typed"}
+    of_set = {"question_set": "qualifying-a-sale"}
+    subscribe(f"{base(end)}/x/{{external_id}}?deal={{deal}}", record_update=update, **of_set)
+    told = qualify(client, account, deal="a b/&?", **of_set, ratings={"budget": 4})
+    decide(client, told["session_id"], "pursue", revision=1).raise_for_status()
+    last = until(lambda: [one for one in end.received if one.json["decided"] == "pursue"])[-1]
+    now = session(client, told["session_id"])
+    (match,) = [d["estimate"] for d in now["score"]["dimensions"] if d["key"] == "match"]
+    assert last.json == {
+        "a/b": {"match": match}, "n": {"~": {"x": 1}}, "when": now["score"]["valid_until"],
+        "decided": "pursue", "settled": False, "deal": "a b/&?",
+    }  # fmt: skip
+    assert (last.method, last.path) == ("PUT", f"/x/{account['external_id']}?deal=a%20b%2F%26%3F")
+
+
+GOOD = {"source": "crm", "fields": {"/score": "score"}, "token": {"token": "t"}}
+URL = "https://1.1.1.1/{external_id}"
+BAD = {
+    "no such figure": (URL, GOOD | {"fields": {"/score": "mood"}}, "/record_update/fields/~1score"),
+    "no pointer": (URL, GOOD | {"fields": {"score": "score"}}, "/record_update/fields/score"),
+    "a value and one below it": (URL, GOOD | {"fields": {"/a": "score", "/a/b": "grade"}}, "/record_update"),
+    "no fields": (URL, GOOD | {"fields": {}}, "/record_update/fields"),
+    "no token": (URL, {k: v for k, v in GOOD.items() if k != "token"}, "/record_update"),
+    "a token with a line end": (URL, GOOD | {"token": {"token": "a\r\nb"}}, "/record_update/token/token"),
+    "an unknown place": ("https://1.1.1.1/{account}", GOOD, ""),
+    "no place": ("https://1.1.1.1/account", GOOD, ""),
+    "a place in the host": ("https://{external_id}.example.com/{external_id}", GOOD, ""),
+    "a place in the host alone": ("https://{external_id}/", GOOD, ""),
+    "a link without a source": (URL, {k: v for k, v in GOOD.items() if k != "source"}, ""),
+    "another method": (URL, GOOD | {"method": "DELETE"}, "/record_update/method"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_record_update_that_cannot_work_is_told(client, what):
+    url, update, pointer = BAD[what]
+    refused = client.post("/v1/webhooks", json={"url": url, "record_update": update})
+    assert refusal(refused) == (422, "invalid-request"), what
+    assert pointers(refused) == [pointer]
+
+
+BAD_WEBHOOKS = {
+    "an unknown type": ({"types": ["score.lost"]}, "/types/0"),
+    "an unknown set": ({"question_set": "nowhere"}, "/question_set"),
+    "a short secret": ({"secret": "whsec_c2hvcnQ="}, "/secret"),
+    "a secret in other letters": ({"secret": "whsec_???"}, "/secret"),
+    "a secret without its beginning": ({"secret": "A" * 44}, "/secret"),
+    "another payload": ({"payload": "fat"}, "/payload"),
+    "an unknown field": ({"events": ["*"]}, "/events"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_WEBHOOKS)
+def test_a_webhook_that_cannot_work_is_told(client, what):
+    wanted, pointer = BAD_WEBHOOKS[what]
+    refused = client.post("/v1/webhooks", json={"url": "https://1.1.1.1/", **wanted})
+    assert refusal(refused) == (422, "invalid-request"), what
+    assert pointers(refused) == [pointer]
+
+
+def test_a_webhook_stays_of_its_kind_and_knows_its_revision(client, end, subscribe):
+    hook = subscribe(end.url)
+    record = subscribe(f"{base(end)}/{{deal}}", record_update=GOOD)
+    address, other = f"/v1/webhooks/{hook['id']}", f"/v1/webhooks/{record['id']}"
+    assert pointers(client.patch(address, json={"record_update": GOOD})) == ["/record_update"]
+    assert pointers(client.patch(other, json={"payload": "full"})) == ["/payload"]
+    assert pointers(client.patch(other, json={"url": end.url})) == ["/url"]
+    changed = client.patch(address, json={"name": "Ours"}, headers={"If-Match": '"1"'})
+    assert (ok(changed)["revision"], changed.headers["etag"]) == (2, '"2"')
+    stale = client.patch(address, json={"name": "Theirs", "revision": 1})
+    assert refusal(stale) == (412, "stale-revision")
+    assert ok(client.patch(address, json={"name": None}))["name"] is None
+    listed = ok(client.get("/v1/webhooks"))["items"]
+    assert [one["id"] for one in listed] == [hook["id"], record["id"]]
