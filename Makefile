@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 	|| { echo "uv could not install them; now pip tries." >&2; $(PIP) $(1); }
 SCHEMA := docs/question-set.schema.json
+EVENTS := docs/events.md
 LOCKED := --require-hashes --no-deps -r
 
 .PHONY: run test test-spark check bench lock format docs clean
@@ -29,6 +30,7 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/prospect-fit openapi --markdown --check openapi.md
+	$(BIN)/prospect-fit openapi --events --check $(EVENTS)
 	$(BIN)/prospect-fit question-sets schema --check $(SCHEMA)
 
 bench: .venv/.dev
@@ -41,6 +43,7 @@ format: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/prospect-fit openapi --markdown > openapi.md.new && mv openapi.md.new openapi.md
+	$(BIN)/prospect-fit openapi --events > $(EVENTS).new && mv $(EVENTS).new $(EVENTS)
 	$(BIN)/prospect-fit question-sets schema > $(SCHEMA).new && mv $(SCHEMA).new $(SCHEMA)
 
 # Hashes, and no index address: any index that serves the same files will do.

@@ -1,6 +1,6 @@
 """What is stored of an event."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
@@ -29,6 +29,24 @@ EventType = Literal[
     "question_set.retired",
 ]
 TYPES: tuple[EventType, ...] = get_args(EventType)
+MEANINGS: Mapping[EventType, str] = {
+    "prospect.created": "A prospect came in, by whatever way.",
+    "prospect.updated": "Its name or an attribute changed.",
+    "prospect.linked": "Another system's id of it became known.",
+    "prospect.unlinked": "Such an id was taken away.",
+    "prospect.merged": "Another prospect was merged into this one: `merged_prospect_id` is gone.",
+    "prospect.erased": "It was erased, and with it all that was told of it before.",
+    "session.opened": "A qualification began.",
+    "session.answered": "Answers were given, changed or taken back.",
+    "session.moved": "It goes on with another version of its question set.",
+    "score.changed": "Its indication, score, range, coverage or grade is another one.",
+    "indication.settled": "No open question can change the indication any more.",
+    "indication.reopened": "It can be changed again.",
+    "decision.recorded": "A person decided.",
+    "outcome.recorded": "It became known what became of it; the session is closed.",
+    "question_set.published": "A version of a question set can be used.",
+    "question_set.retired": "A version of a question set is not for new sessions any more.",
+}
 # prospect.* is every type that begins so.
 GROUPS = tuple(dict.fromkeys(type_.partition(".")[0] + ".*" for type_ in TYPES))
 NAMES = (*GROUPS, *TYPES)

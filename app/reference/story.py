@@ -290,14 +290,14 @@ A_PROBLEM = Call(
 SHOWN_LINES = 25
 
 
-async def tell() -> dict[str, Told]:
-    """Make every call of the story, and one that fails; the tellings by operation."""
+async def tell(calls: Sequence[Call] = (*STORY, A_PROBLEM)) -> dict[str, Told]:
+    """Make calls, those of the story and one that fails unless told otherwise; the tellings by operation."""
     steady = _Steady()
     told: dict[str, Told] = {}
     values: dict[str, str] = {}
     clock = _Clock()
     async with _service(clock) as client:
-        for call in (*STORY, A_PROBLEM):
+        for call in calls:
             clock.tick()
             path, sent = _filled(call.path, values), _as_sent(_filled(call.body, values))
             headers = call.headers | ({"Content-Type": call.media_type} if sent else {})
