@@ -368,8 +368,11 @@ class _Clock:
         self.now += timedelta(minutes=1)
 
 
-class _Elsewhere(Sender):
+class Elsewhere(Sender):
     """Other systems, as if all of them were there and took what they are sent."""
+
+    def __init__(self) -> None:
+        super().__init__("", 15, _look_up)
 
     async def send(self, outgoing: Outgoing) -> Result:
         del outgoing
@@ -391,7 +394,7 @@ async def _service(clock: _Clock) -> AsyncIterator[httpx.AsyncClient]:
         database = open_database(settings, clock)
         prepare(database, settings)
         database.close()
-        transport = httpx.ASGITransport(create_app(settings, clock, _Elsewhere("", 15, _look_up)))
+        transport = httpx.ASGITransport(create_app(settings, clock, Elsewhere()))
         headers = {"X-API-Key": ADMIN_KEY}
         async with httpx.AsyncClient(transport=transport, base_url=URL, headers=headers) as client:
             yield client

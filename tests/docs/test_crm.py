@@ -9,6 +9,8 @@ from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 import pytest
 
+from app.reference.story import Elsewhere
+from app.webhooks.templates import templates
 from tests.api.calls import ok
 from tests.conftest import ADMIN_KEY, ROOT, needs, serving, settings_for
 from tests.docs.test_authoring import parsed
@@ -20,7 +22,7 @@ URL = "http://127.0.0.1:8000"
 @pytest.fixture(scope="module")
 def service(new_database):
     """A service of its own: aliases of a source would be in other tests' way."""
-    with serving(settings_for(new_database())) as running:
+    with serving(settings_for(new_database()), sender=Elsewhere()) as running:
         yield running
 
 
@@ -40,8 +42,21 @@ def told_by(page, service):
         yield from parsed(done.stdout)
 
 
+def written_as(name, hook):
+    """Whether a page has a webhook made as the template of that name does."""
+    (made,) = [one.webhook for one in templates().items if one.name == name]
+    update = {
+        key: value for key, value in made["record_update"].items() if key in ("source", "fields", "values")
+    }
+    return {key: hook[key] for key in ("name", "url", "types", "question_set")} == {
+        key: made[key] for key in ("name", "url", "types", "question_set")
+    } and {key: hook["record_update"][key] for key in update} == update
+
+
 def test_what_all_share(service):
-    key, qualified, newest, version, aliases, fit, events = told_by("README.md", service)
+    (key, qualified, newest, version, aliases, fit, events, tried, failed, replayed, ready) = told_by(
+        "README.md", service
+    )
     assert key["scopes"] == ["read", "write"]
     assert (qualified["rated"], qualified["ignored"]) == (3, [])
     assert list(newest["paths"]) == ["/v1/qualify/qualifying-a-sale"]
@@ -49,24 +64,30 @@ def test_what_all_share(service):
     assert [one["means"] for one in aliases["aliases"]] == [2, 5, "saas"]
     assert fit["session_id"] == qualified["session_id"]
     assert [event["type"] for event in events["items"]] == ["score.changed"]
+    assert (tried["status"], failed["items"], replayed) == (204, [], {"replayed": 0})
+    names = ["hubspot-company", "hubspot-deal", "salesforce-account", "salesforce-opportunity"]
+    assert [one["name"] for one in ready["items"]] == names
     assert events["items"][0]["links"] == [{"source": "salesforce.account", "external_id": "0015g00000XyZ"}]
 
 
 def test_salesforce(service):
-    form, qualified, fit = told_by("salesforce-flow.md", service)
+    form, qualified, hook, fit = told_by("salesforce-flow.md", service)
+    assert written_as("salesforce-account", hook)
     assert form["openapi"].startswith("3.0.")
     assert (qualified["deal"], qualified["rated"], qualified["ignored"]) == ("0065g00000DeF", 3, [])
     assert fit["session_id"] == qualified["session_id"]
 
 
 def test_hubspot(service):
-    _, qualified, fit = told_by("hubspot.md", service)
+    _, qualified, fit, hook = told_by("hubspot.md", service)
+    assert written_as("hubspot-company", hook)
     assert fit["session_id"] == qualified["session_id"]
     assert (qualified["rated"], qualified["ignored"]) == (1, ["industry"])
 
 
 def test_power_automate(service):
-    form, qualified, whole, fit = told_by("power-automate.md", service)
+    form, qualified, (sample,), hook, whole, fit = told_by("power-automate.md", service)
+    assert (sample["type"], hook["types"]) == ("score.changed", ["score.changed"])
     host = service.url.removeprefix("http://")
     assert (form["swagger"], form["host"], form["schemes"]) == ("2.0", host, ["http"])
     assert whole["swagger"] == "2.0"
@@ -74,12 +95,14 @@ def test_power_automate(service):
 
 
 def test_odoo(service):
-    qualified, fit = told_by("odoo.md", service)
+    qualified, hook, fit = told_by("odoo.md", service)
+    assert hook["payload"] == "thin"
     assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
 
 
 def test_zapier_n8n_and_make(service):
-    qualified, newest, page, fit = told_by("zapier-n8n-make.md", service)
+    qualified, newest, samples, hook, page, fit = told_by("zapier-n8n-make.md", service)
+    assert {one["type"] for one in samples} == set(hook["types"]) == {"indication.settled"}
     assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
     assert newest[0]["session_id"] == qualified["session_id"]
     assert len(page["items"]) == 1
