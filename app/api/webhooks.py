@@ -80,13 +80,13 @@ async def get_webhooks(service: ServiceHere) -> WebhookLines:
     return WebhookLines(items=[webhook_out(webhook) for webhook in found])
 
 
-@managing.get("/webhooks/templates", operation_id="list_webhook_templates")
+@managing.get("/webhook-templates", operation_id="list_webhook_templates")
 async def get_templates() -> Templates:
     """Read ready-made record updates for CRMs, each with what has to be prepared there."""
     return templates()
 
 
-@managing.get("/webhooks/samples", operation_id="sample_webhooks")
+@managing.get("/webhook-samples", operation_id="sample_webhooks")
 async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query()]) -> list[Message]:
     """Read what a webhook sends, as a bare list: of the newest events, or made up if there are none.
 

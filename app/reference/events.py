@@ -53,7 +53,7 @@ MORE = (
         {"answers": [{"question": question, "state": "open"} for question in BANT_BEST]},
     ),
 )
-SAMPLES = tuple(Call(type_, "GET", f"/v1/webhooks/samples?types={type_}&limit=1") for type_ in TYPES)
+SAMPLES = tuple(Call(type_, "GET", f"/v1/webhook-samples?types={type_}&limit=1") for type_ in TYPES)
 
 
 def events_page() -> str:

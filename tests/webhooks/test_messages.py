@@ -138,12 +138,12 @@ def test_who_unsubscribes_gets_nothing_more(client, end, subscribe):
 
 
 def test_samples_are_a_bare_list_newest_first_with_ids(client, link):
-    invented = ok(client.get("/v1/webhooks/samples?types=question_set.retired&limit=1"))
+    invented = ok(client.get("/v1/webhook-samples?types=question_set.retired&limit=1"))
     assert [one["type"] for one in invented] == ["question_set.retired"]
     for _ in range(3):
         new_prospect(client)
     told = qualify(client, link, question_set="bant")
-    found = ok(client.get("/v1/webhooks/samples?types=prospect.created&limit=3&payload=full"))
+    found = ok(client.get("/v1/webhook-samples?types=prospect.created&limit=3&payload=full"))
     assert len({one["id"] for one in found}) == 3
     positions = [one["data"]["position"] for one in found]
     assert positions == sorted(positions, reverse=True)
