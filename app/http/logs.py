@@ -41,10 +41,13 @@ def configure_logs(level: str) -> None:
             "formatters": {"json": {"()": JsonLines}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"level": level.upper(), "handlers": ["stderr"]},
-            # One line a request is the middleware's; the migrations' chatter is nobody's.
+            # One line a request is the middleware's; the migrations' chatter is nobody's; and the
+            # addresses of webhooks, which httpx would tell, hold secrets.
             "loggers": {
                 "uvicorn.access": {"level": "CRITICAL"},
                 "alembic": {"level": "WARNING"},
+                "httpx": {"level": "WARNING"},
+                "httpcore": {"level": "WARNING"},
             },
         }
     )

@@ -14,6 +14,7 @@ LookUp = Callable[[str, int], Awaitable[Sequence[Any]]]
 
 SCHEMES = {"http": 80, "https": 443}
 PORTS = (80, 443, 8080, 8443)
+LOOK_UP_SECONDS = 5
 # They reach the IPv4 address in their last four bytes: RFC 6052, RFC 8215, RFC 4291.
 IPV4_WITHIN = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0/96")))
 
@@ -53,8 +54,9 @@ class Targets:
         host, port = read.host, SCHEMES[read.scheme] if read.port is None else read.port
         try:
             # Whatever spelling of an address it is, this reads it as connecting would.
-            found = await self._look_up(host, port)
-        except (OSError, UnicodeError):
+            with anyio.fail_after(LOOK_UP_SECONDS):
+                found = await self._look_up(host, port)
+        except (OSError, UnicodeError):  # a time-out is an OSError too
             raise Refused(f"the host {host} is not found") from None
         addresses = [ip_address(str(socket_address[0]).partition("%")[0]) for *_, socket_address in found]
         for address in addresses:

@@ -77,7 +77,7 @@ def test_killed_between_commit_and_send_and_between_send_and_mark(replica, end):
     assert arrived.wait(10)
     kill(second)
     end.answer = accept
-    _, third = replica("c")
+    last, third = replica("c")
     acknowledged.append(written(third, "after all"))
     feed = events_after(third, 0, types="prospect.created")
     assert {event["prospect_id"] for event in feed} == set(acknowledged)
@@ -85,6 +85,9 @@ def test_killed_between_commit_and_send_and_between_send_and_mark(replica, end):
     twice = end.wait_for(2, lambda one: one.json["data"]["prospect_id"] == acknowledged[1])
     assert {(one.id, one.body) for one in twice} == {(twice[0].id, twice[0].body)}
     until(lambda: not ok(third.get(hooks(third) + "/deliveries?status=pending"))["items"])
+    for served in (first, second, last):
+        assert any(line["message"] == "request" for line in served.lines())
+        assert "/hook" not in served.log.read_text("utf-8"), "addresses of webhooks hold secrets"
     assert {one.json["data"]["prospect_id"] for one in end.received} == set(acknowledged)
     assert {one.id for one in end.received} == {event["id"] for event in feed}
 
