@@ -1,10 +1,9 @@
 """Who sends: one in every serving process, all from one outbox."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from time import monotonic
-from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup
@@ -13,7 +12,7 @@ from app.db import Database, Transaction
 from app.problems import Problem
 from app.webhooks import outbox
 from app.webhooks.message import NothingToSendError, Outgoing, render
-from app.webhooks.outbox import Held
+from app.webhooks.outbox import Held, Result
 from app.webhooks.sending import Sender
 
 log = logging.getLogger(__name__)
@@ -21,13 +20,16 @@ log = logging.getLogger(__name__)
 # So often somebody looks whether there is something to send, or anybody to send to.
 LOOK_SECONDS = 0.25
 IDLE_SECONDS = 1.0
+# After an attempt so long for others to end as well, and be written down with it.
+GATHER_SECONDS = 0.005
 # After a failure that is not the far end's: the database is down, say.
 REST_SECONDS = 5.0
 SWEEP_SECONDS = 3600
 # Of a lease that much is left when the time for sending is over, to write down what came of it.
 SPARE_SECONDS = 5
 
-Rendered = Outgoing | str | None
+Rendered = Outgoing | Result | None
+ReadScores = Callable[[Callable[[Transaction], list[Rendered]]], Awaitable[list[Rendered]]]
 
 
 class Dispatcher:
@@ -41,14 +43,15 @@ class Dispatcher:
         database: Database,
         sender: Sender,
         catch_up: Callable[[], Awaitable[None]],
-        read_scores: Callable[[Callable[[Transaction], Rendered]], Awaitable[Rendered]],
+        read_scores: ReadScores,
     ) -> None:
         self._database = database
         self._sender = sender
         self._catch_up = catch_up
         self._read_scores = read_scores
         self._lease = timedelta(seconds=sender.timeout + SPARE_SECONDS)
-        self._sweep_at = 0.0
+        self._sweep_at = self._catch_up_at = 0.0
+        self._results: list[tuple[Held, Result]] = []
         self._done = anyio.Event()
 
     async def run(self) -> None:
@@ -59,47 +62,61 @@ class Dispatcher:
                 rest = await self._look(sending)
                 with anyio.move_on_after(rest):
                     await self._done.wait()
+                    await anyio.sleep(GATHER_SECONDS)
 
     async def _look(self, sending: TaskGroup) -> float:
-        """Begin to send what is due; after how many seconds to look again."""
+        """Write down what was sent, and begin to send what is due; after how many seconds to look again."""
+        results, self._results = self._results, []
         try:
-            if not await self._database.read(outbox.any_active):
-                return IDLE_SECONDS
-            await self._catch_up()
-            for webhook_id in await self._database.read(outbox.find_due):
-                for held in await self._hold(webhook_id):
-                    sending.start_soon(self._deliver, held)
-            if monotonic() >= self._sweep_at:
-                await self._database.write(outbox.forget_outdated)
-                self._sweep_at = monotonic() + SWEEP_SECONDS
+            if monotonic() >= self._catch_up_at:
+                if not results and not await self._database.read(outbox.any_active):
+                    return IDLE_SECONDS
+                await self._catch_up()
+                self._catch_up_at = monotonic() + LOOK_SECONDS
+            due = await self._database.read(outbox.find_due)
+            held = await self._database.write(lambda tx: self._turn(tx, results)) if due or results else []
         except Problem:
+            # If it cannot be written down in time, the leases run out, and it is sent again.
+            self._results = results + self._results
             return REST_SECONDS
         except Exception:  # whatever it is, what comes later still has to be sent
             log.exception("webhooks are not sent for a moment")
             return REST_SECONDS
+        for one, outgoing in zip(held, await self._render(held), strict=True):
+            sending.start_soon(self._deliver, one, outgoing)
         return LOOK_SECONDS
 
-    async def _hold(self, webhook_id: UUID) -> list[Held]:
-        return await self._database.write(lambda tx: outbox.hold(tx, webhook_id, self._lease))
+    def _turn(self, tx: Transaction, results: Sequence[tuple[Held, Result]]) -> list[Held]:
+        for held, result in results:
+            outbox.settle(tx, held, result)
+        if monotonic() >= self._sweep_at:
+            outbox.forget_outdated(tx)
+            self._sweep_at = monotonic() + SWEEP_SECONDS
+        due = outbox.find_due(tx)
+        return [held for webhook_id in due for held in outbox.hold(tx, webhook_id, self._lease)]
 
-    async def _deliver(self, held: Held) -> None:
-        """Make one attempt; if it cannot be written down, the lease runs out and it is made again."""
+    async def _render(self, held: Sequence[Held]) -> list[Rendered]:
+        """What to send of each; all in one read, or each in its own if one of them fails."""
         try:
-            outgoing = await self._read_scores(lambda tx: _render(tx, held))
-            if isinstance(outgoing, str):
-                await self._database.write(lambda tx: outbox.skip(tx, held, outgoing))
-            elif outgoing:
-                result = await self._sender.send(outgoing)
-                await self._database.write(lambda tx: outbox.settle(tx, held, result))
+            return await self._read_scores(lambda tx: [_render(tx, one) for one in held]) if held else []
         except Problem:
-            log.warning("an attempt to send was not written down, and is made again")
-        except Exception:  # one delivery that fails in a new way keeps no other from being sent
-            log.exception("an attempt to send failed")
-        self._done.set()
+            return [None] * len(held)
+        except Exception:  # a delivery that fails in a new way keeps no other from being sent
+            log.exception("an event cannot be told")
+            if len(held) == 1:
+                return [Result(error="The service could not make the message; its log says why.")]
+            return [rendered for one in held for rendered in await self._render([one])]
+
+    async def _deliver(self, held: Held, outgoing: Rendered) -> None:
+        """Make one attempt; without anything to send the lease runs out."""
+        if outgoing:
+            result = outgoing if isinstance(outgoing, Result) else await self._sender.send(outgoing)
+            self._results.append((held, result))
+            self._done.set()
 
 
 def _render(tx: Transaction, held: Held) -> Rendered:
-    """What to send; why there is nothing to; or None, if it is not the holder's any more."""
+    """What to send; what comes of it if there is nothing to; None if it is not the holder's any more."""
     found = outbox.find_held(tx, held)
     if found is None:
         return None
@@ -107,4 +124,4 @@ def _render(tx: Transaction, held: Held) -> Rendered:
     try:
         return render(tx, webhook, event)
     except NothingToSendError as error:
-        return str(error)
+        return Result(error=str(error), skipped=True)

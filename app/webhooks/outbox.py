@@ -19,7 +19,7 @@ from app.db import Transaction
 from app.events.feed import give_positions, keep_still
 from app.events.tables import Event, types_named
 from app.webhooks.schedule import next_attempt, wish_of
-from app.webhooks.tables import Delivery, Webhook
+from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
 # So much is on its way to one far end at the same time, from all processes together.
 MOST_AT_ONCE = 8
@@ -45,18 +45,29 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of an attempt: the far end's status, or else why there is none."""
+    """What came of an attempt: the far end's status, or else why there is none.
+
+    `skipped` where there was nothing to send.
+    """
 
     status: int | None = None
     error: str | None = None
     answer: str | None = None
     retry_after: str | None = None
     milliseconds: int = 0
+    skipped: bool = False
 
     @property
     def arrived(self) -> bool:
         """Whether the far end took it."""
         return self.status in SUCCESSES
+
+    @property
+    def outcome(self) -> DeliveryStatus:
+        """What becomes of a delivery that is not tried again."""
+        if self.skipped:
+            return "skipped"
+        return "delivered" if self.arrived else "failed"
 
 
 def hand_out(tx: Transaction) -> int:
@@ -175,7 +186,7 @@ def settle(tx: Transaction, held: Held, result: Result) -> None:
     delivery.last_status, delivery.last_error = result.status, result.error
     delivery.last_answer = None if result.arrived else (result.answer or "")[:ANSWER_CHARACTERS] or None
     delivery.last_milliseconds = result.milliseconds
-    again = None if result.arrived else next_attempt(delivery.attempts, tx.at)
+    again = None if result.arrived or result.skipped else next_attempt(delivery.attempts, tx.at)
     if result.status in WAIT_STATUSES and (until := wish_of(result.retry_after, tx.at)):
         again = max(again, until) if again else None
         _change(tx, delivery.webhook_id, paused_until=until)
@@ -185,7 +196,7 @@ def settle(tx: Transaction, held: Held, result: Result) -> None:
     if again:
         delivery.due_at = again
     else:
-        delivery.status, delivery.settled_at = "delivered" if result.arrived else "failed", tx.at
+        delivery.status, delivery.settled_at = result.outcome, tx.at
     tx.db.add(delivery)
     tx.db.flush()
 
@@ -195,12 +206,6 @@ def _change(tx: Transaction, webhook_id: UUID, but: str = "", **values: Any) -> 
         update(Webhook).where(col(Webhook.id) == webhook_id, col(Webhook.payload) != but).values(**values)
     )
     return changed.rowcount > 0
-
-
-def skip(tx: Transaction, held: Held, why: str) -> None:
-    """Settle a delivery that there is nothing to send for."""
-    values = {"status": "skipped", "settled_at": tx.at, "leased_until": None, "last_error": why}
-    tx.db.exec(update(Delivery).where(*_still(held)).values(**values))
 
 
 def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-PATIENCE = 20
+PATIENCE = 40
 Answer = tuple[int, dict[str, str], str]
 
 
