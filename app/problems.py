@@ -31,8 +31,8 @@ MALFORMED_BODY = Kind(
 )  # fmt: skip
 MALFORMED_FILE = Kind(
     "malformed-file", 400, "That file cannot be read.",
-    "Save it in UTF-8: headings in the first line, then rows of as many cells; a cell with a quote, a separator "
-    "or a line break stands in quotes, and a quote in it is doubled.",
+    "Save it in UTF-8: headings in the first line, then rows of as many cells; a cell with a quote, "
+    "separator or line break stands in quotes, and a quote in it is doubled.",
 )  # fmt: skip
 MALFORMED_REQUEST = Kind(
     "malformed-request", 400, "That is not HTTP.",

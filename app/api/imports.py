@@ -88,9 +88,10 @@ async def import_prospects(
     """Create or change a prospect for each line of CSV or NDJSON, by its external id.
 
     In CSV each column but `source`, `external_id` and `name` is an attribute, named by its heading; an empty
-    cell says nothing. Read while sending: `{"line": 7, "problem": …}` tells of a bad line, which leaves nothing,
-    and `{"committed_to": 100, "created": …, "done": false}` how far it is. The last line says `"done": true`, or
-    has the `problem` that stopped it: go on with `after_line`. To send it all again does no harm.
+    cell says nothing. Read while sending: `{"line": 7, "problem": …}` tells of a bad line, which leaves
+    nothing, and `{"committed_to": 100, "created": …, "done": false}` how far it is. The last line says
+    `"done": true`, or has the `problem` that stopped it: go on with `after_line`. To send it all again does
+    no harm.
     """
     reader = Reader(query.wanted(require_lines(request, CSV)), service.settings.max_body_bytes)
     chunks = request.stream()
@@ -149,7 +150,9 @@ class _Import:
         except Problem as problem:
             await anyio.sleep(self._pace.failed(problem))
             return None
-        self._pace.done(len(some))
+        pause = self._pace.done(len(some))
+        if self._service.database.is_sqlite and self._service.settings.workers > 1:
+            await anyio.sleep(pause)
         return outcomes
 
     def _refusal(self, read: Read, problem: Problem) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.imports.records import not_utf_8
 from app.problems import MALFORMED_FILE, Problem, invalid
 from app.scoring import NAME, Flaw, pointer
-from app.separators import SEPARATORS, separator_of
+from app.separators import separator_of
 from app.wire import MOST_ATTRIBUTES
 
 EXTERNAL_ID, SOURCE, CALLED = "external_id", "source", "name"
@@ -38,6 +38,14 @@ class Columns:
         }
         own: dict[str, object] = {name: filled.pop(name) for name in OWN if name in filled}
         return own | {"attributes": filled}
+
+
+def check_keys(mapped: Mapping[str, str]) -> None:
+    """Raises INVALID_REQUEST if a column is to stand for what is no name of an attribute."""
+    bad = [key for key in mapped if not re.fullmatch(NAME, key)]
+    if bad:
+        detail = "a column stands for source, external_id, name or an attribute: [a-z][a-z0-9_]*, at most 48"
+        raise invalid(Flaw(pointer(key), detail, "bad_format") for key in bad)
 
 
 def separator_in(first_line: bytes, mapped: Mapping[str, str]) -> str:
@@ -94,15 +102,12 @@ def _unusable(targets: Sequence[str]) -> Iterator[Flaw]:
     for number, target in enumerate(targets, 1):
         at = pointer("columns", number)
         if not target:
-            yield Flaw(
-                at,
-                f"column {number}: its heading makes no name of an attribute: let it begin with a letter from "
-                "a to z, and have at most 48 characters",
-                "bad_format",
+            detail = (
+                "its heading makes no name of an attribute: begin it with a letter from a to z, at most 48"
             )
+            yield Flaw(at, detail, "bad_format")
         elif target in seen and target not in REMARKS:
-            detail = f"column {number}: a column before it stands for the same: rename one, or leave it out"
-            yield Flaw(at, detail, "repeated")
+            yield Flaw(at, "a column before it stands for the same: rename one, or leave it out", "repeated")
         seen.add(target)
     if len(seen.difference(OWN, REMARKS)) > MOST_ATTRIBUTES:
         detail = f"a prospect has at most {MOST_ATTRIBUTES} attributes: leave columns out"
@@ -116,16 +121,14 @@ def _absent(
         if heading.strip() not in headings:
             yield Flaw(pointer(key), f"no column has the heading that was named for {key}", "missing")
     if EXTERNAL_ID not in targets and EXTERNAL_ID not in mapped:
-        detail = "no column is called external_id: rename the one with the ids, or name it with the option id"
-        yield Flaw("/columns", f"{detail} ({_separators()})", "missing")
+        detail = (
+            "no column is called external_id: rename the one with the ids, or name it with the option id "
+            "(columns are separated by ',', ';' or a tab)"
+        )
+        yield Flaw("/columns", detail, "missing")
     if SOURCE not in targets and not has_source:
         detail = "no column is called source: add one, or name one source for all with the option source"
         yield Flaw("/columns", detail, "missing")
-
-
-def _separators() -> str:
-    named = {",": "','", ";": "';'", "\t": "a tab"}
-    return f"columns are separated by {' or '.join(named[each] for each in SEPARATORS)}"
 
 
 def _told(error: csv.Error) -> str:

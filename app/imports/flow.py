@@ -84,14 +84,18 @@ class Pace:
         self._started = monotonic()
 
     def done(self, lines: int) -> float:
-        """So many are committed: fewer or more go into the next one. Returns how long it took."""
+        """So many are committed: fewer or more go into the next one.
+
+        Returns how long to wait before that where processes share a SQLite file: who waits for its lock
+        only looks now and then whether it is free.
+        """
         taken = monotonic() - self._started
         self._failures = 0
         if taken > HOLD_SECONDS:
             self.lines = max(1, round(lines * HOLD_SECONDS / taken))
         elif lines == self.lines:
             self.lines = min(MOST_LINES, 2 * lines)
-        return taken
+        return taken / 2
 
     def failed(self, problem: Problem) -> float:
         """It failed for an outside reason: how long to wait before the same is tried again.

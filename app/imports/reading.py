@@ -10,7 +10,7 @@ from app.imports.columns import REMARKS, Columns, cells_of, read_columns, separa
 from app.imports.records import Record, Records
 from app.problems import MALFORMED_FILE, Problem, invalid, invalid_field
 from app.prospects.wire import Link, ProspectChange
-from app.scoring import shape_flaws
+from app.scoring import pointer, shape_flaws
 from app.strict_json import read_json
 from app.wire import AttributesIn, ExternalId, In, Line, Source
 
@@ -61,12 +61,17 @@ class Reader:
     def __init__(self, wanted: Wanted, most_bytes: int) -> None:
         """Raises INVALID_REQUEST if columns are named where there are none."""
         if wanted.format == "ndjson" and wanted.mapped:
-            detail = "lines of NDJSON have no columns: take it away, or send CSV"
-            raise invalid_field(f"/{next(iter(wanted.mapped))}", "not_allowed", detail)
+            detail = "lines of NDJSON have no columns to name: take it away"
+            raise invalid_field(pointer(next(iter(wanted.mapped))), "not_allowed", detail)
         self._wanted = wanted
         self._records = Records(most_bytes, self._separator if wanted.format == "csv" else None)
         self._columns: Columns | None = None
         self.heading: Record | None = None
+
+    @property
+    def separator(self) -> str | None:
+        """A CSV file's, once its headings were read."""
+        return self._columns.separator if self._columns else None
 
     @property
     def knows_columns(self) -> bool:
