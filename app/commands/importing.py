@@ -129,7 +129,12 @@ class _Import:
                 kept.write(reject(self._reader, read.record, problem))
             elif self._tally.counts["told"] < SHOWN:
                 self._tally.counts["told"] += 1
-                err.print(f"line {read.record.line}: {problem.detail}", markup=False, highlight=False)
+                err.print(
+                    f"line {read.record.line}: {problem.detail}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
         if kept:
             kept.flush()
         return pause if self._database.is_sqlite else 0
@@ -171,7 +176,7 @@ class _Import:
             where = f"they are in {rejects}" if rejects else "--rejects FILE keeps them, to mend"
             say(f"{counts['refused']:,} could not be used: {where}.")
         if self._stopped:
-            err.print(f"Stopped. {self._where_to_go_on()}", markup=False, highlight=False)
+            err.print(f"Stopped. {self._where_to_go_on()}", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(130)
         if counts["refused"] and not rejects:
             raise typer.Exit(1)

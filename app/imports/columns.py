@@ -102,9 +102,7 @@ def _unusable(targets: Sequence[str]) -> Iterator[Flaw]:
     for number, target in enumerate(targets, 1):
         at = pointer("columns", number)
         if not target:
-            detail = (
-                "its heading makes no name of an attribute: begin it with a letter from a to z, at most 48"
-            )
+            detail = "its heading makes no attribute's name: begin it with a letter from a to z, at most 48"
             yield Flaw(at, detail, "bad_format")
         elif target in seen and target not in REMARKS:
             yield Flaw(at, "a column before it stands for the same: rename one, or leave it out", "repeated")

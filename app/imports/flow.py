@@ -19,6 +19,7 @@ MOST_LINES = 100
 # So long a transaction holds what others may wait for.
 HOLD_SECONDS = 0.1
 TRIES = 6
+FIRST_PAUSE = 0.2
 
 
 def import_some(work: Work, reads: Sequence[Read]) -> list[Outcome]:
@@ -106,4 +107,4 @@ class Pace:
         if self._failures == TRIES:
             raise problem
         self.lines = max(1, self.lines // 4)
-        return 0.1 * 2.0**self._failures
+        return FIRST_PAUSE * 2.0 ** (self._failures - 1)
