@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.imports.reading import Entry, Read
 from app.problems import Problem, invalid
-from app.prospects.records import find_ids
+from app.prospects.records import create_linked, find_ids
 from app.scoring import Flawed
 from app.sessions.case import Work
 from app.sessions.flow import upsert_prospect
@@ -29,18 +29,24 @@ def import_some(work: Work, reads: Sequence[Read]) -> list[Outcome]:
     by a merge, and new links come last in one order: two imports do not wait for each other in a circle.
     """
     entries = [(place, read.meant) for place, read in enumerate(reads) if isinstance(read.meant, Entry)]
-    ids = find_ids(work.tx, [(entry.link.source, entry.link.external_id) for _, entry in entries])
-
-    def turn(one: tuple[int, Entry]) -> tuple[bool, str, str, str, int]:
-        place, entry = one
-        link = (entry.link.source, entry.link.external_id)
-        known = ids.get(link)
-        return known is None, known.hex if known else "", *link, place
-
-    done = {place: _import_one(work, entry) for place, entry in sorted(entries, key=turn)}
+    ids = find_ids(work.tx, [_key(entry) for _, entry in entries])
+    known = [(place, entry) for place, entry in entries if _key(entry) in ids]
+    known.sort(key=lambda one: (ids[_key(one[1])], one[0]))
+    new = sorted((one for one in entries if _key(one[1]) not in ids), key=lambda one: (_key(one[1]), one[0]))
+    done: dict[int, Outcome] = {place: _import_one(work, entry) for place, entry in known}
+    # Of several that are about one link the first creates its prospect.
+    first = {_key(entry): (place, entry) for place, entry in reversed(new)}
+    made = create_linked(work.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])
+    for place, entry in new:
+        creates = first[_key(entry)][0] == place and _key(entry) in made
+        done[place] = "created" if creates else _import_one(work, entry)
     return [
         read.meant if isinstance(read.meant, Problem) else done[place] for place, read in enumerate(reads)
     ]
+
+
+def _key(entry: Entry) -> tuple[str, str]:
+    return entry.link.source, entry.link.external_id
 
 
 def _import_one(work: Work, entry: Entry) -> Outcome:
