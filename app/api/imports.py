@@ -22,22 +22,14 @@ from app.wire import In, Line, Out, Source
 writing = router("prospects", Scope.WRITE)
 
 CSV = "text/csv"
-TEXT = {"type": "string"}
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            CSV: {"schema": TEXT | {"description": "headings in the first line, then a prospect a row"}},
-            MEDIA_TYPE: {
-                "schema": TEXT
-                | {
-                    "description": "a JSON object a line: `external_id`, and if need be `source`, `name` and "
-                    "`attributes`"
-                }
-            },
-        },
+LINES = {
+    "schema": {
+        "type": "string",
+        "description": "CSV: headings in the first line, then a prospect a row; NDJSON: a JSON object a "
+        "line, with `external_id` and, if need be, `source`, `name` and `attributes`",
     }
 }
+BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: LINES, CSV: LINES}}}
 
 
 class ImportQuery(In):

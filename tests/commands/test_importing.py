@@ -176,24 +176,24 @@ def begun(database: Database) -> None:
 def test_killed_in_the_middle_and_run_again_the_result_is_the_same(
     start: Start, tmp_path: Path, database: Database
 ) -> None:
-    wanted = write(tmp_path / "a.ndjson", 1200)
+    wanted = write(tmp_path / "a.ndjson", 4000)
     running = start("a.ndjson", "--source", "crm")
     begun(database)
     running.send_signal(signal.SIGKILL)
     running.wait()
     there = len(stored(database))
-    assert 0 < there < 1200
+    assert 0 < there < 4000
     code, out, _ = end(start("a.ndjson", "--source", "crm"))
     assert code == 0
     assert (
         out
-        == f"Imported 1,200 lines of a.ndjson: {1200 - there:,} created, 0 changed, {there:,} unchanged.\n"
+        == f"Imported 4,000 lines of a.ndjson: {4000 - there:,} created, 0 changed, {there:,} unchanged.\n"
     )
     assert stored(database) == wanted
 
 
 def test_interrupted_it_says_where_to_go_on(start: Start, tmp_path: Path, database: Database) -> None:
-    wanted = write(tmp_path / "a.ndjson", 1200)
+    wanted = write(tmp_path / "a.ndjson", 4000)
     running = start("a.ndjson", "--source", "crm")
     begun(database)
     running.send_signal(signal.SIGINT)
@@ -201,14 +201,14 @@ def test_interrupted_it_says_where_to_go_on(start: Start, tmp_path: Path, databa
     (line,) = re.findall(r"^Stopped\. Go on with --after-line (\d+)\.$", err, re.MULTILINE)
     assert (code, len(stored(database))) == (130, int(line))
     code, out, _ = end(start("a.ndjson", "--source", "crm", "--after-line", line))
-    assert out.endswith(f": {1200 - int(line):,} created, 0 changed, 0 unchanged.\n")
+    assert out.endswith(f": {4000 - int(line):,} created, 0 changed, 0 unchanged.\n")
     assert stored(database) == wanted
 
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path, environment: dict[str, str]) -> None:
-    write(tmp_path / "a.ndjson", 1500)
+    write(tmp_path / "a.ndjson", 4000)
     code, shown = on_a_terminal([*COMMAND, "import", "a.ndjson", "--source", "crm"], tmp_path, environment)
-    assert (code, "Imported 1,500 lines" in shown) == (0, True)
+    assert (code, "Imported 4,000 lines" in shown) == (0, True)
     done = [int(percent) for percent in re.findall(r"importing.*?(\d+)%", shown)]
     assert done == sorted(done)
     assert len({percent for percent in done if 0 < percent < 100}) >= 1, shown
