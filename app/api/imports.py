@@ -22,6 +22,7 @@ from app.wire import In, Line, Out, Source
 writing = router("prospects", Scope.WRITE)
 
 CSV = "text/csv"
+LINGER_SECONDS = 3
 LINES = {
     "schema": {
         "type": "string",
@@ -118,6 +119,10 @@ class _Import:
                 yield some
         except Problem as problem:
             yield self._progress(problem=problem)
+            # To close while the caller still sends would take from them what they have not read yet.
+            with anyio.move_on_after(LINGER_SECONDS):
+                async for _ in chunks:
+                    pass
         else:
             yield self._progress(done=True)
 
