@@ -34,7 +34,7 @@ check: .venv/.dev
 	$(BIN)/prospect-fit question-sets schema --check $(SCHEMA)
 
 bench: .venv/.dev
-	@for part in bench bench.kernel bench.feed bench.impact bench.warehouse bench.batch bench.replicas; do \
+	@for part in bench bench.kernel bench.feed bench.impact bench.warehouse bench.batch bench.imports bench.replicas; do \
 		echo "$$part:"; $(BIN)/python -m $$part || exit 1; done
 
 format: .venv/.dev

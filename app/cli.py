@@ -4,6 +4,7 @@ import typer
 
 from app.commands.demo import demo
 from app.commands.doctor import doctor
+from app.commands.importing import import_file
 from app.commands.keys import keys
 from app.commands.question_sets import question_sets
 from app.commands.reference import openapi
@@ -22,6 +23,7 @@ main.command()(migrate)
 main.add_typer(keys, name="keys")
 main.add_typer(question_sets, name="question-sets")
 main.command("score")(score_file)
+main.command("import")(import_file)
 main.command()(sql)
 main.command()(demo)
 main.command()(doctor)

@@ -7,7 +7,7 @@ transaction deadlocks the pool under load.)
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -202,11 +202,17 @@ def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]
 
     A concurrent insert of the same values is waited for.
     """
+    return bool(insert_new(tx, table, [values]))
+
+
+def insert_new(
+    tx: Transaction, table: type[SQLModel], values: Sequence[dict[str, Any]]
+) -> set[tuple[Any, ...]]:
+    """Insert those of several rows whose unique values are not there; the primary keys of the inserted."""
     insert = sqlite.insert if tx.db.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows = SQLModel.metadata.tables[str(table.__tablename__)]
-    key = next(iter(rows.primary_key))
-    statement = insert(rows).values(**values).on_conflict_do_nothing().returning(key)
-    return tx.db.execute(statement).first() is not None
+    statement = insert(rows).on_conflict_do_nothing().returning(*rows.primary_key)
+    return {tuple(row) for row in tx.db.execute(statement, values)}
 
 
 def write_alone(tx: Transaction, table: type[SQLModel]) -> None:

@@ -29,6 +29,11 @@ MALFORMED_BODY = Kind(
     "malformed-body", 400, "The body is not acceptable JSON.",
     "Send one JSON object in UTF-8 as RFC 8259 has it: no repeated names, no NaN, no NUL character.",
 )  # fmt: skip
+MALFORMED_FILE = Kind(
+    "malformed-file", 400, "That file cannot be read.",
+    "Save it in UTF-8: headings in the first line, then rows of as many cells; a cell with a quote, "
+    "separator or line break stands in quotes, and a quote in it is doubled.",
+)  # fmt: skip
 MALFORMED_REQUEST = Kind(
     "malformed-request", 400, "That is not HTTP.",
     "Send HTTP/1.1 with plain ASCII in the request line; percent-encode everything else there.",

@@ -8,14 +8,14 @@ from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
 from app.http.edge import router
-from app.http.lines import MEDIA_TYPE, DialogueResponse, lines_of
+from app.http.lines import MEDIA_TYPE, DialogueResponse, lines_of, require_lines
 from app.http.problem_responses import ProblemOut, told
 from app.http.service import Service, ServiceHere
-from app.http.strict_json import read_json
 from app.keys.store import Scope
-from app.problems import BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem, invalid
+from app.problems import BODY_TOO_LARGE, Problem, invalid
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
 from app.sessions.requests import ScoreRequest
+from app.strict_json import read_json
 from app.wire import In, Out, SetName
 
 scoring = router("scoring", Scope.SCORE)
@@ -24,7 +24,6 @@ scoring = router("scoring", Scope.SCORE)
 AT_ONCE = 20
 # So many sets by name are remembered within one call.
 MOST_NAMES = 1000
-MEDIA_TYPES = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
 BODY = {
     "requestBody": {
         "required": True,
@@ -71,8 +70,7 @@ async def score_batch(
     The order is kept, and blank lines are left out. Both ends work at the same time, so any number of lines
     will do; the caller has to read while sending. A set's newest version is looked up once.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {MEDIA_TYPE}.")
+    require_lines(request)
     batch = _Batch(request, service, query.question_set)
     return DialogueResponse(batch.answers())
 

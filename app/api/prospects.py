@@ -118,7 +118,7 @@ async def upsert_prospect(
     change = on_revision(request, if_match)
 
     def upsert(work: Work) -> Done:
-        prospect, created = flow.upsert_prospect(work, link, change)
+        prospect, created, _ = flow.upsert_prospect(work, link, change)
         return Done(records.show(work.tx, prospect), 201 if created else 200)
 
     return await service.write(call, upsert)

@@ -9,8 +9,8 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from app.scoring.sql.words import literal
+from app.separators import separator_of
 
-SEPARATORS = (",", ";", "\t")
 LINES = (".ndjson", ".jsonl")
 TABLES = (".csv", ".tsv")
 PARQUET = ".parquet"
@@ -59,7 +59,7 @@ def _table(file: Path, known: Collection[str], *, keep_rejects: bool) -> Source:
             first = text.readline()
         except UnicodeDecodeError:
             raise Unusable(f"{file} is not UTF-8: save it as UTF-8 (in Excel, as 'CSV UTF-8').") from None
-    separator = separator_of(first, known)
+    separator = separator_of(first, known.__contains__)
     headings = [heading.strip() for heading in next(csv.reader([first], delimiter=separator), [])]
     if not any(headings):
         raise Unusable(f"{file}: line 1 has no headings.")
@@ -79,15 +79,6 @@ def table_source(
     rejects = ", store_rejects = true, rejects_limit = 0" if keep_rejects else ""
     relation = f"read_csv({literal(str(file))}, {options}, columns = {{{columns}}}{rejects})"
     return Source(relation, types, is_text)
-
-
-def separator_of(first_line: str, known: Collection[str]) -> str:
-    """The one that makes the most known columns of the line of headings."""
-
-    def made(separator: str) -> int:
-        return len(set(known) & {part.strip(' "\r\n') for part in first_line.split(separator)})
-
-    return max(SEPARATORS, key=made)
 
 
 def count_of(names: Collection[str]) -> str:

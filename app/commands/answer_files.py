@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from app.commands.console import err, give_up
-from app.http.strict_json import read_json
 from app.problems import Problem
 from app.scoring import Flaw, Plan, pointer
 from app.scoring.question_set import AttributeType
+from app.separators import separator_of
+from app.strict_json import read_json
 
 TABLES = (".csv", ".tsv")
-SEPARATORS = (",", ";", "\t")
 # Of these the first that is filled is how a row is called; no question may be called so.
 CALLED = ("name", "external_id")
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -62,7 +62,7 @@ def read_table(file: Path, plan: Plan) -> Iterator[Row]:
     """The rows of a CSV file whose columns are questions and attributes of a set."""
     text = _text(file)
     known = plan.questions.keys() | plan.question_set.attributes.keys()
-    records = _records(text, _separator(text, known))
+    records = _records(text, separator_of(text.partition("\n")[0], known.__contains__))
     _, headings = next(records)
     _check(headings, known, plan.name)
     for line, cells in records:
@@ -80,12 +80,6 @@ def _text(file: Path) -> str:
     if not text.strip():
         give_up(f"{file} is empty.")
     return text
-
-
-def _separator(text: str, known: set[str]) -> str:
-    """The one that makes the most known columns of the line of headings."""
-    headings = text.partition("\n")[0]
-    return max(SEPARATORS, key=lambda each: len(known & {part.strip(' "') for part in headings.split(each)}))
 
 
 def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:

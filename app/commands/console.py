@@ -44,6 +44,19 @@ def is_fresh(path: Path, text: str) -> None:
         give_up(f"{path} is stale: run 'make docs'.")
 
 
+def named_columns(mapped: list[str]) -> dict[str, str]:
+    """The columns by the key that they stand for, from KEY=COLUMN."""
+    named: dict[str, str] = {}
+    for pair in mapped:
+        key, equals, column = pair.partition("=")
+        if not (key and equals and column):
+            give_up(f"--map {pair}: write KEY=COLUMN, the question or attribute first.")
+        if key in named:
+            give_up(f"--map {pair}: {key} has a column already.")
+        named[key] = column
+    return named
+
+
 def table(*columns: str) -> Table:
     """An empty table with these headings."""
     return Table(*columns, box=None, header_style="bold", pad_edge=False)

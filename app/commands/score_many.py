@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedCo
 from app.bulk.database import InDatabase
 from app.bulk.scoring import Summary, Wanted, score_file
 from app.bulk.source import Unusable
-from app.commands.console import err, give_up, say
+from app.commands.console import err, give_up, named_columns, say
 from app.scoring import Plan
 
 LOOK_SECONDS = 0.2
@@ -27,7 +27,7 @@ def score_many(
     missing_open: bool,
 ) -> None:
     """Score a file into another one, and sum up what came out."""
-    named = _named(mapped)
+    named = named_columns(mapped)
     with duckdb.connect() as connection, _Bar(connection):
         try:
             source, target = (InDatabase.named(place) or Path(place) for place in (file, output))
@@ -38,19 +38,6 @@ def score_many(
         except duckdb.Error as error:
             give_up("\n".join(line for line in str(error).splitlines()[:3] if line.strip()))
     _tell(plan, summary, output.rpartition("#")[2], rejects)
-
-
-def _named(mapped: list[str]) -> dict[str, str]:
-    """The columns by the key that they stand for, from KEY=COLUMN."""
-    named: dict[str, str] = {}
-    for pair in mapped:
-        key, equals, column = pair.partition("=")
-        if not (key and equals and column):
-            give_up(f"--map {pair}: write KEY=COLUMN, the question or attribute first.")
-        if key in named:
-            give_up(f"--map {pair}: {key} has a column already.")
-        named[key] = column
-    return named
 
 
 class _Bar:

@@ -28,6 +28,11 @@ class About:
 
 def tell(tx: Transaction, about: About, types: Iterable[EventType]) -> None:
     """Tell events of these types, in this order. The prospect or session they are about is locked."""
+    tell_all(tx, [(about, type_) for type_ in types])
+
+
+def tell_all(tx: Transaction, events: Iterable[tuple[About, EventType]]) -> None:
+    """Tell events about several, in this order; all that they are about is locked."""
     rows = [
         {
             "id": new_id(),
@@ -39,7 +44,7 @@ def tell(tx: Transaction, about: About, types: Iterable[EventType]) -> None:
             "revision": about.revision,
             "data": about.data,
         }
-        for type_ in types
+        for about, type_ in events
     ]
     if rows:
         tx.db.execute(INSERT, rows)

@@ -10,10 +10,10 @@ from fastapi.routing import APIRoute
 from app.http.authorise import BEARER, HEADER
 from app.http.problem_responses import PROBLEMS
 from app.http.service import Service
-from app.http.strict_json import read_json
 from app.http.strict_query import check_query, known_parameters
 from app.keys.store import Scope
 from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
+from app.strict_json import read_json
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

@@ -8,7 +8,11 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
+from app.lines import Lines
+from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
+
 MEDIA_TYPE = "application/x-ndjson"
+MEDIA_TYPES = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
 # Who sends on without reading what is answered blocks both ends, for so long.
 STUCK_SECONDS = 60
 
@@ -44,16 +48,16 @@ async def lines_of(request: Request, most_bytes: int) -> AsyncIterator[list[byte
 
     Raises ClientDisconnect when the caller leaves.
     """
-    begun, too_long = bytearray(), False
+    lines = Lines(most_bytes)
     async for chunk in request.stream():
-        *ends, rest = chunk.split(b"\n")
-        lines: list[bytes | None] = []
-        for end in ends:
-            too_long = too_long or len(begun) + len(end) > most_bytes
-            lines.append(None if too_long else bytes(begun + end))
-            begun, too_long = bytearray(), False
-        too_long = too_long or len(begun) + len(rest) > most_bytes
-        begun = bytearray() if too_long else begun + rest
-        yield lines
-    if begun or too_long:
-        yield [None if too_long else bytes(begun)]
+        yield lines.feed(chunk)
+    yield lines.rest()
+
+
+def require_lines(request: Request, *others: str) -> str:
+    """The media type of a body of lines, or of one of the others; raises UNSUPPORTED_MEDIA_TYPE."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in MEDIA_TYPES + others:
+        wanted = " or ".join((MEDIA_TYPE, *others))
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {wanted}.")
+    return media_type

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -69,6 +69,11 @@ def translated(tx: Transaction, source: str, values: Mapping[str, Any]) -> dict[
     wanted = {"source": source, "fields": list(texts), "texts": list(set(texts.values()))}
     meanings = {(one.field, one.sent): json.loads(one.means) for one in tx.db.exec(MEANINGS, params=wanted)}
     return {**values, **{name: meanings.get((name, text), text) for name, text in texts.items()}}
+
+
+def with_aliases(tx: Transaction, sources: Collection[str]) -> set[str]:
+    """Those of the sources that have any alias."""
+    return set(tx.db.exec(select(ValueAlias.source).where(col(ValueAlias.source).in_(sources)).distinct()))
 
 
 def list_aliases(tx: Transaction, source: str) -> ValueAliasesOut:

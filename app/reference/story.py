@@ -153,6 +153,20 @@ STORY = (
             "region": "north",
         },
     ),
+    Call(
+        "import_prospects",
+        "POST",
+        "/v1/prospects/import?source=salesforce.account",
+        [
+            {"external_id": "0015g00000AbC", "attributes": {"shops": 14}},
+            {
+                "external_id": "0015g00000DeF",
+                "name": "Harbour Freight",
+                "attributes": {"industry": "logistics"},
+            },
+            {"name": "Nobody's"},
+        ],
+    ),
     Call("describe_form", "GET", "/v1/question-sets/bant-for-retail/openapi-3.0.json"),
     Call("describe_version_form", "GET", "/v1/question-sets/bant/versions/1/openapi-2.0.json"),
     Call(

@@ -129,12 +129,12 @@ def conclude(work: Work, session_id: UUID, outcome: OutcomeIn) -> SessionOut:
     return SessionOut(**body(case))
 
 
-def upsert_prospect(work: Work, link: Link, change: ProspectChange) -> tuple[Prospect, bool]:
-    """Create or change the prospect behind a link; whether it was created."""
+def upsert_prospect(work: Work, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
+    """Create or change the prospect behind a link; whether it was created, whether it was changed."""
     prospect, created, changed = records.upsert(work.tx, link, change)
     if changed and not created:
         rescore_open_sessions(work, prospect)
-    return prospect, created
+    return prospect, created, changed
 
 
 def change_prospect(work: Work, prospect_id: UUID, change: ProspectChange) -> Prospect:

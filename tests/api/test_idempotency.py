@@ -74,6 +74,8 @@ def writes(client, link, small):
 
 
 READS = ("score", "score_batch", "get_fits", "preview_draft", "test_webhook")
+# It takes no key, as a line that is sent again changes nothing: tests/imports shows that.
+HARMLESS_AGAIN = ("import_prospects",)
 WRITES = [
     "qualify", "qualify_by_form", "open_session", "answer", "move_session", "decide", "record_outcome",
     "create_prospect", "update_prospect", "add_link", "merge_prospects", "create_key", "retire_version",
@@ -94,7 +96,7 @@ def test_every_operation_that_writes_is_tried_here(service):
         said["operationId"]
         for methods in described.values()
         for method, said in methods.items()
-        if method in ("post", "patch") and said["operationId"] not in READS
+        if method in ("post", "patch") and said["operationId"] not in READS + HARMLESS_AGAIN
     }
     assert named == writing == set(WRITES)
 

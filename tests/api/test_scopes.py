@@ -40,6 +40,7 @@ MAY = {
     ("POST", "/v1/sessions/{session_id}/outcome"): ("write",),
     ("GET", "/v1/sessions/{session_id}/history"): ("read",),
     ("POST", "/v1/prospects"): ("write",),
+    ("POST", "/v1/prospects/import"): ("write",),
     ("GET", "/v1/prospects"): ("read",),
     ("GET", "/v1/prospects/{prospect_id}"): ("read",),
     ("PATCH", "/v1/prospects/{prospect_id}"): ("write",),

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from app.bulk.source import Unusable
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan, ratings_sent, read_answers, score
 from tests.commands.conftest import Run
+from tests.commands.terminal import on_a_terminal
+from tests.conftest import ROOT
 from tests.scoring.building import NOW
 
 KEYS = ("budget", "authority", "need", "timeline")
@@ -176,3 +179,17 @@ def test_a_column_of_the_wrong_type_is_refused_by_name(run: Run, tmp_path: Path)
     for name, type_ in {"a": "BOOLEAN", "b": "INTEGER[]"}.items():
         done = run("score", f"{name}.parquet", *BANT, "-o", "s.csv", "--missing-open")
         assert (done.returncode, f"Column budget holds {type_}" in done.stderr) == (1, True), done.stderr
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
+    """And goes away: what stays is the summary."""
+    line = json.dumps({"id": 1, **dict.fromkeys(KEYS, 3)}) + "\n"
+    (tmp_path / "a.ndjson").write_text(line * 300_000)
+    command = [sys.executable, "-c", "from app.cli import main; main()"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    code, shown = on_a_terminal(
+        [*command, "score", "a.ndjson", *BANT, "-o", "s.parquet"], tmp_path, environment
+    )
+    assert (code, "Scored 300,000 rows with bant@1" in shown) == (0, True), shown
+    assert re.search(r"scoring.*?\d+%.*\d:\d\d:\d\d", shown), shown
+    assert "scoring" not in shown.partition("Scored")[2]

@@ -187,7 +187,8 @@ class Reader:
         body = raw.get("requestBody")
         if body is None:
             return None
-        (schema,) = [media["schema"] for media in body["content"].values()]
+        schema, *others = [media["schema"] for media in body["content"].values()]
+        assert others == [schema] * len(others), raw
         return body.get("required", False), [*body["content"]], self.schema(schema)
 
     def _answers(self, raw: Raw) -> Raw:

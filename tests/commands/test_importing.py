@@ -1,0 +1,214 @@
+"""`import FILE`: into both databases, mended and imported again, stopped in every way, with a bar."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+from typer.testing import CliRunner
+
+from app.cli import main
+from app.db import Database
+from app.main import open_database
+from app.prospects.records import show_all
+from app.prospects.search import ProspectFilter, list_prospects
+from app.prospects.tables import Prospect
+from app.schema import migrate
+from tests.commands.terminal import on_a_terminal
+from tests.conftest import ROOT, NewDatabase, settings_for
+
+COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def url(new_database: NewDatabase) -> str:
+    return new_database()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """The database that is imported into, with its tables."""
+    database = open_database(settings_for(url))
+    migrate(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def environment(url: str) -> dict[str, str]:
+    return {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PROSPECT_FIT_DATABASE_URL": url}
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Starts `prospect-fit import` in a folder of its own."""
+    started = []
+
+    def start_it(*arguments: str) -> "subprocess.Popen[str]":
+        running = subprocess.Popen(
+            [*COMMAND, "import", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(running)
+        return running
+
+    yield start_it
+    for running in started:
+        running.kill()
+        running.communicate()
+
+
+def end(running: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = running.communicate(timeout=60)
+    return running.returncode, out, err
+
+
+def stored(database: Database) -> dict[str, tuple[str | None, dict]]:
+    """Name and attributes of every prospect, by source and external id."""
+    found = database.read_here(
+        lambda tx: show_all(tx, list_prospects(tx, ProspectFilter(), after=None, limit=100_000))
+    )
+    return {f"{p.links[0].source}:{p.links[0].external_id}": (p.name, p.attributes) for p in found}
+
+
+def write(file: Path, count: int) -> dict[str, tuple[str | None, dict]]:
+    """A file of many accounts; what it makes."""
+    rows = [{"external_id": str(n), "name": f"N{n}", "attributes": {"n": n}} for n in range(count)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {f"crm:{row['external_id']}": (row["name"], row["attributes"]) for row in rows}
+
+
+def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
+    start: Start, tmp_path: Path, database: Database
+) -> None:
+    rows = ["Account ID;Name;Annual Revenue (EUR);note", 'a;Acme;1000;"two\r\nlines"', "b;Beta", "c;;1200;;"]
+    (tmp_path / "a.csv").write_bytes(("\ufeff" + "\r\n".join([*rows, "d;Müller;1;"])).encode())
+    options = ("--source", "crm", "--id", "Account ID", "--map", "revenue=Annual Revenue (EUR)")
+    code, out, _ = end(start("a.csv", *options, "--rejects", "r.csv"))
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "Imported 2 lines of a.csv: 2 created, 0 changed, 0 unchanged.",
+            "2 could not be used: they are in r.csv.",
+        ],
+    )
+    rejects = (tmp_path / "r.csv").read_bytes().decode("utf-8-sig")
+    assert rejects.splitlines() == [
+        f"rejected_line;rejected_because;{rows[0]}",
+        "4;It has 2 cells for 4 columns.;b;Beta",
+        "5;It has 5 cells for 4 columns.;c;;1200;;",
+    ]
+    mended = rejects.replace("b;Beta", "b;Beta;;").replace("1200;;", "1200;")
+    (tmp_path / "m.csv").write_bytes(mended.encode())
+    assert end(start("m.csv", *options))[:2] == (
+        0,
+        "Imported 2 lines of m.csv: 2 created, 0 changed, 0 unchanged.\n",
+    )
+    assert stored(database) == {
+        "crm:a": ("Acme", {"revenue": "1000", "note": "two\r\nlines"}),
+        "crm:b": ("Beta", {}),
+        "crm:c": (None, {"revenue": "1200"}),
+        "crm:d": ("Müller", {"revenue": "1"}),
+    }
+
+
+def test_rejected_lines_of_json_are_kept(start: Start, tmp_path: Path, database: Database) -> None:
+    bad = b'{"external_id": "b", "name": "\xff"}'
+    (tmp_path / "a.ndjson").write_bytes(b'{"external_id": "a"}\n' + bad + b"\n{\n")
+    assert end(start("a.ndjson", "--source", "crm", "--rejects", "r.ndjson"))[0] == 0
+    remark, kept, *others = (tmp_path / "r.ndjson").read_bytes().splitlines()
+    assert (json.loads(remark)["rejected_line"], kept, len(others)) == (2, bad, 2)
+    (tmp_path / "m.ndjson").write_bytes((tmp_path / "r.ndjson").read_bytes().replace(b"\xff", b"ok"))
+    code, _, err = end(start("m.ndjson", "--source", "crm"))
+    assert (code, err.startswith("line 4: The body cannot be read")) == (1, True)
+    assert stored(database) == {"crm:a": (None, {}), "crm:b": ("ok", {})}
+
+
+GIVE_UP = {
+    "no file": (("none.csv",), "There is no file"),
+    "another format": (("a.xlsx",), "its name has to end in .csv"),
+    "no source": (("a.csv",), "option source"),
+    "a bad source": (("a.csv", "--source", "CRM"), "source: use lower-case letters"),
+    "no such column": (("a.csv", "--source", "crm", "--name", "Title"), "name: no column"),
+    "a bad key": (("a.csv", "--source", "crm", "--map", "Size=size"), "Size: a column stands for"),
+    "no pair": (("a.csv", "--source", "crm", "--map", "size"), "write KEY=COLUMN"),
+    "columns of lines": (("a.ndjson", "--source", "crm", "--id", "x"), "have no columns"),
+    "itself": (("a.csv", "--source", "crm", "--rejects", "a.csv"), "names the file itself"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), GIVE_UP.values(), ids=GIVE_UP)
+def test_what_cannot_be_done_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROSPECT_FIT_DATABASE_URL", f"sqlite:///{tmp_path}/test.db")
+    for name in ("a.csv", "a.xlsx"):
+        (tmp_path / name).write_text("external_id,size\nx,1\n")
+    (tmp_path / "a.ndjson").write_text('{"external_id": "x"}\n')
+    done = CliRunner().invoke(main, ["import", *arguments])
+    assert (done.exit_code, done.stdout, said in done.stderr) == (1, "", True), done.output
+    assert (tmp_path / "a.csv").read_text() == "external_id,size\nx,1\n"
+
+
+def begun(database: Database) -> None:
+    """Waits until some lines are committed."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if database.read_here(lambda tx: tx.db.exec(select(Prospect.id).limit(1)).first()):
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing was imported in a minute")
+
+
+def test_killed_in_the_middle_and_run_again_the_result_is_the_same(
+    start: Start, tmp_path: Path, database: Database
+) -> None:
+    wanted = write(tmp_path / "a.ndjson", 4000)
+    running = start("a.ndjson", "--source", "crm")
+    begun(database)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    there = len(stored(database))
+    assert 0 < there < 4000
+    code, out, _ = end(start("a.ndjson", "--source", "crm"))
+    assert code == 0
+    assert (
+        out
+        == f"Imported 4,000 lines of a.ndjson: {4000 - there:,} created, 0 changed, {there:,} unchanged.\n"
+    )
+    assert stored(database) == wanted
+
+
+def test_interrupted_it_says_where_to_go_on(start: Start, tmp_path: Path, database: Database) -> None:
+    wanted = write(tmp_path / "a.ndjson", 4000)
+    running = start("a.ndjson", "--source", "crm")
+    begun(database)
+    running.send_signal(signal.SIGINT)
+    code, _, err = end(running)
+    (line,) = re.findall(r"^Stopped\. Go on with --after-line (\d+)\.$", err, re.MULTILINE)
+    assert (code, len(stored(database))) == (130, int(line))
+    code, out, _ = end(start("a.ndjson", "--source", "crm", "--after-line", line))
+    assert out.endswith(f": {4000 - int(line):,} created, 0 changed, 0 unchanged.\n")
+    assert stored(database) == wanted
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path, environment: dict[str, str]) -> None:
+    write(tmp_path / "a.ndjson", 4000)
+    code, shown = on_a_terminal([*COMMAND, "import", "a.ndjson", "--source", "crm"], tmp_path, environment)
+    assert (code, "Imported 4,000 lines" in shown) == (0, True)
+    done = [int(percent) for percent in re.findall(r"importing.*?(\d+)%", shown)]
+    assert done == sorted(done)
+    assert len({percent for percent in done if 0 < percent < 100}) >= 1, shown

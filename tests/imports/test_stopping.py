@@ -1,0 +1,54 @@
+"""A service that is told to stop while it imports."""
+
+import json
+import os
+import signal
+import socket
+import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.conftest import ADMIN_KEY
+from tests.edge.process import process
+from tests.imports.conftest import lines
+
+
+def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_path):
+    text = lines(*({"external_id": str(n), "name": f"N{n}"} for n in range(6_000))).encode()
+    head = (
+        f"POST /v1/prospects/import?source=crm HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
+        f"Content-Type: application/x-ndjson\r\nContent-Length: {len(text)}\r\n\r\n"
+    ).encode()
+    url = new_database()
+    with process(tmp_path, url) as served:
+        address = urlsplit(served.url)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as caller:
+
+            def send():
+                # Who is not read from any more is cut off.
+                with suppress(OSError):
+                    caller.sendall(head + text)
+
+            sending = threading.Thread(target=send)
+            sending.start()
+            answers = caller.makefile("rb")
+            while b"committed_to" not in answers.readline():
+                pass
+            os.kill(served.pid, signal.SIGTERM)
+            told = []
+            with suppress(OSError):
+                told = [line for line in answers if line.startswith(b"{")]
+            sending.join()
+    end = json.loads(told[-1])
+    assert (end["done"], end["problem"]["status"]) == (False, 503)
+    assert 0 < end["committed_to"] < 6_000
+    with process(tmp_path, url) as served:
+        query = {"source": "crm", "after_line": end["committed_to"]}
+        headers = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/x-ndjson"}
+        again = httpx.post(
+            f"{served.url}/v1/prospects/import", params=query, content=text, headers=headers, timeout=60
+        )
+    last = json.loads(again.text.splitlines()[-1])
+    assert (last["done"], last["created"]) == (True, 6_000 - end["committed_to"])
