@@ -87,8 +87,7 @@ class Dispatcher:
         return LOOK_SECONDS
 
     def _turn(self, tx: Transaction, results: Sequence[tuple[Held, Result]]) -> list[Held]:
-        for held, result in results:
-            outbox.settle(tx, held, result)
+        outbox.settle(tx, results)
         if monotonic() >= self._sweep_at:
             outbox.forget_outdated(tx)
             self._sweep_at = monotonic() + SWEEP_SECONDS

@@ -39,6 +39,7 @@ PENDING = col(Delivery.status) == "pending"
 class Held:
     """A delivery in the hands of one sender: who settles it has to name the attempt."""
 
+    webhook_id: UUID
     delivery_id: UUID
     attempt: int
 
@@ -74,7 +75,9 @@ def hand_out(tx: Transaction) -> int:
     """Give the next positions to committed events, and put them into the outbox; to how many."""
     last = keep_still(tx)
     given = give_positions(tx)
-    webhooks = tx.db.exec(select(Webhook).where(Webhook.status == "active")).all() if given else ()
+    # Locked so that none is deleted before it has its deliveries.
+    active = select(Webhook).where(Webhook.status == "active").with_for_update(read=True, key_share=True)
+    webhooks = tx.db.exec(active).all() if given else ()
     if webhooks:
         events = tx.db.exec(select(Event).where(col(Event.position) > last)).all()
         rows = [
@@ -124,8 +127,8 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
 
     Of the updates of one session's record the newest alone, and while one is on its way, none.
     """
-    wanted = select(Webhook).where(Webhook.id == webhook_id, *_ready(tx)).with_for_update(skip_locked=True)
-    webhook = tx.db.exec(wanted).one_or_none()
+    wanted = select(Webhook).where(Webhook.id == webhook_id, *_ready(tx))
+    webhook = tx.db.exec(wanted.with_for_update(skip_locked=True, key_share=True)).one_or_none()
     if webhook is None:
         return []
     here = col(Delivery.webhook_id) == webhook_id
@@ -144,7 +147,7 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
         delivery.last_attempt_at = tx.at
         tx.db.add(delivery)
     tx.db.flush()
-    return [Held(delivery.id, delivery.attempts) for delivery in found]
+    return [Held(webhook_id, delivery.id, delivery.attempts) for delivery in found]
 
 
 def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]) -> list[Delivery]:
@@ -173,11 +176,19 @@ def find_held(tx: Transaction, held: Held) -> tuple[Delivery, Webhook, Event] | 
     return tx.db.exec(wanted).one_or_none()
 
 
-def settle(tx: Transaction, held: Held, result: Result) -> None:
-    """Write down what came of an attempt, and when the next one is; only its holder's word counts.
+def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
+    """Write down what came of attempts, and when the next ones are; only the holder's word counts.
 
     An endpoint that answers 410 is disabled. One that asks for it is left alone, with all that is for it.
     """
+    # Webhooks before their deliveries, as whoever deletes one locks them.
+    webhooks = select(Webhook.id).where(col(Webhook.id).in_({held.webhook_id for held, _ in results}))
+    tx.db.exec(webhooks.order_by(col(Webhook.id)).with_for_update(key_share=True)).all()
+    for held, result in results:
+        _settle(tx, held, result)
+
+
+def _settle(tx: Transaction, held: Held, result: Result) -> None:
     wanted = select(Delivery).where(*_still(held)).with_for_update()
     delivery = tx.db.exec(wanted).one_or_none()
     if delivery is None:
