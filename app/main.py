@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
@@ -12,6 +13,7 @@ from app.api import (
     events,
     fits,
     forms,
+    intakes,
     keys,
     prospects,
     question_sets,
@@ -29,6 +31,7 @@ from app.http.middleware import RequestLog
 from app.http.operations import DOCS_FILES, operations
 from app.http.problem_responses import add_problem_handlers
 from app.http.service import Service
+from app.intake.worker import Worker
 from app.openapi import describe
 from app.question_sets.plans import Plans
 from app.settings import Settings
@@ -49,6 +52,8 @@ ROUTERS = (
     drafts.authoring,
     value_aliases.reading,
     value_aliases.authoring,
+    intakes.authoring,
+    intakes.receiving,
     events.reading,
     keys.managing,
     operations,
@@ -68,10 +73,15 @@ def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
 def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     """The application. Its database has to be migrated: `prospect-fit serve` sees to that."""
     database = open_database(settings, clock)
+    plans = Plans(database, settings.default_question_set)
+    intakes_worker = Worker(database, plans)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(intakes_worker.run)
+            yield
+            beside.cancel_scope.cancel()
         database.close()
 
     app = FastAPI(
@@ -82,8 +92,9 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": settings.public_url}] if settings.public_url else None,
     )
-    plans = Plans(database, settings.default_question_set)
-    app.state.service = Service(settings, database, plans, KeyRing(database), Lookout(database, plans), clock)
+    app.state.service = Service(
+        settings, database, plans, KeyRing(database), Lookout(database, plans), intakes_worker, clock
+    )
     for router in ROUTERS:
         app.include_router(router)
     app.mount(DOCS_FILES, StaticFiles(packages=[("fastapi_offline", "static")]))
