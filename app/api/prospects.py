@@ -84,7 +84,10 @@ async def update_prospect(
 
 @writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
 async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
-    """Erase a prospect with its links, sessions, answers, decisions, history and received payloads, for good."""
+    """Erase a prospect with its links, sessions, answers, decisions and history, for good.
+
+    So are the payloads that intakes received about it.
+    """
 
     def erase(tx: Transaction) -> None:
         records.find(tx, prospect_id, lock=True)

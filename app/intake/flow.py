@@ -101,12 +101,12 @@ def _placed(mapping: Mapping, read: Callable[[], T], *, own: bool = False) -> T:
     try:
         return read()
     except ValidationError as error:
-        raise Flawed(_place(mapping, flaw, own) for flaw in shape_flaws(error)) from None
+        raise Flawed(_place(mapping, flaw, own=own) for flaw in shape_flaws(error)) from None
     except Flawed as error:
-        raise Flawed(_place(mapping, flaw, own) for flaw in error.flaws) from None
+        raise Flawed(_place(mapping, flaw, own=own) for flaw in error.flaws) from None
 
 
-def _place(mapping: Mapping, flaw: Flaw, own: bool) -> Flaw:
+def _place(mapping: Mapping, flaw: Flaw, *, own: bool) -> Flaw:
     name, _, rest = flaw.pointer.removeprefix("/").partition("/")
     if not own and name == "attributes":
         name, own = rest, False

@@ -54,7 +54,7 @@ def read_item(mapping: Mapping, item: Any, *, whole: bool = False) -> Item:
     attributes, ratings = (dict(read.all_of(part)) for part in ("attributes", "ratings"))
     flaws = [*read.flaws, *(_nowhere(place) for place in read.nowhere if whole)]
     if "external_id" not in own and not any(flaw.pointer == f"{AT}/external_id" for flaw in flaws):
-        flaws.append(_without_id(f"{AT}/external_id" in read.nowhere))
+        flaws.append(_without_id(nowhere=f"{AT}/external_id" in read.nowhere))
     if flaws:
         raise Flawed(flaws)
     return Item({"source": mapping.source, **own}, attributes, ratings, read.nowhere)
@@ -94,7 +94,7 @@ def _nowhere(place: str) -> Flaw:
     return Flaw(place, "it leads nowhere in the payload: correct it, or take it away", "points_nowhere")
 
 
-def _without_id(nowhere: bool) -> Flaw:
+def _without_id(*, nowhere: bool) -> Flaw:
     if nowhere:
         return _nowhere(f"{AT}/external_id")
     detail = "there is nothing in the payload at that place: point at the id of the record"

@@ -160,7 +160,7 @@ def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> in
     Raises NOT_FOUND, and INVALID_REQUEST for an id that is none of this intake's receipts.
     """
     find(tx, intake_id)
-    these = IntakeReceipt.intake_id == intake_id
+    these = col(IntakeReceipt.intake_id) == intake_id
     if ids is None:
         which = col(IntakeReceipt.status) == "failed"
     else:
@@ -173,7 +173,7 @@ def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> in
 
 
 def forget(tx: Transaction, prospect_id: UUID) -> None:
-    """Delete every receipt that is about a prospect, which is locked, or that would be if it had not failed."""
+    """Delete every receipt that is about a locked prospect, or would be if it had not failed."""
     links = [(link.source, link.external_id) for link in links_of(tx, [prospect_id])[prospect_id]]
     about = col(IntakeItem.prospect_id) == prospect_id
     if links:

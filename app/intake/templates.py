@@ -38,7 +38,8 @@ def fill_in(plan: Plan) -> list[Template]:
 @cache
 def _all() -> dict[str, _Written]:
     return {
-        path.stem: _Written.model_validate_json(path.read_text("utf-8")) for path in sorted(FILES.iterdir())
+        path.stem: _Written.model_validate_json(path.read_text("utf-8"))
+        for path in sorted(FILES.glob("*.json"))
     }
 
 

@@ -78,7 +78,7 @@ class Mapping(In):
         dict[QuestionKey, Pointer],
         Field(
             max_length=MOST_ANSWERS,
-            description="by question; there may stand a number, a text that is one, the words not_applicable, "
+            description="by question; there may stand a number, a text that is one, not_applicable, "
             "unknown or open, or a text that is a value alias of the source",
             examples=[{"budget": "/Budget__c"}],
         ),

@@ -203,9 +203,9 @@ def _choose_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) 
     """
     named = request.question_set
     choice = None if named is None and request.only_concludes else _choose(work, prospect, named)
-    if choice is None or choice.by == "default":
-        if going_on := _the_open_one(work, prospect, request.deal):
-            return going_on
+    may_go_on = choice is None or choice.by == "default"
+    if may_go_on and (going_on := _the_open_one(work, prospect, request.deal)):
+        return going_on
     return choice or _choose(work, prospect, named)
 
 
