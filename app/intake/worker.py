@@ -6,6 +6,7 @@ intake, so that it has one effect, and the payloads of one intake come in their 
 
 import logging
 from time import monotonic
+from typing import Any
 
 import anyio
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -101,10 +102,10 @@ def process_next(tx: Transaction, plans: Plans) -> bool:
 def _process(work: Work, intake: Intake, receipt: IntakeReceipt) -> None:
     """Carry a receipt out, or note why that cannot be, with nothing else written then."""
     db = work.tx.db
-    mapping = Mapping.model_validate(intake.mapping)
-    payload = read_payload(receipt.media_type, receipt.body)
-    problem, done = None, []
+    mapping, payload, done, problem = None, None, [], None
     try:
+        mapping = Mapping.model_validate(intake.mapping)
+        payload = read_payload(receipt.media_type, receipt.body)
         with db.begin_nested():
             done = carry_out(work, mapping, intake.question_set, payload)
     except (OperationalError, InterfaceError):
@@ -147,9 +148,13 @@ def _items(receipt: IntakeReceipt, done: list[Rehearsed]) -> list[IntakeItem]:
     ]
 
 
-def _would_be(tx: Transaction, receipt: IntakeReceipt, mapping: Mapping, payload: object) -> list[IntakeItem]:
+def _would_be(
+    tx: Transaction, receipt: IntakeReceipt, mapping: Mapping | None, payload: Any
+) -> list[IntakeItem]:
     """Whom a payload that failed is about: it has to be erased along with them, too."""
-    items = []
+    items: list[IntakeItem] = []
+    if mapping is None:
+        return items
     for place, link in enumerate(links_in(mapping, payload)):
         prospect = find_linked(tx, link)
         items.append(

@@ -54,11 +54,23 @@ MAY = {
     ("POST", "/v1/fits"): ("read",),
     ("GET", "/v1/events"): ("read",),
     ("GET", "/v1/events/latest"): ("read",),
+    ("POST", "/v1/intakes"): ("author",),
+    ("GET", "/v1/intakes"): ("author",),
+    ("GET", "/v1/intakes/templates"): ("author",),
+    ("POST", "/v1/intakes/dry-run"): ("author",),
+    ("GET", "/v1/intakes/{intake_id}"): ("author",),
+    ("PATCH", "/v1/intakes/{intake_id}"): ("author",),
+    ("DELETE", "/v1/intakes/{intake_id}"): ("author",),
+    ("GET", "/v1/intakes/{intake_id}/receipts"): ("author",),
+    ("GET", "/v1/intakes/{intake_id}/receipts/{receipt_id}"): ("author",),
+    ("POST", "/v1/intakes/{intake_id}/receipts/replay"): ("author",),
     ("POST", "/v1/keys"): (),
     ("GET", "/v1/keys"): (),
     ("DELETE", "/v1/keys/{key_id}"): (),
 }
 WITHOUT_A_KEY = [("GET", "/livez"), ("GET", "/readyz"), ("GET", "/question-set.schema.json")]
+# The token in the address is the key.
+BY_TOKEN = [("POST", "/v1/intake/{token}")]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +96,9 @@ def call(anybody):
             session_id=uuid4(),
             prospect_id=uuid4(),
             key_id=uuid4(),
+            intake_id=uuid4(),
+            receipt_id=uuid4(),
+            token="pfi_of-nobody",
         )
         body = {"json": {"no": "such field"}} if method in ("POST", "PATCH", "PUT") else {}
         return anybody.request(method, address, headers={"X-API-Key": key} if key else {}, **body)
@@ -94,7 +109,7 @@ def call(anybody):
 def test_every_route_is_in_the_table(service):
     described = ok(service.client.get("/openapi.json"))["paths"]
     routes = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    assert routes == MAY.keys() | WITHOUT_A_KEY
+    assert routes == MAY.keys() | WITHOUT_A_KEY | BY_TOKEN
 
 
 @pytest.mark.parametrize(("method", "path"), MAY)
@@ -105,6 +120,12 @@ def test_without_a_key_it_is_401(call, method, path):
 @pytest.mark.parametrize(("method", "path"), WITHOUT_A_KEY)
 def test_operations_need_no_key(call, method, path):
     ok(call(method, path))
+
+
+@pytest.mark.parametrize(("method", "path"), BY_TOKEN)
+def test_a_token_is_as_good_as_a_key_and_nobodys_is_a_404(call, keys, method, path):
+    for key in (None, keys["admin"]):
+        assert refusal(call(method, path, key)) == (404, "not-found")
 
 
 @pytest.mark.parametrize(("method", "path"), MAY)
