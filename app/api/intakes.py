@@ -34,7 +34,8 @@ receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEMS)
 KINDS = {kind.slug: kind for kind in CATALOGUE}
 POSITION = TypeAdapter(tuple[UUID])
 ANYTHING = {"schema": {"type": "object", "description": "whatever the other system sends, a list as well"}}
-BODY = {"requestBody": {"required": True, "content": {"application/json": ANYTHING, FORM: ANYTHING}}}
+# Swagger 2.0 has no words for a body that may be a form too.
+BODY = {"requestBody": {"required": True, "content": {"application/json": ANYTHING}}}
 
 ReceiptsOf = Annotated[UUID, Path(description="the intake's id")]
 

@@ -8,6 +8,12 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
+    _create_intake()
+    _create_receipt()
+    _create_item()
+
+
+def _create_intake() -> None:
     op.create_table(
         "intake",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -26,6 +32,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )
+
+
+def _create_receipt() -> None:
     op.create_table(
         "intake_receipt",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -50,6 +59,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'received'"),
         postgresql_where=sa.text("status = 'received'"),
     )
+
+
+def _create_item() -> None:
     op.create_table(
         "intake_item",
         sa.Column("receipt_id", sa.Uuid(), nullable=False),
