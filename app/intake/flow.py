@@ -79,7 +79,8 @@ def _request(
     request, unknown = read_form(plan, named, form, fields)
     # An attribute need not be one that the set's rules use.
     others = {name: value for name, value in known.items() if name not in plan.questions}
-    said = dict(request) | {"attributes": others | request.attributes}
+    # What was not sent stays unsent: a name that is null would be taken away.
+    said = request.model_dump(exclude_unset=True) | {"attributes": others | request.attributes}
     return QualifyRequest.model_validate(said), [name for name in unknown if name in item.ratings]
 
 

@@ -75,7 +75,8 @@ def change(tx: Transaction, plans: Plans, intake_id: UUID, wanted: wire.IntakeCh
     intake = find(tx, intake_id, lock=True)
     if wanted.revision is not None:
         require_revision("intake", intake.revision, wanted.revision)
-    sent = wanted.model_dump(exclude_unset=True, exclude={"revision", "idempotency_key"})
+    said = wanted.model_dump()
+    sent = {name: said[name] for name in wanted.model_fields_set - {"revision", "idempotency_key"}}
     for name in ("name", "mapping", "keep_hours"):
         if name in sent and sent[name] is None:
             raise invalid_field(f"/{name}", "wrong_type", "an intake needs one: leave it out to keep it")
