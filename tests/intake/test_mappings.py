@@ -195,7 +195,7 @@ def test_a_list_is_taken_item_by_item_all_or_nothing(client, anybody, ruled):
     assert "(in item 2 of the list)" in failed["problem"]["detail"]
     assert prospect_of(client, "crm.each", "4").status_code == 404
     assert taken_in(client, anybody, intake, {"records": []})["status"] == "done"
-    for payload in ({"records": 5}, {}, {"records": [{"id": 1}] * 201}):
+    for payload in ({"records": 5}, {}, {"records": [{"id": 1}] * 101}):
         assert places(taken_in(client, anybody, intake, payload)) == ["/mapping/each"]
 
 
