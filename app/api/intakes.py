@@ -234,7 +234,7 @@ def _shown(tx: Transaction, intake: Intake) -> wire.IntakeOut:
 
 
 def _all_shown(tx: Transaction, intakes: list[Intake]) -> list[wire.IntakeOut]:
-    counts = store.counts(tx)
+    counts = store.counts(tx, [one.id for one in intakes])
     return [
         wire.IntakeOut(
             **one.model_dump(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func
+from sqlalchemy.orm import defer
 from sqlmodel import col, delete, exists, or_, select, tuple_, update
 
 from app.clock import new_id
@@ -99,10 +100,11 @@ def discard(tx: Transaction, intake_id: UUID) -> None:
     tx.db.exec(delete(Intake).where(col(Intake.id) == intake_id))
 
 
-def counts(tx: Transaction) -> dict[tuple[UUID, str], int]:
-    """How many receipts wait and have failed, by intake and status."""
+def counts(tx: Transaction, intakes: Iterable[UUID]) -> dict[tuple[UUID, str], int]:
+    """How many receipts of these intakes wait and have failed, by intake and status."""
     wanted = (
         select(IntakeReceipt.intake_id, IntakeReceipt.status, func.count())
+        .where(col(IntakeReceipt.intake_id).in_(list(intakes)))
         .where(col(IntakeReceipt.status).in_(("received", "failed")))
         .group_by(col(IntakeReceipt.intake_id), col(IntakeReceipt.status))
     )
@@ -127,9 +129,14 @@ def take_in(tx: Transaction, intake: Intake, media_type: str, body: bytes, signa
 def list_receipts(
     tx: Transaction, intake_id: UUID, status: str | None, before: UUID | None, limit: int
 ) -> Sequence[IntakeReceipt]:
-    """Receipts of an intake, newest first, from before a receipt on; raises NOT_FOUND."""
+    """Receipts of an intake without their bodies, newest first, from before a receipt on.
+
+    Raises NOT_FOUND.
+    """
     find(tx, intake_id)
-    wanted = select(IntakeReceipt).where(IntakeReceipt.intake_id == intake_id)
+    # Two hundred payloads could be very long.
+    wanted = select(IntakeReceipt).options(defer(IntakeReceipt.body))  # type: ignore[arg-type]  # a column
+    wanted = wanted.where(IntakeReceipt.intake_id == intake_id)
     if status is not None:
         wanted = wanted.where(IntakeReceipt.status == status)
     if before is not None:

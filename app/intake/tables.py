@@ -44,10 +44,11 @@ class IntakeReceipt(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("status IN ('received', 'done', 'failed')", name="ck_intake_receipt_status"),
         Index("ix_intake_receipt_intake_id", "intake_id", "id"),
+        Index("ix_intake_receipt_status", "intake_id", "status", "id"),
+        Index("ix_intake_receipt_received_at", "intake_id", "received_at"),
         Index("uq_intake_receipt_signature", "intake_id", "signature", unique=True),
         Index(
             "ix_intake_receipt_waiting",
-            "intake_id",
             "id",
             sqlite_where=text("status = 'received'"),
             postgresql_where=text("status = 'received'"),

@@ -51,11 +51,13 @@ def _create_receipt() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_intake_receipt_intake_id", "intake_receipt", ["intake_id", "id"])
+    op.create_index("ix_intake_receipt_status", "intake_receipt", ["intake_id", "status", "id"])
+    op.create_index("ix_intake_receipt_received_at", "intake_receipt", ["intake_id", "received_at"])
     op.create_index("uq_intake_receipt_signature", "intake_receipt", ["intake_id", "signature"], unique=True)
     op.create_index(
         "ix_intake_receipt_waiting",
         "intake_receipt",
-        ["intake_id", "id"],
+        ["id"],
         sqlite_where=sa.text("status = 'received'"),
         postgresql_where=sa.text("status = 'received'"),
     )
