@@ -130,7 +130,7 @@ async def get_intakes(service: ServiceHere) -> wire.IntakeLines:
     )
 
 
-@authoring.get("/intakes/templates", operation_id="list_intake_templates")
+@authoring.get("/intake-templates", operation_id="list_intake_templates")
 async def get_templates(
     service: ServiceHere,
     question_set: Annotated[SetName | None, Query(description="whose questions to map")] = None,
@@ -140,7 +140,7 @@ async def get_templates(
     return wire.Templates(items=fill_in(plan))
 
 
-@authoring.post("/intakes/dry-run", operation_id="dry_run_intake")
+@authoring.post("/intake-dry-run", operation_id="dry_run_intake")
 async def dry_run(sample: wire.DryRun, service: ServiceHere) -> wire.DryRunOut:
     """Try a mapping on a sample: what qualify would be sent, and would answer. Nothing is written.
 
@@ -209,9 +209,7 @@ async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceH
     return await service.database.read(work)
 
 
-@authoring.post(
-    "/intakes/{intake_id}/receipts/replay", operation_id="replay_receipts", response_model=wire.Replayed
-)
+@authoring.post("/intakes/{intake_id}/replay", operation_id="replay_receipts", response_model=wire.Replayed)
 async def replay_receipts(
     intake_id: ReceiptsOf, request: wire.Replay, service: ServiceHere, call: CallHere
 ) -> Response:

@@ -245,11 +245,11 @@ STORY = (
     Call("list_events", "GET", "/v1/events?after=20&limit=2&types=score.*,decision.*&wait=5"),
     Call("latest_events", "GET", "/v1/events/latest?limit=1&types=prospect.*"),
     Call("erase_prospect", "DELETE", "/v1/prospects/{other}"),
-    Call("list_intake_templates", "GET", "/v1/intakes/templates?question_set=bant"),
+    Call("list_intake_templates", "GET", "/v1/intake-templates?question_set=bant"),
     Call(
         "dry_run_intake",
         "POST",
-        "/v1/intakes/dry-run",
+        "/v1/intake-dry-run",
         {"mapping": OF_A_FORM, "question_set": "bant", "payload": {"email": "ana@example.com", "money": "4"}},
     ),
     Call(
@@ -268,7 +268,7 @@ STORY = (
     ),
     Call("list_receipts", "GET", "/v1/intakes/{intake}/receipts?limit=10"),
     Call("get_receipt", "GET", "/v1/intakes/{intake}/receipts/{receipt}"),
-    Call("replay_receipts", "POST", "/v1/intakes/{intake}/receipts/replay", {"ids": ["{receipt}"]}),
+    Call("replay_receipts", "POST", "/v1/intakes/{intake}/replay", {"ids": ["{receipt}"]}),
     Call("update_intake", "PATCH", "/v1/intakes/{intake}", {"keep_hours": 24}),
     Call("get_intake", "GET", "/v1/intakes/{intake}"),
     Call("list_intakes", "GET", "/v1/intakes"),

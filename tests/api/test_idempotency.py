@@ -65,7 +65,7 @@ def writes(client, link, small):
         "create_key": ("POST", "/v1/keys", {"name": "once", "scopes": ["read"]}),
         "create_intake": ("POST", "/v1/intakes", {"name": "once", "mapping": MAPPING}),
         "update_intake": ("PATCH", f"/v1/intakes/{intake}", {"keep_hours": 2}),
-        "replay_receipts": ("POST", f"/v1/intakes/{intake}/receipts/replay", {}),
+        "replay_receipts": ("POST", f"/v1/intakes/{intake}/replay", {}),
         "retire_version": ("POST", f"/v1/question-sets/{small}/versions/1/retire", None),
         "publish_draft": ("POST", f"{draft}/publish", None),
     }  # fmt: skip

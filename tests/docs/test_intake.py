@@ -56,6 +56,6 @@ def test_it_tells_every_ready_made_mapping_and_every_part_of_one(service):
     page = (ROOT / "docs" / "intake.md").read_text("utf-8")
     for source in ("hubspot.company", "salesforce.account", "dynamics.account", "odoo.lead", "form"):
         assert f'"source": "{source}"' in page
-    (told, *_) = ok(service.client.get("/v1/intakes/templates"))["items"]
+    (told, *_) = ok(service.client.get("/v1/intake-templates"))["items"]
     for part in told["mapping"]:
         assert re.search(rf"`{part}`", page), part

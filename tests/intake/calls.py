@@ -43,7 +43,7 @@ def places(told):
 
 
 def replay(client, intake, **sent):
-    return ok(client.post(f"/v1/intakes/{intake['id']}/receipts/replay", json=sent))["receipts"]
+    return ok(client.post(f"/v1/intakes/{intake['id']}/replay", json=sent))["receipts"]
 
 
 def prospect_of(client, source, external_id):

@@ -57,7 +57,7 @@ def test_where_a_pointer_leads(pointer, found):
 
 def dry(client, mapping, payload, **sent):
     whole = {"source": "mapped", "external_id": "/id", **mapping}
-    return client.post("/v1/intakes/dry-run", json={"mapping": whole, "payload": payload, **sent})
+    return client.post("/v1/intake-dry-run", json={"mapping": whole, "payload": payload, **sent})
 
 
 def flaws(response):
@@ -146,7 +146,7 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
         "d": "Hot",
         "a": "unknown",
     }
-    (told,) = ok(client.post("/v1/intakes/dry-run", json=sent | {"payload": first | {"m": 3}}))["items"]
+    (told,) = ok(client.post("/v1/intake-dry-run", json=sent | {"payload": first | {"m": 3}}))["items"]
     assert told["mapped"] == {
         "source": "crm.words",
         "external_id": "7",

@@ -40,7 +40,7 @@ SENT = {
 
 @pytest.fixture
 def templates(client, ruled):
-    told = ok(client.get(f"/v1/intakes/templates?question_set={ruled}"))["items"]
+    told = ok(client.get(f"/v1/intake-templates?question_set={ruled}"))["items"]
     return {template["name"]: template["mapping"] for template in told}
 
 
@@ -82,7 +82,7 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(client, templates, ruled, n
     sample = json.loads((SAMPLES / file).read_text("utf-8"))
     sent = {"mapping": templates[name], "question_set": ruled, "payload": sample, "partial": True}
     before = everything_stored(database)
-    (told,) = ok(client.post("/v1/intakes/dry-run", json=sent))["items"]
+    (told,) = ok(client.post("/v1/intake-dry-run", json=sent))["items"]
     assert everything_stored(database) == before
     assert told["mapped"]["external_id"] == external_id
     assert told["mapped"]["attributes"] == {"employees": 250, "industry": industry, "public": True}
@@ -94,10 +94,10 @@ def test_they_have_a_place_for_every_question_and_attribute_of_the_set(client, t
     assert templates["salesforce-flat"]["ratings"] == {
         "size": "/Size__c", "audit": "/Audit__c", "demand": "/Demand__c"
     }  # fmt: skip
-    told = ok(client.get("/v1/intakes/templates?question_set=qualifying-a-sale"))["items"]
+    told = ok(client.get("/v1/intake-templates?question_set=qualifying-a-sale"))["items"]
     of_salesforce = next(template for template in told if template["name"] == "salesforce-flat")
     assert of_salesforce["question_set"] == "qualifying-a-sale@1"
     assert of_salesforce["mapping"]["ratings"]["current_challenges"] == "/Current_Challenges__c"
     assert len(of_salesforce["mapping"]["ratings"]) == 28
-    refused = client.get("/v1/intakes/templates?question_set=nobodys")
+    refused = client.get("/v1/intake-templates?question_set=nobodys")
     assert refused.status_code == 422

@@ -65,12 +65,10 @@ def test_what_failed_is_replayed_by_the_mended_mapping(client, anybody, intake, 
 def test_an_id_that_is_no_receipt_is_named(client, anybody, intake):
     done = taken_in(client, anybody, intake, {"id": 1})["id"]
     sent = {"ids": [done, str(uuid4())]}
-    refused = client.post(f"/v1/intakes/{intake['id']}/receipts/replay", json=sent)
+    refused = client.post(f"/v1/intakes/{intake['id']}/replay", json=sent)
     assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/ids/1"])
     for ids in ([], ["x"]):
-        assert (
-            refusal(client.post(f"/v1/intakes/{intake['id']}/receipts/replay", json={"ids": ids}))[0] == 422
-        )
+        assert refusal(client.post(f"/v1/intakes/{intake['id']}/replay", json={"ids": ids}))[0] == 422
 
 
 def test_they_are_listed_newest_first_in_pages_and_by_status(client, anybody, intake):
