@@ -1,6 +1,7 @@
 """What an intake does with a payload: every item of it is qualified, as a flat form is."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -42,13 +43,12 @@ def rehearse(work: Work, sample: DryRun) -> DryRunOut:
 
 def links_in(mapping: Mapping, payload: Any) -> Iterator[Link]:
     """Whom a payload is about, as far as it tells."""
-    try:
-        for item in split(mapping, payload):
-            own = read_item(mapping.model_copy(update={"attributes": {}, "ratings": {}}), item).own
-            form = Form.model_validate({"source": own["source"], "external_id": own["external_id"]})
-            yield Link(source=form.source, external_id=form.external_id)
-    except (Flawed, ValidationError):
-        return
+    only_ids = Mapping(source=mapping.source, external_id=mapping.external_id, each=mapping.each)
+    with suppress(Flawed):
+        for item in split(only_ids, payload):
+            with suppress(Flawed, ValidationError):
+                form = Form.model_validate(read_item(only_ids, item).own)
+                yield Link(source=form.source, external_id=form.external_id)
 
 
 def _carried_out(

@@ -112,7 +112,13 @@ def counts(tx: Transaction, intakes: Iterable[UUID]) -> dict[tuple[UUID, str], i
 
 
 def take_in(tx: Transaction, intake: Intake, media_type: str, body: bytes, signature: str | None) -> UUID:
-    """Store a payload, to be processed in its turn; raises BAD_SIGNATURE for a signature seen before."""
+    """Store a payload, to be processed in its turn.
+
+    Raises BAD_SIGNATURE for a signature seen before, NOT_FOUND if the intake was deleted this moment.
+    """
+    there = select(Intake.id).where(Intake.id == intake.id).with_for_update(read=True, key_share=True)
+    if tx.db.exec(there).first() is None:
+        raise missing("intake with that token")
     receipt = IntakeReceipt(
         id=new_id(),
         intake_id=intake.id,

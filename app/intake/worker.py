@@ -5,8 +5,10 @@ intake, so that it has one effect, and the payloads of one intake come in their 
 """
 
 import logging
+from collections.abc import Collection
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import anyio
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -73,9 +75,21 @@ class Worker:
                 await self._news.wait()
 
     async def _work_off(self) -> None:
-        if await self._database.read(lambda tx: tx.db.exec(SOMETHING).one()):
-            while await self._database.write(lambda tx: process_next(tx, self._plans)):
-                pass
+        if not await self._database.read(lambda tx: tx.db.exec(SOMETHING).one()):
+            return
+        aside: set[UUID] = set()
+        more = True
+        while more:
+            reached: set[UUID] = set()
+            try:
+                more = await self._database.write(
+                    lambda tx: process_next(tx, self._plans, aside, reached)  # noqa: B023
+                )
+            except Problem:
+                if not reached:
+                    raise
+                # Somebody holds what its receipt needs: the others go on, and it is tried at the next look.
+                aside |= reached
 
     async def _tidy(self) -> None:
         if monotonic() < self._tidy_at:
@@ -86,11 +100,15 @@ class Worker:
             await self._database.erase_traces()
 
 
-def process_next(tx: Transaction, plans: Plans) -> bool:
-    """Process the oldest receipt of an intake that nobody else is at work on; whether there was any."""
-    intake = tx.db.exec(NEXT_INTAKE).first()
+def process_next(tx: Transaction, plans: Plans, aside: Collection[UUID], reached: set[UUID]) -> bool:
+    """Process the oldest receipt of an intake that nobody else is at work on; whether there was any.
+
+    Those set `aside` are passed over; the intake is told in `reached` before anything is done for it.
+    """
+    intake = tx.db.exec(NEXT_INTAKE.where(col(Intake.id).not_in(aside))).first()
     if intake is None:
         return False
+    reached.add(intake.id)
     # Looked for after the lock: another process may have been faster.
     oldest = select(IntakeReceipt).where(IntakeReceipt.intake_id == intake.id, IS_WAITING)
     receipt = tx.db.exec(oldest.order_by(col(IntakeReceipt.id)).limit(1).with_for_update()).first()

@@ -139,6 +139,29 @@ def test_what_was_merged_away_is_erased_with_what_it_was_merged_into(client, any
     assert prospect_of(client, source, "1").status_code == 404
 
 
+def test_of_a_list_that_failed_everybody_is_known(client, anybody, source, ruled):
+    several = make(client, mapping={"source": source, **MAPPING, "each": ""}, question_set=ruled)
+    people = [{"id": 1, "d": 3}, {"d": 3}, {"id": "a/b"}, {"id": 2, "d": 9}]
+    failed = taken_in(client, anybody, several, people)
+    assert [item["external_id"] for item in failed["items"]] == ["1", "2"]
+    assert prospect_of(client, source, "1").status_code == 404
+
+
+def test_an_intake_that_has_to_wait_does_not_keep_the_others_waiting(postgres):
+    """Somebody holds the prospect that the first payload is about for longer than a statement may take."""
+    settings = settings_for(postgres(), wait_seconds=0.5)
+    with serving(settings) as running, httpx.Client() as anybody:
+        held, free = (make(running.client, mapping={"source": f"crm.{n}", **MAPPING}) for n in range(2))
+        taken_in(running.client, anybody, held, {"id": 1})
+        with connected(settings.database_url.get_secret_value()) as connection, connection.begin():
+            connection.exec_driver_sql("SELECT id FROM prospect FOR UPDATE")
+            waiting = post(anybody, held, {"id": 1, "name": "Waits"})
+            assert taken_in(running.client, anybody, free, {"id": 2})["status"] == "done"
+            assert ok(running.client.get(f"/v1/intakes/{held['id']}"))["waiting"] == 1
+        assert receipt(running.client, held, waiting)["status"] == "done"
+        assert ok(prospect_of(running.client, "crm.0", "1"))["name"] == "Waits"
+
+
 class Clock:
     def __init__(self):
         self.ahead = timedelta()

@@ -105,6 +105,15 @@ def test_nobodys_token_is_a_404_that_does_not_repeat_it(anybody, intake):
     assert refusal(anybody.get(intake["address"])) == (405, "method-not-allowed")
 
 
+def test_an_intake_that_is_deleted_while_a_payload_arrives_is_a_404(client, anybody, intake):
+    def slowly():
+        yield b'{"id":'
+        assert client.delete(f"/v1/intakes/{intake['id']}").status_code == 204
+        yield b" 1}"
+
+    assert refusal(send(anybody, intake, slowly())) == (404, "not-found")
+
+
 def test_the_token_is_stored_and_told_nowhere(client, anybody, intake, service):
     post(anybody, intake, {"id": "told"})
     settled(client, intake)
