@@ -162,6 +162,18 @@ def test_an_intake_that_has_to_wait_does_not_keep_the_others_waiting(postgres):
         assert ok(prospect_of(running.client, "crm.0", "1"))["name"] == "Waits"
 
 
+def test_an_intake_that_another_process_is_at_work_on_takes_in_and_is_passed_over(postgres):
+    settings = settings_for(postgres(), wait_seconds=0.5)
+    with serving(settings) as running, httpx.Client() as anybody:
+        held, free = (make(running.client, mapping={"source": f"crm.{n}", **MAPPING}) for n in range(2))
+        with connected(settings.database_url.get_secret_value()) as connection, connection.begin():
+            connection.exec_driver_sql("SELECT id FROM intake ORDER BY id LIMIT 1 FOR NO KEY UPDATE")
+            waiting = post(anybody, held, {"id": 1})
+            assert taken_in(running.client, anybody, free, {"id": 2})["status"] == "done"
+            assert ok(running.client.get(f"/v1/intakes/{held['id']}"))["waiting"] == 1
+        assert receipt(running.client, held, waiting)["status"] == "done"
+
+
 class Clock:
     def __init__(self):
         self.ahead = timedelta()
