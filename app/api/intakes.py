@@ -80,7 +80,9 @@ class ReceiptPage(Page[ReceiptOut]):
 
 @receiving.post("/intake/{token}", operation_id="receive_payload", status_code=202, openapi_extra=BODY)
 async def receive_payload(
-    token: Annotated[str, Path(max_length=200)], request: Request, service: ServiceHere
+    token: Annotated[str, Path(max_length=200, description="told once when the intake is made")],
+    request: Request,
+    service: ServiceHere,
 ) -> wire.Received:
     """Take in what another system sends: it is stored as it is, and processed at once after the answer.
 
