@@ -14,6 +14,7 @@ from app.api import (
     fits,
     forms,
     imports,
+    intakes,
     keys,
     prospects,
     question_sets,
@@ -32,6 +33,7 @@ from app.http.middleware import RequestLog
 from app.http.operations import DOCS_FILES, operations
 from app.http.problem_responses import add_problem_handlers
 from app.http.service import Service
+from app.intake.worker import Worker
 from app.openapi import describe
 from app.question_sets.plans import Plans
 from app.settings import Settings
@@ -55,6 +57,8 @@ ROUTERS = (
     drafts.authoring,
     value_aliases.reading,
     value_aliases.authoring,
+    intakes.authoring,
+    intakes.receiving,
     events.reading,
     webhooks.managing,
     keys.managing,
@@ -78,13 +82,15 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     plans = Plans(database, settings.default_question_set)
     lookout = Lookout(database, plans)
     sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
-    service = Service(settings, database, plans, KeyRing(database), lookout, sender, clock)
+    intakes_worker = Worker(database, plans)
+    service = Service(settings, database, plans, KeyRing(database), lookout, sender, intakes_worker, clock)
     dispatcher = Dispatcher(database, sender, lookout.catch_up, service.read_scores)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with anyio.create_task_group() as background:
             background.start_soon(dispatcher.run)
+            background.start_soon(intakes_worker.run)
             yield
             background.cancel_scope.cancel()
         await sender.close()

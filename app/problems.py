@@ -42,6 +42,11 @@ UNAUTHENTICATED = Kind(
     "unauthenticated", 401, "A valid API key is needed.",
     "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' makes a key.",
 )  # fmt: skip
+BAD_SIGNATURE = Kind(
+    "bad-signature", 401, "The signature of the payload does not hold.",
+    "Compare the secret that the intake has with the sender's, and the address that it was given with the "
+    "one that the sender calls; see to it that both clocks are right.",
+)  # fmt: skip
 FORBIDDEN = Kind(
     "forbidden", 403, "The API key lacks the scope of this operation.",
     "Use a key with that scope, or one with the scope admin.",

@@ -17,6 +17,7 @@ from app.schema import PYPROJECT
 from app.scoring import Plan, ratings_sent, read_answers, score
 from tests.catalogue import catalogue, connected, contents, run_migrations, triggers
 from tests.conftest import NewDatabase, serving, settings_for
+from tests.intake.calls import settled
 
 WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome")
 NO_LONGER_PARTIAL = (
@@ -95,6 +96,10 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         running.client.post("/v1/webhooks", json=hook).raise_for_status()
         running.client.post("/v1/prospects", json={"name": "Acme"}).raise_for_status()
         running.client.get("/v1/events").raise_for_status()
+        mapping = {"source": "test", "external_id": "/id"}
+        intake = running.client.post("/v1/intakes", json={"name": "in use", "mapping": mapping}).json()
+        running.client.post(intake["address"], json={"id": "1"}).raise_for_status()
+        settled(running.client, intake)
         with connected(url) as connection:
             before = contents(connection)
         run_migrations(url)

@@ -11,6 +11,7 @@ from app.http.idempotency import follow
 from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.revisions import IfMatch, on_revision, tag
 from app.http.service import CallHere, Done, ServiceHere
+from app.intake import store as receipts
 from app.keys.store import Scope
 from app.prospects import records
 from app.prospects.search import POSITION, ProspectFilter, list_prospects
@@ -83,8 +84,17 @@ async def update_prospect(
 
 @writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
 async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
-    """Erase a prospect with its links, sessions, answers, decisions and history, for good."""
-    await service.database.write(lambda tx: flow.erase_prospect(tx, prospect_id))
+    """Erase a prospect with its links, sessions, answers, decisions and history, for good.
+
+    So are the payloads that intakes received about it.
+    """
+
+    def erase(tx: Transaction) -> None:
+        records.find(tx, prospect_id, lock=True)
+        receipts.forget(tx, prospect_id)
+        flow.erase_prospect(tx, prospect_id)
+
+    await service.database.write(erase)
     await service.database.erase_traces()
 
 
@@ -162,6 +172,7 @@ async def merge_prospects(
     def merge(work: Work) -> ProspectOut:
         kept, other = flow.merge_prospects(work, prospect_id, request.prospect_id)
         follow(work.tx, other.id, kept.id)
+        receipts.follow(work.tx, other.id, kept.id)
         records.remove(work.tx, other)
         return records.show(work.tx, kept)
 

@@ -8,11 +8,12 @@ from fastapi.params import Security as SecurityParameter
 from fastapi.routing import APIRoute
 
 from app.http.authorise import BEARER, HEADER
+from app.http.bodies import is_json, media_type, read_body
 from app.http.problem_responses import PROBLEMS
 from app.http.service import Service
 from app.http.strict_query import check_query, known_parameters
 from app.keys.store import Scope
-from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
+from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
 from app.strict_json import read_json
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -23,19 +24,8 @@ class StrictRequest(Request):
 
     async def load(self, most_bytes: int) -> None:
         """Read the body; raises BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_BODY."""
-        declared = self.headers.get("content-length", "0")
-        if declared.isdigit() and int(declared) > most_bytes:
-            raise _too_large(most_bytes)
-        chunks, size = [], 0
-        async for chunk in self.stream():
-            size += len(chunk)
-            if size > most_bytes:
-                raise _too_large(most_bytes)
-            chunks.append(chunk)
-        self._body = b"".join(chunks)
-        if not self._body:
-            raise Problem(MALFORMED_BODY, "The body is empty.")
-        if not _is_json(self.headers.get("content-type", "")):
+        self._body = await read_body(self, most_bytes)
+        if not is_json(media_type(self)):
             raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not JSON.")
         self._json = read_json(self._body)
 
@@ -88,14 +78,3 @@ def scopes_of(route: APIRoute) -> frozenset[Scope]:
         if isinstance(dependency, SecurityParameter)
         for name in dependency.scopes or ()
     )
-
-
-def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == "application/json" or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
-
-
-def _too_large(most_bytes: int) -> Problem:
-    return Problem(BODY_TOO_LARGE, f"The body is larger than {most_bytes} bytes.")

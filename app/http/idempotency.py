@@ -17,13 +17,14 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Field, Index, SQLModel, col, delete, select, update
 
 from app.db import Transaction, UtcDateTime, insert_if_new
-from app.keys.secret import new_secret
+from app.keys.secret import OF_INTAKES, PREFIX, new_secret
 from app.keys.store import Caller
 from app.problems import KEY_IN_FLIGHT, KEY_REUSED, Problem
 
 KEPT = timedelta(hours=24)
-# Stands in a kept answer for a secret that is stored nowhere; JSON never holds this character as such.
-SECRET = "\x01"  # noqa: S105
+# Stand in a kept answer for a secret that is stored nowhere, by how it begins; JSON never holds these
+# characters as such.
+SECRETS = {PREFIX: "\x01", OF_INTAKES: "\x02"}
 # PostgreSQL's codes for a lock that was not to be had: its own time-out, and the statement's.
 WAITED_TOO_LONG = ("55P03", "57014")
 OUTDATED_AT_ONCE = 20
@@ -59,7 +60,9 @@ class Answer:
 
     def without(self, secret: str | None) -> "Answer":
         """What may be kept of it."""
-        return replace(self, body=self.body.replace(secret, SECRET)) if secret else self
+        if not secret:
+            return self
+        return replace(self, body=self.body.replace(secret, SECRETS[secret[: len(PREFIX)]]))
 
     def response(self) -> Response:
         """As HTTP."""
@@ -118,7 +121,9 @@ def claim(tx: Transaction, call: Call) -> Answer | None:
     if kept.fingerprint != call.fingerprint:
         raise Problem(KEY_REUSED, "Another request was made under this idempotency key.")
     assert kept.status is not None, "an answer is kept in the transaction that claims the key"
-    body = (kept.body or "").replace(SECRET, new_secret(call.seed))
+    body = kept.body or ""
+    for prefix, mark in SECRETS.items():
+        body = body.replace(mark, new_secret(call.seed, prefix))
     return Answer(kept.status, body, kept.revision, replayed=True)
 
 

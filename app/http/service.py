@@ -15,6 +15,7 @@ from app.db import Database, Transaction
 from app.http.authorise import KeyRing, secret_of
 from app.http.idempotency import Answer, Call, claim, fingerprint, keep
 from app.http.lookout import Lookout
+from app.intake.worker import Worker
 from app.keys.store import Caller
 from app.problems import invalid_field, unavailable
 from app.prospects.wire import ProspectOut
@@ -47,6 +48,7 @@ class Service:
     keys: KeyRing
     lookout: Lookout
     sender: Sender
+    intakes: Worker
     clock: Clock
 
     async def write(

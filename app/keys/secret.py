@@ -1,4 +1,4 @@
-"""The text of a key: `pfk_`, 32 random characters, and 6 that check them.
+"""The text of a key, or of an intake's token: a prefix, 32 random characters, and 6 that check them.
 
 The checksum lets a mistyped key be refused, and a leaked one be found by a scanner, without a look-up.
 """
@@ -9,24 +9,30 @@ import string
 from zlib import crc32
 
 PREFIX = "pfk_"
+OF_INTAKES = "pfi_"
 ALPHABET = string.digits + string.ascii_letters
 RANDOM_CHARACTERS = 32
 CHECK_CHARACTERS = 6
 SHOWN_CHARACTERS = 10
 
 
-def new_secret(seed: bytes | None = None) -> str:
+def new_secret(seed: bytes | None = None, prefix: str = PREFIX) -> str:
     """A new key of 190 random bits; from a seed of at least 64 bytes always the same one."""
     number = int.from_bytes(seed or secrets.token_bytes(64))
     random = _characters(number, RANDOM_CHARACTERS)
-    return PREFIX + random + _checksum(random)
+    return prefix + random + _checksum(random)
 
 
 def is_plausible(secret: str) -> bool:
     """False for a `pfk_` key whose checksum is wrong; an operator's own key has none."""
-    if not secret.startswith(PREFIX):
-        return True
-    body = secret.removeprefix(PREFIX)
+    return not secret.startswith(PREFIX) or is_checked(secret, PREFIX)
+
+
+def is_checked(secret: str, prefix: str) -> bool:
+    """Whether a text could be one of those that begin so: its checksum is right."""
+    if not secret.startswith(prefix):
+        return False
+    body = secret.removeprefix(prefix)
     random, check = body[:-CHECK_CHARACTERS], body[-CHECK_CHARACTERS:]
     return len(random) == RANDOM_CHARACTERS and check == _checksum(random)
 

@@ -72,9 +72,10 @@ def _operation(route: APIRoute, method: str, described: Schema, told: Told) -> I
     if "description" in described:
         yield f"{described['description']}\n"
     needed = " or ".join(f"`{scope}`" for scope in sorted(scopes_of(route)))
-    yield f"Scope: {needed}.\n" if isinstance(route, EdgeRoute) else "Needs no key.\n"
+    guarded = isinstance(route, EdgeRoute)
+    yield f"Scope: {needed}.\n" if guarded else "Needs no key.\n"
     yield from _parameters(described.get("parameters", []))
-    yield from _example(told)
+    yield from _example(told, guarded=guarded)
 
 
 def _parameters(parameters: list[Schema]) -> Iterator[str]:
@@ -91,9 +92,9 @@ def _parameters(parameters: list[Schema]) -> Iterator[str]:
         yield from _table(("parameter", "in", "type", "what"), rows)
 
 
-def _example(told: Told) -> Iterator[str]:
+def _example(told: Told, *, guarded: bool = True) -> Iterator[str]:
     lines = [f"curl -X {told.call.method} '{URL}{told.path}'"]
-    if told.call.path.startswith("/v1/"):
+    if guarded:
         lines.append("-H 'X-API-Key: pfk_…'")
     lines += [f"-H '{name}: {value}'" for name, value in told.call.headers.items()]
     if told.sent:

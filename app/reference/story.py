@@ -22,9 +22,9 @@ from app.webhooks.sending import Sender
 ADMIN_KEY = "admin-key-of-the-reference"
 URL = "http://127.0.0.1:8000"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-SECRET = re.compile(r"pfk_[0-9A-Za-z]{38}")
+SECRET = re.compile(r"(pfk_|pfi_)[0-9A-Za-z]{38}")
 SIGNING = re.compile(r"whsec_[0-9A-Za-z+/=]{44}")
-SHOWN = re.compile(r'"pfk_[0-9A-Za-z]{6}"')
+SHOWN = re.compile(r'"(pfk_|pfi_)[0-9A-Za-z]{6}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ BANT_FOR_RETAIL = {
     ],
     "change": {"timeline": {"weight": 2, "stale_after_days": 90}},
 }
+OF_A_FORM = {"source": "form", "external_id": "/email", "ratings": {"budget": "/money"}}
 BANT_WITH_STAKES = {"extends": "bant@1", "change": {"budget": {"must_reach": 5}}}
 
 STORY = (
@@ -284,6 +285,34 @@ STORY = (
     Call("list_webhooks", "GET", "/v1/webhooks"),
     Call("remove_webhook", "DELETE", "/v1/webhooks/{webhook}"),
     Call("erase_prospect", "DELETE", "/v1/prospects/{other}"),
+    Call("list_intake_templates", "GET", "/v1/intake-templates?question_set=bant"),
+    Call(
+        "dry_run_intake",
+        "POST",
+        "/v1/intake-dry-run",
+        {"mapping": OF_A_FORM, "question_set": "bant", "payload": {"email": "ana@example.com", "money": "4"}},
+    ),
+    Call(
+        "create_intake",
+        "POST",
+        "/v1/intakes",
+        {"name": "our web form", "mapping": OF_A_FORM, "question_set": "bant"},
+        {"intake": "id", "token": "token"},
+    ),
+    Call(
+        "receive_payload",
+        "POST",
+        "/v1/intake/{token}",
+        {"email": "ana@example.com", "money": "4"},
+        {"receipt": "receipt_id"},
+    ),
+    Call("list_receipts", "GET", "/v1/intakes/{intake}/receipts?limit=10"),
+    Call("get_receipt", "GET", "/v1/intakes/{intake}/receipts/{receipt}"),
+    Call("replay_receipts", "POST", "/v1/intakes/{intake}/replay", {"ids": ["{receipt}"]}),
+    Call("update_intake", "PATCH", "/v1/intakes/{intake}", {"keep_hours": 24}),
+    Call("get_intake", "GET", "/v1/intakes/{intake}"),
+    Call("list_intakes", "GET", "/v1/intakes"),
+    Call("delete_intake", "DELETE", "/v1/intakes/{intake}"),
     Call(
         "create_key",
         "POST",
@@ -363,7 +392,7 @@ class _Steady:
 
     def __call__(self, text: str) -> str:
         text = UUID.sub(lambda found: self._id(found[0]), text)
-        return SIGNING.sub("whsec_…", SHOWN.sub('"pfk_…"', SECRET.sub("pfk_…", text)))
+        return SIGNING.sub("whsec_…", SHOWN.sub(r'"\1…"', SECRET.sub(r"\1…", text)))
 
     def _id(self, found: str) -> str:
         return self._ids.setdefault(found, f"01980000-0000-7000-8000-{len(self._ids) + 1:012d}")

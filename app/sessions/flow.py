@@ -4,6 +4,8 @@ Every function here is one transaction's work: it locks what it changes (the pro
 sessions), decides, saves and tells.
 """
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import bindparam, col, delete, select, update
@@ -75,6 +77,15 @@ def plan_to_qualify(work: Work, link: Link, deal: str | None, named: str) -> Pla
     if prospect and (session := _newest(work, prospect, deal, key, "open")):
         return work.plans.find(work.tx, f"{key}@{session.version}")
     return work.plans.find_to_open(work.tx, named)
+
+
+def set_to_qualify(work: Work, link: Link, deal: str | None, attributes: Mapping[str, Any]) -> str:
+    """The name of the set that `qualify` would choose, once these attributes are known, if none is named."""
+    prospect = records.find_linked(work.tx, link, lock=True)
+    known = prospect.attributes if prospect else {}
+    choice = work.plans.choose(work.tx, {**known, **attributes})
+    going_on = _the_open_one(work, prospect, deal) if prospect and choice.by == "default" else None
+    return (going_on or choice).name
 
 
 def open_session(work: Work, request: NewSession) -> Opened:
@@ -192,12 +203,18 @@ def _choose_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest) 
     """
     named = request.question_set
     choice = None if named is None and request.only_concludes else _choose(work, prospect, named)
-    if choice is None or choice.by == "default":
-        deal = request.deal or ""
-        sessions = [session for session in _open_sessions(work, prospect) if session.deal == deal]
-        if len(sessions) == 1:
-            return Choice(sessions[0].question_set, "session", "it is the one that is open")
+    may_go_on = choice is None or choice.by == "default"
+    if may_go_on and (going_on := _the_open_one(work, prospect, request.deal)):
+        return going_on
     return choice or _choose(work, prospect, named)
+
+
+def _the_open_one(work: Work, prospect: Prospect, deal: str | None) -> Choice | None:
+    """The set of the session that is open for a deal, if that is the only one."""
+    sessions = [session for session in _open_sessions(work, prospect) if session.deal == (deal or "")]
+    if len(sessions) != 1:
+        return None
+    return Choice(sessions[0].question_set, "session", "it is the one that is open")
 
 
 def _case_to_qualify(work: Work, prospect: Prospect, request: QualifyRequest, choice: Choice) -> Case:

@@ -66,11 +66,23 @@ MAY = {
     ("POST", "/v1/webhooks/{webhook_id}/test"): ("author",),
     ("GET", "/v1/webhooks/{webhook_id}/deliveries"): ("author",),
     ("POST", "/v1/webhooks/{webhook_id}/deliveries/replay"): ("author",),
+    ("POST", "/v1/intakes"): ("author",),
+    ("GET", "/v1/intakes"): ("author",),
+    ("GET", "/v1/intake-templates"): ("author",),
+    ("POST", "/v1/intake-dry-run"): ("author",),
+    ("GET", "/v1/intakes/{intake_id}"): ("author",),
+    ("PATCH", "/v1/intakes/{intake_id}"): ("author",),
+    ("DELETE", "/v1/intakes/{intake_id}"): ("author",),
+    ("GET", "/v1/intakes/{intake_id}/receipts"): ("author",),
+    ("GET", "/v1/intakes/{intake_id}/receipts/{receipt_id}"): ("author",),
+    ("POST", "/v1/intakes/{intake_id}/replay"): ("author",),
     ("POST", "/v1/keys"): (),
     ("GET", "/v1/keys"): (),
     ("DELETE", "/v1/keys/{key_id}"): (),
 }
 WITHOUT_A_KEY = [("GET", "/livez"), ("GET", "/readyz"), ("GET", "/question-set.schema.json")]
+# The token in the address is the key.
+BY_TOKEN = [("POST", "/v1/intake/{token}")]
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +109,9 @@ def call(anybody):
             prospect_id=uuid4(),
             key_id=uuid4(),
             webhook_id=uuid4(),
+            intake_id=uuid4(),
+            receipt_id=uuid4(),
+            token="pfi_of-nobody",
         )
         body = {"json": {"no": "such field"}} if method in ("POST", "PATCH", "PUT") else {}
         return anybody.request(method, address, headers={"X-API-Key": key} if key else {}, **body)
@@ -107,7 +122,7 @@ def call(anybody):
 def test_every_route_is_in_the_table(service):
     described = ok(service.client.get("/openapi.json"))["paths"]
     routes = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    assert routes == MAY.keys() | WITHOUT_A_KEY
+    assert routes == MAY.keys() | {*WITHOUT_A_KEY, *BY_TOKEN}
 
 
 @pytest.mark.parametrize(("method", "path"), MAY)
@@ -118,6 +133,12 @@ def test_without_a_key_it_is_401(call, method, path):
 @pytest.mark.parametrize(("method", "path"), WITHOUT_A_KEY)
 def test_operations_need_no_key(call, method, path):
     ok(call(method, path))
+
+
+@pytest.mark.parametrize(("method", "path"), BY_TOKEN)
+def test_a_token_is_as_good_as_a_key_and_nobodys_is_a_404(call, keys, method, path):
+    for key in (None, keys["admin"]):
+        assert refusal(call(method, path, key)) == (404, "not-found")
 
 
 @pytest.mark.parametrize(("method", "path"), MAY)

@@ -1,0 +1,50 @@
+"""What the tests do with intakes, as sentences."""
+
+import time
+
+from tests.api.calls import ok
+
+PATIENCE = 20
+
+
+def make(client, **sent):
+    """A new intake, with its token and its address."""
+    return ok(client.post("/v1/intakes", json={"name": "of a test", **sent}), 201)
+
+
+def post(anybody, intake, payload, **headers):
+    """Post a payload as JSON, with no key."""
+    return ok(anybody.post(intake["address"], json=payload, headers=headers), 202)["receipt_id"]
+
+
+def settled(client, intake):
+    """All receipts of an intake, newest first, once none waits to be processed."""
+    until = time.monotonic() + PATIENCE
+    while ok(client.get(f"/v1/intakes/{intake['id']}"))["waiting"]:
+        assert time.monotonic() < until, "receipts still wait"
+        time.sleep(0.02)
+    return ok(client.get(f"/v1/intakes/{intake['id']}/receipts?limit=200"))["items"]
+
+
+def receipt(client, intake, receipt_id):
+    """A receipt with its payload, once it was processed."""
+    settled(client, intake)
+    return ok(client.get(f"/v1/intakes/{intake['id']}/receipts/{receipt_id}"))
+
+
+def taken_in(client, anybody, intake, payload):
+    """Post a payload, and what became of it."""
+    return receipt(client, intake, post(anybody, intake, payload))
+
+
+def places(told):
+    """Where in the intake a receipt's problem is."""
+    return [error["pointer"] for error in told["problem"]["errors"]]
+
+
+def replay(client, intake, **sent):
+    return ok(client.post(f"/v1/intakes/{intake['id']}/replay", json=sent))["receipts"]
+
+
+def prospect_of(client, source, external_id):
+    return client.get(f"/v1/prospects/by-external-id/{source}/{external_id}")

@@ -1,0 +1,297 @@
+"""Mappings: what they find in a payload, and what is wrong with one."""
+
+import pytest
+
+from app.intake.pointers import NOWHERE, look_up
+from tests.api.calls import ok, pointers, qualify, ratings_of, refusal, session
+from tests.forms.test_aliases import teach
+from tests.intake.calls import make, places, prospect_of, receipt, taken_in
+
+PAYLOAD = {
+    "id": 42,
+    "": 0,
+    "a/b": 1,
+    "m~n": 2,
+    "~1": 3,
+    "list": ["foo", {"bar": None}],
+    "pairs": [
+        {"key": "name", "value": "x"},
+        {"key": "0", "value": {"Value": 7}},
+        {"key": "none", "value": None},
+    ],
+    "Pairs": [{"Key": "name", "Value": "y"}],
+    "mixed": [{"key": "name", "value": "x"}, {"name": "y"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("pointer", "found"),
+    [
+        ("", PAYLOAD),
+        ("/id", 42),
+        ("/", 0),
+        ("/a~1b", 1),
+        ("/m~0n", 2),
+        ("/~01", 3),
+        ("/list/0", "foo"),
+        ("/list/1/bar", None),
+        ("/pairs/name", "x"),
+        ("/pairs/0/Value", 7),
+        ("/pairs/1/value/Value", 7),
+        ("/pairs/none", None),
+        ("/Pairs/name", "y"),
+        *(
+            (nowhere, NOWHERE)
+            for nowhere in ("/ID", "/list/2", "/list/-", "/list/00", "/list/-1", "/list/foo")
+        ),
+        *(
+            (nowhere, NOWHERE)
+            for nowhere in ("/id/x", "/mixed/name", "/pairs/other", "/list/1/bar/x", "/x/y/z")
+        ),
+    ],
+)
+def test_where_a_pointer_leads(pointer, found):
+    there = look_up(PAYLOAD, pointer)
+    assert there is found if found is NOWHERE else there == found
+
+
+def dry(client, mapping, payload, **sent):
+    whole = {"source": "mapped", "external_id": "/id", **mapping}
+    return client.post("/v1/intake-dry-run", json={"mapping": whole, "payload": payload, **sent})
+
+
+def flaws(response):
+    assert refusal(response) == (422, "invalid-request")
+    return {error["pointer"]: (error["code"], error["detail"]) for error in response.json()["errors"]}
+
+
+def test_what_leads_nowhere_or_to_no_single_value_is_named_with_what_is_there(client, ruled):
+    mapping = {
+        "external_id": "/ids",
+        "name": "/nobody",
+        "deal": "/deal",
+        "attributes": {"industry": "/about", "region": "/about/region"},
+        "ratings": {"demand": "/scores", "audit": "/scores/1"},
+    }
+    payload = {"ids": [7], "deal": {"id": 1}, "about": {"secret": "hush"}, "scores": [4]}
+    told = flaws(dry(client, mapping, payload, question_set=ruled))
+    assert {place: code for place, (code, _) in told.items()} == {
+        "/mapping/external_id": "wrong_type",
+        "/mapping/name": "points_nowhere",
+        "/mapping/deal": "wrong_type",
+        "/mapping/attributes/industry": "wrong_type",
+        "/mapping/attributes/region": "points_nowhere",
+        "/mapping/ratings/demand": "wrong_type",
+        "/mapping/ratings/audit": "points_nowhere",
+    }
+    assert "there is a list" in told["/mapping/external_id"][1]
+    assert "there is an object" in told["/mapping/attributes/industry"][1]
+    assert "hush" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointer", "code"),
+    [
+        ({"id": None, "r": 4}, "/mapping/external_id", "missing"),
+        ({"id": "", "r": 4}, "/mapping/external_id", "missing"),
+        ({"id": True, "r": 4}, "/mapping/external_id", "wrong_type"),
+        ({"id": "a/b", "r": 4}, "/mapping/external_id", "bad_format"),
+        ({"id": "x" * 201, "r": 4}, "/mapping/external_id", "too_long"),
+        ({"id": 1, "r": 6}, "/mapping/ratings/demand", "off_scale"),
+        ({"id": 1, "r": "4.5"}, "/mapping/ratings/demand", "off_scale"),
+        ({"id": 1, "r": "Hot"}, "/mapping/ratings/demand", "off_scale"),
+        ({"id": 1, "r": True}, "/mapping/ratings/demand", "off_scale"),
+        ({"id": 1, "e": "many"}, "/mapping/attributes/employees", "wrong_type"),
+        ({"id": 1, "e": False}, "/mapping/attributes/employees", "wrong_type"),
+        ({"id": 1, "n": 7}, "/mapping/name", "wrong_type"),
+        ({"id": 1, "n": "two\nlines"}, "/mapping/name", "bad_format"),
+        ({"id": 1, "c": "x" * 1001}, "/mapping/attributes/city", "invalid"),
+        ({"id": 1, "c": 2**53 + 1}, "/mapping/attributes/city", "invalid"),
+        ({"id": 1, "i": "x" * 1001}, "/mapping/attributes/industry", "too_long"),
+        ([1], "/mapping/external_id", "points_nowhere"),
+        ("text", "/mapping/external_id", "points_nowhere"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_by_the_pointer_that_led_to_it(
+    client, anybody, ruled, payload, pointer, code
+):
+    attributes = {"employees": "/e", "city": "/c", "industry": "/i"}
+    mapping = {"name": "/n", "attributes": attributes, "ratings": {"demand": "/r"}}
+    told = flaws(dry(client, mapping, payload, question_set=ruled, partial=True))
+    assert {place: said[0] for place, said in told.items()} == {pointer: code}
+    # What is taken in fails for the same reason.
+    intake = make(client, mapping={"source": "mapped", "external_id": "/id", **mapping}, question_set=ruled)
+    failed = taken_in(client, anybody, intake, payload)
+    assert (failed["status"], places(failed)) == ("failed", [pointer])
+
+
+def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
+    ok(teach(client, "crm.words", ("demand", "Hot", 5), ("industry", "Banking", "bank")))
+    mapping = {
+        "source": "crm.words",
+        "external_id": "/id",
+        "deal": "/deal",
+        "absent": ["", False, "n/a"],
+        "attributes": {"employees": "/e", "public": "/p", "industry": "/i", "city": "/c"},
+        "ratings": {"demand": "/d", "audit": "/a", "mood": "/m"},
+    }
+    sent = {"mapping": mapping, "question_set": ruled, "partial": True}
+    first = {
+        "id": 7,
+        "deal": 11,
+        "e": "250",
+        "p": "TRUE",
+        "i": "Banking",
+        "c": "Rome",
+        "d": "Hot",
+        "a": "unknown",
+    }
+    (told,) = ok(client.post("/v1/intake-dry-run", json=sent | {"payload": first | {"m": 3}}))["items"]
+    assert told["mapped"] == {
+        "source": "crm.words",
+        "external_id": "7",
+        "name": None,
+        "deal": "11",
+        "question_set": f"{ruled}@1",
+        "attributes": {"employees": 250, "public": True, "industry": "bank", "city": "Rome"},
+        "answers": [
+            {"question": "demand", "state": "rated", "rating": 5},
+            {"question": "audit", "state": "unknown", "rating": None},
+        ],
+        "ignored": ["mood"],
+        "nowhere": [],
+    }
+
+
+def test_what_is_absent_takes_an_attribute_away_and_leaves_an_answer_alone(client, anybody, ruled):
+    mapping = {
+        "source": "crm.absent",
+        "external_id": "/id",
+        "name": "/n",
+        "absent": ["", False],
+        "attributes": {"employees": "/e", "industry": "/i"},
+        "ratings": {"demand": "/d"},
+    }
+    intake = make(client, mapping=mapping, question_set=ruled)
+    first = taken_in(client, anybody, intake, {"id": 1, "n": "Hooli", "e": 0, "i": "bank", "d": 4})
+    again = taken_in(client, anybody, intake, {"id": 1, "n": False, "e": False, "d": ""})
+    (one,), (other,) = first["items"], again["items"]
+    assert one == other
+    prospect = ok(prospect_of(client, "crm.absent", "1"))
+    # 0 is not false. What the second payload did not say at all stays.
+    assert (prospect["name"], prospect["attributes"]) == ("Hooli", {"industry": "bank"})
+    assert ratings_of(session(client, one["session_id"])) == {"demand": 4}
+
+
+def test_a_list_is_taken_item_by_item_all_or_nothing(client, anybody, ruled):
+    mapping = {"source": "crm.each", "external_id": "/id", "ratings": {"demand": "/d"}, "each": "/records"}
+    intake = make(client, mapping=mapping, question_set=ruled)
+    told = taken_in(client, anybody, intake, {"records": [{"id": n, "d": n} for n in (1, 2, 3)]})
+    assert [item["external_id"] for item in told["items"]] == ["1", "2", "3"]
+    ratings = [ratings_of(session(client, item["session_id"])) for item in told["items"]]
+    assert ratings == [{"demand": 1}, {"demand": 2}, {"demand": 3}]
+    failed = taken_in(client, anybody, intake, {"records": [{"id": 4, "d": 4}, {"id": 5, "d": 9}]})
+    assert places(failed) == ["/mapping/ratings/demand"]
+    assert "(in item 2 of the list)" in failed["problem"]["detail"]
+    assert prospect_of(client, "crm.each", "4").status_code == 404
+    assert taken_in(client, anybody, intake, {"records": []})["status"] == "done"
+    for payload in ({"records": 5}, {}, {"records": [{"id": 1}] * 101}):
+        assert places(taken_in(client, anybody, intake, payload)) == ["/mapping/each"]
+
+
+def test_without_a_named_set_it_is_chosen_as_for_qualify(client, anybody, ruled):
+    mapping = {"source": "crm.choice", "external_id": "/id", "attributes": {"industry": "/i"}}
+    mapping["ratings"] = {"demand": "/d", "budget": "/b"}
+    intake = make(client, mapping=mapping)
+    told = taken_in(client, anybody, intake, {"id": 1, "b": 4})
+    assert session(client, told["items"][0]["session_id"])["question_set"] == "qualifying-a-sale@1"
+    # A session that is open goes on before a default begins.
+    qualify(client, {"source": "crm.choice", "external_id": "2"}, question_set=ruled, ratings={"demand": 1})
+    told = taken_in(client, anybody, intake, {"id": 2, "d": 4})
+    opened = session(client, told["items"][0]["session_id"])
+    assert (opened["question_set"], ratings_of(opened)) == (f"{ruled}@1", {"demand": 4})
+
+
+BAD = {
+    "no source": ({"source": None}, "/mapping/source"),
+    "a source with blanks": ({"source": "two words"}, "/mapping/source"),
+    "no id": ({"external_id": None}, "/mapping/external_id"),
+    "an id that is no pointer": ({"external_id": "Id"}, "/mapping/external_id"),
+    "a pointer to the whole": ({"external_id": ""}, "/mapping/external_id"),
+    "a bad escape": ({"external_id": "/a~2"}, "/mapping/external_id"),
+    "a number": ({"name": 5}, "/mapping/name"),
+    "a list": ({"deal": ["/a"]}, "/mapping/deal"),
+    "a long pointer": ({"name": "/" + "x" * 500}, "/mapping/name"),
+    "a bad attribute": ({"attributes": {"Industry": "/i"}}, "/mapping/attributes/Industry"),
+    "an attribute that is no pointer": ({"attributes": {"industry": "i"}}, "/mapping/attributes/industry"),
+    "a rating that is no pointer": ({"ratings": {"demand": 4}}, "/mapping/ratings/demand"),
+    "201 attributes": ({"attributes": {f"a{n}": "/a" for n in range(201)}}, "/mapping/attributes"),
+    "a bad place of a list": ({"each": "records"}, "/mapping/each"),
+    "absent lists": ({"absent": [[]]}, "/mapping/absent/0"),
+    "an unknown field": ({"frobnicate": 1}, "/mapping/frobnicate"),
+    "an unknown question": ({"ratings": {"mood": "/m"}}, "/mapping/ratings/mood"),
+    "both an attribute and a rating": (
+        {"ratings": {"demand": "/m"}, "attributes": {"demand": "/m"}},
+        "/mapping",
+    ),
+}
+
+
+@pytest.mark.parametrize(("part", "pointer"), BAD.values(), ids=BAD)
+def test_a_bad_mapping_is_refused(client, ruled, part, pointer):
+    mapping = {"source": "crm", "external_id": "/id"} | part
+    refused = client.post("/v1/intakes", json={"name": "bad", "mapping": mapping, "question_set": ruled})
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), [pointer])
+
+
+def test_other_bad_fields_are_refused(client):
+    good = {"name": "bad", "mapping": {"source": "crm", "external_id": "/id"}}
+    for part, pointer in (
+        ({"question_set": "nobodys"}, "/question_set"),
+        ({"question_set": "bant@99"}, "/question_set"),
+        ({"keep_hours": 0}, "/keep_hours"),
+        ({"keep_hours": 8761}, "/keep_hours"),
+        ({"keep_hours": "1"}, "/keep_hours"),
+        ({"hubspot_secret": "short"}, "/hubspot_secret"),
+        ({"hubspot_secret": "with a blank"}, "/hubspot_secret"),
+        ({"name": ""}, "/name"),
+        ({"mapping": None}, "/mapping"),
+    ):
+        refused = client.post("/v1/intakes", json=good | part)
+        assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), [pointer])
+
+
+def test_an_intake_can_be_changed_on_its_revision(client, anybody, ruled):
+    intake = make(client, mapping={"source": "crm.changed", "external_id": "/id"})
+    address = f"/v1/intakes/{intake['id']}"
+    read = client.get(address)
+    assert {name: value for name, value in intake.items() if name not in ("token", "address")} == ok(read)
+    assert read.headers["etag"] == '"1"'
+    assert intake["token"].startswith(intake["shown"])
+    mapping = {"source": "crm.changed", "external_id": "/key", "ratings": {"mood": "/m"}}
+    changed = ok(
+        client.patch(address, json={"mapping": mapping, "keep_hours": 1}, headers={"If-Match": '"1"'})
+    )
+    assert (changed["revision"], changed["keep_hours"], changed["name"]) == (2, 1, "of a test")
+    assert changed["mapping"]["external_id"] == "/key"
+    assert ok(client.patch(address, json={"keep_hours": 1}))["revision"] == 2
+    stale = client.patch(address, json={"name": "x"}, headers={"If-Match": '"1"'})
+    assert refusal(stale) == (412, "stale-revision")
+    unknown = client.patch(address, json={"question_set": ruled})
+    assert pointers(unknown) == ["/mapping/ratings/mood"]
+    for null in ("name", "mapping", "keep_hours"):
+        assert pointers(client.patch(address, json={null: None})) == [f"/{null}"]
+    told = taken_in(client, anybody, intake, {"key": 5})
+    assert told["items"][0]["external_id"] == "5"
+    assert [one["id"] for one in ok(client.get("/v1/intakes"))["items"]].count(intake["id"]) == 1
+    assert client.delete(address).status_code == 204
+    assert refusal(client.get(address)) == (404, "not-found")
+    assert refusal(anybody.post(intake["address"], json={"key": 5})) == (404, "not-found")
+    assert refusal(client.get(f"{address}/receipts")) == (404, "not-found")
+
+
+def test_a_receipt_of_another_intake_is_not_there(client, anybody):
+    one, other = (make(client, mapping={"source": "crm.two", "external_id": "/id"}) for _ in range(2))
+    told = taken_in(client, anybody, one, {"id": 1})
+    assert receipt(client, one, told["id"]) == told
+    assert client.get(f"/v1/intakes/{other['id']}/receipts/{told['id']}").status_code == 404

@@ -1,0 +1,189 @@
+"""What an intake takes in, from whom, and what becomes of it when somebody hangs up."""
+
+import json
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+
+from app.intake.mapping import MOST_ITEMS
+from app.keys.secret import OF_INTAKES, new_secret
+from tests.api.calls import ok, refusal
+from tests.catalogue import connected
+from tests.conftest import serving, settings_for
+from tests.intake.calls import make, post, prospect_of, receipt, replay, settled, taken_in
+
+MAPPING = {"source": "crm.received", "external_id": "/id", "name": "/name"}
+FORM = "application/x-www-form-urlencoded"
+# Odoo waits so long for an answer.
+ODOO_WAITS = 1
+
+
+@pytest.fixture
+def intake(client):
+    return make(client, mapping=MAPPING)
+
+
+def send(anybody, intake, body, media_type=None):
+    headers = {} if media_type is None else {"Content-Type": media_type}
+    return anybody.post(intake["address"], content=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        None,
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/vnd.crm+json",
+    ],
+)
+def test_json_is_taken_whatever_it_is_called(client, anybody, intake, media_type):
+    body = json.dumps({"id": f"{media_type}".replace("/", "-"), "name": "Ä — 𝄞"}, ensure_ascii=False).encode()
+    told = receipt(client, intake, ok(send(anybody, intake, body, media_type), 202)["receipt_id"])
+    assert (told["status"], told["payload"]) == ("done", body.decode())
+    assert told["media_type"] == (media_type or "").partition(";")[0].lower()
+
+
+def test_a_web_form_is_taken(client, anybody, intake):
+    body = "id=7%2B1&name=J%C3%BCrgen+%26+Co&tick=a&tick=b&empty="
+    told = receipt(
+        client, intake, ok(send(anybody, intake, body, f"{FORM};charset=UTF-8"), 202)["receipt_id"]
+    )
+    assert (told["status"], told["payload"], told["media_type"]) == ("done", body, FORM)
+    assert ok(prospect_of(client, MAPPING["source"], "7+1"))["name"] == "Jürgen & Co"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "expected"),
+    [
+        (b"", None, (400, "malformed-body")),
+        (b"{", None, (400, "malformed-body")),
+        (b'{"id": 1, "id": 2}', None, (400, "malformed-body")),
+        (b'{"id": NaN}', "application/json", (400, "malformed-body")),
+        (b'{"id": "\\u0000"}', "application/json", (400, "malformed-body")),
+        (b'{"id": "\xff"}', "application/json", (400, "malformed-body")),
+        (b"[" * 40 + b"]" * 40, None, (400, "malformed-body")),
+        (b"\xff", FORM, (400, "malformed-body")),
+        (b"id=%FF", FORM, (400, "malformed-body")),
+        (b"id=%00", FORM, (400, "malformed-body")),
+        (b"&", FORM, (400, "malformed-body")),
+        (b"&".join([b"a=1"] * 1001), FORM, (400, "malformed-body")),
+        (b"<id>1</id>", "text/xml", (415, "unsupported-media-type")),
+        (b'{"id": 1}', "text/plain", (415, "unsupported-media-type")),
+        (b'{"id": "' + b"x" * 10_000_000 + b'"}', "application/json", (413, "body-too-large")),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_cannot_be_read_is_refused_at_once_and_not_kept(
+    client, anybody, intake, body, media_type, expected
+):
+    assert refusal(send(anybody, intake, body, media_type)) == expected
+    assert settled(client, intake) == []
+
+
+def test_a_body_of_10_mb_that_does_not_say_so_is_refused(client, anybody, intake):
+    def endless():
+        yield b'{"id": "'
+        for _ in range(160):
+            yield b"x" * 65536
+
+    assert refusal(send(anybody, intake, endless())) == (413, "body-too-large")
+    assert settled(client, intake) == []
+
+
+def test_nobodys_token_is_a_404_that_does_not_repeat_it(anybody, intake):
+    for token in (new_secret(prefix=OF_INTAKES), "pfi_", "x", intake["token"][:-1], intake["token"] + "x"):
+        told = anybody.post(f"/v1/intake/{token}", json={"id": 1})
+        assert refusal(told) == (404, "not-found")
+        assert len(token) < 5 or token not in told.text
+    assert refusal(anybody.get(intake["address"])) == (405, "method-not-allowed")
+
+
+def test_an_intake_that_is_deleted_while_a_payload_arrives_is_a_404(client, anybody, intake):
+    def slowly():
+        yield b'{"id":'
+        assert client.delete(f"/v1/intakes/{intake['id']}").status_code == 204
+        yield b" 1}"
+
+    assert refusal(send(anybody, intake, slowly())) == (404, "not-found")
+
+
+def test_the_token_is_stored_and_told_nowhere(client, anybody, intake, service):
+    post(anybody, intake, {"id": "told"})
+    settled(client, intake)
+    with connected(service.settings.database_url.get_secret_value()) as connection:
+        stored = str(connection.exec_driver_sql("SELECT * FROM intake").fetchall())
+    assert intake["token"] not in stored + client.get("/v1/intakes").text
+    assert intake["token"] not in client.get(f"/v1/intakes/{intake['id']}").text
+
+
+def test_made_twice_under_one_key_it_is_one_intake_with_one_token(client, anybody, link):
+    sent = {"name": "twice", "mapping": MAPPING}
+    headers = {"Idempotency-Key": f"intake-{link['external_id']}"}
+    first, again = (ok(client.post("/v1/intakes", json=sent, headers=headers), 201) for _ in range(2))
+    assert first == again
+    post(anybody, again, {"id": "by the second"})
+
+
+def test_the_answer_does_not_wait_for_the_work(client, anybody, link):
+    """A list of 100 takes far longer to process than to be stored."""
+    intake = make(client, mapping={"source": "crm.slow", "external_id": "/id", "each": ""})
+    ids = [{"id": f"{link['external_id']}-{n}"} for n in range(MOST_ITEMS)]
+    started = time.perf_counter()
+    told = post(anybody, intake, ids)
+    answered = time.perf_counter() - started
+    assert len(receipt(client, intake, told)["items"]) == MOST_ITEMS
+    assert answered < (time.perf_counter() - started) / 2
+
+
+@contextmanager
+def busy(settings, seconds):
+    """Nobody can write a receipt for so long."""
+    url = settings.database_url.get_secret_value()
+    if url.startswith("sqlite"):
+        holder = sqlite3.connect(
+            url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False
+        )
+        holder.execute("BEGIN IMMEDIATE")
+    else:
+        holder = psycopg.connect(url.replace("+psycopg", ""))
+        holder.execute("LOCK TABLE intake_receipt IN EXCLUSIVE MODE")
+    release = threading.Timer(seconds, holder.rollback)
+    release.start()
+    yield
+    release.join()
+    holder.close()
+
+
+def test_odoo_hangs_up_after_a_second_and_nothing_is_lost(new_database):
+    """What was sent whole is stored, although nobody is there any more to be told."""
+    settings = settings_for(new_database())
+    with serving(settings) as running, httpx.Client() as odoo:
+        intake = make(running.client, mapping=MAPPING)
+        sent = {"_action": "Tell(#1)", "_id": 7, "_model": "crm.lead", "id": 7, "name": "Hooli"}
+        with busy(settings, ODOO_WAITS + 0.5), pytest.raises(httpx.ReadTimeout):
+            odoo.post(intake["address"], json=sent, timeout=ODOO_WAITS)
+        until = time.monotonic() + 10
+        while not (told := settled(running.client, intake)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert [(one["status"], one["items"][0]["external_id"]) for one in told] == [("done", "7")]
+
+
+def test_a_busy_database_is_a_503_with_retry_after(new_database):
+    settings = settings_for(new_database(), wait_seconds=0.5)
+    with serving(settings) as running, httpx.Client(timeout=20) as anybody:
+        intake = make(running.client, mapping=MAPPING)
+        # Longer than the service waits, grace included.
+        with busy(settings, 3.2 if running.is_sqlite else 1.2):
+            told = anybody.post(intake["address"], json={"id": 1})
+        assert refusal(told) == (503, "unavailable")
+        assert int(told.headers["retry-after"]) >= 1
+        # The worker, too, waits for better times.
+        assert taken_in(running.client, anybody, intake, {"id": 2})["status"] == "done"
+        assert replay(running.client, intake) == 0
