@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Condition, Event
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
@@ -64,6 +64,8 @@ class Database:
         self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else pool_size)
         self._readers = anyio.CapacityLimiter(SQLITE_READERS) if self.is_sqlite else self._writers
         self._threads = anyio.CapacityLimiter(pool_size + SQLITE_READERS)
+        self._at_work = 0
+        self._at_rest = Condition()
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read-only transaction, in a thread."""
@@ -82,6 +84,7 @@ class Database:
         return self._transact(self.engine, work, Event())
 
     def _transact(self, engine: Engine, work: Callable[[Transaction], T], given_up: Event) -> T:
+        self._count(1)
         try:
             with DatabaseSession(
                 engine, expire_on_commit=False, close_resets_only=False, autoflush=False
@@ -95,6 +98,13 @@ class Database:
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             log.warning("database unavailable: %s", type(error.__cause__ or error).__name__)
             raise unavailable("The database is down or busy.") from error
+        finally:
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._at_rest:
+            self._at_work += more
+            self._at_rest.notify_all()
 
     async def _hop(self, limiter: anyio.CapacityLimiter, run: Callable[[Event], T]) -> T:
         """Run in a thread. One that hangs on a silent database is given up; its event says so."""
@@ -130,7 +140,9 @@ class Database:
             connection.close()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, when whoever was given up in the middle has ended as well."""
+        with self._at_rest:
+            self._at_rest.wait_for(lambda: self._at_work == 0, self._wait_seconds)
         self.engine.dispose()
 
 

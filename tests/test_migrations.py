@@ -15,9 +15,11 @@ from app.question_sets.files import BUILTIN, read_file
 from app.question_sets.publishing import content_hash
 from app.schema import PYPROJECT
 from app.scoring import Plan, ratings_sent, read_answers, score
+from tests.api.calls import ok
 from tests.catalogue import catalogue, connected, contents, run_migrations, triggers
 from tests.conftest import NewDatabase, serving, settings_for
 from tests.intake.calls import settled
+from tests.webhooks.far_end import until
 
 WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome")
 NO_LONGER_PARTIAL = (
@@ -93,9 +95,12 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         alias = {"field": "industry", "sent": "Software", "means": "saas"}
         running.client.put("/v1/value-aliases/test", json={"aliases": [alias]}).raise_for_status()
         hook = {"url": f"{running.url}/livez", "types": ["prospect.*"]}
-        running.client.post("/v1/webhooks", json=hook).raise_for_status()
+        made = running.client.post("/v1/webhooks", json=hook).raise_for_status().json()
         running.client.post("/v1/prospects", json={"name": "Acme"}).raise_for_status()
-        running.client.get("/v1/events").raise_for_status()
+        address = f"/v1/webhooks/{made['id']}"
+        log = f"{address}/deliveries"
+        until(lambda: [one for one in ok(running.client.get(log))["items"] if one["last_status"]])
+        running.client.patch(address, json={"status": "disabled"}).raise_for_status()
         mapping = {"source": "test", "external_id": "/id"}
         intake = running.client.post("/v1/intakes", json={"name": "in use", "mapping": mapping}).json()
         running.client.post(intake["address"], json={"id": "1"}).raise_for_status()
