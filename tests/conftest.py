@@ -25,6 +25,11 @@ ADMIN_KEY = "admin-key-of-the-tests"
 NewDatabase = Callable[[], str]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 @dataclass(frozen=True)
 class Running:
     """A serving process in this one: its address, its database, and a client with every scope."""

@@ -68,7 +68,7 @@ def _become(main: object, wanted: Mapping) -> None:
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # a command that fails in a new way tells so as any would
         traceback.print_exc()
     finally:
         sys.stdout.flush()

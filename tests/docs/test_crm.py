@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from tempfile import TemporaryDirectory
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 import pytest
@@ -34,12 +35,18 @@ def told_by(page, service):
     """What every command of a page says."""
     needs("curl")
     environment = {"PATH": "/usr/bin:/bin", "KEY": ADMIN_KEY}
-    for block in blocks(page, "sh"):
-        script = block.replace(URL, service.url)
-        done = subprocess.run(
-            ["bash", "-euc", script], capture_output=True, text=True, check=True, env=environment
-        )
-        yield from parsed(done.stdout)
+    with TemporaryDirectory() as folder:
+        for block in blocks(page, "sh"):
+            script = block.replace(URL, service.url)
+            done = subprocess.run(
+                ["bash", "-euc", script],
+                capture_output=True,
+                text=True,
+                check=True,
+                env=environment,
+                cwd=folder,
+            )
+            yield from parsed(done.stdout)
 
 
 def written_as(name, hook):
@@ -54,9 +61,22 @@ def written_as(name, hook):
 
 
 def test_what_all_share(service):
-    (key, qualified, newest, version, aliases, fit, events, tried, failed, replayed, ready) = told_by(
-        "README.md", service
-    )
+    (
+        key,
+        qualified,
+        newest,
+        version,
+        aliases,
+        fit,
+        events,
+        bad,
+        imported,
+        done,
+        tried,
+        failed,
+        replayed,
+        ready,
+    ) = told_by("README.md", service)
     assert key["scopes"] == ["read", "write"]
     assert (qualified["rated"], qualified["ignored"]) == (3, [])
     assert list(newest["paths"]) == ["/v1/qualify/qualifying-a-sale"]
@@ -64,6 +84,8 @@ def test_what_all_share(service):
     assert [one["means"] for one in aliases["aliases"]] == [2, 5, "saas"]
     assert fit["session_id"] == qualified["session_id"]
     assert [event["type"] for event in events["items"]] == ["score.changed"]
+    assert (bad["line"], done["done"]) == (3, True)
+    assert [one["created"] for one in (imported, done)] == [1, 1]
     assert (tried["status"], failed["items"], replayed) == (204, [], {"replayed": 0})
     names = ["hubspot-company", "hubspot-deal", "salesforce-account", "salesforce-opportunity"]
     assert [one["name"] for one in ready["items"]] == names
