@@ -30,11 +30,12 @@ class Started:
             text=True,
         )
 
-    def run(self, arguments: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-        """What a command says, run in a folder with nothing in its environment."""
+    def run(self, arguments: Sequence[str], cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+        """What a command says, run in a folder with nothing but these in its environment."""
         with TemporaryDirectory() as folder:
             said = [Path(folder) / name for name in ("stdout", "stderr")]
             wanted = {"arguments": arguments, "cwd": str(cwd), "said": list(map(str, said))}
+            wanted["settings"] = settings
             self._process.stdin.write(json.dumps(wanted) + "\n")
             self._process.stdin.flush()
             code = int(self._process.stdout.readline())
@@ -61,6 +62,7 @@ def _become(main: object, wanted: Mapping) -> None:
     code = 1
     try:
         os.chdir(wanted["cwd"])
+        os.environ |= wanted["settings"]
         for descriptor, file in zip((1, 2), wanted["said"], strict=True):
             os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -21,11 +21,13 @@ from app.prospects.records import show_all
 from app.prospects.search import ProspectFilter, list_prospects
 from app.prospects.tables import Prospect
 from app.schema import migrate
+from tests.commands.started import Started
 from tests.commands.terminal import on_a_terminal
 from tests.conftest import ROOT, NewDatabase, settings_for
 
 COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 Start = Callable[..., "subprocess.Popen[str]"]
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -75,6 +77,17 @@ def end(running: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return running.returncode, out, err
 
 
+@pytest.fixture
+def imported(started: Started, url: str, tmp_path: Path) -> Run:
+    """Runs `prospect-fit import` to its end, in the same folder: its exit code, and what it says."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        done = started.run(["import", *arguments], tmp_path, PROSPECT_FIT_DATABASE_URL=url)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
 def stored(database: Database) -> dict[str, tuple[str | None, dict]]:
     """Name and attributes of every prospect, by source and external id."""
     found = database.read_here(
@@ -91,12 +104,12 @@ def write(file: Path, count: int) -> dict[str, tuple[str | None, dict]]:
 
 
 def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
-    start: Start, tmp_path: Path, database: Database
+    imported: Run, tmp_path: Path, database: Database
 ) -> None:
     rows = ["Account ID;Name;Annual Revenue (EUR);note", 'a;Acme;1000;"two\r\nlines"', "b;Beta", "c;;1200;;"]
     (tmp_path / "a.csv").write_bytes(("\ufeff" + "\r\n".join([*rows, "d;Müller;1;"])).encode())
     options = ("--source", "crm", "--id", "Account ID", "--map", "revenue=Annual Revenue (EUR)")
-    code, out, _ = end(start("a.csv", *options, "--rejects", "r.csv"))
+    code, out, _ = imported("a.csv", *options, "--rejects", "r.csv")
     assert (code, out.splitlines()) == (
         0,
         [
@@ -112,7 +125,7 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     ]
     mended = rejects.replace("b;Beta", "b;Beta;;").replace("1200;;", "1200;")
     (tmp_path / "m.csv").write_bytes(mended.encode())
-    assert end(start("m.csv", *options))[:2] == (
+    assert imported("m.csv", *options)[:2] == (
         0,
         "Imported 2 lines of m.csv: 2 created, 0 changed, 0 unchanged.\n",
     )
@@ -124,14 +137,14 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     }
 
 
-def test_rejected_lines_of_json_are_kept(start: Start, tmp_path: Path, database: Database) -> None:
+def test_rejected_lines_of_json_are_kept(imported: Run, tmp_path: Path, database: Database) -> None:
     bad = b'{"external_id": "b", "name": "\xff"}'
     (tmp_path / "a.ndjson").write_bytes(b'{"external_id": "a"}\n' + bad + b"\n{\n")
-    assert end(start("a.ndjson", "--source", "crm", "--rejects", "r.ndjson"))[0] == 0
+    assert imported("a.ndjson", "--source", "crm", "--rejects", "r.ndjson")[0] == 0
     remark, kept, *others = (tmp_path / "r.ndjson").read_bytes().splitlines()
     assert (json.loads(remark)["rejected_line"], kept, len(others)) == (2, bad, 2)
     (tmp_path / "m.ndjson").write_bytes((tmp_path / "r.ndjson").read_bytes().replace(b"\xff", b"ok"))
-    code, _, err = end(start("m.ndjson", "--source", "crm"))
+    code, _, err = imported("m.ndjson", "--source", "crm")
     assert (code, err.startswith("line 4: The body cannot be read")) == (1, True)
     assert stored(database) == {"crm:a": (None, {}), "crm:b": ("ok", {})}
 
@@ -174,7 +187,7 @@ def begun(database: Database) -> None:
 
 
 def test_killed_in_the_middle_and_run_again_the_result_is_the_same(
-    start: Start, tmp_path: Path, database: Database
+    start: Start, imported: Run, tmp_path: Path, database: Database
 ) -> None:
     wanted = write(tmp_path / "a.ndjson", 4000)
     running = start("a.ndjson", "--source", "crm")
@@ -183,7 +196,7 @@ def test_killed_in_the_middle_and_run_again_the_result_is_the_same(
     running.wait()
     there = len(stored(database))
     assert 0 < there < 4000
-    code, out, _ = end(start("a.ndjson", "--source", "crm"))
+    code, out, _ = imported("a.ndjson", "--source", "crm")
     assert code == 0
     assert (
         out
@@ -192,7 +205,9 @@ def test_killed_in_the_middle_and_run_again_the_result_is_the_same(
     assert stored(database) == wanted
 
 
-def test_interrupted_it_says_where_to_go_on(start: Start, tmp_path: Path, database: Database) -> None:
+def test_interrupted_it_says_where_to_go_on(
+    start: Start, imported: Run, tmp_path: Path, database: Database
+) -> None:
     wanted = write(tmp_path / "a.ndjson", 4000)
     running = start("a.ndjson", "--source", "crm")
     begun(database)
@@ -200,7 +215,7 @@ def test_interrupted_it_says_where_to_go_on(start: Start, tmp_path: Path, databa
     code, _, err = end(running)
     (line,) = re.findall(r"^Stopped\. Go on with --after-line (\d+)\.$", err, re.MULTILINE)
     assert (code, len(stored(database))) == (130, int(line))
-    code, out, _ = end(start("a.ndjson", "--source", "crm", "--after-line", line))
+    code, out, _ = imported("a.ndjson", "--source", "crm", "--after-line", line)
     assert out.endswith(f": {4000 - int(line):,} created, 0 changed, 0 unchanged.\n")
     assert stored(database) == wanted
 

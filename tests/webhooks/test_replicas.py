@@ -16,7 +16,7 @@ from tests.conftest import ADMIN_KEY, settings_for
 from tests.edge.process import process
 from tests.webhooks.far_end import accept, until
 
-SETTINGS = {"WEBHOOK_NETWORKS": "127.0.0.0/8", "WEBHOOK_SECONDS": "3"}
+SETTINGS = {"WEBHOOK_NETWORKS": "127.0.0.0/8", "WEBHOOK_SECONDS": "2"}
 
 
 @pytest.fixture
