@@ -61,6 +61,7 @@ ROUTERS = (
     intakes.receiving,
     events.reading,
     webhooks.managing,
+    webhooks.reading,
     keys.managing,
     operations,
 )

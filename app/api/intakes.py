@@ -8,12 +8,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from app.db import Transaction
+from app.http.authorise import require_also
 from app.http.bodies import is_json, media_type, read_body
 from app.http.edge import router
 from app.http.paging import Page, PageQuery, base_url, next_page, position_after
 from app.http.problem_responses import PROBLEMS, FieldErrorOut
 from app.http.revisions import IfMatch, on_revision, tag
-from app.http.service import CallHere, Done, ServiceHere
+from app.http.service import CallerHere, CallHere, Done, ServiceHere
 from app.intake import store, wire
 from app.intake.flow import rehearse
 from app.intake.payload import FORM, read_fields
@@ -33,6 +34,7 @@ receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEMS)
 
 KINDS = {kind.slug: kind for kind in CATALOGUE}
 POSITION = TypeAdapter(tuple[UUID])
+WRITES = "What is taken in is qualified."
 ANYTHING = {"schema": {"type": "object", "description": "whatever the other system sends, a list as well"}}
 # Swagger 2.0 has no words for a body that may be a form too.
 BODY = {"requestBody": {"required": True, "content": {"application/json": ANYTHING}}}
@@ -112,8 +114,9 @@ async def create_intake(
 ) -> Response:
     """Make an intake. Store its token at once: it cannot be read again.
 
-    A rehearsal of its mapping first shows what it makes of a sample.
+    A rehearsal of its mapping first shows what it makes of a sample. The key needs the scope write as well.
     """
+    require_also(call.caller, Scope.WRITE, WRITES)
     token = new_secret(call.seed, OF_INTAKES)
 
     def make(work: Work) -> Done:
@@ -143,11 +146,12 @@ async def get_templates(
 
 
 @authoring.post("/intake-dry-run", operation_id="dry_run_intake")
-async def dry_run(sample: wire.DryRun, service: ServiceHere) -> wire.DryRunOut:
+async def dry_run(sample: wire.DryRun, service: ServiceHere, caller: CallerHere) -> wire.DryRunOut:
     """Try a mapping on a sample: what qualify would be sent, and would answer. Nothing is written.
 
-    What cannot be used is a 422 that names the places of the mapping.
+    What cannot be used is a 422 that names the places of the mapping. The key needs the scope write as well.
     """
+    require_also(caller, Scope.WRITE, WRITES)
     return await service.database.write(lambda tx: rehearse(Work(tx, service.plans, "dry run"), sample))
 
 
@@ -167,7 +171,11 @@ async def update_intake(
     call: CallHere,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change an intake. What it has received and not yet processed is read by the new mapping."""
+    """Change an intake. What it has received and not yet processed is read by the new mapping.
+
+    The key needs the scope write as well.
+    """
+    require_also(call.caller, Scope.WRITE, WRITES)
     change = on_revision(request, if_match)
     return await service.write(
         call, lambda work: _shown(work.tx, store.change(work.tx, work.plans, intake_id, change))

@@ -8,10 +8,11 @@ from pydantic import TypeAdapter
 
 from app.api.events import EventFilter
 from app.db import Transaction
+from app.http.authorise import require_also
 from app.http.edge import router
 from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.revisions import IfMatch, on_revision, tag
-from app.http.service import CallHere, Done, Service, ServiceHere
+from app.http.service import CallerHere, CallHere, Done, Service, ServiceHere
 from app.keys.store import Scope
 from app.problems import NOTHING_TO_SEND, Problem, invalid_field
 from app.webhooks import outbox, subscriptions
@@ -39,6 +40,9 @@ from app.webhooks.wire import (
 )
 
 managing = router("webhooks", Scope.AUTHOR)
+reading = router("webhooks", Scope.READ)
+
+TELLS = "What is sent tells as much as reading does."
 
 POSITION = TypeAdapter(tuple[int])
 
@@ -64,8 +68,10 @@ async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere
     """Subscribe: send what happens from now on to a URL, signed as Standard Webhooks has it.
 
     Every event arrives at least once, under the same `webhook-id` however often it is sent. What is not
-    answered with 2xx is sent again, for three days. Keep `secret`: it is shown this once.
+    answered with 2xx is sent again, for three days. Keep `secret`: it is shown this once. The key needs the
+    scope read as well.
     """
+    require_also(call.caller, Scope.READ, TELLS)
     await _require_reachable(service, request.url, request.record_update)
     await service.lookout.catch_up()  # what was before is not for this one
     return await service.write(
@@ -86,7 +92,7 @@ async def get_templates() -> Templates:
     return templates()
 
 
-@managing.get("/webhook-samples", operation_id="sample_webhooks")
+@reading.get("/webhook-samples", operation_id="sample_webhooks")
 async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query()]) -> list[Message]:
     """Read what a webhook sends, as a bare list: of the newest events, or made up if there are none.
 
@@ -112,7 +118,8 @@ async def patch_webhook(
     call: CallHere,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change a webhook, or disable it for a while, or let it go on."""
+    """Change a webhook, or disable it for a while, or let it go on. The key needs the scope read as well."""
+    require_also(call.caller, Scope.READ, TELLS)
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
     change = on_revision(request, if_match)
@@ -137,10 +144,11 @@ async def post_secret(webhook_id: UUID, request: Rotation, service: ServiceHere,
 
 
 @managing.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
-async def post_test(webhook_id: UUID, service: ServiceHere) -> Tried:
+async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) -> Tried:
     """Send the newest event that it is about, or a made-up one, at once, and tell what came of it.
 
-    Nothing is logged and nothing sent again. A record is updated with what is true of it.
+    Nothing is logged and nothing sent again. A record is updated with what is true of it. The key needs the
+    scope read as well.
     """
 
     def sample(tx: Transaction) -> Outgoing | NothingToSendError:
@@ -153,6 +161,7 @@ async def post_test(webhook_id: UUID, service: ServiceHere) -> Tried:
     outgoing = await service.read_scores(sample)
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))
+    require_also(caller, Scope.READ, TELLS)
     return tried(await service.sender.send(outgoing))
 
 

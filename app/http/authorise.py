@@ -49,6 +49,12 @@ class KeyRing:
             return caller
 
 
+def require_also(caller: Caller, scope: Scope, why: str) -> None:
+    """Raises FORBIDDEN unless the caller has this scope besides the operation's own; `why` is a sentence."""
+    if not caller.may(scope):
+        raise Problem(FORBIDDEN, f"This operation needs a key with the scope {scope} as well. {why}")
+
+
 def secret_of(request: Request) -> str:
     """The API key that a request presents; raises UNAUTHENTICATED without one."""
     given = request.headers.get("authorization", "")

@@ -32,7 +32,8 @@ SCOPES = {
     Scope.SCORE: "score answers and read question sets; nothing is stored",
     Scope.READ: "read prospects, sessions and fits",
     Scope.WRITE: "create and change prospects and sessions",
-    Scope.AUTHOR: "write question sets, and see what a draft would change",
+    Scope.AUTHOR: "write question sets, and see what a draft would change; with read, set up webhooks; with "
+    "write, intakes",
     Scope.ADMIN: "everything, API keys included",
 }
 

@@ -58,7 +58,7 @@ MAY = {
     ("POST", "/v1/webhooks"): ("author",),
     ("GET", "/v1/webhooks"): ("author",),
     ("GET", "/v1/webhook-templates"): ("author",),
-    ("GET", "/v1/webhook-samples"): ("author",),
+    ("GET", "/v1/webhook-samples"): ("read",),
     ("GET", "/v1/webhooks/{webhook_id}"): ("author",),
     ("PATCH", "/v1/webhooks/{webhook_id}"): ("author",),
     ("DELETE", "/v1/webhooks/{webhook_id}"): ("author",),
@@ -123,6 +123,31 @@ def test_every_route_is_in_the_table(service):
     described = ok(service.client.get("/openapi.json"))["paths"]
     routes = {(method.upper(), path) for path, methods in described.items() for method in methods}
     assert routes == MAY.keys() | {*WITHOUT_A_KEY, *BY_TOKEN}
+
+
+def test_who_lets_others_read_or_write_may_do_so_too(service, anybody, keys):
+    hook, intake = (
+        {"url": "https://1.1.1.1/"},
+        {"name": "x", "mapping": {"source": "x", "external_id": "/id"}},
+    )
+    made = ok(service.client.post("/v1/webhooks", json=hook), 201)["id"]
+    taking = ok(service.client.post("/v1/intakes", json=intake), 201)["id"]
+    for method, path, body, scope in (
+        ("POST", "/v1/webhooks", hook, "read"),
+        ("PATCH", f"/v1/webhooks/{made}", hook, "read"),
+        ("POST", f"/v1/webhooks/{made}/test", None, "read"),
+        ("POST", "/v1/intakes", intake, "write"),
+        ("PATCH", f"/v1/intakes/{taking}", {"name": "y"}, "write"),
+        ("POST", "/v1/intake-dry-run", {"mapping": intake["mapping"], "payload": {"id": 1}}, "write"),
+    ):
+        refused = anybody.request(method, path, json=body, headers={"X-API-Key": keys["author"]})
+        assert refusal(refused) == (403, "forbidden"), path
+        assert f"scope {scope} as well" in refused.json()["detail"]
+    both = {"name": "zapier", "scopes": ["author", "read"]}
+    key = ok(service.client.post("/v1/keys", json=both), 201)["key"]
+    with_both = anybody.post("/v1/webhooks", json=hook, headers={"X-API-Key": key})
+    for webhook in (made, ok(with_both, 201)["id"]):
+        service.client.delete(f"/v1/webhooks/{webhook}")
 
 
 @pytest.mark.parametrize(("method", "path"), MAY)
