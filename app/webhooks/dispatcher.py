@@ -9,11 +9,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.db import Database, Transaction
+from app.events.tables import Event
 from app.problems import Problem
 from app.webhooks import outbox
 from app.webhooks.message import NothingToSendError, Outgoing, render
 from app.webhooks.outbox import Held, Result
 from app.webhooks.sending import Sender
+from app.webhooks.tables import Webhook
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class Dispatcher:
     async def _render(self, held: Sequence[Held]) -> list[Rendered]:
         """What to send of each; all in one read, or each in its own if one of them fails."""
         try:
-            return await self._read_scores(lambda tx: [_render(tx, one) for one in held]) if held else []
+            return await self._read_scores(lambda tx: _render_all(tx, held)) if held else []
         except Problem:
             return [None] * len(held)
         except Exception:  # a delivery that fails in a new way keeps no other from being sent
@@ -114,12 +116,14 @@ class Dispatcher:
             self._done.set()
 
 
-def _render(tx: Transaction, held: Held) -> Rendered:
-    """What to send; what comes of it if there is nothing to; None if it is not the holder's any more."""
+def _render_all(tx: Transaction, held: Sequence[Held]) -> list[Rendered]:
+    """What to send of each; None for what is not the holder's any more."""
     found = outbox.find_held(tx, held)
-    if found is None:
-        return None
-    _, webhook, event = found
+    return [_render(tx, *found[one]) if one in found else None for one in held]
+
+
+def _render(tx: Transaction, webhook: Webhook, event: Event) -> Outgoing | Result:
+    """What to send, or what comes of it if there is nothing to."""
     try:
         return render(tx, webhook, event)
     except NothingToSendError as error:

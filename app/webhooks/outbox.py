@@ -165,15 +165,19 @@ def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]
     return list(newest.values())
 
 
-def find_held(tx: Transaction, held: Held) -> tuple[Delivery, Webhook, Event] | None:
-    """What a sender holds; None if it is gone by now, or another sender's."""
+def find_held(tx: Transaction, held: Sequence[Held]) -> dict[Held, tuple[Webhook, Event]]:
+    """What a sender holds, but for what is gone by now, or another sender's."""
     wanted = (
         select(Delivery, Webhook, Event)
         .join(Webhook, col(Webhook.id) == col(Delivery.webhook_id))
         .join(Event, col(Event.id) == col(Delivery.event_id))
-        .where(*_still(held))
+        .where(PENDING, col(Delivery.id).in_([one.delivery_id for one in held]))
     )
-    return tx.db.exec(wanted).one_or_none()
+    found = {
+        Held(webhook.id, delivery.id, delivery.attempts): (webhook, event)
+        for delivery, webhook, event in tx.db.exec(wanted)
+    }
+    return {one: found[one] for one in held if one in found}
 
 
 def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
@@ -186,6 +190,7 @@ def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
     tx.db.exec(webhooks.order_by(col(Webhook.id)).with_for_update(key_share=True)).all()
     for held, result in results:
         _settle(tx, held, result)
+    tx.db.flush()
 
 
 def _settle(tx: Transaction, held: Held, result: Result) -> None:
@@ -209,7 +214,6 @@ def _settle(tx: Transaction, held: Held, result: Result) -> None:
     else:
         delivery.status, delivery.settled_at = result.outcome, tx.at
     tx.db.add(delivery)
-    tx.db.flush()
 
 
 def _change(tx: Transaction, webhook_id: UUID, but: str = "", **values: Any) -> bool:
