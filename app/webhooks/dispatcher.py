@@ -29,6 +29,7 @@ REST_SECONDS = 5.0
 SWEEP_SECONDS = 3600
 # Of a lease that much is left when the time for sending is over, to write down what came of it.
 SPARE_SECONDS = 5
+FAILED = "the service failed; its log says why"
 
 Rendered = Outgoing | Result | None
 ReadScores = Callable[[Callable[[Transaction], list[Rendered]]], Awaitable[list[Rendered]]]
@@ -105,15 +106,20 @@ class Dispatcher:
         except Exception:  # a delivery that fails in a new way keeps no other from being sent
             log.exception("an event cannot be told")
             if len(held) == 1:
-                return [Result(error="The service could not make the message; its log says why.")]
+                return [Result(error=FAILED)]
             return [rendered for one in held for rendered in await self._render([one])]
 
     async def _deliver(self, held: Held, outgoing: Rendered) -> None:
         """Make one attempt; without anything to send the lease runs out."""
-        if outgoing:
+        if outgoing is None:
+            return
+        try:
             result = outgoing if isinstance(outgoing, Result) else await self._sender.send(outgoing)
-            self._results.append((held, result))
-            self._done.set()
+        except Exception:  # it would end the sending of all others
+            log.exception("an attempt failed")
+            result = Result(error=FAILED)
+        self._results.append((held, result))
+        self._done.set()
 
 
 def _render_all(tx: Transaction, held: Sequence[Held]) -> list[Rendered]:

@@ -8,6 +8,7 @@ import pytest
 
 from app.main import open_database
 from app.webhooks.outbox import forget_outdated
+from app.webhooks.sending import Sender
 from tests.api.calls import new_prospect, ok, refusal
 from tests.webhooks.conftest import deliveries
 from tests.webhooks.far_end import accept, hang, says, until
@@ -153,6 +154,24 @@ def test_one_that_hangs_and_one_that_is_dead_delay_no_other(client, place, subsc
         lambda: deliveries(client, hooks[1], limit="200"), lambda found: found[-1]["last_error"]
     )
     assert "ConnectError" in log["last_error"]
+
+
+def test_a_failure_of_the_service_itself_ends_nothing(client, end, subscribe, monkeypatch):
+    """Whatever goes wrong with one attempt is told in the log, and the next one is made."""
+    real, failing = Sender.send, [True]
+
+    async def send(self, outgoing):
+        if failing.pop() if failing else False:
+            raise RecursionError
+        return await real(self, outgoing)
+
+    monkeypatch.setattr(Sender, "send", send)
+    hook = subscribe(end.url, **CREATED)
+    new_prospect(client)
+    (log,) = until(lambda: deliveries(client, hook), lambda found: found and found[0]["last_error"])
+    assert (log["status"], log["last_error"]) == ("pending", "the service failed; its log says why")
+    new_prospect(client)
+    end.wait_for(1)
 
 
 def test_the_log_is_paged_and_filtered_and_forgotten_after_thirty_days(client, hooked, end, subscribe):
