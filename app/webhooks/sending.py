@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from app.webhooks.message import USER_AGENT, Outgoing
 from app.webhooks.outbox import Result
 from app.webhooks.record_update import ClientCredentials
-from app.webhooks.targets import LookUp, Refused, Targets
+from app.webhooks.targets import LookUp, Refused, Targets, host_of
 
 # Of an answer no more is read: room for any token.
 ANSWER_BYTES = 20_000
@@ -74,7 +74,8 @@ class Sender:
         except (TimeoutError, httpx.TimeoutException):
             result = Result(error=f"no answer within {self.timeout:g} seconds")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            result = Result(error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
+            told = f"{type(error).__name__}: {error}".replace("\0", "")
+            result = Result(error=told[:LONGEST_ERROR])
         taken = round(1000 * (monotonic() - started))
         return Result(result.status, result.error, result.answer, result.retry_after, taken)
 
@@ -93,7 +94,7 @@ class Sender:
             content=body,
             headers={**headers, "Host": target.host_header, "Accept-Encoding": "identity"},
             # The certificate is that of the name, not that of the address.
-            extensions={"sni_hostname": target.url.host},
+            extensions={"sni_hostname": host_of(target.url)},
         ) as response:
             answer = await _beginning(response)
             return Result(response.status_code, None, answer, response.headers.get("retry-after"))

@@ -51,7 +51,7 @@ class Targets:
     async def find(self, url: str) -> Target:
         """Look the host up, once; raises `Refused` where no address of it may be reached."""
         read = read_url(url)
-        host, port = read.host, SCHEMES[read.scheme] if read.port is None else read.port
+        host, port = host_of(read), SCHEMES[read.scheme] if read.port is None else read.port
         try:
             # Whatever spelling of an address it is, this reads it as connecting would.
             with anyio.fail_after(LOOK_UP_SECONDS):
@@ -75,13 +75,20 @@ class Targets:
         return own or (_is_public(address) and port in PORTS)
 
 
+def host_of(url: httpx.URL) -> str:
+    """The host as it is looked up and certified: a name in other letters in its ASCII form."""
+    return url.raw_host.decode("ascii")
+
+
 def read_url(text: str) -> httpx.URL:
     """An absolute http or https URL without credentials and fragment; raises `Refused`."""
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
+        # As people write it; decoding it may fail.
+        is_absolute = url.scheme in SCHEMES and bool(url.host)
+    except (httpx.InvalidURL, ValueError):
         raise Refused("that is not a URL: send https://HOST/PATH") from None
-    if url.scheme not in SCHEMES or not url.host:
+    if not is_absolute:
         raise Refused("send an absolute URL: https://HOST/PATH")
     if url.userinfo or "@" in text.partition("//")[2].partition("/")[0]:
         raise Refused("a URL with credentials is not taken: the receiver checks the signature instead")

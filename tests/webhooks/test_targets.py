@@ -101,6 +101,8 @@ BAD = {
     "https://1.1.1.1/\nhook": "not a URL",
     "https://exa mple.com/": "not found",
     "https://[::1/": "not a URL",
+    "https://xn--/": "not a URL",
+    "https://a..b/": "not found",
     "http://127.0.0.1:8000/v1/keys": "not on the public internet",
     "http://169.254.169.254/latest/meta-data/": "not on the public internet",
 }
@@ -132,6 +134,13 @@ def test_an_address_is_looked_at_when_it_changes_too(shut):
     refused = shut.post("/v1/webhooks", json=record)
     assert pointers(refused) == ["/record_update/client_credentials/token_url"]
     shut.delete(f"/v1/webhooks/{hook['id']}")
+
+
+def test_a_name_in_other_letters_is_looked_up_as_browsers_do():
+    """IDNA 2008 has ß as a letter of its own; the older standard made ss of it, another's name."""
+    names = Rebinding("1.1.1.1")
+    anyio.run(Targets("", names).find, "https://straße.example/hook")
+    assert names.asked == ["xn--strae-oqa.example"]
 
 
 class Rebinding:
