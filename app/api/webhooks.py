@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from app.api.events import EventFilter
 from app.db import Transaction
@@ -44,7 +44,7 @@ reading = router("webhooks", Scope.READ)
 
 TELLS = "What is sent tells as much as reading does."
 
-POSITION = TypeAdapter(tuple[int])
+POSITION = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**53)]])
 
 
 class SampleQuery(EventFilter):

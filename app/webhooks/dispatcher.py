@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
@@ -77,23 +78,31 @@ class Dispatcher:
                 await self._catch_up()
                 self._catch_up_at = monotonic() + LOOK_SECONDS
             due = await self._database.read(outbox.find_due)
-            held = await self._database.write(lambda tx: self._turn(tx, results)) if due or results else []
+            is_turn = due or results or monotonic() >= self._sweep_at
+            held = await self._database.write(lambda tx: self._turn(tx, results)) if is_turn else []
         except Problem:
             # If it cannot be written down in time, the leases run out, and it is sent again.
             self._results = results + self._results
             return REST_SECONDS
         except Exception:  # whatever it is, what comes later still has to be sent
             log.exception("webhooks are not sent for a moment")
+            await self._write_down_each(results)
             return REST_SECONDS
         for one, outgoing in zip(held, await self._render(held), strict=True):
             sending.start_soon(self._deliver, one, outgoing)
         return LOOK_SECONDS
 
+    async def _write_down_each(self, results: Sequence[tuple[Held, Result]]) -> None:
+        """One that cannot be written down keeps no other from it."""
+        for held, result in results:
+            with suppress(Exception):
+                await self._database.write(lambda tx: outbox.settle(tx, [(held, result)]))  # noqa: B023
+
     def _turn(self, tx: Transaction, results: Sequence[tuple[Held, Result]]) -> list[Held]:
         outbox.settle(tx, results)
         if monotonic() >= self._sweep_at:
-            outbox.forget_outdated(tx)
-            self._sweep_at = monotonic() + SWEEP_SECONDS
+            more = outbox.forget_outdated(tx)
+            self._sweep_at = monotonic() + (IDLE_SECONDS if more else SWEEP_SECONDS)
         due = outbox.find_due(tx)
         return [held for webhook_id in due for held in outbox.hold(tx, webhook_id, self._lease)]
 

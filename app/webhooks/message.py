@@ -20,7 +20,7 @@ from app.prospects.tables import Prospect
 from app.sessions.news import EventOut, show_events
 from app.sessions.tables import Session
 from app.sessions.views import SessionOut, show
-from app.webhooks.record_update import ClientCredentials, RecordUpdateIn, body_of, filled
+from app.webhooks.record_update import ClientCredentials, RecordUpdateIn, body_of, filled, places_in
 from app.webhooks.tables import Webhook
 from app.webhooks.wire import Message, Payload
 
@@ -150,6 +150,8 @@ def _update(tx: Transaction, webhook: Webhook, update: RecordUpdateIn, event: Ev
         "prospect_id": str(session.prospect_id),
         "session_id": str(session.id),
     }
+    if any(places[place] in {".", ".."} for place in places_in(webhook.url)):
+        raise NothingToSendError("'.' and '..' cannot stand in an address.")
     try:
         url = filled(webhook.url, {place: value for place, value in places.items() if value is not None})
     except KeyError as error:

@@ -205,9 +205,8 @@ def _settle(tx: Transaction, held: Held, result: Result) -> None:
     again = None if result.arrived or result.skipped else next_attempt(delivery.attempts, tx.at)
     if result.status in WAIT_STATUSES and (until := wish_of(result.retry_after, tx.at)):
         again = max(again, until) if again else None
-        _change(tx, delivery.webhook_id, paused_until=until)
-    if result.status == GONE and _change(tx, delivery.webhook_id, but="record", status="disabled"):
-        _change(tx, delivery.webhook_id, disabled_because="The endpoint answered 410 Gone.")
+        _change(tx, delivery, paused_until=until)
+    if result.status == GONE and _disable(tx, delivery, "The endpoint answered 410 Gone."):
         again = None
     if again:
         delivery.due_at = again
@@ -216,11 +215,19 @@ def _settle(tx: Transaction, held: Held, result: Result) -> None:
     tx.db.add(delivery)
 
 
-def _change(tx: Transaction, webhook_id: UUID, but: str = "", **values: Any) -> bool:
-    changed = tx.db.exec(
-        update(Webhook).where(col(Webhook.id) == webhook_id, col(Webhook.payload) != but).values(**values)
-    )
-    return changed.rowcount > 0
+def _disable(tx: Transaction, delivery: Delivery, why: str) -> bool:
+    """Whether that was so; a record that is gone says nothing of the others."""
+    disabled = {"status": "disabled", "disabled_because": why, "revision": Webhook.revision + 1}
+    return _change(tx, delivery, col(Webhook.payload) != "record", **disabled)
+
+
+def _change(tx: Transaction, delivery: Delivery, *which: ColumnElement[bool], **values: Any) -> bool:
+    """What the far end said counts as long as the webhook is as it was then."""
+    as_it_was = [
+        col(Webhook.id) == delivery.webhook_id,
+        col(Webhook.updated_at) <= delivery.last_attempt_at,
+    ]
+    return tx.db.exec(update(Webhook).where(*as_it_was, *which).values(**values)).rowcount > 0
 
 
 def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None) -> int:
@@ -233,10 +240,11 @@ def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | Non
     return changed.rowcount
 
 
-def forget_outdated(tx: Transaction) -> None:
-    """Delete some of what was settled more than 30 days ago."""
+def forget_outdated(tx: Transaction) -> bool:
+    """Delete some of what was settled more than 30 days ago; whether there may be more."""
     outdated = select(Delivery.id).where(col(Delivery.settled_at) < tx.at - KEPT).limit(OUTDATED_AT_ONCE)
-    tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(outdated)))
+    gone = tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(outdated)))
+    return gone.rowcount == OUTDATED_AT_ONCE
 
 
 def _due(tx: Transaction) -> list[ColumnElement[bool]]:

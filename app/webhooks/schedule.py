@@ -41,6 +41,6 @@ def _after_seconds(text: str, at: datetime) -> datetime | None:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else None

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -14,11 +15,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.webhooks.message import USER_AGENT, Outgoing
 from app.webhooks.outbox import Result
-from app.webhooks.record_update import ClientCredentials
+from app.webhooks.record_update import VISIBLE, ClientCredentials
 from app.webhooks.targets import LookUp, Refused, Targets, host_of
 
 # Of an answer no more is read: room for any token.
 ANSWER_BYTES = 20_000
+ANSWER_SECONDS = 1
 LONGEST_ERROR = 300
 MOST_TOKENS = 100
 # A token that says nothing of its age is asked for again after so long, and any a little before its end.
@@ -32,7 +34,7 @@ UNAUTHORISED = 401
 class TokenAnswer(BaseModel):
     """What a token endpoint answers (RFC 6749, 5.1)."""
 
-    access_token: str = Field(min_length=1, max_length=8000)
+    access_token: str = Field(max_length=8000, pattern=VISIBLE)
     expires_in: float = TOKEN_SECONDS
 
 
@@ -133,11 +135,13 @@ def _key(asked: ClientCredentials) -> tuple[str, ...]:
 
 
 async def _beginning(response: httpx.Response) -> str:
+    """What there is of an answer soon; however it ends, its status has been told."""
     read = b""
-    async for chunk in response.aiter_raw():
-        read += chunk
-        if len(read) > ANSWER_BYTES:
-            break
+    with anyio.move_on_after(ANSWER_SECONDS), suppress(httpx.HTTPError):
+        async for chunk in response.aiter_raw():
+            read += chunk
+            if len(read) > ANSWER_BYTES:
+                break
     return read[:ANSWER_BYTES].decode("utf-8", "replace").replace("\0", "")
 
 

@@ -15,6 +15,7 @@ from app.problems import invalid_field, missing, require_revision
 from app.question_sets import store
 from app.webhooks.record_update import RecordUpdateIn
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
+from app.webhooks.targets import read_url
 from app.webhooks.wire import SECRET_PREFIX, NewWebhook, WebhookChange, check_places
 
 MOST_WEBHOOKS = 100
@@ -76,6 +77,9 @@ def change(tx: Transaction, webhook_id: UUID, wanted: WebhookChange) -> Webhook:
     if wanted.record_update:
         values["record_update"] = wanted.record_update.model_dump()
     _require_known(tx, values.get("question_set"))
+    if "url" in values:
+        values["paused_until"] = None
+        _require_secrets(webhook, wanted, values["url"])
     record_update = values.get("record_update", webhook.record_update)
     _require_places(values.get("url", webhook.url), record_update)
     if values.get("status") == "active":
@@ -126,6 +130,15 @@ def _require_one_kind(webhook: Webhook, wanted: WebhookChange) -> None:
         raise invalid_field("/record_update", "unwanted", "this webhook sends messages: make another one")
     if wanted.payload and webhook.payload == "record":
         raise invalid_field("/payload", "unwanted", "this webhook updates records: make another one")
+
+
+def _require_secrets(webhook: Webhook, wanted: WebhookChange, url: str) -> None:
+    """Another host does not get what was entrusted to be sent to this one."""
+    old, new = read_url(webhook.url), read_url(url)
+    moves = (old.scheme, old.raw_host, old.port) != (new.scheme, new.raw_host, new.port)
+    if webhook.record_update and moves and not wanted.record_update:
+        detail = "the URL names another host: send the record update again, with its token or credentials"
+        raise invalid_field("/record_update", "missing", detail)
 
 
 def _require_places(url: str, record_update: dict[str, Any] | None) -> None:

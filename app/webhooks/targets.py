@@ -14,6 +14,7 @@ LookUp = Callable[[str, int], Awaitable[Sequence[Any]]]
 
 SCHEMES = {"http": 80, "https": 443}
 PORTS = (80, 443, 8080, 8443)
+LAST_PORT = 65535
 LOOK_UP_SECONDS = 5
 # They reach the IPv4 address in their last four bytes: RFC 6052, RFC 8215, RFC 4291.
 IPV4_WITHIN = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0/96")))
@@ -90,6 +91,8 @@ def read_url(text: str) -> httpx.URL:
         raise Refused("that is not a URL: send https://HOST/PATH") from None
     if not is_absolute:
         raise Refused("send an absolute URL: https://HOST/PATH")
+    if url.port is not None and not 1 <= url.port <= LAST_PORT:
+        raise Refused(f"port {url.port} is none: ports are 1 to {LAST_PORT}")
     if url.userinfo or "@" in text.partition("//")[2].partition("/")[0]:
         raise Refused("a URL with credentials is not taken: the receiver checks the signature instead")
     if "#" in text:

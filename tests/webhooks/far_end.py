@@ -85,7 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in more.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text.encode())))
+        if "Content-Length" not in more:
+            self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
         self.wfile.write(text.encode())
 

@@ -137,6 +137,35 @@ def test_who_has_no_record_there_is_skipped(client, end, subscribe, link):
     assert end.received == []
 
 
+@pytest.mark.parametrize("deal", [".", ".."])
+def test_a_deal_that_would_lead_elsewhere_leads_nowhere(client, end, subscribe, link, deal):
+    update = {"fields": {"/score": "score"}, "token": {"token": "t"}}
+    hook = subscribe(f"{base(end)}/crm/deals/{{deal}}", record_update=update, question_set="bant")
+    qualify(client, link, **BANT, deal=deal)
+    log = until(lambda: deliveries(client, hook, status="skipped"))
+    assert log[0]["last_error"] == "'.' and '..' cannot stand in an address."
+    assert end.received == []
+
+
+def test_another_host_does_not_get_what_was_entrusted_to_this_one(client, end, subscribe):
+    update = {"fields": {"/score": "score"}, "token": {"token": "t"}}
+    hook = subscribe(f"{base(end)}/deals/{{deal}}", record_update=update)
+    address = f"/v1/webhooks/{hook['id']}"
+    assert pointers(client.patch(address, json={"url": "https://1.1.1.1/{deal}"})) == ["/record_update"]
+    ok(client.patch(address, json={"url": f"{base(end)}/opportunities/{{deal}}"}))
+    ok(client.patch(address, json={"url": "https://1.1.1.1/{deal}", "record_update": update}))
+
+
+def test_a_token_that_no_header_can_hold_is_none_and_is_not_told(client, end, subscribe, link):
+    end.answer = lambda _: (200, {"Content-Type": "application/json"}, '{"access_token": "sEcReT\\nX: y"}')
+    made = template("salesforce-account", base(end))
+    made["record_update"]["client_credentials"] |= {"client_id": "key", "client_secret": "secret"}
+    hook = subscribe(made.pop("url"), **made)
+    qualify(client, own(link, "salesforce.account", "003"), **BANT)
+    log = until(lambda: [one for one in deliveries(client, hook) if one["last_error"]])
+    assert log[0]["last_error"] == "the token endpoint answered 200, and no token"
+
+
 def test_an_older_state_never_follows_a_newer_one(client, end, subscribe, link):
     company = own(link, "crm", "9")
     slow = threading.Event()

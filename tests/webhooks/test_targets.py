@@ -97,6 +97,7 @@ BAD = {
     "http://1.1.1.1:0/": "port 0",
     "http://1.1.1.1:99999/": "port 99999",
     "http://1.1.1.1:http/": "not a URL",
+    "http://1.1.1.1:99999999999999999999999/": "ports are 1 to 65535",
     "https://nobody.invalid/": "not found",
     "https://1.1.1.1/\nhook": "not a URL",
     "https://exa mple.com/": "not found",

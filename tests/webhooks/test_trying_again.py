@@ -1,5 +1,6 @@
 """What does not arrive is sent again; who is gone, slow or in need of rest keeps nobody else waiting."""
 
+import base64
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -110,7 +111,13 @@ def test_who_asks_to_be_left_alone_is_left_alone(client, clock, end, subscribe, 
     assert sorted(one["attempts"] for one in log) == [1, 2]
 
 
-@pytest.mark.parametrize("wish", ["soon", "-5", "0", "Thu, 01 Jan 1970 00:00:00 GMT", "9" * 40])
+WISHES = [
+    "soon", "-5", "0", "Thu, 01 Jan 1970 00:00:00 GMT", "9" * 40,
+    "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2027 00:00:00 +99999999999999",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wish", WISHES)
 def test_a_wish_that_says_nothing_is_none_and_none_is_longer_than_a_day(client, clock, end, subscribe, wish):
     end.answer = says(429, Retry_After=wish)
     hook = subscribe(end.url, **CREATED)
@@ -118,6 +125,32 @@ def test_a_wish_that_says_nothing_is_none_and_none_is_longer_than_a_day(client, 
     (log,) = until(lambda: deliveries(client, hook), lambda found: found and found[0]["last_status"])
     pause = seconds(log["due_at"], clock().isoformat())
     assert 24 * 3600 - 10 < pause <= 24 * 3600 if wish.startswith("9") else pause < 7
+
+
+def test_what_an_old_address_says_late_does_not_count_for_the_new_one(client, place, subscribe):
+    old, new = place(), place()
+
+    def gone(_):
+        time.sleep(1)
+        return 410, {}, ""
+
+    old.answer = gone
+    hook = subscribe(old.url, **CREATED)
+    new_prospect(client)
+    old.wait_for(1)
+    ok(client.patch(f"/v1/webhooks/{hook['id']}", json={"url": new.url}))
+    until(lambda: [one for one in deliveries(client, hook) if one["last_status"] == 410])
+    now = ok(client.get(f"/v1/webhooks/{hook['id']}"))
+    assert (now["status"], now["revision"]) == ("active", 2)
+    new.wait_for(1)
+
+
+def test_an_answer_that_breaks_off_has_told_its_status(client, end, subscribe):
+    end.answer = lambda _: (200, {"Content-Length": "50"}, "ok")
+    hook = subscribe(end.url, **CREATED)
+    new_prospect(client)
+    (log,) = until(lambda: deliveries(client, hook, status="delivered"))
+    assert (log["attempts"], log["last_status"]) == (1, 200)
 
 
 def test_a_redirect_is_not_followed(client, place, subscribe):
@@ -185,6 +218,9 @@ def test_the_log_is_paged_and_filtered_and_forgotten_after_thirty_days(client, h
     assert positions == sorted(positions, reverse=True)
     assert (len(set(positions)), rest["next"]) == (5, None)
     assert deliveries(client, hook, status="failed") == []
+    beyond = base64.urlsafe_b64encode(b"[9223372036854775808]").decode().rstrip("=")
+    refused = client.get(f"/v1/webhooks/{hook['id']}/deliveries?after={beyond}")
+    assert refusal(refused) == (422, "invalid-request")
     refused = client.get(f"/v1/webhooks/{hook['id']}/deliveries?status=lost")
     assert refusal(refused) == (422, "invalid-request")
     for days, left in ((29, 5), (31, 0)):
