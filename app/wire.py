@@ -25,6 +25,7 @@ EXTERNAL_ID = form(
     r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
     "send one line without '/', '?', '#' and '\\', and without blanks at its ends",
 )
+VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks")
 LONGEST_TEXT = 1000
 MOST_ATTRIBUTES = 200
 
@@ -46,7 +47,7 @@ IdempotencyKey = Annotated[
     StringConstraints(
         strict=True,
         max_length=255,
-        pattern=form(r"^[\x21-\x7e]+$", "send visible ASCII characters, at most 255 of them"),
+        pattern=VISIBLE,
     ),
     Field(description="makes it safe to send again: the same key and request get the first answer again"),
 ]

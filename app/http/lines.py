@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
+from app.http.bodies import media_type
 from app.lines import Lines
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
 
@@ -56,8 +57,8 @@ async def lines_of(request: Request, most_bytes: int) -> AsyncIterator[list[byte
 
 def require_lines(request: Request, *others: str) -> str:
     """The media type of a body of lines, or of one of the others; raises UNSUPPORTED_MEDIA_TYPE."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in MEDIA_TYPES + others:
+    declared = media_type(request)
+    if declared not in MEDIA_TYPES + others:
         wanted = " or ".join((MEDIA_TYPE, *others))
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {wanted}.")
-    return media_type
+    return declared

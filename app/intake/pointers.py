@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from app.scoring import parts_of
+
 NOWHERE = object()
 INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 # How Dataverse and other .NET systems send what is an object elsewhere.
@@ -16,8 +18,8 @@ def look_up(payload: Any, pointer: str) -> Any:
     In a list of objects that have `key` and `value`, a name leads to the value that has that key.
     """
     found = payload
-    for token in pointer.split("/")[1:]:
-        found = _step(found, token.replace("~1", "/").replace("~0", "~"))
+    for token in parts_of(pointer):
+        found = _step(found, token)
         if found is NOWHERE:
             break
     return found

@@ -11,6 +11,7 @@ from app.sessions.requests import MOST_ANSWERS, QuestionKey
 from app.sessions.views import Qualified
 from app.wire import (
     MOST_ATTRIBUTES,
+    VISIBLE,
     AttributeName,
     In,
     Line,
@@ -48,7 +49,7 @@ Secret = Annotated[
         strict=True,
         min_length=8,
         max_length=200,
-        pattern=form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks"),
+        pattern=VISIBLE,
     ),
     Field(
         description="the client secret of the HubSpot app: with it every payload has to bear HubSpot's "

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import anyio
 
 from app.events.tables import MEANINGS, TYPES
-from app.reference.story import STORY, Call, Told, tell
+from app.reference.story import STORY, Call
+from app.reference.telling import Told, tell
 
 HEADER = """\
 # Events

@@ -12,7 +12,7 @@ from app.keys.store import SCOPES
 from app.main import create_app
 from app.problems import CATALOGUE
 from app.reference.schema import Schema, fields_of, type_of
-from app.reference.story import URL, Told, tell
+from app.reference.telling import URL, Told, tell
 from app.settings import PREFIX, Settings
 
 HEADER = """\

@@ -2,7 +2,7 @@
 
 from app.scoring.answers import Answer, Answers, Rating, Sent, State, ratings_sent, read_answers
 from app.scoring.attributes import meets, read_attributes, read_number
-from app.scoring.flaws import Flaw, Flawed, form, pointer, shape_flaw, shape_flaws
+from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
 from app.scoring.result import Indication, NextQuestion, Reason, Score, SoFar
@@ -33,6 +33,7 @@ __all__ = [
     "form",
     "indicated",
     "meets",
+    "parts_of",
     "pointer",
     "ratings_sent",
     "read_answers",

@@ -33,6 +33,11 @@ def pointer(*parts: str | int) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def parts_of(pointer: str) -> list[str]:
+    """The parts that a JSON pointer is made of; none for the whole."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
 # What pydantic finds, by its name for it: our code, which stays when pydantic's changes, and what to
 # do about it where its own words do not say that or repeat what was sent.
 FINDINGS: Mapping[str, tuple[str, str | None]] = {

@@ -24,12 +24,11 @@ from app.webhooks.record_update import ClientCredentials, RecordUpdateIn, body_o
 from app.webhooks.tables import Webhook
 from app.webhooks.wire import Message, Payload
 
-USER_AGENT = "Prospect-Fit"
 MOST_TRIED = 50
 # Of an invented event: no version of UUID that any event has.
 INVENTED = UUID(int=0)
 WHEN = datetime(2026, 1, 31, 9, tzinfo=UTC)
-FIGURES: Mapping[str, Any] = {
+MADE_UP: Mapping[str, Any] = {
     "indication": "fit", "settled": True, "score": 82.5, "lowest": 71.0, "highest": 91.0, "coverage": 0.75,
     "grade": None, "change": "answered",
 }  # fmt: skip
@@ -115,7 +114,7 @@ def invented(type_: EventType) -> Message:
         "question_set": None if type_.startswith("prospect.") else "qualifying-a-sale@1",
         "revision": 1,
         "links": [{"source": "example", "external_id": "1"}] if about_session else [],
-        **(FIGURES if about_session else {}),
+        **(MADE_UP if about_session else {}),
     }
     told = EventOut.model_validate(event)
     return Message(id=told.id, type=type_, timestamp=told.at, data=told, prospect=None, session=None)
@@ -129,7 +128,6 @@ def signed(tx: Transaction, webhook: Webhook, message: Message) -> Outgoing:
         secrets.append(webhook.old_secret)
     headers = {
         "Content-Type": "application/json",
-        "User-Agent": USER_AGENT,
         "webhook-id": str(message.id),
         "webhook-timestamp": str(int(tx.at.timestamp())),
         "webhook-signature": " ".join(
@@ -162,7 +160,7 @@ def _update(tx: Transaction, webhook: Webhook, update: RecordUpdateIn, event: Ev
         update.method,
         url,
         to_json(body_of(update, figures)),
-        {"Content-Type": "application/json", "User-Agent": USER_AGENT},
+        {"Content-Type": "application/json"},
         update.token.token if update.token else None,
         update.client_credentials,
     )

@@ -194,8 +194,10 @@ def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
 
 
 def _settle(tx: Transaction, held: Held, result: Result) -> None:
-    wanted = select(Delivery).where(*_still(held)).with_for_update()
-    delivery = tx.db.exec(wanted).one_or_none()
+    wanted = select(Delivery).where(
+        Delivery.id == held.delivery_id, PENDING, Delivery.attempts == held.attempt
+    )
+    delivery = tx.db.exec(wanted.with_for_update()).one_or_none()
     if delivery is None:
         return
     delivery.leased_until = None
@@ -255,7 +257,3 @@ def _due(tx: Transaction) -> list[ColumnElement[bool]]:
 def _ready(tx: Transaction) -> list[ColumnElement[bool]]:
     rested = or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= tx.at)
     return [col(Webhook.status) == "active", rested]
-
-
-def _still(held: Held) -> list[ColumnElement[bool]]:
-    return [col(Delivery.id) == held.delivery_id, PENDING, col(Delivery.attempts) == held.attempt]

@@ -8,15 +8,14 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.forms.flow import FIGURES
-from app.scoring import form
-from app.wire import In, Out, Source
+from app.scoring import form, parts_of
+from app.wire import VISIBLE, In, Out, Source
 
 MOST_FIELDS = 100
 PLACES = ("external_id", "deal", "prospect_id", "session_id")
 PLACE = re.compile(r"\{([^{}]*)\}")
 ESTIMATE = re.compile(r"[a-z][a-z0-9_]{0,47}_score")
 POINTER = form(r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score")
-VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks")
 
 
 def _one_of_ours(figure: str) -> str:
@@ -124,7 +123,7 @@ def body_of(update: RecordUpdateIn, figures: Mapping[str, Any]) -> dict[str, Any
     for place, figure in update.fields.items():
         if figure not in figures:
             continue
-        *above, last = [part.replace("~1", "/").replace("~0", "~") for part in place[1:].split("/")]
+        *above, last = parts_of(place)
         inner = body
         for part in above:
             inner = inner.setdefault(part, {})

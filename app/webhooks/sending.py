@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -13,10 +14,11 @@ from anyio import CapacityLimiter, to_thread
 from cachetools import TTLCache
 from pydantic import BaseModel, Field, ValidationError
 
-from app.webhooks.message import USER_AGENT, Outgoing
+from app.webhooks.message import Outgoing
 from app.webhooks.outbox import Result
-from app.webhooks.record_update import VISIBLE, ClientCredentials
+from app.webhooks.record_update import ClientCredentials
 from app.webhooks.targets import LookUp, Refused, Targets, host_of
+from app.wire import VISIBLE
 
 # Of an answer no more is read: room for any token.
 ANSWER_BYTES = 20_000
@@ -52,6 +54,7 @@ class Sender:
         self.targets = Targets(networks, look_up or _look_up(CapacityLimiter(LOOK_UPS)))
         self.timeout = timeout
         self._client = httpx.AsyncClient(
+            headers={"User-Agent": "Prospect-Fit"},
             verify=httpx.create_ssl_context(),
             trust_env=False,
             timeout=timeout,
@@ -64,7 +67,7 @@ class Sender:
         await self._client.aclose()
 
     async def send(self, outgoing: Outgoing) -> Result:
-        """Make the request, with a new bearer token once if the first is refused; never raises."""
+        """Make the request, with a new bearer token once if the first is refused; what fails is told."""
         started = monotonic()
         try:
             with anyio.fail_after(self.timeout):
@@ -79,7 +82,7 @@ class Sender:
             told = f"{type(error).__name__}: {error}".replace("\0", "")
             result = Result(error=told[:LONGEST_ERROR])
         taken = round(1000 * (monotonic() - started))
-        return Result(result.status, result.error, result.answer, result.retry_after, taken)
+        return replace(result, milliseconds=taken)
 
     async def _try(self, outgoing: Outgoing) -> Result:
         token = outgoing.token
@@ -110,11 +113,7 @@ class Sender:
             **asked.model_dump(exclude={"token_url"}, exclude_none=True),
         }
         body = str(httpx.QueryParams(form)).encode()
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Accept": "application/json",
-            "User-Agent": USER_AGENT,
-        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         result = await self._request("POST", asked.token_url, body, headers)
         try:
             answer = TokenAnswer.model_validate_json(result.answer or "")

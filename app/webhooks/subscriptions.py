@@ -149,7 +149,7 @@ def _require_places(url: str, record_update: dict[str, Any] | None) -> None:
 
 
 def _require_known(tx: Transaction, question_set: str | None) -> None:
-    if question_set is not None and not store.is_known(tx, question_set, None):
+    if question_set is not None and not store.is_known(tx, question_set):
         raise invalid_field("/question_set", "unknown_question_set", "there is no question set of that key")
 
 

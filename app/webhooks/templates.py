@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from app.wire import Out
 
-FOLDER = Path(__file__).parent / "templates"
+FILES = Path(__file__).parent / "ready_made"
 
 
 class Template(Out):
@@ -30,4 +30,4 @@ class Templates(Out):
 def templates() -> Templates:
     """All of them, by name."""
     read = TypeAdapter(Template).validate_json
-    return Templates(items=[read(file.read_text("utf-8")) for file in sorted(FOLDER.glob("*.json"))])
+    return Templates(items=[read(file.read_text("utf-8")) for file in sorted(FILES.glob("*.json"))])

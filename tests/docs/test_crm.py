@@ -10,7 +10,7 @@ from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 import pytest
 
-from app.reference.story import Elsewhere
+from app.reference.telling import Elsewhere
 from app.webhooks.templates import templates
 from tests.api.calls import ok
 from tests.conftest import ADMIN_KEY, ROOT, needs, serving, settings_for
