@@ -1,6 +1,7 @@
 """The migrations build what the models say, and leave alone what is stored."""
 
 from datetime import UTC, datetime
+from time import time
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,7 @@ from tests.api.calls import ok
 from tests.catalogue import catalogue, connected, contents, run_migrations, triggers
 from tests.conftest import NewDatabase, serving, settings_for
 from tests.intake.calls import settled
+from tests.intake.test_signatures import SECRET, signed
 from tests.webhooks.far_end import until
 
 WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome")
@@ -104,6 +106,12 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         mapping = {"source": "test", "external_id": "/id"}
         intake = running.client.post("/v1/intakes", json={"name": "in use", "mapping": mapping}).json()
         running.client.post(intake["address"], json={"id": "1"}).raise_for_status()
+        settled(running.client, intake)
+        hubspot = {"name": "HubSpot", "mapping": mapping, "hubspot_secret": SECRET}
+        intake = running.client.post("/v1/intakes", json=hubspot).json()
+        body = b'{"id":"1"}'
+        headers = signed(intake["address"], body, str(int(time() * 1000)))
+        running.client.post(intake["address"], content=body, headers=headers).raise_for_status()
         settled(running.client, intake)
         with connected(url) as connection:
             before = contents(connection)

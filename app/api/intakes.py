@@ -90,8 +90,9 @@ async def receive_payload(
 
     No key is needed, as the token in the address is one. JSON, also without a Content-Type, and web forms.
     """
-    intake = await service.database.read(lambda tx: store.find_by_token(tx, token))
+    # Before anything is waited for: who hangs up early takes along what was not read.
     declared, body = media_type(request), await read_body(request, service.settings.max_body_bytes)
+    intake = await service.database.read(lambda tx: store.find_by_token(tx, token))
     if declared == FORM:
         read_fields(body)
     elif not declared or is_json(declared):

@@ -11,7 +11,7 @@ from app.http.idempotency import follow
 from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.revisions import IfMatch, on_revision, tag
 from app.http.service import CallHere, Done, ServiceHere
-from app.intake import store as receipts
+from app.intake import about as receipts
 from app.keys.store import Scope
 from app.prospects import records
 from app.prospects.search import POSITION, ProspectFilter, list_prospects
@@ -90,8 +90,12 @@ async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
     """
 
     def erase(tx: Transaction) -> None:
-        records.find(tx, prospect_id, lock=True)
+        records.find(tx, prospect_id)
+        known = records.links_of(tx, [prospect_id])
         receipts.forget(tx, prospect_id)
+        records.find(tx, prospect_id, lock=True)
+        if records.links_of(tx, [prospect_id]) != known:
+            receipts.forget(tx, prospect_id)
         flow.erase_prospect(tx, prospect_id)
 
     await service.database.write(erase)
@@ -170,6 +174,7 @@ async def merge_prospects(
     """
 
     def merge(work: Work) -> ProspectOut:
+        receipts.lock_receipts(work.tx, [prospect_id, request.prospect_id])
         kept, other = flow.merge_prospects(work, prospect_id, request.prospect_id)
         follow(work.tx, other.id, kept.id)
         receipts.follow(work.tx, other.id, kept.id)

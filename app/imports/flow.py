@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.imports.reading import Entry, Read
 from app.problems import Problem, invalid
-from app.prospects.records import create_linked, find_ids
+from app.prospects.records import create_linked, find_ids, turn
 from app.scoring import Flawed
 from app.sessions.case import Work
 from app.sessions.flow import upsert_prospect
@@ -25,14 +25,13 @@ FIRST_PAUSE = 0.2
 def import_some(work: Work, reads: Sequence[Read]) -> list[Outcome]:
     """Create or change the prospects of some records; what became of each, in their order.
 
-    A record that cannot be used leaves nothing, and the others stay. Prospects are locked by their id, as
-    by a merge, and new links come last in one order: two imports do not wait for each other in a circle.
+    A record that cannot be used leaves nothing, and the others stay.
     """
     entries = [(place, read.meant) for place, read in enumerate(reads) if isinstance(read.meant, Entry)]
     ids = find_ids(work.tx, [_key(entry) for _, entry in entries])
-    known = [(place, entry) for place, entry in entries if _key(entry) in ids]
-    known.sort(key=lambda one: (ids[_key(one[1])], one[0]))
-    new = sorted((one for one in entries if _key(one[1]) not in ids), key=lambda one: (_key(one[1]), one[0]))
+    entries.sort(key=lambda one: (turn(_key(one[1]), ids), one[0]))
+    known = [one for one in entries if _key(one[1]) in ids]
+    new = [one for one in entries if _key(one[1]) not in ids]
     done: dict[int, Outcome] = {place: _import_one(work, entry) for place, entry in known}
     # Of several that are about one link the first creates its prospect.
     first = {_key(entry): (place, entry) for place, entry in reversed(new)}

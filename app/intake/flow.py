@@ -1,17 +1,19 @@
 """What an intake does with a payload: every item of it is qualified, as a flat form is."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from app.forms.form import Form
 from app.forms.reading import read_form
+from app.intake.about import link_in
 from app.intake.mapping import AT, OWN, Item, read_item, split
 from app.intake.wire import DryRun, DryRunOut, Mapped, MappedAnswer, Mapping, Rehearsed
 from app.problems import Problem
 from app.prospects.aliases import translated
+from app.prospects.records import find_ids, turn
 from app.prospects.wire import Link
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.sessions import flow
@@ -27,7 +29,7 @@ def carry_out(work: Work, mapping: Mapping, question_set: str | None, payload: A
 
     Raises `Flawed` with pointers into the intake, and what `qualify` raises.
     """
-    return list(_carried_out(work, mapping, question_set, payload, whole=False))
+    return _carried_out(work, mapping, question_set, payload, whole=False)
 
 
 def rehearse(work: Work, sample: DryRun) -> DryRunOut:
@@ -36,27 +38,32 @@ def rehearse(work: Work, sample: DryRun) -> DryRunOut:
         items = _carried_out(
             work, sample.mapping, sample.question_set, sample.payload, whole=not sample.partial
         )
-        said = DryRunOut(items=list(items))
+        said = DryRunOut(items=items)
         trial.rollback()
     return said
 
 
-def links_in(mapping: Mapping, payload: Any) -> Iterator[Link]:
-    """Whom a payload is about, as far as it tells."""
-    only_ids = Mapping(source=mapping.source, external_id=mapping.external_id, each=mapping.each)
-    with suppress(Flawed):
-        for item in split(only_ids, payload):
-            with suppress(Flawed, ValidationError):
-                form = Form.model_validate(read_item(only_ids, item).own)
-                yield Link(source=form.source, external_id=form.external_id)
-
-
 def _carried_out(
     work: Work, mapping: Mapping, question_set: str | None, payload: Any, *, whole: bool
-) -> Iterator[Rehearsed]:
-    for number, item in enumerate(split(mapping, payload), 1):
-        which = "" if mapping.each is None else f" (in item {number} of the list)"
-        yield _told_of(which, lambda: _one(work, mapping, question_set, item, whole=whole))  # noqa: B023
+) -> list[Rehearsed]:
+    items = split(mapping, payload)
+    done: dict[int, Rehearsed] = {}
+    for place in _turns(work, mapping, items):
+        which = "" if mapping.each is None else f" (in item {place + 1} of the list)"
+        one = partial(_one, work, mapping, question_set, items[place], whole=whole)
+        done[place] = _told_of(which, one)
+    return [done[place] for place in range(len(items))]
+
+
+def _turns(work: Work, mapping: Mapping, items: Sequence[Any]) -> Sequence[int]:
+    """The places of items in the order in which they are carried out: first those that tell no id."""
+    if len(items) == 1:
+        return [0]
+    links = {place: link for place, item in enumerate(items) if (link := link_in(mapping, item))}
+    keys = {place: (link.source, link.external_id) for place, link in links.items()}
+    ids = find_ids(work.tx, keys.values())
+    without = [place for place in range(len(items)) if place not in keys]
+    return without + sorted(keys, key=lambda place: (turn(keys[place], ids), place))
 
 
 def _one(work: Work, mapping: Mapping, question_set: str | None, sent: Any, *, whole: bool) -> Rehearsed:

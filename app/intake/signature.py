@@ -10,7 +10,8 @@ from app.problems import BAD_SIGNATURE, Problem
 
 # HubSpot's own limit. As far in the future one is as bad: it could be sent again for ever.
 OLDEST = timedelta(minutes=5)
-MILLISECONDS = re.compile("[0-9]{1,15}")
+# No zero before it: with one, the last digit of a payload could be taken for the first of the time.
+MILLISECONDS = re.compile("[1-9][0-9]{0,14}")
 # What HubSpot signs of these characters is themselves, however they are written in the address.
 PLAIN = {f"%{ord(character):02X}": character for character in ":/?@!$'()*,;"}
 ENCODED = re.compile("|".join(PLAIN), re.IGNORECASE)

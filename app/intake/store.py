@@ -5,18 +5,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlalchemy.orm import defer
-from sqlmodel import col, delete, exists, or_, select, tuple_, update
+from sqlmodel import col, delete, exists, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new
 from app.intake import wire
-from app.intake.signature import bad_signature
-from app.intake.tables import Intake, IntakeItem, IntakeReceipt
+from app.intake.signature import OLDEST, bad_signature
+from app.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.secret import OF_INTAKES, beginning, digest, is_checked
 from app.problems import invalid_field, missing, require_revision
-from app.prospects.records import links_of
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, pointer
 
@@ -119,16 +118,15 @@ def take_in(tx: Transaction, intake: Intake, media_type: str, body: bytes, signa
     there = select(Intake.id).where(Intake.id == intake.id).with_for_update(read=True, key_share=True)
     if tx.db.exec(there).first() is None:
         raise missing("intake with that token")
+    if signature is not None:
+        seen = IntakeSignature(intake_id=intake.id, signature=signature, seen_at=tx.at)
+        if not insert_if_new(tx, IntakeSignature, seen.model_dump()):
+            raise bad_signature("A payload with this signature was received before: this is a replay of it.")
     receipt = IntakeReceipt(
-        id=new_id(),
-        intake_id=intake.id,
-        received_at=tx.at,
-        media_type=media_type,
-        body=body,
-        signature=signature,
+        id=new_id(), intake_id=intake.id, received_at=tx.at, media_type=media_type, body=body
     )
-    if not insert_if_new(tx, IntakeReceipt, receipt.model_dump()):
-        raise bad_signature("A payload with this signature was received before: this is a replay of it.")
+    tx.db.add(receipt)
+    tx.db.flush()
     return receipt.id
 
 
@@ -186,33 +184,26 @@ def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> in
     return tx.db.exec(update(IntakeReceipt).where(these, which).values(**REPLAYED)).rowcount
 
 
-def forget(tx: Transaction, prospect_id: UUID) -> None:
-    """Delete every receipt that is about a locked prospect, or would be if it had not failed."""
-    links = [(link.source, link.external_id) for link in links_of(tx, [prospect_id])[prospect_id]]
-    about = col(IntakeItem.prospect_id) == prospect_id
-    if links:
-        about = or_(about, tuple_(col(IntakeItem.source), col(IntakeItem.external_id)).in_(links))
-    receipts = select(IntakeItem.receipt_id).where(about)
-    tx.db.exec(delete(IntakeReceipt).where(col(IntakeReceipt.id).in_(receipts)))
-
-
-def follow(tx: Transaction, gone: UUID, kept: UUID) -> None:
-    """Let what was about a prospect be about the one that it was merged into."""
-    tx.db.exec(update(IntakeItem).where(col(IntakeItem.prospect_id) == gone).values(prospect_id=kept))
-
-
 def any_outdated(tx: Transaction) -> bool:
-    """Whether a receipt was kept for as long as its intake says."""
-    return any(
-        tx.db.exec(select(exists(select(IntakeReceipt.id).where(*_outdated(tx, one))))).one()
-        for one in list_intakes(tx)
-    )
+    """Whether there is anything that `forget_outdated` deletes."""
+    parts = [select(IntakeReceipt.id).where(*_outdated(tx, one)) for one in list_intakes(tx)]
+    parts.append(select(IntakeSignature.intake_id).where(_is_useless(tx)))
+    return any(tx.db.exec(select(exists(part))).one() for part in parts)
 
 
 def forget_outdated(tx: Transaction) -> None:
-    """Delete the receipts that were kept for as long as their intakes say. What still waits stays."""
+    """Delete the receipts that were kept for as long as their intakes say, and signatures too old to hold.
+
+    What still waits stays.
+    """
     for intake in list_intakes(tx):
         tx.db.exec(delete(IntakeReceipt).where(*_outdated(tx, intake)))
+    tx.db.exec(delete(IntakeSignature).where(_is_useless(tx)))
+
+
+def _is_useless(tx: Transaction) -> ColumnElement[bool]:
+    # Its time may have been ahead of ours.
+    return col(IntakeSignature.seen_at) < tx.at - 2 * OLDEST
 
 
 def _outdated(tx: Transaction, intake: Intake) -> tuple[Any, ...]:

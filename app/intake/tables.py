@@ -35,10 +35,7 @@ class Intake(SQLModel, table=True):
 
 
 class IntakeReceipt(SQLModel, table=True):
-    """One payload as it came. Its id tells when: receipts are processed in the order of their ids.
-
-    A signature is kept to know it when it comes again.
-    """
+    """One payload as it came. Its id tells when: receipts are processed in the order of their ids."""
 
     __tablename__ = "intake_receipt"
     __table_args__ = (
@@ -46,7 +43,6 @@ class IntakeReceipt(SQLModel, table=True):
         Index("ix_intake_receipt_intake_id", "intake_id", "id"),
         Index("ix_intake_receipt_status", "intake_id", "status", "id"),
         Index("ix_intake_receipt_received_at", "intake_id", "received_at"),
-        Index("uq_intake_receipt_signature", "intake_id", "signature", unique=True),
         Index(
             "ix_intake_receipt_waiting",
             "id",
@@ -60,10 +56,20 @@ class IntakeReceipt(SQLModel, table=True):
     received_at: datetime = Field(sa_type=UtcDateTime)
     media_type: str
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    signature: str | None = None
     status: str = "received"
     problem: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class IntakeSignature(SQLModel, table=True):
+    """One that was seen, to know it when it comes again: also after its payload was erased."""
+
+    __tablename__ = "intake_signature"
+    __table_args__ = (Index("ix_intake_signature_seen_at", "seen_at"),)
+
+    intake_id: UUID = Field(primary_key=True, foreign_key="intake.id", ondelete="CASCADE")
+    signature: str = Field(primary_key=True)
+    seen_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class IntakeItem(SQLModel, table=True):

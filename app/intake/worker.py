@@ -15,7 +15,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import col, delete, exists, select
 
 from app.db import Database, Transaction
-from app.intake.flow import carry_out, links_in
+from app.intake.about import links_in
+from app.intake.flow import carry_out
 from app.intake.payload import read_payload
 from app.intake.store import any_outdated, forget_outdated
 from app.intake.tables import Intake, IntakeItem, IntakeReceipt

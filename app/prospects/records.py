@@ -1,6 +1,6 @@
 """Prospects and links: find, create, change, merge and erase. What a score makes of it is not here."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -60,13 +60,24 @@ def require_linked(tx: Transaction, link: Link) -> Prospect:
     return found
 
 
-def find_ids(tx: Transaction, links: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+def find_ids(tx: Transaction, links: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
     """The prospect behind each (source, external id) that is known."""
+    wanted = set(links)
     statement = select(ProspectLink).where(
-        col(ProspectLink.external_id).in_([external_id for _, external_id in links])
+        col(ProspectLink.external_id).in_([external_id for _, external_id in wanted])
     )
     found = {(link.source, link.external_id): link.prospect_id for link in tx.db.exec(statement)}
-    return {link: found[link] for link in links if link in found}
+    return {link: found[link] for link in wanted & found.keys()}
+
+
+def turn(link: tuple[str, str], ids: Mapping[tuple[str, str], UUID]) -> tuple[bool, str, str, str]:
+    """When the prospect behind a link is due in a transaction that changes several. `ids` are the known.
+
+    Those are locked by their id, as by a merge, and new links come last in one order: no two transactions
+    wait for each other in a circle.
+    """
+    known = ids.get(link)
+    return known is None, str(known or ""), *link
 
 
 def create(tx: Transaction, new: NewProspect) -> Prospect:

@@ -103,7 +103,8 @@ def test_what_leads_nowhere_or_to_no_single_value_is_named_with_what_is_there(cl
         ({"id": 1, "r": True}, "/mapping/ratings/demand", "off_scale"),
         ({"id": 1, "e": "many"}, "/mapping/attributes/employees", "wrong_type"),
         ({"id": 1, "e": False}, "/mapping/attributes/employees", "wrong_type"),
-        ({"id": 1, "n": 7}, "/mapping/name", "wrong_type"),
+        ({"id": 1, "n": 7.5}, "/mapping/name", "wrong_type"),
+        ({"id": 1, "n": True}, "/mapping/name", "wrong_type"),
         ({"id": 1, "n": "two\nlines"}, "/mapping/name", "bad_format"),
         ({"id": 1, "c": "x" * 1001}, "/mapping/attributes/city", "invalid"),
         ({"id": 1, "c": 2**53 + 1}, "/mapping/attributes/city", "invalid"),
@@ -130,6 +131,7 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
     mapping = {
         "source": "crm.words",
         "external_id": "/id",
+        "name": "/n",
         "deal": "/deal",
         "absent": ["", False, "n/a"],
         "attributes": {"employees": "/e", "public": "/p", "industry": "/i", "city": "/c"},
@@ -137,7 +139,8 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
     }
     sent = {"mapping": mapping, "question_set": ruled, "partial": True}
     first = {
-        "id": 7,
+        "id": 7.0,
+        "n": 1848,
         "deal": 11,
         "e": "250",
         "p": "TRUE",
@@ -150,7 +153,7 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
     assert told["mapped"] == {
         "source": "crm.words",
         "external_id": "7",
-        "name": None,
+        "name": "1848",
         "deal": "11",
         "question_set": f"{ruled}@1",
         "attributes": {"employees": 250, "public": True, "industry": "bank", "city": "Rome"},

@@ -1,5 +1,7 @@
 """What is kept of a payload, for how long, and what it is good for."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +25,7 @@ from tests.intake.calls import (
     settled,
     taken_in,
 )
+from tests.webhooks.far_end import until
 
 MAPPING = {"external_id": "/id", "name": "/name", "ratings": {"demand": "/d"}}
 
@@ -128,6 +131,31 @@ def test_an_erased_prospect_takes_its_payloads_along(client, anybody, intake, da
     ok(prospect_of(client, source, "2"))
 
 
+def test_what_failed_without_telling_whom_it_is_about_goes_with_whom_it_may_be_about(client, anybody, intake):
+    known = taken_in(client, anybody, intake, {"id": "a1"})
+    for payload in ({"key": "a1"}, {"deep": [{"key": "a1"}]}, {"key": "a2"}, {"text": "of a1"}):
+        assert taken_in(client, anybody, intake, payload)["status"] == "failed"
+    assert taken_in(client, anybody, intake, {"id": "a2", "key": "a1", "d": 9})["status"] == "failed"
+    assert client.delete(f"/v1/prospects/{known['items'][0]['prospect_id']}").status_code == 204
+    left = [receipt(client, intake, one["id"])["payload"] for one in settled(client, intake)]
+    assert [json.loads(one) for one in left[::-1]] == [
+        {"key": "a2"},
+        {"text": "of a1"},
+        {"id": "a2", "key": "a1", "d": 9},
+    ]
+
+
+def test_what_a_mended_mapping_would_say_of_whom_it_is_about_counts(client, anybody, source, ruled):
+    """The old mapping took the parent's id for that of the record."""
+    mapping = {"source": source, **MAPPING, "external_id": "/parent"}
+    intake = make(client, mapping=mapping, question_set=ruled)
+    assert taken_in(client, anybody, intake, {"parent": 7, "id": "b1", "d": 9})["status"] == "failed"
+    ok(client.patch(f"/v1/intakes/{intake['id']}", json={"mapping": {"source": source, **MAPPING}}))
+    erased = taken_in(client, anybody, intake, {"id": "b1"})["items"][0]["prospect_id"]
+    assert client.delete(f"/v1/prospects/{erased}").status_code == 204
+    assert settled(client, intake) == []
+
+
 def test_what_was_merged_away_is_erased_with_what_it_was_merged_into(client, anybody, intake, source):
     done = taken_in(client, anybody, intake, {"id": 1, "name": "Twin", "d": 3})
     kept = new_prospect(client, name="Kept")["id"]
@@ -172,6 +200,73 @@ def test_an_intake_that_another_process_is_at_work_on_takes_in_and_is_passed_ove
             assert taken_in(running.client, anybody, free, {"id": 2})["status"] == "done"
             assert ok(running.client.get(f"/v1/intakes/{held['id']}"))["waiting"] == 1
         assert receipt(running.client, held, waiting)["status"] == "done"
+
+
+def test_what_still_waits_is_erased_with_its_prospect_and_does_not_bring_it_back(postgres):
+    settings = settings_for(postgres())
+    with serving(settings) as running, httpx.Client() as anybody:
+        mapping = {"source": "crm.waits", **MAPPING, "each": "/all"}
+        intake = make(running.client, mapping=mapping)
+        done = taken_in(running.client, anybody, intake, {"all": [{"id": 1, "name": "Gone"}]})
+        with connected(settings.database_url.get_secret_value()) as connection, connection.begin():
+            connection.exec_driver_sql("SELECT id FROM intake FOR NO KEY UPDATE")
+            post(anybody, intake, {"all": [{"id": 2}, {"id": 1, "name": "Gone again"}]})
+            other = post(anybody, intake, {"all": [{"id": 2}]})
+            erased = running.client.delete(f"/v1/prospects/{done['items'][0]['prospect_id']}")
+            assert erased.status_code == 204
+        assert [one["id"] for one in settled(running.client, intake)] == [other]
+        assert prospect_of(running.client, "crm.waits", "1").status_code == 404
+
+
+def waits(connection):
+    """How many wait for a lock, of all who use this database."""
+    here = "datname = current_database() AND wait_event_type = 'Lock'"
+    return connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {here}").scalar()
+
+
+def is_free(connection, prospect):
+    """Whether nobody holds a prospect; it is held from now on."""
+    free = f"SELECT id FROM prospect WHERE id = '{prospect}' FOR UPDATE SKIP LOCKED"
+    return connection.exec_driver_sql(free).one_or_none() is not None
+
+
+def test_an_erasure_holds_nothing_that_a_receipt_in_process_needs(postgres):
+    settings = settings_for(postgres())
+    with serving(settings) as running, httpx.Client() as anybody, ThreadPoolExecutor() as aside:
+        intake = make(running.client, mapping={"source": "crm.circle", **MAPPING})
+        prospect = taken_in(running.client, anybody, intake, {"id": 1})["items"][0]["prospect_id"]
+        with connected(settings.database_url.get_secret_value()) as connection:
+            with connection.begin():
+                # As if it were in process: its prospect comes next.
+                connection.exec_driver_sql("SELECT id FROM intake FOR NO KEY UPDATE")
+                in_process = post(anybody, intake, {"id": 1, "name": "Changed"})
+                taken = f"SELECT id FROM intake_receipt WHERE id = '{in_process}' FOR UPDATE"
+                connection.exec_driver_sql(taken)
+                erasing = aside.submit(running.client.delete, f"/v1/prospects/{prospect}")
+                until(lambda: waits(connection) == 1)
+                assert is_free(connection, prospect)
+            assert erasing.result().status_code == 204
+        assert settled(running.client, intake) == []
+        assert prospect_of(running.client, "crm.circle", "1").status_code == 404
+
+
+def test_the_prospects_of_a_list_are_locked_in_the_order_that_all_keep(postgres):
+    settings = settings_for(postgres())
+    with serving(settings) as running, httpx.Client() as anybody:
+        intake = make(running.client, mapping={"source": "crm.order", **MAPPING, "each": ""})
+        told = taken_in(running.client, anybody, intake, [{"id": 1}, {"id": 2}])
+        first, second = sorted(item["prospect_id"] for item in told["items"])
+        ids = {item["prospect_id"]: item["external_id"] for item in told["items"]}
+        with connected(settings.database_url.get_secret_value()) as connection:
+            with connection.begin():
+                assert is_free(connection, first)
+                payload = [{"id": ids[second], "name": "B"}, {"id": ids[first], "name": "A"}]
+                again = post(anybody, intake, payload)
+                until(lambda: waits(connection) == 1)
+                assert is_free(connection, second)
+            # What is told of it has the order of the payload.
+            told = receipt(running.client, intake, again)
+            assert [item["prospect_id"] for item in told["items"]] == [second, first]
 
 
 class Clock:

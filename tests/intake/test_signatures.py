@@ -12,7 +12,7 @@ from app.intake.signature import check_signature
 from app.problems import Problem
 from tests.api.calls import ok, refusal
 from tests.conftest import serving, settings_for
-from tests.intake.calls import make, post, prospect_of, receipt
+from tests.intake.calls import make, post, prospect_of, receipt, settled
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
 MAPPING = {"source": "hubspot.signed", "external_id": "/vid", "name": "/name"}
@@ -69,10 +69,21 @@ def test_what_openssl_signs_holds():
         (SECRET, uri, b'{"vid":1}', made.lower(), "1700000000000"),
         (SECRET, uri, b'{"vid":1}', made, "1700000000001"),
         (SECRET, uri, b'{"vid":1}', made, "x"),
+        (SECRET, uri, b'{"vid":1}', made, " 1700000000000"),
+        (SECRET, uri, b'{"vid":1}', made, "1700000000000.0"),
         (SECRET, uri, b'{"vid":1}', "é", "1700000000000"),
     ):
         with pytest.raises(Problem, match="another than this secret"):
             check_signature(*wrong, at)
+
+
+def test_no_digit_moves_from_the_payload_to_its_time():
+    """The signature of the number 10 says the same of 1, with a zero more before the time."""
+    at = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    made = signed("https://a", b"10", "1700000000000")["X-HubSpot-Signature-v3"]
+    check_signature(SECRET, "https://a", b"10", made, "1700000000000", at)
+    with pytest.raises(Problem, match="another than this secret"):
+        check_signature(SECRET, "https://a", b"1", made, "01700000000000", at)
 
 
 def test_it_is_told_nowhere(client, intake):
@@ -121,6 +132,16 @@ def test_one_that_comes_again_is_refused_and_has_one_effect(client, anybody, int
     # HubSpot itself, who tries again, signs again.
     ok(send(anybody, intake, body, signed(intake["address"], body, str(now() + 1))), 202)
     assert len(ok(client.get(f"/v1/intakes/{intake['id']}/receipts"))["items"]) == 2
+
+
+def test_one_that_comes_again_is_refused_after_its_payload_was_erased(client, anybody, intake):
+    body = payload(vid="leaver")
+    headers = signed(intake["address"], body, str(now()))
+    told = receipt(client, intake, ok(send(anybody, intake, body, headers), 202)["receipt_id"])
+    assert client.delete(f"/v1/prospects/{told['items'][0]['prospect_id']}").status_code == 204
+    assert settled(client, intake) == []
+    assert "replay" in why(send(anybody, intake, body, headers))
+    assert prospect_of(client, MAPPING["source"], "leaver").status_code == 404
 
 
 def test_the_secret_can_be_changed_and_taken_away(client, anybody, intake):
