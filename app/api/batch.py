@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
 from app.http.edge import router
-from app.http.lines import MEDIA_TYPE, DialogueResponse, lines_of, require_lines
+from app.http.lines import MEDIA_TYPE, Arriving, DialogueResponse, require_lines
 from app.http.problem_responses import ProblemOut, told
 from app.http.service import Service, ServiceHere
 from app.keys.store import Scope
@@ -68,7 +68,8 @@ async def score_batch(
     """Score a line of NDJSON for a line of NDJSON: `{"line": 1, "score": …}`, or a `problem` for a bad one.
 
     The order is kept, and blank lines are left out. Both ends work at the same time, so any number of lines
-    will do; the caller has to read while sending. A set's newest version is looked up once.
+    will do; the caller has to read while sending. A set's newest version is looked up once. A service that
+    stops ends with a 503 for the next line.
     """
     require_lines(request)
     batch = _Batch(request, service, query.question_set)
@@ -87,13 +88,17 @@ class _Batch:
 
     async def answers(self) -> AsyncIterator[str]:
         """The answers, some lines at a time."""
-        number = 0
-        async for lines in lines_of(self._request, self._service.settings.max_body_bytes):
-            for some in _by(AT_ONCE, lines):
-                said = [await self._answer(number + place, line) for place, line in enumerate(some, 1)]
-                number += len(some)
-                yield "".join(said)
-                await anyio.lowlevel.checkpoint()
+        number, body = 0, Arriving(self._request)
+        try:
+            async for lines in body.lines(self._service.settings.max_body_bytes):
+                for some in _by(AT_ONCE, lines):
+                    said = [await self._answer(number + place, line) for place, line in enumerate(some, 1)]
+                    number += len(some)
+                    yield "".join(said)
+                    await anyio.lowlevel.checkpoint()
+        except Problem as problem:
+            yield self._refusal(number + 1, problem)
+            await body.linger()
 
     async def _answer(self, number: int, line: bytes | None) -> str:
         if line is not None and not line.strip():
@@ -102,8 +107,10 @@ class _Batch:
             answer = Scored(line=number, score=await self._score(line))
             return answer.model_dump_json() + "\n"
         except Problem as problem:
-            refused = NotScored(line=number, problem=told(self._request, problem))
-            return refused.model_dump_json() + "\n"
+            return self._refusal(number, problem)
+
+    def _refusal(self, number: int, problem: Problem) -> str:
+        return NotScored(line=number, problem=told(self._request, problem)).model_dump_json() + "\n"
 
     async def _score(self, line: bytes | None) -> Score:
         if line is None:

@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from pydantic import Field
 
 from app.http.edge import router
-from app.http.lines import MEDIA_TYPE, DialogueResponse, require_lines
+from app.http.lines import MEDIA_TYPE, Arriving, DialogueResponse, require_lines
 from app.http.problem_responses import ProblemOut, told
 from app.http.service import CallerHere, Service, ServiceHere
 from app.http.stopping import is_stopping
@@ -22,7 +22,6 @@ from app.wire import In, Line, Out, Source
 writing = router("prospects", Scope.WRITE)
 
 CSV = "text/csv"
-LINGER_SECONDS = 3
 LINES = {
     "schema": {
         "type": "string",
@@ -87,12 +86,12 @@ async def import_prospects(
     no harm.
     """
     reader = Reader(query.wanted(require_lines(request, CSV)), service.settings.max_body_bytes)
-    chunks = request.stream()
+    body = Arriving(request)
     first: list[Read] = []
     while not reader.knows_columns:
-        chunk = await anext(chunks, None)
+        chunk = await body.next()
         first += reader.rest() if chunk is None else reader.feed(chunk)
-    return DialogueResponse(_Import(request, service, caller, query).answers(reader, first, chunks))
+    return DialogueResponse(_Import(request, service, caller, query).answers(reader, first, body))
 
 
 class _Import:
@@ -105,24 +104,19 @@ class _Import:
         self._tally = Tally(query.after_line)
         self._pace = Pace()
 
-    async def answers(
-        self, reader: Reader, first: list[Read], chunks: AsyncIterator[bytes]
-    ) -> AsyncIterator[str]:
+    async def answers(self, reader: Reader, first: list[Read], body: Arriving) -> AsyncIterator[str]:
         """The answers, some lines at a time."""
         try:
             async for some in self._import(first):
                 yield some
-            async for chunk in chunks:
+            while (chunk := await body.next()) is not None:
                 async for some in self._import(reader.feed(chunk)):
                     yield some
             async for some in self._import(reader.rest()):
                 yield some
         except Problem as problem:
             yield self._progress(problem=problem)
-            # To close while the caller still sends would take from them what they have not read yet.
-            with anyio.move_on_after(LINGER_SECONDS):
-                async for _ in chunks:
-                    pass
+            await body.linger()
         else:
             yield self._progress(done=True)
 

@@ -57,7 +57,7 @@ def import_file(
         give_up(f"There is no file {file}.")
     if file.suffix.lower() not in FORMATS:
         give_up(f"{file}: its name has to end in {', '.join(FORMATS)}.")
-    if rejects and rejects.resolve() == file.resolve():
+    if rejects and rejects.exists() and rejects.samefile(file):
         give_up("--rejects names the file itself.")
     columns = named_columns(mapped or [])
     columns |= {key: name for key, name in ((EXTERNAL_ID, id_column), (CALLED, name_column)) if name}
@@ -89,14 +89,14 @@ class _Import:
             text = open_files.enter_context(self._file.open("rb"))
             # Who goes on has some already.
             goes_on = bool(rejects and self._after_line and rejects.exists())
-            kept = open_files.enter_context(rejects.open("ab" if goes_on else "wb")) if rejects else None
+            kept: BinaryIO | None = None
             open_files.enter_context(self._stopping())
             moved = open_files.enter_context(_bar(self._file.stat().st_size))
-            begun = goes_on
             for reads in self._reads(text, moved):
-                if kept and not begun:
-                    kept.write(heading_of_rejects(self._reader))
-                    begun = True
+                # A file that is refused as a whole leaves the rejects of another time alone.
+                if rejects and not kept and self._reader.knows_columns:
+                    kept = open_files.enter_context(rejects.open("ab" if goes_on else "wb"))
+                    kept.write(b"" if goes_on else heading_of_rejects(self._reader))
                 self._import(reads, kept)
                 if self._stopped:
                     break

@@ -9,13 +9,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.bodies import media_type
+from app.http.stopping import is_stopping
 from app.lines import Lines
-from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
+from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
 
 MEDIA_TYPE = "application/x-ndjson"
 MEDIA_TYPES = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
 # Who sends on without reading what is answered blocks both ends, for so long.
 STUCK_SECONDS = 60
+LINGER_SECONDS = 3
+# So often a body that does not go on is left for a look whether the process is to stop.
+LOOK_SECONDS = 0.25
 
 
 class NdjsonResponse(StreamingResponse):
@@ -44,15 +48,42 @@ async def _in_time(send: Send, message: Message) -> None:
         await send(message)
 
 
-async def lines_of(request: Request, most_bytes: int) -> AsyncIterator[list[bytes | None]]:
-    """The lines of a body as they arrive, without their ends; None for one longer than `most_bytes`.
+class Arriving:
+    """The body of a request while it arrives. Whoever reads it raises ClientDisconnect if the caller left."""
 
-    Raises ClientDisconnect when the caller leaves.
-    """
-    lines = Lines(most_bytes)
-    async for chunk in request.stream():
-        yield lines.feed(chunk)
-    yield lines.rest()
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._more = True
+
+    async def next(self) -> bytes | None:
+        """What has come, or None at the end; raises UNAVAILABLE when the process is told to stop."""
+        while self._more:
+            if is_stopping(self._request):
+                raise unavailable("The service stops.")
+            with anyio.move_on_after(LOOK_SECONDS):
+                return await self._receive()
+        return None
+
+    async def lines(self, most_bytes: int) -> AsyncIterator[list[bytes | None]]:
+        """Its lines without their ends; None for one longer than `most_bytes`. Raises as `next` does."""
+        lines = Lines(most_bytes)
+        while (chunk := await self.next()) is not None:
+            yield lines.feed(chunk)
+        yield lines.rest()
+
+    async def linger(self) -> None:
+        """Before an early end: to close while they send would take from the caller what was not yet read."""
+        with anyio.move_on_after(LINGER_SECONDS):
+            while self._more:
+                await self._receive()
+
+    async def _receive(self) -> bytes:
+        message = await self._request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        self._more = message.get("more_body", False)
+        body: bytes = message.get("body", b"")
+        return body
 
 
 def require_lines(request: Request, *others: str) -> str:

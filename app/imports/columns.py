@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.imports.records import not_utf_8
-from app.problems import MALFORMED_FILE, Problem, invalid
+from app.problems import MALFORMED_FILE, Problem, invalid, invalid_field
 from app.scoring import NAME, Flaw, pointer
-from app.separators import separator_of
+from app.separators import MOST_COLUMNS, separator_of
 from app.wire import MOST_ATTRIBUTES
 
 EXTERNAL_ID, SOURCE, CALLED = "external_id", "source", "name"
@@ -17,6 +17,8 @@ OWN = (SOURCE, EXTERNAL_ID, CALLED)
 # What a file of rejects says of each line, so that it can be mended and imported as it is.
 REJECTED_LINE, REJECTED_BECAUSE = "rejected_line", "rejected_because"
 REMARKS = (REJECTED_LINE, REJECTED_BECAUSE)
+# A line of a megabyte may be one heading, if it has other separators.
+LONGEST_HEADING = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def read_columns(raw: bytes, mapped: Mapping[str, str], *, has_source: bool) -> 
     """
     separator = separator_in(raw, mapped)
     headings = [heading.strip() for heading in cells_of(_decoded(raw), separator)]
+    if len(headings) > MOST_COLUMNS:
+        raise invalid_field("/columns", "too_long", f"a file has at most {MOST_COLUMNS} columns")
     keys = {heading.strip(): key for key, heading in mapped.items()}
     targets = [keys.get(heading, attribute_form(heading)) for heading in headings]
     flaws = [*_unusable(targets), *_absent(targets, headings, mapped, has_source=has_source)]
@@ -82,6 +86,8 @@ def cells_of(text: str, separator: str) -> list[str]:
 
 def attribute_form(heading: str) -> str:
     """The name of an attribute that a heading makes: "Größe (m²)" is groesse_m2, or "" if there is none."""
+    if len(heading) > LONGEST_HEADING:
+        return ""
     text = heading.strip().lower().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue").replace("ß", "ss")
     if re.fullmatch(NAME, text):
         return text
@@ -115,9 +121,13 @@ def _unusable(targets: Sequence[str]) -> Iterator[Flaw]:
 def _absent(
     targets: Sequence[str], headings: Sequence[str], mapped: Mapping[str, str], *, has_source: bool
 ) -> Iterator[Flaw]:
+    named: set[str] = set()
     for key, heading in mapped.items():
         if heading.strip() not in headings:
             yield Flaw(pointer(key), f"no column has the heading that was named for {key}", "missing")
+        elif heading.strip() in named:
+            yield Flaw(pointer(key), "its column was named for something else already", "repeated")
+        named.add(heading.strip())
     if EXTERNAL_ID not in targets and EXTERNAL_ID not in mapped:
         detail = (
             "no column is called external_id: rename the one with the ids, or name it with the option id "

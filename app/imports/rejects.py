@@ -7,7 +7,7 @@ from io import StringIO
 from app.imports.columns import REJECTED_BECAUSE, REJECTED_LINE, REMARKS
 from app.imports.reading import Reader
 from app.imports.records import UTF_8_BOM, Record
-from app.problems import Problem
+from app.problems import BODY_TOO_LARGE, Problem
 
 
 def heading_of_rejects(reader: Reader) -> bytes:
@@ -19,10 +19,14 @@ def heading_of_rejects(reader: Reader) -> bytes:
 
 
 def reject(reader: Reader, record: Record, problem: Problem) -> bytes:
-    """A record as it was, with its line and what is wrong: two more cells before it, or a line of NDJSON."""
+    """A record as it was, with its line and what is wrong: two more cells before it, or a line of NDJSON.
+
+    A line that was too long to be read was not kept, and that is said.
+    """
+    because = problem.detail + (" It is left out here." if problem.kind is BODY_TOO_LARGE else "")
     if reader.separator:
-        return _row(reader.separator, str(record.line), problem.detail) + record.raw + b"\n"
-    remark = json.dumps({REJECTED_LINE: record.line, REJECTED_BECAUSE: problem.detail}, ensure_ascii=False)
+        return _row(reader.separator, str(record.line), because) + record.raw + b"\n"
+    remark = json.dumps({REJECTED_LINE: record.line, REJECTED_BECAUSE: because}, ensure_ascii=False)
     return remark.encode() + b"\n" + record.raw + b"\n"
 
 

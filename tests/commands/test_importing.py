@@ -137,6 +137,32 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     }
 
 
+def test_no_rejects_are_begun_for_a_file_that_is_refused_as_a_whole(
+    imported: Run, tmp_path: Path, database: Database
+) -> None:
+    (tmp_path / "r.csv").write_text("those of yesterday")
+    (tmp_path / "a.csv").write_text("name\nAcme\n")
+    (tmp_path / "same.csv").hardlink_to(tmp_path / "a.csv")
+    for rejects, said in (("r.csv", "external_id"), ("same.csv", "names the file itself")):
+        code, out, err = imported("a.csv", "--source", "crm", "--rejects", rejects)
+        assert (code, out, said in err) == (1, "", True)
+    assert (tmp_path / "r.csv").read_text() == "those of yesterday"
+    assert (tmp_path / "a.csv").read_text() == "name\nAcme\n"
+    assert stored(database) == {}
+
+
+def test_long_headings_are_kept_and_a_line_that_is_too_long_is_named(imported: Run, tmp_path: Path) -> None:
+    """Longer than what is read of a file at a time, and than what a line may have."""
+    headings = "external_id," + " " * 70_000 + "note"
+    (tmp_path / "a.csv").write_text(f"{headings}\na,b,c\n{'x' * 2**20},\n")
+    assert imported("a.csv", "--source", "crm", "--rejects", "r.csv")[0] == 0
+    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines() == [
+        f"rejected_line,rejected_because,{headings}",
+        "2,It has 3 cells for 2 columns.,a,b,c",
+        "3,The line is longer than 1000000 bytes. It is left out here.,",
+    ]
+
+
 def test_rejected_lines_of_json_are_kept(imported: Run, tmp_path: Path, database: Database) -> None:
     bad = b'{"external_id": "b", "name": "\xff"}'
     (tmp_path / "a.ndjson").write_bytes(b'{"external_id": "a"}\n' + bad + b"\n{\n")

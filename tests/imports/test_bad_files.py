@@ -53,6 +53,7 @@ WHOLE = {
     "a heading of digits": (b"external_id,2026\nx,1\n", INVALID_REQUEST, "/columns/2", "begin it with a"),
     "a repeated one": (b"external_id,Size,size\nx,1,2\n", INVALID_REQUEST, "/columns/3", "rename one"),
     "201 attributes": (TOO_MANY.encode() + b"\n", INVALID_REQUEST, "/columns", "leave columns out"),
+    "1001 columns": (b"a," * 1000 + b"external_id", INVALID_REQUEST, "/columns", "at most 1000 columns"),
     "no ids": (b"id,name\nx,1\n", INVALID_REQUEST, "/columns", "external_id"),
     "another separator": (b"external_id|name\nx|1\n", INVALID_REQUEST, "/columns", "separated by"),
 }  # fmt: skip
@@ -85,6 +86,8 @@ def test_columns_can_be_named_but_only_those_that_are_there(client, send, source
     assert [error["pointer"] for error in told["errors"]] == ["/external_id"]
     told = refused(client, "{}", NDJSON, source=source, id="x").json()
     assert [error["code"] for error in told["errors"]] == ["not_allowed"]
+    told = refused(client, text, source=source, id="Account ID", name="Account ID").json()
+    assert [(error["pointer"], error["code"]) for error in told["errors"]] == [("/name", "repeated")]
 
 
 LINES = {

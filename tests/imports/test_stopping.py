@@ -5,10 +5,12 @@ import os
 import signal
 import socket
 import threading
+import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.conftest import ADMIN_KEY
 from tests.edge.process import process
@@ -52,3 +54,31 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
         )
     last = json.loads(again.text.splitlines()[-1])
     assert (last["done"], last["created"]) == (True, 6_000 - end["committed_to"])
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/v1/prospects/import?source=crm", '{"external_id": "a"}\n'),
+        ("/v1/score/batch?question_set=bant", '{"ratings": {"need": 4}}\n'),
+    ],
+)
+def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_database, tmp_path, path, line):
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
+        f"Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n"
+    )
+    with process(tmp_path, new_database()) as served:
+        address = urlsplit(served.url)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as caller:
+            caller.sendall((head + line).encode())
+            answers = caller.makefile("rb")
+            while not answers.readline().startswith(b"{"):
+                pass
+            started = time.monotonic()
+            os.kill(served.pid, signal.SIGTERM)
+            end = [json.loads(one) for one in answers if one.startswith(b"{")][-1]
+            assert end["problem"]["detail"] == "The service stops."
+            # Far less than the 20 seconds that others get to finish.
+            assert time.monotonic() - started < 10
+    assert [line for line in served.lines() if line["level"] in ("error", "ERROR")] == []

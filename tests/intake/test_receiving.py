@@ -1,6 +1,7 @@
 """What an intake takes in, from whom, and what becomes of it when somebody hangs up."""
 
 import json
+import socket
 import sqlite3
 import threading
 import time
@@ -173,6 +174,20 @@ def test_odoo_hangs_up_after_a_second_and_nothing_is_lost(new_database):
         until(lambda: [one for one in settled(running.client, intake) if one["status"] != "received"])
         told = settled(running.client, intake)
         assert [(one["status"], one["items"][0]["external_id"]) for one in told] == [("done", "7")]
+
+
+def test_who_hangs_up_at_once_is_heard(service, client, link):
+    intake = make(client, mapping={"source": "crm.hasty", "external_id": "/id"})
+    host, port = service.url.removeprefix("http://").split(":")
+    ids = [f"{link['external_id']}-{number}" for number in range(20)]
+    for one in ids:
+        body = json.dumps({"id": one})
+        head = f"POST /v1/intake/{intake['token']} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}"
+        with socket.create_connection((host, int(port))) as hasty:
+            hasty.sendall(f"{head}\r\n\r\n{body}".encode())
+    received = f"/v1/intakes/{intake['id']}/receipts?limit=200"
+    until(lambda: len(ok(client.get(received))["items"]) == len(ids))
+    assert sorted(one["items"][0]["external_id"] for one in settled(client, intake)) == sorted(ids)
 
 
 def test_a_busy_database_is_a_503_with_retry_after(new_database):
