@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
@@ -36,6 +37,8 @@ SQLITE_READERS = 4
 BUSY_SECONDS = 5
 # So much longer than the database's own time-outs, which can tell that nothing was written.
 GRACE_SECONDS = 2
+# So often a transaction is begun anew that PostgreSQL ended because others waited for it, and it for them.
+DEADLOCKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +89,28 @@ class Database:
     def _transact(self, engine: Engine, work: Callable[[Transaction], T], given_up: Event) -> T:
         self._count(1)
         try:
-            with DatabaseSession(
-                engine, expire_on_commit=False, close_resets_only=False, autoflush=False
-            ) as db:
-                result = work(Transaction(db, self._clock()))
-                if given_up.is_set():
-                    # The caller was told that nothing was written.
-                    raise unavailable("The database does not answer.")
-                db.commit()
-                return result
+            for _ in range(DEADLOCKS):
+                try:
+                    return self._transact_once(engine, work, given_up)
+                except OperationalError as error:
+                    if not isinstance(error.orig, DeadlockDetected):
+                        raise
+                    log.info("a deadlock: all of the transaction is done again")
+            return self._transact_once(engine, work, given_up)
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             log.warning("database unavailable: %s", type(error.__cause__ or error).__name__)
             raise unavailable("The database is down or busy.") from error
         finally:
             self._count(-1)
+
+    def _transact_once(self, engine: Engine, work: Callable[[Transaction], T], given_up: Event) -> T:
+        with DatabaseSession(engine, expire_on_commit=False, close_resets_only=False, autoflush=False) as db:
+            result = work(Transaction(db, self._clock()))
+            if given_up.is_set():
+                # The caller was told that nothing was written.
+                raise unavailable("The database does not answer.")
+            db.commit()
+            return result
 
     def _count(self, more: int) -> None:
         with self._at_rest:

@@ -94,7 +94,6 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
             background.start_soon(intakes_worker.run)
             yield
             background.cancel_scope.cancel()
-        await sender.close()
         database.close()
 
     app = FastAPI(

@@ -1,8 +1,9 @@
 """The catalogue of errors: every failure that a caller can see is one of these."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from app.scoring import Flaw
 
@@ -173,6 +174,14 @@ def flawed(kind: Kind, flaws: Iterable[Flaw], where: Where) -> Problem:
 def invalid_field(pointer: str, code: str, detail: str, where: Where = "body") -> Problem:
     """An INVALID_REQUEST problem for one field."""
     return invalid([Flaw(pointer, detail, code)], where)
+
+
+def require_known(field: str, named: Iterable[UUID], known: Collection[UUID]) -> None:
+    """Raises INVALID_REQUEST for the first of the ids in a field that is none of the known."""
+    for number, one in enumerate(named):
+        if one not in known:
+            detail = "there is none of that id here: name one that is listed"
+            raise invalid_field(f"/{field}/{number}", "unknown", detail)
 
 
 def require_revision(what: str, current: int, seen: int | None) -> None:

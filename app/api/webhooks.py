@@ -17,7 +17,7 @@ from app.keys.store import Scope
 from app.problems import NOTHING_TO_SEND, Problem, invalid_field
 from app.webhooks import outbox, subscriptions
 from app.webhooks.message import NothingToSendError, Outgoing, sample_for, samples
-from app.webhooks.record_update import PLACES, RecordUpdateIn, filled
+from app.webhooks.record_update import RecordUpdateIn, check_fit
 from app.webhooks.tables import DeliveryStatus
 from app.webhooks.targets import Refused
 from app.webhooks.templates import Templates, templates
@@ -72,6 +72,10 @@ async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere
     scope read as well.
     """
     require_also(call.caller, Scope.READ, TELLS)
+    if request.record_update:
+        check_fit(request.url, request.record_update, request.types)
+        if request.payload == "full":
+            raise invalid_field("/payload", "unwanted", "a record update is no message: leave it out")
     await _require_reachable(service, request.url, request.record_update)
     await service.lookout.catch_up()  # what was before is not for this one
     return await service.write(
@@ -132,7 +136,8 @@ async def patch_webhook(
 @managing.delete("/webhooks/{webhook_id}", operation_id="remove_webhook", status_code=204)
 async def delete_webhook(webhook_id: UUID, service: ServiceHere) -> None:
     """Unsubscribe: nothing more is sent, and the log is gone with it."""
-    await service.database.write(lambda tx: subscriptions.remove(tx, webhook_id))
+    while not await service.database.write(lambda tx: subscriptions.remove_some(tx, webhook_id)):
+        pass
 
 
 @managing.post("/webhooks/{webhook_id}/secret", operation_id="rotate_secret", response_model=WebhookMade)
@@ -200,7 +205,7 @@ async def _require_reachable(service: Service, url: str | None, update: RecordUp
     """Refuse what nothing may or can be sent to while somebody is there to be told."""
     asked = update.client_credentials if update else None
     wanted = {
-        "/url": filled(url, dict.fromkeys(PLACES, "0")) if url and update else url,
+        "/url": url,
         "/record_update/client_credentials/token_url": asked.token_url if asked else None,
     }
     for pointer, address in wanted.items():

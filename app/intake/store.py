@@ -15,7 +15,7 @@ from app.intake import wire
 from app.intake.signature import OLDEST, bad_signature
 from app.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.secret import OF_INTAKES, beginning, digest, is_checked
-from app.problems import invalid_field, missing, require_revision
+from app.problems import invalid_field, missing, require_known, require_revision
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, pointer
 
@@ -177,10 +177,7 @@ def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> in
         which = col(IntakeReceipt.status) == "failed"
     else:
         which = col(IntakeReceipt.id).in_(ids)
-        known = set(tx.db.exec(select(IntakeReceipt.id).where(these, which)))
-        for number, receipt in enumerate(ids):
-            if receipt not in known:
-                raise invalid_field(f"/ids/{number}", "unknown", "no such receipt is kept: name one listed")
+        require_known("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(these, which))))
     return tx.db.exec(update(IntakeReceipt).where(these, which).values(**REPLAYED)).rowcount
 
 

@@ -26,7 +26,7 @@ IDLE_SECONDS = 1.0
 # After an attempt so long for others to end as well, and be written down with it.
 GATHER_SECONDS = 0.005
 # After a failure that is not the far end's: the database is down, say.
-REST_SECONDS = 5.0
+REST_SECONDS = 1.0
 SWEEP_SECONDS = 3600
 # Of a lease that much is left when the time for sending is over, to write down what came of it.
 SPARE_SECONDS = 5

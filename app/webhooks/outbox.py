@@ -18,6 +18,7 @@ from app.clock import new_id
 from app.db import Transaction
 from app.events.feed import give_positions, keep_still
 from app.events.tables import Event, types_named
+from app.problems import require_known
 from app.webhooks.schedule import next_attempt, wish_of
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
@@ -138,7 +139,9 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
     due = select(Delivery).where(here, *_due(tx)).order_by(col(Delivery.due_at), col(Delivery.position))
     if webhook.payload == "record":
         due = due.where(col(Delivery.session_id).not_in(on_their_way))
-    found = tx.db.exec(due.limit(max(0, MOST_AT_ONCE - len(on_their_way)))).all()
+    # What somebody erases this moment is not waited for: they may wait for what is held already.
+    free = due.limit(max(0, MOST_AT_ONCE - len(on_their_way))).with_for_update(skip_locked=True)
+    found = tx.db.exec(free).all()
     if webhook.payload == "record":
         found = _newest_of_each(tx, webhook_id, found)
     for delivery in found:
@@ -157,7 +160,8 @@ def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]
         Delivery.webhook_id == webhook_id, PENDING, col(Delivery.session_id).in_(sessions)
     )
     newest: dict[UUID | None, Delivery] = {}
-    for delivery in tx.db.exec(pending.order_by(col(Delivery.position))):
+    free = pending.order_by(col(Delivery.position)).with_for_update(skip_locked=True)
+    for delivery in tx.db.exec(free):
         if before := newest.get(delivery.session_id):
             before.status, before.settled_at = "superseded", tx.at
             tx.db.add(before)
@@ -197,7 +201,7 @@ def _settle(tx: Transaction, held: Held, result: Result) -> None:
     wanted = select(Delivery).where(
         Delivery.id == held.delivery_id, PENDING, Delivery.attempts == held.attempt
     )
-    delivery = tx.db.exec(wanted.with_for_update()).one_or_none()
+    delivery = tx.db.exec(wanted.with_for_update(skip_locked=True)).one_or_none()
     if delivery is None:
         return
     delivery.leased_until = None
@@ -233,13 +237,17 @@ def _change(tx: Transaction, delivery: Delivery, *which: ColumnElement[bool], **
 
 
 def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None) -> int:
-    """Let deliveries be pending again, from the first attempt on: these, or all that failed; how many."""
-    which = col(Delivery.id).in_(delivery_ids) if delivery_ids else col(Delivery.status) == "failed"
+    """Let deliveries be pending again, from the first attempt on: these, or all that failed; how many.
+
+    Raises INVALID_REQUEST for an id that is none of this webhook's deliveries.
+    """
+    here = col(Delivery.webhook_id) == webhook_id
+    which = col(Delivery.status) == "failed"
+    if delivery_ids is not None:
+        which = col(Delivery.id).in_(delivery_ids)
+        require_known("delivery_ids", delivery_ids, set(tx.db.exec(select(Delivery.id).where(here, which))))
     values = {"status": "pending", "attempts": 0, "due_at": tx.at, "leased_until": None, "settled_at": None}
-    changed = tx.db.exec(
-        update(Delivery).where(col(Delivery.webhook_id) == webhook_id, which, ~PENDING).values(**values)
-    )
-    return changed.rowcount
+    return tx.db.exec(update(Delivery).where(here, which, ~PENDING).values(**values)).rowcount
 
 
 def forget_outdated(tx: Transaction) -> bool:

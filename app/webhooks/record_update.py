@@ -1,18 +1,22 @@
 """A record update: how a score lands in the record that another system keeps of the prospect."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from app.events.tables import types_named
 from app.forms.flow import FIGURES
-from app.scoring import form, parts_of
+from app.scoring import Flaw, Flawed, form, parts_of
+from app.webhooks.targets import authority_of
 from app.wire import VISIBLE, In, Out, Source
 
 MOST_FIELDS = 100
 PLACES = ("external_id", "deal", "prospect_id", "session_id")
+# The only events that have a session, whose figures are written.
+OF_SESSIONS = types_named(["session.*", "score.*", "indication.*", "decision.*", "outcome.*"])
 PLACE = re.compile(r"\{([^{}]*)\}")
 ESTIMATE = re.compile(r"[a-z][a-z0-9_]{0,47}_score")
 POINTER = form(r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score")
@@ -110,6 +114,26 @@ def record_update_out(stored: Mapping[str, Any]) -> RecordUpdateOut:
 def places_in(url: str) -> list[str]:
     """The names between braces in a URL."""
     return PLACE.findall(url)
+
+
+def check_fit(url: str, update: RecordUpdateIn, types: Collection[str]) -> None:
+    """Raises `Flawed` for a URL with a place that nothing fills or with none, and for types that say nothing.
+
+    The pointers lead into the webhook.
+    """
+    places = places_in(url)
+    known = ", ".join(f"{{{place}}}" for place in PLACES)
+    if not (places and set(places) <= set(PLACES)):
+        detail = f"the URL of a record has one of these in its path, and no others: {known}"
+        raise Flawed([Flaw("/url", detail, "invalid")])
+    if "{" in authority_of(url):
+        raise Flawed([Flaw("/url", "the host is the same for every record: name it", "invalid")])
+    if "external_id" in places and update.source is None:
+        detail = "{external_id} in the URL is that of a link: name its source"
+        raise Flawed([Flaw("/record_update/source", detail, "missing")])
+    if types and not set(types_named(types)) & set(OF_SESSIONS):
+        detail = f"a record has the figures of a session: these tell of one: {', '.join(OF_SESSIONS)}"
+        raise Flawed([Flaw("/types", detail, "invalid")])
 
 
 def filled(url: str, values: Mapping[str, str]) -> str:

@@ -9,11 +9,13 @@ from time import monotonic
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 from anyio import CapacityLimiter, to_thread
 from cachetools import TTLCache
 from pydantic import BaseModel, Field, ValidationError
 
+from app.webhooks.connection import BoundedBackend
 from app.webhooks.message import Outgoing
 from app.webhooks.outbox import Result
 from app.webhooks.record_update import ClientCredentials
@@ -31,6 +33,8 @@ SPARE_SECONDS = 30
 # One name that hangs holds a few of these at most, until the time is over.
 LOOK_UPS = 500
 UNAUTHORISED = 401
+ALWAYS = {"User-Agent": "Prospect-Fit", "Accept": "*/*", "Accept-Encoding": "identity"}
+FAILURES = (httpcore.NetworkError, httpcore.ProtocolError)
 
 
 class TokenAnswer(BaseModel):
@@ -53,18 +57,8 @@ class Sender:
     def __init__(self, networks: str, timeout: float, look_up: LookUp | None = None) -> None:
         self.targets = Targets(networks, look_up or _look_up(CapacityLimiter(LOOK_UPS)))
         self.timeout = timeout
-        self._client = httpx.AsyncClient(
-            headers={"User-Agent": "Prospect-Fit"},
-            verify=httpx.create_ssl_context(),
-            trust_env=False,
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-        )
+        self._ssl_context = httpx.create_ssl_context()
         self._tokens: TTLCache[tuple[str, ...], tuple[str, float]] = TTLCache(MOST_TOKENS, ttl=24 * 3600)
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._client.aclose()
 
     async def send(self, outgoing: Outgoing) -> Result:
         """Make the request, with a new bearer token once if the first is refused; what fails is told."""
@@ -76,9 +70,9 @@ class Sender:
                     result = await self._try(outgoing)
         except (Refused, NoTokenError) as error:
             result = Result(error=str(error)[:LONGEST_ERROR])
-        except (TimeoutError, httpx.TimeoutException):
+        except TimeoutError:
             result = Result(error=f"no answer within {self.timeout:g} seconds")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             told = f"{type(error).__name__}: {error}".replace("\0", "")
             result = Result(error=told[:LONGEST_ERROR])
         taken = round(1000 * (monotonic() - started))
@@ -93,16 +87,19 @@ class Sender:
 
     async def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Result:
         target = await self.targets.find(url)
-        async with self._client.stream(
-            method,
-            target.numeric,
-            content=body,
-            headers={**headers, "Host": target.host_header, "Accept-Encoding": "identity"},
-            # The certificate is that of the name, not that of the address.
-            extensions={"sni_hostname": host_of(target.url)},
-        ) as response:
+        headers = {**ALWAYS, **headers, "Host": target.host_header}
+        # The certificate is that of the name, not that of the address.
+        certified = {"sni_hostname": host_of(target.url)}
+        async with (
+            httpcore.AsyncHTTPConnection(
+                target.numeric.origin, self._ssl_context, network_backend=BoundedBackend()
+            ) as connection,
+            connection.stream(
+                method, target.numeric, headers=list(headers.items()), content=body, extensions=certified
+            ) as response,
+        ):
             answer = await _beginning(response)
-            return Result(response.status_code, None, answer, response.headers.get("retry-after"))
+            return Result(response.status, None, answer, _header(response, b"retry-after"))
 
     async def _token(self, asked: ClientCredentials) -> str:
         known = self._tokens.get(_key(asked))
@@ -133,11 +130,15 @@ def _key(asked: ClientCredentials) -> tuple[str, ...]:
     return asked.token_url, asked.client_id, asked.client_secret, asked.scope or ""
 
 
-async def _beginning(response: httpx.Response) -> str:
+def _header(response: httpcore.Response, wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in response.headers if name.lower() == wanted), None)
+
+
+async def _beginning(response: httpcore.Response) -> str:
     """What there is of an answer soon; however it ends, its status has been told."""
     read = b""
-    with anyio.move_on_after(ANSWER_SECONDS), suppress(httpx.HTTPError):
-        async for chunk in response.aiter_raw():
+    with anyio.move_on_after(ANSWER_SECONDS), suppress(*FAILURES):
+        async for chunk in response.aiter_stream():
             read += chunk
             if len(read) > ANSWER_BYTES:
                 break

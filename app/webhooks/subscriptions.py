@@ -13,13 +13,14 @@ from app.clock import new_id
 from app.db import Transaction, write_alone
 from app.problems import invalid_field, missing, require_revision
 from app.question_sets import store
-from app.webhooks.record_update import RecordUpdateIn
+from app.webhooks.record_update import RecordUpdateIn, check_fit
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 from app.webhooks.targets import read_url
-from app.webhooks.wire import SECRET_PREFIX, NewWebhook, WebhookChange, check_places
+from app.webhooks.wire import SECRET_PREFIX, NewWebhook, WebhookChange
 
 MOST_WEBHOOKS = 100
 SECRET_BYTES = 32
+REMOVED_AT_ONCE = 5000
 # Both secrets sign for so long, so that the receiver can change over at any time between.
 OVERLAP = timedelta(hours=24)
 
@@ -27,7 +28,8 @@ OVERLAP = timedelta(hours=24)
 def find(tx: Transaction, webhook_id: UUID, *, lock: bool = False) -> Webhook:
     """The webhook of that id, locked for a change if asked; raises NOT_FOUND."""
     wanted = select(Webhook).where(Webhook.id == webhook_id)
-    found = tx.db.exec(wanted.with_for_update() if lock else wanted).one_or_none()
+    # Not FOR UPDATE: that would wait for whoever hands events out, and let them wait.
+    found = tx.db.exec(wanted.with_for_update(key_share=True) if lock else wanted).one_or_none()
     if found is None:
         raise missing("webhook of that id")
     return found
@@ -80,10 +82,13 @@ def change(tx: Transaction, webhook_id: UUID, wanted: WebhookChange) -> Webhook:
     if "url" in values:
         values["paused_until"] = None
         _require_secrets(webhook, wanted, values["url"])
-    record_update = values.get("record_update", webhook.record_update)
-    _require_places(values.get("url", webhook.url), record_update)
+    after = {name: values.get(name, getattr(webhook, name)) for name in ("url", "types", "record_update")}
+    if after["record_update"]:
+        check_fit(after["url"], RecordUpdateIn.model_validate(after["record_update"]), after["types"])
     if values.get("status") == "active":
         values |= {"disabled_because": None, "paused_until": None}
+    if all(getattr(webhook, name) == value for name, value in values.items()):
+        return webhook
     for name, value in values.items():
         setattr(webhook, name, value)
     return _touched(tx, webhook)
@@ -97,10 +102,21 @@ def rotate(tx: Transaction, webhook_id: UUID, secret: str | None) -> Webhook:
     return _touched(tx, webhook)
 
 
-def remove(tx: Transaction, webhook_id: UUID) -> None:
-    """Delete a webhook with all that was and will be sent to it; raises NOT_FOUND."""
-    if tx.db.exec(delete(Webhook).where(col(Webhook.id) == webhook_id)).rowcount == 0:
-        raise missing("webhook of that id")
+def remove_some(tx: Transaction, webhook_id: UUID) -> bool:
+    """Delete a webhook with all that was and will be sent to it, so much at a time; whether it is gone.
+
+    All of a long log at once would keep others waiting. Until it is gone it is disabled. Raises NOT_FOUND.
+    """
+    webhook = find(tx, webhook_id, lock=True)
+    here = col(Delivery.webhook_id) == webhook_id
+    some = select(Delivery.id).where(here).limit(REMOVED_AT_ONCE)
+    if tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(some))).rowcount < REMOVED_AT_ONCE:
+        tx.db.exec(delete(Webhook).where(col(Webhook.id) == webhook_id))
+        return True
+    webhook.status = "disabled"
+    tx.db.add(webhook)
+    tx.db.flush()
+    return False
 
 
 def list_deliveries(
@@ -139,13 +155,6 @@ def _require_secrets(webhook: Webhook, wanted: WebhookChange, url: str) -> None:
     if webhook.record_update and moves and not wanted.record_update:
         detail = "the URL names another host: send the record update again, with its token or credentials"
         raise invalid_field("/record_update", "missing", detail)
-
-
-def _require_places(url: str, record_update: dict[str, Any] | None) -> None:
-    try:
-        check_places(url, RecordUpdateIn.model_validate(record_update) if record_update else None)
-    except ValueError as error:
-        raise invalid_field("/url", "invalid", str(error)) from None
 
 
 def _require_known(tx: Transaction, question_set: str | None) -> None:

@@ -1,11 +1,13 @@
 """Where a webhook may go: what is looked at is an address that a socket connects to, never a spelling."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 
 Address = IPv4Address | IPv6Address
@@ -32,9 +34,14 @@ class Target:
     address: Address
 
     @property
-    def numeric(self) -> httpx.URL:
+    def numeric(self) -> httpcore.URL:
         """The URL with the address in the place of the host."""
-        return self.url.copy_with(host=str(self.address))
+        return httpcore.URL(
+            scheme=self.url.raw_scheme,
+            host=str(self.address).encode(),
+            port=self.url.port,
+            target=self.url.raw_path,
+        )
 
     @property
     def host_header(self) -> str:
@@ -81,6 +88,11 @@ def host_of(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
 
 
+def authority_of(url: str) -> str:
+    """What stands between the scheme and the path, the query or the fragment."""
+    return re.split("[/?#]", url.partition("//")[2], maxsplit=1)[0]
+
+
 def read_url(text: str) -> httpx.URL:
     """An absolute http or https URL without credentials and fragment; raises `Refused`."""
     try:
@@ -93,7 +105,7 @@ def read_url(text: str) -> httpx.URL:
         raise Refused("send an absolute URL: https://HOST/PATH")
     if url.port is not None and not 1 <= url.port <= LAST_PORT:
         raise Refused(f"port {url.port} is none: ports are 1 to {LAST_PORT}")
-    if url.userinfo or "@" in text.partition("//")[2].partition("/")[0]:
+    if url.userinfo or "@" in authority_of(text):
         raise Refused("a URL with credentials is not taken: the receiver checks the signature instead")
     if "#" in text:
         raise Refused("a fragment never reaches the receiver: leave out the '#' and what follows")

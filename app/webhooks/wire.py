@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.events.tables import NAMES, EventType
 from app.prospects.wire import ProspectOut
@@ -14,7 +14,7 @@ from app.scoring import SET_KEY
 from app.sessions.news import EventOut
 from app.sessions.views import SessionOut
 from app.webhooks.outbox import ANSWER_CHARACTERS, Result
-from app.webhooks.record_update import PLACES, RecordUpdateIn, RecordUpdateOut, places_in, record_update_out
+from app.webhooks.record_update import RecordUpdateIn, RecordUpdateOut, record_update_out
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 from app.wire import Line, Out, Revision, WriteIn
 
@@ -78,11 +78,6 @@ class NewWebhook(WriteIn):
     ] = "thin"
     secret: Annotated[SigningSecret | None, Field(description="to sign with; without it one is made")] = None
     record_update: RecordUpdateIn | None = None
-
-    @model_validator(mode="after")
-    def _has_a_place_for_all(self) -> "NewWebhook":
-        check_places(self.url, self.record_update)
-        return self
 
 
 class WebhookChange(WriteIn):
@@ -199,20 +194,6 @@ class Tried(Out):
     error: str | None
     answer: Annotated[str | None, Field(description="how the far end's answer began")]
     milliseconds: int
-
-
-def check_places(url: str, update: RecordUpdateIn | None) -> None:
-    """Raises ValueError for a place in the URL that nothing fills, and for a record without any."""
-    if update is None:
-        return
-    places = places_in(url)
-    if not (places and set(places) <= set(PLACES)):
-        known = ", ".join(f"{{{place}}}" for place in PLACES)
-        raise ValueError(f"the URL of a record has one of these in its path, and no others: {known}")
-    if "external_id" in places and update.source is None:
-        raise ValueError("{external_id} is that of a link: name its source in record_update")
-    if "{" in url.partition("//")[2].partition("/")[0]:
-        raise ValueError("the host is the same for every record: name it")
 
 
 def webhook_out(webhook: Webhook) -> WebhookOut:

@@ -1,11 +1,14 @@
 """A database that is gone, silent or busy: a 503 soon, and `/livez` answers all the while."""
 
 import sqlite3
+import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.main import open_database
 from app.problems import UNAVAILABLE
 from tests.conftest import serving, settings_for
 from tests.edge.problem import assert_problem
@@ -120,6 +123,33 @@ def test_an_sqlite_file_that_another_program_holds(tmp_path):
         holder.close()
         assert running.client.post("/v1/prospects", json={"name": "now"}).status_code == 201
         assert len(running.client.get("/v1/prospects").json()["items"]) == 1
+
+
+def test_two_transactions_that_wait_for_each_other_are_both_carried_out(postgres):
+    """Each changes two prospects, in opposite orders; PostgreSQL ends one of them, which begins anew."""
+    settings = settings_for(postgres())
+    with serving(settings) as running:
+        ids = [running.client.post("/v1/prospects", json={"name": "N"}).json()["id"] for _ in range(2)]
+    database, both_hold_one, runs = open_database(settings), threading.Barrier(2), Counter()
+
+    def change(order):
+        def work(tx):
+            runs[order] += 1
+            for place in order:
+                changed = f"UPDATE prospect SET revision = revision + 1 WHERE id = '{ids[place]}'"
+                tx.db.connection().exec_driver_sql(changed)
+                if runs[order] == 1 and place == order[0]:
+                    both_hold_one.wait(5)
+
+        database.write_here(work)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(change, [(0, 1), (1, 0)]))
+    database.close()
+    assert sorted(runs.values()) == [1, 2]
+    with serving(settings) as running:
+        for prospect in ids:
+            assert running.client.get(f"/v1/prospects/{prospect}").json()["revision"] == 3
 
 
 def test_a_schema_that_is_behind_is_not_ready(tmp_path):

@@ -223,11 +223,15 @@ BAD = {
     "no fields": (URL, GOOD | {"fields": {}}, "/record_update/fields"),
     "no token": (URL, {k: v for k, v in GOOD.items() if k != "token"}, "/record_update"),
     "a token with a line end": (URL, GOOD | {"token": {"token": "a\r\nb"}}, "/record_update/token/token"),
-    "an unknown place": ("https://1.1.1.1/{account}", GOOD, ""),
-    "no place": ("https://1.1.1.1/account", GOOD, ""),
-    "a place in the host": ("https://{external_id}.example.com/{external_id}", GOOD, ""),
-    "a place in the host alone": ("https://{external_id}/", GOOD, ""),
-    "a link without a source": (URL, {k: v for k, v in GOOD.items() if k != "source"}, ""),
+    "an unknown place": ("https://1.1.1.1/{account}", GOOD, "/url"),
+    "no place": ("https://1.1.1.1/account", GOOD, "/url"),
+    "a place in the host": ("https://{external_id}.example.com/{external_id}", GOOD, "/url"),
+    "a place in the host alone": ("https://{external_id}/", GOOD, "/url"),
+    "a link without a source": (
+        URL,
+        {k: v for k, v in GOOD.items() if k != "source"},
+        "/record_update/source",
+    ),
     "another method": (URL, GOOD | {"method": "DELETE"}, "/record_update/method"),
 }
 
@@ -240,6 +244,7 @@ def test_a_record_update_that_cannot_work_is_told(client, what):
     assert pointers(refused) == [pointer]
 
 
+RECORD = {"url": URL, "record_update": GOOD}
 BAD_WEBHOOKS = {
     "an unknown type": ({"types": ["score.lost"]}, "/types/0"),
     "an unknown set": ({"question_set": "nowhere"}, "/question_set"),
@@ -248,6 +253,8 @@ BAD_WEBHOOKS = {
     "a secret without its beginning": ({"secret": "A" * 44}, "/secret"),
     "another payload": ({"payload": "fat"}, "/payload"),
     "an unknown field": ({"events": ["*"]}, "/events"),
+    "types that have no record": (RECORD | {"types": ["prospect.*", "question_set.retired"]}, "/types"),
+    "a message beside a record": (RECORD | {"payload": "full"}, "/payload"),
 }
 
 
@@ -266,6 +273,10 @@ def test_a_webhook_stays_of_its_kind_and_knows_its_revision(client, end, subscri
     assert pointers(client.patch(address, json={"record_update": GOOD})) == ["/record_update"]
     assert pointers(client.patch(other, json={"payload": "full"})) == ["/payload"]
     assert pointers(client.patch(other, json={"url": end.url})) == ["/url"]
+    assert pointers(client.patch(other, json={"url": f"{end.url}/{{x}}", "record_update": GOOD})) == ["/url"]
+    assert pointers(client.patch(other, json={"types": ["prospect.*"]})) == ["/types"]
+    for nothing_new in ({}, {"name": None}, {"url": end.url, "types": []}):
+        assert ok(client.patch(address, json=nothing_new))["revision"] == 1
     changed = client.patch(address, json={"name": "Ours"}, headers={"If-Match": '"1"'})
     assert (ok(changed)["revision"], changed.headers["etag"]) == (2, '"2"')
     stale = client.patch(address, json={"name": "Theirs", "revision": 1})

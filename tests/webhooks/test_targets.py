@@ -1,8 +1,11 @@
 """Where a webhook may not go: this machine and its network, in every spelling, at any time."""
 
 import os
+import socket
 import ssl
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -89,6 +92,7 @@ BAD = {
     "https://ana:secret@1.1.1.1/": "credentials",
     "https://ana@1.1.1.1/": "credentials",
     "https://@1.1.1.1/": "credentials",
+    "https://ana:secret@1.1.1.1?x": "credentials",
     "https://1.1.1.1/#top": "fragment",
     "https://1.1.1.1/#": "fragment",
     "https://1.1.1.1:22/": "port 22",
@@ -113,6 +117,22 @@ BAD = {
 def shut(service):
     """A service whose webhooks may go to the public internet only."""
     return service.client
+
+
+@pytest.mark.parametrize(
+    "url", ["https://1.1.1.1?email=a@b.example", "https://1.1.1.1/a@b", "https://1.1.1.1?"]
+)
+def test_what_only_looks_like_credentials_is_taken(shut, url):
+    made = ok(shut.post("/v1/webhooks", json={"url": url}), 201)
+    assert made["url"] == url
+    assert shut.delete(f"/v1/webhooks/{made['id']}").status_code == 204
+
+
+def test_a_place_may_stand_in_a_query_without_a_path(shut):
+    update = {"source": "crm", "fields": {"/score": "score"}, "token": {"token": "t"}}
+    sent = {"url": "https://1.1.1.1?id={external_id}", "record_update": update}
+    made = ok(shut.post("/v1/webhooks", json=sent), 201)
+    assert shut.delete(f"/v1/webhooks/{made['id']}").status_code == 204
 
 
 @pytest.mark.parametrize(("url", "why"), BAD.items())
@@ -158,13 +178,7 @@ class Rebinding:
 
 
 def sent(sender: Sender, url: str) -> Any:
-    async def send() -> Any:
-        try:
-            return await sender.send(Outgoing("POST", url, b"{}"))
-        finally:
-            await sender.close()
-
-    return anyio.run(send)
+    return anyio.run(sender.send, Outgoing("POST", url, b"{}"))
 
 
 def test_what_was_looked_at_is_what_is_connected_to(place):
@@ -221,3 +235,42 @@ def test_an_answer_without_an_end_is_read_no_further(place):
     end.answer = lambda _: (500, {}, "x" * 5_000_000)
     result = sent(Sender(HERE, 5), end.url)
     assert (result.status, len(result.answer)) == (500, 20_000)
+
+
+def test_interim_answers_without_end_are_read_no_further():
+    """A far end can say `102 Processing` faster than anybody reads it."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as aside:
+
+        def flood():
+            caller, _ = server.accept()
+            with caller, suppress(OSError):
+                while True:
+                    caller.sendall(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
+
+        flooding = aside.submit(flood)
+        result = sent(Sender(HERE, 5), f"http://127.0.0.1:{server.getsockname()[1]}/")
+        assert (result.status, result.error) == (None, "RemoteProtocolError: the answer does not end")
+        assert flooding.result() is None
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 100 Continue\r\n\r\n" * 3, b""])
+def test_an_answer_after_some_interim_ones_is_read(answer):
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server, ThreadPoolExecutor() as aside:
+
+        def serve():
+            caller, _ = server.accept()
+            with caller:
+                asked = caller.recv(65536)
+                caller.sendall(
+                    answer + b"HTTP/1.1 429 Later\r\nRETRY-AFTER: 7\r\nContent-Length: 2\r\n\r\nno"
+                )
+                return asked
+
+        serving = aside.submit(serve)
+        port = server.getsockname()[1]
+        result = sent(Sender("::1/128", 5), f"http://[::1]:{port}/a%20b?c=d%26")
+        assert (result.status, result.answer, result.retry_after) == (429, "no", "7")
+        asked = serving.result()
+        assert asked.startswith(b"POST /a%20b?c=d%26 HTTP/1.1\r\n")
+        assert f"Host: [::1]:{port}\r\n".encode() in asked
+        assert asked.count(b"Content-Length: 2\r\n") == 1

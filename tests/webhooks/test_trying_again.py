@@ -4,13 +4,14 @@ import base64
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from uuid import uuid4
 
 import pytest
 
 from app.main import open_database
 from app.webhooks.outbox import forget_outdated
 from app.webhooks.sending import Sender
-from tests.api.calls import new_prospect, ok, refusal
+from tests.api.calls import new_prospect, ok, pointers, refusal
 from tests.webhooks.conftest import deliveries
 from tests.webhooks.far_end import accept, hang, says, until
 
@@ -65,6 +66,8 @@ def test_ten_attempts_in_three_days_and_then_it_is_given_up_until_somebody_asks(
     assert (log["attempts"], log["last_answer"]) == (1, None)
     assert ok(client.post(again, json={})) == {"replayed": 0}
     assert ok(client.post(again, json={"delivery_ids": [log["id"]]})) == {"replayed": 1}
+    unknown = {"delivery_ids": [log["id"], str(uuid4())]}
+    assert pointers(client.post(again, json=unknown)) == ["/delivery_ids/1"]
     assert len({one.id for one in end.wait_for(12)}) == 1
 
 

@@ -1,0 +1,71 @@
+"""A connection to a far end, of which no more is read than there can be to read.
+
+The library reads interim answers (1xx) without end, and many of them take far longer to read than to send.
+"""
+
+from collections.abc import Iterable
+from ssl import SSLContext
+from typing import Any
+
+import anyio
+import httpcore
+
+# The head of an answer and its beginning, each as long as they are elsewhere.
+MOST_BYTES = 40_000
+BYTES_AT_ONCE = 4_000
+
+
+class BoundedBackend(httpcore.AsyncNetworkBackend):
+    """Connects as httpcore does."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's own
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect; raises httpcore.ConnectError."""
+        return _Bounded(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class _Bounded(httpcore.AsyncNetworkStream):
+    """A stream that fails where it should have ended long ago."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._left = MOST_BYTES
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if not self._left:
+            raise httpcore.RemoteProtocolError("the answer does not end")
+        read = await self._inner.read(min(max_bytes, BYTES_AT_ONCE, self._left), timeout)
+        self._left -= len(read)
+        return read
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return _Bounded(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:
+            # Also where the time for all of it is over: nobody else knows of the stream by then.
+            with anyio.CancelScope(shield=True):
+                await self._inner.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
