@@ -27,8 +27,9 @@ class Kind:
 
 
 MALFORMED_BODY = Kind(
-    "malformed-body", 400, "The body is not acceptable JSON.",
-    "Send one JSON object in UTF-8 as RFC 8259 has it: no repeated names, no NaN, no NUL character.",
+    "malformed-body", 400, "The body cannot be read.",
+    "Send JSON in UTF-8 as RFC 8259 has it: no repeated names, no NaN, no NUL character. Where a web form "
+    "is taken, send it percent-encoded.",
 )  # fmt: skip
 MALFORMED_FILE = Kind(
     "malformed-file", 400, "That file cannot be read.",
@@ -93,8 +94,8 @@ BODY_TOO_LARGE = Kind(
     "Send less at a time; the limit is the setting PROSPECT_FIT_MAX_BODY_BYTES.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = Kind(
-    "unsupported-media-type", 415, "The body must be declared as JSON.",
-    "Add the header, application/x-ndjson for lines; with curl: -H 'Content-Type: application/json'.",
+    "unsupported-media-type", 415, "The body is declared as something else than this operation takes.",
+    "Send JSON, or what 'detail' names, and declare it; with curl: -H 'Content-Type: application/json'.",
 )  # fmt: skip
 INVALID_REQUEST = Kind(
     "invalid-request", 422, "Something in the request cannot be used.",

@@ -66,7 +66,7 @@ def at_most(most: int, what: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if isinstance(value, dict) and len(value) > most:
-            raise PydanticCustomError("too_long", "at most {most} {what}", {"most": most, "what": what})
+            raise PydanticCustomError("too_many", "send at most {most} {what}", {"most": most, "what": what})
         return value
 
     return BeforeValidator(check)

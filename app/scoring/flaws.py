@@ -39,7 +39,7 @@ def parts_of(pointer: str) -> list[str]:
 
 
 # What pydantic finds, by its name for it: our code, which stays when pydantic's changes, and what to
-# do about it where its own words do not say that or repeat what was sent.
+# do about it, with what pydantic knows of it, where its own words do not say that or repeat what was sent.
 FINDINGS: Mapping[str, tuple[str, str | None]] = {
     "missing": ("missing", "it is missing: add it"),
     "extra_forbidden": ("unknown_field", "there is no such field here: correct its name or take it away"),
@@ -64,8 +64,11 @@ FINDINGS: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(
         ("greater_than", "greater_than_equal", "less_than", "less_than_equal"), ("out_of_range", None)
     ),
-    **dict.fromkeys(("string_too_long", "too_long"), ("too_long", None)),
-    **dict.fromkeys(("string_too_short", "too_short"), ("too_short", None)),
+    "string_too_long": ("too_long", "send at most {max_length} characters"),
+    "string_too_short": ("too_short", "send at least {min_length} characters"),
+    "too_long": ("too_long", "send at most {max_length} of them"),
+    "too_short": ("too_short", "send at least {min_length} of them"),
+    "too_many": ("too_long", None),
 }
 
 
@@ -94,7 +97,8 @@ def shape_flaw(found: Mapping[str, Any], place: Iterable[str | int], data: Any) 
     wrong name.
     """
     kind, remedy = FINDINGS.get(str(found["type"]), ("invalid", None))
-    remedy = remedy or _FORMS.get(found.get("ctx", {}).get("pattern", ""))
+    known = found.get("ctx", {})
+    remedy = remedy.format_map(known) if remedy else _FORMS.get(known.get("pattern", ""))
     sent = place if kind == "missing" or data is None else _places_in(data, place)
     said = str(found["msg"]).removeprefix("Value error, ").replace("Input should be", "it must be")
     return Flaw(pointer(*sent), remedy or said, kind)
