@@ -8,6 +8,7 @@ transaction deadlocks the pool under load.)
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -28,7 +29,7 @@ from sqlmodel import Session as DatabaseSession
 from sqlmodel import SQLModel, create_engine
 
 from app.clock import Clock, utc_now
-from app.problems import unavailable
+from app.problems import Problem, unavailable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Database:
         self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else pool_size)
         self._readers = anyio.CapacityLimiter(SQLITE_READERS) if self.is_sqlite else self._writers
         self._threads = anyio.CapacityLimiter(pool_size + SQLITE_READERS)
+        self.traces_left = False
         self._at_work = 0
         self._at_rest = Condition()
 
@@ -136,9 +138,14 @@ class Database:
             limiter.release_on_behalf_of(borrower)
 
     async def erase_traces(self) -> None:
-        """After a deletion: let SQLite's journal forget it too. PostgreSQL's vacuum does that."""
+        """After a deletion: let SQLite's journal forget it too. PostgreSQL's vacuum does that.
+
+        Where somebody reads for long there are `traces_left`, to be erased later.
+        """
         if self.is_sqlite:
-            await self._hop(self._writers, lambda _: self.erase_traces_here())
+            self.traces_left = True
+            with suppress(Problem):
+                await self._hop(self._writers, lambda _: self.erase_traces_here())
 
     def erase_traces_here(self) -> None:
         """The same, in this thread."""
@@ -146,7 +153,8 @@ class Database:
             return
         connection = self.engine.raw_connection()
         try:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self.traces_left = bool(busy)
         finally:
             connection.close()
 

@@ -1,9 +1,12 @@
 """Many prospects in one call: lines in, and what became of them out."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import anyio
+from anyio import to_thread
 from fastapi import Query, Request
 from pydantic import Field
 
@@ -12,6 +15,7 @@ from app.http.lines import MEDIA_TYPE, Arriving, DialogueResponse, require_lines
 from app.http.problem_responses import ProblemOut, told
 from app.http.service import CallerHere, Service, ServiceHere
 from app.http.stopping import is_stopping
+from app.imports.columns import CALLED, EXTERNAL_ID
 from app.imports.flow import Outcome, Pace, Tally, import_some
 from app.imports.reading import Read, Reader, Wanted
 from app.keys.store import Caller, Scope
@@ -22,6 +26,7 @@ from app.wire import In, Line, Out, Source
 writing = router("prospects", Scope.WRITE)
 
 CSV = "text/csv"
+NAMED_COLUMNS = {"id": EXTERNAL_ID, "name": CALLED}
 LINES = {
     "schema": {
         "type": "string",
@@ -44,8 +49,8 @@ class ImportQuery(In):
 
     def wanted(self, media_type: str) -> Wanted:
         """The same for the reader."""
-        named = {"external_id": self.id, "name": self.name}
-        mapped = {key: heading for key, heading in named.items() if heading is not None}
+        named = {target: getattr(self, name) for name, target in NAMED_COLUMNS.items()}
+        mapped = {target: heading for target, heading in named.items() if heading is not None}
         return Wanted("csv" if media_type == CSV else "ndjson", self.source, mapped, self.after_line)
 
 
@@ -85,13 +90,31 @@ async def import_prospects(
     `"done": true`, or has the `problem` that stopped it: go on with `after_line`. To send it all again does
     no harm.
     """
-    reader = Reader(query.wanted(require_lines(request, CSV)), service.settings.max_body_bytes)
+    wanted = query.wanted(require_lines(request, CSV))
     body = Arriving(request)
     first: list[Read] = []
-    while not reader.knows_columns:
-        chunk = await body.next()
-        first += reader.rest() if chunk is None else reader.feed(chunk)
+    try:
+        reader = Reader(wanted, service.settings.max_body_bytes)
+        while not reader.knows_columns:
+            first += await _read(reader, await body.next())
+    except Problem as problem:
+        raise _of_the_query(problem) from None
     return DialogueResponse(_Import(request, service, caller, query).answers(reader, first, body))
+
+
+async def _read(reader: Reader, chunk: bytes | None) -> list[Read]:
+    """What ends in a chunk, or is left at the end of all. In a thread: lines may be many and bad."""
+    return await to_thread.run_sync(reader.rest if chunk is None else partial(reader.feed, chunk))
+
+
+def _of_the_query(problem: Problem) -> Problem:
+    """A problem of the whole, where the caller named a column."""
+    named = {f"/{target}": f"/{name}" for name, target in NAMED_COLUMNS.items()}
+    errors = [
+        replace(error, where="query", pointer=named[error.pointer]) if error.pointer in named else error
+        for error in problem.errors
+    ]
+    return Problem(problem.kind, problem.detail, errors, problem.headers)
 
 
 class _Import:
@@ -110,9 +133,9 @@ class _Import:
             async for some in self._import(first):
                 yield some
             while (chunk := await body.next()) is not None:
-                async for some in self._import(reader.feed(chunk)):
+                async for some in self._import(await _read(reader, chunk)):
                     yield some
-            async for some in self._import(reader.rest()):
+            async for some in self._import(await _read(reader, None)):
                 yield some
         except Problem as problem:
             yield self._progress(problem=problem)

@@ -82,7 +82,7 @@ class ReceiptPage(Page[ReceiptOut]):
 
 @receiving.post("/intake/{token}", operation_id="receive_payload", status_code=202, openapi_extra=BODY)
 async def receive_payload(
-    token: Annotated[str, Path(max_length=200, description="told once when the intake is made")],
+    token: Annotated[str, Path(description="told once when the intake is made")],
     request: Request,
     service: ServiceHere,
 ) -> wire.Received:

@@ -1,5 +1,6 @@
 """Prospects: create, find, change, link, merge and erase."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.http.idempotency import follow
 from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.revisions import IfMatch, on_revision, tag
 from app.http.service import CallHere, Done, ServiceHere
-from app.intake import about as receipts
+from app.intake import erasure as receipts
 from app.keys.store import Scope
 from app.prospects import records
 from app.prospects.search import POSITION, ProspectFilter, list_prospects
@@ -88,14 +89,21 @@ async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
 
     So are the payloads that intakes received about it.
     """
+    found: set[UUID] = set()
+    after: UUID | None = None
+    while True:
+        look = partial(receipts.look_for, prospect_id=prospect_id, after=after)
+        some, after = await service.database.read(look)
+        found |= some
+        if after is None:
+            break
 
     def erase(tx: Transaction) -> None:
-        records.find(tx, prospect_id)
-        known = records.links_of(tx, [prospect_id])
-        receipts.forget(tx, prospect_id)
+        # Receipts are locked before prospects.
+        receipts.forget(tx, prospect_id, found)
         records.find(tx, prospect_id, lock=True)
-        if records.links_of(tx, [prospect_id]) != known:
-            receipts.forget(tx, prospect_id)
+        # What was processed while the prospect was waited for.
+        receipts.forget(tx, prospect_id)
         flow.erase_prospect(tx, prospect_id)
 
     await service.database.write(erase)

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import sleep
 from typing import Annotated, BinaryIO
@@ -97,6 +97,7 @@ class _Import:
                 if rejects and not kept and self._reader.knows_columns:
                     kept = open_files.enter_context(rejects.open("ab" if goes_on else "wb"))
                     kept.write(b"" if goes_on else heading_of_rejects(self._reader))
+                    kept.flush()
                 self._import(reads, kept)
                 if self._stopped:
                     break
@@ -124,10 +125,12 @@ class _Import:
         self._pace.start()
         outcomes = self._database.write_here(lambda tx: import_some(Work(tx, self._plans, KEY_NAME), some))
         pause = self._pace.done(len(some))
-        for read, problem in self._tally.add(some, outcomes):
-            if kept:
-                kept.write(reject(self._reader, read.record, problem))
-            elif self._tally.counts["told"] < SHOWN:
+        before = self._tally.committed_to
+        refused = self._tally.add(some, outcomes)
+        if kept:
+            self._keep(refused, kept, before)
+        for read, problem in refused:
+            if not kept and self._tally.counts["told"] < SHOWN:
                 self._tally.counts["told"] += 1
                 err.print(
                     f"line {read.record.line}: {problem.detail}",
@@ -135,9 +138,17 @@ class _Import:
                     highlight=False,
                     soft_wrap=True,
                 )
-        if kept:
-            kept.flush()
         return pause if self._database.is_sqlite else 0
+
+    def _keep(self, refused: Sequence[tuple[Read, Problem]], kept: BinaryIO, before: int) -> None:
+        try:
+            kept.writelines(reject(self._reader, read.record, problem) for read, problem in refused)
+            kept.flush()
+        except OSError as error:
+            with suppress(OSError):
+                kept.close()
+            # The others of them are imported, and to import them again does no harm.
+            give_up(f"{kept.name}: {error.strerror}. Go on with --after-line {before}.")
 
     def _failed(self, problem: Problem) -> float:
         if problem.kind is not UNAVAILABLE:

@@ -10,7 +10,7 @@ from app.scoring import Indication, SoFar, read_number
 from app.wire import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source
 
 
-def _number_as_text(value: Any) -> Any:
+def number_as_text(value: Any) -> Any:
     """A whole number, which may come as 7.0, as the text that says it."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -44,9 +44,9 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     source: Source
-    external_id: Annotated[ExternalId, BeforeValidator(_number_as_text)]
-    name: Annotated[Line | None, BeforeValidator(_number_as_text)] = None
-    deal: Annotated[Deal | None, BeforeValidator(_number_as_text)] = None
+    external_id: Annotated[ExternalId, BeforeValidator(number_as_text)]
+    name: Annotated[Line | None, BeforeValidator(number_as_text)] = None
+    deal: Annotated[Deal | None, BeforeValidator(number_as_text)] = None
     not_applicable: Annotated[Keys, Field(title="Not applicable")] = None
     unknown: Keys = None
     decision: Annotated[

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.intake.pointers import NOWHERE, kind_of, look_up
+from app.intake.pointers import NOWHERE, Places, kind_of
 from app.intake.wire import Mapping
 from app.scoring import Flaw, Flawed, pointer
 
@@ -34,7 +34,7 @@ def split(mapping: Mapping, payload: Any) -> list[Any]:
     """
     if mapping.each is None:
         return [payload]
-    items = look_up(payload, mapping.each)
+    items = Places(payload).look_up(mapping.each)
     if items is NOWHERE:
         raise Flawed([_nowhere(AT + "/each")])
     if not isinstance(items, list):
@@ -66,7 +66,7 @@ class _Reading:
 
     def __init__(self, mapping: Mapping, item: Any) -> None:
         self._mapping = mapping
-        self._item = item
+        self._places = Places(item)
         self._absent = {(isinstance(value, bool), value) for value in mapping.absent}
         self.flaws: list[Flaw] = []
         self.nowhere: list[str] = []
@@ -81,7 +81,7 @@ class _Reading:
             yield from self._value(name, where, AT + pointer(part, name))
 
     def _value(self, name: str, where: str, place: str) -> Iterator[tuple[str, Any]]:
-        found = look_up(self._item, where)
+        found = self._places.look_up(where)
         if found is NOWHERE:
             self.nowhere.append(place)
         elif isinstance(found, dict | list):

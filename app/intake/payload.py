@@ -4,7 +4,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-from app.problems import MALFORMED_BODY, Problem
+from app.problems import MALFORMED_BODY, FieldError, Problem
 
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 1000
@@ -27,7 +27,7 @@ def read_fields(body: bytes) -> dict[str, str | list[str]]:
     except UnicodeDecodeError:
         raise _malformed("it is not percent-encoded UTF-8") from None
     except ValueError:
-        raise _malformed(f"it has more than {MOST_FIELDS} fields") from None
+        raise _malformed(f"it has more than {MOST_FIELDS} fields: send fewer") from None
     if not pairs:
         raise _malformed("it has no field")
     if any("\0" in part for pair in pairs for part in pair):
@@ -39,4 +39,5 @@ def read_fields(body: bytes) -> dict[str, str | list[str]]:
 
 
 def _malformed(reason: str) -> Problem:
-    return Problem(MALFORMED_BODY, f"The form cannot be read: {reason}.")
+    errors = [FieldError("body", "", "malformed", reason)]
+    return Problem(MALFORMED_BODY, f"The form cannot be read: {reason}.", errors)

@@ -12,32 +12,48 @@ INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 PAIRS = (("key", "value"), ("Key", "Value"))
 
 
-def look_up(payload: Any, pointer: str) -> Any:
-    """What a pointer leads to, or NOWHERE.
+class Places:
+    """One payload, or an item of one, to look many pointers up in."""
 
-    In a list of objects that have `key` and `value`, a name leads to the value that has that key.
-    """
-    found = payload
-    for token in parts_of(pointer):
-        found = _step(found, token)
-        if found is NOWHERE:
-            break
-    return found
+    def __init__(self, payload: Any) -> None:
+        self._payload = payload
+        # By its identity, since every pointer into a list would look at all of it again.
+        self._named: dict[int, Mapping[Any, Any]] = {}
 
+    def look_up(self, pointer: str) -> Any:
+        """What a pointer leads to, or NOWHERE.
 
-def _step(value: Any, token: str) -> Any:
-    if isinstance(value, dict):
-        return value.get(token, NOWHERE)
-    if not isinstance(value, list):
+        In a list of objects that have `key` and `value`, a name leads to the value that has that key.
+        """
+        found = self._payload
+        for token in parts_of(pointer):
+            found = self._step(found, token)
+            if found is NOWHERE:
+                break
+        return found
+
+    def _step(self, value: Any, token: str) -> Any:
+        if isinstance(value, dict):
+            return value.get(token, NOWHERE)
+        if not isinstance(value, list):
+            return NOWHERE
+        if id(value) not in self._named:
+            self._named[id(value)] = _by_key(value)
+        named = self._named[id(value)]
+        if token in named:
+            return named[token]
+        if INDEX.fullmatch(token) and int(token) < len(value):
+            return value[int(token)]
         return NOWHERE
+
+
+def _by_key(entries: list[Any]) -> Mapping[Any, Any]:
+    """What stands in a list of keys and values, of a key that comes again the first."""
     for key, held in PAIRS:
-        if value and all(isinstance(entry, Mapping) and {key, held} <= entry.keys() for entry in value):
-            named = [entry[held] for entry in value if entry[key] == token]
-            if named:
-                return named[0]
-    if INDEX.fullmatch(token) and int(token) < len(value):
-        return value[int(token)]
-    return NOWHERE
+        if all(isinstance(entry, dict) and key in entry and held in entry for entry in entries):
+            pairs = ((entry[key], entry[held]) for entry in reversed(entries))
+            return {name: value for name, value in pairs if isinstance(name, str)}
+    return {}
 
 
 def kind_of(value: Any) -> str:

@@ -99,6 +99,8 @@ class Worker:
         if await self._database.read(any_outdated):
             await self._database.write(forget_outdated)
             await self._database.erase_traces()
+        elif self._database.traces_left:
+            await self._database.erase_traces()
 
 
 def process_next(tx: Transaction, plans: Plans, aside: Collection[UUID], reached: set[UUID]) -> bool:

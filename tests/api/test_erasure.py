@@ -1,11 +1,14 @@
 """DELETE /v1/prospects/{id}: nothing is left, not even in the files."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlmodel import SQLModel
 
+from app.intake import worker
 from tests.api.calls import (
     answer,
     change,
@@ -20,6 +23,8 @@ from tests.api.calls import (
     session,
     upsert,
 )
+from tests.conftest import serving, settings_for
+from tests.webhooks.far_end import until
 
 WORDS = ["Vanishing", "evanescent", "ephemeral", "fleeting", "transient", "momentary"]
 
@@ -144,6 +149,20 @@ def test_nor_of_what_was_changed_before_among_many_others(client, link, ruled, s
         answer(client, one["session_id"], audit=3)
         erase(client, one["prospect_id"])
     assert bytes_of(service).count(b"zzunforgettable") == 0
+
+
+def test_what_somebody_still_reads_is_gone_from_the_files_soon_after(tmp_path, monkeypatch):
+    """SQLite keeps its journal for them."""
+    monkeypatch.setattr(worker, "TIDY_SECONDS", 0.2)
+    file = tmp_path / "read.db"
+    with serving(settings_for(f"sqlite:///{file}")) as running:
+        prospect = new_prospect(running.client, name="zzlingering")["id"]
+        with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM prospect").fetchone()
+            erase(running.client, prospect)
+            assert b"zzlingering" in bytes_of(running)
+        until(lambda: b"zzlingering" not in bytes_of(running))
 
 
 def test_a_prospect_without_anything_can_be_erased(client):

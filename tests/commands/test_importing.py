@@ -151,6 +151,13 @@ def test_no_rejects_are_begun_for_a_file_that_is_refused_as_a_whole(
     assert stored(database) == {}
 
 
+def test_rejects_that_cannot_be_written_say_where_to_go_on(imported: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text('{"external_id": "a"}\n' * 10 + "{}\n")
+    code, out, err = imported("a.ndjson", "--source", "crm", "--rejects", "/dev/full")
+    assert (code, out) == (1, "")
+    assert err == "/dev/full: No space left on device. Go on with --after-line 10.\n"
+
+
 def test_long_headings_are_kept_and_a_line_that_is_too_long_is_named(imported: Run, tmp_path: Path) -> None:
     """Longer than what is read of a file at a time, and than what a line may have."""
     headings = "external_id," + " " * 70_000 + "note"

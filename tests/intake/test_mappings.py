@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.intake.pointers import NOWHERE, look_up
+from app.intake.pointers import NOWHERE, Places
 from tests.api.calls import ok, pointers, qualify, ratings_of, refusal, session
 from tests.forms.test_aliases import teach
 from tests.intake.calls import make, places, prospect_of, receipt, taken_in
@@ -51,7 +51,7 @@ PAYLOAD = {
     ],
 )
 def test_where_a_pointer_leads(pointer, found):
-    there = look_up(PAYLOAD, pointer)
+    there = Places(PAYLOAD).look_up(pointer)
     assert there is found if found is NOWHERE else there == found
 
 

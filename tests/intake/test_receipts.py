@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.intake.erasure import BODIES_AT_ONCE
 from app.intake.store import any_outdated, forget_outdated
 from app.main import open_database
 from tests.api.calls import every_page, merge, new_prospect, ok, pointers, ratings_of, refusal, session
@@ -156,6 +157,43 @@ def test_what_a_mended_mapping_would_say_of_whom_it_is_about_counts(client, anyb
     assert settled(client, intake) == []
 
 
+def erased(client, prospect):
+    assert client.delete(f"/v1/prospects/{prospect}").status_code == 204
+
+
+def test_a_list_that_is_not_where_it_was_said_is_searched_as_a_whole(client, anybody, source):
+    """A pointer that is meant for its items may lead to something else in the whole."""
+    mapping = {"source": source, "external_id": "/id", "each": "/records"}
+    several, plain = (make(client, mapping=one) for one in (mapping, mapping | {"each": None}))
+    known = taken_in(client, anybody, plain, {"id": "7"})["items"][0]["prospect_id"]
+    elsewhere = taken_in(client, anybody, several, {"id": "batch", "Records": [{"id": 7.0, "name": "A"}]})
+    assert (elsewhere["status"], elsewhere["items"]) == ("failed", [])
+    empty = taken_in(client, anybody, several, {"records": [], "deleted": [{"id": "7"}]})
+    other = taken_in(client, anybody, several, {"records": [], "deleted": [{"id": "8"}]})
+    assert (empty["status"], other["status"]) == ("done", "done")
+    erased(client, known)
+    assert [one["id"] for one in settled(client, several)] == [other["id"]]
+
+
+def test_what_was_done_by_another_mapping_is_read_by_the_one_of_today(client, anybody, source):
+    mapping = {"source": source, "external_id": "/owner"}
+    intake = make(client, mapping=mapping)
+    done = [taken_in(client, anybody, intake, {"owner": "o", "id": n})["id"] for n in ("b1", "b2")]
+    ok(client.patch(f"/v1/intakes/{intake['id']}", json={"mapping": mapping | {"external_id": "/id"}}))
+    erased(client, taken_in(client, anybody, intake, {"id": "b1"})["items"][0]["prospect_id"])
+    assert [one["id"] for one in settled(client, intake)] == done[1:]
+
+
+def test_more_receipts_than_are_looked_at_at_a_time(client, anybody, intake):
+    for n in range(2 * BODIES_AT_ONCE + 1):
+        post(anybody, intake, {"key": n % 2})
+    known = taken_in(client, anybody, intake, {"id": 1})
+    erased(client, known["items"][0]["prospect_id"])
+    left = settled(client, intake)
+    assert len(left) == BODIES_AT_ONCE + 1
+    assert {receipt(client, intake, one["id"])["payload"] for one in left} == {'{"key":0}'}
+
+
 def test_what_was_merged_away_is_erased_with_what_it_was_merged_into(client, anybody, intake, source):
     done = taken_in(client, anybody, intake, {"id": 1, "name": "Twin", "d": 3})
     kept = new_prospect(client, name="Kept")["id"]
@@ -248,6 +286,24 @@ def test_an_erasure_holds_nothing_that_a_receipt_in_process_needs(postgres):
             assert erasing.result().status_code == 204
         assert settled(running.client, intake) == []
         assert prospect_of(running.client, "crm.circle", "1").status_code == 404
+
+
+def test_what_is_processed_while_an_erasure_waits_is_erased_as_well(postgres):
+    settings = settings_for(postgres())
+    with serving(settings) as running, httpx.Client() as anybody, ThreadPoolExecutor() as aside:
+        intake = make(running.client, mapping={"source": "crm.meanwhile", **MAPPING})
+        done = taken_in(running.client, anybody, intake, {"id": 1})
+        prospect = done["items"][0]["prospect_id"]
+        with connected(settings.database_url.get_secret_value()) as connection:
+            with connection.begin():
+                held = f"SELECT id FROM intake_receipt WHERE id = '{done['id']}' FOR UPDATE"
+                connection.exec_driver_sql(held)
+                erasing = aside.submit(running.client.delete, f"/v1/prospects/{prospect}")
+                until(lambda: waits(connection) == 1)
+                again = taken_in(running.client, anybody, intake, {"id": 1, "name": "Meanwhile"})
+                assert again["items"][0]["prospect_id"] == prospect
+            assert erasing.result().status_code == 204
+        assert settled(running.client, intake) == []
 
 
 def test_the_prospects_of_a_list_are_locked_in_the_order_that_all_keep(postgres):
