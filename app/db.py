@@ -63,7 +63,7 @@ class Database:
             if self.is_sqlite
             else self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         )
-        self._wait_seconds = wait_seconds
+        self.wait_seconds = wait_seconds
         self._clock = clock
         self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else pool_size)
         self._readers = anyio.CapacityLimiter(SQLITE_READERS) if self.is_sqlite else self._writers
@@ -123,12 +123,12 @@ class Database:
         """Run in a thread. One that hangs on a silent database is given up; its event says so."""
         borrower, given_up = object(), Event()
         try:
-            with anyio.fail_after(self._wait_seconds):
+            with anyio.fail_after(self.wait_seconds):
                 await limiter.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
             raise unavailable("Too many requests wait for the database.") from error
         try:
-            with anyio.fail_after(self._wait_seconds + GRACE_SECONDS):
+            with anyio.fail_after(self.wait_seconds + GRACE_SECONDS):
                 return await to_thread.run_sync(run, given_up, limiter=self._threads, abandon_on_cancel=True)
         except TimeoutError as error:
             log.warning("database unavailable: no answer")
@@ -161,7 +161,7 @@ class Database:
     def close(self) -> None:
         """Close every connection, when whoever was given up in the middle has ended as well."""
         with self._at_rest:
-            self._at_rest.wait_for(lambda: self._at_work == 0, self._wait_seconds)
+            self._at_rest.wait_for(lambda: self._at_work == 0, self.wait_seconds)
         self.engine.dispose()
 
 

@@ -77,7 +77,7 @@ async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere
         if request.payload == "full":
             raise invalid_field("/payload", "unwanted", "a record update is no message: leave it out")
     await _require_reachable(service, request.url, request.record_update)
-    await service.lookout.catch_up()  # what was before is not for this one
+    await service.lookout.catch_up_wholly()  # what was before is not for this one
     return await service.write(
         call, lambda work: Done(webhook_made(subscriptions.create(work.tx, request)), 201)
     )
@@ -127,7 +127,7 @@ async def patch_webhook(
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
     change = on_revision(request, if_match)
-    await service.lookout.catch_up()  # what was before is for the webhook as it was
+    await service.lookout.catch_up_wholly()  # what was before is for the webhook as it was
     return await service.write(
         call, lambda work: webhook_out(subscriptions.change(work.tx, webhook_id, change))
     )

@@ -78,11 +78,15 @@ def read_after(tx: Transaction, after: int, limit: int, types: Collection[EventT
     return Stretch(found, max(after, last_position(tx)), more=is_behind(tx))
 
 
-def read_latest(tx: Transaction, limit: int, types: Collection[EventType]) -> Sequence[Event]:
-    """The newest `limit` events of these types (of any, if empty), newest first."""
+def read_latest(
+    tx: Transaction, limit: int, types: Collection[EventType], question_set: str | None = None
+) -> Sequence[Event]:
+    """The newest `limit` events of these types (of any, if empty) and that set (its key), newest first."""
     statement = select(Event).where(col(Event.position).is_not(None))
     if types:
         statement = statement.where(col(Event.type).in_(types))
+    if question_set:
+        statement = statement.where(col(Event.question_set).startswith(f"{question_set}@", autoescape=True))
     return tx.db.exec(statement.order_by(col(Event.position).desc()).limit(limit)).all()
 
 

@@ -11,7 +11,7 @@ from app.db import Database, Transaction
 from app.events.feed import MOST_AT_ONCE, is_behind, last_position, newest_by_type
 from app.events.tables import EventType
 from app.http.stopping import is_stopping
-from app.problems import Problem
+from app.problems import Problem, unavailable
 from app.question_sets.plans import Plans
 from app.sessions.ageing import any_has_aged, refresh
 from app.sessions.case import ITSELF, Work
@@ -36,19 +36,29 @@ class Lookout:
         self._unknown_to = 0
         self._newest: dict[str, int] = {}
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, seconds: float = CATCH_UP_SECONDS) -> None:
         """Let time tell what it changes, of 200 sessions at most, and let events have their positions.
 
-        Where others are too busy writing that waits for the next reader: what is told already can be read.
+        Where others are too busy writing, or that takes longer, it waits for the next reader: what is told
+        already can be read.
         """
         with suppress(Problem):
             aged, behind = await self._database.read(lambda tx: (any_has_aged(tx), is_behind(tx)))
             if aged:
                 await self._database.write(lambda tx: refresh(Work(tx, self._plans, ITSELF), None))
-            until = monotonic() + CATCH_UP_SECONDS
+            until = monotonic() + seconds
             while aged or behind:
                 given = await self._database.write(hand_out)
                 aged, behind = False, given == MOST_AT_ONCE and monotonic() < until
+
+    async def catch_up_wholly(self) -> None:
+        """Let all events that are committed have their positions; raises UNAVAILABLE if that is not done."""
+        until = monotonic() + self._database.wait_seconds
+        behind = await self._database.read(is_behind)
+        while behind:
+            behind = await self._database.write(hand_out) == MOST_AT_ONCE
+            if behind and monotonic() > until:
+                raise unavailable("A great many events are still given their places in the feed.")
 
     async def wait(self, request: Request, after: int, types: Collection[EventType], until: float) -> bool:
         """Wait until something of these types may be told after a position; whether that was in time.

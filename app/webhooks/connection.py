@@ -4,7 +4,7 @@ The library reads interim answers (1xx) without end, and many of them take far l
 """
 
 from collections.abc import Iterable
-from ssl import SSLContext
+from ssl import SSLContext, SSLError
 from typing import Any
 
 import anyio
@@ -43,12 +43,18 @@ class _Bounded(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         if not self._left:
             raise httpcore.RemoteProtocolError("the answer does not end")
-        read = await self._inner.read(min(max_bytes, BYTES_AT_ONCE, self._left), timeout)
+        try:
+            read = await self._inner.read(min(max_bytes, BYTES_AT_ONCE, self._left), timeout)
+        except SSLError as error:  # after the handshake httpcore does not know it
+            raise httpcore.ReadError(f"TLS: {error.reason}") from None
         self._left -= len(read)
         return read
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        await self._inner.write(buffer, timeout)
+        try:
+            await self._inner.write(buffer, timeout)
+        except SSLError as error:
+            raise httpcore.WriteError(f"TLS: {error.reason}") from None
 
     async def aclose(self) -> None:
         await self._inner.aclose()

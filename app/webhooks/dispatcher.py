@@ -4,7 +4,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from time import monotonic
+from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,6 +32,8 @@ GATHER_SECONDS = 0.005
 # After a failure that is not the far end's: the database is down, say.
 REST_SECONDS = 1.0
 SWEEP_SECONDS = 3600
+# What has a position already is not kept waiting for what has none.
+CATCH_UP_SECONDS = 0.1
 # Of a lease that much is left when the time for sending is over, to write down what came of it.
 SPARE_SECONDS = 5
 FAILED = "the service failed; its log says why"
@@ -46,7 +52,7 @@ class Dispatcher:
         self,
         database: Database,
         sender: Sender,
-        catch_up: Callable[[], Awaitable[None]],
+        catch_up: Callable[[float], Awaitable[None]],
         read_scores: ReadScores,
     ) -> None:
         self._database = database
@@ -72,14 +78,15 @@ class Dispatcher:
         """Write down what was sent, and begin to send what is due; after how many seconds to look again."""
         results, self._results = self._results, []
         try:
+            await self._sweep()
             if monotonic() >= self._catch_up_at:
                 if not results and not await self._database.read(outbox.any_active):
                     return IDLE_SECONDS
-                await self._catch_up()
+                await self._catch_up(CATCH_UP_SECONDS)
                 self._catch_up_at = monotonic() + LOOK_SECONDS
             due = await self._database.read(outbox.find_due)
-            is_turn = due or results or monotonic() >= self._sweep_at
-            held = await self._database.write(lambda tx: self._turn(tx, results)) if is_turn else []
+            turn = partial(self._turn, results=results, due=due)
+            held = await self._database.write(turn) if due or results else []
         except Problem:
             # If it cannot be written down in time, the leases run out, and it is sent again.
             self._results = results + self._results
@@ -88,8 +95,8 @@ class Dispatcher:
             log.exception("webhooks are not sent for a moment")
             await self._write_down_each(results)
             return REST_SECONDS
-        for one, outgoing in zip(held, await self._render(held), strict=True):
-            sending.start_soon(self._deliver, one, outgoing)
+        for _, some in groupby(held, attrgetter("webhook_id")):
+            sending.start_soon(self._send, list(some))
         return LOOK_SECONDS
 
     async def _write_down_each(self, results: Sequence[tuple[Held, Result]]) -> None:
@@ -98,18 +105,28 @@ class Dispatcher:
             with suppress(Exception):
                 await self._database.write(lambda tx: outbox.settle(tx, [(held, result)]))  # noqa: B023
 
-    def _turn(self, tx: Transaction, results: Sequence[tuple[Held, Result]]) -> list[Held]:
+    def _turn(
+        self, tx: Transaction, results: Sequence[tuple[Held, Result]], due: Sequence[UUID]
+    ) -> list[Held]:
         outbox.settle(tx, results)
-        if monotonic() >= self._sweep_at:
-            more = outbox.forget_outdated(tx)
-            self._sweep_at = monotonic() + (IDLE_SECONDS if more else SWEEP_SECONDS)
-        due = outbox.find_due(tx)
         return [held for webhook_id in due for held in outbox.hold(tx, webhook_id, self._lease)]
+
+    async def _sweep(self) -> None:
+        if monotonic() >= self._sweep_at:
+            more = await self._database.write(outbox.forget_outdated)
+            self._sweep_at = monotonic() + (IDLE_SECONDS if more else SWEEP_SECONDS)
+
+    async def _send(self, held: Sequence[Held]) -> None:
+        """Send what is held for one webhook; another that has to wait for a session waits by itself."""
+        rendered = await self._render(held)
+        async with anyio.create_task_group() as sending:
+            for one, outgoing in zip(held, rendered, strict=True):
+                sending.start_soon(self._deliver, one, outgoing)
 
     async def _render(self, held: Sequence[Held]) -> list[Rendered]:
         """What to send of each; all in one read, or each in its own if one of them fails."""
         try:
-            return await self._read_scores(lambda tx: _render_all(tx, held)) if held else []
+            return await self._read_scores(lambda tx: _render_all(tx, held))
         except Problem:
             return [None] * len(held)
         except Exception:  # a delivery that fails in a new way keeps no other from being sent

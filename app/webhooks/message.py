@@ -20,6 +20,7 @@ from app.prospects.tables import Prospect
 from app.sessions.news import EventOut, show_events
 from app.sessions.tables import Session
 from app.sessions.views import SessionOut, show
+from app.webhooks.outbox import wants
 from app.webhooks.record_update import ClientCredentials, RecordUpdateIn, body_of, filled, places_in
 from app.webhooks.tables import Webhook
 from app.webhooks.wire import Message, Payload
@@ -27,6 +28,7 @@ from app.webhooks.wire import Message, Payload
 MOST_TRIED = 50
 # Of an invented event: no version of UUID that any event has.
 INVENTED = UUID(int=0)
+MADE_UP_SET = "qualifying-a-sale"
 WHEN = datetime(2026, 1, 31, 9, tzinfo=UTC)
 MADE_UP: Mapping[str, Any] = {
     "indication": "fit", "settled": True, "score": 82.5, "lowest": 71.0, "highest": 91.0, "coverage": 0.75,
@@ -87,10 +89,10 @@ def sample_for(tx: Transaction, webhook: Webhook) -> Outgoing:
 
     Raises `NothingToSendError` where no record can be updated yet, and `ScoresHaveAged`.
     """
-    types = types_named(webhook.types)
+    types, key = types_named(webhook.types), webhook.question_set
     why = NothingToSendError("Nothing has happened yet that it would tell.")
-    for event in read_latest(tx, MOST_TRIED, types):
-        if webhook.record_update and event.session_id is None:
+    for event in read_latest(tx, MOST_TRIED, types, key):
+        if not wants(webhook, event):
             continue
         try:
             return render(tx, webhook, event, new_id())
@@ -98,10 +100,10 @@ def sample_for(tx: Transaction, webhook: Webhook) -> Outgoing:
             why = error
     if webhook.record_update:
         raise why
-    return signed(tx, webhook, invented((types or TYPES)[0]).model_copy(update={"id": new_id()}))
+    return signed(tx, webhook, invented((types or TYPES)[0], key).model_copy(update={"id": new_id()}))
 
 
-def invented(type_: EventType) -> Message:
+def invented(type_: EventType, key: str | None = None) -> Message:
     """A message of that type as it could be, for whoever builds before anything has happened."""
     about_session = not type_.startswith(("prospect.", "question_set."))
     event = dict.fromkeys(EventOut.model_fields) | {
@@ -111,7 +113,7 @@ def invented(type_: EventType) -> Message:
         "at": WHEN,
         "prospect_id": None if type_.startswith("question_set.") else INVENTED,
         "session_id": INVENTED if about_session else None,
-        "question_set": None if type_.startswith("prospect.") else "qualifying-a-sale@1",
+        "question_set": None if type_.startswith("prospect.") else f"{key or MADE_UP_SET}@1",
         "revision": 1,
         "links": [{"source": "example", "external_id": "1"}] if about_session else [],
         **(MADE_UP if about_session else {}),

@@ -7,11 +7,11 @@ rolled back.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, exists, literal_column, or_
 from sqlmodel import SQLModel, col, delete, select, update
 
 from app.clock import new_id
@@ -32,17 +32,19 @@ GONE = 410
 WAIT_STATUSES = (429, 503)
 SUCCESSES = range(200, 300)
 
+IS_LEASED = col(Delivery.leased_until).is_not(None)
 INSERT = SQLModel.metadata.tables["webhook_delivery"].insert()
-PENDING = col(Delivery.status) == "pending"
+# As a literal, since with a parameter neither database can use the index of what is pending.
+PENDING = col(Delivery.status) == literal_column("'pending'")
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A delivery in the hands of one sender: who settles it has to name the attempt."""
+    """A delivery in the hands of one sender, which is known by how long it may keep it."""
 
     webhook_id: UUID
     delivery_id: UUID
-    attempt: int
+    leased_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,14 @@ def hand_out(tx: Transaction) -> int:
     webhooks = tx.db.exec(active).all() if given else ()
     if webhooks:
         events = tx.db.exec(select(Event).where(col(Event.position) > last)).all()
-        rows = [
-            _row(tx, webhook, event) for event in events for webhook in webhooks if _wants(webhook, event)
-        ]
+        rows = [_row(tx, webhook, event) for event in events for webhook in webhooks if wants(webhook, event)]
         if rows:
             tx.db.execute(INSERT, rows)
     return given
 
 
-def _wants(webhook: Webhook, event: Event) -> bool:
+def wants(webhook: Webhook, event: Event) -> bool:
+    """Whether a webhook is to tell of an event."""
     if webhook.payload == "record" and event.session_id is None:
         return False
     about = (event.question_set or "").partition("@")[0]
@@ -118,9 +119,9 @@ def any_active(tx: Transaction) -> bool:
 
 def find_due(tx: Transaction) -> Sequence[UUID]:
     """The webhooks that something is due for."""
-    wanted = select(Delivery.webhook_id).where(*_due(tx)).distinct()
-    ready = select(Webhook.id).where(*_ready(tx), col(Webhook.id).in_(wanted))
-    return tx.db.exec(ready).all()
+    # One for each is enough to know: a backlog may be long.
+    due = exists().where(col(Delivery.webhook_id) == col(Webhook.id), *_due(tx))
+    return tx.db.exec(select(Webhook.id).where(*_ready(tx), due).order_by(col(Webhook.id))).all()
 
 
 def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
@@ -134,7 +135,7 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
         return []
     here = col(Delivery.webhook_id) == webhook_id
     on_their_way = tx.db.exec(
-        select(Delivery.session_id).where(here, PENDING, col(Delivery.leased_until) > tx.at)
+        select(Delivery.session_id).where(here, IS_LEASED, PENDING, col(Delivery.leased_until) > tx.at)
     ).all()
     due = select(Delivery).where(here, *_due(tx)).order_by(col(Delivery.due_at), col(Delivery.position))
     if webhook.payload == "record":
@@ -144,13 +145,15 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
     found = tx.db.exec(free).all()
     if webhook.payload == "record":
         found = _newest_of_each(tx, webhook_id, found)
+    until = tx.at + lease
     for delivery in found:
-        delivery.attempts += 1
-        delivery.leased_until = tx.at + lease
+        # An attempt that nobody told the end of is made anew.
+        delivery.attempts += delivery.leased_until is None
+        delivery.leased_until = until
         delivery.last_attempt_at = tx.at
         tx.db.add(delivery)
     tx.db.flush()
-    return [Held(webhook_id, delivery.id, delivery.attempts) for delivery in found]
+    return [Held(webhook_id, delivery.id, until) for delivery in found]
 
 
 def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]) -> list[Delivery]:
@@ -178,10 +181,11 @@ def find_held(tx: Transaction, held: Sequence[Held]) -> dict[Held, tuple[Webhook
         .where(PENDING, col(Delivery.id).in_([one.delivery_id for one in held]))
     )
     found = {
-        Held(webhook.id, delivery.id, delivery.attempts): (webhook, event)
+        (delivery.id, delivery.leased_until): (webhook, event)
         for delivery, webhook, event in tx.db.exec(wanted)
     }
-    return {one: found[one] for one in held if one in found}
+    keys = {one: (one.delivery_id, one.leased_until) for one in held}
+    return {one: found[key] for one, key in keys.items() if key in found}
 
 
 def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
@@ -199,7 +203,7 @@ def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
 
 def _settle(tx: Transaction, held: Held, result: Result) -> None:
     wanted = select(Delivery).where(
-        Delivery.id == held.delivery_id, PENDING, Delivery.attempts == held.attempt
+        Delivery.id == held.delivery_id, PENDING, Delivery.leased_until == held.leased_until
     )
     delivery = tx.db.exec(wanted.with_for_update(skip_locked=True)).one_or_none()
     if delivery is None:

@@ -1,8 +1,8 @@
 """The way out: one request to another system, to the address that was looked at and to no other."""
 
 import socket
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpcore
 import httpx
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 from cachetools import TTLCache
 from pydantic import BaseModel, Field, ValidationError
 
@@ -19,7 +19,7 @@ from app.webhooks.connection import BoundedBackend
 from app.webhooks.message import Outgoing
 from app.webhooks.outbox import Result
 from app.webhooks.record_update import ClientCredentials
-from app.webhooks.targets import LookUp, Refused, Targets, host_of
+from app.webhooks.targets import LookUp, Refused, Target, Targets, host_of
 from app.wire import VISIBLE
 
 # Of an answer no more is read: room for any token.
@@ -34,6 +34,8 @@ SPARE_SECONDS = 30
 LOOK_UPS = 500
 UNAUTHORISED = 401
 ALWAYS = {"User-Agent": "Prospect-Fit", "Accept": "*/*", "Accept-Encoding": "identity"}
+BROKEN_OFF = "the connection was broken off"
+MOST_ADDRESSES = 4
 FAILURES = (httpcore.NetworkError, httpcore.ProtocolError)
 
 
@@ -64,42 +66,72 @@ class Sender:
         """Make the request, with a new bearer token once if the first is refused; what fails is told."""
         started = monotonic()
         try:
-            with anyio.fail_after(self.timeout):
-                result = await self._try(outgoing)
+            with anyio.fail_after(self.timeout) as limit:
+                result = await self._try(outgoing, limit)
                 if result.status == UNAUTHORISED and self._forget_token(outgoing):
-                    result = await self._try(outgoing)
+                    result = await self._try(outgoing, limit)
         except (Refused, NoTokenError) as error:
             result = Result(error=str(error)[:LONGEST_ERROR])
-        except TimeoutError:
+        except (TimeoutError, httpcore.TimeoutException):
             result = Result(error=f"no answer within {self.timeout:g} seconds")
         except (*FAILURES, ValueError) as error:
-            told = f"{type(error).__name__}: {error}".replace("\0", "")
+            told = f"{type(error).__name__}: {str(error) or BROKEN_OFF}".replace("\0", "")
             result = Result(error=told[:LONGEST_ERROR])
         taken = round(1000 * (monotonic() - started))
         return replace(result, milliseconds=taken)
 
-    async def _try(self, outgoing: Outgoing) -> Result:
+    async def _try(self, outgoing: Outgoing, limit: CancelScope) -> Result:
         token = outgoing.token
         if outgoing.client_credentials:
             token = await self._token(outgoing.client_credentials)
         headers = dict(outgoing.headers) | ({"Authorization": f"Bearer {token}"} if token else {})
-        return await self._request(outgoing.method, outgoing.url, outgoing.body, headers)
-
-    async def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Result:
-        target = await self.targets.find(url)
-        headers = {**ALWAYS, **headers, "Host": target.host_header}
-        # The certificate is that of the name, not that of the address.
-        certified = {"sni_hostname": host_of(target.url)}
-        async with (
-            httpcore.AsyncHTTPConnection(
-                target.numeric.origin, self._ssl_context, network_backend=BoundedBackend()
-            ) as connection,
-            connection.stream(
-                method, target.numeric, headers=list(headers.items()), content=body, extensions=certified
-            ) as response,
-        ):
-            answer = await _beginning(response)
+        async with self._asked(outgoing.method, outgoing.url, outgoing.body, headers) as response:
+            # The status is told: it is not lost where there is no time for the rest.
+            limit.deadline = max(limit.deadline, anyio.current_time() + 2 * ANSWER_SECONDS)
+            answer = await _beginning(response, ANSWER_SECONDS)
             return Result(response.status, None, answer, _header(response, b"retry-after"))
+
+    @asynccontextmanager
+    async def _asked(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[httpcore.Response]:
+        """The answer from the first of the host's addresses that can be connected to."""
+        *others, last = (await self.targets.find(url))[:MOST_ADDRESSES]
+        async with AsyncExitStack() as stack:
+            ask = partial(
+                self._ask, stack, method, body=body, headers=headers, seconds=self.timeout / (len(others) + 1)
+            )
+            response = None
+            for target in others:
+                with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                    response = await ask(target)
+                    break
+            yield response or await ask(last)
+
+    async def _ask(
+        self,
+        stack: AsyncExitStack,
+        method: str,
+        target: Target,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        seconds: float,
+    ) -> httpcore.Response:
+        """The answer of one address, as long as the stack lasts; `seconds` are for connecting."""
+        connection = httpcore.AsyncHTTPConnection(
+            target.numeric.origin, self._ssl_context, network_backend=BoundedBackend()
+        )
+        await stack.enter_async_context(connection)
+        asked = connection.stream(
+            method,
+            target.numeric,
+            headers=[*{**ALWAYS, **headers, "Host": target.host_header}.items()],
+            content=body,
+            # The certificate is that of the name, not that of the address.
+            extensions={"sni_hostname": host_of(target.url), "timeout": {"connect": seconds}},
+        )
+        return await stack.enter_async_context(asked)
 
     async def _token(self, asked: ClientCredentials) -> str:
         known = self._tokens.get(_key(asked))
@@ -111,11 +143,12 @@ class Sender:
         }
         body = str(httpx.QueryParams(form)).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        result = await self._request("POST", asked.token_url, body, headers)
+        async with self._asked("POST", asked.token_url, body, headers) as response:
+            said = await _beginning(response)
         try:
-            answer = TokenAnswer.model_validate_json(result.answer or "")
+            answer = TokenAnswer.model_validate_json(said)
         except ValidationError:
-            raise NoTokenError(f"the token endpoint answered {result.status}, and no token") from None
+            raise NoTokenError(f"the token endpoint answered {response.status}, and no token") from None
         until = monotonic() + max(0, answer.expires_in - SPARE_SECONDS)
         self._tokens[_key(asked)] = answer.access_token, until
         return answer.access_token
@@ -134,10 +167,10 @@ def _header(response: httpcore.Response, wanted: bytes) -> str | None:
     return next((value.decode("latin-1") for name, value in response.headers if name.lower() == wanted), None)
 
 
-async def _beginning(response: httpcore.Response) -> str:
-    """What there is of an answer soon; however it ends, its status has been told."""
+async def _beginning(response: httpcore.Response, seconds: float | None = None) -> str:
+    """What there is of an answer within some seconds; however it ends, its status has been told."""
     read = b""
-    with anyio.move_on_after(ANSWER_SECONDS), suppress(*FAILURES):
+    with anyio.move_on_after(seconds), suppress(*FAILURES):
         async for chunk in response.aiter_stream():
             read += chunk
             if len(read) > ANSWER_BYTES:

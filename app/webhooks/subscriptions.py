@@ -11,6 +11,7 @@ from sqlmodel import col, delete, func, select
 
 from app.clock import new_id
 from app.db import Transaction, write_alone
+from app.events.tables import types_named
 from app.problems import invalid_field, missing, require_revision
 from app.question_sets import store
 from app.webhooks.record_update import RecordUpdateIn, check_fit
@@ -48,6 +49,7 @@ def create(tx: Transaction, new: NewWebhook) -> Webhook:
             "", "too_many", f"there are {MOST_WEBHOOKS} webhooks: remove one that nobody needs"
         )
     _require_known(tx, new.question_set)
+    _require_told(new.types, new.question_set)
     webhook = Webhook(
         id=new_id(),
         name=new.name,
@@ -79,6 +81,7 @@ def change(tx: Transaction, webhook_id: UUID, wanted: WebhookChange) -> Webhook:
     if wanted.record_update:
         values["record_update"] = wanted.record_update.model_dump()
     _require_known(tx, values.get("question_set"))
+    _require_told(*(values.get(name, getattr(webhook, name)) for name in ("types", "question_set")))
     if "url" in values:
         values["paused_until"] = None
         _require_secrets(webhook, wanted, values["url"])
@@ -160,6 +163,12 @@ def _require_secrets(webhook: Webhook, wanted: WebhookChange, url: str) -> None:
 def _require_known(tx: Transaction, question_set: str | None) -> None:
     if question_set is not None and not store.is_known(tx, question_set):
         raise invalid_field("/question_set", "unknown_question_set", "there is no question set of that key")
+
+
+def _require_told(types: Sequence[str], question_set: str | None) -> None:
+    if question_set and types and all(type_.startswith("prospect.") for type_ in types_named(types)):
+        detail = "what is told of prospects is of no question set: send other types, or no question set"
+        raise invalid_field("/types", "invalid", detail)
 
 
 def _new_secret() -> str:

@@ -65,6 +65,12 @@ class Delivery(SQLModel, table=True):
             sqlite_where=text("status = 'pending'"),
             postgresql_where=text("status = 'pending'"),
         ),
+        Index(
+            "ix_webhook_delivery_leased",
+            "webhook_id",
+            sqlite_where=text("leased_until IS NOT NULL"),
+            postgresql_where=text("leased_until IS NOT NULL"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)

@@ -28,7 +28,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place to send to: the URL as it was given, and the one address that is connected to."""
+    """A place to send to: the URL as it was given, and an address to connect to."""
 
     url: httpx.URL
     address: Address
@@ -56,8 +56,8 @@ class Targets:
         self._networks = [ip_network(network.strip()) for network in networks.split(",") if network.strip()]
         self._look_up = look_up
 
-    async def find(self, url: str) -> Target:
-        """Look the host up, once; raises `Refused` where no address of it may be reached."""
+    async def find(self, url: str) -> list[Target]:
+        """Look the host up, once: every address that may be reached; raises `Refused` where none may."""
         read = read_url(url)
         host, port = host_of(read), SCHEMES[read.scheme] if read.port is None else read.port
         try:
@@ -67,9 +67,9 @@ class Targets:
         except (OSError, UnicodeError):  # a time-out is an OSError too
             raise Refused(f"the host {host} is not found") from None
         addresses = [ip_address(str(socket_address[0]).partition("%")[0]) for *_, socket_address in found]
-        for address in addresses:
-            if self._permits(address, port):
-                return Target(read, address)
+        permitted = [Target(read, address) for address in addresses if self._permits(address, port)]
+        if permitted:
+            return permitted
         if any(_is_public(address) for address in addresses):
             ports = ", ".join(map(str, PORTS))
             raise Refused(f"port {port} is not one of HTTP's: use one of {ports}")

@@ -1,7 +1,6 @@
 """Webhooks and deliveries in requests and responses."""
 
 import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -31,7 +30,7 @@ def _known(name: str) -> str:
 def _usable(secret: str) -> str:
     try:
         length = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
-    except binascii.Error:
+    except ValueError:
         length = 0
     if not secret.startswith(SECRET_PREFIX) or not SHORTEST_SECRET <= length <= LONGEST_SECRET:
         raise ValueError(f"send {SECRET_PREFIX} and {SHORTEST_SECRET} to {LONGEST_SECRET} bytes in base64")

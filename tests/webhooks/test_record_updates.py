@@ -166,6 +166,19 @@ def test_a_token_that_no_header_can_hold_is_none_and_is_not_told(client, end, su
     assert log[0]["last_error"] == "the token endpoint answered 200, and no token"
 
 
+def test_a_test_sends_nothing_of_another_question_set(client, end, subscribe, link):
+    account = {"source": "crm", "external_id": link["external_id"]}
+    qualify(client, account, question_set="bant", ratings={"budget": 4})
+    record = subscribe(f"{base(end)}/{{external_id}}", record_update=GOOD, question_set="qualifying-a-sale")
+    message = subscribe(end.url, types=["score.*"], question_set="qualifying-a-sale")
+    refused = client.post(f"/v1/webhooks/{record['id']}/test")
+    assert refusal(refused) == (409, "nothing-to-send")
+    ok(client.post(f"/v1/webhooks/{message['id']}/test"))
+    (made_up,) = end.wait_for(1)
+    assert made_up.json["data"]["question_set"].startswith("qualifying-a-sale@")
+    assert made_up.json["data"]["links"] != [account]
+
+
 def test_an_older_state_never_follows_a_newer_one(client, end, subscribe, link):
     company = own(link, "crm", "9")
     slow = threading.Event()
@@ -250,8 +263,10 @@ BAD_WEBHOOKS = {
     "an unknown set": ({"question_set": "nowhere"}, "/question_set"),
     "a short secret": ({"secret": "whsec_c2hvcnQ="}, "/secret"),
     "a secret in other letters": ({"secret": "whsec_???"}, "/secret"),
+    "a secret that is not ASCII": ({"secret": "whsec_" + "é" * 44}, "/secret"),
     "a secret without its beginning": ({"secret": "A" * 44}, "/secret"),
     "another payload": ({"payload": "fat"}, "/payload"),
+    "types that no set has": ({"types": ["prospect.*"], "question_set": "bant"}, "/types"),
     "an unknown field": ({"events": ["*"]}, "/events"),
     "types that have no record": (RECORD | {"types": ["prospect.*", "question_set.retired"]}, "/types"),
     "a message beside a record": (RECORD | {"payload": "full"}, "/payload"),

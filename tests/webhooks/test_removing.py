@@ -1,13 +1,21 @@
 """Webhooks come and go while events are handed out to them: nothing fails, and nobody waits for ever."""
 
 import threading
+from datetime import timedelta
+from uuid import UUID, uuid4
 
-from app.webhooks import subscriptions
-from tests.api.calls import new_prospect, ok, refusal
+from sqlmodel import select
+
+from app.main import open_database
+from app.webhooks import outbox, subscriptions
+from app.webhooks.tables import Delivery
+from tests.api.calls import new_prospect, ok, qualify, refusal
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
-from tests.webhooks.conftest import HERE, deliveries
+from tests.webhooks.conftest import HERE, Clock, deliveries
 from tests.webhooks.far_end import says, until
+
+WITHOUT_POSITION = "SELECT count(*) FROM event WHERE position IS NULL"
 
 
 def test_webhooks_that_go_while_events_are_handed_out_and_settled(client, end):
@@ -72,3 +80,63 @@ def test_what_somebody_erases_this_moment_keeps_nothing_else_from_being_sent(pos
             quick.wait_for(1)
         # Nobody erased it in the end, so the other is told again that it has arrived.
         until(lambda: [one["status"] for one in deliveries(running.client, hook)] == ["delivered"] * 2)
+
+
+def test_a_session_that_somebody_holds_keeps_no_other_webhook_waiting(postgres, place):
+    """What is to be told of it has to be scored again first."""
+    full, thin = place(), place()
+    settings = settings_for(postgres(), webhook_networks=HERE)
+    with serving(settings) as running:
+        hook = {"url": full.url, "payload": "full", "types": ["session.opened"]}
+        waiting = ok(running.client.post("/v1/webhooks", json=hook), 201)
+        ok(running.client.post("/v1/webhooks", json={"url": thin.url, "types": ["prospect.created"]}), 201)
+        account = {"source": "crm", "external_id": "1"}
+        qualify(running.client, account, question_set="bant", ratings={"need": 4})
+        (told,) = until(lambda: deliveries(running.client, waiting, status="delivered"))
+        thin.wait_for(1)
+        with connected(settings.database_url.get_secret_value()) as connection:
+            with connection.begin():
+                aged = "UPDATE session SET valid_until = now() - interval '1 minute'"
+                connection.exec_driver_sql(aged)
+            with connection.begin():
+                connection.exec_driver_sql("SELECT id FROM session FOR UPDATE")
+                again = {"delivery_ids": [told["id"]]}
+                ok(running.client.post(f"/v1/webhooks/{waiting['id']}/deliveries/replay", json=again))
+                until(lambda: deliveries(running.client, waiting)[0]["attempts"] == 1)
+                new_prospect(running.client)
+                # Who waits for the session gives up after 10 seconds.
+                until(lambda: len(thin.received) == 2, seconds=5)
+                assert len(full.received) == 1
+        full.wait_for(2)
+
+
+def test_a_new_webhook_is_told_nothing_of_before_however_much_there_is(client, hooked, end, subscribe):
+    """More than is given positions at a time; nobody has read the feed since."""
+    with connected(hooked.settings.database_url.get_secret_value()) as connection, connection.begin():
+        old = [f"('{uuid4().hex}', 'prospect.created', '2026-01-01', '{{}}')" for _ in range(3000)]
+        connection.exec_driver_sql(f"INSERT INTO event (id, type, at, data) VALUES {', '.join(old)}")
+        assert connection.exec_driver_sql(WITHOUT_POSITION).scalar() >= 3000
+    hook = subscribe(end.url)
+    with connected(hooked.settings.database_url.get_secret_value()) as connection:
+        assert connection.exec_driver_sql(WITHOUT_POSITION).scalar() == 0
+    new_prospect(client)
+    end.wait_for(1)
+    assert len(deliveries(client, hook)) == 1
+
+
+def test_an_attempt_that_nobody_told_the_end_of_is_none(new_database):
+    """Processes that are killed again and again do not use up the attempts of three days."""
+    settings, clock = settings_for(new_database(), webhook_networks=HERE), Clock()
+    with serving(settings, clock=clock) as running:
+        hook = ok(running.client.post("/v1/webhooks", json={"url": "https://127.0.0.1:1/"}), 201)
+        new_prospect(running.client)
+        until(lambda: [one for one in deliveries(running.client, hook) if one["last_error"]])
+    database = open_database(settings, clock)
+    for _ in range(12):
+        clock.turn(minutes=10)
+        (held,) = database.write_here(lambda tx: outbox.hold(tx, UUID(hook["id"]), timedelta(seconds=20)))
+    refused = [(held, outbox.Result(503))]
+    database.write_here(lambda tx: outbox.settle(tx, refused))
+    (delivery,) = database.read_here(lambda tx: tx.db.exec(select(Delivery)).all())
+    assert (delivery.attempts, delivery.status) == (2, "pending")
+    database.close()

@@ -1,11 +1,14 @@
 """Where a webhook may not go: this machine and its network, in every spelling, at any time."""
 
 import os
+import re
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 import trustme
 
 from app.webhooks.message import Outgoing
+from app.webhooks.record_update import ClientCredentials
 from app.webhooks.sending import Sender
 from app.webhooks.targets import Refused, Targets
 from tests.api.calls import ok, pointers, refusal
@@ -48,7 +52,7 @@ def found(url: str, networks: str = "", answers: Sequence[str] | None = None) ->
         return [(None, None, None, "", (address, port)) for address in answers or ()]
 
     targets = Targets(networks, look_up) if answers else Sender(networks, 5).targets
-    return anyio.run(targets.find, url)
+    return anyio.run(targets.find, url)[0]
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -199,7 +203,7 @@ def test_a_name_that_has_moved_inside_is_refused_when_it_is_sent_to(place):
     names = Rebinding("1.1.1.1", "127.0.0.1")
     sender = Sender("", 5, names)
     url = f"http://hooks.example.com:{8080}/hook"
-    assert str(anyio.run(sender.targets.find, url).address) == "1.1.1.1"
+    assert str(anyio.run(sender.targets.find, url)[0].address) == "1.1.1.1"
     assert "not on the public internet" in sent(sender, url).error
     assert inside.received == []
 
@@ -235,6 +239,88 @@ def test_an_answer_without_an_end_is_read_no_further(place):
     end.answer = lambda _: (500, {}, "x" * 5_000_000)
     result = sent(Sender(HERE, 5), end.url)
     assert (result.status, len(result.answer)) == (500, 20_000)
+
+
+def test_an_address_that_cannot_be_connected_to_is_not_the_end(place):
+    end = place("127.0.0.3")
+
+    async def look_up(host, port):
+        del host
+        return [(None, None, None, "", (address, port)) for address in ("127.0.0.2", "127.0.0.3")]
+
+    result = sent(Sender(HERE, 5, look_up), f"http://hooks.example.com:{end.port}/hook")
+    assert (result.status, len(end.received)) == (204, 1)
+
+
+@contextmanager
+def spoken(*said, context=None, pause=0):
+    """A far end that says so, bytes or strings of raw bytes below TLS, with pauses, and then hangs."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as aside:
+
+        def serve():
+            caller, _ = server.accept()
+            with socket.socket(fileno=os.dup(caller.fileno())) as below:
+                stream = context.wrap_socket(caller, server_side=True) if context else caller
+                with stream, suppress(OSError):
+                    stream.recv(65536)
+                    for one in said:
+                        time.sleep(pause)
+                        below.sendall(one.encode()) if isinstance(one, str) else stream.sendall(one)
+                    over.wait(20)
+
+        aside.submit(serve)
+        yield server.getsockname()[1]
+        over.set()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nok"
+# An encrypted record that nobody has the key to.
+BAD_RECORD = "\x17\x03\x03\x00\x05hello"
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "error"),
+    [((BAD_RECORD,), None, "ReadError: TLS: "), ((HEAD, BAD_RECORD), 200, None)],
+)
+def test_tls_that_breaks_after_the_handshake_is_told(authority, said, status, error):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("hooks.example.com").configure_cert(context)
+    with spoken(*said, context=context) as port:
+        result = sent(Sender(HERE, 5, Rebinding("127.0.0.1")), f"https://hooks.example.com:{port}/hook")
+    assert result.status == status
+    assert (result.error or "").startswith(error or "")
+    assert bool(result.error) == bool(error)
+
+
+def test_a_connection_that_is_broken_off_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as aside:
+
+        def hang_up():
+            server.accept()[0].close()
+
+        aside.submit(hang_up)
+        result = sent(Sender(HERE, 5), f"http://127.0.0.1:{server.getsockname()[1]}/")
+    assert result.status is None
+    assert re.fullmatch(r"\w+Error: .{10,}", result.error), result.error
+
+
+def test_a_status_that_came_just_in_time_is_not_lost_while_the_rest_is_waited_for():
+    with spoken(HEAD, pause=0.7) as port:
+        result = sent(Sender(HERE, 1), f"http://127.0.0.1:{port}/")
+    assert (result.status, result.answer, result.error) == (200, "ok", None)
+
+
+def test_a_token_is_waited_for_to_its_end(place):
+    end = place()
+    token = b'{"access_token": "late", "expires_in": 3600}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(token)}\r\n\r\n".encode()
+    with spoken(head, token, pause=1.2) as port:
+        asked = ClientCredentials(token_url=f"http://127.0.0.1:{port}/", client_id="a", client_secret="b")
+        outgoing = Outgoing("POST", end.url, b"{}", client_credentials=asked)
+        result = anyio.run(Sender(HERE, 5).send, outgoing)
+    assert (result.status, result.error) == (204, None)
+    assert end.received[0].headers["authorization"] == "Bearer late"
 
 
 def test_interim_answers_without_end_are_read_no_further():
