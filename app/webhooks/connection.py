@@ -1,24 +1,34 @@
-"""A connection to a far end, of which no more is read than there can be to read.
+"""A connection to the addresses that were looked at, of which no more is read than there can be to read.
 
 The library reads interim answers (1xx) without end, and many of them take far longer to read than to send.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from ssl import SSLContext, SSLError
 from typing import Any
 
 import anyio
 import httpcore
 
+from app.webhooks.targets import Address
+
 # The head of an answer and its beginning, each as long as they are elsewhere.
 MOST_BYTES = 40_000
 BYTES_AT_ONCE = 4_000
+MOST_ADDRESSES = 4
 
 
-class BoundedBackend(httpcore.AsyncNetworkBackend):
-    """Connects as httpcore does."""
+class Connector(httpcore.AsyncNetworkBackend):
+    """Connects to the first of some addresses that lets it, and to no other, whatever the host is called.
 
-    def __init__(self) -> None:
+    `seconds` are for all of them together.
+    """
+
+    def __init__(self, addresses: Sequence[Address], seconds: float) -> None:
+        self._addresses = addresses[:MOST_ADDRESSES]
+        self._seconds = seconds
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -29,8 +39,21 @@ class BoundedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect; raises httpcore.ConnectError."""
-        return _Bounded(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+        """Connect; raises httpcore.ConnectError or ConnectTimeout."""
+        del host, timeout
+        *others, last = (str(address) for address in self._addresses)
+        seconds = self._seconds / len(self._addresses)
+        connect = partial(
+            self._inner.connect_tcp,
+            port=port,
+            timeout=seconds,
+            local_address=local_address,
+            socket_options=socket_options,
+        )
+        for address in others:
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return _Bounded(await connect(address))
+        return _Bounded(await connect(last))
 
 
 class _Bounded(httpcore.AsyncNetworkStream):

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -15,11 +15,11 @@ from anyio import CancelScope, CapacityLimiter, to_thread
 from cachetools import TTLCache
 from pydantic import BaseModel, Field, ValidationError
 
-from app.webhooks.connection import BoundedBackend
+from app.webhooks.connection import Connector
 from app.webhooks.message import Outgoing
 from app.webhooks.outbox import Result
 from app.webhooks.record_update import ClientCredentials
-from app.webhooks.targets import LookUp, Refused, Target, Targets, host_of
+from app.webhooks.targets import LookUp, Refused, Targets
 from app.wire import VISIBLE
 
 # Of an answer no more is read: room for any token.
@@ -35,7 +35,6 @@ LOOK_UPS = 500
 UNAUTHORISED = 401
 ALWAYS = {"User-Agent": "Prospect-Fit", "Accept": "*/*", "Accept-Encoding": "identity"}
 BROKEN_OFF = "the connection was broken off"
-MOST_ADDRESSES = 4
 FAILURES = (httpcore.NetworkError, httpcore.ProtocolError)
 
 
@@ -95,43 +94,17 @@ class Sender:
     async def _asked(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str]
     ) -> AsyncIterator[httpcore.Response]:
-        """The answer from the first of the host's addresses that can be connected to."""
-        *others, last = (await self.targets.find(url))[:MOST_ADDRESSES]
-        async with AsyncExitStack() as stack:
-            ask = partial(
-                self._ask, stack, method, body=body, headers=headers, seconds=self.timeout / (len(others) + 1)
-            )
-            response = None
-            for target in others:
-                with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                    response = await ask(target)
-                    break
-            yield response or await ask(last)
-
-    async def _ask(
-        self,
-        stack: AsyncExitStack,
-        method: str,
-        target: Target,
-        *,
-        body: bytes,
-        headers: Mapping[str, str],
-        seconds: float,
-    ) -> httpcore.Response:
-        """The answer of one address, as long as the stack lasts; `seconds` are for connecting."""
-        connection = httpcore.AsyncHTTPConnection(
-            target.numeric.origin, self._ssl_context, network_backend=BoundedBackend()
-        )
-        await stack.enter_async_context(connection)
-        asked = connection.stream(
-            method,
-            target.numeric,
-            headers=[*{**ALWAYS, **headers, "Host": target.host_header}.items()],
-            content=body,
-            # The certificate is that of the name, not that of the address.
-            extensions={"sni_hostname": host_of(target.url), "timeout": {"connect": seconds}},
-        )
-        return await stack.enter_async_context(asked)
+        target = await self.targets.find(url)
+        headers = {**ALWAYS, **headers, "Host": target.host_header}
+        async with (
+            httpcore.AsyncHTTPConnection(
+                target.to_ask.origin,
+                self._ssl_context,
+                network_backend=Connector(target.addresses, self.timeout),
+            ) as connection,
+            connection.stream(method, target.to_ask, headers=[*headers.items()], content=body) as response,
+        ):
+            yield response
 
     async def _token(self, asked: ClientCredentials) -> str:
         known = self._tokens.get(_key(asked))

@@ -28,17 +28,17 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place to send to: the URL as it was given, and an address to connect to."""
+    """A place to send to: the URL as it was given, and the addresses of its host that may be reached."""
 
     url: httpx.URL
-    address: Address
+    addresses: tuple[Address, ...]
 
     @property
-    def numeric(self) -> httpcore.URL:
-        """The URL with the address in the place of the host."""
+    def to_ask(self) -> httpcore.URL:
+        """The URL for the connection: what its host leads to is looked up already."""
         return httpcore.URL(
             scheme=self.url.raw_scheme,
-            host=str(self.address).encode(),
+            host=self.url.raw_host,
             port=self.url.port,
             target=self.url.raw_path,
         )
@@ -56,10 +56,12 @@ class Targets:
         self._networks = [ip_network(network.strip()) for network in networks.split(",") if network.strip()]
         self._look_up = look_up
 
-    async def find(self, url: str) -> list[Target]:
-        """Look the host up, once: every address that may be reached; raises `Refused` where none may."""
+    async def find(self, url: str) -> Target:
+        """Look the host up, once; raises `Refused` where no address of it may be reached."""
         read = read_url(url)
-        host, port = host_of(read), SCHEMES[read.scheme] if read.port is None else read.port
+        # A name in other letters in its ASCII form, as it is looked up and certified.
+        host = read.raw_host.decode("ascii")
+        port = SCHEMES[read.scheme] if read.port is None else read.port
         try:
             # Whatever spelling of an address it is, this reads it as connecting would.
             with anyio.fail_after(LOOK_UP_SECONDS):
@@ -67,9 +69,8 @@ class Targets:
         except (OSError, UnicodeError):  # a time-out is an OSError too
             raise Refused(f"the host {host} is not found") from None
         addresses = [ip_address(str(socket_address[0]).partition("%")[0]) for *_, socket_address in found]
-        permitted = [Target(read, address) for address in addresses if self._permits(address, port)]
-        if permitted:
-            return permitted
+        if permitted := tuple(address for address in addresses if self._permits(address, port)):
+            return Target(read, permitted)
         if any(_is_public(address) for address in addresses):
             ports = ", ".join(map(str, PORTS))
             raise Refused(f"port {port} is not one of HTTP's: use one of {ports}")
@@ -81,11 +82,6 @@ class Targets:
     def _permits(self, address: Address, port: int) -> bool:
         own = any(_innermost(address) in network or address in network for network in self._networks)
         return own or (_is_public(address) and port in PORTS)
-
-
-def host_of(url: httpx.URL) -> str:
-    """The host as it is looked up and certified: a name in other letters in its ASCII form."""
-    return url.raw_host.decode("ascii")
 
 
 def authority_of(url: str) -> str:

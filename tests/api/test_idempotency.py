@@ -26,7 +26,7 @@ from tests.conftest import serving, settings_for
 
 numbers = count(1)
 # Public, and nothing that the tests do is told to it.
-HOOK = {"url": "https://1.1.1.1/hook", "types": ["prospect.erased"], "question_set": "bant"}
+HOOK = {"url": "https://1.1.1.1/hook", "types": ["question_set.retired"], "question_set": "bant"}
 MAPPING = {"source": "once", "external_id": "/id"}
 KEPT = SQLModel.metadata.tables["idempotency"]
 
@@ -72,7 +72,7 @@ def writes(client, link, small):
         "retire_version": ("POST", f"/v1/question-sets/{small}/versions/1/retire", None),
         "publish_draft": ("POST", f"{draft}/publish", None),
         "create_webhook": ("POST", "/v1/webhooks", HOOK),
-        "update_webhook": ("PATCH", hook, {"types": ["prospect.erased"], "name": "once"}),
+        "update_webhook": ("PATCH", hook, {"types": ["question_set.retired"], "name": "once"}),
         "rotate_secret": ("POST", f"{hook}/secret", {}),
         "replay_deliveries": ("POST", f"{hook}/deliveries/replay", {}),
     }  # fmt: skip

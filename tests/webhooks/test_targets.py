@@ -52,7 +52,7 @@ def found(url: str, networks: str = "", answers: Sequence[str] | None = None) ->
         return [(None, None, None, "", (address, port)) for address in answers or ()]
 
     targets = Targets(networks, look_up) if answers else Sender(networks, 5).targets
-    return anyio.run(targets.find, url)[0]
+    return anyio.run(targets.find, url)
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -73,14 +73,14 @@ def test_a_name_is_what_it_leads_to(answers):
 
 
 def test_of_several_addresses_one_that_may_be_reached_is_taken():
-    assert str(found("https://hooks.example.com/", answers=["10.0.0.7", "1.1.1.1"]).address) == "1.1.1.1"
+    assert str(found("https://hooks.example.com/", answers=["10.0.0.7", "1.1.1.1"]).addresses[0]) == "1.1.1.1"
 
 
 def test_the_operators_own_networks_may_be_reached_at_any_port():
     networks = "10.0.0.0/8, fd00::/8"
-    assert str(found("http://crm.internal:8069/x", networks, ["10.1.2.3"]).address) == "10.1.2.3"
-    assert str(found("http://crm.internal:8069/x", networks, ["fd00::7"]).address) == "fd00::7"
-    mapped = found("http://crm.internal/x", networks, ["::ffff:10.1.2.3"]).address
+    assert str(found("http://crm.internal:8069/x", networks, ["10.1.2.3"]).addresses[0]) == "10.1.2.3"
+    assert str(found("http://crm.internal:8069/x", networks, ["fd00::7"]).addresses[0]) == "fd00::7"
+    mapped = found("http://crm.internal/x", networks, ["::ffff:10.1.2.3"]).addresses[0]
     assert mapped == ip_address("::ffff:10.1.2.3")
     for other in ("192.168.1.1", "127.0.0.1", "169.254.169.254"):
         with pytest.raises(Refused):
@@ -203,7 +203,7 @@ def test_a_name_that_has_moved_inside_is_refused_when_it_is_sent_to(place):
     names = Rebinding("1.1.1.1", "127.0.0.1")
     sender = Sender("", 5, names)
     url = f"http://hooks.example.com:{8080}/hook"
-    assert str(anyio.run(sender.targets.find, url)[0].address) == "1.1.1.1"
+    assert str(anyio.run(sender.targets.find, url).addresses[0]) == "1.1.1.1"
     assert "not on the public internet" in sent(sender, url).error
     assert inside.received == []
 
