@@ -31,7 +31,7 @@ class Columns:
     def read(self, cells: Sequence[str]) -> dict[str, object]:
         """A row as a line of NDJSON would say it; an empty cell says nothing. Raises MALFORMED_FILE."""
         if len(cells) != len(self.targets):
-            detail = f"It has {len(cells)} cells for {len(self.targets)} columns."
+            detail = f"The number of its cells is {len(cells)} and that of the columns {len(self.targets)}."
             raise Problem(MALFORMED_FILE, detail)
         filled = {
             target: cell.strip()

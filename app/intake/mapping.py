@@ -96,7 +96,6 @@ def _nowhere(place: str) -> Flaw:
 
 
 def _without_id(*, nowhere: bool) -> Flaw:
-    if nowhere:
-        return _nowhere(f"{AT}/external_id")
+    kind = "points_nowhere" if nowhere else "missing"
     detail = "there is nothing in the payload at that place: point at the id of the record"
-    return Flaw(f"{AT}/external_id", detail, "missing")
+    return Flaw(f"{AT}/external_id", detail, kind)
