@@ -11,6 +11,7 @@ from app.http.edge import router
 from app.http.service import ServiceHere
 from app.keys.store import Scope
 from app.prospects import records
+from app.prospects.many import find_ids
 from app.prospects.wire import Link
 from app.sessions.lists import FitOut, fit_of, fits_of
 from app.wire import Deal, ExternalId, In, Out, SetName, Source
@@ -112,7 +113,7 @@ async def get_fits(request: FitsRequest, service: ServiceHere) -> FitsOut:
 def _ids(tx: Transaction, wanted: list[FitWanted]) -> list[UUID | None]:
     """The id of every prospect asked for; None where a link is unknown."""
     links = {(w.source, w.external_id) for w in wanted if w.source and w.external_id}
-    known = records.find_ids(tx, links)
+    known = find_ids(tx, links)
     return [w.prospect_id or known.get((w.source or "", w.external_id or "")) for w in wanted]
 
 

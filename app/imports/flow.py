@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.imports.reading import Entry, Read
 from app.problems import Problem, invalid
-from app.prospects.records import create_linked, find_ids, turn
+from app.prospects.many import create_linked, find_ids, find_unchanged, turn
 from app.scoring import Flawed
 from app.sessions.case import Work
 from app.sessions.flow import upsert_prospect
@@ -32,7 +32,10 @@ def import_some(work: Work, reads: Sequence[Read]) -> list[Outcome]:
     entries.sort(key=lambda one: (turn(_key(one[1]), ids), one[0]))
     known = [one for one in entries if _key(one[1]) in ids]
     new = [one for one in entries if _key(one[1]) not in ids]
-    done: dict[int, Outcome] = {place: _import_one(work, entry) for place, entry in known}
+    unchanged = find_unchanged(work.tx, [(entry.link, entry.change) for _, entry in known])
+    done: dict[int, Outcome] = {
+        place: "unchanged" if _key(entry) in unchanged else _import_one(work, entry) for place, entry in known
+    }
     # Of several that are about one link the first creates its prospect.
     first = {_key(entry): (place, entry) for place, entry in reversed(new)}
     made = create_linked(work.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])

@@ -13,7 +13,7 @@ from app.intake.mapping import AT, OWN, Item, read_item, split
 from app.intake.wire import DryRun, DryRunOut, Mapped, MappedAnswer, Mapping, Rehearsed
 from app.problems import Problem
 from app.prospects.aliases import translated
-from app.prospects.records import find_ids, turn
+from app.prospects.many import find_ids, turn
 from app.prospects.wire import Link
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.sessions import flow

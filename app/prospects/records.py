@@ -5,21 +5,20 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm.attributes import flag_modified
-from sqlmodel import SQLModel, bindparam, col, delete, select, update
+from sqlmodel import bindparam, col, delete, select, update
 
 from app.clock import new_id
-from app.db import Transaction, insert_if_new, insert_new
+from app.db import Transaction, insert_if_new
 from app.events.tables import EventType
-from app.events.tell import About, forget, tell, tell_all
+from app.events.tell import About, forget, tell
 from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_revision
-from app.prospects.aliases import translated, with_aliases
+from app.prospects.aliases import translated
 from app.prospects.tables import Prospect, ProspectLink
 from app.prospects.wire import Link, NewProspect, ProspectChange, ProspectOut, prospect_out
 from app.scoring import Subject
 from app.wire import MOST_ATTRIBUTES
 
 MOST_LINKS = 50
-PROSPECT = SQLModel.metadata.tables["prospect"]
 
 LINKED = (
     select(Prospect)
@@ -60,26 +59,6 @@ def require_linked(tx: Transaction, link: Link) -> Prospect:
     return found
 
 
-def find_ids(tx: Transaction, links: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
-    """The prospect behind each (source, external id) that is known."""
-    wanted = set(links)
-    statement = select(ProspectLink).where(
-        col(ProspectLink.external_id).in_([external_id for _, external_id in wanted])
-    )
-    found = {(link.source, link.external_id): link.prospect_id for link in tx.db.exec(statement)}
-    return {link: found[link] for link in wanted & found.keys()}
-
-
-def turn(link: tuple[str, str], ids: Mapping[tuple[str, str], UUID]) -> tuple[bool, str, str, str]:
-    """When the prospect behind a link is due in a transaction that changes several. `ids` are the known.
-
-    Those are locked by their id, as by a merge, and new links come last in one order: no two transactions
-    wait for each other in a circle.
-    """
-    known = ids.get(link)
-    return known is None, str(known or ""), *link
-
-
 def create(tx: Transaction, new: NewProspect) -> Prospect:
     """A new prospect with its links; raises LINK_TAKEN."""
     prospect = _insert(tx, new.name, new.attributes)
@@ -102,7 +81,7 @@ def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospec
         if found:
             return found, False, apply(tx, found, change)
         created = _insert(tx, change.name, change.attributes)
-        values = _link_values(tx, created, link)
+        values = link_values(tx, created, link)
         if insert_if_new(tx, ProspectLink, values):
             _tell(tx, created, "prospect.created")
             return created, True, True
@@ -111,37 +90,12 @@ def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospec
         tx.db.flush()
 
 
-def create_linked(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> set[tuple[str, str]]:
-    """Create a prospect for each of several links, as `upsert` does, in a few statements.
-
-    Returns the links, as (source, external id), that nobody else had meanwhile; only those were created.
-    """
-    if not new:
-        return set()
-    translating = with_aliases(tx, {link.source for link, _ in new})
-    made: dict[tuple[str, str], Prospect] = {}
-    for link, change in new:
-        sent = change.attributes
-        attributes = translated(tx, link.source, sent) if link.source in translating else sent
-        made[link.source, link.external_id] = _new(tx, change.name, attributes)
-    tx.db.execute(PROSPECT.insert(), [prospect.model_dump() for prospect in made.values()])
-    links = [_link_values(tx, prospect, link) for prospect, (link, _) in zip(made.values(), new, strict=True)]
-    mine = insert_new(tx, ProspectLink, links)
-    others = [prospect.id for link, prospect in made.items() if link not in mine]
-    if others:
-        tx.db.execute(PROSPECT.delete().where(PROSPECT.c.id.in_(others)))
-    created = [prospect for link, prospect in made.items() if link in mine]
-    tell_all(tx, [(About(prospect_id=p.id, revision=p.revision), "prospect.created") for p in created])
-    return mine
-
-
 def apply(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
     """Change a locked prospect; whether anything changed. Raises STALE_REVISION."""
     if change.revision is not None:
         require_revision("prospect", prospect.revision, change.revision)
-    name = change.name if change.renames else prospect.name
-    attributes = _merged(prospect.attributes, change.attributes)
-    if name == prospect.name and _typed(attributes) == _typed(prospect.attributes):
+    name, attributes = changed(prospect, change)
+    if is_as(prospect, name, attributes):
         return False
     prospect.name, prospect.searchable, prospect.attributes = name, _searchable(name), attributes
     flag_modified(prospect, "attributes")  # the ORM, too, would see no change from 1 to true
@@ -230,13 +184,14 @@ def links_of(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, list[ProspectLi
 
 
 def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
-    prospect = _new(tx, name, attributes)
+    prospect = unsaved(tx, name, attributes)
     tx.db.add(prospect)
     tx.db.flush()
     return prospect
 
 
-def _new(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
+def unsaved(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
+    """A new prospect, not stored yet."""
     return Prospect(
         id=new_id(),
         name=name,
@@ -249,7 +204,7 @@ def _new(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Pr
 
 def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
     """Whether the link is new; raises LINK_TAKEN if another prospect has it."""
-    while not insert_if_new(tx, ProspectLink, _link_values(tx, prospect, link)):
+    while not insert_if_new(tx, ProspectLink, link_values(tx, prospect, link)):
         # Nobody has it any more if it was taken away this moment.
         if owner := find_linked(tx, link):
             if owner.id != prospect.id:
@@ -279,6 +234,17 @@ def _merged(known: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def changed(prospect: Prospect, change: ProspectChange) -> tuple[str | None, dict[str, Any]]:
+    """The name and the attributes after a change; raises INVALID_REQUEST for too many."""
+    name = change.name if change.renames else prospect.name
+    return name, _merged(prospect.attributes, change.attributes)
+
+
+def is_as(prospect: Prospect, name: str | None, attributes: Mapping[str, Any]) -> bool:
+    """Whether a prospect has this name and these attributes."""
+    return name == prospect.name and _typed(attributes) == _typed(prospect.attributes)
+
+
 def _typed(attributes: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:
     """The attributes with true and 1 told apart, which Python calls equal."""
     return {name: (isinstance(value, bool), value) for name, value in attributes.items()}
@@ -289,7 +255,8 @@ def _refuse_too_many_links(tx: Transaction, prospect: Prospect) -> None:
         raise invalid_field("", "too_long", f"a prospect has at most {MOST_LINKS} links")
 
 
-def _link_values(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]:
+def link_values(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]:
+    """The row of a link that is new."""
     return {
         "source": link.source,
         "external_id": link.external_id,

@@ -28,6 +28,7 @@ from tests.api.calls import (
     upsert,
 )
 from tests.conftest import ADMIN_KEY
+from tests.forms.test_aliases import teach
 from tests.imports.conftest import NDJSON, counted, lines, problems, stored
 
 MANY = 600
@@ -71,6 +72,21 @@ def test_values_are_translated_and_a_text_that_is_a_number_counts_as_one(client,
     assert told["score"]["rated"] == 1
     # Imported again, the alias of what is there already changes nothing.
     assert counted(send(text)) == (0, 0, 1, 0)
+
+
+def test_what_is_there_already_is_unchanged_also_in_the_words_of_its_source(client, send, source):
+    ok(teach(client, source, ("industry", "Banking", "bank")))
+    text = "external_id,name,industry\n" + "".join(f"{n},N{n},Banking\n" for n in range(20))
+    assert counted(send(text)) == (20, 0, 0, 0)
+    assert counted(send(text)) == (0, 0, 20, 0)
+    assert counted(send(text.replace("N7,Banking", "N7,Bank of 7"))) == (0, 1, 19, 0)
+
+
+def test_lines_about_one_prospect_are_carried_out_one_after_the_other(client, send, source):
+    assert counted(send("external_id,name\nx,A\ny,A\n")) == (2, 0, 0, 0)
+    there_and_back = "external_id,name\nx,B\ny,A\nx,A\nx,A\nx,C\n"
+    assert counted(send(there_and_back)) == (0, 3, 2, 0)
+    assert stored(client, source) == {"x": ("C", {}), "y": ("A", {})}
 
 
 def test_an_open_session_is_scored_again(client, send, source, ruled):
