@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlmodel import SQLModel, bindparam, col, exists, or_, select, tuple_, update
+from sqlmodel import SQLModel, and_, bindparam, col, exists, or_, select, update
 
 from app.db import Transaction
 from app.intake.about import may_be_about
@@ -50,10 +50,11 @@ def look_for(tx: Transaction, prospect_id: UUID, after: UUID | None) -> tuple[se
 
 def forget(tx: Transaction, prospect_id: UUID, found: Collection[UUID] = ()) -> None:
     """Delete every receipt that was processed about a prospect, and those that were found."""
-    links = {(link.source, link.external_id) for link in links_of(tx, [prospect_id])[prospect_id]}
-    about = col(IntakeItem.prospect_id) == prospect_id
-    if links:
-        about = or_(about, tuple_(col(IntakeItem.source), col(IntakeItem.external_id)).in_(links))
+    by_link = (
+        and_(col(IntakeItem.source) == link.source, col(IntakeItem.external_id) == link.external_id)
+        for link in links_of(tx, [prospect_id])[prospect_id]
+    )
+    about = or_(col(IntakeItem.prospect_id) == prospect_id, *by_link)
     receipts = {*found, *tx.db.exec(select(IntakeItem.receipt_id).where(about))}
     if receipts:
         # In one order, and one after the other: whoever processes a receipt is waited for.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from sqlmodel import SQLModel, col, select, tuple_
+from sqlmodel import SQLModel, col, select
 
 from app.db import Transaction, insert_new
 from app.events.tell import About, tell_all
@@ -75,7 +75,9 @@ def find_unchanged(tx: Transaction, wanted: Sequence[tuple[Link, ProspectChange]
     statement = (
         select(Prospect, ProspectLink)
         .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
-        .where(tuple_(col(ProspectLink.source), col(ProspectLink.external_id)).in_(times))
+        # SQLite looks through all rows for pairs.
+        .where(col(ProspectLink.source).in_({source for source, _ in times}))
+        .where(col(ProspectLink.external_id).in_({external_id for _, external_id in times}))
         .order_by(col(Prospect.id))
         .with_for_update(of=[Prospect, ProspectLink], key_share=True)
     )
