@@ -11,7 +11,7 @@ from app.http.edge import router
 from app.http.idempotency import follow
 from app.http.paging import Page, PageQuery, next_page, position_after
 from app.http.revisions import IfMatch, on_revision, tag
-from app.http.service import CallHere, Done, ServiceHere
+from app.http.service import CallHere, Done, Service, ServiceHere
 from app.intake import erasure as receipts
 from app.keys.store import Scope
 from app.prospects import records
@@ -89,14 +89,7 @@ async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
 
     So are the payloads that intakes received about it.
     """
-    found: set[UUID] = set()
-    after: UUID | None = None
-    while True:
-        look = partial(receipts.look_for, prospect_id=prospect_id, after=after)
-        some, after = await service.database.read(look)
-        found |= some
-        if after is None:
-            break
+    found = await _receipts_of(service, prospect_id)
 
     def erase(tx: Transaction) -> None:
         # Receipts are locked before prospects.
@@ -108,6 +101,18 @@ async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
 
     await service.database.write(erase)
     await service.database.erase_traces()
+
+
+async def _receipts_of(service: Service, prospect_id: UUID) -> set[UUID]:
+    """The receipts whose payloads are about a prospect, some at a time, as no write could wait for all."""
+    found: set[UUID] = set()
+    after: UUID | None = None
+    while True:
+        look = partial(receipts.look_for, prospect_id=prospect_id, after=after)
+        some, after = await service.database.read(look)
+        found |= some
+        if after is None:
+            return found
 
 
 @reading.get("/prospects/by-external-id/{source}/{external_id}", operation_id="find_prospect")

@@ -129,8 +129,14 @@ class _Import:
         refused = self._tally.add(some, outcomes)
         if kept:
             self._keep(refused, kept, before)
+        else:
+            self._show(refused)
+        return pause if self._database.is_sqlite else 0
+
+    def _show(self, refused: Sequence[tuple[Read, Problem]]) -> None:
+        """Tell the first few."""
         for read, problem in refused:
-            if not kept and self._tally.counts["told"] < SHOWN:
+            if self._tally.counts["told"] < SHOWN:
                 self._tally.counts["told"] += 1
                 err.print(
                     f"line {read.record.line}: {problem.detail}",
@@ -138,7 +144,6 @@ class _Import:
                     highlight=False,
                     soft_wrap=True,
                 )
-        return pause if self._database.is_sqlite else 0
 
     def _keep(self, refused: Sequence[tuple[Read, Problem]], kept: BinaryIO, before: int) -> None:
         try:

@@ -28,27 +28,24 @@ def import_some(work: Work, reads: Sequence[Read]) -> list[Outcome]:
     A record that cannot be used leaves nothing, and the others stay.
     """
     entries = [(place, read.meant) for place, read in enumerate(reads) if isinstance(read.meant, Entry)]
-    ids = find_ids(work.tx, [_key(entry) for _, entry in entries])
-    entries.sort(key=lambda one: (turn(_key(one[1]), ids), one[0]))
-    known = [one for one in entries if _key(one[1]) in ids]
-    new = [one for one in entries if _key(one[1]) not in ids]
+    ids = find_ids(work.tx, [entry.link.key for _, entry in entries])
+    entries.sort(key=lambda one: (turn(one[1].link.key, ids), one[0]))
+    known = [one for one in entries if one[1].link.key in ids]
+    new = [one for one in entries if one[1].link.key not in ids]
     unchanged = find_unchanged(work.tx, [(entry.link, entry.change) for _, entry in known])
     done: dict[int, Outcome] = {
-        place: "unchanged" if _key(entry) in unchanged else _import_one(work, entry) for place, entry in known
+        place: "unchanged" if entry.link.key in unchanged else _import_one(work, entry)
+        for place, entry in known
     }
     # Of several that are about one link the first creates its prospect.
-    first = {_key(entry): (place, entry) for place, entry in reversed(new)}
+    first = {entry.link.key: (place, entry) for place, entry in reversed(new)}
     made = create_linked(work.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])
     for place, entry in new:
-        creates = first[_key(entry)][0] == place and _key(entry) in made
+        creates = first[entry.link.key][0] == place and entry.link.key in made
         done[place] = "created" if creates else _import_one(work, entry)
     return [
         read.meant if isinstance(read.meant, Problem) else done[place] for place, read in enumerate(reads)
     ]
-
-
-def _key(entry: Entry) -> tuple[str, str]:
-    return entry.link.source, entry.link.external_id
 
 
 def _import_one(work: Work, entry: Entry) -> Outcome:

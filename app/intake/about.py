@@ -17,11 +17,11 @@ def links_in(mapping: Mapping, payload: Any) -> Iterator[Link]:
     """Whom a payload is about, as far as it tells."""
     with suppress(Flawed):
         for item in split(mapping, payload):
-            if (link := link_in(mapping, item)) is not None:
+            if (link := link_of(mapping, item)) is not None:
                 yield link
 
 
-def link_in(mapping: Mapping, item: Any) -> Link | None:
+def link_of(mapping: Mapping, item: Any) -> Link | None:
     """Whom one item of a payload is about, if it tells."""
     only_id = Mapping(source=mapping.source, external_id=mapping.external_id, absent=mapping.absent)
     with suppress(Flawed, ValidationError):
@@ -43,7 +43,7 @@ def may_be_about(mapping: Mapping, payload: Any, ids: Collection[str]) -> bool:
 
 
 def _may_be(mapping: Mapping, item: Any, ids: Collection[str]) -> bool:
-    link = link_in(mapping, item)
+    link = link_of(mapping, item)
     return link.external_id in ids if link else _holds(item, ids)
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.forms.form import Form
 from app.forms.reading import read_form
-from app.intake.about import link_in
+from app.intake.about import link_of
 from app.intake.mapping import AT, OWN, Item, read_item, split
 from app.intake.wire import DryRun, DryRunOut, Mapped, MappedAnswer, Mapping, Rehearsed
 from app.problems import Problem
@@ -59,8 +59,7 @@ def _turns(work: Work, mapping: Mapping, items: Sequence[Any]) -> Sequence[int]:
     """The places of items in the order in which they are carried out: first those that tell no id."""
     if len(items) == 1:
         return [0]
-    links = {place: link for place, item in enumerate(items) if (link := link_in(mapping, item))}
-    keys = {place: (link.source, link.external_id) for place, link in links.items()}
+    keys = {place: link.key for place, item in enumerate(items) if (link := link_of(mapping, item))}
     ids = find_ids(work.tx, keys.values())
     without = [place for place in range(len(items)) if place not in keys]
     return without + sorted(keys, key=lambda place: (turn(keys[place], ids), place))

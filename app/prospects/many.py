@@ -100,4 +100,4 @@ def _in_our_words(
         attributes = change.attributes
         if link.source in translating:
             attributes = translated(tx, link.source, attributes)
-        yield (link.source, link.external_id), change.model_copy(update={"attributes": attributes})
+        yield link.key, change.model_copy(update={"attributes": attributes})

@@ -63,7 +63,7 @@ def create(tx: Transaction, new: NewProspect) -> Prospect:
     """A new prospect with its links; raises LINK_TAKEN."""
     prospect = _insert(tx, new.name, new.attributes)
     # In one order: two that want the same links would else wait for each other in a circle.
-    for link in sorted(new.links, key=lambda link: (link.source, link.external_id)):
+    for link in sorted(new.links, key=lambda link: link.key):
         _insert_link(tx, prospect, link)
     _tell(tx, prospect, "prospect.created")
     return prospect

@@ -17,6 +17,11 @@ class Link(In):
     source: Source
     external_id: ExternalId
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from other links."""
+        return self.source, self.external_id
+
 
 class NewLink(Link, WriteIn):
     """A link to add."""

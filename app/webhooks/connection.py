@@ -14,7 +14,7 @@ import httpcore
 
 from app.webhooks.targets import Address
 
-# The head of an answer and its beginning, each as long as they are elsewhere.
+# Of an answer: its head, and the beginning that is kept of it, with as much to spare.
 MOST_BYTES = 40_000
 BYTES_AT_ONCE = 4_000
 MOST_ADDRESSES = 4

@@ -32,7 +32,6 @@ GONE = 410
 WAIT_STATUSES = (429, 503)
 SUCCESSES = range(200, 300)
 
-IS_LEASED = col(Delivery.leased_until).is_not(None)
 INSERT = SQLModel.metadata.tables["webhook_delivery"].insert()
 # As a literal, since with a parameter neither database can use the index of what is pending.
 PENDING = col(Delivery.status) == literal_column("'pending'")
@@ -135,7 +134,7 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
         return []
     here = col(Delivery.webhook_id) == webhook_id
     on_their_way = tx.db.exec(
-        select(Delivery.session_id).where(here, IS_LEASED, PENDING, col(Delivery.leased_until) > tx.at)
+        select(Delivery.session_id).where(here, PENDING, col(Delivery.leased_until) > tx.at)
     ).all()
     due = select(Delivery).where(here, *_due(tx)).order_by(col(Delivery.due_at), col(Delivery.position))
     if webhook.payload == "record":
@@ -181,11 +180,11 @@ def find_held(tx: Transaction, held: Sequence[Held]) -> dict[Held, tuple[Webhook
         .where(PENDING, col(Delivery.id).in_([one.delivery_id for one in held]))
     )
     found = {
-        (delivery.id, delivery.leased_until): (webhook, event)
+        Held(webhook.id, delivery.id, delivery.leased_until): (webhook, event)
         for delivery, webhook, event in tx.db.exec(wanted)
+        if delivery.leased_until
     }
-    keys = {one: (one.delivery_id, one.leased_until) for one in held}
-    return {one: found[key] for one, key in keys.items() if key in found}
+    return {one: found[one] for one in held if one in found}
 
 
 def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:

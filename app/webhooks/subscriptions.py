@@ -81,11 +81,12 @@ def change(tx: Transaction, webhook_id: UUID, wanted: WebhookChange) -> Webhook:
     if wanted.record_update:
         values["record_update"] = wanted.record_update.model_dump()
     _require_known(tx, values.get("question_set"))
-    _require_told(*(values.get(name, getattr(webhook, name)) for name in ("types", "question_set")))
     if "url" in values:
         values["paused_until"] = None
         _require_secrets(webhook, wanted, values["url"])
-    after = {name: values.get(name, getattr(webhook, name)) for name in ("url", "types", "record_update")}
+    looked_at = ("url", "types", "question_set", "record_update")
+    after = {name: values.get(name, getattr(webhook, name)) for name in looked_at}
+    _require_told(after["types"], after["question_set"])
     if after["record_update"]:
         check_fit(after["url"], RecordUpdateIn.model_validate(after["record_update"]), after["types"])
     if values.get("status") == "active":
