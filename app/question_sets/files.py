@@ -118,9 +118,12 @@ def read_file(path: Path) -> QuestionSet:
 
 
 def read_builtin() -> Iterator[QuestionSet]:
-    """The sets that come with the service; raises `BrokenFile`."""
-    for path in sorted(BUILTIN.glob("*.yaml")):
-        yield read_file(path)
+    """The sets that come with the service, each after the one that it extends; raises `BrokenFile`."""
+    known: dict[str, QuestionSet] = {}
+    for file in in_order([open_file(path) for path in sorted(BUILTIN.glob("*.yaml"))]):
+        question_set = read(file, known.get)
+        known[f"{question_set.key}@1"] = question_set
+        yield question_set
 
 
 def files_below(paths: Iterable[Path]) -> list[Path]:

@@ -13,6 +13,7 @@ from app.scoring.question_set import (
     Dimension,
     Grade,
     IfMissed,
+    Label,
     Name,
     Part,
     Priority,
@@ -47,6 +48,7 @@ class AddedQuestion(Part):
 class QuestionChange(Part):
     """The fields of a question to change; a null takes an optional one away."""
 
+    label: Label | Unsaid = None
     text: Text | Unsaid = None
     guidance: Text | None = None
     weight: Weight | Unsaid = None

@@ -71,6 +71,9 @@ FINDINGS: Mapping[str, tuple[str, str | None]] = {
     "too_many": ("too_long", None),
 }
 
+# Findings that only come beside others: what the value should rather be, or what its default is made from.
+CONSEQUENCES = ("none_required", "default_factory_not_called")
+
 
 _FORMS: dict[str, str] = {}
 
@@ -86,7 +89,7 @@ def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:
     return [
         shape_flaw(found, found["loc"], data)
         for found in error.errors(include_input=False, include_url=False)
-        if found["type"] != "none_required"  # beside what the value should rather be
+        if found["type"] not in CONSEQUENCES
     ]
 
 

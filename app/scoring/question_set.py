@@ -18,6 +18,8 @@ Name = Annotated[str, Field(pattern=NAME)]
 SetKey = Annotated[str, Field(pattern=SET_KEY)]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Label = Annotated[str, Field(min_length=1, max_length=60)]
+Clause = Annotated[str, Field(min_length=1, max_length=200)]
 VersionName = Annotated[str, Field(pattern=VERSION_NAME)]
 Weight = Annotated[int, Field(ge=0, le=100)]
 StaleAfterDays = Annotated[int, Field(ge=1, le=3650)]
@@ -61,10 +63,14 @@ class Scale(Part):
 
 
 class Dimension(Part):
-    """What questions inform; in a reciprocal set, a side."""
+    """What questions inform; in a reciprocal set, a side.
+
+    `if_weak` is a clause for summaries: "they would gain too little".
+    """
 
     key: Name
     title: Title
+    if_weak: Annotated[Clause, Field(default_factory=lambda known: f"{known['title']}: weak"[:200])]
 
 
 class Thresholds(Part):
@@ -116,7 +122,7 @@ class RateFrom(Part):
 
 
 class Question(Part):
-    """One question.
+    """One question; `label` is what summaries call it ("decision makers").
 
     Weight 0 is asked and recorded, not scored. A rating under `must_reach` knocks out
     (`if_missed: no_fit`) or only bars a fit (`mixed`). An answer that is `stale_after_days` days old
@@ -124,6 +130,7 @@ class Question(Part):
     """
 
     key: Name
+    label: Annotated[Label, Field(default_factory=lambda known: known["key"].replace("_", " "))]
     text: Text
     guidance: Text | None = None
     dimension: Name
