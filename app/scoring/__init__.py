@@ -1,23 +1,27 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
-from app.scoring.answers import Answer, Answers, Rating, Sent, State, ratings_sent, read_answers
-from app.scoring.attributes import meets, read_attributes, read_number
+from app.scoring.answers import Answer, Answers, Evidence, Rating, Sent, State, ratings_sent, read_answers
+from app.scoring.attributes import meets, read_attributes, read_number, read_stored
 from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
+from app.scoring.indication import indicated
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
-from app.scoring.result import Indication, NextQuestion, Reason, Score, SoFar
+from app.scoring.result import Blocker, Indication, Leaning, NextQuestion, Reason, Score, Support
 from app.scoring.rules import read_question_set
-from app.scoring.score import indicated, score
+from app.scoring.score import score
 
 __all__ = [
     "NAME",
     "SET_KEY",
     "Answer",
     "Answers",
+    "Blocker",
     "Condition",
+    "Evidence",
     "Flaw",
     "Flawed",
     "Indication",
+    "Leaning",
     "NextQuestion",
     "Plan",
     "Question",
@@ -26,10 +30,10 @@ __all__ = [
     "Reason",
     "Score",
     "Sent",
-    "SoFar",
     "Standing",
     "State",
     "Subject",
+    "Support",
     "form",
     "indicated",
     "meets",
@@ -40,6 +44,7 @@ __all__ = [
     "read_attributes",
     "read_number",
     "read_question_set",
+    "read_stored",
     "score",
     "shape_flaw",
     "shape_flaws",

@@ -11,6 +11,7 @@ from app.scoring.flaws import Flaw, Flawed, pointer
 from app.scoring.question_set import QuestionSet
 
 State = Literal["rated", "not_applicable", "unknown", "open"]
+Evidence = Literal["fact", "judgement", "assumption"]
 
 
 def _whole(value: Any) -> Any:
@@ -25,12 +26,14 @@ Rating = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
 class Answer:
     """`rating` is on the set's scale when `state` is rated, and None otherwise.
 
-    `open` is an answer that was taken back. Without `answered_at` it was given just now.
+    `open` is an answer that was taken back. Without `answered_at` it was given just now. `evidence`
+    is what a rating rests on.
     """
 
     state: State
     rating: int | None = None
     answered_at: datetime | None = None
+    evidence: Evidence | None = None
 
 
 UNKNOWN = Answer("unknown")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.scoring.flaws import Flaw, Flawed, pointer
 from app.scoring.question_set import (
@@ -15,6 +15,7 @@ from app.scoring.question_set import (
     Value,
 )
 from app.scoring.rules import is_a
+from app.scoring.texts import folded
 
 Attributes = Mapping[str, Value]
 
@@ -22,37 +23,52 @@ JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 LARGEST_INTEGER = 2**53
 IS_ABSENT = Condition(exists=False)
 
+WANTED: Mapping[AttributeType, str] = {
+    "number": "a number, at most 2⁵³ if it is an integer, or a text that is exactly a number",
+    "text": "a text",
+    "boolean": "true or false",
+}
 
-def read_attributes(
-    question_set: QuestionSet, sent: Mapping[str, Any], at: str = "/attributes"
-) -> dict[str, Value]:
-    """The attributes that the set declares, with their declared types.
 
-    A text that is exactly a JSON number is taken where a number is declared, and null is absent.
-    What the set does not declare is left out. Raises `Flawed` for any other type.
+class ReadAttributes(NamedTuple):
+    """The attributes that a set declares: those that it can read, and those that it cannot, by type."""
+
+    known: Attributes
+    unread: Mapping[str, AttributeType]
+
+
+def read_stored(question_set: QuestionSet, stored: Mapping[str, Any]) -> ReadAttributes:
+    """The attributes that the set declares, with their declared types; what it cannot read is missing.
+
+    A text that is exactly a JSON number is read where a number is declared. Null and a text of nothing
+    but white space are absent. What the set does not declare is left out.
     """
-    read: dict[str, Value] = {}
-    flaws = []
+    known: dict[str, Value] = {}
+    unread: dict[str, AttributeType] = {}
     for name, declared in question_set.attributes.items():
-        value = sent.get(name)
-        if value is None:
+        value = stored.get(name)
+        if value is None or (isinstance(value, str) and not folded(value)):
             continue
         if declared == "number":
             value = read_number(value)
         if value is None or not is_a(declared, value):
-            flaws.append(Flaw(at + pointer(name), WANTED[declared], "wrong_type"))
+            unread[name] = declared
         else:
-            read[name] = value
-    if flaws:
-        raise Flawed(flaws)
-    return read
+            known[name] = value
+    return ReadAttributes(known, unread)
 
 
-WANTED: Mapping[AttributeType, str] = {
-    "number": "send a number, at most 2⁵³ if it is an integer, or a text that is exactly a number",
-    "text": "send a text",
-    "boolean": "send true or false",
-}
+def read_attributes(
+    question_set: QuestionSet, sent: Mapping[str, Any], at: str = "/attributes"
+) -> dict[str, Value]:
+    """The attributes of a request, as `read_stored` reads them; raises `Flawed` for what it cannot read."""
+    known, unread = read_stored(question_set, sent)
+    if unread:
+        raise Flawed(
+            Flaw(at + pointer(name), f"send {WANTED[declared]}", "wrong_type")
+            for name, declared in unread.items()
+        )
+    return dict(known)
 
 
 def read_number(value: Any) -> Number | None:
@@ -76,14 +92,18 @@ def meets(conditions: Mapping[str, Condition], attributes: Attributes) -> bool:
 
 
 def holds(condition: Condition, value: Value | None) -> bool:
-    """A missing attribute (None) makes every operator but `exists: false` false."""
+    """A missing attribute (None) makes every operator but `exists: false` false.
+
+    Texts are compared as `folded` has them.
+    """
     if value is None:
         return condition == IS_ABSENT
+    value = folded(value)
     return (
         condition.exists is not False
-        and (condition.equals is None or value == condition.equals)
-        and (condition.in_ is None or value in condition.in_)
-        and (condition.not_in is None or value not in condition.not_in)
+        and (condition.equals is None or value == folded(condition.equals))
+        and (condition.in_ is None or value in map(folded, condition.in_))
+        and (condition.not_in is None or value not in map(folded, condition.not_in))
         and (condition.at_least is None or _of_number(value) >= condition.at_least)
         and (condition.below is None or _of_number(value) < condition.below)
     )
@@ -98,7 +118,7 @@ def rating_by_rule(rule: RateFrom, attributes: Attributes) -> int | None:
         if band.below is None or _of_number(value) < band.below:
             return band.rating
     for rated in rule.values or []:
-        if value == rated.equals:
+        if folded(value) == folded(rated.equals):
             return rated.rating
     return rule.otherwise
 

@@ -1,26 +1,96 @@
-"""The grade of the weakest unit, and the grades it can still get."""
+"""The grade of the weakest unit, and the grades that some way of closing the open questions gives."""
 
 from collections.abc import Callable, Sequence
 
-from app.scoring.question_set import Grade
+from app.scoring.indication import MustReach
+from app.scoring.plan import Group
+from app.scoring.question_set import Grade, QuestionSet
+from app.scoring.result import Indication
 from app.scoring.tally import Tally
 
 
-def grade(grades: list[Grade], units: Sequence[Tally]) -> str | None:
-    """The weakest unit's grade by its estimate; needs reportable units, None without grades."""
+def grade(
+    question_set: QuestionSet, units: Sequence[Tally], must: MustReach, indication: Indication | None
+) -> str | None:
+    """The weakest unit's grade by its estimate, so that it never contradicts the indication.
+
+    None without grades, until every unit is reportable, when a knock-out is missed, and while a must-reach
+    question is open and the indication undetermined. With a blocker it is at most the best grade under
+    `fit_at`.
+    """
+    grades = question_set.grades
+    if not grades or must.knocked_out or not all(unit.reportable for unit in units):
+        return None
+    if must.open and indication == "undetermined":
+        return None
     closed = [unit.as_if_nothing_were_open() for unit in units]
-    return grades[_weakest(grades, closed, Tally.lowest_reaches)].grade if grades else None
+    weakest = _weakest(grades, closed, Tally.lowest_reaches)
+    return grades[max(weakest, _best_of_blocked(question_set)) if must.blocked else weakest].grade
 
 
-def grades_possible(grades: list[Grade], units: Sequence[Tally]) -> list[str]:
-    """The grades within the weakest unit's range, best first; none when nothing counts in a unit."""
-    if not grades or any(unit.weight == 0 for unit in units):
+def grades_possible(question_set: QuestionSet, units: Sequence[Group], must: MustReach) -> list[str]:
+    """From the best to the worst grade that some way of closing the open questions gives; none if none does.
+
+    Questions are closed by any rating or as not applicable.
+    """
+    tallies = [group.tally for group in units]
+    if (
+        not question_set.grades
+        or must.knocked_out
+        or not all(unit.weight and unit.can_be_reportable for unit in tallies)
+    ):
         return []
-    best = _weakest(grades, units, Tally.highest_reaches)
-    worst = _weakest(grades, units, Tally.lowest_reaches)
+    grades = question_set.grades
+    best = _weakest(grades, tallies, Tally.highest_reaches)
+    worst = _weakest(grades, [_worst(group) for group in units], Tally.lowest_reaches)
+    of_blocked = _best_of_blocked(question_set)
+    best = max(best, of_blocked) if must.blocked else best
+    worst = max(worst, of_blocked) if must.blocked or _can_be_blocked(units) else worst
     return [grade.grade for grade in grades[best : worst + 1]]
 
 
 def _weakest(grades: list[Grade], units: Sequence[Tally], reaches: Callable[[Tally, int], bool]) -> int:
     """The position of the best grade that every unit reaches; the last, at 0, is always reached."""
     return next(i for i, g in enumerate(grades) if all(reaches(unit, g.at) for unit in units))
+
+
+def _best_of_blocked(question_set: QuestionSet) -> int:
+    """The position of the best grade that starts under `fit_at`; without thresholds nothing is blocked."""
+    if question_set.thresholds is None:
+        return 0
+    fit_at = question_set.thresholds.fit_at
+    return next(i for i, g in enumerate(question_set.grades) if g.at < fit_at)
+
+
+def _can_be_blocked(units: Sequence[Group]) -> bool:
+    """Whether an open must-reach question can still become a blocker and leave a grade."""
+    return any(
+        s.question.if_missed == "mixed" or group.tally.skip(s.question.weight).can_be_reportable
+        for group in units
+        for s in group.open()
+        if s.question.must_reach is not None
+    )
+
+
+def _worst(group: Group) -> Tally:
+    """The unit as the answers leave it that give the lowest estimate and still a grade.
+
+    Every open question is rated worst, but for the knock-outs: each just reaches what it must, or is
+    not applicable as long as half of the weight stays rated.
+    """
+    unit = group.tally
+    # The least that can be earned, by the weight that then counts.
+    least = {unit.weight: unit.earned}
+    for standing in group.open():
+        question = standing.question
+        if question.must_reach is None or question.if_missed != "no_fit":
+            continue
+        gained = question.weight * (question.must_reach - unit.lo)
+        rated = {weight: earned + gained for weight, earned in least.items()}
+        for weight, earned in least.items():
+            without = weight - question.weight
+            if 2 * without >= unit.weight + unit.skipped_weight:
+                rated[without] = min(earned, rated.get(without, earned))
+        least = rated
+    weight, earned = min(least.items(), key=lambda way: way[1] / way[0])
+    return unit._replace(earned=earned, open_weight=weight - unit.rated_weight)

@@ -2,38 +2,50 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
-from app.scoring.plan import Standing
+from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import Thresholds
-from app.scoring.result import Indication
+from app.scoring.result import Indication, Leaning
 from app.scoring.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
 class MustReach:
-    """The questions with a `must_reach` that apply, by what became of them; reached ones left out."""
+    """The questions with a `must_reach` that apply and are not reached.
 
-    knocked_out: list[str] = field(default_factory=list)
-    held_back: list[str] = field(default_factory=list)
-    open: list[str] = field(default_factory=list)
-    knock_out_is_open: bool = False
+    `knocked_out` and `barring` are the blockers: a missed knock-out rules a fit out for good, a missed
+    `mixed` one, or any that is called not applicable, only bars it.
+    """
+
+    knocked_out: list[Standing] = field(default_factory=list)
+    barring: list[Standing] = field(default_factory=list)
+    open: list[Standing] = field(default_factory=list)
 
     @classmethod
     def of(cls, scored: Sequence[Standing]) -> "MustReach":
         """Sort the must-reach questions among `scored`."""
-        must = [(s, s.question.must_reach) for s in scored if s.question.must_reach is not None]
-        missed = [s for s, reach in must if s.rating is not None and s.rating < reach]
-        opened = [s for s, _ in must if s.state == "open"]
+        must = [s for s in scored if s.question.must_reach is not None]
+        out = [s for s in must if s.misses and s.question.if_missed == "no_fit"]
         return cls(
-            knocked_out=[s.question.key for s in missed if s.question.if_missed == "no_fit"],
-            held_back=[
-                s.question.key
-                for s, _ in must
-                if s.state == "not_applicable" or (s in missed and s.question.if_missed == "mixed")
-            ],
-            open=[s.question.key for s in opened],
-            knock_out_is_open=any(s.question.if_missed == "no_fit" for s in opened),
+            knocked_out=out,
+            barring=[s for s in must if (s.misses or s.state == "not_applicable") and s not in out],
+            open=[s for s in must if s.state == "open"],
         )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something bars a fit now."""
+        return bool(self.knocked_out or self.barring)
+
+    @property
+    def open_knock_outs(self) -> list[Standing]:
+        """The open ones that would rule a fit out if they were missed."""
+        return [s for s in self.open if s.question.if_missed == "no_fit"]
+
+    def without_open(self) -> "MustReach":
+        """As if nothing were open."""
+        return MustReach(self.knocked_out, self.barring)
 
 
 def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Indication:
@@ -47,18 +59,32 @@ def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) ->
         return "no_fit"
     if any(unit.weight == 0 for unit in units):
         return "unscorable"
-    if not (must.open or must.held_back) and all(
+    if not (must.open or must.barring) and all(
         unit.reportable and unit.lowest_reaches(fit_at) for unit in units
     ):
         return "fit"
-    no_fit_is_out = not must.knock_out_is_open and all(unit.lowest_reaches(no_fit_below) for unit in units)
-    fit_is_out = must.held_back or not all(
-        unit.highest_reaches(fit_at) and unit.can_be_reportable for unit in units
+    no_fit_is_out = not must.open_knock_outs and all(unit.lowest_reaches(no_fit_below) for unit in units)
+    return "mixed" if no_fit_is_out and not can_be_fit(thresholds, units, must) else "undetermined"
+
+
+def indicated(plan: Plan, standings: Sequence[Standing]) -> Indication | None:
+    """The indication alone, for a fraction of the work of a whole score; None without thresholds."""
+    scored = [s for s in standings if not s.step.gated]
+    groups = plan.by_dimension(scored) if plan.reciprocal else [plan.group(scored)]
+    thresholds = plan.question_set.thresholds
+    units = [group.tally for group in groups]
+    return indicate(thresholds, units, MustReach.of(scored)) if thresholds else None
+
+
+def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> bool:
+    """Whether the best rating of every open question would make it a fit."""
+    return not must.blocked and all(
+        unit.weight > 0 and unit.highest_reaches(thresholds.fit_at) and unit.can_be_reportable
+        for unit in units
     )
-    return "mixed" if no_fit_is_out and fit_is_out else "undetermined"
 
 
-def indicate_so_far(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Indication:
+def lean(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Leaning:
     """The indication on the estimates, as if nothing were open; needs reportable units."""
     closed = [unit.as_if_nothing_were_open() for unit in units]
-    return indicate(thresholds, closed, MustReach(must.knocked_out, must.held_back))
+    return cast("Leaning", indicate(thresholds, closed, must.without_open()))

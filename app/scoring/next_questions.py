@@ -1,44 +1,70 @@
 """What to ask next, and how many answers a settled indication is away."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from app.scoring.indication import MustReach
-from app.scoring.plan import Group, Plan, Standing
+from app.scoring.plan import Group, Standing
 from app.scoring.question_set import Step, Thresholds
 from app.scoring.result import NextQuestion
 
+IN_FULL = 3
 
-def next_questions(
-    plan: Plan,
+
+class Agenda(NamedTuple):
+    """What is still to be asked: the next questions in full, and the keys of all in the order to ask them."""
+
+    next_questions: list[NextQuestion]
+    open_questions: list[str]
+    must_answer: list[str]
+
+
+def agenda(
     units: list[Group],
     steps: list[tuple[Step, Group]],
     *,
     settled: bool,
     pursued: bool,
-) -> list[NextQuestion]:
-    """The open questions of the first step that has any; none of an ungated step once settled.
+) -> Agenda:
+    """The open questions, step by step in the set's order, those that were answered unknown last in a step.
 
-    Must-reach ones first, then the set's order, as a conversation goes, and last those that were
-    answered unknown. Gated steps come after the decision to pursue.
+    The next questions are those of the first step that has any; nothing of an ungated step is next or has
+    to be answered once the indication is settled. Gated steps come after the decision to pursue.
     """
-    for gated in (False, True):
-        if (gated and not pursued) or (settled and not gated):
-            continue
-        for step, group in steps:
-            if step.gated == gated and group.tally.open:
-                asked = sorted(
-                    group.open(), key=lambda s: (s.answered_unknown, s.question.must_reach is None)
-                )
-                weights = _weights([group] if gated else units)
-                return [plan.to_ask(s, _closes(s, weights[s.question.key])) for s in asked]
-    return []
+    ungated = [(group, group.open()) for step, group in steps if not step.gated]
+    gated = [(group, group.open()) for step, group in steps if step.gated and pursued]
+    weights = {s.question.key: unit.tally.weight for unit in units for s in unit.standings}
+    next_ones: list[NextQuestion] = []
+    for group, opened in [*(() if settled else ungated), *gated]:
+        if opened:
+            # A gated step is a unit of its own.
+            whole = group.tally.weight
+            asked = _as_asked(opened)[:IN_FULL]
+            next_ones = [_in_full(s, weights.get(s.question.key, whole)) for s in asked]
+            break
+    everything = [s for _, opened in (*ungated, *gated) for s in _as_asked(opened)]
+    must = [s.question.key for s in everything if s.question.must_reach is not None]
+    return Agenda(next_ones, [s.question.key for s in everything], [] if settled else must)
 
 
-def _weights(units: list[Group]) -> dict[str, int]:
-    """For every question W of its unit; a gated step is a unit of its own."""
-    return {s.question.key: unit.tally.weight for unit in units for s in unit.standings}
+def _as_asked(opened: Sequence[Standing]) -> list[Standing]:
+    return sorted(opened, key=lambda s: s.answered_unknown)
 
 
-def _closes(asked: Standing, weight: int) -> float | None:
-    return 100 * asked.question.weight / weight if weight else None
+def _in_full(standing: Standing, weight: int) -> NextQuestion:
+    question = standing.question
+    return NextQuestion(
+        question=question.key,
+        label=question.label,
+        text=question.text,
+        guidance=question.guidance,
+        step=standing.step.key,
+        dimension=question.dimension,
+        anchors=question.anchors,
+        must_reach=question.must_reach,
+        weight_share=100 * question.weight / weight if weight else None,
+        ask_again=standing.answered_unknown or standing.stale,
+    )
 
 
 def answers_to_fit(thresholds: Thresholds | None, units: list[Group], must: MustReach) -> int | None:
@@ -47,7 +73,7 @@ def answers_to_fit(thresholds: Thresholds | None, units: list[Group], must: Must
     Every open must-reach question has to be among them; then the largest weights, rated best,
     come soonest to the threshold, in each unit by itself.
     """
-    if thresholds is None or must.knocked_out or must.held_back:
+    if thresholds is None or must.blocked:
         return None
     needed = 0
     for group in units:
@@ -76,7 +102,7 @@ def answers_to_no_fit(thresholds: Thresholds | None, units: list[Group], must: M
         return None
     if must.knocked_out:
         return 0
-    ways = [1] if must.knock_out_is_open else []
+    ways = [1] if must.open_knock_outs else []
     for group in units:
         unit, opened = group.tally, group.open()
         opened.sort(key=lambda s: -s.question.weight)

@@ -3,14 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from app.scoring.answers import Answer, Answers
+from app.scoring.answers import Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, meets, rating_by_rule
+from app.scoring.effects import values_by_effect
 from app.scoring.question_set import Question, QuestionSet, Step
-from app.scoring.result import NextQuestion, RatedBy, Reason
+from app.scoring.result import RatedBy
 from app.scoring.tally import Tally
-
-# What a question closes differs with all that counts beside it: so many lines are kept at the most.
-MOST_LINES = 5000
 
 
 class Standing(NamedTuple):
@@ -24,9 +22,16 @@ class Standing(NamedTuple):
     state: Literal["rated", "open", "not_applicable"]
     rating: int | None = None
     rated_by: RatedBy | None = None
+    evidence: Evidence | None = None
     answered_unknown: bool = False
     stale: bool = False
     valid_until: datetime | None = None
+
+    @property
+    def misses(self) -> bool:
+        """Whether it is rated under its `must_reach`."""
+        reach = self.question.must_reach
+        return reach is not None and self.rating is not None and self.rating < reach
 
 
 class Group(NamedTuple):
@@ -49,13 +54,31 @@ class Plan:
         self.reciprocal = question_set.combine == "reciprocal"
         self.asked = [(s, q) for s in question_set.steps for q in s.questions]
         self.questions = {question.key: question for _, question in self.asked}
-        self._reasons: dict[tuple[str, int, RatedBy, int], Reason] = {}
-        self._to_ask: dict[tuple[str, bool, float | None], NextQuestion] = {}
+        self._gated = {question.key for step, question in self.asked if step.gated}
+        # The questions whose conditions and rules use an attribute, and its values by their effect.
+        self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
+        self.effects = {
+            name: values_by_effect(
+                question_set.attributes[name], name, [q for q in users if not self.is_gated(q)]
+            )
+            for name, users in self.users.items()
+        }
 
     @property
     def version(self) -> int:
         """The number in `name`, which a draft has not."""
         return int(self.name.partition("@")[2])
+
+    def is_gated(self, question: Question) -> bool:
+        """Whether a question comes after the decision to pursue and is not scored."""
+        return question.key in self._gated
+
+    def _users(self, name: str) -> list[Question]:
+        return [
+            question
+            for _, question in self.asked
+            if name in question.ask_when or (question.rate_from and question.rate_from.attribute == name)
+        ]
 
     def means_the_same(self, other: "Plan", question: str) -> bool:
         """Whether both ask a question of that key, of the same dimension and on the same scale."""
@@ -103,44 +126,6 @@ class Plan:
             (step, self.group([s for s in standings if s.step is step])) for step in self.question_set.steps
         ]
 
-    def reason(self, standing: Standing, points: int) -> Reason:
-        """The line that says what a rated question gained or cost."""
-        assert standing.rating is not None
-        assert standing.rated_by is not None
-        key = (standing.question.key, standing.rating, standing.rated_by, points)
-        if key not in self._reasons:
-            self._reasons[key] = Reason(
-                question=standing.question.key,
-                text=standing.question.text,
-                step=standing.step.key,
-                dimension=standing.question.dimension,
-                rating=standing.rating,
-                rated_by=standing.rated_by,
-                points=points,
-            )
-        return self._reasons[key]
-
-    def to_ask(self, standing: Standing, closes: float | None) -> NextQuestion:
-        """The line that proposes an open question."""
-        question = standing.question
-        ask_again = standing.answered_unknown or standing.stale
-        key = (question.key, ask_again, closes)
-        if len(self._to_ask) > MOST_LINES:
-            self._to_ask.clear()
-        if key not in self._to_ask:
-            self._to_ask[key] = NextQuestion(
-                question=question.key,
-                text=question.text,
-                guidance=question.guidance,
-                step=standing.step.key,
-                dimension=question.dimension,
-                anchors=question.anchors,
-                must_reach=question.must_reach,
-                closes=closes,
-                ask_again=ask_again,
-            )
-        return self._to_ask[key]
-
 
 def _stand(
     step: Step, question: Question, answer: Answer | None, attributes: Attributes, as_of: datetime
@@ -152,7 +137,9 @@ def _stand(
         if answer.state == "not_applicable":
             return Standing(step, question, "not_applicable", valid_until=valid_until)
         if answer.state == "rated":
-            return Standing(step, question, "rated", answer.rating, "person", valid_until=valid_until)
+            return Standing(
+                step, question, "rated", answer.rating, "person", answer.evidence, valid_until=valid_until
+            )
     if question.rate_from:
         rating = rating_by_rule(question.rate_from, attributes)
         if rating is not None:

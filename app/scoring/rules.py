@@ -18,6 +18,7 @@ from app.scoring.question_set import (
     Scale,
     Value,
 )
+from app.scoring.texts import folded
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
@@ -26,6 +27,7 @@ Place = tuple[str | int, ...]
 LARGEST_TOTAL = 2**31
 # A score is made while others wait.
 MOST_QUESTIONS = 2000
+MOST_KNOCK_OUTS = 50
 # What an answer, a prospect or a result already calls by that name in a flat form.
 RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
@@ -50,6 +52,9 @@ def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     if sum(len(step.questions) for step in qs.steps) > MOST_QUESTIONS:
         yield ("steps",), f"a set has at most {MOST_QUESTIONS} questions: take some away"
         return
+    questions = [question for step in qs.steps for question in step.questions]
+    if sum(q.must_reach is not None and q.if_missed == "no_fit" for q in questions) > MOST_KNOCK_OUTS:
+        yield ("steps",), f"a set has at most {MOST_KNOCK_OUTS} knock-outs: let some be if_missed: mixed"
     yield from _names(qs)
     yield from _scale(qs.scale)
     yield from _combining(qs)
@@ -87,6 +92,17 @@ def _repeated(named: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, str]]
         seen[name] += 1
         if seen[name] == 2:
             yield place, f"'{name}' is used twice: each may be used once"
+
+
+def _values(compared: Iterable[tuple[Place, Value]]) -> Iterator[tuple[Place, str]]:
+    """Values that an attribute is compared with: none is empty, and no two compare the same."""
+    seen: set[Value] = set()
+    for place, value in compared:
+        if folded(value) == "":
+            yield place, "an empty text is an absent attribute: say exists: false for that"
+        elif folded(value) in seen:
+            yield place, f"'{value}' is there already: case and blanks at the ends make no difference"
+        seen.add(folded(value))
 
 
 def _scale(scale: Scale) -> Iterator[tuple[Place, str]]:
@@ -130,6 +146,10 @@ def _cuts(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     cuts = [grade.at for grade in qs.grades]
     if cuts and (cuts != sorted(set(cuts), reverse=True) or cuts[-1] != 0):
         yield ("grades",), "list the grades from the best down, each cut once, the last at 0"
+    if cuts and qs.thresholds:
+        for name, at in (("fit_at", qs.thresholds.fit_at), ("no_fit_below", qs.thresholds.no_fit_below)):
+            if at not in cuts:
+                yield ("grades",), f"start a grade at {at}, the threshold {name}"
     yield from _repeated(
         ((*place, "grade"), grade.grade) for place, grade in _numbered(("grades",), qs.grades)
     )
@@ -148,8 +168,11 @@ def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[
     if question.dimension not in {dimension.key for dimension in qs.dimensions}:
         yield (*at, "dimension"), "no dimension of this set has that key"
     yield from _ratings(qs.scale, question.anchors, (*at, "anchors"))
-    if question.must_reach is not None and not (qs.scale.min < question.must_reach <= qs.scale.max):
-        yield (*at, "must_reach"), f"must be from {qs.scale.min + 1} to {qs.scale.max}"
+    if question.must_reach is not None:
+        if not (qs.scale.min < question.must_reach <= qs.scale.max):
+            yield (*at, "must_reach"), f"must be from {qs.scale.min + 1} to {qs.scale.max}"
+        if qs.thresholds is None:
+            yield (*at, "must_reach"), "bars a fit, which takes thresholds: add them, or take must_reach away"
     for name, condition in question.ask_when.items():
         yield from _condition(qs.attributes.get(name), condition, (*at, "ask_when", name))
     if question.rate_from:
@@ -170,6 +193,9 @@ def _condition(
     for operator, value in compared:
         if value is not None and not is_a(declared, value):
             yield (*at, operator), f"the attribute is a {declared}: compare it with one"
+    for operator in ("equals", "in", "not_in"):
+        values = [value for said, value in compared if said == operator and value is not None]
+        yield from _values(((*at, operator), value) for value in values)
     if declared != "number" and not (condition.at_least is None and condition.below is None):
         yield at, f"at_least and below compare numbers, and the attribute is a {declared}"
 
@@ -194,7 +220,7 @@ def _rate_from(qs: QuestionSet, rule: RateFrom, at: Place) -> Iterator[tuple[Pla
     for place, value in _numbered((*at, "values"), rule.values or []):
         if not is_a(declared, value.equals):
             yield (*place, "equals"), f"the attribute is a {declared}: values need that type"
-    yield from _repeated(
+    yield from _values(
         ((*place, "equals"), value.equals) for place, value in _numbered((*at, "values"), rule.values or [])
     )
     for key in ("bands", "values"):

@@ -1,97 +1,87 @@
 """One set of answers in, one score out."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import sqrt
-from typing import Any, cast
+from typing import Any
 
 from app.scoring.answers import Answers
-from app.scoring.attributes import Attributes
+from app.scoring.attributes import WANTED, read_stored
 from app.scoring.grades import grade, grades_possible
-from app.scoring.indication import MustReach, indicate, indicate_so_far
-from app.scoring.next_questions import answers_to_fit, answers_to_no_fit, next_questions
+from app.scoring.indication import MustReach, can_be_fit, indicate, lean
+from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
 from app.scoring.plan import Group, Plan, Standing
 from app.scoring.question_set import Step, Thresholds
-from app.scoring.result import (
-    DimensionFigures,
-    Indication,
-    Reason,
-    Score,
-    SoFar,
-    StepFigures,
-)
-from app.scoring.summary import summarise
+from app.scoring.reasons import blockers, gaps, strengths
+from app.scoring.result import DimensionFigures, Score, StepFigures, Support, UnreadAttribute
+from app.scoring.summary import Picture, summarise
 from app.scoring.tally import Tally
+from app.scoring.unknowns import is_settled_whatever_is_learned, missing_attributes
 
 
 def score(
-    plan: Plan, answers: Answers, attributes: Attributes, *, as_of: datetime, pursued: bool = False
+    plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of: datetime, pursued: bool = False
 ) -> Score:
-    """Score answers that `read_answers` accepted, on attributes that `read_attributes` accepted.
+    """Score answers that `read_answers` accepted, on attributes as they are stored.
 
     An answer that has gone stale at `as_of` counts as open. `pursued` opens the gated steps to the
     next questions.
     """
-    standings = plan.stand(answers, attributes, as_of)
+    question_set = plan.question_set
+    thresholds, scale = question_set.thresholds, question_set.scale
+    known, unread = read_stored(question_set, attributes)
+    standings = plan.stand(answers, known, as_of)
     scored = [s for s in standings if not s.step.gated]
     total, dimensions = plan.group(scored), plan.by_dimension(scored)
     steps = plan.by_step(standings)
     groups = dimensions if plan.reciprocal else [total]
     units = [group.tally for group in groups]
-    thresholds = plan.question_set.thresholds
     must = MustReach.of(scored)
     reportable = all(unit.reportable for unit in units)
-    indication, so_far = _indications(thresholds, units, must, reportable=reportable)
+    indication = indicate(thresholds, units, must) if thresholds else None
+    leaning = lean(thresholds, units, must) if thresholds and reportable else None
     settled = indication in ("fit", "no_fit", "mixed")
-    result = _combine([unit.estimate for unit in units]) if reportable else None
-    weaker = _weaker_side(plan, units)
-    grades = [] if must.knocked_out else plan.question_set.grades
+    result = _combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None
+    needed = _needed_averages(thresholds, units, must)
+    graded = grade(question_set, units, must, indication)
+    picture = Picture(plan, total, dimensions, groups, must, indication, leaning, result, graded)
     return Score(
         question_set=plan.name,
-        summary=summarise(indication, so_far, result, total.tally, weaker, must),
+        summary=summarise(picture),
         indication=indication,
         settled=settled,
-        so_far=so_far,
+        settled_whatever_is_learned=settled
+        and is_settled_whatever_is_learned(plan, answers, standings, known, as_of),
+        leaning=leaning,
         score=result,
         lowest=_combine([unit.lowest for unit in units]),
         highest=_combine([unit.highest for unit in units]),
         coverage=_least([unit.coverage for unit in units]),
         reportable=reportable,
         **_points(total.tally),
-        needed_average=_needed(thresholds, total.tally) if len(units) == 1 else None,
-        grade=grade(grades, units) if reportable else None,
-        grades_possible=grades_possible(grades, units),
-        weaker_side=weaker,
-        knocked_out_by=must.knocked_out,
-        held_back_by=must.held_back,
-        dimensions=_dimensions(plan, dimensions),
+        needed_average=None if plan.reciprocal else needed[0],
+        grade=graded,
+        grades_possible=grades_possible(question_set, groups, must),
+        weaker_side=_weaker_side(plan, units),
+        blockers=blockers(must),
+        dimensions=_dimensions(plan, dimensions, needed),
         steps=[_step(step, group.tally) for step, group in steps],
-        strengths=_reasons(plan, scored, best=False),
-        gaps=_reasons(plan, scored, best=True),
-        next_questions=next_questions(plan, groups, steps, settled=settled, pursued=pursued),
+        strengths=strengths(scale, scored),
+        gaps=gaps(scale, scored),
+        **agenda(groups, steps, settled=settled, pursued=pursued)._asdict(),
         answers_to_fit=answers_to_fit(thresholds, groups, must),
         answers_to_no_fit=answers_to_no_fit(thresholds, groups, must),
         not_counted=_not_counted(plan, answers, standings),
+        support=_support(scored),
+        assumptions=[s.question.key for s in scored if s.evidence == "assumption"],
+        missing_attributes=missing_attributes(plan, standings, known),
+        unread_attributes=[
+            UnreadAttribute(attribute=name, reason=f"not {WANTED[declared]}")
+            for name, declared in unread.items()
+        ],
         **_age(standings, as_of),
     )
-
-
-def indicated(plan: Plan, standings: Sequence[Standing]) -> Indication | None:
-    """The indication alone, for a fraction of the work of a whole score."""
-    scored = [s for s in standings if not s.step.gated]
-    groups = plan.by_dimension(scored) if plan.reciprocal else [plan.group(scored)]
-    thresholds = plan.question_set.thresholds
-    units = [group.tally for group in groups]
-    return indicate(thresholds, units, MustReach.of(scored)) if thresholds else None
-
-
-def _indications(
-    thresholds: Thresholds | None, units: Sequence[Tally], must: MustReach, *, reportable: bool
-) -> tuple[Indication | None, SoFar | None]:
-    if thresholds is None:
-        return None, None
-    so_far = indicate_so_far(thresholds, units, must) if reportable else None
-    return indicate(thresholds, units, must), cast("SoFar | None", so_far)
 
 
 def _combine(figures: list[float | None]) -> float | None:
@@ -111,6 +101,15 @@ def _known(figures: list[float | None]) -> list[float] | None:
     """All the figures, or None if one is missing."""
     known = [figure for figure in figures if figure is not None]
     return known if len(known) == len(figures) else None
+
+
+def _needed_averages(
+    thresholds: Thresholds | None, units: Sequence[Tally], must: MustReach
+) -> list[float | None]:
+    """Of every unit; none while a fit is out of reach."""
+    if thresholds is None or not can_be_fit(thresholds, units, must):
+        return [None] * len(units)
+    return [unit.needed_average(thresholds.fit_at) for unit in units]
 
 
 def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
@@ -136,8 +135,14 @@ def _age(standings: Sequence[Standing], as_of: datetime) -> dict[str, Any]:
     }
 
 
-def _needed(thresholds: Thresholds | None, unit: Tally) -> float | None:
-    return unit.needed_average(thresholds.fit_at) if thresholds else None
+def _support(scored: Sequence[Standing]) -> Support:
+    rest_on = Counter(s.evidence or "unstated" for s in scored if s.rated_by == "person")
+    return Support(
+        fact=rest_on["fact"],
+        judgement=rest_on["judgement"],
+        assumption=rest_on["assumption"],
+        unstated=rest_on["unstated"],
+    )
 
 
 def _range(tally: Tally) -> dict[str, Any]:
@@ -161,16 +166,22 @@ def _points(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _dimensions(plan: Plan, groups: list[Group]) -> list[DimensionFigures]:
+def _dimensions(plan: Plan, groups: list[Group], needed: Sequence[float | None]) -> list[DimensionFigures]:
+    """`needed` has the needed average of every side; a dimension of a pool has none of its own."""
     return [
         DimensionFigures(
             key=dimension.key,
             title=dimension.title,
             estimate=group.tally.estimate,
-            needed_average=_needed(plan.question_set.thresholds, group.tally) if plan.reciprocal else None,
+            needed_average=average,
             **_range(group.tally),
         )
-        for dimension, group in zip(plan.question_set.dimensions, groups, strict=True)
+        for dimension, group, average in zip(
+            plan.question_set.dimensions,
+            groups,
+            needed if plan.reciprocal else [None] * len(groups),
+            strict=True,
+        )
     ]
 
 
@@ -178,14 +189,3 @@ def _step(step: Step, tally: Tally) -> StepFigures:
     return StepFigures(
         key=step.key, title=step.title, gated=step.gated, estimate=tally.estimate, **_range(tally)
     )
-
-
-def _reasons(plan: Plan, scored: list[Standing], *, best: bool) -> list[Reason]:
-    """What the ratings cost (w·(hi − r), the gaps) or gained (w·(r − lo), the strengths), most first."""
-    end = plan.question_set.scale.max if best else plan.question_set.scale.min
-    lines = [
-        plan.reason(s, s.question.weight * abs(end - s.rating))
-        for s in scored
-        if s.rating is not None and s.question.weight and s.rating != end
-    ]
-    return sorted(lines, key=lambda line: -line.points)

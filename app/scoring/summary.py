@@ -1,62 +1,301 @@
-"""The score in one plain sentence that a sales leader understands."""
+"""The score in one or two plain sentences that a sales leader understands, true in every state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
 
-from app.scoring.indication import MustReach
-from app.scoring.result import Indication, SoFar
+from app.scoring.indication import MustReach, can_be_fit
+from app.scoring.plan import Group, Plan, Standing
+from app.scoring.question_set import Thresholds
+from app.scoring.result import Indication, Leaning
 from app.scoring.tally import Tally
+from app.scoring.words import be, capitalised, counted, listed, whole
 
-SETTLED: Mapping[Indication, str] = {
-    "fit": "A fit",
-    "no_fit": "Not a fit",
-    "mixed": "Mixed, neither a fit nor a clear no",
-    "unscorable": "Cannot be scored, since nothing that counts applies",
-}
-LEANING: Mapping[SoFar, str] = {
-    "fit": "Leaning to a fit",
-    "no_fit": "Leaning to no fit",
-    "mixed": "Leaning to a mixed picture",
-}
+MOST_CLAUSES = 3
 
 
-def summarise(
-    indication: Indication | None,
-    so_far: SoFar | None,
-    score: float | None,
-    total: Tally,
-    weaker_side: str | None,
-    must: MustReach,
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the sentences are made of; `units` are the sides of a reciprocal set, or the one pool."""
+
+    plan: Plan
+    total: Group
+    dimensions: Sequence[Group]
+    units: Sequence[Group]
+    must: MustReach
+    indication: Indication | None
+    leaning: Leaning | None
+    score: float | None
+    grade: str | None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those of a set that has an indication."""
+        thresholds = self.plan.question_set.thresholds
+        assert thresholds is not None
+        return thresholds
+
+    def of_100(self, figure: float | None) -> str:
+        """A figure for people, not rounded up to where a grade or an indication begins."""
+        assert figure is not None
+        question_set = self.plan.question_set
+        cuts = [grade.at for grade in question_set.grades]
+        if limits := question_set.thresholds:
+            cuts += [limits.fit_at, limits.no_fit_below]
+        return f"{whole(figure, cuts)} of 100"
+
+    def reaches(self, unit: Tally) -> str:
+        """How far a unit gets: its estimate, or while something is open its highest."""
+        return f"at most {self.of_100(unit.highest)}" if unit.open_weight else self.of_100(unit.estimate)
+
+    def among_sides(self, wanted: Callable[[Tally], bool]) -> list[tuple[str, Group]]:
+        """The sides that are as wanted, each with its title in quotes; none in a weighted set."""
+        if not self.plan.reciprocal:
+            return []
+        return [
+            (f"“{dimension.title}”", unit)
+            for dimension, unit in zip(self.plan.question_set.dimensions, self.units, strict=True)
+            if wanted(unit.tally)
+        ]
+
+    def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
+        """What it means that dimensions stay under `no_fit_below`, with the figure of each."""
+        below = self.thresholds.no_fit_below
+        return [
+            f"{dimension.if_weak} ({self.reaches(tally)})"
+            for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
+            if tally.weight and not tally.highest_reaches(below)
+        ]
+
+    @property
+    def progress(self) -> str:
+        """How many of the questions that count are rated: "15 of 22 questions rated"."""
+        counting = [s for s in self.total.standings if s.question.weight and s.state != "not_applicable"]
+        rated = sum(s.state == "rated" for s in counting)
+        if rated < len(counting):
+            return f"{rated} of {len(counting)} questions rated"
+        return "its only question rated" if rated == 1 else f"all {rated} questions rated"
+
+    @property
+    def open(self) -> list[Standing]:
+        """The open questions that can change something."""
+        return [s for s in self.total.open() if s.question.weight or s.question.must_reach is not None]
+
+
+def summarise(picture: Picture) -> str:
     """What is indicated, how much of it is known, and what stands in the way."""
-    parts = [f"{_verdict(indication, so_far, score)}, {_known(total)}"]
-    if weaker_side:
-        parts.append(f"{_spoken([weaker_side])} is the weaker side")
-    if must.knocked_out:
-        parts.append(f"{_spoken(must.knocked_out)} ruled it out")
-    elif must.held_back:
-        parts.append(f"{_spoken(must.held_back)} held it back")
-    if must.open and indication not in SETTLED:
-        parts.append(f"{_spoken(must.open)} still open")
-    return "; ".join(parts) + "."
+    sentences = _verdict(picture)
+    if _is_mostly_assumed(picture.total):
+        sentences.append("More than half of it rests on assumptions.")
+    return " ".join(sentences)
 
 
-def _verdict(indication: Indication | None, so_far: SoFar | None, score: float | None) -> str:
-    if indication and indication in SETTLED:
-        return SETTLED[indication]
-    if so_far:
-        return LEANING[so_far]
-    return "Too early to say" if score is None else f"Scored {score:.0f} of 100"
+def _verdict(picture: Picture) -> list[str]:
+    if picture.indication in SETTLED:
+        return SETTLED[picture.indication](picture)
+    if any(unit.tally.weight == 0 for unit in picture.units):
+        return [_unscorable(picture)]
+    if not all(unit.tally.reportable for unit in picture.units):
+        return _too_early(picture)
+    if picture.leaning is None:
+        return _without_thresholds(picture)
+    return _leaning(picture)
 
 
-def _known(total: Tally) -> str:
-    asked = total.rated + total.open
-    return f"{total.rated} of {asked} question{'' if asked == 1 else 's'} rated"
+def _fit(picture: Picture) -> list[str]:
+    on = " on both sides" if picture.plan.reciprocal else ""
+    still = ", whatever the open answers are" if picture.open else ""
+    return [f"A fit{on}{still}: {picture.of_100(picture.score)}.", _weakest_point(picture.total)]
 
 
-def _spoken(keys: list[str]) -> str:
-    """Up to three question keys as words: "budget, timeline and 2 more"."""
-    words = [key.replace("_", " ") for key in keys]
-    if len(words) > 3:
-        words = [*words[:2], f"{len(words) - 2} more"]
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+def _weakest_point(total: Group) -> str:
+    rated = [
+        (s.rating, s.question.label) for s in total.standings if s.rating is not None and s.question.weight
+    ]
+    lowest = min(rating for rating, _ in rated)
+    labels = [label for rating, label in rated if rating == lowest]
+    if lowest == total.tally.lo + total.tally.span or len(labels) > MOST_CLAUSES:
+        return f"No answer is rated below {lowest}."
+    point = "The weakest point is" if len(labels) == 1 else "The weakest points are"
+    return f"{point} {listed(labels)}, rated {lowest}."
+
+
+def _no_fit(picture: Picture) -> list[str]:
+    if picture.must.knocked_out:
+        return [_knocked_out(picture)]
+    below = picture.thresholds.no_fit_below
+    weak = picture.weak_clauses(group.tally for group in picture.dimensions)
+    if picture.plan.reciprocal:
+        return [f"Not a fit: {_and(weak)}."]
+    sentence = f"Not a fit: {picture.reaches(picture.total.tally)}, and below {below} is no fit."
+    return [sentence, f"{capitalised(_and(weak[:MOST_CLAUSES]))}."] if weak else [sentence]
+
+
+def _knocked_out(picture: Picture) -> str:
+    out = picture.must.knocked_out
+    names = listed([s.question.label for s in out])
+    what = "the deal" if picture.plan.question_set.subject == "prospect" else "it"
+    if len(out) == 1:
+        return f"Not a fit: a rating of {out[0].rating} for {names} rules {what} out."
+    return f"Not a fit: the ratings for {names} rule {what} out."
+
+
+def _and(clauses: Sequence[str]) -> str:
+    """Clauses that may have commas and conjunctions of their own."""
+    return "; and ".join(clauses)
+
+
+def _mixed(picture: Picture) -> list[str]:
+    if picture.must.barring:
+        return [f"Not a fit while {_barred(picture)}.", *_the_rest(picture)]
+    if not all(unit.tally.can_be_reportable for unit in picture.units):
+        sides = [title for title, _ in picture.among_sides(lambda tally: not tally.can_be_reportable)]
+        on = f" on {' and '.join(sides)}" if sides else ""
+        return [f"Mixed: too much{on} is not applicable for a fit."]
+    fit_at = picture.thresholds.fit_at
+    low = picture.among_sides(lambda tally: not tally.highest_reaches(fit_at))
+    if not low:
+        where, takes = picture.reaches(picture.total.tally), f"a fit takes {fit_at}"
+    else:
+        where = " and ".join(f"{title} {_stands_at(picture, unit.tally)}" for title, unit in low)
+        takes = f"a fit takes {fit_at} on both sides"
+    return [f"Mixed, neither a fit nor a clear no: {where}, and {takes}."]
+
+
+def _stands_at(picture: Picture, unit: Tally) -> str:
+    verb = "reaches" if unit.open_weight else "is at"
+    return f"{verb} {picture.reaches(unit)}"
+
+
+def _barred(picture: Picture) -> str:
+    """What bars a fit: "budget is rated below 3 and timeline is called not applicable"."""
+    barring = picture.must.barring
+    reaches = dict.fromkeys(s.question.must_reach for s in barring if s.state == "rated")
+    groups = [
+        (
+            [s.question.label for s in barring if s.state == "rated" and s.question.must_reach == reach],
+            f"rated below {reach}",
+        )
+        for reach in reaches
+    ]
+    skipped = [s.question.label for s in barring if s.state != "rated"]
+    groups += [(skipped, "called not applicable")] if skipped else []
+    return " and ".join(f"{listed(names)} {be(names)} {how}" for names, how in groups)
+
+
+def _the_rest(picture: Picture) -> list[str]:
+    """How strong everything else is that is rated; nothing where a side has nothing else."""
+    blocked = {s.question.key for s in picture.must.barring}
+    rest = [
+        picture.plan.group([s for s in unit.standings if s.question.key not in blocked]).tally
+        for unit in picture.units
+    ]
+    estimates = [unit.estimate for unit in rest if unit.estimate is not None]
+    if len(estimates) < len(rest):
+        return []
+    together = picture.of_100(sqrt(estimates[0] * estimates[-1]) if len(estimates) > 1 else estimates[0])
+    closed = [unit.as_if_nothing_were_open() for unit in rest]
+    if all(unit.lowest_reaches(picture.thresholds.fit_at) for unit in closed):
+        return [f"The rest is strong: {together}."]
+    if all(unit.lowest_reaches(picture.thresholds.no_fit_below) for unit in closed):
+        return [f"The rest is mixed: {together}."]
+    return [f"The rest is weak too: {together}."]
+
+
+def _unscorable(picture: Picture) -> str:
+    empty = [unit.tally for unit in picture.units if unit.tally.weight == 0]
+    sides = [title for title, _ in picture.among_sides(lambda tally: tally.weight == 0)]
+    on = f" on {' and '.join(sides)}" if sides else ""
+    if all(unit.skipped_weight for unit in empty):
+        return f"Cannot be scored: everything that counts{on} is called not applicable."
+    return f"Cannot be scored: nothing that counts{on} applies here."
+
+
+def _too_early(picture: Picture) -> list[str]:
+    sentences = [f"Too early to say: {_rated_so_far(picture)}."]
+    if picture.must.barring:
+        return [*sentences, f"It is not a fit while {_barred(picture)}."]
+    if picture.total.tally.rated_weight:
+        return [*sentences, f"At least half of {_half_of(picture)} to be rated."]
+    return sentences
+
+
+def _rated_so_far(picture: Picture) -> str:
+    """On which side how much is lacking: "only 5 of 14 questions are rated on “…”"."""
+    if not picture.total.tally.rated_weight:
+        unknown = sum(s.answered_unknown for s in picture.open)
+        if not unknown:
+            return "nothing is rated yet"
+        answers = "all answers" if unknown == len(picture.open) > 1 else counted(unknown, "answer")
+        so_many = f"{answers} {'are' if answers == 'all answers' else _are(unknown)}"
+        return f"nothing is rated yet, and {so_many} “unknown”"
+    lacking = picture.among_sides(lambda tally: not tally.reportable)
+    if not lacking:
+        return _rated_of(picture.total)
+    return " and ".join(f"{_rated_of(unit)} on {title}" for title, unit in lacking)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _rated_of(group: Group) -> str:
+    counting = [s for s in group.standings if s.question.weight]
+    rated = sum(s.state == "rated" for s in counting)
+    return f"only {rated} of {len(counting)} questions {_are(rated)} rated" if rated else "nothing is rated"
+
+
+def _half_of(picture: Picture) -> str:
+    weights = {s.question.weight for s in picture.total.standings if s.question.weight}
+    what, have = ("the questions", "have") if len(weights) == 1 else ("the weight", "has")
+    return f"{what} on each side {have}" if picture.plan.reciprocal else f"{what} {have}"
+
+
+def _leaning(picture: Picture) -> list[str]:
+    known, score = f"with {picture.progress}", picture.score
+    if picture.must.barring:
+        return [f"Not a fit while {_barred(picture)}.", f"{_open_ones(picture)} still make it a clear no."]
+    if picture.leaning == "fit":
+        first = f"Leaning to a fit: {picture.of_100(score)} {known}."
+    elif picture.leaning == "mixed":
+        first = f"So far neither a fit nor a clear no: {picture.of_100(score)} {known}."
+    else:
+        first = f"Leaning to no fit {known}: {_weakness_so_far(picture)}."
+    units = [unit.tally for unit in picture.units]
+    if picture.must.open and can_be_fit(picture.thresholds, units, picture.must):
+        return [first, f"Still needed for a fit: {listed([s.question.label for s in picture.must.open])}."]
+    return [first, f"{_open_ones(picture)} change that."]
+
+
+def _weakness_so_far(picture: Picture) -> str:
+    if not picture.plan.reciprocal:
+        return f"{picture.of_100(picture.score)}, and below {picture.thresholds.no_fit_below} is no fit"
+    return _and(picture.weak_clauses(side.tally.as_if_nothing_were_open() for side in picture.units))
+
+
+def _without_thresholds(picture: Picture) -> list[str]:
+    grade = f" ({picture.grade})" if picture.grade else ""
+    sentence = f"{picture.of_100(picture.score)}{grade} with {picture.progress}."
+    estimates = [group.tally.estimate for group in picture.dimensions]
+    known = sorted(estimate for estimate in estimates if estimate is not None)
+    if len(known) < 2 or known[0] == known[1]:
+        return [sentence]
+    weakest = picture.plan.question_set.dimensions[estimates.index(known[0])]
+    return [sentence, f"The weakest part is “{weakest.title}”: {picture.of_100(known[0])}."]
+
+
+def _is_mostly_assumed(total: Group) -> bool:
+    assumed = sum(s.question.weight for s in total.standings if s.evidence == "assumption")
+    return 2 * assumed > total.tally.rated_weight
+
+
+def _open_ones(picture: Picture) -> str:
+    count = len(picture.open)
+    return "The open question can" if count == 1 else f"The {count} open questions can"
+
+
+SETTLED: Mapping[Indication | None, Callable[[Picture], list[str]]] = {
+    "fit": _fit,
+    "no_fit": _no_fit,
+    "mixed": _mixed,
+}

@@ -99,6 +99,15 @@ class Tally(NamedTuple):
             earned=self.earned + weight * (rating - self.lo),
         )
 
+    def skip(self, weight: int) -> "Tally":
+        """With one of the open questions called not applicable."""
+        return self._replace(
+            open=self.open - 1,
+            not_applicable=self.not_applicable + 1,
+            open_weight=self.open_weight - weight,
+            skipped_weight=self.skipped_weight + weight,
+        )
+
 
 def _ratio(numerator: int, denominator: int) -> float | None:
     return numerator / denominator if denominator else None

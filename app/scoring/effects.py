@@ -1,0 +1,62 @@
+"""Values of an attribute that stand for all others: one for every effect that a value can have."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TypeGuard
+
+from app.scoring.attributes import Attributes, holds, rating_by_rule
+from app.scoring.question_set import AttributeType, Number, Question, Value
+from app.scoring.texts import folded
+
+
+def values_by_effect(declared: AttributeType, name: str, questions: Sequence[Question]) -> list[Value | None]:
+    """A value for every way in which these questions can be affected; the first is None, for missing."""
+    values: list[Value | None] = [None, *_candidates(declared, list(_mentioned(name, questions)))]
+    by_effect = {_effect(name, value, questions): value for value in reversed(values)}
+    return sorted(by_effect.values(), key=values.index)
+
+
+def _effect(name: str, value: Value | None, questions: Sequence[Question]) -> tuple[bool | int | None, ...]:
+    known: Attributes = {} if value is None else {name: value}
+    return tuple(
+        effect
+        for question in questions
+        for effect in (
+            holds(question.ask_when[name], value) if name in question.ask_when else None,
+            rating_by_rule(question.rate_from, known)
+            if question.rate_from and question.rate_from.attribute == name
+            else None,
+        )
+    )
+
+
+def _mentioned(name: str, questions: Iterable[Question]) -> Iterator[Value]:
+    """The values that conditions and rules compare the attribute with."""
+    for question in questions:
+        if condition := question.ask_when.get(name):
+            single = (condition.equals, condition.at_least, condition.below)
+            yield from (value for value in single if value is not None)
+            yield from (*(condition.in_ or ()), *(condition.not_in or ()))
+        if (rule := question.rate_from) and rule.attribute == name:
+            yield from (band.below for band in rule.bands or () if band.below is not None)
+            yield from (rated.equals for rated in rule.values or ())
+
+
+def _candidates(declared: AttributeType, mentioned: Sequence[Value]) -> Iterator[Value]:
+    """Every value that is mentioned, and one of each kind that is not."""
+    if declared == "boolean":
+        yield from (True, False)
+    elif declared == "text":
+        texts = sorted({str(folded(value)) for value in mentioned})
+        yield from texts
+        yield "-".join(["other", *texts])
+    else:
+        bounds = sorted({value for value in mentioned if _is_number(value)})
+        yield from bounds or [0]
+        if bounds:
+            yield from (bounds[0] - 1, bounds[-1] + 1)
+            yield from ((low + high) / 2 for low, high in pairwise(bounds))
+
+
+def _is_number(value: Value) -> TypeGuard[Number]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,69 @@
+"""Numbers, plurals and lists in English."""
+
+from collections.abc import Sequence
+from math import floor
+
+MOST_NAMED = 3
+# What follows one of these says more of the noun before: "access to decision makers" is one thing.
+PREPOSITIONS = frozenset({"about", "at", "by", "for", "from", "in", "of", "on", "over", "to", "with"})
+# Endings of nouns that end with an s and are one thing: process, status, analysis.
+SINGULAR_ENDINGS = ("ss", "us", "is")
+# Words that sentences begin with and that are no names.
+FIRST_WORDS = frozenset(
+    (  # noqa: SIM905  # seventy words, each in quotes, would be harder to read
+        "a all an and any anyone anything as at because before both but by each either every everyone "
+        "everything few for from half he her here his how if in it its little many more most much my neither "
+        "no nobody none nothing of on one only or our part people she since so some somebody someone "
+        "something that the their there these they this those three to two under unless we what when where "
+        "whether which who with without you your"
+    ).split()
+)
+
+
+def counted(count: int, noun: str) -> str:
+    """The number with its noun: "1 question", "3 questions"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Up to three names: "budget", "budget and timeline", "budget, timeline and 2 more"."""
+    if len(names) > MOST_NAMED:
+        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def be(names: Sequence[str]) -> str:
+    """The verb that goes with names: "is" with one thing, else "are"."""
+    return "are" if len(names) > 1 or is_plural(names[0]) else "is"
+
+
+def is_plural(name: str) -> bool:
+    """Whether a name stands for several things: "decision makers", "cost and effort"."""
+    words = name.lower().split()
+    if "and" in words:
+        return True
+    of_what = next((i for i, word in enumerate(words) if i and word in PREPOSITIONS), len(words))
+    noun = words[of_what - 1]
+    return noun.endswith("s") and not noun.endswith(SINGULAR_ENDINGS)
+
+
+def lowered(sentence: str) -> str:
+    """A sentence to go on with after a colon: no full stop, and no capital unless it may be a name's."""
+    first = sentence.split(" ", 1)[0].rstrip(",").lower()
+    is_ordinary = first in FIRST_WORDS
+    return (sentence[:1].lower() + sentence[1:] if is_ordinary else sentence).removesuffix(".")
+
+
+def capitalised(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def whole(figure: float, cuts: Sequence[int] = ()) -> int:
+    """A figure as people read it: rounded, but never up to a cut that it does not reach.
+
+    69.968 is 70, but 69 where something begins at 70.
+    """
+    near = floor(figure + 0.5)
+    return near - 1 if figure < near and near in cuts else near
