@@ -96,11 +96,17 @@ Scalar = Annotated[
     BeforeValidator(_scalar),
 ]
 AttributeName = Annotated[str, StringConstraints(pattern=NAME)]
+
+
+def _null_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
 AttributesIn = Annotated[
-    dict[AttributeName, Scalar | None],
+    dict[AttributeName, Annotated[Scalar | None, BeforeValidator(_null_if_empty)]],
     Field(
         max_length=MOST_ATTRIBUTES,
-        description="typed facts by name; a null removes one",
+        description="typed facts by name; a null or an empty text removes one",
         examples=[{"employees": 120, "industry": "logistics"}],
     ),
     at_most(MOST_ATTRIBUTES, "attributes"),

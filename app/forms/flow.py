@@ -6,19 +6,22 @@ from app.forms.form import Form, FormAnswer
 from app.forms.reading import read_form
 from app.prospects.aliases import translated
 from app.prospects.wire import Link
-from app.scoring import NextQuestion, Reason, Score
+from app.scoring import Reason, Score, in_words
 from app.sessions import flow
 from app.sessions.case import Work
 from app.sessions.views import Qualified, SessionOut
-
-LISTS = ("knocked_out_by", "held_back_by")
 
 # Of every session; there is the estimate of each dimension besides.
 FIGURES = FormAnswer.model_fields.keys() - {"prospect_created", "session_opened", "ignored"}
 
 # What is told under the same name, but for what is a list or an object there.
 OF_SESSION = FIGURES & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
-OF_SCORE = FormAnswer.model_fields.keys() & Score.model_fields.keys() - {"question_set", *LISTS}
+OF_SCORE = FormAnswer.model_fields.keys() & Score.model_fields.keys() - {
+    "question_set",
+    "blockers",
+    "must_answer",
+    "missing_attributes",
+}
 
 
 def qualify_by_form(work: Work, named: str, form: Form) -> FormAnswer:
@@ -56,17 +59,28 @@ def figures_of(session: SessionOut) -> dict[str, Any]:
 
 
 def _reasons(score: Score) -> dict[str, str | None]:
-    """Of each list of questions the first one, or all their keys in one text."""
-    firsts: dict[str, list[Reason] | list[NextQuestion]] = {
-        "top_strength": score.strengths[:1],
-        "top_gap": score.gaps[:1],
-        "next_question": score.next_questions[:1],
+    """Of each list of questions the first one in words, or all their keys in one text."""
+    strength, gap = _first(score.strengths), _first(score.gaps)
+    following = score.next_questions[0] if score.next_questions else None
+    return {
+        "blockers": _in_one([blocker.question for blocker in score.blockers]),
+        "must_answer": _in_one(score.must_answer),
+        "missing_attributes": _in_one([missing.attribute for missing in score.missing_attributes]),
+        "top_strength": in_words(strength) if strength else None,
+        "top_strength_key": strength.question if strength else None,
+        "top_gap": in_words(gap) if gap else None,
+        "top_gap_key": gap.question if gap else None,
+        "next_question": following.text if following else None,
+        "next_question_key": following.question if following else None,
     }
-    said: dict[str, str | None] = {name: ", ".join(getattr(score, name)) or None for name in LISTS}
-    for name, lines in firsts.items():
-        said[name] = lines[0].question if lines else None
-        said[f"{name}_text"] = lines[0].text if lines else None
-    return said
+
+
+def _first(reasons: list[Reason]) -> Reason | None:
+    return reasons[0] if reasons else None
+
+
+def _in_one(keys: list[str]) -> str | None:
+    return ", ".join(keys) or None
 
 
 def estimate_field(dimension: str) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from app.scoring import Indication, SoFar, read_number
+from app.scoring import Indication, Leaning, is_blank, read_number
 from app.wire import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source
 
 
@@ -36,9 +36,9 @@ Keys = Annotated[
 class Form(BaseModel):
     """All a CRM knows, flat: these fields, and one for every attribute and question of the set.
 
-    An empty text is taken for null. Numbers, true and false may come as text. A question takes a rating,
-    or the words not_applicable, unknown or open; null leaves its answer as it is. A null attribute is
-    removed. Fields that the set does not know are told in `ignored`.
+    An empty text says nothing, as if the field were not there. Numbers, true and false may come as text.
+    A question takes a rating, or the words not_applicable, unknown or open; null leaves its answer as it
+    is. A null attribute is removed. Fields that the set does not know are listed in `ignored`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -76,7 +76,7 @@ class Form(BaseModel):
     def _without_empty_texts(cls, sent: Any) -> Any:
         if not isinstance(sent, dict):
             return sent
-        return {name: None if value == "" else value for name, value in sent.items()}
+        return {name: value for name, value in sent.items() if not is_blank(value)}
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -103,8 +103,13 @@ class FormAnswer(Out):
     summary: str
     indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
     settled: Annotated[bool, Field(description="no open question can change the indication any more")]
-    so_far: Annotated[SoFar | None, Field(description="the indication if nothing were open")]
-    score: Annotated[float | None, Field(ge=0, le=100, description="null until half of it is rated")]
+    leaning: Annotated[Leaning | None, Field(description="the indication if nothing were open")]
+    score: Annotated[
+        float | None,
+        Field(
+            ge=0, le=100, description="null until half of each side is rated, and when a knock-out is missed"
+        ),
+    ]
     lowest: Annotated[float | None, Field(ge=0, le=100, description="what the score can still become")]
     highest: Annotated[float | None, Field(ge=0, le=100, description="what the score can still become")]
     coverage: Annotated[float | None, Field(ge=0, le=1, description="rated share of the weight")]
@@ -115,14 +120,29 @@ class FormAnswer(Out):
     open: Annotated[int, Field(ge=0, description="questions")]
     grade: str | None
     weaker_side: str | None
-    knocked_out_by: Annotated[str | None, Field(description="questions by key, with commas between")]
-    held_back_by: Annotated[str | None, Field(description="questions by key, with commas between")]
-    top_strength: Annotated[str | None, Field(description="the question's key")]
-    top_strength_text: str | None
-    top_gap: Annotated[str | None, Field(description="the question's key")]
-    top_gap_text: str | None
-    next_question: Annotated[str | None, Field(description="the question's key")]
-    next_question_text: str | None
+    blockers: Annotated[
+        str | None, Field(description="what bars a fit: questions by key, with commas between")
+    ]
+    top_strength: Annotated[
+        str | None, Field(description="in words", examples=["Timeline: they have to start by June"])
+    ]
+    top_strength_key: Annotated[str | None, Field(description="the question's key")]
+    top_gap: Annotated[
+        str | None,
+        Field(
+            description="in words",
+            examples=["Budget: no money is set aside, and they know of no way to find any"],
+        ),
+    ]
+    top_gap_key: Annotated[str | None, Field(description="the question's key")]
+    next_question: Annotated[str | None, Field(description="in words")]
+    next_question_key: Annotated[str | None, Field(description="the question's key")]
+    must_answer: Annotated[
+        str | None, Field(description="open must-reach questions by key, with commas between")
+    ]
+    missing_attributes: Annotated[
+        str | None, Field(description="attributes to find out, by name, with commas between")
+    ]
     answers_to_fit: int | None
     answers_to_no_fit: int | None
     valid_until: datetime | None

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.intake.pointers import NOWHERE, Places, kind_of
 from app.intake.wire import Mapping
-from app.scoring import Flaw, Flawed, pointer
+from app.scoring import Flaw, Flawed, is_blank, pointer
 
 # All of a payload is one transaction, which must not keep others waiting for long.
 MOST_ITEMS = 100
@@ -87,8 +87,10 @@ class _Reading:
         elif isinstance(found, dict | list):
             detail = f"there is {kind_of(found)} in the payload at that place: point at one value in it"
             self.flaws.append(Flaw(place, detail, "wrong_type"))
-        else:
-            yield name, None if (isinstance(found, bool), found) in self._absent else found
+        elif (isinstance(found, bool), found) in self._absent:
+            yield name, None
+        elif not is_blank(found):
+            yield name, found
 
 
 def _nowhere(place: str) -> Flaw:

@@ -26,7 +26,7 @@ class _Written(In):
     deal: str | None = None
     field: str
     known: dict[str, str] = Field(default={}, description="where the system itself has an attribute")
-    absent: list[Scalar] = [""]
+    absent: list[Scalar] = []
     each: str | None = None
 
 

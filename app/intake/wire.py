@@ -63,7 +63,7 @@ class Mapping(In):
     """Where in a payload stands what qualify takes.
 
     Pointers are JSON pointers (RFC 6901); in a list of objects with key and value a name leads to the
-    value of that key. What is nowhere in a payload is left as it is.
+    value of that key. What is nowhere in a payload is left as it is, and so is what is an empty text there.
     """
 
     source: Source
@@ -87,8 +87,11 @@ class Mapping(In):
     ] = {}
     absent: Annotated[
         list[Scalar],
-        Field(max_length=20, description="values that stand for nothing; Odoo says false for an empty field"),
-    ] = [""]
+        Field(
+            max_length=20,
+            description="values that mean null, which removes an attribute; Odoo sends false for it",
+        ),
+    ] = []
     each: Annotated[
         Place | None,
         Field(description="where the list is if a payload has several; the pointers then begin in each item"),

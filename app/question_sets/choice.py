@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.problems import SEVERAL_SETS_MATCH, Problem
-from app.scoring import Condition, Flawed, Plan, QuestionSet, meets, read_attributes
+from app.scoring import Condition, Plan, QuestionSet, meets, read_stored
 
 ChosenBy = Literal["request", "session", "for", "default"]
 
@@ -38,13 +38,9 @@ def choose(candidates: Iterable[Plan], attributes: Mapping[str, Any], default: s
 
 
 def _is_meant_for(question_set: QuestionSet, attributes: Mapping[str, Any]) -> bool:
-    """An attribute that has another type than the set declares is as good as missing."""
+    """An attribute that the set cannot read is missing."""
     conditions = question_set.for_ or {}
-    asked = {name: attributes.get(name) for name in conditions}
-    try:
-        return bool(conditions) and meets(conditions, read_attributes(question_set, asked))
-    except Flawed:
-        return False
+    return bool(conditions) and meets(conditions, read_stored(question_set, attributes).known)
 
 
 def _priority(question_set: QuestionSet) -> int:

@@ -6,9 +6,12 @@ from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw,
 from app.scoring.indication import indicated
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
+from app.scoring.reasons import in_words
 from app.scoring.result import Blocker, Indication, Leaning, NextQuestion, Reason, Score, Support
 from app.scoring.rules import read_question_set
 from app.scoring.score import score
+from app.scoring.texts import is_blank
+from app.scoring.words import whole
 
 __all__ = [
     "NAME",
@@ -35,7 +38,9 @@ __all__ = [
     "Subject",
     "Support",
     "form",
+    "in_words",
     "indicated",
+    "is_blank",
     "meets",
     "parts_of",
     "pointer",
@@ -48,4 +53,5 @@ __all__ = [
     "score",
     "shape_flaw",
     "shape_flaws",
+    "whole",
 ]

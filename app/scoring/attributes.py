@@ -15,7 +15,7 @@ from app.scoring.question_set import (
     Value,
 )
 from app.scoring.rules import is_a
-from app.scoring.texts import folded
+from app.scoring.texts import folded, is_blank
 
 Attributes = Mapping[str, Value]
 
@@ -47,7 +47,7 @@ def read_stored(question_set: QuestionSet, stored: Mapping[str, Any]) -> ReadAtt
     unread: dict[str, AttributeType] = {}
     for name, declared in question_set.attributes.items():
         value = stored.get(name)
-        if value is None or (isinstance(value, str) and not folded(value)):
+        if value is None or is_blank(value):
             continue
         if declared == "number":
             value = read_number(value)

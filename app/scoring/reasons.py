@@ -6,6 +6,7 @@ from app.scoring.indication import MustReach
 from app.scoring.plan import Standing
 from app.scoring.question_set import RatingText, Scale
 from app.scoring.result import Blocker, Reason
+from app.scoring.words import capitalised, lowered
 
 
 def strengths(scale: Scale, scored: Iterable[Standing]) -> list[Reason]:
@@ -49,6 +50,17 @@ def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[RatingText]:
         *([min(above, key=lambda anchor: anchor.rating)] if above else []),
     ]
     return exact or nearest
+
+
+def in_words(reason: Reason) -> str:
+    """The label with the anchor that was rated: "Budget: no money is set aside"."""
+    name = capitalised(reason.label)
+    if not reason.anchors:
+        return f"{name}: rated {reason.rating}"
+    if len(reason.anchors) == 1:
+        return f"{name}: {lowered(reason.anchors[0].text)}"
+    low, high = (lowered(anchor.text) for anchor in reason.anchors)
+    return f"{name}: between “{low}” and “{high}”"
 
 
 def _reason(standing: Standing, points: int) -> Reason:

@@ -18,7 +18,7 @@ from app.scoring.question_set import (
     Scale,
     Value,
 )
-from app.scoring.texts import folded
+from app.scoring.texts import folded, is_blank
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
@@ -98,7 +98,7 @@ def _values(compared: Iterable[tuple[Place, Value]]) -> Iterator[tuple[Place, st
     """Values that an attribute is compared with: none is empty, and no two compare the same."""
     seen: set[Value] = set()
     for place, value in compared:
-        if folded(value) == "":
+        if is_blank(value):
             yield place, "an empty text is an absent attribute: say exists: false for that"
         elif folded(value) in seen:
             yield place, f"'{value}' is there already: case and blanks at the ends make no difference"

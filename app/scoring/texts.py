@@ -15,6 +15,11 @@ def _folded_text(text: str) -> str:
     return text.strip(BLANKS).translate(TO_LOWER)
 
 
+def is_blank(value: object) -> bool:
+    """Whether it is a text that says nothing."""
+    return isinstance(value, str) and not value.strip(BLANKS)
+
+
 def folded(value: Value) -> Value:
     """A text without blanks at its ends and without ASCII case; any other value as it is."""
     return _folded_text(value) if isinstance(value, str) else value

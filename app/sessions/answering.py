@@ -7,7 +7,7 @@ from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
 from app.problems import STALE_REVISION, FieldError, Problem, invalid_field
-from app.scoring import read_answers
+from app.scoring import read_answers, read_stored
 from app.sessions.case import Case, as_answer
 from app.sessions.requests import AnswerIn, AnswersIn
 from app.sessions.tables import StoredAnswer
@@ -62,7 +62,8 @@ def take_in(case: Case, fresh: Iterable[StoredAnswer]) -> None:
 def _too_old(case: Case) -> set[str]:
     """The questions whose answer has gone stale: to give it again is to say something new."""
     answers = {key: as_answer(stored) for key, stored in case.answers.items()}
-    standings = case.plan.stand(answers, case.session.attributes, case.work.tx.at)
+    known = read_stored(case.plan.question_set, case.session.attributes).known
+    standings = case.plan.stand(answers, known, case.work.tx.at)
     return {standing.question.key for standing in standings if standing.stale}
 
 

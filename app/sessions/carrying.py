@@ -42,8 +42,7 @@ def carry_over(case: Case) -> None:
 def move(case: Case, plan: Plan) -> list[StoredAnswer]:
     """Move an open session to a newer version of its set, and return the answers that has no place for.
 
-    Raises INVALID_REQUEST for another set or an older version, SESSION_IS_CLOSED, and `Flawed` for
-    an attribute that has another type there.
+    Raises INVALID_REQUEST for another set or an older version, and SESSION_IS_CLOSED.
     """
     case.require_open()
     session = case.session

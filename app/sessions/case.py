@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlmodel import SQLModel, bindparam, select
@@ -12,7 +12,7 @@ from app.db import Transaction
 from app.problems import SESSION_IS_CLOSED, Problem, missing
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Answer, Plan, Score, read_attributes, score
+from app.scoring import Answer, Evidence, Plan, Score, State, read_stored, score
 from app.sessions.tables import Session, SessionRevision, StoredAnswer
 from app.sessions.telling import FIGURES, Step, figures_of, tell_step
 
@@ -29,7 +29,7 @@ KEPT = (*FIGURES, "valid_until")
 
 # Built once, since building a statement takes longer than running it.
 ANSWERS_OF = select(StoredAnswer).where(StoredAnswer.session_id == bindparam("session"))
-SCORE_AT = select(SessionRevision.score, SessionRevision.at).where(
+SCORE_AT = select(SessionRevision.score).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision == bindparam("revision"),
 )
@@ -123,8 +123,9 @@ def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
 
 
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
-    """The prospect's attributes with the set's types; raises `Flawed`."""
-    return read_attributes(plan.question_set, prospect.attributes)
+    """The prospect's attributes that the set declares, with its types, or as they are if it cannot read them."""
+    known, unread = read_stored(plan.question_set, prospect.attributes)
+    return {**known, **{name: prospect.attributes[name] for name in unread}}
 
 
 def refresh_attributes(case: Case, prospect: Prospect) -> None:
@@ -177,7 +178,11 @@ def rescore(case: Case) -> Score:
 
 def as_answer(stored: StoredAnswer) -> Answer:
     """What scoring takes of a stored answer."""
-    return Answer(stored.state, stored.rating, stored.answered_at)  # type: ignore[arg-type]  # the table's CHECK
+    state, evidence = (
+        cast("State", stored.state),
+        cast("Evidence | None", stored.evidence),
+    )  # the table's CHECKs
+    return Answer(state, stored.rating, stored.answered_at, evidence)
 
 
 def current_score(tx: Transaction, session: Session) -> Score:
@@ -188,6 +193,5 @@ def current_score(tx: Transaction, session: Session) -> Score:
 def score_at(tx: Transaction, session_id: UUID, revision: int) -> Score:
     """The score as it stood at a revision."""
     wanted = {"session": session_id, "revision": revision}
-    stored, at = tx.db.exec(SCORE_AT, params=wanted).one()
-    # Scores stored before answers could go stale do not say these.
-    return Score.model_validate({"stale": [], "as_of": at, "valid_until": None, **stored})
+    stored = tx.db.exec(SCORE_AT, params=wanted).one()
+    return Score.model_validate(stored)

@@ -16,7 +16,7 @@ from app.prospects import records
 from app.prospects.tables import Prospect
 from app.prospects.wire import Link, ProspectChange
 from app.question_sets.choice import Choice
-from app.scoring import Plan
+from app.scoring import Plan, read_attributes
 from app.sessions.answering import record_answers, what_is_new
 from app.sessions.carrying import carry_over, move
 from app.sessions.case import Case, Work, begin, load, refresh_attributes, save, take_up
@@ -56,8 +56,9 @@ def qualify(work: Work, request: QualifyRequest) -> Qualified:
     if created:
         records.is_about(work.tx, prospect, case.plan.question_set.subject)
     if changed and not created:
-        rescore_open_sessions(work, prospect, but=case.session.id)
+        rescore_open_sessions(work, prospect, request.attributes, but=case.session.id)
     if case.session.status == "open":
+        read_attributes(case.plan.question_set, request.attributes)
         refresh_attributes(case, prospect)
         if opened and request.carry_over:
             carry_over(case)
@@ -144,7 +145,7 @@ def upsert_prospect(work: Work, link: Link, change: ProspectChange) -> tuple[Pro
     """Create or change the prospect behind a link; whether it was created, whether it was changed."""
     prospect, created, changed = records.upsert(work.tx, link, change)
     if changed and not created:
-        rescore_open_sessions(work, prospect)
+        rescore_open_sessions(work, prospect, change.attributes)
     return prospect, created, changed
 
 
@@ -152,7 +153,7 @@ def change_prospect(work: Work, prospect_id: UUID, change: ProspectChange) -> Pr
     """Change a prospect, and with it the scores of its open sessions."""
     prospect = records.find(work.tx, prospect_id, lock=True)
     if records.apply(work.tx, prospect, change):
-        rescore_open_sessions(work, prospect)
+        rescore_open_sessions(work, prospect, change.attributes)
     return prospect
 
 
@@ -168,7 +169,7 @@ def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> tuple[Prospect
     _refuse_clash(_open_sessions(work, kept), _open_sessions(work, other))
     work.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=kept.id))
     records.merge(work.tx, kept, other)
-    rescore_open_sessions(work, kept)
+    rescore_open_sessions(work, kept, {})
     return kept, other
 
 
@@ -180,11 +181,17 @@ def erase_prospect(tx: Transaction, prospect_id: UUID) -> None:
     records.erase(tx, prospect)
 
 
-def rescore_open_sessions(work: Work, prospect: Prospect, but: UUID | None = None) -> None:
-    """Let every open session of a locked prospect see its attributes as they are now."""
+def rescore_open_sessions(
+    work: Work, prospect: Prospect, sent: Mapping[str, Any], but: UUID | None = None
+) -> None:
+    """Let every open session of a locked prospect see its attributes as they are now.
+
+    Raises `Flawed` for one that was sent and that a session's set cannot read.
+    """
     for session in _open_sessions(work, prospect):
         if session.id != but:
             case = take_up(work, session)
+            read_attributes(case.plan.question_set, sent)
             refresh_attributes(case, prospect)
             save(case, "attributes")
 

@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
 from app.question_sets.plans import Plans
-from app.scoring import Answer, Answers, Flawed, Indication, Plan, Standing, indicated, read_attributes, score
+from app.scoring import Answer, Answers, Indication, Plan, Standing, indicated, read_stored, score
 from app.sessions.case import has_aged
 from app.wire import Out
 
@@ -67,15 +67,6 @@ class ImpactChange(Out):
     why: list[ImpactReason]
 
 
-class ImpactRefusal(Out):
-    """A session that the draft could not score, since an attribute has another type than it declares."""
-
-    kind: Literal["refused"]
-    session_id: UUID
-    prospect_id: UUID
-    attributes: Annotated[list[str], Field(examples=[["/attributes/employees"]])]
-
-
 class ImpactProgress(Out):
     """A sign of life in a long stream."""
 
@@ -95,14 +86,12 @@ class ImpactSummary(Out):
     """The last line. Without it the stream was cut off."""
 
     kind: Literal["summary"]
-    sessions: Annotated[int, Field(description="scored again, those refused included")]
+    sessions: Annotated[int, Field(description="scored again")]
     changed: int
-    refused: int
     turns: Annotated[list[ImpactTurn], Field(description="most sessions first")]
 
 
-ImpactLine = ImpactChange | ImpactRefusal | ImpactProgress | ImpactSummary
-Judged = ImpactChange | ImpactRefusal
+ImpactLine = ImpactChange | ImpactProgress | ImpactSummary
 
 
 async def impact(
@@ -113,7 +102,7 @@ async def impact(
     Reads a few hundred at a time, each time in a transaction of its own, and keeps none of them: a
     session that changes meanwhile is seen as it was or as it is.
     """
-    sessions, refused, last = 0, 0, None
+    sessions, last = 0, None
     turns: Counter[Turn] = Counter()
     while True:
         judge = partial(_judge_some, plans=plans, draft=draft, key=key, status=status, after=last)
@@ -121,9 +110,7 @@ async def impact(
         sessions += read
         for line in judged:
             yield line
-            refused += line.kind == "refused"
-            if line.kind == "changed":
-                turns[line.before.indication, line.after.indication] += 1
+            turns[line.before.indication, line.after.indication] += 1
         if last is None:
             break
         if sessions % TELL_EVERY == 0:
@@ -132,7 +119,6 @@ async def impact(
         kind="summary",
         sessions=sessions,
         changed=turns.total(),
-        refused=refused,
         turns=[
             ImpactTurn(before=before, after=after, sessions=count)
             for (before, after), count in turns.most_common()
@@ -142,7 +128,7 @@ async def impact(
 
 def _judge_some(
     tx: Transaction, *, plans: Plans, draft: Plan, key: str, status: Status | None, after: UUID | None
-) -> tuple[list[Judged], int, UUID | None]:
+) -> tuple[list[ImpactChange], int, UUID | None]:
     """What is to be said of the next sessions, how many they are, and the last one if there are more."""
     wanted = WITH_ATTRIBUTES.where(SESSION.c.question_set == key)
     if status:
@@ -152,13 +138,13 @@ def _judge_some(
     sessions = tx.db.execute(wanted).all()
     answers: dict[UUID, dict[str, Answer]] = {session.id: {} for session in sessions}
     for row in tx.db.execute(ANSWERS, {"sessions": list(answers)}):
-        answers[row.session_id][row.question] = Answer(row.state, row.rating, row.answered_at)
+        answers[row.session_id][row.question] = Answer(row.state, row.rating, row.answered_at, row.evidence)
     judged = [_judge(tx, plans, draft, session, answers[session.id]) for session in sessions]
     more = len(sessions) == AT_ONCE
     return [line for line in judged if line], len(sessions), sessions[-1].id if more else None
 
 
-def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: Answers) -> Judged | None:
+def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: Answers) -> ImpactChange | None:
     """What is to be said of one session, a row; None if it says the same with the draft.
 
     An open one is judged as if it were moved now; a closed one on what it closed with, and on what its
@@ -169,21 +155,18 @@ def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: An
     as_of = tx.at if is_open else session.updated_at
     then = plans.find(tx, f"{session.question_set}@{session.version}")
     said = score(then, answers, session.attributes, as_of=as_of) if has_aged(session, as_of) else session
-    same = {"session_id": session.id, "prospect_id": session.prospect_id}
-    try:
-        attributes = read_attributes(draft.question_set, known)
-    except Flawed as error:
-        return ImpactRefusal(kind="refused", **same, attributes=[flaw.pointer for flaw in error.flaws])
+    attributes = read_stored(draft.question_set, known).known
     # Of another set, which the draft was made from, a later version may have given a key another meaning.
     counted = {key: one for key, one in answers.items() if then.means_the_same(draft, key)}
     standings = draft.stand(counted, attributes, as_of)
     if indicated(draft, standings) == said.indication:
         return None
-    stood = then.stand(answers, session.attributes, as_of)
+    stood = then.stand(answers, read_stored(then.question_set, session.attributes).known, as_of)
     now = score(draft, counted, attributes, as_of=as_of)
     return ImpactChange(
         kind="changed",
-        **same,
+        session_id=session.id,
+        prospect_id=session.prospect_id,
         status=session.status,
         before=_figures(then.name, said),
         after=_figures(draft.name, now),

@@ -9,7 +9,7 @@ from sqlmodel import and_, col, false, func, or_, select
 
 from app.db import Transaction
 from app.problems import missing
-from app.scoring import Indication, SoFar
+from app.scoring import Blocker, Indication, Leaning
 from app.sessions.ageing import require_all_fresh, require_fresh
 from app.sessions.tables import Session, SessionRevision
 from app.sessions.views import SessionLine, line
@@ -39,6 +39,7 @@ class SessionFilter(In):
     deal: Deal | None = None
     status: Literal["open", "closed"] | None = None
     indication: Indication | None = None
+    leaning: Leaning | None = None
     decision: Literal["pursue", "nurture", "disqualify"] | None = None
     outcome: Literal["won", "lost", "no_decision"] | None = None
     question_set: Annotated[SetName | None, Field(description='"key" or "key@version"')] = None
@@ -59,7 +60,7 @@ def list_sessions(
     require_all_fresh(tx)
     order = RANKED_BY if wanted.sort == "ranked" else NEWEST_FIRST
     statement = select(Session).order_by(*order).limit(limit)
-    for name in ("prospect_id", "deal", "status", "indication", "decision", "outcome"):
+    for name in ("prospect_id", "deal", "status", "indication", "leaning", "decision", "outcome"):
         value = getattr(wanted, name)
         if value is not None:
             statement = statement.where(getattr(Session, name) == value)
@@ -98,8 +99,8 @@ class FitOut(SessionLine):
     """A prospect's fit, small enough to embed: of its open session, or else of its last."""
 
     summary: str
-    so_far: SoFar | None
     weaker_side: str | None
+    blockers: list[Blocker]
 
 
 def fits_of(
@@ -138,5 +139,5 @@ def fit_of(tx: Transaction, prospect_id: UUID, question_set: SetWanted, deal: st
 
 
 def _fit(session: Session, score: Mapping[str, Any]) -> FitOut:
-    said = {name: score[name] for name in ("summary", "so_far", "weaker_side")}
+    said = {name: score[name] for name in ("summary", "weaker_side", "blockers")}
     return FitOut(**line(session).model_dump(), **said)

@@ -14,7 +14,7 @@ from app.events.tables import Event, EventType
 from app.prospects.records import links_of
 from app.prospects.tables import ProspectLink
 from app.prospects.wire import LinkOut
-from app.scoring import Indication
+from app.scoring import Indication, Leaning
 from app.sessions.case import Change
 from app.sessions.tables import Session
 from app.sessions.telling import FIGURES
@@ -40,6 +40,7 @@ class EventOut(Out):
     change: Annotated[Change | None, Field(description="what happened to the session, as its history has it")]
     indication: Indication | None
     settled: bool | None
+    leaning: Leaning | None
     score: float | None
     lowest: float | None
     highest: float | None

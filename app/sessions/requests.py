@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, model_validator
 
 from app.prospects.wire import Link
-from app.scoring import Answer, Rating, Sent, State, ratings_sent
+from app.scoring import Answer, Evidence, Rating, Sent, State, ratings_sent
 from app.wire import (
     Actor,
     AttributesIn,
@@ -64,7 +64,7 @@ class AnswerIn(In):
     state: Annotated[State | None, Field(description="may be left out beside a rating")] = None
     rating: Rating | None = None
     text: Prose | None = None
-    evidence: Literal["fact", "judgement", "assumption"] | None = None
+    evidence: Evidence | None = None
     answered_at: Annotated[Time | None, Field(description="when it was answered, if not now")] = None
     actor: Actor | None = None
 
@@ -78,7 +78,7 @@ class AnswerIn(In):
 
     def as_answer(self) -> Answer:
         """What scoring takes of it."""
-        return Answer(self.state or "rated", self.rating, self.answered_at)
+        return Answer(self.state or "rated", self.rating, self.answered_at, self.evidence)
 
 
 class AnswersIn(In):

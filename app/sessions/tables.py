@@ -39,6 +39,7 @@ class Session(SQLModel, table=True):
             "indication IN ('fit', 'undetermined', 'mixed', 'no_fit', 'unscorable')",
             name="ck_session_indication",
         ),
+        CheckConstraint("leaning IN ('fit', 'mixed', 'no_fit')", name="ck_session_leaning"),
         CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_session_decision"),
         CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_session_outcome"),
         Index("ix_session_prospect_id", "prospect_id", "question_set"),
@@ -75,6 +76,7 @@ class Session(SQLModel, table=True):
     rank: int = 5
     indication: str | None = None
     settled: bool = False
+    leaning: str | None = None
     score: float | None = None
     lowest: float | None = None
     highest: float | None = None

@@ -10,7 +10,7 @@ from app.events.tell import About, tell
 from app.sessions.tables import Session
 
 # What every event of a session says of it; one of them changes, and so does the score.
-FIGURES = ("indication", "settled", "score", "lowest", "highest", "coverage", "grade")
+FIGURES = ("indication", "settled", "leaning", "score", "lowest", "highest", "coverage", "grade")
 
 # What is told of each thing that a step can set, in this order.
 TOLD_OF: Mapping[str, EventType] = {

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from app.db import Transaction
 from app.question_sets.choice import Choice, ChosenBy
-from app.scoring import Indication, Score, State
+from app.scoring import Evidence, Indication, Leaning, Score, State
 from app.sessions.ageing import require_fresh
 from app.sessions.case import Case, Change, answers_of, current_score, score_at
 from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
@@ -26,7 +26,7 @@ class AnswerOut(Out):
     state: State
     rating: int | None
     text: str | None
-    evidence: Literal["fact", "judgement", "assumption"] | None
+    evidence: Evidence | None
     actor: str | None
     answered_at: datetime
     age_days: Annotated[int, Field(ge=0, description="whole days since it was answered")]
@@ -120,6 +120,7 @@ class SessionLine(SessionHead):
 
     indication: Indication | None
     settled: bool
+    leaning: Annotated[Leaning | None, Field(description="the indication if nothing were open")]
     score: float | None
     lowest: float | None
     highest: float | None
