@@ -70,10 +70,11 @@ class Sketch:
     step: str
     answer: tuple
     days: tuple
+    evidence: str | None
 
-    def question(self, low, high, dimensions):
+    def question(self, low, high, dimensions, *, has_fit):
         if_missed, level = self.must_reach
-        bars = if_missed is not None and self.step != GATED
+        bars = if_missed is not None and self.step != GATED and has_fit
         return {
             "dimension": dimensions[self.dimension % len(dimensions)],
             "weight": self.weight,
@@ -102,7 +103,8 @@ class Sketch:
         if state in SILENT:
             return SILENT[state] and replace(SILENT[state], answered_at=answered_at)
         rating = {"best": high, "high": high - level % 2, "low": low + level % 2}
-        return Answer("rated", rating.get(state, low + level % (high - low + 1)), answered_at)
+        chosen = rating.get(state, low + level % (high - low + 1))
+        return Answer("rated", chosen, answered_at, self.evidence)
 
 
 def assembled(*, sketches, scale, shape, thresholds, grades, order, mood, attributes):
@@ -117,9 +119,9 @@ def assembled(*, sketches, scale, shape, thresholds, grades, order, mood, attrib
         "combine": combine,
         "dimensions": [{"key": key, "title": key.title()} for key in dimensions],
         "thresholds": thresholds,
-        "grades": [{"at": at, "grade": f"at {at}"} for at in grades],
+        "grades": [{"at": at, "grade": f"at {at}"} for at in starts_of(grades, thresholds)],
         "attributes": ATTRIBUTES,
-        "steps": list(steps(named, order, scale, dimensions)),
+        "steps": list(steps(named, order, scale, dimensions, has_fit=thresholds is not None)),
     }
     drawn = {key: sketch.given(*scale, mood) for key, sketch in named.items()}
     answers = {key: answer for key, answer in drawn.items() if answer}
@@ -134,10 +136,15 @@ def weighty(sketches, weighing, dimensions):
         yield replace(sketch, dimension=dimensions.index(dimension), weight=weight, step=step)
 
 
-def steps(named, order, scale, dimensions):
+def starts_of(grades, thresholds):
+    """Where grades start: at each threshold too, if there are any grades."""
+    return sorted({*grades, *(thresholds or {}).values()}, reverse=True) if grades else []
+
+
+def steps(named, order, scale, dimensions, *, has_fit):
     for key in order:
         questions = [
-            {"key": name, "text": f"How about {name}?", **sketch.question(*scale, dimensions)}
+            {"key": name, "text": f"How about {name}?"} | sketch.question(*scale, dimensions, has_fit=has_fit)
             for name, sketch in named.items()
             if sketch.step == key
         ]

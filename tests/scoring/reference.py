@@ -56,7 +56,9 @@ class Reference:
 
     @property
     def score(self):
-        return self.combined([unit.estimate for unit in self.units]) if self.reportable else None
+        if not self.reportable or self.knocked_out:
+            return None
+        return self.combined([unit.estimate for unit in self.units])
 
     @property
     def lowest(self):
@@ -84,50 +86,53 @@ class Reference:
         return [one for one in self.scored if one.question.must_reach is not None]
 
     @cached_property
-    def knocked_out_by(self):
-        return [one.question.key for one in self.must_reach if one.missed and one.knocks_out]
+    def knocked_out(self):
+        return [one for one in self.must_reach if one.missed and one.knocks_out]
 
     @cached_property
-    def held_back_by(self):
-        """A knock-out that is missed is told as such, and not a second time here."""
+    def barring(self):
+        """What bars a fit for now: a missed knock-out rules it out, and is not listed a second time."""
         return [
-            one.question.key
+            one
             for one in self.must_reach
             if one.state == "not_applicable" or (one.missed and not one.knocks_out)
         ]
 
-    @cached_property
-    def grades(self):
-        return [grade.grade for grade in self.set.grades]
-
-    def grade_of(self, estimate):
-        return next(grade.grade for grade in self.set.grades if estimate >= grade.at)
-
     @property
-    def grade(self):
-        if not self.grades or not self.reportable or self.knocked_out_by:
+    def blockers(self):
+        return [(one.question.key, one.state, one.rating, "no_fit") for one in self.knocked_out] + [
+            (one.question.key, one.state, one.rating, "mixed") for one in self.barring
+        ]
+
+    def grade(self, indication):
+        """The last of the grades that each of these rules allows, from the best down."""
+        open_must_reach = any(one.state == "open" for one in self.must_reach)
+        if not self.set.grades or not self.reportable or self.knocked_out:
             return None
-        return self.grade_of(min(unit.estimate for unit in self.units))
-
-    @property
-    def grades_possible(self):
-        if not self.grades or self.knocked_out_by or not all(unit.counts for unit in self.units):
-            return []
-        best = self.grade_of(min(unit.highest for unit in self.units))
-        worst = self.grade_of(min(unit.lowest for unit in self.units))
-        return self.grades[self.grades.index(best) : self.grades.index(worst) + 1]
+        if indication == "undetermined" and open_must_reach:
+            return None
+        weakest = min(unit.estimate for unit in self.units)
+        blocked = bool(self.barring)
+        return next(
+            grade.grade
+            for grade in self.set.grades
+            if weakest >= grade.at and not (blocked and grade.at >= self.set.thresholds.fit_at)
+        )
 
     @property
     def strengths(self):
-        return self.reasons("strength")
+        good = [one for one in self.rated if one.strength and one.above_the_middle and not one.missed]
+        return sorted(good, key=lambda one: -one.strength)
 
     @property
     def gaps(self):
-        return self.reasons("gap")
+        missed = [one for one in self.rated if one.missed]
+        others = [one for one in self.rated if one.gap and one.below_the_middle and not one.missed]
+        return sorted(missed, key=lambda one: -one.gap) + sorted(others, key=lambda one: -one.gap)
 
-    def reasons(self, kind):
-        rated = [(one.question.key, getattr(one, kind), one) for one in self.scored if one.state == "rated"]
-        return sorted((reason for reason in rated if reason[1]), key=lambda reason: -reason[1])
+    @property
+    def rated(self):
+        return [one for one in self.scored if one.state == "rated"]
 
 
 def not_counted(question_set, answers, attributes):

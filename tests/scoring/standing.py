@@ -14,6 +14,7 @@ class Standing:
     state: str
     rating: int | None = None
     rated_by: str | None = None
+    evidence: str | None = None
     ask_again: bool = False
     stale: bool = False
     unknown: bool = False
@@ -29,7 +30,16 @@ class Standing:
 
     @property
     def missed(self):
-        return self.state == "rated" and self.rating < self.question.must_reach
+        reach = self.question.must_reach
+        return reach is not None and self.state == "rated" and self.rating < reach
+
+    @property
+    def above_the_middle(self):
+        return self.rating - self.scale.min > self.scale.max - self.rating
+
+    @property
+    def below_the_middle(self):
+        return self.rating - self.scale.min < self.scale.max - self.rating
 
     @property
     def knocks_out(self):
@@ -37,6 +47,7 @@ class Standing:
 
 
 def standings(question_set, answers, attributes, as_of):
+    attributes = readable(question_set, attributes)
     return [
         standing(question_set.scale, step, question, answers.get(question.key), attributes, as_of)
         for step in question_set.steps
@@ -47,7 +58,26 @@ def standings(question_set, answers, attributes, as_of):
 
 def inapplicable(question_set, attributes):
     questions = [question for step in question_set.steps for question in step.questions]
-    return [question.key for question in questions if not applies(question, attributes)]
+    known = readable(question_set, attributes)
+    return [question.key for question in questions if not applies(question, known)]
+
+
+def plain(value):
+    """A text as it is compared: five characters gone from its ends, and 26 letters small."""
+    if not isinstance(value, str):
+        return value
+    inside = value.strip("".join(map(chr, (9, 10, 13, 32, 160))))
+    return "".join(chr(ord(c) + 32) if 65 <= ord(c) <= 90 else c for c in inside)
+
+
+def readable(question_set, attributes):
+    """The declared attributes that say something of their type, texts as they are compared."""
+    types = {"number": (int, float), "text": (str,), "boolean": (bool,)}
+    return {
+        name: plain(value)
+        for name, value in attributes.items()
+        if plain(value) not in (None, "") and type(value) in types[question_set.attributes[name]]
+    }
 
 
 def standing(scale, step, question, answer, attributes, as_of):
@@ -55,7 +85,9 @@ def standing(scale, step, question, answer, attributes, as_of):
     last = expiry(question, answer, as_of) if says in ("rated", "not_applicable") else None
     stale = last is not None and as_of >= last
     if says == "rated" and not stale:
-        return Standing(scale, step, question, "rated", answer.rating, "person", valid_until=last)
+        return Standing(
+            scale, step, question, "rated", answer.rating, "person", answer.evidence, valid_until=last
+        )
     if says == "not_applicable" and not stale:
         return Standing(scale, step, question, "not_applicable", valid_until=last)
     by_rule = rule_rating(question.rate_from, attributes)
@@ -83,7 +115,7 @@ OPERATORS = {
 
 def applies(question, attributes):
     wanted = [
-        (attributes.get(name), operator, operand)
+        (attributes.get(name), operator, [*map(plain, operand)] if type(operand) is list else plain(operand))
         for name, condition in question.ask_when.items()
         for operator, operand in condition.model_dump(by_alias=True, exclude_none=True).items()
     ]
@@ -102,5 +134,5 @@ def rule_rating(rule, attributes):
     for band in rule.bands or []:
         if band.below is None or value < band.below:
             return band.rating
-    given = {wanted.equals: wanted.rating for wanted in rule.values or []}
+    given = {plain(wanted.equals): wanted.rating for wanted in rule.values or []}
     return given.get(value, rule.otherwise)

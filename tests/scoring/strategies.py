@@ -24,17 +24,19 @@ RULES = [None] * 5 + ["bands", "values", "otherwise"]
 MUST_REACH = [None, None, None, "no_fit", "mixed"]
 STALE_AFTER = [None] * 5 + [1, 30]
 DAYS_AGO = [None, 0, 0.99999, 1, 29, 30, 400]
+EVIDENCE = [None, None, "fact", "judgement", "assumption"]
+# The last ones cannot be read as what they are declared, or say nothing.
 VALUES = {
-    "employees": [9.5, 10, 49, 50, 1000],
-    "industry": ["retail", "saas", "ore"],
-    "partner": [True, False],
+    "employees": [9.5, 10, 49, 50, 1000, "many", True, ""],
+    "industry": ["retail", " Retail\u00a0", "SAAS\t", "saas", "ore", 7, " \n"],
+    "partner": [True, False, 1],
 }
 CONDITIONS = [
     {"employees": {"at_least": 50}},
     {"employees": {"at_least": 10, "below": 50}},
     {"employees": {"equals": 50}},
     {"employees": {"exists": False}},
-    {"industry": {"in": ["retail", "saas"]}},
+    {"industry": {"in": ["\tRETAIL", "saas"]}},
     {"industry": {"not_in": ["retail"]}},
     {"partner": {"equals": False}},
     {"partner": {"equals": True}, "industry": {"exists": True}},
@@ -67,6 +69,7 @@ SKETCH = st.builds(
     step=st.sampled_from(STEPS),
     answer=st.tuples(st.integers(0, 19), LEVEL),
     days=st.tuples(st.sampled_from(STALE_AFTER), st.sampled_from(DAYS_AGO)),
+    evidence=st.sampled_from(EVIDENCE),
 )
 
 

@@ -20,21 +20,41 @@ def keys(score):
 
 @effort(150)
 @given(cases(), st.booleans())
-def test_next_come_the_open_questions_of_the_first_step_that_has_any(case, pursued):
-    asked = [(one.question, one.closes, one.ask_again) for one in case.score(pursued=pursued).next_questions]
+def test_next_come_the_first_three_open_questions_of_the_first_step_that_has_any(case, pursued):
+    score = case.score(pursued=pursued)
+    asked = [(one.question, one.weight_share, one.ask_again) for one in score.next_questions]
     assert asked == verdicts.next_questions(case.expected, pursued)
 
 
-def test_must_reach_questions_come_first_and_then_the_order_of_the_set():
-    assert keys(scored(TWO_STEPS)) == ["budget", "price", "terms"]
+@effort(150)
+@given(cases(), st.booleans())
+def test_all_open_questions_are_named_in_the_order_to_ask_them(case, pursued):
+    score = case.score(pursued=pursued)
+    expected = [one.question.key for one in verdicts.open_questions(case.expected, pursued)]
+    assert score.open_questions == expected
+    assert score.must_answer == verdicts.must_answer(case.expected)
+
+
+def test_the_order_of_the_set_is_kept_must_reach_questions_or_not():
+    score = scored(TWO_STEPS)
+    assert keys(score) == ["price", "budget", "terms"]
+    assert score.open_questions == ["price", "budget", "terms", "champion", "signer"]
+    assert score.must_answer == ["budget"]
+
+
+def test_of_many_open_questions_three_are_told_in_full():
+    many = weighted(step("all", *(question(f"q{number}") for number in range(5))), thresholds=THRESHOLDS)
+    score = scored(many, {"q1": 3})
+    assert keys(score) == ["q0", "q2", "q3"]
+    assert score.open_questions == ["q0", "q2", "q3", "q4"]
 
 
 def test_questions_answered_unknown_come_last_to_be_asked_again():
     score = scored(TWO_STEPS, other={"budget": UNKNOWN, "price": UNKNOWN})
     assert [(one.question, one.ask_again) for one in score.next_questions] == [
         ("terms", False),
-        ("budget", True),
         ("price", True),
+        ("budget", True),
     ]
 
 
@@ -51,11 +71,13 @@ def test_a_step_with_nothing_open_is_passed_over():
 def test_nothing_is_asked_any_more_once_the_indication_is_settled():
     """A missed knock-out settles it, whatever else is open."""
     score = scored(TWO_STEPS, {"budget": 1})
-    assert (score.settled, keys(score)) == (True, [])
+    assert (score.settled, keys(score), score.must_answer) == (True, [], [])
+    assert score.open_questions == ["price", "terms", "champion", "signer"]
 
 
 def test_a_set_without_thresholds_is_never_settled_and_asks_to_the_end():
-    score = scored(weighted(MONEY), {"budget": 1, "price": 5})
+    plain = step("money", question("price"), question("budget"), question("terms"))
+    score = scored(weighted(plain), {"budget": 1, "price": 5})
     assert (score.indication, score.settled, keys(score)) == (None, False, ["terms"])
 
 
@@ -66,13 +88,15 @@ def test_a_gated_step_is_asked_only_after_the_decision_to_pursue():
 
 
 def test_what_still_decides_the_fit_is_asked_before_a_gated_step_even_when_pursued():
-    assert keys(scored(TWO_STEPS, pursued=True)) == ["budget", "price", "terms"]
+    score = scored(TWO_STEPS, pursued=True)
+    assert keys(score) == ["price", "budget", "terms"]
+    assert score.open_questions[-2:] == ["trust", "humour"]
 
 
-def test_a_question_closes_its_weight_of_all_that_counts_in_its_unit():
-    """Benefit has weights 1 and 3, so they close 100·1/4 and 100·3/4 whatever match weighs.
+def test_a_question_has_its_weight_share_of_all_that_counts_in_its_unit():
+    """Benefit has weights 1 and 3, so they have 100·1/4 and 100·3/4 whatever match weighs.
 
-    With the 3 not applicable, W is 1 and the other closes all of it.
+    With the 3 not applicable, W is 1 and the other has all of it.
     """
     asked = step(
         "all",
@@ -81,25 +105,28 @@ def test_a_question_closes_its_weight_of_all_that_counts_in_its_unit():
         question("need", "match", weight=7),
         question("note", "match", weight=0),
     )
-    closes = {one.question: one.closes for one in scored(reciprocal(asked)).next_questions}
-    assert closes == {"saving": 25.0, "speed": 75.0, "need": 100.0, "note": 0.0}
+    shares = {one.question: one.weight_share for one in scored(reciprocal(asked)).next_questions}
+    assert shares == {"saving": 25.0, "speed": 75.0, "need": 100.0}
+    (note,) = scored(reciprocal(asked), dict.fromkeys(shares, 3)).next_questions
+    assert (note.question, note.weight_share) == ("note", 0.0)
     without_speed = scored(reciprocal(asked), other={"speed": NOT_APPLICABLE})
-    assert without_speed.next_questions[0].closes == 100.0
+    assert without_speed.next_questions[0].weight_share == 100.0
 
 
 def test_a_next_question_tells_all_that_a_form_needs_to_ask_it():
     anchors = [{"rating": 1, "text": "none"}, {"rating": 5, "text": "signed off"}]
-    asked = question("budget", must_reach=2, guidance="Ask late.", anchors=anchors)
-    (line,) = scored(weighted(step("money", asked))).next_questions
+    asked = question("budget", must_reach=2, guidance="Ask late.", anchors=anchors, label="the budget")
+    (line,) = scored(weighted(step("money", asked), thresholds=THRESHOLDS)).next_questions
     assert line.model_dump() == {
         "question": "budget",
+        "label": "the budget",
         "text": "How is the budget?",
         "guidance": "Ask late.",
         "step": "money",
         "dimension": "need",
         "anchors": anchors,
         "must_reach": 2,
-        "closes": 100.0,
+        "weight_share": 100.0,
         "ask_again": False,
     }
 

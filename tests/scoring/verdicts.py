@@ -1,4 +1,4 @@
-"""The indication by the design alone, and what comes with it: so far, settled, next questions."""
+"""The indication by the design alone, and what comes with it: leaning, settled, next questions."""
 
 INDICATED = ("fit", "no_fit", "mixed")
 
@@ -19,7 +19,7 @@ def indication(reference):
 
 def no_fit(reference, thresholds):
     highest = [unit.highest for unit in reference.units if unit.counts]
-    return bool(reference.knocked_out_by) or any(one < thresholds.no_fit_below for one in highest)
+    return bool(reference.knocked_out) or any(one < thresholds.no_fit_below for one in highest)
 
 
 def fit(reference, thresholds):
@@ -37,7 +37,7 @@ def mixed(reference, thresholds):
         return False
     return (
         any(unit.highest < thresholds.fit_at for unit in reference.units)
-        or bool(reference.held_back_by)
+        or bool(reference.barring)
         or not all(unit.can_become_reportable for unit in reference.units)
     )
 
@@ -46,15 +46,15 @@ def settled(reference):
     return indication(reference) in INDICATED
 
 
-def so_far(reference):
+def leaning(reference):
     """The indication as if the open questions were not in the set."""
     thresholds = reference.set.thresholds
     if thresholds is None or not reference.reportable:
         return None
     estimates = [unit.estimate for unit in reference.units]
-    if reference.knocked_out_by or min(estimates) < thresholds.no_fit_below:
+    if reference.knocked_out or min(estimates) < thresholds.no_fit_below:
         return "no_fit"
-    return "fit" if min(estimates) >= thresholds.fit_at and not reference.held_back_by else "mixed"
+    return "fit" if min(estimates) >= thresholds.fit_at and not reference.barring else "mixed"
 
 
 def final(reference):
@@ -62,25 +62,52 @@ def final(reference):
     thresholds = reference.set.thresholds
     estimates = [unit.estimate for unit in reference.units]
     known = [estimate for estimate in estimates if estimate is not None]
-    if reference.knocked_out_by or any(estimate < thresholds.no_fit_below for estimate in known):
+    if reference.knocked_out or any(estimate < thresholds.no_fit_below for estimate in known):
         return "no_fit"
     if None in estimates:
         return "unscorable"
-    a_fit = reference.reportable and min(known) >= thresholds.fit_at and not reference.held_back_by
+    a_fit = reference.reportable and min(known) >= thresholds.fit_at and not reference.barring
     return "fit" if a_fit else "mixed"
 
 
+def can_be_fit(reference):
+    """Whether the best answer to every open question would make it one."""
+    fit_at = reference.set.thresholds.fit_at
+    return not (reference.knocked_out or reference.barring) and all(
+        unit.counts and unit.highest >= fit_at and unit.can_become_reportable for unit in reference.units
+    )
+
+
+def needed_average(reference, group):
+    if reference.set.thresholds is None or not can_be_fit(reference):
+        return None
+    return group.needed_average(reference.set.thresholds.fit_at)
+
+
 def next_questions(reference, pursued):
-    """(question, closes, ask_again) of the questions that are worth asking now, in their order."""
+    """(question, weight_share, ask_again) of the next three questions that are worth asking."""
     step = next_step(reference, pursued)
     asked = [one for one in reference.everything if one.state == "open" and one.step is step]
-    first = [one for one in asked if not one.unknown and one.question.must_reach is not None]
-    then = [one for one in asked if not one.unknown and one.question.must_reach is None]
-    again = [one for one in asked if one.unknown and one.question.must_reach is not None]
-    last = [one for one in asked if one.unknown and one.question.must_reach is None]
     return [
-        (one.question.key, closes(reference, one), one.ask_again) for one in [*first, *then, *again, *last]
+        (one.question.key, weight_share(reference, one), one.ask_again) for one in unknown_last(asked)[:3]
     ]
+
+
+def open_questions(reference, pursued):
+    """Step by step, the gated ones after the others and only once pursued."""
+    steps = [step for step in reference.set.steps if not step.gated]
+    steps += [step for step in reference.set.steps if step.gated and pursued]
+    asked = [one for one in reference.everything if one.state == "open"]
+    return [one for step in steps for one in unknown_last([o for o in asked if o.step is step])]
+
+
+def must_answer(reference):
+    asked = [] if settled(reference) else open_questions(reference, pursued=False)
+    return [one.question.key for one in asked if one.question.must_reach is not None]
+
+
+def unknown_last(asked):
+    return [one for one in asked if not one.unknown] + [one for one in asked if one.unknown]
 
 
 def next_step(reference, pursued):
@@ -89,7 +116,7 @@ def next_step(reference, pursued):
     return next((one.step for one in candidates if one.state == "open"), None)
 
 
-def closes(reference, one):
+def weight_share(reference, one):
     """A gated step, with figures of its own, is the unit of its questions."""
     gated = reference.group(other for other in reference.gated if other.step is one.step)
     units = [gated] if one.step.gated else reference.units
