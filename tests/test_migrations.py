@@ -1,4 +1,4 @@
-"""The migrations build what the models say, and leave alone what is stored."""
+"""The migrations build what the models say, keep what is stored, and refuse what another build stored."""
 
 from time import time
 
@@ -8,8 +8,19 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
+from app.main import open_database
+from app.schema import FOREIGN, ForeignSchema, is_foreign, migrate, newest_revision
+from app.start import prepare
 from tests.api.calls import ok
-from tests.catalogue import catalogue, connected, contents, run_migrations, triggers
+from tests.catalogue import (
+    catalogue,
+    connected,
+    contents,
+    run_migrations,
+    set_revision,
+    stored_whole,
+    triggers,
+)
 from tests.conftest import NewDatabase, serving, settings_for
 from tests.intake.calls import settled
 from tests.intake.test_signatures import SECRET, signed
@@ -112,3 +123,31 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
             assert contents(connection) == before
         assert {table for table, rows in before.items() if not rows} == set()
         assert running.client.get("/readyz").is_success
+
+
+EARLIER = [f"{number:04}" for number in range(1, 10)]
+
+
+def test_only_the_revisions_of_this_build_and_a_new_database_are_known() -> None:
+    assert [number for number in EARLIER if not is_foreign(number)] == []
+    assert (is_foreign(newest_revision()), is_foreign(None)) == (False, False)
+
+
+@pytest.mark.parametrize("revision", [EARLIER[0], EARLIER[-1], "9999"])
+def test_a_database_of_another_build_is_refused_and_stays_as_it_is(
+    new_database: NewDatabase, revision: str
+) -> None:
+    settings = settings_for(new_database())
+    url = settings.database_url.get_secret_value()
+    with serving(settings) as running:
+        running.client.post("/v1/prospects", json={"name": "Acme"}).raise_for_status()
+    set_revision(url, revision)
+    before = stored_whole(url)
+    database = open_database(settings)
+    with pytest.raises(ForeignSchema) as migrated:
+        migrate(database)
+    with pytest.raises(ForeignSchema) as prepared:
+        prepare(database, settings)
+    database.close()
+    assert (str(migrated.value), str(prepared.value)) == (FOREIGN, FOREIGN)
+    assert stored_whole(url) == before
