@@ -13,10 +13,22 @@ from app.db import Database
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number will do that nothing else locks
+# An unknown revision does not tell whether the other build is earlier or later.
+FOREIGN = (
+    "This database has the schema of an earlier or later build of Prospect Fit, and this build cannot "
+    "upgrade it: use that build, or start with a new database and load your data again."
+)
+
+
+class ForeignSchema(Exception):
+    """The database is at a revision that this build does not know."""
 
 
 def migrate(database: Database) -> str:
-    """Run every migration that is missing, in one transaction; returns the revision reached."""
+    """Run every migration that is missing, in one transaction; returns the revision reached.
+
+    Raises `ForeignSchema`, and changes nothing, if the database has the schema of another build.
+    """
     with database.engine.connect() as connection:
         if database.is_sqlite:
             # Rebuilding a table with foreign keys on would delete the rows that refer to it.
@@ -24,6 +36,8 @@ def migrate(database: Database) -> str:
         try:
             with connection.begin():
                 _lock(connection)
+                if is_foreign(current_revision(connection)):
+                    raise ForeignSchema(FOREIGN)
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -40,9 +54,23 @@ def current_revision(connection: Connection) -> str | None:
 @cache
 def newest_revision() -> str:
     """The revision that this version of the service needs; read from the files once."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    newest = _scripts().get_current_head()
     assert newest is not None, "there is at least one migration"
     return newest
+
+
+def is_foreign(revision: str | None) -> bool:
+    """Whether this build does not know the revision; None is that of a new database."""
+    return revision is not None and revision not in _known_revisions()
+
+
+@cache
+def _known_revisions() -> frozenset[str]:
+    return frozenset(script.revision for script in _scripts().walk_revisions())
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:

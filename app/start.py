@@ -14,7 +14,8 @@ def prepare(database: Database, settings: Settings) -> str | None:
     """Bring a database to where the service can serve from it; harmless when run again.
 
     Returns the first key if one was made, to be shown once. Raises `BrokenFile` before anything is
-    written if a built-in question set is not valid, and `Flawed` if the default one is not there.
+    written if a built-in question set is not valid, `ForeignSchema` if another build made the database,
+    and `Flawed` if the default question set is not there.
     """
     builtin = list(read_builtin())
     migrate(database)

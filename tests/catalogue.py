@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, make_url, text
 
 from app.main import open_database
 from app.schema import migrate
@@ -31,6 +32,12 @@ def run_migrations(url: str) -> None:
     database = open_database(settings_for(url))
     migrate(database)
     database.close()
+
+
+def set_revision(url: str, revision: str) -> None:
+    """Change the revision that a database says it is at, and nothing else."""
+    with connected(url) as connection, connection.begin():
+        connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": revision})
 
 
 def catalogue(connection: Connection) -> Catalogue:
@@ -79,3 +86,12 @@ def contents(connection: Connection) -> dict[str, list[str]]:
         table: sorted(str(tuple(row)) for row in connection.execute(text(f'SELECT * FROM "{table}"')))
         for table in inspect(connection).get_table_names()
     }
+
+
+def stored_whole(url: str) -> object:
+    """All that a database holds: the bytes of SQLite's files, or the catalogue and every row."""
+    file = make_url(url).database
+    if url.startswith("sqlite") and file:
+        return {path.name: path.read_bytes() for path in Path(file).parent.iterdir()}
+    with connected(url) as connection:
+        return catalogue(connection), triggers(connection), contents(connection)

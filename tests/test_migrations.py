@@ -1,23 +1,26 @@
-"""The migrations build what the models say, and leave alone what is stored."""
+"""The migrations build what the models say, keep what is stored, and refuse what another build stored."""
 
-from datetime import UTC, datetime
 from time import time
-from uuid import UUID
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import JSON, Connection, DateTime, MetaData, Uuid, text
+from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app.question_sets.files import BUILTIN, read_file
-from app.question_sets.publishing import content_hash
-from app.schema import PYPROJECT
-from app.scoring import Plan, ratings_sent, read_answers, score
+from app.main import open_database
+from app.schema import FOREIGN, ForeignSchema, is_foreign, migrate, newest_revision
+from app.start import prepare
 from tests.api.calls import ok
-from tests.catalogue import catalogue, connected, contents, run_migrations, triggers
+from tests.catalogue import (
+    catalogue,
+    connected,
+    contents,
+    run_migrations,
+    set_revision,
+    stored_whole,
+    triggers,
+)
 from tests.conftest import NewDatabase, serving, settings_for
 from tests.intake.calls import settled
 from tests.intake.test_signatures import SECRET, signed
@@ -122,58 +125,29 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         assert running.client.get("/readyz").is_success
 
 
-THEN = datetime(2026, 1, 5, 9, tzinfo=UTC)
-PROSPECT, SESSION = UUID(int=1), UUID(int=2)
+EARLIER = [f"{number:04}" for number in range(1, 10)]
 
 
-def stored_by_the_first_version() -> dict[str, dict[str, object]]:
-    """A prospect with a session and an answer, table by table, as they were before authoring."""
-    bant = read_file(BUILTIN / "bant.yaml")
-    told = score(Plan(bant, "bant@1"), read_answers(bant, ratings_sent({"need": 4})), {}, as_of=THEN)
-    return {
-        "prospect": {"id": PROSPECT, "searchable": "", "attributes": {}, "revision": 1}
-        | {"created_at": THEN, "updated_at": THEN},
-        "question_set_version": {"key": "bant", "version": 1, "status": "published", "published_at": THEN}
-        | {"content_hash": content_hash(bant), "builtin": True, "definition": bant.canonical()},
-        "session": {"id": SESSION, "prospect_id": PROSPECT, "deal": "", "question_set": "bant", "version": 1}
-        | {"status": "open", "revision": 1, "attributes": {}, "opened_at": THEN, "updated_at": THEN}
-        | {"rank": 1, "indication": "undetermined", "settled": False},
-        "answer": {"session_id": SESSION, "question": "need", "state": "rated", "rating": 4}
-        | {"text": "It hurts.", "answered_at": THEN, "revision": 1},
-        "session_revision": {"session_id": SESSION, "revision": 1, "at": THEN, "key_name": "admin"}
-        | {"change": "opened", "changed": {}}
-        | {"score": told.model_dump(mode="json", exclude={"stale", "as_of", "valid_until"})},
-    }
+def test_only_the_revisions_of_this_build_and_a_new_database_are_known() -> None:
+    assert [number for number in EARLIER if not is_foreign(number)] == []
+    assert (is_foreign(newest_revision()), is_foreign(None)) == (False, False)
 
 
-def store(connection: Connection, rows: dict[str, dict[str, object]]) -> None:
-    tables = MetaData()
-    tables.reflect(connection)
-    for name, row in rows.items():
-        for column in tables.tables[name].columns:
-            kind = {UUID: Uuid(), dict: JSON(), datetime: DateTime(timezone=True)}.get(
-                type(row.get(column.name))
-            )
-            column.type = column.type if kind is None else kind
-        connection.execute(tables.tables[name].insert(), row)
-
-
-def test_what_an_older_version_stored_is_still_there_after_an_upgrade_and_goes_on(
-    new_database: NewDatabase,
+@pytest.mark.parametrize("revision", [EARLIER[0], EARLIER[-1], "9999"])
+def test_a_database_of_another_build_is_refused_and_stays_as_it_is(
+    new_database: NewDatabase, revision: str
 ) -> None:
     settings = settings_for(new_database())
-    with connected(settings.database_url.get_secret_value()) as connection, connection.begin():
-        config = Config(toml_file=PYPROJECT)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        store(connection, stored_by_the_first_version())
+    url = settings.database_url.get_secret_value()
     with serving(settings) as running:
-        told = running.client.get(f"/v1/sessions/{SESSION}").raise_for_status().json()
-        (kept,) = told["answers"]
-        assert (kept["rating"], kept["text"], kept["carried_from"]) == (4, "It hurts.", None)
-        assert (told["score"]["stale"], told["score"]["valid_until"]) == ([], None)
-        assert told["score"]["as_of"] == "2026-01-05T09:00:00Z"
-        back = {"answers": [{"question": "need", "state": "open"}]}
-        answered = running.client.patch(f"/v1/sessions/{SESSION}/answers", json=back).raise_for_status()
-        assert (answered.json()["revision"], answered.json()["score"]["coverage"]) == (2, 0)
-        assert running.client.get(f"/v1/prospects/{PROSPECT}").json()["subject"] == "prospect"
+        running.client.post("/v1/prospects", json={"name": "Acme"}).raise_for_status()
+    set_revision(url, revision)
+    before = stored_whole(url)
+    database = open_database(settings)
+    with pytest.raises(ForeignSchema) as migrated:
+        migrate(database)
+    with pytest.raises(ForeignSchema) as prepared:
+        prepare(database, settings)
+    database.close()
+    assert (str(migrated.value), str(prepared.value)) == (FOREIGN, FOREIGN)
+    assert stored_whole(url) == before

@@ -18,7 +18,7 @@ from app.problems import Problem
 from app.question_sets.files import BrokenFile, read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.publishing import publish_builtin
-from app.schema import migrate
+from app.schema import ForeignSchema, migrate
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
 
@@ -87,7 +87,7 @@ def failures_told() -> Iterator[None]:
         give_up(_told(flaws_of(problem)) or problem.detail)
     except DBAPIError as error:
         give_up(f"The database cannot be used: {error.orig}")
-    except (BrokenFile, OSError) as error:
+    except (BrokenFile, ForeignSchema, OSError) as error:
         give_up(str(error))
 
 

@@ -13,7 +13,7 @@ from app.main import open_database
 from app.problems import Problem
 from app.question_sets.files import read_builtin
 from app.question_sets.store import find_version, list_newest, split_name
-from app.schema import current_revision, newest_revision
+from app.schema import FOREIGN, current_revision, is_foreign, newest_revision
 from app.settings import Settings
 
 Check = tuple[str, bool, str]
@@ -48,6 +48,8 @@ def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]
     def check(tx: Transaction) -> list[Check]:
         reached = current_revision(tx.db.connection())
         checks = [("database", True, repr(tx.db.get_bind().engine.url))]
+        if is_foreign(reached):
+            return [*checks, ("schema", False, f"{reached}: {FOREIGN}")]
         if reached != newest_revision():
             return [*checks, ("schema", False, f"{reached}: run 'prospect-fit migrate'")]
         active = [key for key in list_keys(tx) if key.revoked_at is None]

@@ -8,7 +8,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from app.http.service import ServiceHere
 from app.problems import unavailable
 from app.question_sets.json_schema import FILE_NAME, question_set_schema
-from app.schema import current_revision, newest_revision
+from app.schema import FOREIGN, current_revision, is_foreign, newest_revision
 from app.wire import Out
 
 operations = APIRouter(tags=["operations"])
@@ -30,6 +30,8 @@ async def live() -> Health:
 async def ready(service: ServiceHere) -> Health:
     """Say that the service can answer: the database is there, and its schema is the newest."""
     reached = await service.database.read(lambda tx: current_revision(tx.db.connection()))
+    if is_foreign(reached):
+        raise unavailable(FOREIGN, retry_after=10)
     if reached != newest_revision():
         raise unavailable("The database needs 'prospect-fit migrate'.", retry_after=10)
     return Health(status="ready")

@@ -152,11 +152,18 @@ def test_two_transactions_that_wait_for_each_other_are_both_carried_out(postgres
             assert running.client.get(f"/v1/prospects/{prospect}").json()["revision"] == 3
 
 
-def test_a_schema_that_is_behind_is_not_ready(tmp_path):
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        ("DELETE FROM alembic_version", "prospect-fit migrate"),
+        ("UPDATE alembic_version SET version_num = '0009'", "start with a new database"),
+    ],
+)
+def test_a_schema_that_is_not_the_newest_is_not_ready(tmp_path, changed, remedy):
     settings = settings_for(f"sqlite:///{tmp_path}/behind.db")
     with serving(settings) as running:
         holder = sqlite3.connect(tmp_path / "behind.db", isolation_level=None)
-        holder.execute("UPDATE alembic_version SET version_num = 'older'")
+        holder.execute(changed)
         holder.close()
         told = assert_problem(running.client.get("/readyz"), UNAVAILABLE)
-        assert "prospect-fit migrate" in told["detail"]
+        assert remedy in told["detail"]
