@@ -13,7 +13,7 @@ VALID = reciprocal(
     step("gain", question("saving", "benefit")),
     step("rapport", question("trust", "match"), gated=True),
     thresholds={"fit_at": 60, "no_fit_below": 50},
-    grades=[{"at": 60, "grade": "A"}, {"at": 0, "grade": "B"}],
+    grades=[{"at": 60, "grade": "A"}, {"at": 50, "grade": "B"}, {"at": 0, "grade": "C"}],
     attributes={"employees": "number", "industry": "text", "partner": "boolean"},
 )
 
@@ -77,7 +77,11 @@ FLAWS = {
     "a threshold over 100": ("/thresholds/fit_at", 101),
     "grades from the worst": ("/grades", [{"at": 0, "grade": "B"}, {"at": 60, "grade": "A"}]),
     "two grades at one cut": ("/grades", [{"at": 0, "grade": "A"}, {"at": 0, "grade": "B"}]),
-    "a last grade over 0": ("/grades", [{"at": 60, "grade": "A"}, {"at": 1, "grade": "B"}]),
+    "a last grade over 0": ("/grades", [{"at": 60, "grade": "A"}, {"at": 50, "grade": "B"}]),
+    "no grade that starts at fit_at": ("/grades", [{"at": 50, "grade": "A"}, {"at": 0, "grade": "B"}]),
+    "no grade that starts at no_fit_below": ("/grades", [{"at": 60, "grade": "A"}, {"at": 0, "grade": "B"}]),
+    "an empty label": (f"{FIRST}/label", ""),
+    "an if_weak that is no text": ("/dimensions/0/if_weak", 3),
     "one name for two grades": ("/grades/1/grade", "A"),
     "no steps": ("/steps", []),
     "a step without questions": ("/steps/0/questions", []),
@@ -96,6 +100,32 @@ def test_a_reciprocal_set_has_exactly_two_sides():
     assert "/dimensions" in flaws_of(VALID | {"dimensions": three})
     one_sided = reciprocal(step("all", question("a", "match")), dimensions=VALID["dimensions"][:1])
     assert flaws_of(one_sided) == ["/dimensions"]
+
+
+def test_a_set_without_thresholds_has_no_must_reach():
+    without = {name: value for name, value in VALID.items() if name != "thresholds"}
+    assert flaws_of(without) == [f"{FIRST}/must_reach"]
+
+
+def test_a_set_has_at_most_fifty_knock_outs():
+    """Every way to leave some of the open ones out is looked at."""
+    fifty = [question(f"q{number}", must_reach=2) for number in range(50)]
+    thresholds = VALID["thresholds"]
+    assert read_question_set(weighted(step("all", *fifty), thresholds=thresholds)).thresholds
+    more = [*fifty, question("one_more", must_reach=2)]
+    assert flaws_of(weighted(step("all", *more), thresholds=thresholds)) == ["/steps"]
+
+
+def test_labels_and_weak_clauses_have_defaults_of_the_design():
+    whole = read_question_set(VALID).canonical()
+    assert whole["steps"][0]["questions"][0]["label"] == "budget"
+    assert whole["dimensions"][0]["if_weak"] == "Match: weak"
+    plain = weighted(step("all", question("decision_makers")))
+    assert read_question_set(plain).canonical()["steps"][0]["questions"][0]["label"] == "decision makers"
+
+
+def test_a_key_that_is_no_name_is_the_only_flaw_beside_its_default_label():
+    assert flaws_of(with_changed("/steps/0/questions/1/key", "Price")) == ["/steps/0/questions/1/key"]
 
 
 def test_an_attribute_has_no_reserved_name_either():
@@ -122,7 +152,7 @@ def test_a_weighted_set_needs_one_weight_anywhere_outside_the_gated_steps():
 def test_all_flaws_are_told_at_once():
     definition = with_changed(f"{FIRST}/must_reach", 9)
     definition["thresholds"]["fit_at"] = 10
-    assert sorted(flaws_of(definition)) == [f"{FIRST}/must_reach", "/thresholds/no_fit_below"]
+    assert sorted(flaws_of(definition)) == ["/grades", f"{FIRST}/must_reach", "/thresholds/no_fit_below"]
 
 
 def test_thresholds_may_meet_and_a_must_reach_may_ask_for_the_best():

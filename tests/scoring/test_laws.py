@@ -185,7 +185,7 @@ def test_a_grade_that_starts_at_a_threshold_says_what_the_threshold_says(case):
         return
     start = next(grade.at for grade in case.question_set.grades if grade.grade == result.grade)
     assert (start >= thresholds.fit_at) == (result.leaning == "fit")
-    if start < thresholds.no_fit_below:
+    if start < thresholds.no_fit_below < thresholds.fit_at:
         assert result.leaning == "no_fit"
 
 

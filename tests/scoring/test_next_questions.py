@@ -170,5 +170,5 @@ def test_no_number_of_answers_is_told_where_the_indication_is_out_of_reach_or_no
     assert (ruled_out.answers_to_fit, ruled_out.answers_to_no_fit) == (None, 0)
     a_fit = scored(TWO_STEPS, dict.fromkeys(["price", "budget", "terms", "champion", "signer"], 5))
     assert (a_fit.answers_to_fit, a_fit.answers_to_no_fit) == (0, None)
-    without_thresholds = scored(weighted(MONEY))
+    without_thresholds = scored(weighted(PEOPLE))
     assert (without_thresholds.answers_to_fit, without_thresholds.answers_to_no_fit) == (None, None)

@@ -12,6 +12,7 @@ from app.scoring import (
     read_answers,
     read_attributes,
     read_question_set,
+    read_stored,
 )
 from tests.scoring.building import NOT_APPLICABLE, UNKNOWN, question, step, weighted
 
@@ -116,7 +117,6 @@ def test_a_number_is_read_from_json_and_from_a_text_that_is_exactly_one(sent, re
         2**53 + 1,
         -(2**53) - 1,
         1e300,
-        "",
         " 4",
         "4 ",
         "4\n",
@@ -149,7 +149,6 @@ def test_what_is_not_a_number_is_refused_where_one_is_declared(sent):
         ("industry", ["retail"]),
         ("partner", 1),
         ("partner", "true"),
-        ("partner", ""),
     ],
 )
 def test_texts_and_truths_are_not_made_of_anything_else(name, sent):
@@ -163,8 +162,19 @@ def flaws_of_attributes(sent):
 
 
 def test_null_is_absent_and_what_the_set_does_not_declare_is_left_out():
-    sent = {"employees": None, "industry": "", "partner": False, "phone": object()}
-    assert read_attributes(SET, sent) == {"industry": "", "partner": False}
+    sent = {"employees": None, "industry": "ore ", "partner": False, "phone": object()}
+    assert read_attributes(SET, sent) == {"industry": "ore ", "partner": False}
+
+
+@pytest.mark.parametrize("name", ["employees", "industry", "partner"])
+@pytest.mark.parametrize("nothing", ["", "  ", "\u00a0\n"], ids=repr)
+def test_a_text_that_says_nothing_is_absent_whatever_is_declared(name, nothing):
+    assert read_attributes(SET, {name: nothing}) == {}
+
+
+def test_what_is_stored_and_cannot_be_read_is_missing_and_the_rest_is_read():
+    known, unread = read_stored(SET, {"employees": "many", "industry": "ore", "partner": 1})
+    assert (known, unread) == ({"industry": "ore"}, {"employees": "number", "partner": "boolean"})
 
 
 def test_flaws_of_attributes_are_told_at_once_and_by_default_under_attributes():

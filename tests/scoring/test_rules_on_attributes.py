@@ -16,14 +16,14 @@ def asking(**rules):
 
 def is_asked(condition, **attributes):
     score = scored(asking(ask_when=condition), attributes=attributes)
-    return "first" in [line.question for line in score.next_questions]
+    return "first" in score.open_questions
 
 
 def rating_by(rule, **attributes):
-    strengths = scored(
-        asking(rate_from=rule) | {"scale": {"min": 0, "max": 9}}, attributes=attributes
-    ).strengths
-    return strengths[0].rating if strengths else None
+    """On 0..9 no rating is in the middle, so one that is there is a strength or a gap."""
+    score = scored(asking(rate_from=rule) | {"scale": {"min": 0, "max": 9}}, attributes=attributes)
+    ratings = [one.rating for one in score.strengths + score.gaps]
+    return ratings[0] if ratings else None
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,43 @@ def test_null_operators_say_nothing_as_in_the_canonical_form():
     assert is_asked({"employees": {"exists": False, "equals": None, "in": None}})
 
 
-def test_conditions_on_texts_and_truths_are_exact():
-    assert is_asked({"industry": {"equals": "retail"}}, industry="retail")
-    assert not is_asked({"industry": {"equals": "retail"}}, industry="Retail")
+SAME = ["retail", "Retail", "RETAIL", " retail", "retail\t", "\r\nretail\u00a0 ", "\u00a0ReTaIl"]
+
+
+@pytest.mark.parametrize("text", SAME, ids=repr)
+@pytest.mark.parametrize("said", ["retail", " Retail\n"], ids=repr)
+def test_texts_are_compared_without_ascii_case_and_without_blanks_at_their_ends(said, text):
+    assert is_asked({"industry": {"equals": said}}, industry=text)
+    assert is_asked({"industry": {"in": ["ore", said]}}, industry=text)
+    assert not is_asked({"industry": {"not_in": [said]}}, industry=text)
+    rule = {"attribute": "industry", "values": [{"equals": said, "rating": 7}]}
+    assert rating_by(rule, industry=text) == 7
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("café", "CAFÉ"),
+        ("k", "\u212a"),
+        ("i", "İ"),
+        ("retail", "re tail"),
+        ("retail", "\u2003retail"),
+        ("ss", "ß"),
+    ],
+)
+def test_no_other_letters_or_blanks_are_the_same(said, text):
+    assert not is_asked({"industry": {"equals": said}}, industry=text)
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\t\n\u00a0"], ids=repr)
+def test_a_text_of_nothing_but_blanks_is_an_absent_attribute(nothing):
+    for name in ATTRIBUTES:
+        score = scored(asking(ask_when={name: {"exists": False}}), attributes={name: nothing})
+        assert score.open_questions == ["first", "second"]
+        assert score.unread_attributes == []
+
+
+def test_conditions_on_truths_are_exact():
     assert is_asked({"partner": {"equals": False}}, partner=False)
     assert not is_asked({"partner": {"equals": False}}, partner=True)
 
@@ -125,8 +159,28 @@ def test_a_rule_without_its_attribute_leaves_the_question_open():
     ids=["rated", "unknown", "silent", "not applicable"],
 )
 def test_a_persons_rating_goes_before_a_rules(ratings, other, expected):
-    strengths = scored(asking(rate_from=BANDS), ratings, other, {"employees": 50}).strengths
-    assert [(one.rating, one.rated_by) for one in strengths] == ([expected] if expected else [])
+    score = scored(asking(rate_from=BANDS), ratings, other, {"employees": 50})
+    reasons = score.strengths + score.gaps
+    assert [(one.rating, one.rated_by) for one in reasons] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "reason"),
+    [
+        (
+            "employees",
+            "many",
+            "not a number, at most 2⁵³ if it is an integer, or a text that is exactly a number",
+        ),
+        ("industry", 7, "not a text"),
+        ("partner", "yes", "not true or false"),
+    ],
+)
+def test_a_stored_value_that_cannot_be_read_is_missing_and_listed(name, stored, reason):
+    score = scored(asking(ask_when={name: {"exists": False}}), {"second": 4}, attributes={name: stored})
+    assert [(one.attribute, one.reason) for one in score.unread_attributes] == [(name, reason)]
+    assert score.open_questions == ["first"]
+    assert name in [one.attribute for one in score.missing_attributes]
 
 
 def test_an_answer_to_a_question_that_does_not_apply_is_listed_and_not_counted():
@@ -168,6 +222,14 @@ def first_band(below):
         ({"rate_from": VALUES | {"values": [{"equals": "ore", "rating": 0}]}}, "/rate_from/values/0/rating"),
         ({"rate_from": VALUES | {"values": VALUES["values"] * 2}}, "/rate_from/values/2/equals"),
         ({"rate_from": VALUES | {"otherwise": 6}}, "/rate_from/otherwise"),
+        ({"ask_when": {"industry": {"in": ["ore", "Ore "]}}}, "/ask_when/industry/in"),
+        ({"ask_when": {"industry": {"not_in": ["ore", "ore"]}}}, "/ask_when/industry/not_in"),
+        ({"ask_when": {"industry": {"equals": " "}}}, "/ask_when/industry/equals"),
+        ({"rate_from": VALUES | {"values": [{"equals": "", "rating": 1}]}}, "/rate_from/values/0/equals"),
+        (
+            {"rate_from": VALUES | {"values": [*VALUES["values"], {"equals": " ORE", "rating": 1}]}},
+            "/rate_from/values/2/equals",
+        ),
         ({"rate_from": {"attribute": "employees"}}, "/rate_from"),
         ({"rate_from": BANDS | VALUES}, "/rate_from"),
     ],

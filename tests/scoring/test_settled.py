@@ -1,4 +1,4 @@
-"""The range and `settled`, against every way of closing the open questions of small sets."""
+"""The range, `settled` and the grades, against every way of closing the open questions of small sets."""
 
 from hypothesis import given
 
@@ -46,6 +46,19 @@ def test_an_indication_is_settled_exactly_when_every_closing_gives_it(case):
         assert score.indication == "unscorable"
         assert reachable <= {"unscorable", "no_fit"}
         assert "unscorable" in reachable
+
+
+@effort(250)
+@given(cases_to_close())
+def test_the_best_and_the_worst_possible_grade_come_out_of_some_closing_and_none_beyond_does(case):
+    score, closings = case.score(), Closings(case)
+    finals = {closed.grade(closings.finals[way]) for way, closed in closings.all.items()} - {None}
+    if not finals:
+        assert score.grades_possible == []
+        return
+    names = [grade.grade for grade in case.question_set.grades]
+    best, worst = min(map(names.index, finals)), max(map(names.index, finals))
+    assert score.grades_possible == names[best : worst + 1]
 
 
 @effort(150)

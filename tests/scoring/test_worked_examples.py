@@ -7,7 +7,12 @@ import pytest
 from tests.scoring.building import NOT_APPLICABLE, question, reciprocal, scored, step, weighted
 
 THRESHOLDS = {"fit_at": 60, "no_fit_below": 50}
-GRADES = [{"at": 80, "grade": "A"}, {"at": 60, "grade": "B"}, {"at": 0, "grade": "C"}]
+GRADES = [
+    {"at": 80, "grade": "A"},
+    {"at": 60, "grade": "B"},
+    {"at": 50, "grade": "C"},
+    {"at": 0, "grade": "D"},
+]
 TWO_SIDES = reciprocal(
     step(
         "all",
@@ -133,8 +138,8 @@ def test_half_of_the_weight_is_enough_to_report_and_less_is_not():
     asked = [question("light"), question("lighter"), question("heavy", weight=2)]
     pool = weighted(step("all", *asked), thresholds=THRESHOLDS)
     half, quarter = scored(pool, {"heavy": 4}), scored(pool, {"light": 4})
-    assert (half.coverage, half.reportable, half.score, half.so_far) == (0.5, True, 75.0, "fit")
-    assert (quarter.coverage, quarter.reportable, quarter.score, quarter.so_far) == (0.25, False, None, None)
+    assert (half.coverage, half.reportable, half.score, half.leaning) == (0.5, True, 75.0, "fit")
+    assert (quarter.coverage, quarter.reportable, quarter.score, quarter.leaning) == (0.25, False, None, None)
     assert (quarter.lowest, quarter.highest) == (18.75, 93.75)
     assert (half.indication, quarter.indication) == ("undetermined", "undetermined")
 
@@ -164,23 +169,43 @@ def test_the_grade_is_null_until_reportable_and_possible_grades_narrow():
     one, three = (
         scored(equal(4, grades=GRADES), dict.fromkeys(keys, 5)) for keys in (["q1"], ["q1", "q2", "q3"])
     )
-    assert (one.grade, one.grades_possible) == (None, ["A", "B", "C"])
+    assert (one.grade, one.grades_possible) == (None, ["A", "B", "C", "D"])
     assert (three.grade, three.grades_possible) == ("A", ["A", "B"])
 
 
-def test_gaps_and_strengths_are_told_in_the_order_of_their_points():
-    """5 of need (weight 2) gained 2·4 = 8; budget 4 gained 3 and cost 1; speed, like saving, 2 and 2.
-    A tie keeps the order of the set, and what gained or cost nothing is left out."""
-    score = scored(TWO_SIDES, {"budget": 4, "need": 5, "timing": 1, "saving": 3, "speed": 3})
-    assert [(one.question, one.points) for one in score.strengths] == [
-        ("need", 8),
-        ("budget", 3),
-        ("saving", 2),
-        ("speed", 2),
-    ]
-    assert [(one.question, one.points) for one in score.gaps] == [
-        ("timing", 4),
-        ("saving", 2),
-        ("speed", 2),
-        ("budget", 1),
-    ]
+def test_strengths_are_above_the_middle_and_gaps_below_it_in_the_order_of_their_points():
+    """On 1..5 the middle is 3. 5 of need (weight 2) gained 2·4 = 8, budget 4 gained 3; speed 2 cost 3,
+    timing 1 cost 4. Saving is in the middle, and neither."""
+    score = scored(TWO_SIDES, {"budget": 4, "need": 5, "timing": 1, "saving": 3, "speed": 2})
+    assert [(one.question, one.points) for one in score.strengths] == [("need", 8), ("budget", 3)]
+    assert [(one.question, one.points) for one in score.gaps] == [("timing", 4), ("speed", 3)]
+
+
+def test_a_missed_must_reach_is_the_first_gap_and_never_a_strength():
+    """The price is rated 4 and has to reach 5: it cost 1, less than the terms, which cost 4."""
+    price = question("price", must_reach=5, if_missed="mixed")
+    asked = weighted(step("all", question("terms"), price, question("need")), thresholds=THRESHOLDS)
+    score = scored(asked, {"terms": 1, "price": 4, "need": 4})
+    assert [(one.question, one.points) for one in score.gaps] == [("price", 1), ("terms", 4)]
+    assert [one.question for one in score.strengths] == ["need"]
+
+
+ANCHORED = [{"rating": 1, "text": "None."}, {"rating": 3, "text": "Some."}, {"rating": 5, "text": "All."}]
+
+
+@pytest.mark.parametrize(
+    ("anchors", "rating", "shown"),
+    [
+        (ANCHORED, 5, [5]),
+        (ANCHORED, 4, [3, 5]),
+        (ANCHORED, 2, [1, 3]),
+        (ANCHORED[1:], 2, [3]),
+        (ANCHORED[:1], 4, [1]),
+        (ANCHORED[::-1], 4, [3, 5]),
+        ([], 4, []),
+    ],
+)
+def test_a_reason_shows_the_anchor_of_its_rating_or_those_around_it(anchors, rating, shown):
+    score = scored(weighted(step("all", question("need", anchors=anchors))), {"need": rating})
+    (line,) = score.strengths + score.gaps
+    assert [anchor.rating for anchor in line.anchors] == shown
