@@ -89,7 +89,7 @@ STORIES = [
           ["concerns"]),
     Story("perfect, but with no trouble today", SALE, 5, {"current_challenges": 1}, "mixed", "C",
           ["current_challenges"]),  # 28/32 is 87.5
-    Story("perfect, with the money set aside by calling the question not applicable", SALE, 5,
+    Story("perfect, but the question of money called not applicable", SALE, 5,
           {"budget": "not_applicable"}, "mixed", "C", ["budget"]),
     Story("perfect so far, and the date not asked yet", SALE, 5, {"timeline": None}, "undetermined", None),
     Story("perfect, and what they like about today not asked", SALE, 5, {"best_parts": None}, "fit", "A"),
