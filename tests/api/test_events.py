@@ -368,5 +368,5 @@ def test_two_services_tell_the_same(client, told, service, link, small):
 
 
 def test_the_built_in_sets_are_told_from_the_start(client):
-    first = ok(client.get("/v1/events?types=question_set.*&limit=11"))["items"]
+    first = ok(client.get("/v1/events?types=question_set.*&limit=12"))["items"]
     assert {event["question_set"] for event in first} == {f"{path.stem}@1" for path in BUILTIN.iterdir()}

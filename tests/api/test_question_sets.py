@@ -12,7 +12,8 @@ from tests.api.calls import SMALL, ok, refusal
 SET_VERSION = SQLModel.metadata.tables["question_set_version"]
 BUILT_IN = {
     "bant", "champ", "firmographic-fit", "key-account-analysis", "key-account-congruence",
-    "key-account-selection", "market-entry", "meddpicc", "purpose-before-self", "qualifying-a-sale", "spiced",
+    "key-account-selection", "market-entry", "meddpicc", "purpose-before-self", "qualifying-a-sale",
+    "qualifying-a-sale-short", "spiced",
 }  # fmt: skip
 
 

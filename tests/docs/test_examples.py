@@ -17,9 +17,9 @@ QUALIFIED = {path.stem: json.loads(path.read_text("utf-8")) for path in (EXAMPLE
 
 # By hand, from the file and the call: what each side earned, Σ w·(r − 1), of 4·Σ w.
 BY_HAND = {
-    "staffing": ("fit", (43, 68), (24, 32), 92, (25, 125), "B", "match"),
-    "saas-vendor": ("no_fit", (40, 60), (16, 36), 80, (24, 120), "C", "benefit"),
-    "engineering-consultancy": ("mixed", (45, 72), (21, 28), 91, (25, 125), "B", "match"),
+    "staffing": ("fit", (45, 72), (22, 28), 92, (25, 125), "B", "match"),
+    "saas-vendor": ("mixed", (42, 64), (14, 32), 80, (24, 120), "C", "benefit"),
+    "engineering-consultancy": ("mixed", (47, 76), (19, 24), 91, (25, 125), "C", "match"),
 }
 
 # One thing is different, and so is what is indicated.
