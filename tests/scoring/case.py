@@ -51,6 +51,9 @@ class Case:
     def answering(self, answers):
         return replace(self, answers=answers)
 
+    def knowing(self, attributes):
+        return replace(self, attributes=attributes)
+
     def on(self, question_set):
         return replace(self, question_set=question_set)
 

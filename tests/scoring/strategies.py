@@ -59,18 +59,27 @@ LEVEL = st.integers(0, 10)
 CUT = st.sampled_from([1, 25, 50, 60, 75, 100]) | st.integers(1, 100)
 CUTS = st.tuples(CUT, CUT).map(lambda both: {"fit_at": max(both), "no_fit_below": min(both)})
 CUTS_OR_NONE = st.sampled_from([CUTS] * 6 + [st.none()]).flatmap(lambda thresholds: thresholds)
-SKETCH = st.builds(
-    Sketch,
-    dimension=st.integers(0, 2),
-    weight=st.just(1) | st.integers(0, 4) | st.integers(0, 100),
-    must_reach=st.tuples(st.sampled_from(MUST_REACH), LEVEL),
-    ask_when=st.sampled_from([{}] * 30 + CONDITIONS),
-    rule=st.tuples(st.sampled_from(RULES), LEVEL, LEVEL),
-    step=st.sampled_from(STEPS),
-    answer=st.tuples(st.integers(0, 19), LEVEL),
-    days=st.tuples(st.sampled_from(STALE_AFTER), st.sampled_from(DAYS_AGO)),
-    evidence=st.sampled_from(EVIDENCE),
-)
+
+
+def sketches(conditions, rules):
+    """Questions that apply under one of these conditions and are rated by one of these rules."""
+    return st.builds(
+        Sketch,
+        dimension=st.integers(0, 2),
+        weight=st.just(1) | st.integers(0, 4) | st.integers(0, 100),
+        must_reach=st.tuples(st.sampled_from(MUST_REACH), LEVEL),
+        ask_when=st.sampled_from(conditions),
+        rule=st.tuples(st.sampled_from(rules), LEVEL, LEVEL),
+        step=st.sampled_from(STEPS),
+        answer=st.tuples(st.integers(0, 19), LEVEL),
+        days=st.tuples(st.sampled_from(STALE_AFTER), st.sampled_from(DAYS_AGO)),
+        evidence=st.sampled_from(EVIDENCE),
+    )
+
+
+SKETCH = sketches([{}] * 30 + CONDITIONS, RULES)
+# Of these, attributes decide often.
+RULED = sketches([{}] * 8 + CONDITIONS, [None, None, "bands", "values", "otherwise"])
 
 
 def effort(examples):
@@ -78,10 +87,10 @@ def effort(examples):
     return settings(max_examples=max(1, round(examples * EFFORT)), deadline=None)
 
 
-def cases(scales=SCALES, most=8, thresholds=CUTS_OR_NONE):
+def cases(scales=SCALES, most=8, thresholds=CUTS_OR_NONE, sketch=SKETCH):
     return st.builds(
         assembled,
-        sketches=st.lists(SKETCH, min_size=3, max_size=most),
+        sketches=st.lists(sketch, min_size=3, max_size=most),
         scale=st.sampled_from(scales),
         shape=st.sampled_from(SHAPES),
         thresholds=thresholds,

@@ -158,7 +158,7 @@ def test_what_rules_a_fit_out_is_told_before_what_bars_it():
 
 
 def test_a_fit_that_is_out_of_reach_needs_no_average():
-    """One of two 4s of the benefit is open: 0.6·8 − 3 = 1.8 over 1, so 2.8. With a match of 0 nothing helps."""
+    """Of the benefit one is 4 and one open: 0.6·8 − 3 = 1.8 over 1, so 2.8. A match of 0 cannot be helped."""
     sides = reciprocal(
         step("all", question("a", "match"), question("b", "benefit"), question("c", "benefit")),
         thresholds=THRESHOLDS,
