@@ -86,7 +86,7 @@ def summarise(picture: Picture) -> str:
     """What is indicated, how much of it is known, and what stands in the way."""
     sentences = _verdict(picture)
     if _is_mostly_assumed(picture.total):
-        sentences.append("More than half of it rests on assumptions.")
+        sentences.append("More than half of the rated weight rests on assumptions.")
     return " ".join(sentences)
 
 
@@ -154,17 +154,12 @@ def _mixed(picture: Picture) -> list[str]:
         return [f"Mixed: too much{on} is not applicable for a fit."]
     fit_at = picture.thresholds.fit_at
     low = picture.among_sides(lambda tally: not tally.highest_reaches(fit_at))
-    if not low:
-        where, takes = picture.reaches(picture.total.tally), f"a fit takes {fit_at}"
-    else:
-        where = " and ".join(f"{title} {_stands_at(picture, unit.tally)}" for title, unit in low)
+    if low:
+        where = " and ".join(f"{picture.reaches(unit.tally)} on {title}" for title, unit in low)
         takes = f"a fit takes {fit_at} on both sides"
+    else:
+        where, takes = picture.reaches(picture.total.tally), f"a fit takes {fit_at}"
     return [f"Mixed, neither a fit nor a clear no: {where}, and {takes}."]
-
-
-def _stands_at(picture: Picture, unit: Tally) -> str:
-    verb = "reaches" if unit.open_weight else "is at"
-    return f"{verb} {picture.reaches(unit)}"
 
 
 def _barred(picture: Picture) -> str:
@@ -221,28 +216,32 @@ def _too_early(picture: Picture) -> list[str]:
 
 
 def _rated_so_far(picture: Picture) -> str:
-    """On which side how much is lacking: "only 5 of 14 questions are rated on “…”"."""
+    """Where answers are lacking, and how many: "so far 5 of 14 questions on “…” are rated"."""
     if not picture.total.tally.rated_weight:
-        unknown = sum(s.answered_unknown for s in picture.open)
-        if not unknown:
-            return "nothing is rated yet"
-        answers = "all answers" if unknown == len(picture.open) > 1 else counted(unknown, "answer")
-        so_many = f"{answers} {'are' if answers == 'all answers' else _are(unknown)}"
-        return f"nothing is rated yet, and {so_many} “unknown”"
+        return f"nothing is rated yet{_unknown(picture.open)}"
     lacking = picture.among_sides(lambda tally: not tally.reportable)
     if not lacking:
-        return _rated_of(picture.total)
-    return " and ".join(f"{_rated_of(unit)} on {title}" for title, unit in lacking)
+        count, is_one = _rated_of(picture.total)
+        return f"so far only {count} {'is' if is_one else 'are'} rated"
+    counts = [(*_rated_of(unit), title) for title, unit in lacking]
+    where = " and ".join(f"{count} on {title}" for count, _, title in counts)
+    return f"so far {where} {'is' if len(counts) == 1 and counts[0][1] else 'are'} rated"
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _unknown(opened: Sequence[Standing]) -> str:
+    unknown = sum(s.answered_unknown for s in opened)
+    if not unknown:
+        return ""
+    if unknown == len(opened) > 1:
+        return ", and all answers are “unknown”"
+    return f", and {counted(unknown, 'answer')} {'is' if unknown == 1 else 'are'} “unknown”"
 
 
-def _rated_of(group: Group) -> str:
+def _rated_of(group: Group) -> tuple[str, bool]:
+    """How many of the questions that count are rated, and whether that is said in the singular."""
     counting = [s for s in group.standings if s.question.weight]
     rated = sum(s.state == "rated" for s in counting)
-    return f"only {rated} of {len(counting)} questions {_are(rated)} rated" if rated else "nothing is rated"
+    return f"{rated} of {counted(len(counting), 'question')}", rated == 1 or len(counting) == 1
 
 
 def _half_of(picture: Picture) -> str:

@@ -1,75 +1,468 @@
-"""The one plain sentence: what is indicated, how much is known, and what stands in the way."""
+"""The sentences of a score: what they say in every state, and what none of them ever says."""
+
+import re
 
 import pytest
 from hypothesis import given
 
-from tests.scoring.building import NOT_APPLICABLE, question, reciprocal, scored, step, weighted
-from tests.scoring.strategies import cases, effort
+from app.scoring import Answer
+from tests.scoring.building import NOT_APPLICABLE, UNKNOWN, question, reciprocal, scored, step, weighted
+from tests.scoring.strategies import RULED, cases, effort
 
-THRESHOLDS = {"fit_at": 60, "no_fit_below": 50}
+THRESHOLDS = {"fit_at": 60, "no_fit_below": 40}
+GRADES = [
+    {"at": 80, "grade": "A"},
+    {"at": 60, "grade": "B"},
+    {"at": 40, "grade": "C"},
+    {"at": 0, "grade": "D"},
+]
 SIDES = reciprocal(
     step(
         "all",
-        question("annual_budget", "match", must_reach=2),
+        question("law", "match", must_reach=2),
+        question("budget", "match", must_reach=3, if_missed="mixed"),
         question("need", "match"),
-        question("saving", "benefit", must_reach=2, if_missed="mixed"),
+        question("price", "match", label="the price"),
+        question("saving", "benefit"),
         question("speed", "benefit"),
+        question("comfort", "benefit"),
     ),
-    thresholds=THRESHOLDS,
-)
-BEST = dict.fromkeys(["annual_budget", "need", "saving", "speed"], 5)
-
-
-@pytest.mark.parametrize(
-    ("ratings", "other", "opening"),
-    [
-        (BEST, {}, "A fit"),
-        (BEST | {"annual_budget": 1}, {}, "Not a fit"),
-        (BEST | {"saving": 1}, {}, "Mixed"),
-        ({"annual_budget": 5, "saving": 5}, {}, "Leaning to a fit"),
-        ({"need": 1, "speed": 5}, {}, "Leaning to no fit"),
-        ({"need": 3, "saving": 5, "speed": 5}, {}, "Leaning to a mixed"),
-        ({"need": 5}, {}, "Too early to say"),
-        (
-            {"need": 5, "annual_budget": 5},
-            {"saving": NOT_APPLICABLE, "speed": NOT_APPLICABLE},
-            "Cannot be scored",
-        ),
+    dimensions=[
+        {
+            "key": "match",
+            "title": "It suits them",
+            "if_weak": "we cannot meet what they need, or they cannot buy",
+        },
+        {"key": "benefit", "title": "They gain", "if_weak": "they would gain too little"},
     ],
+    thresholds=THRESHOLDS,
+    grades=GRADES,
 )
-def test_the_sentence_opens_with_the_indication_or_where_it_leans(ratings, other, opening):
-    assert scored(SIDES, ratings, other).summary.startswith(opening)
+MATCH, BENEFIT = ("law", "budget", "need", "price"), ("saving", "speed", "comfort")
 
 
-def test_without_thresholds_the_sentence_tells_the_score():
-    """4 on 1..5 is 75 of 100."""
-    assert "75" in scored(weighted(step("all", question("need"))), {"need": 4}).summary
+def sides(match=None, benefit=None, **exceptions):
+    """Ratings of both sides; None leaves a question open."""
+    ratings = dict.fromkeys(MATCH, match) | dict.fromkeys(BENEFIT, benefit) | exceptions
+    return SIDES, {key: rating for key, rating in ratings.items() if rating is not None}
 
 
-def test_the_sentence_counts_the_rated_questions_of_those_that_apply():
-    assert "3 of 4 questions rated" in scored(SIDES, {"annual_budget": 5, "saving": 5, "speed": 5}).summary
-    assert (
-        "2 of 3 questions rated" in scored(SIDES, {"need": 5, "saving": 5}, {"speed": NOT_APPLICABLE}).summary
-    )
-    assert "1 of 1 question rated" in scored(weighted(step("all", question("need"))), {"need": 4}).summary
+def skipping(told, *keys):
+    return *told, dict.fromkeys(keys, NOT_APPLICABLE)
 
 
-def test_the_sentence_names_the_weaker_side():
-    assert "benefit is the weaker side" in scored(SIDES, BEST | {"speed": 4}).summary
-    assert "weaker" not in scored(SIDES, BEST).summary
+def pool(*questions, **more):
+    return weighted(step("all", *questions), **({"thresholds": THRESHOLDS} | more))
 
 
-def test_the_sentence_names_in_words_what_ruled_it_out_held_it_back_or_is_still_open():
-    assert "annual budget ruled it out" in scored(SIDES, BEST | {"annual_budget": 1}).summary
-    assert "saving held it back" in scored(SIDES, BEST | {"saving": 1}).summary
-    assert "annual budget still open" in scored(SIDES, {"need": 5, "saving": 5, "speed": 5}).summary
+FOUR = [question(key) for key in ("need", "price", "date", "say")]
+PARTS = [
+    {"key": "reach", "title": "Reach", "if_weak": "nobody there knows us"},
+    {"key": "money", "title": "Money", "if_weak": "there is no money for it"},
+]
+IN_PARTS = [
+    question("a", "reach"),
+    question("b", "reach"),
+    question("c", "money"),
+    question("d", "money"),
+]
+PLURAL = [
+    question("decision_makers", must_reach=3, if_missed="mixed"),
+    question("access", must_reach=3, if_missed="mixed", label="access to users"),
+    question("status", must_reach=2, if_missed="mixed"),
+    question("terms", must_reach=2, if_missed="mixed", label="terms and dates"),
+    question("need", weight=20),
+]
+ASSUMED = {key: Answer("rated", 5, evidence="assumption") for key in ("need", "price", "date")}
+HALF_ASSUMED = {key: Answer("rated", 5, evidence="assumption") for key in ("need", "price")}
+HEAVY = [question("need", weight=5), question("price"), question("date", weight=2)]
+LARGE = {"employees": {"at_least": 50}}
+
+STATES = {
+    # A fit.
+    "a fit names its weakest point": (
+        sides(5, 4, need=3),
+        "A fit on both sides: 81 of 100. The weakest point is need, rated 3.",
+    ),
+    "a fit with two weakest points": (
+        sides(5, 4, need=3, budget=3),
+        "A fit on both sides: 75 of 100. The weakest points are budget and need, rated 3.",
+    ),
+    "a fit without a weak point": (
+        sides(4, 4),
+        "A fit on both sides: 75 of 100. No answer is rated below 4.",
+    ),
+    "the best fit": (sides(5, 5), "A fit on both sides: 100 of 100. No answer is rated below 5."),
+    "a fit that open answers cannot undo": (
+        sides(5, 5, price=None),
+        "A fit on both sides, whatever the open answers are: 100 of 100. No answer is rated below 5.",
+    ),
+    "a fit in a pool": (
+        (pool(*FOUR), {"need": 5, "price": 4, "date": 4, "say": 2}),
+        "A fit: 69 of 100. The weakest point is say, rated 2.",
+    ),
+    "a fit by the only question": (
+        (pool(question("need")), {"need": 5}),
+        "A fit: 100 of 100. No answer is rated below 5.",
+    ),
+    "a fit with a not applicable question": (
+        skipping(sides(5, 5, price=None), "price"),
+        "A fit on both sides: 100 of 100. No answer is rated below 5.",
+    ),
+    # No fit.
+    "no fit by a knock-out": (sides(5, 5, law=1), "Not a fit: a rating of 1 for law rules the deal out."),
+    "no fit by a knock-out with nothing else known": (
+        sides(law=1),
+        "Not a fit: a rating of 1 for law rules the deal out.",
+    ),
+    "no fit by two knock-outs": (
+        (
+            pool(question("law", must_reach=3), question("need", must_reach=3), question("x")),
+            {"law": 1, "need": 2},
+        ),
+        "Not a fit: the ratings for law and need rule the deal out.",
+    ),
+    "no fit by four knock-outs": (
+        (pool(*(question(key, must_reach=2) for key in "abcd")), dict.fromkeys("abcd", 1)),
+        "Not a fit: the ratings for a, b and 2 more rule the deal out.",
+    ),
+    "a knock-out of one's own company": (
+        (pool(question("law", must_reach=2), subject="own_company"), {"law": 1}),
+        "Not a fit: a rating of 1 for law rules it out.",
+    ),
+    "no fit by a weak side": (sides(5, 2), "Not a fit: they would gain too little (25 of 100)."),
+    "no fit by the other side": (
+        sides(2, 5),
+        "Not a fit: we cannot meet what they need, or they cannot buy (25 of 100).",
+    ),
+    "no fit by both sides": (
+        sides(2, 2),
+        (
+            "Not a fit: we cannot meet what they need, or they cannot buy (25 of 100); "
+            "and they would gain too little (25 of 100)."
+        ),
+    ),
+    "no fit whatever the open answers are": (
+        sides(benefit=1, speed=None),
+        "Not a fit: they would gain too little (at most 33 of 100).",
+    ),
+    "no fit in a pool": (
+        (pool(*FOUR), dict.fromkeys(["need", "price", "date", "say"], 2)),
+        "Not a fit: 25 of 100, and below 40 is no fit. Need: weak (25 of 100).",
+    ),
+    "no fit in a pool of parts": (
+        (pool(*IN_PARTS, dimensions=PARTS), {"a": 4, "b": 3, "c": 1, "d": 1}),
+        "Not a fit: 31 of 100, and below 40 is no fit. There is no money for it (0 of 100).",
+    ),
+    "no fit is never rounded up to mixed": (
+        (
+            pool(question("need", weight=99), question("x", weight=61), scale={"min": 0, "max": 1}),
+            {"need": 0, "x": 1},
+        ),
+        "Not a fit: 38 of 100, and below 40 is no fit. Need: weak (38 of 100).",
+    ),
+    # Mixed.
+    "mixed by a blocker": (
+        sides(5, 5, budget=1),
+        "Not a fit while budget is rated below 3. The rest is strong: 100 of 100.",
+    ),
+    "mixed by a blocker with an open must-reach": (
+        sides(5, 5, budget=1, price=None),
+        "Not a fit while budget is rated below 3. The rest is strong: 100 of 100.",
+    ),
+    "mixed by a blocker and the rest is mixed": (
+        sides(3, 3, budget=2),
+        "Not a fit while budget is rated below 3. The rest is mixed: 50 of 100.",
+    ),
+    "mixed by a must-reach called not applicable": (
+        skipping(sides(5, 5, budget=None), "budget"),
+        "Not a fit while budget is called not applicable. The rest is strong: 100 of 100.",
+    ),
+    "mixed by a knock-out called not applicable": (
+        skipping(sides(5, 5, law=None), "law"),
+        "Not a fit while law is called not applicable. The rest is strong: 100 of 100.",
+    ),
+    "mixed by one missed and one not applicable": (
+        skipping(sides(5, 5, budget=1, law=None), "law"),
+        "Not a fit while budget is rated below 3 and law is called not applicable. The rest is strong: 100 of 100.",
+    ),
+    "blockers in the plural and the singular": (
+        (pool(*PLURAL), {"decision_makers": 2, "access": 5, "status": 5, "terms": 1, "need": 5}),
+        (
+            "Not a fit while decision makers are rated below 3 and terms and dates are rated below 2. "
+            "The rest is strong: 100 of 100."
+        ),
+    ),
+    "a blocker whose last word alone is plural": (
+        (pool(*PLURAL), {"decision_makers": 5, "access": 2, "status": 5, "terms": 5, "need": 5}),
+        "Not a fit while access to users is rated below 3. The rest is strong: 100 of 100.",
+    ),
+    "a blocker that ends in an s": (
+        (pool(*PLURAL), {"decision_makers": 5, "access": 5, "status": 1, "terms": 5, "need": 5}),
+        "Not a fit while status is rated below 2. The rest is strong: 100 of 100.",
+    ),
+    "two blockers of one bound": (
+        (pool(*PLURAL), {"decision_makers": 1, "access": 1, "status": 5, "terms": 5, "need": 5}),
+        "Not a fit while decision makers and access to users are rated below 3. The rest is strong: 100 of 100.",
+    ),
+    "a blocker on an otherwise silent side": (
+        (
+            reciprocal(
+                step(
+                    "all", question("a", "match", must_reach=5, if_missed="mixed"), question("b", "benefit")
+                ),
+                thresholds=THRESHOLDS,
+            ),
+            {"a": 4, "b": 5},
+        ),
+        "Not a fit while a is rated below 5.",
+    ),
+    "mixed by the figures of one side": (
+        sides(5, 3),
+        "Mixed, neither a fit nor a clear no: 50 of 100 on “They gain”, and a fit takes 60 on both sides.",
+    ),
+    "mixed by the figures of both sides": (
+        sides(3, 3),
+        (
+            "Mixed, neither a fit nor a clear no: 50 of 100 on “It suits them” and 50 of 100 on “They gain”, "
+            "and a fit takes 60 on both sides."
+        ),
+    ),
+    "mixed by what a side can still reach": (
+        (
+            reciprocal(
+                step(
+                    "all",
+                    question("a", "match"),
+                    question("b", "benefit", weight=9),
+                    question("c", "benefit"),
+                ),
+                thresholds=THRESHOLDS,
+            ),
+            {"a": 5, "b": 3},
+        ),
+        "Mixed, neither a fit nor a clear no: at most 55 of 100 on “Benefit”, and a fit takes 60 on both sides.",
+    ),
+    "mixed in a pool": (
+        (pool(*FOUR), dict.fromkeys(["need", "price", "date", "say"], 3)),
+        "Mixed, neither a fit nor a clear no: 50 of 100, and a fit takes 60.",
+    ),
+    "mixed is never rounded up to a fit": (
+        (
+            pool(question("need", weight=66), question("x", weight=97), scale={"min": 0, "max": 1}),
+            {"need": 0, "x": 1},
+        ),
+        "Mixed, neither a fit nor a clear no: 59 of 100, and a fit takes 60.",
+    ),
+    "mixed since too much is not applicable": (
+        skipping((pool(*FOUR), {"need": 5}), "price", "date", "say"),
+        "Mixed: too much is not applicable for a fit.",
+    ),
+    "mixed since too much is not applicable on a side": (
+        skipping(sides(5, 5, speed=None, comfort=None), "speed", "comfort"),
+        "Mixed: too much on “They gain” is not applicable for a fit.",
+    ),
+    # Too early.
+    "nothing is rated": (sides(), "Too early to say: nothing is rated yet."),
+    "everything is unknown": (
+        (*sides(), dict.fromkeys(MATCH + BENEFIT, UNKNOWN)),
+        "Too early to say: nothing is rated yet, and all answers are “unknown”.",
+    ),
+    "one answer is unknown": (
+        (*sides(), {"need": UNKNOWN}),
+        "Too early to say: nothing is rated yet, and 1 answer is “unknown”.",
+    ),
+    "the only answer is unknown": (
+        (pool(question("need")), {}, {"need": UNKNOWN}),
+        "Too early to say: nothing is rated yet, and 1 answer is “unknown”.",
+    ),
+    "too early on one side": (
+        sides(5, price=None, need=None, budget=None, benefit=5),
+        (
+            "Too early to say: so far 1 of 4 questions on “It suits them” is rated. "
+            "At least half of the questions on each side have to be rated."
+        ),
+    ),
+    "too early on both sides": (
+        sides(need=5, saving=5),
+        (
+            "Too early to say: so far 1 of 4 questions on “It suits them” and 1 of 3 questions on “They gain” are rated. "
+            "At least half of the questions on each side have to be rated."
+        ),
+    ),
+    "too early with a silent side": (
+        sides(5),
+        (
+            "Too early to say: so far 0 of 3 questions on “They gain” are rated. "
+            "At least half of the questions on each side have to be rated."
+        ),
+    ),
+    "too early with a blocker": (
+        sides(budget=1),
+        (
+            "Too early to say: so far 1 of 4 questions on “It suits them” and 0 of 3 questions on “They gain” are rated. "
+            "It is not a fit while budget is rated below 3."
+        ),
+    ),
+    "too early in a pool": (
+        (pool(*FOUR), {"need": 4}),
+        "Too early to say: so far only 1 of 4 questions is rated. At least half of the questions have to be rated.",
+    ),
+    "too early by weight": (
+        (pool(*HEAVY), {"price": 4, "date": 4}),
+        "Too early to say: so far only 2 of 3 questions are rated. At least half of the weight has to be rated.",
+    ),
+    # Leaning.
+    "leaning to a fit with must-reach questions open": (
+        sides(5, 4, law=None, budget=None),
+        "Leaning to a fit: 87 of 100 with 5 of 7 questions rated. Still needed for a fit: law and budget.",
+    ),
+    "leaning to a fit": (
+        sides(4, 5, price=None, need=None, law=2, budget=5),
+        "Leaning to a fit: 79 of 100 with 5 of 7 questions rated. The 2 open questions can change that.",
+    ),
+    "leaning with one open question": (
+        (pool(*FOUR), {"need": 4, "price": 4, "date": 3}),
+        "Leaning to a fit: 67 of 100 with 3 of 4 questions rated. The open question can change that.",
+    ),
+    "leaning to no fit": (
+        sides(5, 2, comfort=None),
+        (
+            "Leaning to no fit with 6 of 7 questions rated: they would gain too little (25 of 100). "
+            "The open question can change that."
+        ),
+    ),
+    "leaning to no fit in a pool": (
+        (pool(*FOUR), {"need": 2, "price": 2}),
+        (
+            "Leaning to no fit with 2 of 4 questions rated: 25 of 100, and below 40 is no fit. "
+            "The 2 open questions can change that."
+        ),
+    ),
+    "leaning to neither": (
+        (pool(*FOUR), {"need": 3, "price": 3}),
+        (
+            "So far neither a fit nor a clear no: 50 of 100 with 2 of 4 questions rated. "
+            "The 2 open questions can change that."
+        ),
+    ),
+    "blocked and not settled": (
+        sides(3, 3, budget=1, need=None),
+        "Not a fit while budget is rated below 3. The open question can still make it a clear no.",
+    ),
+    "leaning to a fit with a knock-out open": (
+        sides(4, 4, law=None),
+        "Leaning to a fit: 75 of 100 with 6 of 7 questions rated. Still needed for a fit: law.",
+    ),
+    # Unscorable.
+    "nothing counts on a side": (
+        skipping(sides(5), *BENEFIT),
+        "Cannot be scored: everything that counts on “They gain” is called not applicable.",
+    ),
+    "nothing counts at all": (
+        skipping(sides(), *MATCH, *BENEFIT),
+        "Cannot be scored: everything that counts on “It suits them” and “They gain” is called not applicable.",
+    ),
+    "nothing counts in a pool": (
+        skipping((pool(*FOUR), {}), "need", "price", "date", "say"),
+        "Cannot be scored: everything that counts is called not applicable.",
+    ),
+    "no question of a side applies": (
+        (
+            reciprocal(
+                step("all", question("a", "match"), question("b", "benefit", ask_when=LARGE)),
+                thresholds=THRESHOLDS,
+                attributes={"employees": "number"},
+            ),
+            {"a": 5},
+        ),
+        "Cannot be scored: nothing that counts on “Benefit” applies here.",
+    ),
+    # Without thresholds.
+    "a grade without thresholds": (
+        (pool(*FOUR, thresholds=None, grades=GRADES), dict.fromkeys(["need", "price", "date", "say"], 4)),
+        "75 of 100 (B) with all 4 questions rated.",
+    ),
+    "a figure without grades": (
+        (pool(*FOUR, thresholds=None), {"need": 4, "price": 2}),
+        "50 of 100 with 2 of 4 questions rated.",
+    ),
+    "the weakest part": (
+        (pool(*IN_PARTS, dimensions=PARTS, thresholds=None), {"a": 5, "b": 5, "c": 3, "d": 2}),
+        "69 of 100 with all 4 questions rated. The weakest part is “Money”: 38 of 100.",
+    ),
+    "the only question": (
+        (pool(question("need"), thresholds=None), {"need": 4}),
+        "75 of 100 with its only question rated.",
+    ),
+    "too early without thresholds": (
+        (pool(*FOUR, thresholds=None), {"need": 4}),
+        "Too early to say: so far only 1 of 4 questions is rated. At least half of the questions have to be rated.",
+    ),
+    "nothing counts without thresholds": (
+        skipping((pool(question("need"), thresholds=None), {}), "need"),
+        "Cannot be scored: everything that counts is called not applicable.",
+    ),
+    # What it rests on.
+    "mostly assumed": (
+        (pool(*FOUR), {"say": 5}, ASSUMED),
+        "A fit: 100 of 100. No answer is rated below 5. More than half of the rated weight rests on assumptions.",
+    ),
+    "half assumed": (
+        (pool(*FOUR), {"date": 5, "say": 5}, HALF_ASSUMED),
+        "A fit: 100 of 100. No answer is rated below 5.",
+    ),
+    # Labels.
+    "a label goes before the key in words": (
+        sides(5, 4, price=3),
+        "A fit on both sides: 81 of 100. The weakest point is the price, rated 3.",
+    ),
+}
 
 
-@effort(100)
-@given(cases())
-def test_it_is_always_one_sentence_that_says_how_much_is_known(case):
+@pytest.mark.parametrize("state", STATES)
+def test_the_sentences_of_a_state(state):
+    (definition, ratings, *other), sentences = STATES[state]
+    assert scored(definition, ratings, *other).summary == sentences
+
+
+OPENINGS = {
+    "fit": ("A fit",),
+    "no_fit": ("Not a fit: ",),
+    "mixed": ("Mixed", "Not a fit while "),
+    "undetermined": ("Too early", "Leaning", "So far neither", "Not a fit while "),
+    "unscorable": ("Cannot be scored",),
+    None: ("Too early", "Cannot be scored", *"0123456789"),
+}
+
+
+@effort(400)
+@given(cases(sketch=RULED))
+def test_no_sentence_contradicts_the_score_or_is_badly_made(case):
     score = case.score()
-    assert f"{score.rated} of {score.rated + score.open} question" in score.summary
-    assert score.summary.endswith(".")
-    assert score.summary.count(".") == 1
-    assert score.summary[0].isupper()
+    said = score.summary
+    assert said.startswith(OPENINGS[score.indication])
+    assert said.endswith(".")
+    assert 1 <= len(re.findall(r"\.(?: |$)", said)) <= 3
+    assert not re.search(
+        r"None|_|\b1 \w+s (are|have)|\b[2-9]\d* question\b|  |\.\.|\bnan\b|\(\)|: \.|: ;", said
+    )
+    effects = {blocker.effect for blocker in score.blockers}
+    assert ("while" in said) == (bool(effects) and score.indication in ("mixed", "undetermined"))
+    assert ("rule" in said) == ("no_fit" in effects)
+
+
+@effort(200)
+@given(cases())
+def test_the_figures_of_a_sentence_are_on_the_right_side_of_every_cut(case):
+    """A figure that is shown is the score's or a side's, rounded, and not up to a cut that it is under."""
+    score = case.score()
+    cuts = [grade.at for grade in case.question_set.grades]
+    if limits := case.question_set.thresholds:
+        cuts += [limits.fit_at, limits.no_fit_below]
+    figures = [score.score, *(part.estimate for part in score.dimensions)]
+    figures += [score.highest, *(part.highest for part in score.dimensions)]
+    for shown in map(int, re.findall(r"(\d+) of 100", score.summary)):
+        near = [one for one in figures if one is not None and abs(one - shown) <= 1]
+        if near and "The rest" not in score.summary:
+            assert any(all((one >= cut) == (shown >= cut) for cut in cuts) for one in near)
