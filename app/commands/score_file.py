@@ -1,7 +1,7 @@
 """`score FILE`: score the answers in a file, with nothing stored."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,10 +15,13 @@ from app.commands.score_many import score_many
 from app.db import Transaction
 from app.problems import Problem
 from app.question_sets.plans import Plans
-from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score
+from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, whole
 from app.sessions.requests import ScoreRequest
 
-Scored = tuple[Row, Score]
+Scored = tuple[Row, Plan, Score]
+
+# In per cent: from half of the weight on there is a score, and at the whole of it nothing is open.
+COVERAGE_CUTS = (50, 100)
 
 
 WITH_OUTPUT = "With --output: "
@@ -82,7 +85,7 @@ def score_file(
             return
         scored = database.read_here(lambda tx: _score_all(tx, plans, Path(file), question_set))
     if shown == "json":
-        results = [result.model_dump(mode="json") for _, result in scored]
+        results = [result.model_dump(mode="json") for _, _, result in scored]
         say(json.dumps(results, indent=2, ensure_ascii=False))
     else:
         _print_table(scored)
@@ -92,33 +95,35 @@ def _score_all(tx: Transaction, plans: Plans, file: Path, named: str | None) -> 
     """Every row with its score, by the set that was named or else by the row's own."""
     chosen = plans.find(tx, named) if named else None
     rows = read_table(file, chosen or plans.find(tx, None)) if is_table(file) else read_items(file)
-    return [(row, _score(tx, row, lambda name: chosen or plans.find(tx, name))) for row in rows]
+    return [_score(tx, row, lambda name: chosen or plans.find(tx, name)) for row in rows]
 
 
-def _score(tx: Transaction, row: Row, find: Callable[[str | None], Plan]) -> Score:
+def _score(tx: Transaction, row: Row, find: Callable[[str | None], Plan]) -> Scored:
     try:
         request = ScoreRequest.model_validate(row.sent)
         plan = find(request.question_set)
         answers = read_answers(plan.question_set, request.sent())
         attributes = read_attributes(plan.question_set, request.attributes)
-        return score(plan, answers, attributes, as_of=request.as_of or tx.at)
+        return row, plan, score(plan, answers, attributes, as_of=request.as_of or tx.at)
     except (Flawed, Problem, ValidationError) as error:
         give_up("\n".join(row.told(flaw) for flaw in flaws_of(error, row.sent)))
 
 
 def _print_table(scored: list[Scored]) -> None:
-    rows = table("", "indication", "score", "range", "coverage", "summary")
-    for number, (row, result) in enumerate(scored, 1):
+    rows = table("", "indication", "grade", "score", "range", "coverage", "summary")
+    for number, (row, plan, result) in enumerate(scored, 1):
+        cuts = plan.question_set.cuts
         rows.add_row(
             escape(row.called) or str(number),
             result.indication or "",
-            _shown(result.score),
-            f"{_shown(result.lowest)} to {_shown(result.highest)}",
-            "" if result.coverage is None else f"{100 * result.coverage:.0f} %",
+            escape(result.grade or ""),
+            _shown(result.score, cuts),
+            f"{_shown(result.lowest, cuts)} to {_shown(result.highest, cuts)}",
+            "" if result.coverage is None else f"{whole(100 * result.coverage, COVERAGE_CUTS)} %",
             escape(result.summary),
         )
     out.print(rows)
 
 
-def _shown(figure: float | None) -> str:
-    return "" if figure is None else f"{figure:.1f}"
+def _shown(figure: float | None, cuts: Sequence[int]) -> str:
+    return "" if figure is None else str(whole(figure, cuts))

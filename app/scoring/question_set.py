@@ -176,6 +176,12 @@ class QuestionSet(Part):
     priority: Priority | None = None
     steps: Annotated[list[Step], Field(min_length=1, max_length=50)]
 
+    @property
+    def cuts(self) -> list[int]:
+        """Where a grade or an indication begins, 0..100; figures for people are not rounded up to these."""
+        limits = [self.thresholds.fit_at, self.thresholds.no_fit_below] if self.thresholds else []
+        return [*limits, *(grade.at for grade in self.grades)]
+
     def canonical(self) -> dict[str, Any]:
         """The definition as JSON values with defaults filled in and nothing absent spelt out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -38,11 +38,7 @@ class Picture:
     def of_100(self, figure: float | None) -> str:
         """A figure for people, not rounded up to where a grade or an indication begins."""
         assert figure is not None
-        question_set = self.plan.question_set
-        cuts = [grade.at for grade in question_set.grades]
-        if limits := question_set.thresholds:
-            cuts += [limits.fit_at, limits.no_fit_below]
-        return f"{whole(figure, cuts)} of 100"
+        return f"{whole(figure, self.plan.question_set.cuts)} of 100"
 
     def reaches(self, unit: Tally) -> str:
         """How far a unit gets: its estimate, or while something is open its highest."""

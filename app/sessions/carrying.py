@@ -1,10 +1,13 @@
 """What is already known: answers taken along into a new session, or to a newer version of the set."""
 
-from sqlmodel import col, delete, select
+from collections.abc import Collection
+from typing import Any
+
+from sqlmodel import col, delete, select, tuple_
 
 from app.problems import invalid_field
 from app.prospects.tables import Prospect
-from app.question_sets.store import ancestry, split_name
+from app.question_sets.store import ancestry
 from app.scoring import Plan
 from app.sessions.answering import INSERT_ANSWERS, take_in
 from app.sessions.case import Case, answers_of, refresh_attributes
@@ -14,13 +17,15 @@ from app.sessions.tables import Session, StoredAnswer
 def carry_over(case: Case) -> None:
     """Let a new session begin with the answers of the prospect's last one, with the age they have.
 
-    The last one with answers on this set, or on one that it was made from; only the questions that mean
-    the same there and here.
+    The last one with answers on a set of the same family: this set, one that it was made from, one that
+    was made from it, or one that was made from the same. Only questions that mean the same come along.
     """
-    last = _last_session(case)
+    shared = {name: keys for name in _sets_answered(case) if (keys := _shared_questions(case, name))}
+    last = _last_session(case, shared)
     if last is None:
         return
-    then = case.work.plans.find(case.work.tx, f"{last.question_set}@{last.version}")
+    name = f"{last.question_set}@{last.version}"
+    then = case.work.plans.find(case.work.tx, name)
     carried = [
         StoredAnswer.model_validate(
             answer.model_dump()
@@ -31,12 +36,41 @@ def carry_over(case: Case) -> None:
             }
         )
         for question, answer in answers_of(case.work.tx, last.id).items()
-        if answer.state != "open" and then.means_the_same(case.plan, question)
+        if answer.state != "open" and question in shared[name] and then.means_the_same(case.plan, question)
     ]
     if carried:
         case.work.tx.db.execute(INSERT_ANSWERS, [answer.model_dump() for answer in carried])
         take_in(case, carried)
         case.changed["carried_from"] = str(last.id)
+
+
+def _sets_answered(case: Case) -> list[str]:
+    """The versions that other sessions of the prospect have answers on."""
+    wanted = select(Session.question_set, Session.version).where(*_answered_before(case)).distinct()
+    return [f"{key}@{version}" for key, version in case.work.tx.db.exec(wanted)]
+
+
+def _answered_before(case: Case) -> tuple[Any, ...]:
+    of_session = col(StoredAnswer.session_id) == col(Session.id)
+    return (
+        Session.prospect_id == case.session.prospect_id,
+        Session.id != case.session.id,
+        select(StoredAnswer).where(of_session, StoredAnswer.state != "open").exists(),
+    )
+
+
+def _shared_questions(case: Case, name: str) -> set[str]:
+    """The questions that a version has in common with this session's by descent; none of another family."""
+    here, there = (_descent(case, one) for one in (case.plan.name, name))
+    family = {key for key, _ in here} & {key for key, _ in there}
+    return {question for key, questions in (*here, *there) if key in family for question in questions}
+
+
+def _descent(case: Case, name: str) -> list[tuple[str, set[str]]]:
+    """A version and those that it was made from: the key and the questions of each."""
+    tx, plans = case.work.tx, case.work.plans
+    names = [name, *ancestry(tx, plans.find(tx, name).question_set)]
+    return [(plans.parts(one)[0], set(plans.find(tx, one).questions)) for one in names]
 
 
 def move(case: Case, plan: Plan) -> list[StoredAnswer]:
@@ -71,19 +105,14 @@ def _drop(case: Case, dropped: list[StoredAnswer]) -> None:
         case.work.tx.db.expunge(answer)
 
 
-def _last_session(case: Case) -> Session | None:
-    tx, session = case.work.tx, case.session
-    names = [f"{session.question_set}@{session.version}", *ancestry(tx, case.plan.question_set)]
-    keys = {parts[0] for parts in map(split_name, names) if parts}
-    said = col(StoredAnswer.session_id) == col(Session.id)
-    return tx.db.exec(
+def _last_session(case: Case, names: Collection[str]) -> Session | None:
+    """The last one of the prospect that has answers on one of these versions."""
+    if not names:
+        return None
+    versions = [case.work.plans.parts(name) for name in names]
+    return case.work.tx.db.exec(
         select(Session)
-        .where(
-            Session.prospect_id == session.prospect_id,
-            col(Session.question_set).in_(keys),
-            Session.id != session.id,
-            select(StoredAnswer).where(said, StoredAnswer.state != "open").exists(),
-        )
+        .where(*_answered_before(case), tuple_(col(Session.question_set), col(Session.version)).in_(versions))
         .order_by(col(Session.id).desc())
         .limit(1)
     ).first()

@@ -123,7 +123,7 @@ def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
 
 
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
-    """The prospect's attributes that the set declares, with its types, or as they are if it cannot read them."""
+    """The prospect's attributes that the set declares; with its types, if it can read them."""
     known, unread = read_stored(plan.question_set, prospect.attributes)
     return {**known, **{name: prospect.attributes[name] for name in unread}}
 

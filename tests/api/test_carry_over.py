@@ -114,6 +114,43 @@ def test_a_variant_starts_from_the_answers_on_what_it_extends(client, small):
     assert ratings_of(told) == {"need": 2, "budget": 4}
 
 
+def made_from(client, base, key, **what):
+    """A published variant."""
+    ok(client.put(f"/v1/question-sets/{key}/draft", json={"extends": f"{base}@1", **what}))
+    ok(client.post(f"/v1/question-sets/{key}/draft/publish", headers={"If-Match": '"1"'}), 201)
+    return key
+
+
+def test_a_set_starts_from_the_answers_on_a_variant_of_it(client, small):
+    key = made_from(client, small, f"short-{small}", omit=["goal"])
+    prospect = new_prospect(client)["id"]
+    open_session(client, prospect, question_set=key, ratings={"need": 2, "budget": 4})
+    told = open_session(client, prospect, question_set=small, carry_over=True)
+    assert ratings_of(told) == {"need": 2, "budget": 4}
+
+
+def test_of_two_variants_only_the_questions_of_their_common_set_come_along(client, small):
+    """Both have added a question of one key, and nobody says that it is the same question."""
+    own = {"question": question("reach", "match"), "after": "budget"}
+    first, second = (made_from(client, small, f"{which}-{small}", add=[own]) for which in ("one", "two"))
+    prospect = new_prospect(client)["id"]
+    open_session(client, prospect, question_set=first, ratings={"need": 2, "reach": 5})
+    told = open_session(client, prospect, question_set=second, carry_over=True)
+    assert ratings_of(told) == {"need": 2}
+
+
+def test_the_answers_of_a_first_call_go_along_to_the_whole_set_and_back(client, link):
+    short = qualify(client, link, question_set="qualifying-a-sale-short", ratings={"budget": 4, "goal": 3})
+    whole = qualify(client, link, question_set="qualifying-a-sale", carry_over=True, ratings={"vision": 2})
+    assert ratings_of(whole) == {"budget": 4, "goal": 3, "vision": 2}
+    assert {line["carried_from"] for line in whole["answers"]} == {short["session_id"], None}
+    ok(conclude(client, short["session_id"], "no_decision"))
+    again = qualify(
+        client, link, question_set="qualifying-a-sale-short", carry_over=True, ratings={"concerns": 5}
+    )
+    assert ratings_of(again) == {"budget": 4, "goal": 3, "concerns": 5}
+
+
 def test_a_set_of_another_family_carries_nothing_over(client, publish, small):
     other = published(publish, SMALL)
     prospect = new_prospect(client)["id"]
