@@ -4,7 +4,10 @@ from hypothesis import strategies as st
 
 QUESTIONS = ["budget", "need", "timeline", "goal", "power"]
 SCALES = [{"min": 1, "max": 5, "labels": []}] * 6 + [{"min": 0, "max": 10, "labels": []}]
-DIMENSIONS = [{"key": "need", "title": "Need"}, {"key": "worth", "title": "Worth"}]
+DIMENSIONS = [
+    {"key": "need", "title": "Need", "if_weak": "they need little"},
+    {"key": "worth", "title": "Worth", "if_weak": "it is worth little"},
+]
 
 
 def whole_set(title, scale, cuts, asked):

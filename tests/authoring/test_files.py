@@ -319,20 +319,20 @@ extends: ours@1
 title: Theirs
 omit: [money]
 add: [{after: need, question: {key: term, text: How long?, dimension: all}}]
-change: {need: {weight: 2, must_reach: 3}}
+change: {need: {weight: 2, stale_after_days: 3}}
 """
 DIFFERENT = [
     '~ title: "Ours" → "Theirs"',
     "- money: Can they pay?",
     "~ need.weight: 1 → 2",
-    "~ need.must_reach: null → 3",
+    "~ need.stale_after_days: null → 3",
     "+ term: How long?",
 ]
 BACK = [
     '~ title: "Theirs" → "Ours"',
     "- term: How long?",
     "~ need.weight: 2 → 1",
-    "~ need.must_reach: 3 → null",
+    "~ need.stale_after_days: 3 → null",
     "+ money: Can they pay?",
 ]
 

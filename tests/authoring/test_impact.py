@@ -193,7 +193,7 @@ def test_why_an_indication_changes(client, key, change):
     assert line["after"] == figures(f"{key}@draft", ok(move(client, told["session_id"], second)))
     assert (line["prospect_id"], line["status"]) == (told["prospect_id"], "open")
     assert summary == {
-        "kind": "summary", "sessions": 1, "changed": 1, "refused": 0,
+        "kind": "summary", "sessions": 1, "changed": 1,
         "turns": [{"before": indications[0], "after": indications[1], "sessions": 1}],
     }  # fmt: skip
 
@@ -221,7 +221,7 @@ def test_a_session_that_says_the_same_has_no_line(client, key):
     draft(client, key, pool(question("budget", weight=3), NEED))
     assert impact_of(client, key) == (
         {},
-        {"kind": "summary", "sessions": 1, "changed": 0, "refused": 0, "turns": []},
+        {"kind": "summary", "sessions": 1, "changed": 0, "turns": []},
     )
 
 
@@ -286,7 +286,7 @@ def test_what_is_said_is_what_comes(service, versions, sessions):
     assert {i: (line["before"], line["after"]) for i, line in lines.items()} == expected
     assert all(one["before"] != one["after"] for line in lines.values() for one in line["why"])
     assert all(line["why"] for line in lines.values())
-    assert (summary["sessions"], summary["changed"], summary["refused"]) == (len(opened), len(expected), 0)
+    assert (summary["sessions"], summary["changed"]) == (len(opened), len(expected))
     told = [((turn["before"], turn["after"]), turn["sessions"]) for turn in summary["turns"]]
     assert sorted(told, key=str) == sorted(turns.items(), key=str)
     assert [sessions for _, sessions in told] == sorted(turns.values(), reverse=True)
@@ -430,39 +430,17 @@ def test_sessions_of_every_version_are_judged_retired_ones_too(client, key):
     assert names == {told[0]["session_id"]: first, told[1]["session_id"]: second}
 
 
-def test_a_session_with_an_attribute_of_another_type_is_refused_and_the_others_are_judged(client, key):
+def test_an_attribute_of_another_type_is_judged_as_missing(client, key):
     first = publish(client, key, pool(BUDGET, NEED))
     many, few = (begin(client, first, {"employees": size}, budget=5) for size in ("many", 5))
     draft(client, key, pool(BUDGET, question("need", rate_from=BY_SIZE), **EMPLOYEES))
-    *lines, summary = impact_lines(client, key)
-    assert {line["kind"]: line["session_id"] for line in lines} == {
-        "refused": many["session_id"],
-        "changed": few["session_id"],
-    }
-    (refused,) = (line for line in lines if line["kind"] == "refused")
-    assert refused == {
-        "kind": "refused",
-        "session_id": many["session_id"],
-        "prospect_id": many["prospect_id"],
-        "attributes": ["/attributes/employees"],
-    }
-    assert (summary["sessions"], summary["changed"], summary["refused"]) == (2, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("was", "becomes", "sent"),
-    [("number", "text", "50"), ("text", "number", "50"), ("number", "text", 60), ("boolean", "text", True)],
-)
-def test_who_cannot_be_moved_for_an_attribute_of_another_type_is_refused_and_nobody_else(
-    client, key, was, becomes, sent
-):
-    first = publish(client, key, pool(BUDGET, attributes={"employees": was}))
-    told = begin(client, first, {"employees": sent}, budget=5)
-    draft(client, key, pool(BUDGET, attributes={"employees": becomes}))
-    *_, summary = impact_lines(client, key)
-    publish(client, key, pool(BUDGET, attributes={"employees": becomes}))
-    moved = move(client, told["session_id"], key)
-    assert summary["refused"] == (moved.status_code == 422)
+    changed, summary = impact_of(client, key)
+    assert changed.keys() == {few["session_id"]}
+    assert (summary["sessions"], summary["changed"]) == (2, 1)
+    newest = publish(client, key, pool(BUDGET, question("need", rate_from=BY_SIZE), **EMPLOYEES))
+    moved = ok(move(client, many["session_id"], newest))
+    assert moved["score"]["indication"] == many["score"]["indication"]
+    assert [one["attribute"] for one in moved["score"]["unread_attributes"]] == ["employees"]
 
 
 def test_a_variant_that_is_not_published_is_judged_on_the_sessions_of_its_base(client, key):

@@ -27,9 +27,9 @@ WHOLE = {
     "subject": "prospect",
     "scale": {"min": 1, "max": 5, "labels": [{"rating": 1, "text": "least"}]},
     "combine": "weighted",
-    "dimensions": [{"key": "need", "title": "Need"}],
+    "dimensions": [{"key": "need", "title": "Need", "if_weak": "they need too little"}],
     "thresholds": {"fit_at": 60, "no_fit_below": 50},
-    "grades": [{"at": 50, "grade": "A"}, {"at": 0, "grade": "B"}],
+    "grades": [{"at": 60, "grade": "A"}, {"at": 50, "grade": "B"}, {"at": 0, "grade": "C"}],
     "attributes": {"employees": "number", "industry": "text"},
     "for": {"industry": {"in": ["retail", "ore"], "not_in": ["bank"]}},
     "priority": 3,
@@ -41,6 +41,7 @@ WHOLE = {
             "questions": [
                 {
                     "key": "budget",
+                    "label": "the money",
                     "text": "What can they spend?",
                     "guidance": "Ask late.",
                     "dimension": "need",
@@ -78,9 +79,9 @@ VARIANT = {
     "extends": "base@1",
     "title": "Lean",
     "description": "All that a variant can say.",
-    "dimensions": [{"key": "need", "title": "Needs"}],
+    "dimensions": [{"key": "need", "title": "Needs", "if_weak": "they need little"}],
     "thresholds": {"fit_at": 70, "no_fit_below": 40},
-    "grades": [{"at": 0, "grade": "A"}],
+    "grades": [{"at": 70, "grade": "A"}, {"at": 40, "grade": "B"}, {"at": 0, "grade": "C"}],
     "attributes": {"partner": "boolean"},
     "for": {"partner": {"equals": True}},
     "priority": 5,
@@ -92,6 +93,7 @@ VARIANT = {
     ],
     "change": {
         "budget": {
+            "label": "money",
             "text": "How much?",
             "guidance": None,
             "weight": 3,

@@ -46,7 +46,7 @@ def test_one_flat_object_does_it_all_and_the_answer_is_flat(client, link, small)
         "summary": told["summary"],
         "indication": "fit",
         "settled": True,
-        "so_far": "fit",
+        "leaning": "fit",
         "score": 87.5,
         "lowest": 87.5,
         "highest": 87.5,
@@ -58,14 +58,15 @@ def test_one_flat_object_does_it_all_and_the_answer_is_flat(client, link, small)
         "open": 0,
         "grade": None,
         "weaker_side": None,
-        "knocked_out_by": None,
-        "held_back_by": None,
-        "top_strength": "budget",
-        "top_strength_text": "How is the budget?",
-        "top_gap": "need",
-        "top_gap_text": "How is the need?",
-        "next_question": "trust",
-        "next_question_text": "How is the trust?",
+        "blockers": None,
+        "top_strength": "Budget: rated 5",
+        "top_strength_key": "budget",
+        "top_gap": None,
+        "top_gap_key": None,
+        "next_question": "How is the trust?",
+        "next_question_key": "trust",
+        "must_answer": None,
+        "missing_attributes": None,
         "answers_to_fit": 0,
         "answers_to_no_fit": None,
         "valid_until": None,
@@ -100,9 +101,12 @@ def test_every_value_may_come_as_text_and_empty_ones_say_nothing(client, link, r
     assert prospect(client, as_text)["links"] == [other]
 
 
-def test_an_empty_attribute_is_removed_and_an_empty_question_stays(client, link, ruled):
+def test_an_empty_text_says_nothing_and_a_null_removes_an_attribute(client, link, ruled):
     filled(client, ruled, **link, employees=50, industry="bank", demand=4, audit=2)
-    told = filled(client, ruled, **link, employees="", industry=None, demand="", audit=None)
+    silent = filled(client, ruled, **link, name=" ", employees="", industry="\t\u00a0", demand="", audit=" ")
+    assert prospect(client, silent)["attributes"] == {"employees": 50, "industry": "bank"}
+    assert ratings_of(session(client, silent["session_id"])) == {"demand": 4, "audit": 2}
+    told = filled(client, ruled, **link, employees=None, industry=None, demand=None, audit=None)
     assert prospect(client, told)["attributes"] == {}
     assert ratings_of(session(client, told["session_id"])) == {"demand": 4, "audit": 2}
     # The size is open now; the audit does not apply any more.
@@ -113,6 +117,23 @@ def test_an_empty_attribute_is_removed_and_an_empty_question_stays(client, link,
         untouched["revision"],
         {"employees": 50},
     )
+
+
+def test_the_top_gap_is_words_that_a_seller_can_act_on(client, link):
+    """Rated 2 it lies between two anchors; a label goes before the key."""
+    told = filled(client, "qualifying-a-sale-short", **link, budget=1, requirements=4, timeline=5)
+    assert told["top_gap"] == "Budget: no money is set aside, and they know of no way to find any"
+    assert (told["top_gap_key"], told["blockers"]) == ("budget", "budget")
+    assert told["must_answer"] == "current_challenges, decision_makers, concerns"
+    between = filled(client, "qualifying-a-sale-short", **link, budget=2)
+    assert between["top_gap"].startswith("Budget: between “no money is set aside, and they know of no way")
+    assert between["top_strength_key"] == "timeline"
+
+
+def test_the_fields_to_find_out_are_named(client, link, ruled):
+    told = filled(client, ruled, **link, demand=4)
+    assert told["missing_attributes"] == "employees, industry"
+    assert filled(client, ruled, **link, employees=5, industry="ore")["missing_attributes"] is None
 
 
 def test_states_come_as_a_word_or_in_a_list(client, link, small):

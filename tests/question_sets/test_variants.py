@@ -80,7 +80,22 @@ def test_what_it_says_of_the_set_goes_before():
 
 
 def test_null_thresholds_are_taken_away():
-    assert resolved(thresholds=None).thresholds is None
+    """With what they are for: nothing bars a fit where there is none."""
+    plain = resolved(thresholds=None, change={"budget": {"must_reach": None}})
+    assert plain.thresholds is None
+    with pytest.raises(Flawed, match="must_reach"):
+        resolved(thresholds=None)
+
+
+def test_labels_and_weak_clauses_can_be_said_anew():
+    sides = [
+        {"key": "match", "title": "Match", "if_weak": "it does not suit them"},
+        {"key": "benefit", "title": "Benefit"},
+    ]
+    ours = resolved(change={"budget": {"label": "money"}}, dimensions=sides)
+    assert questions(ours)["budget"].label == "money"
+    assert questions(ours)["price"].label == "price"
+    assert [side.if_weak for side in ours.dimensions] == ["it does not suit them", "Benefit: weak"]
 
 
 def test_omitted_questions_are_gone_and_with_the_last_of_them_their_step():
