@@ -26,9 +26,8 @@ def prospect(client, link):
 
 
 def rule_rated(told):
-    return {
-        line["question"]: line["rating"] for line in told["score"]["strengths"] if line["rated_by"] == "rule"
-    }
+    reasons = told["score"]["strengths"] + told["score"]["gaps"]
+    return {line["question"]: line["rating"] for line in reasons if line["rated_by"] == "rule"}
 
 
 def test_a_new_attribute_rates_what_it_has_a_rule_for(client, prospect, ruled):
@@ -134,10 +133,53 @@ def test_a_wrong_type_is_kept_where_no_open_session_uses_it(client, prospect, ru
     told = open_session(client, prospect["id"], question_set=ruled)
     ok(conclude(client, told["session_id"], "lost"))
     ok(change(client, prospect["id"], attributes={"employees": "many"}))
-    refused = client.post("/v1/sessions", json={"prospect_id": prospect["id"], "question_set": ruled})
-    assert refusal(refused) == (422, "invalid-request")
+    opened = open_session(client, prospect["id"], question_set=ruled)
+    assert opened["attributes"] == {"employees": "many"}
+    (unread,) = opened["score"]["unread_attributes"]
+    assert (unread["attribute"], unread["reason"][:12]) == ("employees", "not a number")
+    ok(change(client, prospect["id"], attributes={"region": "north"}))
+    assert session(client, opened["session_id"]) == as_read(opened)
     ok(change(client, prospect["id"], attributes={"employees": 5}))
-    open_session(client, prospect["id"], question_set=ruled)
+    told = session(client, opened["session_id"])
+    assert (told["attributes"], told["score"]["unread_attributes"]) == ({"employees": 5}, [])
+
+
+def test_a_stored_value_that_cannot_be_read_stops_no_qualification(client, link, prospect, ruled):
+    """Nobody can know that a set declares a number, before the set is there."""
+    ok(change(client, prospect["id"], attributes={"employees": "about 50", "industry": "bank"}))
+    told = qualify(client, link, question_set=ruled, ratings={"demand": 4})
+    assert told["score"]["rated"] == 1
+    assert [one["attribute"] for one in told["score"]["unread_attributes"]] == ["employees"]
+    refused = client.post(
+        "/v1/qualify", json={**link, "question_set": ruled, "attributes": {"employees": "about 60"}}
+    )
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/attributes/employees"])
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_null_or_an_empty_text_clears_an_attribute(client, link, prospect, ruled, nothing):
+    known = {"employees": 120, "industry": "bank", "region": "north"}
+    for clear in (
+        lambda: qualify(client, link, question_set=ruled, attributes={"industry": nothing}),
+        lambda: ok(change(client, prospect["id"], attributes={"industry": nothing})),
+        lambda: ok(upsert(client, link, attributes={"industry": nothing})),
+    ):
+        ok(change(client, prospect["id"], attributes=known))
+        clear()
+        stored = ok(client.get(f"/v1/prospects/{prospect['id']}"))
+        assert stored["attributes"] == {"employees": 120, "region": "north"}
+
+
+def test_a_text_of_blanks_is_stored_and_counts_as_missing(client, link, ruled):
+    told = qualify(client, link, question_set=ruled, attributes={"industry": " \u00a0", "employees": 120})
+    assert "industry" in [one["attribute"] for one in told["score"]["missing_attributes"]]
+    assert told["score"]["unread_attributes"] == []
+
+
+def test_texts_are_compared_whatever_their_case_and_the_blanks_around_them(client, link, ruled):
+    told = qualify(client, link, question_set=ruled, attributes={"industry": " Bank\u00a0"})
+    assert told["attributes"] == {"industry": " Bank\u00a0"}
+    assert "audit" in told["score"]["open_questions"]
 
 
 FIRM = {
@@ -156,7 +198,7 @@ def test_the_built_in_firmographic_fit_sorts_without_any_answer(client, link):
     assert (told["score"]["score"], told["score"]["indication"], told["score"]["grade"]) == (85.0, "fit", "A")
 
 
-@pytest.mark.parametrize("unknown", [{"industry": "mining"}, {"region": "Europe"}])
+@pytest.mark.parametrize("unknown", [{"industry": "mining"}, {"region": "Atlantis"}])
 def test_there_a_value_that_is_not_known_leaves_its_question_open(client, unknown):
     """Of the ratings 5, 5, 3, 5, 4 one of the fives is missing: x is 13 of 16."""
     told = ok(

@@ -109,8 +109,9 @@ def test_the_figures_are_those_after_the_step(client, told, link, small):
     answer(client, session["session_id"], timeline=5, goal=5)
     ok(decide(client, session["session_id"], "nurture", revision=2))
     told()
-    half = {"indication": "undetermined", "settled": False, "score": 100, "lowest": 50, "highest": 100}
-    whole = {"indication": "fit", "settled": True, "score": 100, "lowest": 100, "highest": 100}
+    fit = {"leaning": "fit", "score": 100, "highest": 100}
+    half = {"indication": "undetermined", "settled": False, "lowest": 50, **fit}
+    whole = {"indication": "fit", "settled": True, "lowest": 100, **fit}
     nothing = dict.fromkeys((*half, "coverage", "grade", "change", "decision", "outcome"))
     ids = {"prospect_id": session["prospect_id"], "links": [link], "merged_prospect_id": None}
     of_session = ids | {"session_id": session["session_id"], "question_set": f"{small}@1", "deal": "north"}

@@ -135,11 +135,14 @@ def test_two_open_sessions_for_one_deal_are_in_the_way(client, small):
     answer(client, sessions[0], budget=5)
 
 
-def test_a_merge_that_an_open_session_cannot_use_changes_nothing(client, ruled):
+def test_a_merged_attribute_that_an_open_session_cannot_read_is_missing_there_and_listed(client, ruled):
     kept, gone = new_prospect(client), new_prospect(client, attributes={"employees": "many"})
-    open_session(client, kept["id"], question_set=ruled)
-    assert refusal(merge(client, kept["id"], gone["id"])) == (422, "invalid-request")
-    assert [ok(get(client, p["id"])) for p in (kept, gone)] == [kept, gone]
+    opened = open_session(client, kept["id"], question_set=ruled)
+    ok(merge(client, kept["id"], gone["id"]))
+    told = session(client, opened["session_id"])
+    assert told["attributes"] == {"employees": "many"}
+    assert [one["attribute"] for one in told["score"]["unread_attributes"]] == ["employees"]
+    assert told["score"]["open_questions"] == opened["score"]["open_questions"]
 
 
 def test_a_prospect_cannot_be_merged_into_itself(client):

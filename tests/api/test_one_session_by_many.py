@@ -176,8 +176,8 @@ def rated_by_rule(employees):
 
 def test_the_stored_score_is_the_one_that_scoring_what_is_stored_gives(afterwards, room):
     stored = afterwards.session
-    ratings = {answer["question"]: answer["rating"] for answer in stored["answers"]}
-    sent = {"question_set": stored["question_set"], "ratings": ratings, "attributes": stored["attributes"]}
+    answers = [{name: one[name] for name in ("question", "rating", "evidence")} for one in stored["answers"]]
+    sent = {"question_set": stored["question_set"], "answers": answers, "attributes": stored["attributes"]}
     anew = ok(room.client.post("/v1/score", json=sent))
     assert stored["score"] | {"as_of": None} == anew | {"as_of": None}
     assert stored["question_set"] == f"{room.question_set}@{VERSIONS}"

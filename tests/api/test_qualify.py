@@ -46,7 +46,7 @@ def test_the_response_holds_the_score_and_the_next_questions(client, link, small
     assert score["score"] == pytest.approx(sqrt(100 * 75))
     assert score["lowest"] == pytest.approx(sqrt(50 * 37.5))
     assert score["highest"] == pytest.approx(sqrt(100 * 87.5))
-    assert (score["indication"], score["so_far"]) == ("undetermined", "fit")
+    assert (score["indication"], score["leaning"]) == ("undetermined", "fit")
     assert score["weaker_side"] == "benefit"
     assert asked_next(told) == ["timeline", "goal"]
 
