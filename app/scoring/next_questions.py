@@ -20,7 +20,7 @@ class Agenda(NamedTuple):
 
 
 def agenda(
-    units: list[Group],
+    units: Sequence[Group],
     steps: list[tuple[Step, Group]],
     *,
     settled: bool,
@@ -67,7 +67,7 @@ def _in_full(standing: Standing, weight: int) -> NextQuestion:
     )
 
 
-def answers_to_fit(thresholds: Thresholds | None, units: list[Group], must: MustReach) -> int | None:
+def answers_to_fit(thresholds: Thresholds | None, units: Sequence[Group], must: MustReach) -> int | None:
     """The fewest further answers after which `fit` could be settled: 0.., None if out of reach.
 
     Every open must-reach question has to be among them; then the largest weights, rated best,
@@ -93,7 +93,7 @@ def answers_to_fit(thresholds: Thresholds | None, units: list[Group], must: Must
     return needed
 
 
-def answers_to_no_fit(thresholds: Thresholds | None, units: list[Group], must: MustReach) -> int | None:
+def answers_to_no_fit(thresholds: Thresholds | None, units: Sequence[Group], must: MustReach) -> int | None:
     """The fewest further answers after which `no_fit` could be settled: 0.., None if out of reach.
 
     One missed knock-out is enough, and so is one unit whose largest weights are rated worst.

@@ -3,19 +3,19 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from math import sqrt
 from typing import Any
 
 from app.scoring.answers import Answers
 from app.scoring.attributes import WANTED, read_stored
-from app.scoring.grades import grade, grades_possible
-from app.scoring.indication import MustReach, can_be_fit, indicate, lean
+from app.scoring.grades import grades_possible
+from app.scoring.indication import MustReach, can_be_fit
 from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
+from app.scoring.picture import Picture, all_known, combine, look_at
 from app.scoring.plan import Group, Plan, Standing
 from app.scoring.question_set import Step, Thresholds
 from app.scoring.reasons import blockers, gaps, strengths
 from app.scoring.result import DimensionFigures, Score, StepFigures, Support, UnreadAttribute
-from app.scoring.summary import Picture, summarise
+from app.scoring.summary import summarise
 from app.scoring.tally import Tally
 from app.scoring.unknowns import is_settled_whatever_is_learned, missing_attributes
 
@@ -28,50 +28,32 @@ def score(
     An answer that has gone stale at `as_of` counts as open. `pursued` opens the gated steps to the
     next questions.
     """
-    question_set = plan.question_set
-    thresholds, scale = question_set.thresholds, question_set.scale
-    known, unread = read_stored(question_set, attributes)
+    known, unread = read_stored(plan.question_set, attributes)
     standings = plan.stand(answers, known, as_of)
     scored = [s for s in standings if not s.step.gated]
-    total, dimensions = plan.group(scored), plan.by_dimension(scored)
+    picture = look_at(plan, scored)
+    settled = picture.indication in ("fit", "no_fit", "mixed")
+    stays = settled and is_settled_whatever_is_learned(plan, answers, standings, known, as_of)
     steps = plan.by_step(standings)
-    groups = dimensions if plan.reciprocal else [total]
-    units = [group.tally for group in groups]
-    must = MustReach.of(scored)
-    reportable = all(unit.reportable for unit in units)
-    indication = indicate(thresholds, units, must) if thresholds else None
-    leaning = lean(thresholds, units, must) if thresholds and reportable else None
-    settled = indication in ("fit", "no_fit", "mixed")
-    result = _combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None
-    needed = _needed_averages(thresholds, units, must)
-    graded = grade(question_set, units, must, indication)
-    picture = Picture(plan, total, dimensions, groups, must, indication, leaning, result, graded)
+    thresholds, scale = plan.question_set.thresholds, plan.question_set.scale
     return Score(
         question_set=plan.name,
         summary=summarise(picture),
-        indication=indication,
+        indication=picture.indication,
         settled=settled,
-        settled_whatever_is_learned=settled
-        and is_settled_whatever_is_learned(plan, answers, standings, known, as_of),
-        leaning=leaning,
-        score=result,
-        lowest=_combine([unit.lowest for unit in units]),
-        highest=_combine([unit.highest for unit in units]),
-        coverage=_least([unit.coverage for unit in units]),
-        reportable=reportable,
-        **_points(total.tally),
-        needed_average=None if plan.reciprocal else needed[0],
-        grade=graded,
-        grades_possible=grades_possible(question_set, groups, must),
-        weaker_side=_weaker_side(plan, units),
-        blockers=blockers(must),
-        dimensions=_dimensions(plan, dimensions, needed),
+        settled_whatever_is_learned=stays,
+        leaning=picture.leaning,
+        score=picture.score,
+        **_range_of_units(picture),
+        grade=picture.grade,
+        grades_possible=grades_possible(plan.question_set, picture.units, picture.must),
+        blockers=blockers(picture.must),
         steps=[_step(step, group.tally) for step, group in steps],
         strengths=strengths(scale, scored),
         gaps=gaps(scale, scored),
-        **agenda(groups, steps, settled=settled, pursued=pursued)._asdict(),
-        answers_to_fit=answers_to_fit(thresholds, groups, must),
-        answers_to_no_fit=answers_to_no_fit(thresholds, groups, must),
+        **agenda(picture.units, steps, settled=settled, pursued=pursued)._asdict(),
+        answers_to_fit=answers_to_fit(thresholds, picture.units, picture.must),
+        answers_to_no_fit=answers_to_no_fit(thresholds, picture.units, picture.must),
         not_counted=_not_counted(plan, answers, standings),
         support=_support(scored),
         assumptions=[s.question.key for s in scored if s.evidence == "assumption"],
@@ -84,23 +66,25 @@ def score(
     )
 
 
-def _combine(figures: list[float | None]) -> float | None:
-    """The pool's own figure, or √(u·v) of two sides: one weak side cannot hide behind the other."""
-    known = _known(figures)
-    if known is None:
-        return None
-    return known[0] if len(known) == 1 else sqrt(known[0] * known[1])
+def _range_of_units(picture: Picture) -> dict[str, Any]:
+    """What the units of a score come to, together and each for itself."""
+    plan, units = picture.plan, [unit.tally for unit in picture.units]
+    needed = _needed_averages(plan.question_set.thresholds, units, picture.must)
+    return {
+        "lowest": combine([unit.lowest for unit in units]),
+        "highest": combine([unit.highest for unit in units]),
+        "coverage": _least([unit.coverage for unit in units]),
+        "reportable": all(unit.reportable for unit in units),
+        **_points(picture.total.tally),
+        "needed_average": None if plan.reciprocal else needed[0],
+        "weaker_side": _weaker_side(plan, units),
+        "dimensions": _dimensions(plan, picture.dimensions, needed),
+    }
 
 
 def _least(figures: list[float | None]) -> float | None:
-    known = _known(figures)
+    known = all_known(figures)
     return None if known is None else min(known)
-
-
-def _known(figures: list[float | None]) -> list[float] | None:
-    """All the figures, or None if one is missing."""
-    known = [figure for figure in figures if figure is not None]
-    return known if len(known) == len(figures) else None
 
 
 def _needed_averages(
@@ -166,7 +150,9 @@ def _points(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _dimensions(plan: Plan, groups: list[Group], needed: Sequence[float | None]) -> list[DimensionFigures]:
+def _dimensions(
+    plan: Plan, groups: Sequence[Group], needed: Sequence[float | None]
+) -> list[DimensionFigures]:
     """`needed` has the needed average of every side; a dimension of a pool has none of its own."""
     return [
         DimensionFigures(

@@ -1,81 +1,14 @@
 """The score in one or two plain sentences that a sales leader understands, true in every state."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import sqrt
+from collections.abc import Callable, Mapping, Sequence
 
-from app.scoring.indication import MustReach, can_be_fit
-from app.scoring.plan import Group, Plan, Standing
-from app.scoring.question_set import Thresholds
-from app.scoring.result import Indication, Leaning
-from app.scoring.tally import Tally
-from app.scoring.words import be, capitalised, counted, listed, whole
+from app.scoring.indication import can_be_fit
+from app.scoring.picture import Picture, combine
+from app.scoring.plan import Group, Standing
+from app.scoring.result import Indication
+from app.scoring.words import be, capitalised, counted, listed
 
 MOST_CLAUSES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What the sentences are made of; `units` are the sides of a reciprocal set, or the one pool."""
-
-    plan: Plan
-    total: Group
-    dimensions: Sequence[Group]
-    units: Sequence[Group]
-    must: MustReach
-    indication: Indication | None
-    leaning: Leaning | None
-    score: float | None
-    grade: str | None
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """Those of a set that has an indication."""
-        thresholds = self.plan.question_set.thresholds
-        assert thresholds is not None
-        return thresholds
-
-    def of_100(self, figure: float | None) -> str:
-        """A figure for people, not rounded up to where a grade or an indication begins."""
-        assert figure is not None
-        return f"{whole(figure, self.plan.question_set.cuts)} of 100"
-
-    def reaches(self, unit: Tally) -> str:
-        """How far a unit gets: its estimate, or while something is open its highest."""
-        return f"at most {self.of_100(unit.highest)}" if unit.open_weight else self.of_100(unit.estimate)
-
-    def among_sides(self, wanted: Callable[[Tally], bool]) -> list[tuple[str, Group]]:
-        """The sides that are as wanted, each with its title in quotes; none in a weighted set."""
-        if not self.plan.reciprocal:
-            return []
-        return [
-            (f"“{dimension.title}”", unit)
-            for dimension, unit in zip(self.plan.question_set.dimensions, self.units, strict=True)
-            if wanted(unit.tally)
-        ]
-
-    def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
-        """What it means that dimensions stay under `no_fit_below`, with the figure of each."""
-        below = self.thresholds.no_fit_below
-        return [
-            f"{dimension.if_weak} ({self.reaches(tally)})"
-            for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
-            if tally.weight and not tally.highest_reaches(below)
-        ]
-
-    @property
-    def progress(self) -> str:
-        """How many of the questions that count are rated: "15 of 22 questions rated"."""
-        counting = [s for s in self.total.standings if s.question.weight and s.state != "not_applicable"]
-        rated = sum(s.state == "rated" for s in counting)
-        if rated < len(counting):
-            return f"{rated} of {len(counting)} questions rated"
-        return "its only question rated" if rated == 1 else f"all {rated} questions rated"
-
-    @property
-    def open(self) -> list[Standing]:
-        """The open questions that can change something."""
-        return [s for s in self.total.open() if s.question.weight or s.question.must_reach is not None]
 
 
 def summarise(picture: Picture) -> str:
@@ -181,16 +114,16 @@ def _the_rest(picture: Picture) -> list[str]:
         picture.plan.group([s for s in unit.standings if s.question.key not in blocked]).tally
         for unit in picture.units
     ]
-    estimates = [unit.estimate for unit in rest if unit.estimate is not None]
-    if len(estimates) < len(rest):
+    together = combine([unit.estimate for unit in rest])
+    if together is None:
         return []
-    together = picture.of_100(sqrt(estimates[0] * estimates[-1]) if len(estimates) > 1 else estimates[0])
+    figure = picture.of_100(together)
     closed = [unit.as_if_nothing_were_open() for unit in rest]
     if all(unit.lowest_reaches(picture.thresholds.fit_at) for unit in closed):
-        return [f"The rest is strong: {together}."]
+        return [f"The rest is strong: {figure}."]
     if all(unit.lowest_reaches(picture.thresholds.no_fit_below) for unit in closed):
-        return [f"The rest is mixed: {together}."]
-    return [f"The rest is weak too: {together}."]
+        return [f"The rest is mixed: {figure}."]
+    return [f"The rest is weak too: {figure}."]
 
 
 def _unscorable(picture: Picture) -> str:

@@ -234,12 +234,20 @@ ASKED = st.fixed_dictionaries(
         "ask_when": st.sampled_from([{"employees": {"at_least": 10}}, {"industry": {"equals": "ore"}}]),
     },
 )
+
+
+def barring(asked, thresholds):
+    """The questions; where there is no fit nothing bars one."""
+    for key, more in asked.items():
+        yield key, {name: value for name, value in more.items() if thresholds or name != "must_reach"}
+
+
 CUTS = st.sampled_from([THRESHOLDS, {"fit_at": 75, "no_fit_below": 25}, {"fit_at": 50, "no_fit_below": 50}])
 TYPES = st.fixed_dictionaries({"employees": st.just("number"), "industry": st.just("text")})
 SETS = st.builds(
     lambda asked, thresholds, attributes: pool(
         question("budget"),
-        *(question(key, **more) for key, more in asked.items()),
+        *(question(key, **more) for key, more in barring(asked, thresholds)),
         thresholds=thresholds,
         attributes=attributes,
     ),

@@ -65,7 +65,7 @@ def test_every_command_of_the_guide_works_in_its_order(service, tmp_path):
     assert flawed["flaws"][0]["detail"] == "must be from 2 to 5"
     assert (draft["publishable"], draft["revision"]) == (True, 2)
     assert {one["question"] for one in shown["difference"]["questions"]} == {"budget", "timeline"}
-    assert impact[-1] == {"kind": "summary", "sessions": 0, "changed": 0, "refused": 0, "turns": []}
+    assert impact[-1] == {"kind": "summary", "sessions": 0, "changed": 0, "turns": []}
     assert (published["key"], published["version"], published["ancestry"]) == ("our-bant", 1, ["bant@1"])
     assert (qualified["question_set"], qualified["chosen_by"]) == ("staffing@1", "for")
     assert second[1]["ancestry"] == ["staffing@1", "qualifying-a-sale@1"]

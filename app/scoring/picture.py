@@ -1,0 +1,116 @@
+"""All that is known of the scored questions, added up and judged: what a score tells, and what it says."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from app.scoring.grades import grade
+from app.scoring.indication import MustReach, indicate, lean
+from app.scoring.plan import Group, Plan, Standing
+from app.scoring.question_set import Thresholds
+from app.scoring.result import Indication, Leaning
+from app.scoring.tally import Tally
+from app.scoring.words import whole
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a score is made of; `units` are the sides of a reciprocal set, or the one pool.
+
+    `score` and `grade` are None where the score tells none.
+    """
+
+    plan: Plan
+    total: Group
+    dimensions: Sequence[Group]
+    units: Sequence[Group]
+    must: MustReach
+    indication: Indication | None
+    leaning: Leaning | None
+    score: float | None
+    grade: str | None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those of a set that has an indication."""
+        thresholds = self.plan.question_set.thresholds
+        assert thresholds is not None
+        return thresholds
+
+    def of_100(self, figure: float | None) -> str:
+        """A figure for people, not rounded up to where a grade or an indication begins."""
+        assert figure is not None
+        return f"{whole(figure, self.plan.question_set.cuts)} of 100"
+
+    def reaches(self, unit: Tally) -> str:
+        """How far a unit gets: its estimate, or while something is open its highest."""
+        return f"at most {self.of_100(unit.highest)}" if unit.open_weight else self.of_100(unit.estimate)
+
+    def among_sides(self, wanted: Callable[[Tally], bool]) -> list[tuple[str, Group]]:
+        """The sides that are as wanted, each with its title in quotes; none in a weighted set."""
+        if not self.plan.reciprocal:
+            return []
+        return [
+            (f"“{dimension.title}”", unit)
+            for dimension, unit in zip(self.plan.question_set.dimensions, self.units, strict=True)
+            if wanted(unit.tally)
+        ]
+
+    def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
+        """What it means that dimensions stay under `no_fit_below`, with the figure of each."""
+        below = self.thresholds.no_fit_below
+        return [
+            f"{dimension.if_weak} ({self.reaches(tally)})"
+            for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
+            if tally.weight and not tally.highest_reaches(below)
+        ]
+
+    @property
+    def progress(self) -> str:
+        """How many of the questions that count are rated: "15 of 22 questions rated"."""
+        counting = [s for s in self.total.standings if s.question.weight and s.state != "not_applicable"]
+        rated = sum(s.state == "rated" for s in counting)
+        if rated < len(counting):
+            return f"{rated} of {len(counting)} questions rated"
+        return "its only question rated" if rated == 1 else f"all {rated} questions rated"
+
+    @property
+    def open(self) -> list[Standing]:
+        """The open questions that can change something."""
+        return [s for s in self.total.open() if s.question.weight or s.question.must_reach is not None]
+
+
+def look_at(plan: Plan, scored: list[Standing]) -> Picture:
+    """Add up and judge the questions of steps that are not gated."""
+    total, dimensions = plan.group(scored), plan.by_dimension(scored)
+    groups = dimensions if plan.reciprocal else [total]
+    units = [group.tally for group in groups]
+    must = MustReach.of(scored)
+    thresholds = plan.question_set.thresholds
+    reportable = all(unit.reportable for unit in units)
+    indication = indicate(thresholds, units, must) if thresholds else None
+    return Picture(
+        plan=plan,
+        total=total,
+        dimensions=dimensions,
+        units=groups,
+        must=must,
+        indication=indication,
+        leaning=lean(thresholds, units, must) if thresholds and reportable else None,
+        score=combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None,
+        grade=grade(plan.question_set, units, must, indication),
+    )
+
+
+def combine(figures: list[float | None]) -> float | None:
+    """The pool's own figure, or √(u·v) of two sides: one weak side cannot hide behind the other."""
+    known = all_known(figures)
+    if known is None:
+        return None
+    return known[0] if len(known) == 1 else sqrt(known[0] * known[1])
+
+
+def all_known(figures: list[float | None]) -> list[float] | None:
+    """All the figures, or None if one is missing."""
+    known = [figure for figure in figures if figure is not None]
+    return known if len(known) == len(figures) else None
