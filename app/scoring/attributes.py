@@ -28,6 +28,11 @@ WANTED: Mapping[AttributeType, str] = {
     "text": "a text",
     "boolean": "true or false",
 }
+UNREAD: Mapping[AttributeType, str] = {
+    "number": "not a number",
+    "text": "not a text",
+    "boolean": "not true or false",
+}
 
 
 class ReadAttributes(NamedTuple):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.scoring.answers import Answers
-from app.scoring.attributes import WANTED, read_stored
+from app.scoring.attributes import UNREAD, read_stored
 from app.scoring.grades import grades_possible
 from app.scoring.indication import MustReach, can_be_fit
 from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
@@ -59,8 +59,7 @@ def score(
         assumptions=[s.question.key for s in scored if s.evidence == "assumption"],
         missing_attributes=missing_attributes(plan, standings, known),
         unread_attributes=[
-            UnreadAttribute(attribute=name, reason=f"not {WANTED[declared]}")
-            for name, declared in unread.items()
+            UnreadAttribute(attribute=name, reason=UNREAD[declared]) for name, declared in unread.items()
         ],
         **_age(standings, as_of),
     )

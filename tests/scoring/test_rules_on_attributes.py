@@ -167,11 +167,7 @@ def test_a_persons_rating_goes_before_a_rules(ratings, other, expected):
 @pytest.mark.parametrize(
     ("name", "stored", "reason"),
     [
-        (
-            "employees",
-            "many",
-            "not a number, at most 2⁵³ if it is an integer, or a text that is exactly a number",
-        ),
+        ("employees", "many", "not a number"),
         ("industry", 7, "not a text"),
         ("partner", "yes", "not true or false"),
     ],
