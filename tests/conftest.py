@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import httpx
+import hypothesis
 import psycopg
 import pytest
 import uvicorn
@@ -22,6 +23,10 @@ from app.settings import Settings
 from app.start import prepare
 
 ADMIN_KEY = "admin-key-of-the-tests"
+
+# How long it takes to draw says how busy the machine is, and nothing of what is tested.
+hypothesis.settings.register_profile("here", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("here")
 NewDatabase = Callable[[], str]
 
 

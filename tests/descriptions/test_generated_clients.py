@@ -66,7 +66,7 @@ def test_a_prospect_is_qualified(calling, link):
     opened = sessions.qualify(wanted, idempotency_key=link["external_id"])
     assert (opened.prospect_created, opened.session_opened, opened.revision) == (True, True, 1)
     assert (opened.score.indication, opened.score.settled) == ("undetermined", False)
-    assert opened.score.next_questions[0].question == "requirements"
+    assert opened.score.next_questions[0].question == "trigger"
     assert sessions.qualify(wanted, idempotency_key=link["external_id"]) == opened
 
     rated = package.AnswerIn(question="goal", rating=5, rationale="said by the owner")
