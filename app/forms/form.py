@@ -29,16 +29,16 @@ def as_boolean(value: Any) -> Any:
 
 Keys = Annotated[
     str | None,
-    Field(max_length=4000, description="questions by key, with commas between", examples=["budget"]),
+    Field(max_length=4000, description="question keys, separated by commas", examples=["budget"]),
 ]
 
 
 class Form(BaseModel):
-    """All a CRM knows, flat: these fields, and one for every attribute and question of the set.
+    """What a CRM knows, as one flat object: these fields, and one for each attribute and question of the set.
 
-    An empty text says nothing, as if the field were not there. Numbers, true and false may come as text.
-    A question takes a rating, or the words not_applicable, unknown or open; null leaves its answer as it
-    is. A null attribute is removed. Fields that the set does not know are listed in `ignored`.
+    An empty text is treated as a missing field. You can send numbers, true and false as text. A question
+    takes a rating, or the word not_applicable, unknown or open. Null leaves an answer as it is and removes
+    an attribute. Fields that the set does not know are listed in `ignored`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -50,12 +50,13 @@ class Form(BaseModel):
     not_applicable: Annotated[Keys, Field(title="Not applicable")] = None
     unknown: Keys = None
     decision: Annotated[
-        Literal["pursue", "nurture", "disqualify"] | None, Field(description="a person's word")
+        Literal["pursue", "nurture", "disqualify"] | None,
+        Field(description="the decision that a person made"),
     ] = None
     decision_reason: Prose | None = None
     outcome: Annotated[
         Literal["won", "lost", "no_decision"] | None,
-        Field(description="what became of it; closes the session"),
+        Field(description="how it ended; closes the session"),
     ] = None
     outcome_amount: Annotated[
         Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)] | None, BeforeValidator(_as_number)
@@ -68,7 +69,7 @@ class Form(BaseModel):
     ] = None
     actor: Actor | None = None
     idempotency_key: Annotated[
-        IdempotencyKey | None, Field(description="or as the header Idempotency-Key")
+        IdempotencyKey | None, Field(description="can also be sent as the header Idempotency-Key")
     ] = None
 
     @model_validator(mode="before")
@@ -102,46 +103,53 @@ class FormAnswer(Out):
     session_opened: bool
     summary: str
     indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
-    settled: Annotated[bool, Field(description="no open question can change the indication any more")]
-    leaning: Annotated[Leaning | None, Field(description="the indication if nothing were open")]
+    settled: Annotated[bool, Field(description="whether it holds however the open questions are answered")]
+    leaning: Annotated[Leaning | None, Field(description="the indication without the open questions")]
     score: Annotated[
         float | None,
         Field(
             ge=0, le=100, description="null until half of each side is rated, and when a knock-out is missed"
         ),
     ]
-    lowest: Annotated[float | None, Field(ge=0, le=100, description="what the score can still become")]
-    highest: Annotated[float | None, Field(ge=0, le=100, description="what the score can still become")]
-    coverage: Annotated[float | None, Field(ge=0, le=1, description="rated share of the weight")]
+    lowest: Annotated[
+        float | None, Field(ge=0, le=100, description="the lowest that the score can still become")
+    ]
+    highest: Annotated[
+        float | None, Field(ge=0, le=100, description="the highest that the score can still become")
+    ]
+    coverage: Annotated[float | None, Field(ge=0, le=1, description="share of the weight that is rated")]
     points: int
     points_min: int
     points_max: int
-    rated: Annotated[int, Field(ge=0, description="questions")]
-    open: Annotated[int, Field(ge=0, description="questions")]
+    rated: Annotated[int, Field(ge=0, description="number of rated questions")]
+    open: Annotated[int, Field(ge=0, description="number of open questions")]
     grade: str | None
     weaker_side: str | None
     blockers: Annotated[
-        str | None, Field(description="what bars a fit: questions by key, with commas between")
+        str | None, Field(description="keys of the questions that prevent a fit, separated by commas")
     ]
     top_strength: Annotated[
-        str | None, Field(description="in words", examples=["Timeline: they have to start by June"])
+        str | None,
+        Field(
+            description="label and anchor, as one phrase", examples=["Timeline: they have to start by June"]
+        ),
     ]
     top_strength_key: Annotated[str | None, Field(description="the question's key")]
     top_gap: Annotated[
         str | None,
         Field(
-            description="in words",
+            description="label and anchor, as one phrase",
             examples=["Budget: no money is set aside, and they know of no way to find any"],
         ),
     ]
     top_gap_key: Annotated[str | None, Field(description="the question's key")]
-    next_question: Annotated[str | None, Field(description="in words")]
+    next_question: Annotated[str | None, Field(description="the text of the next question")]
     next_question_key: Annotated[str | None, Field(description="the question's key")]
     must_answer: Annotated[
-        str | None, Field(description="open must-reach questions by key, with commas between")
+        str | None, Field(description="keys of the open must-reach questions, separated by commas")
     ]
     missing_attributes: Annotated[
-        str | None, Field(description="attributes to find out, by name, with commas between")
+        str | None, Field(description="names of unknown attributes, separated by commas")
     ]
     answers_to_fit: int | None
     answers_to_no_fit: int | None

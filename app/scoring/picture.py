@@ -40,7 +40,7 @@ class Picture:
     def of_100(self, figure: float | None) -> str:
         """A figure for people, not rounded up to where a grade or an indication begins."""
         assert figure is not None
-        return f"{whole(figure, self.plan.question_set.cuts)} of 100"
+        return f"{whole(figure, self.plan.question_set.cuts)} out of 100"
 
     def reaches(self, unit: Tally) -> str:
         """How far a unit gets: its estimate, or while something is open its highest."""
@@ -72,7 +72,7 @@ class Picture:
         rated = sum(s.state == "rated" for s in counting)
         if rated < len(counting):
             return f"{rated} of {len(counting)} questions rated"
-        return "its only question rated" if rated == 1 else f"all {rated} questions rated"
+        return "the only question rated" if rated == 1 else f"all {rated} questions rated"
 
     @property
     def open(self) -> list[Standing]:

@@ -25,11 +25,17 @@ class Out(BaseModel):
 class Range(Out):
     """How far a group of questions has come, and where it can still go."""
 
-    lowest: Annotated[OutOfHundred | None, Field(description="if every open question is rated worst")]
-    highest: Annotated[OutOfHundred | None, Field(description="if every open question is rated best")]
-    coverage: Annotated[Share | None, Field(description="rated share of the weight")]
+    lowest: Annotated[
+        OutOfHundred | None, Field(description="the figure if every open question gets the worst rating")
+    ]
+    highest: Annotated[
+        OutOfHundred | None, Field(description="the figure if every open question gets the best rating")
+    ]
+    coverage: Annotated[Share | None, Field(description="share of the weight that is rated")]
     reportable: Annotated[bool, Field(description="coverage is at least one half")]
-    points: Annotated[int, Field(description="sum of weight × rating; compare with points_min and _max")]
+    points: Annotated[
+        int, Field(description="sum of weight × rating; compare with points_min and points_max")
+    ]
     points_min: int
     points_max: int
     rated: Count
@@ -57,14 +63,14 @@ class DimensionFigures(Range, Named):
 
     estimate: OutOfHundred | None
     needed_average: Annotated[
-        float | None, Field(description="what this side's open ratings must average for a fit")
+        float | None, Field(description="the average rating that this side's open questions need for a fit")
     ]
 
 
 Anchors = Annotated[
     list[RatingText],
     Field(
-        description="the anchor of the rating, or the nearest on either side of it; empty if there are none"
+        description="the anchor for this rating, or the nearest below and above it; empty if there are none"
     ),
 ]
 
@@ -86,7 +92,7 @@ class Reason(Out):
 
 
 class Blocker(Out):
-    """A must-reach question that bars a fit now: it is missed, or called not applicable."""
+    """A must-reach question that prevents a fit now: it is rated too low or marked not applicable."""
 
     question: str
     label: str
@@ -95,13 +101,13 @@ class Blocker(Out):
     rating: int | None
     must_reach: int
     effect: Annotated[
-        Literal["no_fit", "mixed"], Field(description="no_fit rules a fit out; mixed bars it for now")
+        Literal["no_fit", "mixed"], Field(description="no_fit rules out a fit; mixed prevents it for now")
     ]
     anchors: Anchors
 
 
 class Support(Out):
-    """What the answers rest on that a person rated: how many of them on what."""
+    """How many of the answers that a person rated rest on facts, judgements or assumptions."""
 
     fact: Count
     judgement: Count
@@ -110,11 +116,11 @@ class Support(Out):
 
 
 class MissingAttribute(Out):
-    """An attribute that conditions or rules use and that is not known of this prospect."""
+    """An unknown attribute that conditions or rules use."""
 
     attribute: str
     decides: Annotated[str, Field(examples=["whether 3 more questions apply"])]
-    questions: Annotated[list[str], Field(description="the questions that it decides on")]
+    questions: Annotated[list[str], Field(description="the questions it affects")]
 
 
 class UnreadAttribute(Out):
@@ -138,7 +144,7 @@ class NextQuestion(Out):
     weight_share: Annotated[
         OutOfHundred | None, Field(description="its percentage of the weight that counts on its side")
     ]
-    ask_again: Annotated[bool, Field(description="it was answered unknown, or its answer has gone stale")]
+    ask_again: Annotated[bool, Field(description="whether it was answered unknown or its answer went stale")]
 
 
 class Verdict(Out):
@@ -150,21 +156,21 @@ class Verdict(Out):
     settled: Annotated[
         bool,
         Field(
-            description="no open question can change the indication, with the attributes as they are known"
+            description="whether it holds however the open questions are answered, as attributes are known now"
         ),
     ]
     settled_whatever_is_learned: Annotated[
         bool,
         Field(
-            description="no attribute that is not known yet can change it either; with more than three such "
-            "attributes, false unless that is certain"
+            description="whether it also holds for any value of the unknown attributes; with more than "
+            "three of these, true only if that is certain"
         ),
     ]
     leaning: Annotated[
-        Leaning | None, Field(description="the indication if nothing were open; null until reportable")
+        Leaning | None, Field(description="the indication without the open questions; null until reportable")
     ]
     score: Annotated[
-        OutOfHundred | None, Field(description="null until reportable, and when a knock-out is missed")
+        OutOfHundred | None, Field(description="null until reportable, and if a knock-out is rated too low")
     ]
 
 
@@ -174,47 +180,52 @@ class Score(Range, Verdict):
     needed_average: Annotated[
         float | None,
         Field(
-            description="what the open ratings of a weighted set must average for a fit; null if out of reach"
+            description="the average rating that a weighted set's open questions need for a fit; null if "
+            "that is out of reach"
         ),
     ]
     grade: Annotated[
         str | None,
         Field(
-            description="of the weakest side; null until reportable, when a knock-out is missed, and while "
-            "an undetermined score has a must-reach question open; no fit's grade while there is a blocker"
+            description="the grade of the weaker side; null until reportable, if a knock-out is rated too "
+            "low, and while an undetermined score has an open must-reach question; below the grades of a "
+            "fit while there is a blocker"
         ),
     ]
     grades_possible: Annotated[
         list[str],
-        Field(description="from the best to the worst that answers to the open questions can lead to"),
+        Field(description="the grades that are still possible, best first"),
     ]
     weaker_side: Annotated[str | None, Field(description="the side with the lower estimate; null on a tie")]
     blockers: Annotated[
-        list[Blocker], Field(description="must-reach questions that bar a fit, knock-outs first")
+        list[Blocker], Field(description="must-reach questions that prevent a fit, knock-outs first")
     ]
     dimensions: list[DimensionFigures]
     steps: list[StepFigures]
     strengths: Annotated[
-        list[Reason], Field(description="ratings above the middle of the scale, the most points first")
+        list[Reason], Field(description="ratings above the middle of the scale; most points first")
     ]
     gaps: Annotated[
         list[Reason],
         Field(
-            description="missed must-reach questions, then ratings below the middle, the most points first"
+            description="must-reach questions rated too low, then ratings below the middle; most points first"
         ),
     ]
     next_questions: Annotated[
         list[NextQuestion],
-        Field(max_length=3, description="of the first step with open questions; none once settled"),
+        Field(
+            max_length=3,
+            description="what to ask next, from the first step with open questions; empty once settled",
+        ),
     ]
     open_questions: Annotated[
         list[str],
         Field(
-            description="the keys of all open questions, in the order to ask them; gated ones once pursued"
+            description="keys of all open questions, in the order to ask them; gated ones only after pursue"
         ),
     ]
     must_answer: Annotated[
-        list[str], Field(description="the keys of the open must-reach questions; none once settled")
+        list[str], Field(description="keys of the open must-reach questions; empty once settled")
     ]
     answers_to_fit: Annotated[int | None, Field(description="fewest further answers that could settle a fit")]
     answers_to_no_fit: Annotated[
@@ -226,13 +237,11 @@ class Score(Range, Verdict):
     support: Support
     assumptions: Annotated[list[str], Field(description="questions whose rating rests on an assumption")]
     missing_attributes: Annotated[
-        list[MissingAttribute], Field(description="attributes to find out, as far as the set uses them")
+        list[MissingAttribute], Field(description="unknown attributes that the set uses")
     ]
     unread_attributes: Annotated[
         list[UnreadAttribute], Field(description="stored values that the set cannot read")
     ]
     stale: Annotated[list[str], Field(description="questions whose answer is too old to count")]
-    as_of: Annotated[datetime, Field(description="the time that answers' ages are counted to")]
-    valid_until: Annotated[
-        datetime | None, Field(description="when the first of the counted answers goes stale")
-    ]
+    as_of: Annotated[datetime, Field(description="the time at which the age of the answers is measured")]
+    valid_until: Annotated[datetime | None, Field(description="when the next counted answer goes stale")]

@@ -15,7 +15,7 @@ def summarise(picture: Picture) -> str:
     """What is indicated, how much of it is known, and what stands in the way."""
     sentences = _verdict(picture)
     if _is_mostly_assumed(picture.total):
-        sentences.append("More than half of the rated weight rests on assumptions.")
+        sentences.append("More than half of what is rated rests on assumptions.")
     return " ".join(sentences)
 
 
@@ -33,7 +33,7 @@ def _verdict(picture: Picture) -> list[str]:
 
 def _fit(picture: Picture) -> list[str]:
     on = " on both sides" if picture.plan.reciprocal else ""
-    still = ", whatever the open answers are" if picture.open else ""
+    still = ", however the open questions are answered" if picture.open else ""
     return [f"A fit{on}{still}: {picture.of_100(picture.score)}.", _weakest_point(picture.total)]
 
 
@@ -44,9 +44,10 @@ def _weakest_point(total: Group) -> str:
     lowest = min(rating for rating, _ in rated)
     labels = [label for rating, label in rated if rating == lowest]
     if lowest == total.tally.lo + total.tally.span or len(labels) > MOST_CLAUSES:
-        return f"No answer is rated below {lowest}."
-    point = "The weakest point is" if len(labels) == 1 else "The weakest points are"
-    return f"{point} {listed(labels)}, rated {lowest}."
+        return f"No scored answer is rated below {lowest}."
+    if len(labels) == 1:
+        return f"The weakest point is {labels[0]}, rated {lowest}."
+    return f"The weakest points are {listed(labels)}, each rated {lowest}."
 
 
 def _no_fit(picture: Picture) -> list[str]:
@@ -56,17 +57,20 @@ def _no_fit(picture: Picture) -> list[str]:
     weak = picture.weak_clauses(group.tally for group in picture.dimensions)
     if picture.plan.reciprocal:
         return [f"Not a fit: {_and(weak)}."]
-    sentence = f"Not a fit: {picture.reaches(picture.total.tally)}, and below {below} is no fit."
+    sentence = f"Not a fit: {_too_low(picture.reaches(picture.total.tally), below)}."
     return [sentence, f"{capitalised(_and(weak[:MOST_CLAUSES]))}."] if weak else [sentence]
+
+
+def _too_low(figure: str, below: int) -> str:
+    return f"{figure}, and anything below {below} is not a fit"
 
 
 def _knocked_out(picture: Picture) -> str:
     out = picture.must.knocked_out
-    names = listed([s.question.label for s in out])
+    names = [s.question.label for s in out]
     what = "the deal" if picture.plan.question_set.subject == "prospect" else "it"
-    if len(out) == 1:
-        return f"Not a fit: a rating of {out[0].rating} for {names} rules {what} out."
-    return f"Not a fit: the ratings for {names} rule {what} out."
+    rated = f"rated {out[0].rating}" if len(out) == 1 else "rated too low"
+    return f"Not a fit: {listed(names)} {be(names)} {rated}, which rules {what} out."
 
 
 def _and(clauses: Sequence[str]) -> str:
@@ -80,19 +84,19 @@ def _mixed(picture: Picture) -> list[str]:
     if not all(unit.tally.can_be_reportable for unit in picture.units):
         sides = [title for title, _ in picture.among_sides(lambda tally: not tally.can_be_reportable)]
         on = f" on {' and '.join(sides)}" if sides else ""
-        return [f"Mixed: too much{on} is not applicable for a fit."]
+        return [f"Mixed: too much{on} is marked not applicable to call it a fit."]
     fit_at = picture.thresholds.fit_at
     low = picture.among_sides(lambda tally: not tally.highest_reaches(fit_at))
     if low:
         where = " and ".join(f"{picture.reaches(unit.tally)} on {title}" for title, unit in low)
-        takes = f"a fit takes {fit_at} on both sides"
+        needs = f"A fit needs at least {fit_at} on each side."
     else:
-        where, takes = picture.reaches(picture.total.tally), f"a fit takes {fit_at}"
-    return [f"Mixed, neither a fit nor a clear no: {where}, and {takes}."]
+        where, needs = picture.reaches(picture.total.tally), f"A fit needs at least {fit_at}."
+    return [f"Mixed, neither a fit nor a clear no: {where}.", needs]
 
 
 def _barred(picture: Picture) -> str:
-    """What bars a fit: "budget is rated below 3 and timeline is called not applicable"."""
+    """What bars a fit: "budget is rated below 3 and timeline is marked not applicable"."""
     barring = picture.must.barring
     reaches = dict.fromkeys(s.question.must_reach for s in barring if s.state == "rated")
     groups = [
@@ -103,7 +107,7 @@ def _barred(picture: Picture) -> str:
         for reach in reaches
     ]
     skipped = [s.question.label for s in barring if s.state != "rated"]
-    groups += [(skipped, "called not applicable")] if skipped else []
+    groups += [(skipped, "marked not applicable")] if skipped else []
     return " and ".join(f"{listed(names)} {be(names)} {how}" for names, how in groups)
 
 
@@ -118,12 +122,13 @@ def _the_rest(picture: Picture) -> list[str]:
     if together is None:
         return []
     figure = picture.of_100(together)
+    so_far = " so far" if picture.open else ""
     closed = [unit.as_if_nothing_were_open() for unit in rest]
     if all(unit.lowest_reaches(picture.thresholds.fit_at) for unit in closed):
-        return [f"The rest is strong: {figure}."]
+        return [f"Otherwise it looks strong{so_far}: {figure}."]
     if all(unit.lowest_reaches(picture.thresholds.no_fit_below) for unit in closed):
-        return [f"The rest is mixed: {figure}."]
-    return [f"The rest is weak too: {figure}."]
+        return [f"Otherwise it looks mixed{so_far}: {figure}."]
+    return [f"Otherwise it looks weak too{so_far}: {figure}."]
 
 
 def _unscorable(picture: Picture) -> str:
@@ -131,8 +136,8 @@ def _unscorable(picture: Picture) -> str:
     sides = [title for title, _ in picture.among_sides(lambda tally: tally.weight == 0)]
     on = f" on {' and '.join(sides)}" if sides else ""
     if all(unit.skipped_weight for unit in empty):
-        return f"Cannot be scored: everything that counts{on} is called not applicable."
-    return f"Cannot be scored: nothing that counts{on} applies here."
+        return f"Cannot be scored: every question that counts{on} is marked not applicable."
+    return f"Cannot be scored: no question that counts{on} applies here."
 
 
 def _too_early(picture: Picture) -> list[str]:
@@ -140,30 +145,32 @@ def _too_early(picture: Picture) -> list[str]:
     if picture.must.barring:
         return [*sentences, f"It is not a fit while {_barred(picture)}."]
     if picture.total.tally.rated_weight:
-        return [*sentences, f"At least half of {_half_of(picture)} to be rated."]
+        return [*sentences, _what_to_rate(picture)]
     return sentences
 
 
 def _rated_so_far(picture: Picture) -> str:
-    """Where answers are lacking, and how many: "so far 5 of 14 questions on “…” are rated"."""
+    """Where answers are lacking, and how many: "5 of 14 questions on “…” are rated so far"."""
     if not picture.total.tally.rated_weight:
         return f"nothing is rated yet{_unknown(picture.open)}"
     lacking = picture.among_sides(lambda tally: not tally.reportable)
     if not lacking:
         count, is_one = _rated_of(picture.total)
-        return f"so far only {count} {'is' if is_one else 'are'} rated"
+        return f"{count} {'is' if is_one else 'are'} rated so far"
     counts = [(*_rated_of(unit), title) for title, unit in lacking]
     where = " and ".join(f"{count} on {title}" for count, _, title in counts)
-    return f"so far {where} {'is' if len(counts) == 1 and counts[0][1] else 'are'} rated"
+    return f"{where} {'is' if len(counts) == 1 and counts[0][1] else 'are'} rated so far"
 
 
 def _unknown(opened: Sequence[Standing]) -> str:
     unknown = sum(s.answered_unknown for s in opened)
     if not unknown:
         return ""
-    if unknown == len(opened) > 1:
-        return ", and all answers are “unknown”"
-    return f", and {counted(unknown, 'answer')} {'is' if unknown == 1 else 'are'} “unknown”"
+    if unknown < len(opened):
+        which = f"{unknown} of the {len(opened)} open questions {'was' if unknown == 1 else 'were'}"
+    else:
+        which = "the open question was" if unknown == 1 else "every open question was"
+    return f", and {which} answered “unknown”"
 
 
 def _rated_of(group: Group) -> tuple[str, bool]:
@@ -173,37 +180,42 @@ def _rated_of(group: Group) -> tuple[str, bool]:
     return f"{rated} of {counted(len(counting), 'question')}", rated == 1 or len(counting) == 1
 
 
-def _half_of(picture: Picture) -> str:
+def _what_to_rate(picture: Picture) -> str:
     weights = {s.question.weight for s in picture.total.standings if s.question.weight}
-    what, have = ("the questions", "have") if len(weights) == 1 else ("the weight", "has")
-    return f"{what} on each side {have}" if picture.plan.reciprocal else f"{what} {have}"
+    half = (
+        "at least half of the questions"
+        if len(weights) == 1
+        else "questions that carry at least half of the weight"
+    )
+    return f"Rate {half} on each side." if picture.plan.reciprocal else f"Rate {half}."
 
 
 def _leaning(picture: Picture) -> list[str]:
     known, score = f"with {picture.progress}", picture.score
     if picture.must.barring:
-        return [f"Not a fit while {_barred(picture)}.", f"{_open_ones(picture)} still make it a clear no."]
+        last = f"{_open_ones(picture)} still turn it into a clear no."
+        return [f"Not a fit while {_barred(picture)}.", last]
     if picture.leaning == "fit":
-        first = f"Leaning to a fit: {picture.of_100(score)} {known}."
+        first = f"Leaning to a fit: {picture.of_100(score)}, {known}."
     elif picture.leaning == "mixed":
-        first = f"So far neither a fit nor a clear no: {picture.of_100(score)} {known}."
+        first = f"Mixed so far: {picture.of_100(score)}, {known}."
     else:
-        first = f"Leaning to no fit {known}: {_weakness_so_far(picture)}."
+        first = f"Leaning to no fit, {known}: {_weakness_so_far(picture)}."
     units = [unit.tally for unit in picture.units]
     if picture.must.open and can_be_fit(picture.thresholds, units, picture.must):
         return [first, f"Still needed for a fit: {listed([s.question.label for s in picture.must.open])}."]
-    return [first, f"{_open_ones(picture)} change that."]
+    return [first, f"{_open_ones(picture)} still change that."]
 
 
 def _weakness_so_far(picture: Picture) -> str:
     if not picture.plan.reciprocal:
-        return f"{picture.of_100(picture.score)}, and below {picture.thresholds.no_fit_below} is no fit"
+        return _too_low(picture.of_100(picture.score), picture.thresholds.no_fit_below)
     return _and(picture.weak_clauses(side.tally.as_if_nothing_were_open() for side in picture.units))
 
 
 def _without_thresholds(picture: Picture) -> list[str]:
-    grade = f" ({picture.grade})" if picture.grade else ""
-    sentence = f"{picture.of_100(picture.score)}{grade} with {picture.progress}."
+    grade = f" (grade {picture.grade})" if picture.grade else ""
+    sentence = f"{picture.of_100(picture.score)}{grade}, with {picture.progress}."
     estimates = [group.tally.estimate for group in picture.dimensions]
     known = sorted(estimate for estimate in estimates if estimate is not None)
     if len(known) < 2 or known[0] == known[1]:

@@ -11,7 +11,7 @@ from app.scoring.indication import MustReach, indicated
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import Condition, Question, Value
 from app.scoring.result import MissingAttribute
-from app.scoring.words import counted, listed
+from app.scoring.words import be, counted, listed
 
 # Of more unknown attributes, or more combinations of their values, none is tried.
 MOST_UNKNOWN = 3
@@ -46,7 +46,7 @@ def _missing(
     ]
     concerned = [q.key for q in undecided if q in conditional or q in by_rule]
     return MissingAttribute(
-        attribute=name, decides=" and ".join(parts) or "nothing at present", questions=concerned
+        attribute=name, decides=listed(parts) if parts else "nothing right now", questions=concerned
     )
 
 
@@ -70,7 +70,8 @@ def _apply(questions: Sequence[Question]) -> str:
 def _how_rated(questions: Sequence[Question]) -> str:
     if len(questions) > 3:
         return f"how {len(questions)} questions are rated"
-    return f"the rating of {listed([q.label for q in questions])}"
+    labels = [q.label for q in questions]
+    return f"how {listed(labels)} {be(labels)} rated"
 
 
 def is_settled_whatever_is_learned(

@@ -5,7 +5,11 @@ from math import floor
 
 MOST_NAMED = 3
 # What follows one of these says more of the noun before: "access to decision makers" is one thing.
-PREPOSITIONS = frozenset({"about", "at", "by", "for", "from", "in", "of", "on", "over", "to", "with"})
+PREPOSITIONS = frozenset(
+    {"about", "across", "against", "at", "behind", "between", "by", "for", "from"}
+    | {"in", "of", "on", "over", "to", "under", "with"}
+)
+PLURALS_WITHOUT_S = frozenset({"criteria", "people"})
 # Endings of nouns that end with an s and are one thing: process, status, analysis.
 SINGULAR_ENDINGS = ("ss", "us", "is")
 # Words that sentences begin with and that are no names.
@@ -45,7 +49,7 @@ def is_plural(name: str) -> bool:
         return True
     of_what = next((i for i, word in enumerate(words) if i and word in PREPOSITIONS), len(words))
     noun = words[of_what - 1]
-    return noun.endswith("s") and not noun.endswith(SINGULAR_ENDINGS)
+    return noun in PLURALS_WITHOUT_S or (noun.endswith("s") and not noun.endswith(SINGULAR_ENDINGS))
 
 
 def lowered(sentence: str) -> str:

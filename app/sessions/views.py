@@ -120,7 +120,7 @@ class SessionLine(SessionHead):
 
     indication: Indication | None
     settled: bool
-    leaning: Annotated[Leaning | None, Field(description="the indication if nothing were open")]
+    leaning: Annotated[Leaning | None, Field(description="the indication without the open questions")]
     score: float | None
     lowest: float | None
     highest: float | None

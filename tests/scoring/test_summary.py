@@ -82,128 +82,128 @@ STATES = {
     # A fit.
     "a fit names its weakest point": (
         sides(5, 4, need=3),
-        "A fit on both sides: 81 of 100. The weakest point is need, rated 3.",
+        "A fit on both sides: 81 out of 100. The weakest point is need, rated 3.",
     ),
     "a fit with two weakest points": (
         sides(5, 4, need=3, budget=3),
-        "A fit on both sides: 75 of 100. The weakest points are budget and need, rated 3.",
+        "A fit on both sides: 75 out of 100. The weakest points are budget and need, each rated 3.",
     ),
     "a fit without a weak point": (
         sides(4, 4),
-        "A fit on both sides: 75 of 100. No answer is rated below 4.",
+        "A fit on both sides: 75 out of 100. No scored answer is rated below 4.",
     ),
-    "the best fit": (sides(5, 5), "A fit on both sides: 100 of 100. No answer is rated below 5."),
+    "the best fit": (sides(5, 5), "A fit on both sides: 100 out of 100. No scored answer is rated below 5."),
     "a fit that open answers cannot undo": (
         sides(5, 5, price=None),
-        "A fit on both sides, whatever the open answers are: 100 of 100. No answer is rated below 5.",
+        "A fit on both sides, however the open questions are answered: 100 out of 100. No scored answer is rated below 5.",
     ),
     "a fit in a pool": (
         (pool(*FOUR), {"need": 5, "price": 4, "date": 4, "say": 2}),
-        "A fit: 69 of 100. The weakest point is say, rated 2.",
+        "A fit: 69 out of 100. The weakest point is say, rated 2.",
     ),
     "a fit by the only question": (
         (pool(question("need")), {"need": 5}),
-        "A fit: 100 of 100. No answer is rated below 5.",
+        "A fit: 100 out of 100. No scored answer is rated below 5.",
     ),
     "a fit with a not applicable question": (
         skipping(sides(5, 5, price=None), "price"),
-        "A fit on both sides: 100 of 100. No answer is rated below 5.",
+        "A fit on both sides: 100 out of 100. No scored answer is rated below 5.",
     ),
     # No fit.
-    "no fit by a knock-out": (sides(5, 5, law=1), "Not a fit: a rating of 1 for law rules the deal out."),
+    "no fit by a knock-out": (sides(5, 5, law=1), "Not a fit: law is rated 1, which rules the deal out."),
     "no fit by a knock-out with nothing else known": (
         sides(law=1),
-        "Not a fit: a rating of 1 for law rules the deal out.",
+        "Not a fit: law is rated 1, which rules the deal out.",
     ),
     "no fit by two knock-outs": (
         (
             pool(question("law", must_reach=3), question("need", must_reach=3), question("x")),
             {"law": 1, "need": 2},
         ),
-        "Not a fit: the ratings for law and need rule the deal out.",
+        "Not a fit: law and need are rated too low, which rules the deal out.",
     ),
     "no fit by four knock-outs": (
         (pool(*(question(key, must_reach=2) for key in "abcd")), dict.fromkeys("abcd", 1)),
-        "Not a fit: the ratings for a, b and 2 more rule the deal out.",
+        "Not a fit: a, b and 2 more are rated too low, which rules the deal out.",
     ),
     "a knock-out of one's own company": (
         (pool(question("law", must_reach=2), subject="own_company"), {"law": 1}),
-        "Not a fit: a rating of 1 for law rules it out.",
+        "Not a fit: law is rated 1, which rules it out.",
     ),
-    "no fit by a weak side": (sides(5, 2), "Not a fit: they would gain too little (25 of 100)."),
+    "no fit by a weak side": (sides(5, 2), "Not a fit: they would gain too little (25 out of 100)."),
     "no fit by the other side": (
         sides(2, 5),
-        "Not a fit: we cannot meet what they need, or they cannot buy (25 of 100).",
+        "Not a fit: we cannot meet what they need, or they cannot buy (25 out of 100).",
     ),
     "no fit by both sides": (
         sides(2, 2),
         (
-            "Not a fit: we cannot meet what they need, or they cannot buy (25 of 100); "
-            "and they would gain too little (25 of 100)."
+            "Not a fit: we cannot meet what they need, or they cannot buy (25 out of 100); "
+            "and they would gain too little (25 out of 100)."
         ),
     ),
     "no fit whatever the open answers are": (
         sides(benefit=1, speed=None),
-        "Not a fit: they would gain too little (at most 33 of 100).",
+        "Not a fit: they would gain too little (at most 33 out of 100).",
     ),
     "no fit in a pool": (
         (pool(*FOUR), dict.fromkeys(["need", "price", "date", "say"], 2)),
-        "Not a fit: 25 of 100, and below 40 is no fit. Need: weak (25 of 100).",
+        "Not a fit: 25 out of 100, and anything below 40 is not a fit. Need: weak (25 out of 100).",
     ),
     "no fit in a pool of parts": (
         (pool(*IN_PARTS, dimensions=PARTS), {"a": 4, "b": 3, "c": 1, "d": 1}),
-        "Not a fit: 31 of 100, and below 40 is no fit. There is no money for it (0 of 100).",
+        "Not a fit: 31 out of 100, and anything below 40 is not a fit. There is no money for it (0 out of 100).",
     ),
     "no fit is never rounded up to mixed": (
         (
             pool(question("need", weight=99), question("x", weight=61), scale={"min": 0, "max": 1}),
             {"need": 0, "x": 1},
         ),
-        "Not a fit: 38 of 100, and below 40 is no fit. Need: weak (38 of 100).",
+        "Not a fit: 38 out of 100, and anything below 40 is not a fit. Need: weak (38 out of 100).",
     ),
     # Mixed.
     "mixed by a blocker": (
         sides(5, 5, budget=1),
-        "Not a fit while budget is rated below 3. The rest is strong: 100 of 100.",
+        "Not a fit while budget is rated below 3. Otherwise it looks strong: 100 out of 100.",
     ),
     "mixed by a blocker with an open must-reach": (
         sides(5, 5, budget=1, price=None),
-        "Not a fit while budget is rated below 3. The rest is strong: 100 of 100.",
+        "Not a fit while budget is rated below 3. Otherwise it looks strong so far: 100 out of 100.",
     ),
     "mixed by a blocker and the rest is mixed": (
         sides(3, 3, budget=2),
-        "Not a fit while budget is rated below 3. The rest is mixed: 50 of 100.",
+        "Not a fit while budget is rated below 3. Otherwise it looks mixed: 50 out of 100.",
     ),
     "mixed by a must-reach called not applicable": (
         skipping(sides(5, 5, budget=None), "budget"),
-        "Not a fit while budget is called not applicable. The rest is strong: 100 of 100.",
+        "Not a fit while budget is marked not applicable. Otherwise it looks strong: 100 out of 100.",
     ),
     "mixed by a knock-out called not applicable": (
         skipping(sides(5, 5, law=None), "law"),
-        "Not a fit while law is called not applicable. The rest is strong: 100 of 100.",
+        "Not a fit while law is marked not applicable. Otherwise it looks strong: 100 out of 100.",
     ),
     "mixed by one missed and one not applicable": (
         skipping(sides(5, 5, budget=1, law=None), "law"),
-        "Not a fit while budget is rated below 3 and law is called not applicable. The rest is strong: 100 of 100.",
+        "Not a fit while budget is rated below 3 and law is marked not applicable. Otherwise it looks strong: 100 out of 100.",
     ),
     "blockers in the plural and the singular": (
         (pool(*PLURAL), {"decision_makers": 2, "access": 5, "status": 5, "terms": 1, "need": 5}),
         (
             "Not a fit while decision makers are rated below 3 and terms and dates are rated below 2. "
-            "The rest is strong: 100 of 100."
+            "Otherwise it looks strong: 100 out of 100."
         ),
     ),
     "a blocker whose last word alone is plural": (
         (pool(*PLURAL), {"decision_makers": 5, "access": 2, "status": 5, "terms": 5, "need": 5}),
-        "Not a fit while access to users is rated below 3. The rest is strong: 100 of 100.",
+        "Not a fit while access to users is rated below 3. Otherwise it looks strong: 100 out of 100.",
     ),
     "a blocker that ends in an s": (
         (pool(*PLURAL), {"decision_makers": 5, "access": 5, "status": 1, "terms": 5, "need": 5}),
-        "Not a fit while status is rated below 2. The rest is strong: 100 of 100.",
+        "Not a fit while status is rated below 2. Otherwise it looks strong: 100 out of 100.",
     ),
     "two blockers of one bound": (
         (pool(*PLURAL), {"decision_makers": 1, "access": 1, "status": 5, "terms": 5, "need": 5}),
-        "Not a fit while decision makers and access to users are rated below 3. The rest is strong: 100 of 100.",
+        "Not a fit while decision makers and access to users are rated below 3. Otherwise it looks strong: 100 out of 100.",
     ),
     "a blocker on an otherwise silent side": (
         (
@@ -219,13 +219,13 @@ STATES = {
     ),
     "mixed by the figures of one side": (
         sides(5, 3),
-        "Mixed, neither a fit nor a clear no: 50 of 100 on “They gain”, and a fit takes 60 on both sides.",
+        "Mixed, neither a fit nor a clear no: 50 out of 100 on “They gain”. A fit needs at least 60 on each side.",
     ),
     "mixed by the figures of both sides": (
         sides(3, 3),
         (
-            "Mixed, neither a fit nor a clear no: 50 of 100 on “It suits them” and 50 of 100 on “They gain”, "
-            "and a fit takes 60 on both sides."
+            "Mixed, neither a fit nor a clear no: 50 out of 100 on “It suits them” and 50 out of 100 on “They gain”. "
+            "A fit needs at least 60 on each side."
         ),
     ),
     "mixed by what a side can still reach": (
@@ -241,131 +241,131 @@ STATES = {
             ),
             {"a": 5, "b": 3},
         ),
-        "Mixed, neither a fit nor a clear no: at most 55 of 100 on “Benefit”, and a fit takes 60 on both sides.",
+        "Mixed, neither a fit nor a clear no: at most 55 out of 100 on “Benefit”. A fit needs at least 60 on each side.",
     ),
     "mixed in a pool": (
         (pool(*FOUR), dict.fromkeys(["need", "price", "date", "say"], 3)),
-        "Mixed, neither a fit nor a clear no: 50 of 100, and a fit takes 60.",
+        "Mixed, neither a fit nor a clear no: 50 out of 100. A fit needs at least 60.",
     ),
     "mixed is never rounded up to a fit": (
         (
             pool(question("need", weight=66), question("x", weight=97), scale={"min": 0, "max": 1}),
             {"need": 0, "x": 1},
         ),
-        "Mixed, neither a fit nor a clear no: 59 of 100, and a fit takes 60.",
+        "Mixed, neither a fit nor a clear no: 59 out of 100. A fit needs at least 60.",
     ),
     "mixed since too much is not applicable": (
         skipping((pool(*FOUR), {"need": 5}), "price", "date", "say"),
-        "Mixed: too much is not applicable for a fit.",
+        "Mixed: too much is marked not applicable to call it a fit.",
     ),
     "mixed since too much is not applicable on a side": (
         skipping(sides(5, 5, speed=None, comfort=None), "speed", "comfort"),
-        "Mixed: too much on “They gain” is not applicable for a fit.",
+        "Mixed: too much on “They gain” is marked not applicable to call it a fit.",
     ),
     # Too early.
     "nothing is rated": (sides(), "Too early to say: nothing is rated yet."),
     "everything is unknown": (
         (*sides(), dict.fromkeys(MATCH + BENEFIT, UNKNOWN)),
-        "Too early to say: nothing is rated yet, and all answers are “unknown”.",
+        "Too early to say: nothing is rated yet, and every open question was answered “unknown”.",
     ),
     "one answer is unknown": (
         (*sides(), {"need": UNKNOWN}),
-        "Too early to say: nothing is rated yet, and 1 answer is “unknown”.",
+        "Too early to say: nothing is rated yet, and 1 of the 7 open questions was answered “unknown”.",
     ),
     "the only answer is unknown": (
         (pool(question("need")), {}, {"need": UNKNOWN}),
-        "Too early to say: nothing is rated yet, and 1 answer is “unknown”.",
+        "Too early to say: nothing is rated yet, and the open question was answered “unknown”.",
     ),
     "too early on one side": (
         sides(5, price=None, need=None, budget=None, benefit=5),
         (
-            "Too early to say: so far 1 of 4 questions on “It suits them” is rated. "
-            "At least half of the questions on each side have to be rated."
+            "Too early to say: 1 of 4 questions on “It suits them” is rated so far. "
+            "Rate at least half of the questions on each side."
         ),
     ),
     "too early on both sides": (
         sides(need=5, saving=5),
         (
-            "Too early to say: so far 1 of 4 questions on “It suits them” and 1 of 3 questions on “They gain” are rated. "
-            "At least half of the questions on each side have to be rated."
+            "Too early to say: 1 of 4 questions on “It suits them” and 1 of 3 questions on “They gain” are rated so far. "
+            "Rate at least half of the questions on each side."
         ),
     ),
     "too early with a silent side": (
         sides(5),
         (
-            "Too early to say: so far 0 of 3 questions on “They gain” are rated. "
-            "At least half of the questions on each side have to be rated."
+            "Too early to say: 0 of 3 questions on “They gain” are rated so far. "
+            "Rate at least half of the questions on each side."
         ),
     ),
     "too early with a blocker": (
         sides(budget=1),
         (
-            "Too early to say: so far 1 of 4 questions on “It suits them” and 0 of 3 questions on “They gain” are rated. "
+            "Too early to say: 1 of 4 questions on “It suits them” and 0 of 3 questions on “They gain” are rated so far. "
             "It is not a fit while budget is rated below 3."
         ),
     ),
     "too early in a pool": (
         (pool(*FOUR), {"need": 4}),
-        "Too early to say: so far only 1 of 4 questions is rated. At least half of the questions have to be rated.",
+        "Too early to say: 1 of 4 questions is rated so far. Rate at least half of the questions.",
     ),
     "too early by weight": (
         (pool(*HEAVY), {"price": 4, "date": 4}),
-        "Too early to say: so far only 2 of 3 questions are rated. At least half of the weight has to be rated.",
+        "Too early to say: 2 of 3 questions are rated so far. Rate questions that carry at least half of the weight.",
     ),
     # Leaning.
     "leaning to a fit with must-reach questions open": (
         sides(5, 4, law=None, budget=None),
-        "Leaning to a fit: 87 of 100 with 5 of 7 questions rated. Still needed for a fit: law and budget.",
+        "Leaning to a fit: 87 out of 100, with 5 of 7 questions rated. Still needed for a fit: law and budget.",
     ),
     "leaning to a fit": (
         sides(4, 5, price=None, need=None, law=2, budget=5),
-        "Leaning to a fit: 79 of 100 with 5 of 7 questions rated. The 2 open questions can change that.",
+        "Leaning to a fit: 79 out of 100, with 5 of 7 questions rated. The 2 open questions can still change that.",
     ),
     "leaning with one open question": (
         (pool(*FOUR), {"need": 4, "price": 4, "date": 3}),
-        "Leaning to a fit: 67 of 100 with 3 of 4 questions rated. The open question can change that.",
+        "Leaning to a fit: 67 out of 100, with 3 of 4 questions rated. The open question can still change that.",
     ),
     "leaning to no fit": (
         sides(5, 2, comfort=None),
         (
-            "Leaning to no fit with 6 of 7 questions rated: they would gain too little (25 of 100). "
-            "The open question can change that."
+            "Leaning to no fit, with 6 of 7 questions rated: they would gain too little (25 out of 100). "
+            "The open question can still change that."
         ),
     ),
     "leaning to no fit in a pool": (
         (pool(*FOUR), {"need": 2, "price": 2}),
         (
-            "Leaning to no fit with 2 of 4 questions rated: 25 of 100, and below 40 is no fit. "
-            "The 2 open questions can change that."
+            "Leaning to no fit, with 2 of 4 questions rated: 25 out of 100, and anything below 40 is not a fit. "
+            "The 2 open questions can still change that."
         ),
     ),
     "leaning to neither": (
         (pool(*FOUR), {"need": 3, "price": 3}),
         (
-            "So far neither a fit nor a clear no: 50 of 100 with 2 of 4 questions rated. "
-            "The 2 open questions can change that."
+            "Mixed so far: 50 out of 100, with 2 of 4 questions rated. "
+            "The 2 open questions can still change that."
         ),
     ),
     "blocked and not settled": (
         sides(3, 3, budget=1, need=None),
-        "Not a fit while budget is rated below 3. The open question can still make it a clear no.",
+        "Not a fit while budget is rated below 3. The open question can still turn it into a clear no.",
     ),
     "leaning to a fit with a knock-out open": (
         sides(4, 4, law=None),
-        "Leaning to a fit: 75 of 100 with 6 of 7 questions rated. Still needed for a fit: law.",
+        "Leaning to a fit: 75 out of 100, with 6 of 7 questions rated. Still needed for a fit: law.",
     ),
     # Unscorable.
     "nothing counts on a side": (
         skipping(sides(5), *BENEFIT),
-        "Cannot be scored: everything that counts on “They gain” is called not applicable.",
+        "Cannot be scored: every question that counts on “They gain” is marked not applicable.",
     ),
     "nothing counts at all": (
         skipping(sides(), *MATCH, *BENEFIT),
-        "Cannot be scored: everything that counts on “It suits them” and “They gain” is called not applicable.",
+        "Cannot be scored: every question that counts on “It suits them” and “They gain” is marked not applicable.",
     ),
     "nothing counts in a pool": (
         skipping((pool(*FOUR), {}), "need", "price", "date", "say"),
-        "Cannot be scored: everything that counts is called not applicable.",
+        "Cannot be scored: every question that counts is marked not applicable.",
     ),
     "no question of a side applies": (
         (
@@ -376,46 +376,46 @@ STATES = {
             ),
             {"a": 5},
         ),
-        "Cannot be scored: nothing that counts on “Benefit” applies here.",
+        "Cannot be scored: no question that counts on “Benefit” applies here.",
     ),
     # Without thresholds.
     "a grade without thresholds": (
         (pool(*FOUR, thresholds=None, grades=GRADES), dict.fromkeys(["need", "price", "date", "say"], 4)),
-        "75 of 100 (B) with all 4 questions rated.",
+        "75 out of 100 (grade B), with all 4 questions rated.",
     ),
     "a figure without grades": (
         (pool(*FOUR, thresholds=None), {"need": 4, "price": 2}),
-        "50 of 100 with 2 of 4 questions rated.",
+        "50 out of 100, with 2 of 4 questions rated.",
     ),
     "the weakest part": (
         (pool(*IN_PARTS, dimensions=PARTS, thresholds=None), {"a": 5, "b": 5, "c": 3, "d": 2}),
-        "69 of 100 with all 4 questions rated. The weakest part is “Money”: 38 of 100.",
+        "69 out of 100, with all 4 questions rated. The weakest part is “Money”: 38 out of 100.",
     ),
     "the only question": (
         (pool(question("need"), thresholds=None), {"need": 4}),
-        "75 of 100 with its only question rated.",
+        "75 out of 100, with the only question rated.",
     ),
     "too early without thresholds": (
         (pool(*FOUR, thresholds=None), {"need": 4}),
-        "Too early to say: so far only 1 of 4 questions is rated. At least half of the questions have to be rated.",
+        "Too early to say: 1 of 4 questions is rated so far. Rate at least half of the questions.",
     ),
     "nothing counts without thresholds": (
         skipping((pool(question("need"), thresholds=None), {}), "need"),
-        "Cannot be scored: everything that counts is called not applicable.",
+        "Cannot be scored: every question that counts is marked not applicable.",
     ),
     # What it rests on.
     "mostly assumed": (
         (pool(*FOUR), {"say": 5}, ASSUMED),
-        "A fit: 100 of 100. No answer is rated below 5. More than half of the rated weight rests on assumptions.",
+        "A fit: 100 out of 100. No scored answer is rated below 5. More than half of what is rated rests on assumptions.",
     ),
     "half assumed": (
         (pool(*FOUR), {"date": 5, "say": 5}, HALF_ASSUMED),
-        "A fit: 100 of 100. No answer is rated below 5.",
+        "A fit: 100 out of 100. No scored answer is rated below 5.",
     ),
     # Labels.
     "a label goes before the key in words": (
         sides(5, 4, price=3),
-        "A fit on both sides: 81 of 100. The weakest point is the price, rated 3.",
+        "A fit on both sides: 81 out of 100. The weakest point is the price, rated 3.",
     ),
 }
 
@@ -430,7 +430,7 @@ OPENINGS = {
     "fit": ("A fit",),
     "no_fit": ("Not a fit: ",),
     "mixed": ("Mixed", "Not a fit while "),
-    "undetermined": ("Too early", "Leaning", "So far neither", "Not a fit while "),
+    "undetermined": ("Too early", "Leaning", "Mixed so far", "Not a fit while "),
     "unscorable": ("Cannot be scored",),
     None: ("Too early", "Cannot be scored", *"0123456789"),
 }
@@ -449,7 +449,7 @@ def test_no_sentence_contradicts_the_score_or_is_badly_made(case):
     )
     effects = {blocker.effect for blocker in score.blockers}
     assert ("while" in said) == (bool(effects) and score.indication in ("mixed", "undetermined"))
-    assert ("rule" in said) == ("no_fit" in effects)
+    assert ("which rules" in said) == ("no_fit" in effects)
 
 
 @effort(200)
@@ -462,7 +462,7 @@ def test_the_figures_of_a_sentence_are_on_the_right_side_of_every_cut(case):
         cuts += [limits.fit_at, limits.no_fit_below]
     figures = [score.score, *(part.estimate for part in score.dimensions)]
     figures += [score.highest, *(part.highest for part in score.dimensions)]
-    for shown in map(int, re.findall(r"(\d+) of 100", score.summary)):
+    for shown in map(int, re.findall(r"(\d+) out of 100", score.summary)):
         near = [one for one in figures if one is not None and abs(one - shown) <= 1]
-        if near and "The rest" not in score.summary:
+        if near and "Otherwise" not in score.summary:
             assert any(all((one >= cut) == (shown >= cut) for cut in cuts) for one in near)

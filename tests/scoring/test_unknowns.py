@@ -80,16 +80,16 @@ SIZE = {"attribute": "employees", "bands": [{"below": 50, "rating": 1}, {"rating
             "whether 1 question still applies",
             ["a"],
         ),
-        ([question("size", rate_from=SIZE)], "the rating of size", ["size"]),
+        ([question("size", rate_from=SIZE)], "how size is rated", ["size"]),
         (
             [question("a", rate_from=SIZE), question("b", rate_from=SIZE)],
-            "the rating of a and b",
+            "how a and b are rated",
             ["a", "b"],
         ),
         ([question(key, rate_from=SIZE) for key in "abcd"], "how 4 questions are rated", list("abcd")),
         (
             [question("a", ask_when=LARGE), question("b", rate_from=SIZE)],
-            "whether 1 more question applies and the rating of b",
+            "whether 1 more question applies and how b is rated",
             ["a", "b"],
         ),
     ],
@@ -103,11 +103,11 @@ def test_each_missing_attribute_tells_what_it_would_decide(questions, decides, c
 def test_what_a_person_rated_or_another_attribute_rules_out_is_decided():
     by_rule = asking(question("need"), question("size", rate_from=SIZE))
     (rated,) = scored(by_rule, {"size": 2}).missing_attributes
-    assert (rated.decides, rated.questions) == ("nothing at present", [])
+    assert (rated.decides, rated.questions) == ("nothing right now", [])
     both = {**LARGE, "industry": {"equals": "ore"}}
     two = asking(question("need"), question("mine", ask_when=both))
     (out,) = scored(two, attributes={"industry": "retail"}).missing_attributes
-    assert (out.attribute, out.decides) == ("employees", "nothing at present")
+    assert (out.attribute, out.decides) == ("employees", "nothing right now")
     (left,) = scored(two, attributes={"industry": "ore"}).missing_attributes
     assert left.decides == "whether 1 more question applies"
 
