@@ -1,6 +1,6 @@
 """A statement in the words of each database, and with what its optimiser or its old rules need."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import sqlglot
@@ -25,8 +25,8 @@ def told_in(dialect: Dialect, statement: str) -> str:
     tree = sqlglot.parse_one(statement, read="duckdb")
     for collate in tree.find_all(exp.Collate):
         collate.set("expression", BINARY[dialect].copy())
-    if dialect in NEEDS:
-        NEEDS[dialect](tree)
+    for need in NEEDS.get(dialect, ()):
+        need(tree)
     return tree.sql(dialect=dialect, pretty=True, identify=True) + "\n"
 
 
@@ -37,6 +37,21 @@ def _fence(tree: exp.Expr) -> None:
     """
     for part in tree.find_all(exp.CTE):
         part.set("this", part.this.offset(0))
+
+
+def _lower_in_collation_c(tree: exp.Expr) -> None:
+    """PostgreSQL's TRANSLATE takes 2 µs for a text. In the collation C its LOWER changes only A to Z, too."""
+    for folded in list(tree.find_all(exp.Translate)):
+        folded.replace(exp.Lower(this=folded.this.copy()))
+
+
+def _lower_ascii(tree: exp.Expr) -> None:
+    """DuckDB's TRANSLATE takes 0.7 µs for a text. Where all characters are ASCII its LOWER does the same."""
+    for folded in list(tree.find_all(exp.Translate)):
+        stripped = folded.this
+        sizes = [exp.func(size, stripped.this.copy()) for size in ("STRLEN", "LENGTH")]
+        is_ascii = exp.EQ(this=sizes[0], expression=sizes[1])
+        folded.replace(exp.case().when(is_ascii, exp.Lower(this=stripped.copy())).else_(folded.copy()))
 
 
 def _keep_texts(tree: exp.Expr) -> None:
@@ -54,8 +69,16 @@ def _tell_in_capitals(tree: exp.Expr) -> None:
         identifier.set("this", identifier.name.upper())
 
 
-NEEDS: Mapping[Dialect, Callable[[exp.Expr], None]] = {
-    "postgres": _fence,
-    "spark": _keep_texts,
-    "snowflake": _tell_in_capitals,
+def _translate_plain_texts(tree: exp.Expr) -> None:
+    """Snowflake's TRANSLATE takes no text with a collation. Comparisons keep theirs."""
+    for folded in tree.find_all(exp.Translate):
+        for collate in list(folded.find_all(exp.Collate)):
+            collate.replace(collate.this)
+
+
+NEEDS: Mapping[Dialect, Sequence[Callable[[exp.Expr], None]]] = {
+    "duckdb": [_lower_ascii],
+    "postgres": [_fence, _lower_in_collation_c],
+    "spark": [_keep_texts],
+    "snowflake": [_tell_in_capitals, _translate_plain_texts],
 }
