@@ -13,7 +13,7 @@ from tests.scoring.reference import Reference
 from tests.scoring.standing import standings
 
 NAN, INFINITE, TOO_LARGE = float("nan"), float("inf"), 2.0**53 + 2
-# What columns of numbers, texts and truths can hold; a column of texts stands for truths, too.
+# What columns of numbers, texts and truths can hold.
 HELD = {
     "employees": [9.5, 10, 49, 50, 1000, -(2.0**53), NAN, INFINITE, -INFINITE, TOO_LARGE, -TOO_LARGE],
     "industry": [
@@ -27,8 +27,10 @@ HELD = {
         "RETA\u0130L",
         "reta\u0131l",
     ],
-    "partner": [True, False, True, False, "maybe", "1", " \t\u00a0"],
+    "partner": [True, False],
 }
+# And a column of texts where truths are declared.
+TRUTHS_AS_TEXTS = [True, False, "maybe", "1", "True", " \t\u00a0"]
 PYTHON_TYPES = {"number": (int, float), "text": (str,), "boolean": (bool,)}
 FIGURES = ("estimate", "lowest", "highest", "coverage", "reportable", "needed_average")
 POINTS = ("points", "points_min", "points_max", "rated", "open", "not_applicable")
@@ -60,11 +62,12 @@ def drawn(case, seed, count):
     """The case's own session, and others of the same set; some with something that cannot be used."""
     dice = random.Random(seed)
     questions = scored_questions(case.question_set)
+    held = HELD | ({"partner": TRUTHS_AS_TEXTS} if dice.random() < 0.3 else {})
     own = {name: value for name, value in case.attributes.items() if is_readable(name, value)}
     yield _row(0, {key: case.answers.get(key) for key in (q.key for q in questions)}, own)
     for number in range(1, count):
         said = _answers(dice, case.question_set, questions)
-        known = {name: dice.choice([*values, None]) for name, values in HELD.items()}
+        known = {name: dice.choice([*values, None]) for name, values in held.items()}
         row = _row(number, said, {name: value for name, value in known.items() if value is not None})
         if dice.random() < 0.2:
             _spoil(dice, case.question_set, questions, row)
