@@ -34,7 +34,7 @@ def test_it_gives_the_score_of_the_service(client, warehouse, query):
     names = [column[0] for column in answer.description]
     good, bad = (dict(zip(names, row, strict=True)) for row in sorted(answer.fetchall()))
     score = ok(client.post("/v1/score", json={"question_set": "bant@1", "ratings": RATINGS}))
-    for figure in ("indication", "settled", "so_far", "score", "lowest", "highest", "coverage", "points"):
+    for figure in ("indication", "settled", "leaning", "score", "lowest", "highest", "coverage", "points"):
         assert good[figure] == score[figure]
     assert good["problem"] is None
     assert bad["problem"] == "budget: not a whole number from 1 to 5"
