@@ -6,6 +6,8 @@ from typing import Literal, get_args
 import sqlglot
 from sqlglot import exp
 
+from app.scoring.attributes import LARGEST_INTEGER
+
 Dialect = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 # Held against the kernel bit by bit by our tests.
@@ -57,11 +59,13 @@ def _lower_printable_ascii(tree: exp.Expr) -> None:
 
 
 def _keep_texts(tree: exp.Expr) -> None:
-    """By Spark's old rules a text that is no number is NULL when something is added: make it NaN."""
-    zero = exp.Literal.number(0)
+    """By Spark's old rules a text that is no number is NULL when something is added: make it too large.
+
+    Not NaN, which would make a double of every integer, and round it.
+    """
+    zero, too_large = exp.Literal.number(0), exp.Literal.number(2 * LARGEST_INTEGER)
     for number in [add for add in tree.find_all(exp.Add) if add.expression == zero]:
-        told, nothing = number.this.copy(), exp.cast(exp.Literal.string("NaN"), exp.DataType.Type.DOUBLE)
-        is_told = exp.case().when(told.is_(exp.null()).not_(), nothing)
+        is_told = exp.case().when(number.this.copy().is_(exp.null()).not_(), too_large.copy())
         number.replace(exp.func("COALESCE", number.copy(), is_told))
 
 
