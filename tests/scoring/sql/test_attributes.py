@@ -52,10 +52,10 @@ def run(engine, plan, columns, values):
     return sorted(engine.run(statement), key=lambda row: row["id"])
 
 
-def rated(engine, rule, texts):
+def rated(engine, rule, texts, type_=None):
     """What a rule on the industry rates each of these texts."""
     plan = asking(rule={"attribute": "industry", **rule}, industry="text")
-    rows = run(engine, plan, {"industry": engine.text}, [[text] for text in texts])
+    rows = run(engine, plan, {"industry": type_ or engine.text}, [[text] for text in texts])
     return [row["points"] if row["rated"] else None for row in rows]
 
 
@@ -66,19 +66,32 @@ def asked(engine, condition, texts):
     return [row["open"] == 2 for row in rows]
 
 
+VALUES = [
+    {"equals": "\tRetail ", "rating": 5},
+    {"equals": "CAFé", "rating": 4},
+    {"equals": "kilo", "rating": 3},
+    {"equals": "Site", "rating": 3},
+    {"equals": ALPHABET[1], "rating": 2},
+]
+RATINGS = {
+    **dict.fromkeys(SAME, 5),
+    **dict.fromkeys(CAFE, 4),
+    **dict.fromkeys(KELVIN + LONG_S, 3),
+    **dict.fromkeys(ALPHABET, 2),
+    **dict.fromkeys(OTHERS + UNLIKE_ASCII, 1),
+}
+
+
 def test_texts_are_compared_without_ascii_case_and_without_blanks_at_their_ends(engine):
-    values = [
-        {"equals": "\tRetail ", "rating": 5},
-        {"equals": "CAFé", "rating": 4},
-        {"equals": "kilo", "rating": 3},
-        {"equals": "Site", "rating": 3},
-        {"equals": ALPHABET[1], "rating": 2},
-    ]
-    texts = SAME + CAFE + KELVIN + LONG_S + ALPHABET + OTHERS + UNLIKE_ASCII
-    expected = [5] * len(SAME) + [4] * len(CAFE) + [3] * len(KELVIN + LONG_S) + [2] * len(ALPHABET)
-    expected += [1] * len(OTHERS + UNLIKE_ASCII)
-    got = rated(engine, {"values": values, "otherwise": 1}, texts)
-    assert dict(zip(texts, got, strict=True)) == dict(zip(texts, expected, strict=True))
+    got = rated(engine, {"values": VALUES, "otherwise": 1}, RATINGS)
+    assert dict(zip(RATINGS, got, strict=True)) == RATINGS
+
+
+def test_a_collation_of_the_column_changes_nothing(engine):
+    """In these, É and é are the same, or LOWER makes them so."""
+    type_ = {"duckdb": "VARCHAR COLLATE NOCASE", "postgres": 'TEXT COLLATE "pg_c_utf8"'}[engine.dialect]
+    got = rated(engine, {"values": VALUES, "otherwise": 1}, RATINGS, type_)
+    assert dict(zip(RATINGS, got, strict=True)) == RATINGS
 
 
 @pytest.mark.parametrize(
