@@ -1,4 +1,4 @@
-"""A file's columns as the statement reads them: typed, and a rating that cannot be read told beside."""
+"""A file's columns as the statement reads them: with types, and a problem where a rating cannot be read."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ from app.scoring.sql.words import (
 )
 
 PROBLEM = "_problem"
-# A cell of text that is to be read as something else, without blanks at its ends and in small letters.
+# A text cell that is read as something else: in lower case and without blanks at its ends.
 SAID = "_said_"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 NUMBERS = (*INTEGERS, *(f"U{type_}" for type_ in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
@@ -85,7 +85,7 @@ class Reader:
             )
 
     def _said(self, key: str) -> str:
-        """A cell without blanks at its ends and in small letters; most have none, which is quick."""
+        """A cell in lower case and without blanks at its ends; most cells have none, which is quick."""
         column = name(self._column(key))
         is_plain = f"REGEXP_FULL_MATCH({column}, '[!-~]*')"
         return f"LOWER({case((is_plain, column), otherwise=stripped_text(column))})"
@@ -117,7 +117,7 @@ class Reader:
             raise Unusable(f"Column {self._column(key)} holds {self._type(key)}, and ratings are numbers.")
 
     def _fact(self, key: str, declared: AttributeType) -> str:
-        """An attribute; one that cannot be read stays so: a text that is no truth, a number that is none."""
+        """An attribute. What cannot be read stays unreadable: as NaN, or for a boolean as the text it is."""
         column = name(self._column(key))
         if not self._has(key):
             return f"CAST(NULL AS {'DOUBLE' if declared == 'number' else FITS[declared][0]})"

@@ -11,15 +11,15 @@ from tests.scoring.sql import test_attributes, test_blockers
 from tests.scoring.sql.test_bits import assert_same_bits
 from tests.scoring.sql.test_tables import ODD, ruled, told
 
-# They are asked of Spark, too.
+# Spark gets these tests, too.
 test_texts = test_attributes.test_texts_are_compared_without_ascii_case_and_without_blanks_at_their_ends
 test_blank_texts = test_attributes.test_a_text_of_blanks_is_an_absent_attribute
-test_truths_as_texts = test_attributes.test_truths_may_be_told_as_texts
+test_booleans_as_texts = test_attributes.test_a_boolean_may_be_in_a_column_of_texts
 test_numbers = test_attributes.test_a_number_that_no_double_holds_exactly_is_missing_and_listed
 test_unread_attributes = test_attributes.test_unread_attributes_are_listed_in_the_order_of_the_set
 test_order_of_blockers = test_blockers.test_blockers_are_listed_knock_outs_first_each_in_the_order_of_the_set
 test_no_grade = (
-    test_blockers.test_there_is_no_grade_while_a_must_reach_question_may_still_bar_what_is_undetermined
+    test_blockers.test_there_is_no_grade_while_the_indication_is_undetermined_and_a_must_reach_is_open
 )
 
 
@@ -44,8 +44,8 @@ def test_the_example_of_the_page_runs(session, engine, tmp_path, monkeypatch):
     assert (row["points"], row["rated"]) == (12, 3)
 
 
-def test_by_the_old_rules_a_text_says_nothing_or_cannot_be_read(session, engine):
-    """Columns of texts where a number and a truth are declared."""
+def test_by_the_old_rules_a_text_is_missing_or_unread(session, engine):
+    """In columns of texts, where a number and a boolean are declared."""
     plan = test_attributes.asking(
         rule={"attribute": "employees", "bands": [{"below": 10, "rating": 1}, {"rating": 5}]},
         when={"partner": {"exists": False}},

@@ -8,8 +8,8 @@ from app.scoring.sql.standing import Asked
 from app.scoring.sql.words import added, all_of, any_of, case, literal, name, names_of, ratio, times
 
 SUMS = ("earned", "rated_weight", "open_weight", "skipped_weight", "rated", "open", "not_applicable")
-# What a row carries along; no dimension can be called like those with a '_' before.
-TOLD_OF_ROW = ("id", "problem", "unread_attributes")
+CARRIED = ("id", "problem", "unread_attributes")
+# No dimension's name starts with '_'.
 KNOCKED_OUT, BARRED = "_knocked_out", "_barred"
 MUST_REACH_IS_OPEN, KNOCK_OUT_IS_OPEN = "_must_reach_is_open", "_knock_out_is_open"
 FIGURES = ("estimate", "lowest", "highest", "coverage", "reportable")
@@ -70,7 +70,7 @@ class Tally:
         return all_of([f"{self.weight} > 0", self.highest_reaches(cut), self.can_be_reportable])
 
     def figures(self) -> Iterator[tuple[str, str]]:
-        """The columns of FIGURES but the needed average, which takes more than one unit."""
+        """The columns of FIGURES."""
         reaches = f"100 * {self['earned']}"
         made = {
             "estimate": ratio(reaches, f"({self.span} * {self['rated_weight']})"),
@@ -83,7 +83,7 @@ class Tally:
             yield f"{self.group}_{figure}", expression
 
     def needed_average(self, cut: int) -> str:
-        """What the open ratings must average for an estimate of `cut`, if they can; NULL if none is open."""
+        """What the open ratings must average for an estimate of `cut`; NULL if nothing is open."""
         missing = f"{cut * self.span} * {self.weight} - 100 * {self['earned']}"
         floor = f"{100 * self.question_set.scale.min} * {self['open_weight']}"
         needed = f"{floor} + {case((f'{missing} > 0', missing), otherwise='0')}"
@@ -102,8 +102,8 @@ class Tally:
 
 def sums(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
     """Columns with the sums of every dimension, and what became of the must-reach questions."""
-    for told in TOLD_OF_ROW:
-        yield told, name(told)
+    for called in CARRIED:
+        yield called, name(called)
     for dimension in question_set.dimensions:
         inside = [one for one in asked if one.question.dimension == dimension.key]
         for figure, total in zip(SUMS, _sums(inside, question_set.scale.min), strict=True):

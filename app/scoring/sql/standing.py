@@ -20,7 +20,7 @@ from app.scoring.texts import folded
 
 # What a question is rated, by a person in the table, and by whoever; whether it applies; whether skipped.
 READ, RATED, APPLIES, SKIPPED = "r_", "s_", "p_", "k_"
-# Whether an attribute says something that the set cannot read.
+# Whether an attribute has a value that the set cannot read.
 UNREAD = "u_"
 
 
@@ -67,7 +67,7 @@ def asked_of(question_set: QuestionSet, source: Wide | Long) -> list[Asked]:
 
 
 def reading(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
-    """Columns with ratings and attributes of their types, and with what cannot be read beside."""
+    """Columns with ratings and attributes of their types, and whether an attribute cannot be read."""
     scale = question_set.scale
     yield "id", name("id")
     yield "told_wrongly", name("told_wrongly")
@@ -87,9 +87,9 @@ def reading(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str
 
 
 def _read(declared: AttributeType, value: str) -> str:
-    """An attribute of its type, texts folded; NULL if it says nothing, or nothing that can be read.
+    """An attribute with its declared type, texts folded; NULL if it is missing or cannot be read.
 
-    A column of another type is refused by the database; only for a boolean there may be texts.
+    The database refuses a column of another type, but a boolean may be in a column of texts.
     """
     if declared == "text":
         return f"NULLIF({folded_text(f'{value} COLLATE C')}, '')"

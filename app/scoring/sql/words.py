@@ -9,7 +9,7 @@ from app.scoring.texts import BLANKS
 # A chain of operators becomes a tree as deep as it is long, and databases limit that depth.
 LONGEST_CHAIN = 50
 NO_NUMBER, NO_TEXT = "CAST(NULL AS DOUBLE)", "CAST(NULL AS VARCHAR)"
-# By number: a tab or a carriage return in a statement does not survive every way of copying it.
+# By their codes: tabs and carriage returns in the statement could get lost when it is copied.
 BLANK_CHARACTERS = "(" + " || ".join(f"CHR({ord(blank)})" for blank in BLANKS) + ")"
 
 
@@ -68,7 +68,7 @@ def any_of(conditions: Iterable[str]) -> str:
 
 
 def names_of(chosen: Sequence[tuple[str, str]]) -> str:
-    """Of pairs of a name and a condition: the names whose condition is true, with commas between, or NULL."""
+    """Of pairs of a name and a condition, the names whose condition is true, with commas; NULL if none is."""
     if not chosen:
         return NO_TEXT
     told = [case((condition, literal(f",{called}")), otherwise="''") for called, condition in chosen]

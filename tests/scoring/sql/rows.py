@@ -13,7 +13,7 @@ from tests.scoring.reference import Reference
 from tests.scoring.standing import standings
 
 NAN, INFINITE, TOO_LARGE = float("nan"), float("inf"), 2.0**53 + 2
-# What columns of numbers, texts and truths can hold.
+# What columns of numbers, texts and booleans can hold.
 HELD = {
     "employees": [9.5, 10, 49, 50, 1000, -(2.0**53), NAN, INFINITE, -INFINITE, TOO_LARGE, -TOO_LARGE],
     "industry": [
@@ -29,8 +29,8 @@ HELD = {
     ],
     "partner": [True, False],
 }
-# And a column of texts where truths are declared.
-TRUTHS_AS_TEXTS = [True, False, "maybe", "1", "True", " \t\u00a0"]
+# And a column of texts where a boolean is declared.
+BOOLEANS_AS_TEXTS = [True, False, "maybe", "1", "True", " \t\u00a0"]
 PYTHON_TYPES = {"number": (int, float), "text": (str,), "boolean": (bool,)}
 FIGURES = ("estimate", "lowest", "highest", "coverage", "reportable", "needed_average")
 POINTS = ("points", "points_min", "points_max", "rated", "open", "not_applicable")
@@ -62,7 +62,7 @@ def drawn(case, seed, count):
     """The case's own session, and others of the same set; some with something that cannot be used."""
     dice = random.Random(seed)
     questions = scored_questions(case.question_set)
-    held = HELD | ({"partner": TRUTHS_AS_TEXTS} if dice.random() < 0.3 else {})
+    held = HELD | ({"partner": BOOLEANS_AS_TEXTS} if dice.random() < 0.3 else {})
     own = {name: value for name, value in case.attributes.items() if is_readable(name, value)}
     yield _row(0, {key: case.answers.get(key) for key in (q.key for q in questions)}, own)
     for number in range(1, count):

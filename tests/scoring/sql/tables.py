@@ -58,7 +58,7 @@ def long(engine, _question_set, rows, seed):
 
 
 def attributes(engine, rows, dice):
-    """Columns of the attributes' types; of texts for truths if some row holds no truth."""
+    """Columns of the attributes' types; for the boolean sometimes one of texts, always if a row needs it."""
     columns = {name: getattr(engine, type_) for name, type_ in ATTRIBUTES.items()}
     if any(isinstance(row.attributes.get("partner"), str) for row in rows) or dice.random() < 0.2:
         columns["partner"] = engine.text

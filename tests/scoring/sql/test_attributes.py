@@ -1,4 +1,4 @@
-"""Attributes as tables have them: texts that compare the same, and what says nothing or cannot be read."""
+"""Attributes in tables: texts that compare as equal, blank texts, and values that cannot be read."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from app.scoring import Plan, read_question_set
 from app.scoring.sql import Wide, score_sql
 from tests.scoring.building import question, step, weighted
 
-# Expected by hand: A to Z and a to z compare the same, and five blanks at the ends do not count.
+# By hand: A to Z are equal to a to z, and five kinds of blanks do not count at the ends.
 SAME = ["retail", "Retail", "RETAIL", " retail", "retail\t", "\r\n retail\u00a0 ", "\u00a0\t\nReTaIl\r"]
 CAFE = ["café", "CAFé", "\u00a0Café "]
 ALPHABET = ["abcdefghijklmnopqrstuvwxyz@[`{", "ABCDEFGHIJKLMNOPQRSTUVWXYZ@[`{"]
@@ -118,15 +118,15 @@ def test_a_text_of_blanks_is_an_absent_attribute(engine):
     assert rated(engine, rule, texts) == [None] * 4 + [2] * 2
 
 
-def test_truths_may_be_told_as_texts(engine):
-    """What is none counts as missing, and is listed unless it says nothing."""
+def test_a_boolean_may_be_in_a_column_of_texts(engine):
+    """Any text but true and false counts as missing, and is listed unless it is blank."""
     plan = asking(when={"partner": {"equals": True}}, partner="boolean")
     texts = ["true", "false", *NOTHING, "maybe", "1", " true"]
     rows = run(engine, plan, {"partner": engine.text}, [[text] for text in texts])
     assert [row["open"] for row in rows] == [2] + [1] * 8
     assert [row["unread_attributes"] for row in rows] == [None] * 6 + ["partner"] * 3
-    truths = run(engine, plan, {"partner": engine.boolean}, [[True], [False], [None]])
-    assert [(row["open"], row["unread_attributes"]) for row in truths] == [(2, None), (1, None), (1, None)]
+    booleans = run(engine, plan, {"partner": engine.boolean}, [[True], [False], [None]])
+    assert [(row["open"], row["unread_attributes"]) for row in booleans] == [(2, None), (1, None), (1, None)]
 
 
 NAN, INFINITE = float("nan"), float("inf")

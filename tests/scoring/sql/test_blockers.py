@@ -1,4 +1,4 @@
-"""What bars a fit, in a table: which columns fall silent, what they say, and in which order."""
+"""What bars a fit: which columns are NULL then, and what the others have."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def run(engine, definition, rows):
 
 
 def pool():
-    """Two knock-outs, two that only bar a fit, in turns, and four that must reach nothing."""
+    """Two knock-outs and two that only bar a fit, alternating, and four without a must-reach."""
     knock_out, only_bars = {"must_reach": 3}, {"must_reach": 3, "if_missed": "mixed"}
     must = [
         question("bar_1", **only_bars),
@@ -70,6 +70,11 @@ def test_blockers_are_listed_knock_outs_first_each_in_the_order_of_the_set(engin
     assert missed[6:] == [[], []]
 
 
+def without(*keys):
+    """The best ratings, with these questions open."""
+    return {key: rating for key, rating in BEST.items() if key not in keys}
+
+
 def verdict(row):
     return row["indication"], row["grade"], row["score"], row["needed_average"]
 
@@ -77,7 +82,7 @@ def verdict(row):
 def test_a_knock_out_that_is_missed_leaves_no_score_no_grade_and_no_needed_average(engine):
     """a = 7 · 4 + 1 = 29 of 32, and with q3 open 25 of 28."""
     missed = BEST | {"out_1": 2}
-    closed, still_open = run(engine, pool(), [missed, {k: v for k, v in missed.items() if k != "q3"}])
+    closed, still_open = run(engine, pool(), [missed, without("q3") | {"out_1": 2}])
     for row in (closed, still_open):
         assert verdict(row) == ("no_fit", None, None, None)
         assert (row["reportable"], row["leaning"], row["settled"]) == (True, "no_fit", True)
@@ -85,15 +90,15 @@ def test_a_knock_out_that_is_missed_leaves_no_score_no_grade_and_no_needed_avera
     assert (still_open["lowest"], still_open["highest"]) == (100 * 25 / 32, 100 * 29 / 32)
 
 
-def test_what_bars_a_fit_leaves_the_score_and_no_grade_of_a_fit(engine):
-    """The best grade under 60 is C; a worse estimate has its own."""
+def test_with_a_blocker_there_is_a_score_but_no_grade_of_a_fit(engine):
+    """The best grade that starts below 60 is C; a lower estimate keeps its own grade."""
     rows = [
         BEST | {"bar_1": 2},
         BEST | {"bar_1": NA},
         BEST | {"out_1": NA},
         dict.fromkeys(BEST, 3) | {"bar_1": 2},
         dict.fromkeys(BEST, 2) | {"out_1": 3, "out_2": 3},
-        {k: v for k, v in BEST.items() if k != "q3"} | {"bar_1": 2},
+        without("q3") | {"bar_1": 2},
     ]
     assert [verdict(row) for row in run(engine, pool(), rows)] == [
         ("mixed", "C", 100 * 29 / 32, None),
@@ -105,9 +110,8 @@ def test_what_bars_a_fit_leaves_the_score_and_no_grade_of_a_fit(engine):
     ]
 
 
-def test_there_is_no_grade_while_a_must_reach_question_may_still_bar_what_is_undetermined(engine):
-    """Six of eight are rated best: 60 % at least, and more or less depending on what is open."""
-    without = lambda *keys: {k: v for k, v in BEST.items() if k not in keys}  # noqa: E731  # two words
+def test_there_is_no_grade_while_the_indication_is_undetermined_and_a_must_reach_is_open(engine):
+    """By hand: each question adds at most 4 of 32."""
     rows = [
         without("bar_1"),
         without("out_1"),
@@ -126,7 +130,7 @@ def test_there_is_no_grade_while_a_must_reach_question_may_still_bar_what_is_und
     ]
 
 
-def test_no_side_needs_an_average_where_the_other_one_cannot_become_a_fit(engine):
+def test_no_side_has_a_needed_average_if_the_other_one_rules_out_a_fit(engine):
     sides = reciprocal(
         step(
             "all",
