@@ -61,7 +61,8 @@ async def get_sql(
     """Read a version as one SELECT that gives the same scores, to the last bit, where the data is.
 
     It reads a wide table, with a column for every question and attribute, or with `answers` a long one.
-    A row that cannot be scored has a `problem`, and no figures.
+    A row that cannot be scored has a `problem`, and no figures. An attribute that cannot be read counts as
+    missing, and `unread_attributes` lists it. `blockers` lists the must-reach questions that bar a fit.
     """
     plan = await service.database.read(lambda tx: _plan(tx, service.plans, key, number))
     try:

@@ -1,13 +1,24 @@
-"""A file's columns as the statement reads them: typed, and what cannot be read told beside."""
+"""A file's columns as the statement reads them: with types, and a problem where a rating cannot be read."""
 
 from collections.abc import Iterator, Mapping
 
 from app.bulk.source import Source, Unusable, count_of
 from app.scoring import Plan, Question
 from app.scoring.question_set import AttributeType
-from app.scoring.sql.words import all_of, case, listed, literal, name, select
+from app.scoring.sql.words import (
+    all_of,
+    case,
+    listed,
+    literal,
+    name,
+    select,
+    select_more,
+    stripped_text,
+)
 
 PROBLEM = "_problem"
+# A text cell that is read as something else: in lower case and without blanks at its ends.
+SAID = "_said_"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 NUMBERS = (*INTEGERS, *(f"U{type_}" for type_ in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
 NOT_APPLICABLE, NOT_KNOWN = ("n/a", "not_applicable"), ("", "unknown", "open")
@@ -43,10 +54,12 @@ class Reader:
                 columns.append((called, expression))
                 skippable |= {question.key} if called != question.key else set()
         for attribute, declared in plan.question_set.attributes.items():
-            columns.append((attribute, self._fact(attribute, declared, wrong)))
+            columns.append((attribute, self._fact(attribute, declared)))
         problem = case(*[(f"COALESCE({is_so}, FALSE)", literal(told)) for told, is_so in wrong])
         columns.append((PROBLEM, f"CAST({problem} AS VARCHAR)"))
-        return select(columns, self.source.relation), frozenset(skippable)
+        keys = [*(question.key for question in asked), *plan.question_set.attributes]
+        said = [(SAID + key, self._said(key)) for key in keys if self._is_text(key)]
+        return select(columns, f"({select_more(said, self.source.relation)})"), frozenset(skippable)
 
     def _column(self, key: str) -> str:
         return self.named.get(key, key)
@@ -71,6 +84,15 @@ class Reader:
                 "or send --missing-open to score without."
             )
 
+    def _said(self, key: str) -> str:
+        """A cell in lower case and without blanks at its ends; most cells have none, which is quick."""
+        column = name(self._column(key))
+        is_plain = f"REGEXP_FULL_MATCH({column}, '[!-~]*')"
+        return f"LOWER({case((is_plain, column), otherwise=stripped_text(column))})"
+
+    def _is_text(self, key: str) -> bool:
+        return self._has(key) and self._type(key) == "VARCHAR"
+
     def _type(self, key: str) -> str:
         return self.source.types[self._column(key)].partition("(")[0]
 
@@ -78,8 +100,8 @@ class Reader:
         column = name(self._column(key))
         if not self._has(key):
             yield key, "CAST(NULL AS INTEGER)"
-        elif self._type(key) == "VARCHAR":
-            said = f"LOWER(TRIM({column}))"
+        elif self._is_text(key):
+            said = name(SAID + key)
             is_number = f"REGEXP_FULL_MATCH({said}, {literal(NUMBER)})"
             is_word = f"{said} IN {listed((*NOT_KNOWN, *NOT_APPLICABLE))}"
             wrong.append(
@@ -94,21 +116,19 @@ class Reader:
         else:
             raise Unusable(f"Column {self._column(key)} holds {self._type(key)}, and ratings are numbers.")
 
-    def _fact(self, key: str, declared: AttributeType, wrong: Columns) -> str:
+    def _fact(self, key: str, declared: AttributeType) -> str:
+        """An attribute. What cannot be read stays unreadable: as NaN, or for a boolean as the text it is."""
         column = name(self._column(key))
         if not self._has(key):
-            return f"CAST(NULL AS {FITS[declared][-1] if declared != 'number' else 'DOUBLE'})"
-        if self._type(key) in FITS[declared] and declared != "text":
+            return f"CAST(NULL AS {'DOUBLE' if declared == 'number' else FITS[declared][0]})"
+        if self._type(key) in FITS[declared]:
             return column
-        if self._type(key) != "VARCHAR":
+        if not self._is_text(key):
             raise Unusable(f"Column {self._column(key)} holds {self._type(key)}, and {key} is a {declared}.")
-        if declared == "text":
-            return f"NULLIF(TRIM({column}), '')" if self.source.is_text else column
-        said = f"NULLIF(TRIM({column}), '')"
+        said = name(SAID + key)
         if declared == "boolean":
-            wrong.append((f"{key}: neither true nor false", f"LOWER({said}) NOT IN ('true', 'false')"))
-            return f"LOWER({said}) = 'true'"
+            return said
         is_number = f"REGEXP_FULL_MATCH({said}, {literal(NUMBER)})"
         is_exact = f"ABS(COALESCE(TRY_CAST({said} AS HUGEINT), 0)) <= {2**53}"
-        wrong.append((f"{key}: not a number of at most 2⁵³", f"NOT {all_of([is_number, is_exact])}"))
-        return case((is_number, f"TRY_CAST({said} AS DOUBLE)"))
+        number = (all_of([is_number, is_exact]), f"TRY_CAST({said} AS DOUBLE)")
+        return case(number, (f"{said} <> ''", "CAST('NaN' AS DOUBLE)"))

@@ -74,7 +74,7 @@ def _statement(connection: DuckDBPyConnection, plan: Plan, wanted: Wanted, folde
     if isinstance(wanted.source, InDatabase):
         fetched = folder / "fetched.csv"
         types = wanted.source.fetch(fetched)
-        source = table_source(fetched, types, is_text=False, keep_rejects=keep_rejects)
+        source = table_source(fetched, types, keep_rejects=keep_rejects)
     else:
         source = open_source(connection, wanted.source, _known(plan, wanted), keep_rejects=keep_rejects)
     reader = Reader(source, wanted.named, wanted.id_column)

@@ -25,13 +25,11 @@ class Unusable(ValueError):
 class Source:
     """What to read: `relation` stands behind FROM, `types` has the type of every column.
 
-    In a file of text all are VARCHAR. One of NDJSON has every column that is known, as its lines leave
-    out what they do not know.
+    One of NDJSON has every column that is known, as its lines leave out what they do not know.
     """
 
     relation: str
     types: Mapping[str, str]
-    is_text: bool
 
 
 def open_source(
@@ -44,11 +42,11 @@ def open_source(
     if suffix in LINES:
         columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in sorted(known))
         lines = f"read_json({literal(str(file))}, format = 'newline_delimited', columns = {{{columns}}})"
-        return Source(lines, dict.fromkeys(sorted(known), "VARCHAR"), is_text=True)
+        return Source(lines, dict.fromkeys(sorted(known), "VARCHAR"))
     if suffix == PARQUET:
         relation = f"read_parquet({literal(str(file))})"
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        return Source(relation, {column: type_ for column, type_, *_ in described}, is_text=False)
+        return Source(relation, {column: type_ for column, type_, *_ in described})
     raise Unusable(f"{file}: its name has to end in {', '.join(SUFFIXES)}.")
 
 
@@ -67,18 +65,16 @@ def _table(file: Path, known: Collection[str], *, keep_rejects: bool) -> Source:
     if repeated:
         raise Unusable(f"{file}: line 1: several columns are called {repeated[0]!r}.")
     types = dict.fromkeys(headings, "VARCHAR")
-    return table_source(file, types, separator, is_text=True, keep_rejects=keep_rejects)
+    return table_source(file, types, separator, keep_rejects=keep_rejects)
 
 
-def table_source(
-    file: Path, types: Mapping[str, str], separator: str = ",", *, is_text: bool, keep_rejects: bool
-) -> Source:
+def table_source(file: Path, types: Mapping[str, str], separator: str = ",", *, keep_rejects: bool) -> Source:
     """A CSV file whose columns are known."""
     columns = ", ".join(f"{literal(heading)}: {literal(type_)}" for heading, type_ in types.items())
     options = f"auto_detect = false, header = true, delim = {literal(separator)}, quote = '\"', escape = '\"'"
     rejects = ", store_rejects = true, rejects_limit = 0" if keep_rejects else ""
     relation = f"read_csv({literal(str(file))}, {options}, columns = {{{columns}}}{rejects})"
-    return Source(relation, types, is_text)
+    return Source(relation, types)
 
 
 def count_of(names: Collection[str]) -> str:

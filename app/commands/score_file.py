@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from app.commands.answer_files import Row, is_table, read_items, read_table
 from app.commands.console import flaws_of, give_up, out, published_plans, say, table
-from app.commands.score_many import score_many
+from app.commands.score_many import COVERAGE_CUTS, score_many
 from app.db import Transaction
 from app.problems import Problem
 from app.question_sets.plans import Plans
@@ -19,9 +19,6 @@ from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, scor
 from app.sessions.requests import ScoreRequest
 
 Scored = tuple[Row, Plan, Score]
-
-# In per cent: from half of the weight on there is a score, and at the whole of it nothing is open.
-COVERAGE_CUTS = (50, 100)
 
 
 WITH_OUTPUT = "With --output: "

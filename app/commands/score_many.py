@@ -11,9 +11,11 @@ from app.bulk.database import InDatabase
 from app.bulk.scoring import Summary, Wanted, score_file
 from app.bulk.source import Unusable
 from app.commands.console import err, give_up, named_columns, say
-from app.scoring import Plan
+from app.scoring import Plan, whole
 
 LOOK_SECONDS = 0.2
+# In per cent: from half of the weight on there is a score, and at the whole of it nothing is open.
+COVERAGE_CUTS = (50, 100)
 
 
 def score_many(
@@ -73,8 +75,8 @@ def _tell(plan: Plan, summary: Summary, output: str, rejects: Path | None) -> No
     for indication, count in summary.indications:
         say(f"  {indication or 'no indication'}: {count:,}")
     if summary.coverage is not None:
-        say(f"Mean coverage: {100 * summary.coverage:.1f} %.")
+        say(f"Mean coverage: {whole(100 * summary.coverage, COVERAGE_CUTS)} %.")
     if summary.best:
         say("The best:")
     for called, score, indication in summary.best:
-        say(f"  {escape(str(called))}: {score:.1f} {indication or ''}".rstrip())
+        say(f"  {escape(str(called))}: {whole(score, plan.question_set.cuts)} {indication or ''}".rstrip())

@@ -1,5 +1,6 @@
 """`score FILE -o FILE`: whole files, held against the kernel row by row."""
 
+import csv
 import json
 import random
 import re
@@ -10,18 +11,20 @@ from typing import Any
 import duckdb
 import pytest
 
-from app.bulk.scoring import Wanted, score_file
+from app.bulk.scoring import Summary, Wanted, score_file
 from app.bulk.source import Unusable
+from app.commands.score_many import _tell
 from app.question_sets.files import BUILTIN, read_file
-from app.scoring import Plan, ratings_sent, read_answers, score
+from app.scoring import Plan, ratings_sent, read_answers, read_question_set, score
 from tests.commands.conftest import Run
 from tests.commands.terminal import on_a_terminal
 from tests.conftest import ROOT
-from tests.scoring.building import NOW
+from tests.scoring.building import NOW, question, step, weighted
 
 KEYS = ("budget", "authority", "need", "timeline")
-FIGURES = ("indication", "settled", "so_far", "score", "lowest", "highest", "coverage", "points", "grade")
+FIGURES = ("indication", "settled", "leaning", "score", "lowest", "highest", "coverage", "points", "grade")
 BANT = ("--set", "bant")
+BANDS = {"attribute": "employees", "bands": [{"below": 10, "rating": 1}, {"rating": 5}]}
 
 
 @pytest.fixture
@@ -79,13 +82,30 @@ def test_the_best_and_the_counts_are_told(run: Run, tmp_path: Path) -> None:
         "  fit: 2",
         "  mixed: 1",
         "  no_fit: 1",
-        "Mean coverage: 100.0 %.",
+        "Mean coverage: 100 %.",
         "The best:",
-        "  a: 100.0 fit",
-        "  d: 75.0 fit",
-        "  b: 50.0 mixed",
-        "  c: 0.0 no_fit",
+        "  a: 100 fit",
+        "  d: 75 fit",
+        "  b: 50 mixed",
     ]
+
+
+def test_figures_are_told_whole_and_never_up_to_where_something_begins(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A fit begins at 60, and grades at 80, 60 and 40."""
+    plan = Plan(read_file(BUILTIN / "bant.yaml"), "bant@1")
+    best = [("a", 79.97, "fit"), ("b", 66.5, "fit"), ("c", 60.0, "fit"), ("d", 59.5, "mixed")]
+    best += [("e", 58.5, "mixed"), ("f", 39.999, None)]
+    _tell(plan, Summary(6, 0, [("fit", 3)], 0.4999, best), "s.csv", None)
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert shown[2:] == [
+        "Mean coverage: 49 %.",
+        "The best:",
+        *("a: 79 fit", "b: 67 fit", "c: 60 fit", "d: 59 mixed", "e: 59 mixed", "f: 39"),
+    ]
+    _tell(plan, Summary(6, 0, [], 0.666, []), "s.csv", None)
+    assert "Mean coverage: 67 %." in capsys.readouterr().out
 
 
 def test_what_cannot_be_scored_goes_to_the_rejects(run: Run, tmp_path: Path) -> None:
@@ -124,17 +144,59 @@ def test_without_rejects_the_row_stays_and_says_why(run: Run, tmp_path: Path) ->
 
 
 def test_attributes_rate_by_rule_and_need_no_column_of_ratings(run: Run, tmp_path: Path) -> None:
-    attributes = "industry,employees,region,annual_revenue,is_public"
     (tmp_path / "a.csv").write_text(
-        "id,industry,employees,region\n1,retail,500,europe\n2,retail,many,europe\n"
+        "id,industry,employees,region\n1, Retail,500,EUROPE\n2,retail,many,europe\n"
     )
-    del attributes
     done = run("score", "a.csv", "--set", "firmographic-fit", "-o", "s.parquet", "--missing-open")
     assert done.returncode == 0, done.stderr
     good, bad = read(tmp_path / "s.parquet")
     # By rule 3, 5 and 5 of five questions, as in test_score.py: (2 + 4 + 4) of 12.
     assert (good["score"], good["rated"]) == (100 * 10 / 12, 3)
-    assert bad["problem"] == "employees: not a number of at most 2⁵³"
+    assert (bad["problem"], bad["unread_attributes"], bad["rated"]) == (None, "employees", 2)
+
+
+def test_cells_of_blanks_say_nothing_and_what_cannot_be_read_is_listed(tmp_path: Path) -> None:
+    """In a file of text as in one with columns of text."""
+    plan = Plan(
+        read_question_set(
+            weighted(
+                step(
+                    "all",
+                    question("fit", ask_when={"partner": {"equals": True}}),
+                    question("size", rate_from=BANDS),
+                    question("need"),
+                ),
+                attributes={"employees": "number", "partner": "boolean", "industry": "text"},
+            )
+        ),
+        "small-set@1",
+    )
+    rows = [
+        # Cells of fit, need, employees and partner; then what is rated and open, and unread attributes.
+        ("5", "4", "50", "true", (3, 0), None),
+        ("5", "\u00a04\t", " 9.5 ", "\u00a0TRUE ", (3, 0), None),
+        ("5", " N/A", "1e2", "False", (1, 0), None),
+        ("", "\u00a0", "\t", " \u00a0", (0, 2), None),
+        ("5", "4", "9007199254740993", "yes", (1, 1), "employees,partner"),
+        ("5", "4", "1e400", "1", (1, 1), "employees,partner"),
+        ("5", "4", "NaN", "true", (2, 1), "employees"),
+        ("5", "unknown", "0x10", "true", (1, 2), "employees"),
+    ]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "fit", "need", "employees", "partner", "industry"])
+        writer.writerows([number, *cells[:4], "x"] for number, cells in enumerate(rows))
+    with duckdb.connect() as connection:
+        texts = f"read_csv('{tmp_path}/a.csv', all_varchar = true, header = true, quote = '\"')"
+        connection.execute(f"COPY (FROM {texts}) TO '{tmp_path}/b.parquet' (FORMAT parquet)")
+        for source in ("a.csv", "b.parquet"):
+            output = tmp_path / f"{source}.ndjson"
+            wanted = Wanted(tmp_path / source, output, None, "id", {}, missing_is_open=True)
+            score_file(connection, plan, wanted)
+            connection.execute("DROP VIEW _prospects")
+            got = sorted(read(output), key=lambda row: int(row["id"]))
+            told = [((row["rated"], row["open"]), row["unread_attributes"], row["problem"]) for row in got]
+            assert told == [(*row[4:], None) for row in rows], source
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_a_table_is_scored_into_a_file_and_a_file_into_a_table(run: Run, crm: st
         run("score", f"{crm}#accounts", "--set", "bant", "-o", "s.csv", "--rejects", "r.csv").returncode == 0
     )
     assert (tmp_path / "r.csv").read_text() == "id,problem\n2,budget: not a whole number from 1 to 5\n"
-    (tmp_path / "a.csv").write_text("id,budget,authority,need,timeline\nq,1,1,1,1\n")
+    (tmp_path / "a.csv").write_text("id,budget,authority,need,timeline\nq,2,2,2,2\n")
     assert run("score", "a.csv", "--set", "bant", "-o", f"{crm}#from_a_file").returncode == 0
-    assert rows_of(crm, "SELECT id, score FROM from_a_file") == [("q", 0.0)]
+    assert rows_of(crm, "SELECT id, score FROM from_a_file") == [("q", 25.0)]
 
 
 def score_here(folder: Path, source: str, output: str) -> None:

@@ -7,8 +7,20 @@ import pytest
 
 from app.scoring.sql import Wide, score_sql
 from tests.docs.test_warehouse import bash, block
+from tests.scoring.sql import test_attributes, test_blockers
 from tests.scoring.sql.test_bits import assert_same_bits
 from tests.scoring.sql.test_tables import ODD, ruled, told
+
+# Spark gets these tests, too.
+test_texts = test_attributes.test_texts_are_compared_without_ascii_case_and_without_blanks_at_their_ends
+test_blank_texts = test_attributes.test_a_text_of_blanks_is_an_absent_attribute
+test_booleans_as_texts = test_attributes.test_a_boolean_may_be_in_a_column_of_texts
+test_numbers = test_attributes.test_a_number_that_no_double_holds_exactly_is_missing_and_listed
+test_unread_attributes = test_attributes.test_unread_attributes_are_listed_in_the_order_of_the_set
+test_order_of_blockers = test_blockers.test_blockers_are_listed_knock_outs_first_each_in_the_order_of_the_set
+test_no_grade = (
+    test_blockers.test_there_is_no_grade_while_the_indication_is_undetermined_and_a_must_reach_is_open
+)
 
 
 @pytest.mark.parametrize("shape", ["wide", "long"])
@@ -30,6 +42,26 @@ def test_the_example_of_the_page_runs(session, engine, tmp_path, monkeypatch):
     runpy.run_path("example.py")
     (row,) = session.read.parquet(str(tmp_path / "scores.parquet")).collect()
     assert (row["points"], row["rated"]) == (12, 3)
+
+
+def test_by_the_old_rules_a_text_is_missing_or_unread(session, engine):
+    """In columns of texts, where a number and a boolean are declared."""
+    plan = test_attributes.asking(
+        rule={"attribute": "employees", "bands": [{"below": 10, "rating": 1}, {"rating": 5}]},
+        when={"partner": {"exists": False}},
+        employees="number",
+        partner="boolean",
+    )
+    columns = {"employees": "VARCHAR", "partner": "VARCHAR"}
+    texts = [["9.5", None], ["50", ""], ["", "\t"], [" \u00a0", None], ["many", "maybe"], ["NaN", "TRUE"]]
+    session.conf.set("spark.sql.ansi.enabled", "false")
+    try:
+        rows = test_attributes.run(engine, plan, columns, texts)
+    finally:
+        session.conf.set("spark.sql.ansi.enabled", "true")
+    assert [row["points"] for row in rows] == [1, 5, 0, 0, 0, 0]
+    unread = [row["unread_attributes"] for row in rows]
+    assert unread == [None] * 4 + ["employees,partner"] * 2
 
 
 TEXTS = [[1, "4", None, None], [2, "3.5", None, None], [3, "abc", None, None]]

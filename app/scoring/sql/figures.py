@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from app.scoring.question_set import QuestionSet, Thresholds
+from app.scoring.question_set import QuestionSet
 from app.scoring.sql.standing import Asked
-from app.scoring.sql.words import added, all_of, any_of, case, literal, name, ratio, times
+from app.scoring.sql.words import added, all_of, any_of, case, literal, name, names_of, ratio, times
 
 SUMS = ("earned", "rated_weight", "open_weight", "skipped_weight", "rated", "open", "not_applicable")
-FIGURES = ("estimate", "lowest", "highest", "coverage", "reportable", "needed_average")
+CARRIED = ("id", "problem", "unread_attributes")
+# No dimension's name starts with '_'.
+KNOCKED_OUT, BARRED = "_knocked_out", "_barred"
+MUST_REACH_IS_OPEN, KNOCK_OUT_IS_OPEN = "_must_reach_is_open", "_knock_out_is_open"
+FIGURES = ("estimate", "lowest", "highest", "coverage", "reportable")
 POINTS = ("points", "points_min", "points_max", "rated", "open", "not_applicable")
 FINE = f"{name('problem')} IS NULL"
-# No dimension can be called that.
 ALL = "_all"
 
 
@@ -62,8 +65,12 @@ class Tally:
         """Coverage is at least a half once every open question is rated."""
         return f"2 * {self.weight} >= {self.all_weight}"
 
-    def figures(self, thresholds: Thresholds | None) -> Iterator[tuple[str, str]]:
-        """The columns of FIGURES; the needed average only with thresholds."""
+    def can_be_fit(self, cut: int) -> str:
+        """Whether the best ratings of the open questions are enough for a fit."""
+        return all_of([f"{self.weight} > 0", self.highest_reaches(cut), self.can_be_reportable])
+
+    def figures(self) -> Iterator[tuple[str, str]]:
+        """The columns of FIGURES."""
         reaches = f"100 * {self['earned']}"
         made = {
             "estimate": ratio(reaches, f"({self.span} * {self['rated_weight']})"),
@@ -71,17 +78,16 @@ class Tally:
             "highest": ratio(f"100 * {self.most}", f"({self.span} * {self.weight})"),
             "coverage": ratio(self["rated_weight"], self.all_weight),
             "reportable": f"({self.all_weight} > 0 AND {self.all_weight} <= 2 * {self['rated_weight']})",
-            "needed_average": self._needed_average(thresholds.fit_at) if thresholds else NO_NUMBER,
         }
         for figure, expression in made.items():
             yield f"{self.group}_{figure}", expression
 
-    def _needed_average(self, cut: int) -> str:
+    def needed_average(self, cut: int) -> str:
+        """What the open ratings must average for an estimate of `cut`; NULL if nothing is open."""
         missing = f"{cut * self.span} * {self.weight} - 100 * {self['earned']}"
         floor = f"{100 * self.question_set.scale.min} * {self['open_weight']}"
         needed = f"{floor} + {case((f'{missing} > 0', missing), otherwise='0')}"
-        is_needed = all_of([f"{self['open_weight']} > 0", self.highest_reaches(cut)])
-        return case((is_needed, ratio(f"({needed})", f"(100 * {self['open_weight']})")))
+        return ratio(f"({needed})", f"(100 * {self['open_weight']})")
 
     def points(self) -> dict[str, str]:
         """The columns of POINTS by name."""
@@ -94,13 +100,10 @@ class Tally:
         }
 
 
-NO_NUMBER, NO_TEXT = "CAST(NULL AS DOUBLE)", "CAST(NULL AS VARCHAR)"
-
-
 def sums(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
     """Columns with the sums of every dimension, and what became of the must-reach questions."""
-    yield "id", name("id")
-    yield "problem", name("problem")
+    for called in CARRIED:
+        yield called, name(called)
     for dimension in question_set.dimensions:
         inside = [one for one in asked if one.question.dimension == dimension.key]
         for figure, total in zip(SUMS, _sums(inside, question_set.scale.min), strict=True):
@@ -108,12 +111,14 @@ def sums(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, s
     must = [one for one in asked if one.question.must_reach is not None]
     for one in must:
         yield one.question.key + "_missed", f"CAST({_misses(one)} AS INTEGER)"
-    out = [one for one in must if one.question.if_missed == "no_fit"]
-    bars = [_misses(one) for one in must if one not in out]
-    yield "knocked_out", any_of(map(_misses, out))
-    yield "held_back", any_of(bars + [one.is_skipped for one in must if one.may_be_skipped])
-    yield "must_reach_is_open", any_of(one.is_open for one in must)
-    yield "knock_out_is_open", any_of(one.is_open for one in out)
+    knock_outs = [one for one in must if one.question.if_missed == "no_fit"]
+    out = [(one.question.key, _misses(one)) for one in knock_outs]
+    barred = [(one.question.key, is_so) for one in must if (is_so := _bars(one))]
+    yield "blockers", names_of([*out, *barred])
+    yield KNOCKED_OUT, any_of(is_so for _, is_so in out)
+    yield BARRED, any_of(is_so for _, is_so in barred)
+    yield MUST_REACH_IS_OPEN, any_of(one.is_open for one in must)
+    yield KNOCK_OUT_IS_OPEN, any_of(one.is_open for one in knock_outs)
 
 
 def totals(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
@@ -123,8 +128,10 @@ def totals(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str,
     that it adds up the same columns again and again.)
     """
     groups = [dimension.key for dimension in question_set.dimensions]
-    for called in ("id", "problem", "knocked_out", "held_back", "must_reach_is_open", "knock_out_is_open"):
+    for called in ("id", "problem", KNOCKED_OUT, BARRED, MUST_REACH_IS_OPEN, KNOCK_OUT_IS_OPEN):
         yield called, name(called)
+    for called in ("unread_attributes", "blockers"):
+        yield called, case((FINE, name(called)))
     for one in asked:
         if one.question.must_reach is not None:
             missed = one.question.key + "_missed"
@@ -141,6 +148,13 @@ def _if_fine(total: str) -> str:
 
 def _misses(one: Asked) -> str:
     return f"COALESCE({one.rating} < {literal(one.question.must_reach or 0)}, FALSE)"
+
+
+def _bars(one: Asked) -> str | None:
+    """Whether it bars a fit without ruling it out: missed, if it is no knock-out, or not applicable."""
+    bars = [] if one.question.if_missed == "no_fit" else [_misses(one)]
+    bars += [one.is_skipped] if one.may_be_skipped else []
+    return any_of(bars) if bars else None
 
 
 def _sums(inside: list[Asked], lowest: int) -> list[str]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from app.scoring.question_set import QuestionSet, Thresholds
-from app.scoring.sql.figures import NO_TEXT, Tally
-from app.scoring.sql.words import all_of, any_of, case, literal, name
+from app.scoring.sql.figures import BARRED, KNOCK_OUT_IS_OPEN, KNOCKED_OUT, MUST_REACH_IS_OPEN, Tally
+from app.scoring.sql.words import NO_NUMBER, NO_TEXT, all_of, any_of, case, literal, name
 
 WRONG = f"{name('problem')} IS NOT NULL"
-OUT, BARRED = name("knocked_out"), name("held_back")
-MUST_IS_OPEN, OUT_IS_OPEN = name("must_reach_is_open"), name("knock_out_is_open")
+OUT, IS_BARRED = name(KNOCKED_OUT), name(BARRED)
+MUST_IS_OPEN, OUT_IS_OPEN = name(MUST_REACH_IS_OPEN), name(KNOCK_OUT_IS_OPEN)
+CAN_BE_FIT = "_can_be_fit"
 
 
 def reportable(units: list[Tally]) -> str:
@@ -16,11 +17,21 @@ def reportable(units: list[Tally]) -> str:
     return all_of(unit["reportable"] for unit in units)
 
 
+def can_be_fit(question_set: QuestionSet, units: list[Tally]) -> Iterator[tuple[str, str]]:
+    """Whether the best rating of every open question would make it a fit; no column without thresholds."""
+    if cuts := question_set.thresholds:
+        enough = [unit.can_be_fit(cuts.fit_at) for unit in units]
+        yield CAN_BE_FIT, all_of([f"NOT {OUT}", f"NOT {IS_BARRED}", *enough])
+
+
 def indications(question_set: QuestionSet, units: list[Tally]) -> Iterator[tuple[str, str]]:
-    """The columns indication and so_far, NULL without thresholds."""
+    """The columns indication and leaning and the needed average of every unit, NULL without thresholds."""
     cuts = question_set.thresholds
     yield "indication", _indication(cuts, units) if cuts else NO_TEXT
-    yield "so_far", _so_far(cuts, units) if cuts else NO_TEXT
+    yield "leaning", _leaning(cuts, units) if cuts else NO_TEXT
+    for unit in units:
+        needed = case((name(CAN_BE_FIT), unit.needed_average(cuts.fit_at))) if cuts else NO_NUMBER
+        yield f"{unit.group}_needed_average", needed
 
 
 def _indication(cuts: Thresholds, units: list[Tally]) -> str:
@@ -28,22 +39,20 @@ def _indication(cuts: Thresholds, units: list[Tally]) -> str:
     can_be_more = all_of(unit.highest_reaches(cuts.no_fit_below) for unit in units)
     is_enough = all_of(unit.lowest_reaches(cuts.fit_at) for unit in units)
     stays_more = all_of(unit.lowest_reaches(cuts.no_fit_below) for unit in units)
-    can_be_enough = [all_of([unit.highest_reaches(cuts.fit_at), unit.can_be_reportable]) for unit in units]
-    fit_is_out = any_of([BARRED, f"NOT {all_of(can_be_enough)}"])
     return case(
         (WRONG, NO_TEXT),
         (any_of([OUT, f"NOT {can_be_more}"]), literal("no_fit")),
         (any_of(f"{unit.weight} = 0" for unit in units), literal("unscorable")),
         (
-            all_of([f"NOT {MUST_IS_OPEN}", f"NOT {BARRED}", reportable(units), is_enough]),
+            all_of([f"NOT {MUST_IS_OPEN}", f"NOT {IS_BARRED}", reportable(units), is_enough]),
             literal("fit"),
         ),
-        (all_of([f"NOT {OUT_IS_OPEN}", stays_more, fit_is_out]), literal("mixed")),
+        (all_of([f"NOT {OUT_IS_OPEN}", stays_more, f"NOT {name(CAN_BE_FIT)}"]), literal("mixed")),
         otherwise=literal("undetermined"),
     )
 
 
-def _so_far(cuts: Thresholds, units: list[Tally]) -> str:
+def _leaning(cuts: Thresholds, units: list[Tally]) -> str:
     """With nothing open, a set that is reportable is a fit, no fit or mixed."""
     is_more = all_of(unit.estimate_reaches(cuts.no_fit_below) for unit in units)
     is_enough = all_of(unit.estimate_reaches(cuts.fit_at) for unit in units)
@@ -51,20 +60,29 @@ def _so_far(cuts: Thresholds, units: list[Tally]) -> str:
         (WRONG, NO_TEXT),
         (f"NOT {reportable(units)}", NO_TEXT),
         (any_of([OUT, f"NOT {is_more}"]), literal("no_fit")),
-        (all_of([f"NOT {BARRED}", is_enough]), literal("fit")),
+        (all_of([f"NOT {IS_BARRED}", is_enough]), literal("fit")),
         otherwise=literal("mixed"),
     )
 
 
+def score(units: list[Tally], combined: str) -> str:
+    """The combined estimate; NULL until every unit is reportable, and when a knock-out is missed."""
+    return case((all_of([reportable(units), f"NOT {OUT}"]), combined))
+
+
 def grade(question_set: QuestionSet, units: list[Tally]) -> str:
-    """The grade of the weakest unit by its estimate; NULL until reportable, and when knocked out."""
-    choices = [
-        (all_of(unit.estimate_reaches(grade.at) for unit in units), literal(grade.grade))
-        for grade in question_set.grades
-    ]
-    if not choices:
+    """The weakest unit's grade by its estimate, where `grade` of `grades.py` gives one."""
+    if not question_set.grades:
         return NO_TEXT
-    return case((WRONG, NO_TEXT), (f"NOT {reportable(units)}", NO_TEXT), (OUT, NO_TEXT), *choices)
+    cuts = question_set.thresholds
+    no_grade = [WRONG, f"NOT {reportable(units)}"]
+    no_grade += [OUT, all_of([MUST_IS_OPEN, f"indication = {literal('undetermined')}"])] if cuts else []
+    choices = []
+    for one in question_set.grades:
+        reached = [unit.estimate_reaches(one.at) for unit in units]
+        of_a_fit = cuts is not None and one.at >= cuts.fit_at
+        choices.append((all_of([*reached, f"NOT {IS_BARRED}"] if of_a_fit else reached), literal(one.grade)))
+    return case(*((condition, NO_TEXT) for condition in no_grade), *choices)
 
 
 def weaker_side(question_set: QuestionSet, units: list[Tally]) -> str:

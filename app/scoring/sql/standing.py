@@ -3,13 +3,25 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.scoring.attributes import IS_ABSENT, LARGEST_INTEGER, WANTED
+from app.scoring.attributes import IS_ABSENT, LARGEST_INTEGER
 from app.scoring.question_set import AttributeType, Condition, Question, QuestionSet, RateFrom, Value
 from app.scoring.sql.sources import ATTRIBUTE, SAID_NOT_APPLICABLE, TOLD, Long, Wide
-from app.scoring.sql.words import all_of, case, listed, literal, name
+from app.scoring.sql.words import (
+    all_of,
+    case,
+    folded_text,
+    listed,
+    literal,
+    name,
+    names_of,
+    stripped_text,
+)
+from app.scoring.texts import folded
 
 # What a question is rated, by a person in the table, and by whoever; whether it applies; whether skipped.
 READ, RATED, APPLIES, SKIPPED = "r_", "s_", "p_", "k_"
+# Whether an attribute has a value that the set cannot read.
+UNREAD = "u_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ def asked_of(question_set: QuestionSet, source: Wide | Long) -> list[Asked]:
 
 
 def reading(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
-    """Columns with ratings and attributes of their types, and with what cannot be read beside."""
+    """Columns with ratings and attributes of their types, and whether an attribute cannot be read."""
     scale = question_set.scale
     yield "id", name("id")
     yield "told_wrongly", name("told_wrongly")
@@ -70,26 +82,42 @@ def reading(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str
     for attribute, declared in question_set.attributes.items():
         value = name(ATTRIBUTE + attribute)
         yield ATTRIBUTE + attribute, _read(declared, value)
-        yield "bad_" + attribute, f"{value} IS NOT NULL AND NOT {_is_a(declared, value)}"
+        if declared != "text":
+            yield UNREAD + attribute, _is_unread(declared, value)
 
 
 def _read(declared: AttributeType, value: str) -> str:
-    return case((_is_a(declared, value), f"CAST({value} AS DOUBLE)")) if declared == "number" else value
+    """An attribute with its declared type, texts folded; NULL if it is missing or cannot be read.
 
-
-def _is_a(declared: AttributeType, value: str) -> str:
-    """Whether a value that is not NULL has its type; a column of another one is refused by the database."""
-    if declared == "number":
-        return f"{value} + 0 BETWEEN {literal(-LARGEST_INTEGER)} AND {literal(LARGEST_INTEGER)}"
+    The database refuses a column of another type, but a boolean may be in a column of texts.
+    """
+    if declared == "text":
+        return f"NULLIF({folded_text(f'{value} COLLATE C')}, '')"
     if declared == "boolean":
-        return f"({value} = TRUE OR {value} = FALSE)"
-    return f"({value} COLLATE C = {value} COLLATE C)"
+        return case((f"{_as_text(value)} = 'true'", "TRUE"), (f"{_as_text(value)} = 'false'", "FALSE"))
+    return case((_is_exact(value), f"CAST({value} AS DOUBLE)"))
+
+
+def _is_unread(declared: AttributeType, value: str) -> str:
+    is_read = _is_exact(value) if declared == "number" else f"{_as_text(value)} IN ('true', 'false')"
+    says_something = f"{stripped_text(_as_text(value))} <> ''"
+    return f"COALESCE({case((is_read, 'FALSE'), otherwise=says_something)}, FALSE)"
+
+
+def _is_exact(value: str) -> str:
+    return f"{value} + 0 BETWEEN {literal(-LARGEST_INTEGER)} AND {literal(LARGEST_INTEGER)}"
+
+
+def _as_text(value: str) -> str:
+    return f"CAST({value} AS VARCHAR) COLLATE C"
 
 
 def standing(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
     """Columns with the rating of every question, and with what is needed to tell open from skipped."""
     yield "id", name("id")
     yield "problem", _problem(question_set, asked)
+    unread = [(a, name(UNREAD + a)) for a, declared in question_set.attributes.items() if declared != "text"]
+    yield "unread_attributes", names_of(unread)
     for one in asked:
         question = one.question
         applies = _meets(question_set, question.ask_when)
@@ -118,8 +146,6 @@ def _problem(question_set: QuestionSet, asked: list[Asked]) -> str:
         if one.may_be_skipped:
             both = f"{told} IS NOT NULL AND {name(SAID_NOT_APPLICABLE + key)}"
             choices.append((both, literal(f"{key}: rated and not applicable, and both cannot be")))
-    for attribute, declared in question_set.attributes.items():
-        choices.append((name("bad_" + attribute), literal(f"{attribute}: {WANTED[declared]}")))
     return case(*choices, otherwise="CAST(NULL AS VARCHAR)")
 
 
@@ -130,7 +156,7 @@ def _meets(question_set: QuestionSet, conditions: Mapping[str, Condition]) -> st
 
 
 def _value(question_set: QuestionSet, attribute: str) -> str:
-    """An attribute to be compared; texts byte by byte, whatever their column says."""
+    """An attribute to be compared; texts byte by byte."""
     value = name(ATTRIBUTE + attribute)
     return f"{value} COLLATE C" if question_set.attributes[attribute] == "text" else value
 
@@ -143,11 +169,11 @@ def _holds(value: str, condition: Condition) -> str:
         return "FALSE"
     compared = [f"{value} IS NOT NULL"]
     if condition.equals is not None:
-        compared.append(f"{value} = {literal(condition.equals)}")
+        compared.append(f"{value} = {literal(folded(condition.equals))}")
     if condition.in_ is not None:
-        compared.append(f"{value} IN {listed(condition.in_)}")
+        compared.append(f"{value} IN {listed(map(folded, condition.in_))}")
     if condition.not_in is not None:
-        compared.append(f"NOT {value} IN {listed(condition.not_in)}")
+        compared.append(f"NOT {value} IN {listed(map(folded, condition.not_in))}")
     if condition.at_least is not None:
         compared.append(f"{value} >= {literal(condition.at_least)}")
     if condition.below is not None:
@@ -165,5 +191,5 @@ def _by_rule(question_set: QuestionSet, rule: RateFrom) -> str:
             otherwise = band.rating
         else:
             choices.append((f"{value} < {literal(band.below)}", literal(band.rating)))
-    choices += [(f"{value} = {literal(v.equals)}", literal(v.rating)) for v in rule.values or []]
+    choices += [(f"{value} = {literal(folded(v.equals))}", literal(v.rating)) for v in rule.values or []]
     return case(*choices, otherwise="NULL" if otherwise is None else literal(otherwise))

@@ -10,11 +10,19 @@ from collections.abc import Iterator
 from app.scoring.flaws import Flaw, Flawed
 from app.scoring.plan import Plan
 from app.scoring.sql.dialects import EXECUTED, Dialect, told_in
-from app.scoring.sql.figures import ALL, FIGURES, NO_NUMBER, Tally, sums, totals
-from app.scoring.sql.indications import WRONG, grade, indications, reportable, weaker_side
+from app.scoring.sql.figures import ALL, FIGURES, Tally, sums, totals
+from app.scoring.sql.indications import (
+    WRONG,
+    can_be_fit,
+    grade,
+    indications,
+    reportable,
+    score,
+    weaker_side,
+)
 from app.scoring.sql.sources import Long, Wide
 from app.scoring.sql.standing import asked_of, reading, standing
-from app.scoring.sql.words import case, listed, name, select, select_more
+from app.scoring.sql.words import NO_NUMBER, case, listed, name, select, select_more
 
 SETTLED = ("fit", "no_fit", "mixed")
 
@@ -22,9 +30,10 @@ SETTLED = ("fit", "no_fit", "mixed")
 def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
     """The statement; its columns are the id, `problem` and the figures.
 
-    A row that cannot be scored has a `problem`, a text, and no figures. Answers are taken for given
-    just now: none goes stale. Questions of gated steps are not read. Raises `Flawed` for an id that is
-    called like a figure, and for questions that cannot be `not_applicable`.
+    A row that cannot be scored has a `problem`, a text, and no figures. `blockers` and `unread_attributes`
+    are names with commas between, and NULL if there are none. Answers are taken for given just now: none
+    goes stale. Questions of gated steps are not read. Raises `Flawed` for an id that is called like a
+    figure, and for questions that cannot be `not_applicable`.
     """
     question_set = plan.question_set
     asked = asked_of(question_set, source)
@@ -37,7 +46,7 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
         ("_standing", select(standing(question_set, asked), "_read")),
         ("_sums", select(sums(question_set, asked), "_standing")),
         ("_totals", select(totals(question_set, asked), "_sums")),
-        ("_figures", select_more(_figures(plan, dimensions, total), "_totals")),
+        ("_figures", select_more(_figures(plan, dimensions, units), "_totals")),
         ("_indications", select_more(indications(question_set, units), "_figures")),
     ]
     told = ", ".join(f"{called} AS ({query})" for called, query in tables)
@@ -50,12 +59,10 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
     return _heading(plan, dialect) + told_in(dialect, f"WITH {told} {select(columns, '_indications')}")
 
 
-def _figures(plan: Plan, dimensions: list[Tally], total: Tally) -> Iterator[tuple[str, str]]:
-    cuts = plan.question_set.thresholds
-    for dimension in dimensions:
-        yield from dimension.figures(cuts if plan.reciprocal else None)
-    if not plan.reciprocal:
-        yield from total.figures(cuts)
+def _figures(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterator[tuple[str, str]]:
+    for group in dimensions if plan.reciprocal else [*dimensions, *units]:
+        yield from group.figures()
+    yield from can_be_fit(plan.question_set, units)
 
 
 def _columns(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterator[tuple[str, str]]:
@@ -64,8 +71,8 @@ def _columns(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterato
     yield "problem", name("problem")
     yield "indication", name("indication")
     yield "settled", case((WRONG, "NULL"), otherwise=f"COALESCE(indication IN {listed(SETTLED)}, FALSE)")
-    yield "so_far", name("so_far")
-    yield "score", case((reportable(units), _combined(units, "estimate")))
+    yield "leaning", name("leaning")
+    yield "score", score(units, _combined(units, "estimate"))
     yield "lowest", _combined(units, "lowest")
     yield "highest", _combined(units, "highest")
     yield "coverage", _least([unit["coverage"] for unit in units])
@@ -74,11 +81,15 @@ def _columns(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterato
     yield from total.points().items()
     yield "grade", grade(question_set, units)
     yield "weaker_side", weaker_side(question_set, units)
+    yield "blockers", name("blockers")
+    yield "unread_attributes", name("unread_attributes")
     for dimension in dimensions:
         for figure, expression in dimension.points().items():
             yield f"{dimension.group}_{figure}", expression
         for figure in FIGURES:
             yield f"{dimension.group}_{figure}", dimension[figure]
+        needed = dimension["needed_average"] if plan.reciprocal else NO_NUMBER
+        yield f"{dimension.group}_needed_average", needed
     for step in question_set.steps:
         for question in step.questions:
             if question.must_reach is not None:

@@ -1,11 +1,16 @@
 """Small pieces of SQL, in DuckDB's words. All conditions made here are two-valued or guarded by COALESCE."""
 
 from collections.abc import Iterable, Sequence
+from string import ascii_lowercase, ascii_uppercase
 
 from app.scoring.question_set import Value
+from app.scoring.texts import BLANKS
 
 # A chain of operators becomes a tree as deep as it is long, and databases limit that depth.
 LONGEST_CHAIN = 50
+NO_NUMBER, NO_TEXT = "CAST(NULL AS DOUBLE)", "CAST(NULL AS VARCHAR)"
+# By their codes: tabs and carriage returns in the statement could get lost when it is copied.
+BLANK_CHARACTERS = "(" + " || ".join(f"CHR({ord(blank)})" for blank in BLANKS) + ")"
 
 
 def name(identifier: str) -> str:
@@ -32,6 +37,16 @@ def listed(values: Iterable[Value]) -> str:
     return "(" + ", ".join(literal(value) for value in values) + ")"
 
 
+def stripped_text(text: str) -> str:
+    """A text without blanks at its ends."""
+    return f"TRIM({text}, {BLANK_CHARACTERS})"
+
+
+def folded_text(text: str) -> str:
+    """A text as `folded` has it; LOWER would change more than the 26 letters in most databases."""
+    return f"TRANSLATE({stripped_text(text)}, {literal(ascii_uppercase)}, {literal(ascii_lowercase)})"
+
+
 def added(terms: Iterable[str]) -> str:
     """The sum; 0 of nothing."""
     return _chained("+", list(terms)) or "0"
@@ -50,6 +65,14 @@ def all_of(conditions: Iterable[str]) -> str:
 def any_of(conditions: Iterable[str]) -> str:
     """True if some one is."""
     return _chained("OR", list(conditions)) or "FALSE"
+
+
+def names_of(chosen: Sequence[tuple[str, str]]) -> str:
+    """Of pairs of a name and a condition, the names whose condition is true, with commas; NULL if none is."""
+    if not chosen:
+        return NO_TEXT
+    told = [case((condition, literal(f",{called}")), otherwise="''") for called, condition in chosen]
+    return case((any_of(condition for _, condition in chosen), f"SUBSTRING({_chained('||', told)}, 2)"))
 
 
 def case(*choices: tuple[str, str], otherwise: str = "NULL") -> str:

@@ -16,13 +16,13 @@ def wide(engine, question_set, rows, seed):
     for key in keys:
         whole = all(isinstance(row.ratings.get(key, 0), int) for row in rows)
         columns[key] = dice.choice(engine.integers if whole else engine.fractions[:2])
-    columns |= {f"{key}_na": engine.boolean for key in skippable} | attributes(engine)
+    columns |= {f"{key}_na": engine.boolean for key in skippable} | attributes(engine, rows, dice)
     told = [
         [
             row.id,
             *(row.ratings.get(key) for key in keys),
             *(dice.choice([None, False]) if key not in row.skipped else True for key in skippable),
-            *(row.attributes.get(name) for name in ATTRIBUTES),
+            *(as_held(row.attributes.get(name), columns[name]) for name in ATTRIBUTES),
         ]
         for row in rows
     ]
@@ -33,10 +33,11 @@ def wide(engine, question_set, rows, seed):
 def long(engine, _question_set, rows, seed):
     """A row for every answer; that it is rated is said or not."""
     dice = random.Random(seed)
+    columns = {"id": "BIGINT"} | attributes(engine, rows, dice)
     engine.make(
         "accounts",
-        {"id": "BIGINT"} | attributes(engine),
-        [[row.id, *(row.attributes.get(name) for name in ATTRIBUTES)] for row in rows],
+        columns,
+        [[row.id, *(as_held(row.attributes.get(n), columns[n]) for n in ATTRIBUTES)] for row in rows],
     )
     told = []
     for row in rows:
@@ -56,5 +57,13 @@ def long(engine, _question_set, rows, seed):
     return Long("accounts", "answers")
 
 
-def attributes(engine):
-    return {name: getattr(engine, type_) for name, type_ in ATTRIBUTES.items()}
+def attributes(engine, rows, dice):
+    """Columns of the attributes' types; for the boolean sometimes one of texts, always if a row needs it."""
+    columns = {name: getattr(engine, type_) for name, type_ in ATTRIBUTES.items()}
+    if any(isinstance(row.attributes.get("partner"), str) for row in rows) or dice.random() < 0.2:
+        columns["partner"] = engine.text
+    return columns
+
+
+def as_held(value, type_):
+    return str(value).lower() if isinstance(value, bool) and type_ in ("VARCHAR", "TEXT") else value

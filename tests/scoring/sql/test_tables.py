@@ -5,7 +5,6 @@ import pytest
 from app.scoring import Plan, read_question_set
 from app.scoring.sql import DIALECTS, Wide, score_sql
 from tests.scoring.building import question, step, weighted
-from tests.scoring.sql.engines import DuckDB
 
 ODD = ["it's", "back\\slash", "two\nlines", 'a "quoted" one', "-- no comment", "%_", "Zoë 🚀", "saas"]
 
@@ -32,13 +31,6 @@ def test_any_text_is_compared_as_it_stands(engine):
     rows = [[number, None, None, text] for number, text in enumerate([*ODD, "it"])]
     points = [row["points"] for row in told(engine, ruled(*ODD), rows=rows)]
     assert points == [5] * len(ODD) + [1]
-
-
-def test_a_collation_of_the_column_changes_nothing():
-    engine = DuckDB()  # the PostgreSQL of the tests has no collation in which different texts are equal
-    rows = [[1, None, None, "saas"], [2, None, None, "SaaS"]]
-    nocase = told(engine, ruled("saas"), industry="VARCHAR COLLATE NOCASE", rows=rows)
-    assert [row["points"] for row in nocase] == [5, 1]
 
 
 @pytest.mark.parametrize("type_", ["VARCHAR(9)", "BOOLEAN"])
