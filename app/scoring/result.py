@@ -156,7 +156,7 @@ class Verdict(Out):
     settled: Annotated[
         bool,
         Field(
-            description="whether it holds however the open questions are answered, as attributes are known now"
+            description="whether it holds however open questions are answered, with the attributes known now"
         ),
     ]
     settled_whatever_is_learned: Annotated[
