@@ -1,6 +1,7 @@
 """Typed facts about a prospect: read them, test a condition on them, rate from them."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple
@@ -114,18 +115,23 @@ def holds(condition: Condition, value: Value | None) -> bool:
     )
 
 
-def rating_by_rule(rule: RateFrom, attributes: Attributes) -> int | None:
-    """The rating that `rate_from` gives; None where the attribute is missing or has no rule."""
-    value = attributes.get(rule.attribute)
-    if value is None:
-        return None
-    for band in rule.bands or []:
-        if band.below is None or _of_number(value) < band.below:
-            return band.rating
-    for rated in rule.values or []:
-        if folded(value) == folded(rated.equals):
-            return rated.rating
-    return rule.otherwise
+class Rule:
+    """A `rate_from` made ready: what it rates a value is looked up."""
+
+    def __init__(self, rate_from: RateFrom) -> None:
+        self.attribute = rate_from.attribute
+        self._bands = rate_from.bands
+        self._bounds = [band.below for band in rate_from.bands or () if band.below is not None]
+        self._ratings = {folded(rated.equals): rated.rating for rated in rate_from.values or ()}
+        self._otherwise = rate_from.otherwise
+
+    def rate(self, value: Value | None) -> int | None:
+        """The rating of a value; None where it is missing (None) or has no rating."""
+        if value is None:
+            return None
+        if self._bands:
+            return self._bands[bisect_right(self._bounds, _of_number(value))].rating
+        return self._ratings.get(folded(value), self._otherwise)
 
 
 def _of_number(value: Value) -> Number:

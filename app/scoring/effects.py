@@ -4,30 +4,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeGuard
 
-from app.scoring.attributes import Attributes, holds, rating_by_rule
+from app.scoring.attributes import Rule, holds
 from app.scoring.question_set import AttributeType, Number, Question, Value
 from app.scoring.texts import folded
 
+# Of values times questions; a set with more is read all the same, and its attributes are not tried out.
+MOST_TRIALS = 200_000
 
-def values_by_effect(declared: AttributeType, name: str, questions: Sequence[Question]) -> list[Value | None]:
-    """A value for every way in which these questions can be affected; the first is None, for missing."""
+
+def values_by_effect(
+    declared: AttributeType, name: str, questions: Sequence[Question]
+) -> list[Value | None] | None:
+    """A value for every way in which these questions can be affected; the first is None, for missing.
+
+    None if there are too many to be tried.
+    """
+    rules = [Rule(q.rate_from) if q.rate_from and q.rate_from.attribute == name else None for q in questions]
     values: list[Value | None] = [None, *_candidates(declared, list(_mentioned(name, questions)))]
-    by_effect = {_effect(name, value, questions): value for value in reversed(values)}
-    return sorted(by_effect.values(), key=values.index)
-
-
-def _effect(name: str, value: Value | None, questions: Sequence[Question]) -> tuple[bool | int | None, ...]:
-    known: Attributes = {} if value is None else {name: value}
-    return tuple(
-        effect
-        for question in questions
-        for effect in (
-            holds(question.ask_when[name], value) if name in question.ask_when else None,
-            rating_by_rule(question.rate_from, known)
-            if question.rate_from and question.rate_from.attribute == name
-            else None,
-        )
-    )
+    if len(values) * len(questions) > MOST_TRIALS:
+        return None
+    by_effect: dict[object, Value | None] = {}
+    for value in values:
+        applies = [name in q.ask_when and holds(q.ask_when[name], value) for q in questions]
+        ratings = [rule.rate(value) if rule else None for rule in rules]
+        by_effect.setdefault((*applies, *ratings), value)
+    return list(by_effect.values())
 
 
 def _mentioned(name: str, questions: Iterable[Question]) -> Iterator[Value]:

@@ -43,6 +43,17 @@ class MustReach:
         """The open ones that would rule a fit out if they were missed."""
         return [s for s in self.open if s.question.if_missed == "no_fit"]
 
+    def plus(self, other: "MustReach") -> "MustReach":
+        """With the questions of another part of the set."""
+        return MustReach(
+            self.knocked_out + other.knocked_out, self.barring + other.barring, self.open + other.open
+        )
+
+    @property
+    def flags(self) -> tuple[bool, bool, bool, bool]:
+        """All that an indication depends on: what is missed, barred, open, and open and a knock-out."""
+        return bool(self.knocked_out), bool(self.barring), bool(self.open), bool(self.open_knock_outs)
+
     def without_open(self) -> "MustReach":
         """As if nothing were open."""
         return MustReach(self.knocked_out, self.barring)
@@ -70,9 +81,8 @@ def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) ->
 def indicated(plan: Plan, standings: Sequence[Standing]) -> Indication | None:
     """The indication alone, for a fraction of the work of a whole score; None without thresholds."""
     scored = [s for s in standings if not s.step.gated]
-    groups = plan.by_dimension(scored) if plan.reciprocal else [plan.group(scored)]
     thresholds = plan.question_set.thresholds
-    units = [group.tally for group in groups]
+    units = [group.tally for group in plan.units(scored)]
     return indicate(thresholds, units, MustReach.of(scored)) if thresholds else None
 
 

@@ -7,8 +7,8 @@ from math import sqrt
 from app.scoring.grades import grade
 from app.scoring.indication import MustReach, indicate, lean
 from app.scoring.plan import Group, Plan, Standing
-from app.scoring.question_set import Thresholds
-from app.scoring.result import Indication, Leaning
+from app.scoring.question_set import Dimension, Thresholds, weak
+from app.scoring.result import Indication, Leaning, MissingAttribute
 from app.scoring.tally import Tally
 from app.scoring.words import whole
 
@@ -29,6 +29,7 @@ class Picture:
     leaning: Leaning | None
     score: float | None
     grade: str | None
+    missing: Sequence[MissingAttribute]
 
     @property
     def thresholds(self) -> Thresholds:
@@ -60,7 +61,7 @@ class Picture:
         """What it means that dimensions stay under `no_fit_below`, with the figure of each."""
         below = self.thresholds.no_fit_below
         return [
-            f"{dimension.if_weak} ({self.reaches(tally)})"
+            f"{_clause(dimension)} ({self.reaches(tally)})"
             for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
             if tally.weight and not tally.highest_reaches(below)
         ]
@@ -68,19 +69,32 @@ class Picture:
     @property
     def progress(self) -> str:
         """How many of the questions that count are rated: "15 of 22 questions rated"."""
-        counting = [s for s in self.total.standings if s.question.weight and s.state != "not_applicable"]
+        counting = [s for s in self.total.standings if counts(s) and s.state != "not_applicable"]
         rated = sum(s.state == "rated" for s in counting)
         if rated < len(counting):
             return f"{rated} of {len(counting)} questions rated"
-        return "the only question rated" if rated == 1 else f"all {rated} questions rated"
+        return {1: "the one question that counts rated", 2: "both questions rated"}.get(
+            rated, f"all {rated} questions rated"
+        )
 
     @property
     def open(self) -> list[Standing]:
         """The open questions that can change something."""
-        return [s for s in self.total.open() if s.question.weight or s.question.must_reach is not None]
+        return [s for s in self.total.open() if counts(s)]
 
 
-def look_at(plan: Plan, scored: list[Standing]) -> Picture:
+def counts(standing: Standing) -> bool:
+    """Whether the answer to a question can make a difference."""
+    return standing.question.weight > 0 or standing.question.must_reach is not None
+
+
+def _clause(dimension: Dimension) -> str:
+    if dimension.if_weak == weak(dimension.title):
+        return f"“{dimension.title}” is weak"
+    return dimension.if_weak.rstrip(". ")
+
+
+def look_at(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribute]) -> Picture:
     """Add up and judge the questions of steps that are not gated."""
     total, dimensions = plan.group(scored), plan.by_dimension(scored)
     groups = dimensions if plan.reciprocal else [total]
@@ -99,6 +113,7 @@ def look_at(plan: Plan, scored: list[Standing]) -> Picture:
         leaning=lean(thresholds, units, must) if thresholds and reportable else None,
         score=combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None,
         grade=grade(plan.question_set, units, must, indication),
+        missing=missing,
     )
 
 

@@ -1,14 +1,18 @@
 """A question set made ready for scoring: built once per version, looked up for every score."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from app.scoring.answers import Answer, Answers, Evidence
-from app.scoring.attributes import Attributes, meets, rating_by_rule
+from app.scoring.attributes import Attributes, Rule, meets
 from app.scoring.effects import values_by_effect
-from app.scoring.question_set import Question, QuestionSet, Step
+from app.scoring.question_set import Question, QuestionSet, Step, Value
 from app.scoring.result import RatedBy
 from app.scoring.tally import Tally
+
+Asked = tuple[Step, Question]
 
 
 class Standing(NamedTuple):
@@ -54,31 +58,24 @@ class Plan:
         self.reciprocal = question_set.combine == "reciprocal"
         self.asked = [(s, q) for s in question_set.steps for q in s.questions]
         self.questions = {question.key: question for _, question in self.asked}
-        self._gated = {question.key for step, question in self.asked if step.gated}
-        # The questions whose conditions and rules use an attribute, and its values by their effect.
+        self._rules = {q.key: Rule(q.rate_from) for q in self.questions.values() if q.rate_from}
+        # The questions whose conditions and rules use an attribute.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
-        self.effects = {
-            name: values_by_effect(
-                question_set.attributes[name], name, [q for q in users if not self.is_gated(q)]
-            )
-            for name, users in self.users.items()
-        }
 
     @property
     def version(self) -> int:
         """The number in `name`, which a draft has not."""
         return int(self.name.partition("@")[2])
 
-    def is_gated(self, question: Question) -> bool:
-        """Whether a question comes after the decision to pursue and is not scored."""
-        return question.key in self._gated
+    def _users(self, name: str) -> list[Asked]:
+        return [(step, question) for step, question in self.asked if name in used_by(question)]
 
-    def _users(self, name: str) -> list[Question]:
-        return [
-            question
-            for _, question in self.asked
-            if name in question.ask_when or (question.rate_from and question.rate_from.attribute == name)
-        ]
+    @cached_property
+    def effects(self) -> dict[str, list[Value | None] | None]:
+        """Of each attribute that scored questions use, the values that stand for all others."""
+        types = self.question_set.attributes
+        scored = {name: [q for step, q in users if not step.gated] for name, users in self.users.items()}
+        return {name: values_by_effect(types[name], name, asked) for name, asked in scored.items() if asked}
 
     def means_the_same(self, other: "Plan", question: str) -> bool:
         """Whether both ask a question of that key, of the same dimension and on the same scale."""
@@ -86,13 +83,30 @@ class Plan:
         scales = [(plan.question_set.scale.min, plan.question_set.scale.max) for plan in (self, other)]
         return bool(here and there and here.dimension == there.dimension and scales[0] == scales[1])
 
-    def stand(self, answers: Answers, attributes: Attributes, as_of: datetime) -> list[Standing]:
-        """Every question that applies to a prospect with these attributes, in the set's order."""
+    def stand(
+        self,
+        answers: Answers,
+        attributes: Attributes,
+        as_of: datetime,
+        asked: Sequence[Asked] | None = None,
+    ) -> list[Standing]:
+        """Every question that applies to a prospect with these attributes, in the set's order.
+
+        Of the questions `asked`, if given.
+        """
         return [
-            _stand(step, question, answers.get(question.key), attributes, as_of)
-            for step, question in self.asked
+            _stand(step, question, answers.get(question.key), self._by_rule(question, attributes), as_of)
+            for step, question in (self.asked if asked is None else asked)
             if not question.ask_when or meets(question.ask_when, attributes)
         ]
+
+    def _by_rule(self, question: Question, attributes: Attributes) -> int | None:
+        rule = self._rules.get(question.key)
+        return rule.rate(attributes.get(rule.attribute)) if rule else None
+
+    def units(self, scored: list[Standing]) -> list[Group]:
+        """What thresholds apply to: the sides of a reciprocal set, or the one pool."""
+        return self.by_dimension(scored) if self.reciprocal else [self.group(scored)]
 
     def group(self, standings: list[Standing]) -> Group:
         """These questions with what they add up to."""
@@ -127,8 +141,13 @@ class Plan:
         ]
 
 
+def used_by(question: Question) -> set[str]:
+    """The attributes that a question's conditions and its rule use."""
+    return {*question.ask_when, *([question.rate_from.attribute] if question.rate_from else [])}
+
+
 def _stand(
-    step: Step, question: Question, answer: Answer | None, attributes: Attributes, as_of: datetime
+    step: Step, question: Question, answer: Answer | None, by_rule: int | None, as_of: datetime
 ) -> Standing:
     """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
     valid_until = _goes_stale(question, answer, as_of) if answer else None
@@ -140,10 +159,8 @@ def _stand(
             return Standing(
                 step, question, "rated", answer.rating, "person", answer.evidence, valid_until=valid_until
             )
-    if question.rate_from:
-        rating = rating_by_rule(question.rate_from, attributes)
-        if rating is not None:
-            return Standing(step, question, "rated", rating, "rule", stale=stale)
+    if by_rule is not None:
+        return Standing(step, question, "rated", by_rule, "rule", stale=stale)
     unknown = answer is not None and answer.state == "unknown"
     return Standing(step, question, "open", answered_unknown=unknown, stale=stale)
 

@@ -14,12 +14,14 @@ SET_KEY = form(
 )
 VERSION_NAME = form(r"^[a-z][a-z0-9-]{0,63}@[1-9][0-9]{0,8}$", "name a version, as qualifying-a-sale@1")
 
+NOT_BLANK = form(r"[^ \t\r\n\u00a0]", "send a text that is not blank")
+
 Name = Annotated[str, Field(pattern=NAME)]
 SetKey = Annotated[str, Field(pattern=SET_KEY)]
-Title = Annotated[str, Field(min_length=1, max_length=200)]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
-Label = Annotated[str, Field(min_length=1, max_length=60)]
-Clause = Annotated[str, Field(min_length=1, max_length=200)]
+Title = Annotated[str, Field(min_length=1, max_length=200, pattern=NOT_BLANK)]
+Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=NOT_BLANK)]
+Label = Annotated[str, Field(min_length=1, max_length=60, pattern=NOT_BLANK)]
+Clause = Annotated[str, Field(min_length=1, max_length=200, pattern=NOT_BLANK)]
 VersionName = Annotated[str, Field(pattern=VERSION_NAME)]
 Weight = Annotated[int, Field(ge=0, le=100)]
 StaleAfterDays = Annotated[int, Field(ge=1, le=3650)]
@@ -62,6 +64,11 @@ class Scale(Part):
     labels: list[RatingText] = []
 
 
+def weak(title: str) -> str:
+    """What a dimension's weakness means where the set does not say."""
+    return f"{title[:190]}: weak"
+
+
 class Dimension(Part):
     """What questions inform; in a reciprocal set, a side.
 
@@ -70,7 +77,7 @@ class Dimension(Part):
 
     key: Name
     title: Title
-    if_weak: Annotated[Clause, Field(default_factory=lambda known: f"{known['title']}: weak"[:200])]
+    if_weak: Annotated[Clause, Field(default_factory=lambda known: weak(known["title"]))]
 
 
 class Thresholds(Part):

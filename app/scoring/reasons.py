@@ -55,12 +55,12 @@ def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[RatingText]:
 def in_words(reason: Reason) -> str:
     """The label with the anchor that was rated: "Budget: no money is set aside"."""
     name = capitalised(reason.label)
-    if not reason.anchors:
-        return f"{name}: rated {reason.rating}"
-    if len(reason.anchors) == 1:
-        return f"{name}: {lowered(reason.anchors[0].text)}"
-    low, high = (lowered(anchor.text) for anchor in reason.anchors)
-    return f"{name}: between “{low}” and “{high}”"
+    texts = [lowered(anchor.text) for anchor in reason.anchors]
+    if len(texts) == 2:
+        return f"{name}: between “{texts[0]}” and “{texts[1]}”"
+    if [anchor.rating for anchor in reason.anchors] == [reason.rating]:
+        return f"{name}: {texts[0]}"
+    return f"{name}: rated {reason.rating}"
 
 
 def _reason(standing: Standing, points: int) -> Reason:

@@ -162,8 +162,8 @@ class Verdict(Out):
     settled_whatever_is_learned: Annotated[
         bool,
         Field(
-            description="whether it also holds for any value of the unknown attributes; with more than "
-            "three of these, true only if that is certain"
+            description="whether it also holds for any value of the unknown attributes; false if there are "
+            "too many of them to be sure"
         ),
     ]
     leaning: Annotated[

@@ -31,7 +31,8 @@ def score(
     known, unread = read_stored(plan.question_set, attributes)
     standings = plan.stand(answers, known, as_of)
     scored = [s for s in standings if not s.step.gated]
-    picture = look_at(plan, scored)
+    missing = missing_attributes(plan, standings, known)
+    picture = look_at(plan, scored, missing)
     settled = picture.indication in ("fit", "no_fit", "mixed")
     stays = settled and is_settled_whatever_is_learned(plan, answers, standings, known, as_of)
     steps = plan.by_step(standings)
@@ -57,7 +58,7 @@ def score(
         not_counted=_not_counted(plan, answers, standings),
         support=_support(scored),
         assumptions=[s.question.key for s in scored if s.evidence == "assumption"],
-        missing_attributes=missing_attributes(plan, standings, known),
+        missing_attributes=missing,
         unread_attributes=[
             UnreadAttribute(attribute=name, reason=UNREAD[declared]) for name, declared in unread.items()
         ],

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from app.scoring.indication import can_be_fit
-from app.scoring.picture import Picture, combine
+from app.scoring.picture import Picture, combine, counts
 from app.scoring.plan import Group, Standing
 from app.scoring.result import Indication
 from app.scoring.words import be, capitalised, counted, listed
@@ -23,7 +23,9 @@ def _verdict(picture: Picture) -> list[str]:
     if picture.indication in SETTLED:
         return SETTLED[picture.indication](picture)
     if any(unit.tally.weight == 0 for unit in picture.units):
-        return [_unscorable(picture)]
+        return [_unscorable(picture), *_find_out(picture)]
+    if not all(unit.tally.can_be_reportable for unit in picture.units):
+        return _too_much_not_applicable(picture)
     if not all(unit.tally.reportable for unit in picture.units):
         return _too_early(picture)
     if picture.leaning is None:
@@ -82,9 +84,7 @@ def _mixed(picture: Picture) -> list[str]:
     if picture.must.barring:
         return [f"Not a fit while {_barred(picture)}.", *_the_rest(picture)]
     if not all(unit.tally.can_be_reportable for unit in picture.units):
-        sides = [title for title, _ in picture.among_sides(lambda tally: not tally.can_be_reportable)]
-        on = f" on {' and '.join(sides)}" if sides else ""
-        return [f"Mixed: too much{on} is marked not applicable to call it a fit."]
+        return [f"Mixed: {_too_much(picture)} to call it a fit."]
     fit_at = picture.thresholds.fit_at
     low = picture.among_sides(lambda tally: not tally.highest_reaches(fit_at))
     if low:
@@ -93,6 +93,20 @@ def _mixed(picture: Picture) -> list[str]:
     else:
         where, needs = picture.reaches(picture.total.tally), f"A fit needs at least {fit_at}."
     return [f"Mixed, neither a fit nor a clear no: {where}.", needs]
+
+
+def _too_much(picture: Picture) -> str:
+    sides = [title for title, _ in picture.among_sides(lambda tally: not tally.can_be_reportable)]
+    on = f" on {' and '.join(sides)}" if sides else ""
+    return f"too much{on} is marked not applicable"
+
+
+def _too_much_not_applicable(picture: Picture) -> list[str]:
+    """Half of the weight will never be rated: without an indication there is nothing to say."""
+    if picture.indication is None:
+        return [f"No score: {_too_much(picture)}."]
+    last = f"{_open_ones(picture)} still turn it into a clear no."
+    return [f"Not a fit while {_too_much(picture)}.", last]
 
 
 def _barred(picture: Picture) -> str:
@@ -108,7 +122,8 @@ def _barred(picture: Picture) -> str:
     ]
     skipped = [s.question.label for s in barring if s.state != "rated"]
     groups += [(skipped, "marked not applicable")] if skipped else []
-    return " and ".join(f"{listed(names)} {be(names)} {how}" for names, how in groups)
+    named = [(list(dict.fromkeys(names)), how) for names, how in groups]
+    return " and ".join(f"{listed(names)} {be(names)} {how}" for names, how in named)
 
 
 def _the_rest(picture: Picture) -> list[str]:
@@ -146,13 +161,23 @@ def _too_early(picture: Picture) -> list[str]:
         return [*sentences, f"It is not a fit while {_barred(picture)}."]
     if picture.total.tally.rated_weight:
         return [*sentences, _what_to_rate(picture)]
-    return sentences
+    return [*sentences, *_find_out(picture)]
+
+
+def _find_out(picture: Picture) -> list[str]:
+    """The attributes that would rate questions or make them apply."""
+    names = [one.attribute.replace("_", " ") for one in picture.missing if one.questions]
+    return [f"Find out {listed(names)}."] if names else []
 
 
 def _rated_so_far(picture: Picture) -> str:
     """Where answers are lacking, and how many: "5 of 14 questions on “…” are rated so far"."""
     if not picture.total.tally.rated_weight:
-        return f"nothing is rated yet{_unknown(picture.open)}"
+        stale = sum(s.stale for s in picture.open)
+        if stale:
+            return f"{counted(stale, 'answer')} {'is' if stale == 1 else 'are'} too old to count"
+        what = "no question that counts" if picture.total.tally.rated else "nothing"
+        return f"{what} is rated yet{_unknown(picture.open)}"
     lacking = picture.among_sides(lambda tally: not tally.reportable)
     if not lacking:
         count, is_one = _rated_of(picture.total)
@@ -175,7 +200,7 @@ def _unknown(opened: Sequence[Standing]) -> str:
 
 def _rated_of(group: Group) -> tuple[str, bool]:
     """How many of the questions that count are rated, and whether that is said in the singular."""
-    counting = [s for s in group.standings if s.question.weight]
+    counting = [s for s in group.standings if counts(s)]
     rated = sum(s.state == "rated" for s in counting)
     return f"{rated} of {counted(len(counting), 'question')}", rated == 1 or len(counting) == 1
 
@@ -193,12 +218,14 @@ def _what_to_rate(picture: Picture) -> str:
 def _leaning(picture: Picture) -> list[str]:
     known, score = f"with {picture.progress}", picture.score
     if picture.must.barring:
-        last = f"{_open_ones(picture)} still turn it into a clear no."
-        return [f"Not a fit while {_barred(picture)}.", last]
+        first = f"Not a fit while {_barred(picture)}."
+        if picture.leaning == "no_fit":
+            return [first, f"It leans to no fit: {_weakness_so_far(picture)}."]
+        return [first, f"{_open_ones(picture)} still turn it into a clear no."]
     if picture.leaning == "fit":
         first = f"Leaning to a fit: {picture.of_100(score)}, {known}."
     elif picture.leaning == "mixed":
-        first = f"Mixed so far: {picture.of_100(score)}, {known}."
+        first = f"Mixed so far, {known}: {_middling_so_far(picture)}."
     else:
         first = f"Leaning to no fit, {known}: {_weakness_so_far(picture)}."
     units = [unit.tally for unit in picture.units]
@@ -211,6 +238,14 @@ def _weakness_so_far(picture: Picture) -> str:
     if not picture.plan.reciprocal:
         return _too_low(picture.of_100(picture.score), picture.thresholds.no_fit_below)
     return _and(picture.weak_clauses(side.tally.as_if_nothing_were_open() for side in picture.units))
+
+
+def _middling_so_far(picture: Picture) -> str:
+    fit_at = picture.thresholds.fit_at
+    low = picture.among_sides(lambda tally: not tally.as_if_nothing_were_open().lowest_reaches(fit_at))
+    if not low:
+        return picture.of_100(picture.score)
+    return " and ".join(f"{picture.of_100(unit.tally.estimate)} on {title}" for title, unit in low)
 
 
 def _without_thresholds(picture: Picture) -> list[str]:

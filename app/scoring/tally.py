@@ -99,6 +99,10 @@ class Tally(NamedTuple):
             earned=self.earned + weight * (rating - self.lo),
         )
 
+    def plus(self, other: "Tally") -> "Tally":
+        """With the questions of another part of the set."""
+        return Tally(self.lo, self.span, *(mine + its for mine, its in zip(self[2:], other[2:], strict=True)))
+
     def skip(self, weight: int) -> "Tally":
         """With one of the open questions called not applicable."""
         return self._replace(

@@ -4,18 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from math import prod
+from typing import NamedTuple
 
 from app.scoring.answers import Answers
 from app.scoring.attributes import Attributes, meets
-from app.scoring.indication import MustReach, indicated
-from app.scoring.plan import Plan, Standing
+from app.scoring.indication import MustReach, indicate, indicated
+from app.scoring.plan import Asked, Plan, Standing, used_by
 from app.scoring.question_set import Condition, Question, Value
 from app.scoring.result import MissingAttribute
+from app.scoring.tally import Tally
 from app.scoring.words import be, counted, listed
 
-# Of more unknown attributes, or more combinations of their values, none is tried.
-MOST_UNKNOWN = 3
-MOST_COMBINATIONS = 10_000
+# What is tried while others wait: questions, each with values that it could get to see; and sums of them.
+MOST_TRIALS = 10_000
+MOST_SUMS = 1000
 
 
 def missing_attributes(
@@ -24,8 +26,8 @@ def missing_attributes(
     """The attributes that conditions and rules use and that are unknown, in the set's order."""
     applying = {s.question.key: s for s in standings}
     return [
-        _missing(name, questions, applying, known)
-        for name, questions in plan.users.items()
+        _missing(name, [question for _, question in users], applying, known)
+        for name, users in plan.users.items()
         if name not in known
     ]
 
@@ -44,9 +46,11 @@ def _missing(
         *([f"whether {counted(len(still), 'question')} still {_apply(still)}"] if still else []),
         *([_how_rated(by_rule)] if by_rule else []),
     ]
-    concerned = [q.key for q in undecided if q in conditional or q in by_rule]
+    concerned = {q.key for q in (*conditional, *by_rule)}
     return MissingAttribute(
-        attribute=name, decides=listed(parts) if parts else "nothing right now", questions=concerned
+        attribute=name,
+        decides=listed(parts) if parts else "nothing right now",
+        questions=[q.key for q in undecided if q.key in concerned],
     )
 
 
@@ -74,40 +78,69 @@ def _how_rated(questions: Sequence[Question]) -> str:
     return f"how {listed(labels)} {be(labels)} rated"
 
 
+class _Sum(NamedTuple):
+    """What some of the questions come to."""
+
+    units: tuple[Tally, ...]
+    must: MustReach
+
+    def plus(self, other: "_Sum") -> "_Sum":
+        units = (unit.plus(its) for unit, its in zip(self.units, other.units, strict=True))
+        return _Sum(tuple(units), self.must.plus(other.must))
+
+
 def is_settled_whatever_is_learned(
     plan: Plan, answers: Answers, standings: Sequence[Standing], known: Attributes, as_of: datetime
 ) -> bool:
     """Whether a settled indication stays as it is, whichever unknown attributes become known, as whatever.
 
-    Exact while at most three unknown attributes bear on it; with more only a missed knock-out that none
-    of them concerns is taken for certain.
+    Exact, but that it is False where there is too much to try: only a missed knock-out that no unknown
+    attribute concerns is certain then.
     """
-    unknown = [name for name in plan.users if name not in known and _bears(plan, name, standings, known)]
-    if not unknown:
+    thresholds = plan.question_set.thresholds
+    unknown = {name for name in plan.effects if name not in known}
+    if thresholds is None or not unknown:
         return True
-    out = MustReach.of([s for s in standings if not s.step.gated]).knocked_out
-    if any(s.rated_by == "person" and not set(unknown) & set(s.question.ask_when) for s in out):
+    certain = [s for s in standings if not s.step.gated and unknown.isdisjoint(used_by(s.question))]
+    sums = [_come_to(plan, certain)]
+    if sums[0].must.knocked_out:
         return True
-    choices = [plan.effects[name] for name in unknown]
-    if len(unknown) > MOST_UNKNOWN or prod(map(len, choices)) > MOST_COMBINATIONS:
-        return False
+    for names, asked in _connected(plan, unknown):
+        choices = [plan.effects[name] for name in names]
+        tried = [choice for choice in choices if choice is not None]
+        if len(tried) < len(choices) or prod(map(len, tried)) * len(asked) > MOST_TRIALS:
+            return False
+        learned = ({**known, **_given(names, values)} for values in product(*tried))
+        parts = _distinct(_come_to(plan, plan.stand(answers, each, as_of, asked)) for each in learned)
+        if len(sums) * len(parts) > MOST_SUMS:
+            return False
+        sums = _distinct(one.plus(part) for one in sums for part in parts)
     now = indicated(plan, standings)
-    return all(
-        indicated(plan, plan.stand(answers, {**known, **_given(unknown, values)}, as_of)) == now
-        for values in product(*choices)
-    )
+    return all(indicate(thresholds, one.units, one.must) == now for one in sums)
 
 
-def _bears(plan: Plan, name: str, standings: Sequence[Standing], known: Attributes) -> bool:
-    """Whether an attribute can change what counts: by a condition or by a rule that may still hold."""
-    applying = {s.question.key: s for s in standings}
-    return any(
-        (question.weight or question.must_reach is not None)
-        and meets(_on_known(question, known), known)
-        and (name in question.ask_when or not _is_answered(applying.get(question.key)))
-        for question in plan.users[name]
-        if not plan.is_gated(question)
-    )
+def _come_to(plan: Plan, scored: list[Standing]) -> _Sum:
+    return _Sum(tuple(unit.tally for unit in plan.units(scored)), MustReach.of(scored))
+
+
+def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
+    """One of all that an indication cannot tell from each other."""
+    return list({(one.units, one.must.flags): one for one in sums}.values())
+
+
+def _connected(plan: Plan, unknown: set[str]) -> list[tuple[list[str], list[Asked]]]:
+    """Unknown attributes that questions use together, each time with all scored questions that use them."""
+    parts: list[tuple[set[str], list[Asked]]] = []
+    for asked in plan.asked:
+        names = unknown & used_by(asked[1])
+        if asked[0].gated or not names:
+            continue
+        joined = [part for part in parts if part[0] & names]
+        parts = [part for part in parts if part not in joined]
+        parts.append(
+            (names.union(*(part[0] for part in joined)), [*(a for part in joined for a in part[1]), asked])
+        )
+    return [(sorted(names), questions) for names, questions in parts]
 
 
 def _given(names: Sequence[str], values: Iterable[Value | None]) -> dict[str, Value]:

@@ -6,12 +6,14 @@ from math import floor
 MOST_NAMED = 3
 # What follows one of these says more of the noun before: "access to decision makers" is one thing.
 PREPOSITIONS = frozenset(
-    {"about", "across", "against", "at", "behind", "between", "by", "for", "from"}
-    | {"in", "of", "on", "over", "to", "under", "with"}
+    {"about", "across", "against", "around", "at", "before", "behind", "between", "beyond", "by", "for"}
+    | {"from", "in", "into", "of", "on", "outside", "over", "per", "to", "towards", "under", "with"}
+    | {"within", "without"}
 )
+QUESTION_WORDS = frozenset({"how", "what", "when", "where", "whether", "which", "who", "why"})
 PLURALS_WITHOUT_S = frozenset({"criteria", "people"})
 # Endings of nouns that end with an s and are one thing: process, status, analysis.
-SINGULAR_ENDINGS = ("ss", "us", "is")
+SINGULAR_ENDINGS = ("ss", "us", "is", "news", "S")
 # Words that sentences begin with and that are no names.
 FIRST_WORDS = frozenset(
     (  # noqa: SIM905  # seventy words, each in quotes, would be harder to read
@@ -44,18 +46,20 @@ def be(names: Sequence[str]) -> str:
 
 def is_plural(name: str) -> bool:
     """Whether a name stands for several things: "decision makers", "cost and effort"."""
-    words = name.lower().split()
+    words = name.split()
+    if not words or words[0].lower() in QUESTION_WORDS:
+        return False
     if "and" in words:
         return True
-    of_what = next((i for i, word in enumerate(words) if i and word in PREPOSITIONS), len(words))
+    of_what = next((i for i, word in enumerate(words) if i and word.lower() in PREPOSITIONS), len(words))
     noun = words[of_what - 1]
-    return noun in PLURALS_WITHOUT_S or (noun.endswith("s") and not noun.endswith(SINGULAR_ENDINGS))
+    return noun.lower() in PLURALS_WITHOUT_S or (noun.endswith("s") and not noun.endswith(SINGULAR_ENDINGS))
 
 
 def lowered(sentence: str) -> str:
     """A sentence to go on with after a colon: no full stop, and no capital unless it may be a name's."""
-    first = sentence.split(" ", 1)[0].rstrip(",").lower()
-    is_ordinary = first in FIRST_WORDS
+    first = sentence.split(" ", 1)[0].rstrip(",")
+    is_ordinary = first.lower() in FIRST_WORDS and first in (first.capitalize(), first.lower())
     return (sentence[:1].lower() + sentence[1:] if is_ordinary else sentence).removesuffix(".")
 
 

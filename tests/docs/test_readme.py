@@ -40,7 +40,7 @@ def test_every_command_of_the_story_works_in_its_order(service: Running) -> None
         answers.append(answer)
     _, sets, first, more, decided, fit = answers
     assert {"qualifying-a-sale", "bant", "firmographic-fit"} <= {line["key"] for line in sets["items"]}
-    assert first["score"]["summary"].startswith("Too early to say: so far 1 of 14 questions on ")
+    assert first["score"]["summary"].startswith("Too early to say: 1 of 14 questions on ")
     assert (more["revision"], more["score"]["reportable"]) == (2, True)
     assert decided["decision"]["decision"] == "pursue"
     assert fit["decision"] == "pursue"

@@ -1,12 +1,13 @@
 """The sentences of a score: what they say in every state, and what none of them ever says."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 
 from app.scoring import Answer
-from tests.scoring.building import NOT_APPLICABLE, UNKNOWN, question, reciprocal, scored, step, weighted
+from tests.scoring.building import NOT_APPLICABLE, NOW, UNKNOWN, question, reciprocal, scored, step, weighted
 from tests.scoring.strategies import RULED, cases, effort
 
 THRESHOLDS = {"fit_at": 60, "no_fit_below": 40}
@@ -148,7 +149,7 @@ STATES = {
     ),
     "no fit in a pool": (
         (pool(*FOUR), dict.fromkeys(["need", "price", "date", "say"], 2)),
-        "Not a fit: 25 out of 100, and anything below 40 is not a fit. Need: weak (25 out of 100).",
+        "Not a fit: 25 out of 100, and anything below 40 is not a fit. “Need” is weak (25 out of 100).",
     ),
     "no fit in a pool of parts": (
         (pool(*IN_PARTS, dimensions=PARTS), {"a": 4, "b": 3, "c": 1, "d": 1}),
@@ -159,7 +160,7 @@ STATES = {
             pool(question("need", weight=99), question("x", weight=61), scale={"min": 0, "max": 1}),
             {"need": 0, "x": 1},
         ),
-        "Not a fit: 38 out of 100, and anything below 40 is not a fit. Need: weak (38 out of 100).",
+        "Not a fit: 38 out of 100, and anything below 40 is not a fit. “Need” is weak (38 out of 100).",
     ),
     # Mixed.
     "mixed by a blocker": (
@@ -312,6 +313,77 @@ STATES = {
         (pool(*HEAVY), {"price": 4, "date": 4}),
         "Too early to say: 2 of 3 questions are rated so far. Rate questions that carry at least half of the weight.",
     ),
+    "only a question without weight is rated": (
+        (pool(question("need"), question("note", weight=0)), {"note": 1}),
+        "Too early to say: no question that counts is rated yet.",
+    ),
+    "every answer is too old": (
+        (
+            pool(question("need", stale_after_days=1)),
+            {},
+            {"need": Answer("rated", 5, NOW - timedelta(days=9))},
+        ),
+        "Too early to say: 1 answer is too old to count.",
+    ),
+    "nothing is known that a rule could rate": (
+        (
+            pool(
+                question("size", rate_from={"attribute": "staff_count", "bands": [{"rating": 3}]}),
+                attributes={"staff_count": "number"},
+            ),
+            {},
+        ),
+        "Too early to say: nothing is rated yet. Find out staff count.",
+    ),
+    "half of it can never be rated and a clear no can": (
+        skipping((pool(*FOUR, question("more")), {"need": 3}), "price", "date", "say"),
+        "Not a fit while too much is marked not applicable. The open question can still turn it into a clear no.",
+    ),
+    "half of it can never be rated without thresholds": (
+        skipping((pool(*FOUR, thresholds=None), {"need": 3}), "price", "date", "say"),
+        "No score: too much is marked not applicable.",
+    ),
+    "a must-reach question without weight is open": (
+        (pool(question("need"), question("law", weight=0, must_reach=2)), {"need": 5}),
+        "Leaning to a fit: 100 out of 100, with 1 of 2 questions rated. Still needed for a fit: law.",
+    ),
+    "a side in the middle while the other is strong": (
+        sides(5, 3, comfort=None),
+        (
+            "Mixed so far, with 6 of 7 questions rated: 50 out of 100 on “They gain”. "
+            "The open question can still change that."
+        ),
+    ),
+    "both questions": (
+        (pool(question("need"), question("price"), thresholds=None), {"need": 4, "price": 4}),
+        "75 out of 100, with both questions rated.",
+    ),
+    "labels against heuristics": (
+        (
+            pool(
+                question("a", must_reach=2, if_missed="mixed", label="our standing against competitors"),
+                question("b", must_reach=2, if_missed="mixed", label="decision criteria"),
+                question("c", must_reach=2, if_missed="mixed", label="who decides"),
+                question("need", weight=20),
+            ),
+            {"a": 1, "b": 5, "c": 5, "need": 5},
+        ),
+        "Not a fit while our standing against competitors is rated below 2. Otherwise it looks strong: 100 out of 100.",
+    ),
+    "if_weak with a full stop": (
+        (
+            reciprocal(
+                step("all", question("a", "match"), question("b", "benefit")),
+                dimensions=[
+                    {"key": "match", "title": "Match"},
+                    {"key": "benefit", "title": "Benefit", "if_weak": "They gain too little."},
+                ],
+                thresholds=THRESHOLDS,
+            ),
+            {"a": 5, "b": 1},
+        ),
+        "Not a fit: They gain too little (0 out of 100).",
+    ),
     # Leaning.
     "leaning to a fit with must-reach questions open": (
         sides(5, 4, law=None, budget=None),
@@ -342,13 +414,13 @@ STATES = {
     "leaning to neither": (
         (pool(*FOUR), {"need": 3, "price": 3}),
         (
-            "Mixed so far: 50 out of 100, with 2 of 4 questions rated. "
+            "Mixed so far, with 2 of 4 questions rated: 50 out of 100. "
             "The 2 open questions can still change that."
         ),
     ),
     "blocked and not settled": (
         sides(3, 3, budget=1, need=None),
-        "Not a fit while budget is rated below 3. The open question can still turn it into a clear no.",
+        "Not a fit while budget is rated below 3. It leans to no fit: we cannot meet what they need, or they cannot buy (33 out of 100).",
     ),
     "leaning to a fit with a knock-out open": (
         sides(4, 4, law=None),
@@ -376,7 +448,7 @@ STATES = {
             ),
             {"a": 5},
         ),
-        "Cannot be scored: no question that counts on “Benefit” applies here.",
+        "Cannot be scored: no question that counts on “Benefit” applies here. Find out employees.",
     ),
     # Without thresholds.
     "a grade without thresholds": (
@@ -393,7 +465,7 @@ STATES = {
     ),
     "the only question": (
         (pool(question("need"), thresholds=None), {"need": 4}),
-        "75 out of 100, with the only question rated.",
+        "75 out of 100, with the one question that counts rated.",
     ),
     "too early without thresholds": (
         (pool(*FOUR, thresholds=None), {"need": 4}),
@@ -432,7 +504,7 @@ OPENINGS = {
     "mixed": ("Mixed", "Not a fit while "),
     "undetermined": ("Too early", "Leaning", "Mixed so far", "Not a fit while "),
     "unscorable": ("Cannot be scored",),
-    None: ("Too early", "Cannot be scored", *"0123456789"),
+    None: ("Too early", "Cannot be scored", "No score", *"0123456789"),
 }
 
 
@@ -448,7 +520,8 @@ def test_no_sentence_contradicts_the_score_or_is_badly_made(case):
         r"None|_|\b1 \w+s (are|have)|\b[2-9]\d* question\b|  |\.\.|\bnan\b|\(\)|: \.|: ;", said
     )
     effects = {blocker.effect for blocker in score.blockers}
-    assert ("while" in said) == (bool(effects) and score.indication in ("mixed", "undetermined"))
+    if score.indication in ("mixed", "undetermined") and effects:
+        assert "while" in said or "too much" in said
     assert ("which rules" in said) == ("no_fit" in effects)
 
 

@@ -133,15 +133,36 @@ def test_a_missed_knock_out_stays_one_however_many_attributes_are_unknown():
     assert len(score.missing_attributes) == 9
 
 
-def test_with_more_than_three_unknown_attributes_a_fit_is_not_said_to_stay():
-    attributes = {f"a{number}": "boolean" for number in range(4)}
+def test_one_heavy_question_outweighs_any_number_of_others():
+    """The 100 is more than half of it and more than 60 of 100, whichever of nine more questions apply."""
+    attributes = {f"a{number}": "boolean" for number in range(9)}
     conditional = [question(f"q{name}", ask_when={name: {"equals": True}}) for name in attributes]
-    heavy = question("need", weight=100)
-    asked = weighted(step("all", heavy, *conditional), thresholds=THRESHOLDS, attributes=attributes)
-    four = scored(asked, {"need": 5})
-    three = scored(asked, {"need": 5}, attributes={"a0": True})
-    assert (four.settled, four.settled_whatever_is_learned) == (True, False)
-    assert (three.settled, three.settled_whatever_is_learned) == (True, True)
+    asked = weighted(
+        step("all", question("need", weight=100), *conditional), thresholds=THRESHOLDS, attributes=attributes
+    )
+    score = scored(asked, {"need": 5})
+    assert (score.settled, score.settled_whatever_is_learned) == (True, True)
+
+
+def test_where_there_is_too_much_to_try_nothing_is_said_to_stay():
+    """One question of three attributes with some 60 effects each."""
+    attributes = dict.fromkeys(("x", "y", "z"), "number")
+    asked = weighted(
+        step(
+            "all",
+            question("need", weight=100),
+            question("all", ask_when={name: {"exists": True} for name in attributes}),
+            *(
+                question(f"{name}{number}", weight=0, ask_when={name: {"at_least": number}})
+                for name in attributes
+                for number in range(60)
+            ),
+        ),
+        thresholds=THRESHOLDS,
+        attributes=attributes,
+    )
+    score = scored(asked, {"need": 5})
+    assert (score.settled, score.settled_whatever_is_learned) == (True, False)
 
 
 def test_a_gated_question_that_may_apply_settles_nothing_less():
