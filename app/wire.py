@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app.scoring import NAME, form
+from app.scoring import NAME, form, is_blank
 
 CONTROL_FREE = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
 SOURCE = form(
@@ -98,12 +98,19 @@ Scalar = Annotated[
 AttributeName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
-def _null_if_empty(value: Any) -> Any:
-    return None if value == "" else value
+def without_blanks(sent: Any) -> Any:
+    """What was sent without its empty texts, which say nothing in forms and files."""
+    if not isinstance(sent, dict):
+        return sent
+    return {name: value for name, value in sent.items() if not is_blank(value)}
+
+
+def _null_if_blank(value: Any) -> Any:
+    return None if is_blank(value) else value
 
 
 AttributesIn = Annotated[
-    dict[AttributeName, Annotated[Scalar | None, BeforeValidator(_null_if_empty)]],
+    dict[AttributeName, Annotated[Scalar | None, BeforeValidator(_null_if_blank)]],
     Field(
         max_length=MOST_ATTRIBUTES,
         description="typed facts by name; a null or an empty text removes one",

@@ -131,9 +131,9 @@ async def preview_draft(
 ) -> NdjsonResponse:
     """Score the stored sessions with the draft, and tell which indications would change, and why.
 
-    Nothing is written. One JSON object a line: a session whose indication would change, one that
-    could not be scored, a sign of progress, and at the end the summary. Of a set that is not yet
-    published the sessions are those of the set that it extends.
+    Nothing is written. Each line is a JSON object: a session whose indication would change, a sign of
+    progress, or, at the end, the summary. A set that is not published yet is tried on the sessions of the
+    set that it extends.
     """
 
     def work(tx: Transaction) -> tuple[Plan, str]:

@@ -7,7 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.forms.flow import estimate_field
 from app.forms.form import Form, FormAnswer
-from app.scoring import Question, QuestionSet
+from app.scoring import Question, QuestionSet, mentioned
 
 # What the builders of several CRMs take at most.
 LONGEST_DESCRIPTION = 999
@@ -91,11 +91,9 @@ def _estimates(question_set: QuestionSet) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _values_of(question_set: QuestionSet, attribute: str) -> Iterator[str]:
-    """The texts that rules rate this attribute by, each once."""
-    rules = [question.rate_from for step in question_set.steps for question in step.questions]
-    values = [
-        value.equals for rule in rules if rule and rule.attribute == attribute for value in rule.values or []
-    ]
+    """The texts that conditions and rules compare this attribute with, each once."""
+    questions = [question for step in question_set.steps for question in step.questions]
+    values = [value for question in questions for value in mentioned(attribute, question)]
     yield from dict.fromkeys(value for value in values if isinstance(value, str))
 
 

@@ -21,6 +21,7 @@ OF_SCORE = FormAnswer.model_fields.keys() & Score.model_fields.keys() - {
     "blockers",
     "must_answer",
     "missing_attributes",
+    "unread_attributes",
 }
 
 
@@ -65,7 +66,8 @@ def _reasons(score: Score) -> dict[str, str | None]:
     return {
         "blockers": _in_one([blocker.question for blocker in score.blockers]),
         "must_answer": _in_one(score.must_answer),
-        "missing_attributes": _in_one([missing.attribute for missing in score.missing_attributes]),
+        "missing_attributes": _in_one([one.attribute for one in score.missing_attributes if one.questions]),
+        "unread_attributes": _in_one([one.attribute for one in score.unread_attributes]),
         "top_strength": in_words(strength) if strength else None,
         "top_strength_key": strength.question if strength else None,
         "top_gap": in_words(gap) if gap else None,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from app.scoring import Indication, Leaning, is_blank, read_number
-from app.wire import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source
+from app.scoring import Indication, Leaning, read_number
+from app.wire import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source, without_blanks
 
 
 def number_as_text(value: Any) -> Any:
@@ -75,9 +75,7 @@ class Form(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_empty_texts(cls, sent: Any) -> Any:
-        if not isinstance(sent, dict):
-            return sent
-        return {name: value for name, value in sent.items() if not is_blank(value)}
+        return without_blanks(sent)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -103,7 +101,12 @@ class FormAnswer(Out):
     session_opened: bool
     summary: str
     indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
-    settled: Annotated[bool, Field(description="whether it holds however the open questions are answered")]
+    settled: Annotated[
+        bool,
+        Field(
+            description="whether it holds however open questions are answered, with the attributes known now"
+        ),
+    ]
     leaning: Annotated[Leaning | None, Field(description="the indication without the open questions")]
     score: Annotated[
         float | None,
@@ -147,6 +150,10 @@ class FormAnswer(Out):
     next_question_key: Annotated[str | None, Field(description="the question's key")]
     must_answer: Annotated[
         str | None, Field(description="keys of the open must-reach questions, separated by commas")
+    ]
+    unread_attributes: Annotated[
+        str | None,
+        Field(description="names of stored attributes that the set cannot read, separated by commas"),
     ]
     missing_attributes: Annotated[
         str | None, Field(description="names of unknown attributes, separated by commas")

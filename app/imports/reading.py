@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from app.imports.columns import REMARKS, Columns, cells_of, read_columns, separator_in
 from app.imports.records import Record, Records
@@ -12,18 +12,26 @@ from app.problems import MALFORMED_FILE, Problem, invalid, invalid_field
 from app.prospects.wire import Link, ProspectChange
 from app.scoring import pointer, shape_flaws
 from app.strict_json import read_json
-from app.wire import AttributesIn, ExternalId, In, Line, Source
+from app.wire import AttributesIn, ExternalId, In, Line, Source, without_blanks
 
 Format = Literal["csv", "ndjson"]
 
 
 class ProspectLine(In):
-    """A line of NDJSON: a prospect by its link; what is not sent stays, and a null removes."""
+    """A line of NDJSON: a prospect by its link.
+
+    What is not sent stays, and so does what is sent as an empty text; a null removes.
+    """
 
     source: Annotated[Source | None, Field(description="without it the one that is named for all")] = None
     external_id: ExternalId
     name: Line | None = None
-    attributes: AttributesIn = {}
+    attributes: Annotated[AttributesIn, BeforeValidator(without_blanks)] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, sent: Any) -> Any:
+        return without_blanks(sent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,12 @@ def changed(prospect: Prospect, change: ProspectChange) -> tuple[str | None, dic
 
 def is_as(prospect: Prospect, name: str | None, attributes: Mapping[str, Any]) -> bool:
     """Whether a prospect has this name and these attributes."""
-    return name == prospect.name and _typed(attributes) == _typed(prospect.attributes)
+    return name == prospect.name and are_same(attributes, prospect.attributes)
+
+
+def are_same(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether attributes have the same names and values, of the same types."""
+    return _typed(some) == _typed(others)
 
 
 def _typed(attributes: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:

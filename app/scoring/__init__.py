@@ -2,6 +2,7 @@
 
 from app.scoring.answers import Answer, Answers, Evidence, Rating, Sent, State, ratings_sent, read_answers
 from app.scoring.attributes import meets, read_attributes, read_number, read_stored
+from app.scoring.effects import mentioned
 from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
 from app.scoring.indication import indicated
 from app.scoring.plan import Plan, Standing
@@ -42,6 +43,7 @@ __all__ = [
     "indicated",
     "is_blank",
     "meets",
+    "mentioned",
     "parts_of",
     "pointer",
     "ratings_sent",

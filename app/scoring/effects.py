@@ -1,6 +1,6 @@
 """Values of an attribute that stand for all others: one for every effect that a value can have."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TypeGuard
 
@@ -20,7 +20,8 @@ def values_by_effect(
     None if there are too many to be tried.
     """
     rules = [Rule(q.rate_from) if q.rate_from and q.rate_from.attribute == name else None for q in questions]
-    values: list[Value | None] = [None, *_candidates(declared, list(_mentioned(name, questions)))]
+    compared = [value for question in questions for value in mentioned(name, question)]
+    values: list[Value | None] = [None, *_candidates(declared, compared)]
     if len(values) * len(questions) > MOST_TRIALS:
         return None
     by_effect: dict[object, Value | None] = {}
@@ -31,28 +32,27 @@ def values_by_effect(
     return list(by_effect.values())
 
 
-def _mentioned(name: str, questions: Iterable[Question]) -> Iterator[Value]:
-    """The values that conditions and rules compare the attribute with."""
-    for question in questions:
-        if condition := question.ask_when.get(name):
-            single = (condition.equals, condition.at_least, condition.below)
-            yield from (value for value in single if value is not None)
-            yield from (*(condition.in_ or ()), *(condition.not_in or ()))
-        if (rule := question.rate_from) and rule.attribute == name:
-            yield from (band.below for band in rule.bands or () if band.below is not None)
-            yield from (rated.equals for rated in rule.values or ())
+def mentioned(name: str, question: Question) -> Iterator[Value]:
+    """The values that a question's condition and rule compare an attribute with."""
+    if condition := question.ask_when.get(name):
+        single = (condition.equals, condition.at_least, condition.below)
+        yield from (value for value in single if value is not None)
+        yield from (*(condition.in_ or ()), *(condition.not_in or ()))
+    if (rule := question.rate_from) and rule.attribute == name:
+        yield from (band.below for band in rule.bands or () if band.below is not None)
+        yield from (rated.equals for rated in rule.values or ())
 
 
-def _candidates(declared: AttributeType, mentioned: Sequence[Value]) -> Iterator[Value]:
+def _candidates(declared: AttributeType, compared: Sequence[Value]) -> Iterator[Value]:
     """Every value that is mentioned, and one of each kind that is not."""
     if declared == "boolean":
         yield from (True, False)
     elif declared == "text":
-        texts = sorted({str(folded(value)) for value in mentioned})
+        texts = sorted({str(folded(value)) for value in compared})
         yield from texts
         yield "-".join(["other", *texts])
     else:
-        bounds = sorted({value for value in mentioned if _is_number(value)})
+        bounds = sorted({value for value in compared if _is_number(value)})
         yield from bounds or [0]
         if bounds:
             yield from (bounds[0] - 1, bounds[-1] + 1)

@@ -101,7 +101,8 @@ def _values(compared: Iterable[tuple[Place, Value]]) -> Iterator[tuple[Place, st
         if is_blank(value):
             yield place, "an empty text is an absent attribute: say exists: false for that"
         elif folded(value) in seen:
-            yield place, f"'{value}' is there already: case and blanks at the ends make no difference"
+            why = ": case and blanks at the ends make no difference" if isinstance(value, str) else ""
+            yield place, f"'{value}' is there already{why}"
         seen.add(folded(value))
 
 

@@ -7,7 +7,7 @@ from sqlmodel import col, delete, select, tuple_
 
 from app.problems import invalid_field
 from app.prospects.tables import Prospect
-from app.question_sets.store import ancestry
+from app.question_sets.family import shared_questions
 from app.scoring import Plan
 from app.sessions.answering import INSERT_ANSWERS, take_in
 from app.sessions.case import Case, answers_of, refresh_attributes
@@ -20,12 +20,11 @@ def carry_over(case: Case) -> None:
     The last one with answers on a set of the same family: this set, one that it was made from, one that
     was made from it, or one that was made from the same. Only questions that mean the same come along.
     """
-    shared = {name: keys for name in _sets_answered(case) if (keys := _shared_questions(case, name))}
+    shared = {name: keys for name in _sets_answered(case) if (keys := _shared(case, name))}
     last = _last_session(case, shared)
     if last is None:
         return
-    name = f"{last.question_set}@{last.version}"
-    then = case.work.plans.find(case.work.tx, name)
+    questions = shared[f"{last.question_set}@{last.version}"]
     carried = [
         StoredAnswer.model_validate(
             answer.model_dump()
@@ -36,7 +35,7 @@ def carry_over(case: Case) -> None:
             }
         )
         for question, answer in answers_of(case.work.tx, last.id).items()
-        if answer.state != "open" and question in shared[name] and then.means_the_same(case.plan, question)
+        if answer.state != "open" and question in questions
     ]
     if carried:
         case.work.tx.db.execute(INSERT_ANSWERS, [answer.model_dump() for answer in carried])
@@ -59,18 +58,9 @@ def _answered_before(case: Case) -> tuple[Any, ...]:
     )
 
 
-def _shared_questions(case: Case, name: str) -> set[str]:
-    """The questions that a version has in common with this session's by descent; none of another family."""
-    here, there = (_descent(case, one) for one in (case.plan.name, name))
-    family = {key for key, _ in here} & {key for key, _ in there}
-    return {question for key, questions in (*here, *there) if key in family for question in questions}
-
-
-def _descent(case: Case, name: str) -> list[tuple[str, set[str]]]:
-    """A version and those that it was made from: the key and the questions of each."""
+def _shared(case: Case, name: str) -> set[str]:
     tx, plans = case.work.tx, case.work.plans
-    names = [name, *ancestry(tx, plans.find(tx, name).question_set)]
-    return [(plans.parts(one)[0], set(plans.find(tx, one).questions)) for one in names]
+    return shared_questions(tx, plans, case.plan, plans.find(tx, name))
 
 
 def move(case: Case, plan: Plan) -> list[StoredAnswer]:

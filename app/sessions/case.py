@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any, Literal, cast
 from uuid import UUID
 
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import SQLModel, bindparam, select
 
 from app.clock import new_id
 from app.db import Transaction
 from app.problems import SESSION_IS_CLOSED, Problem, missing
+from app.prospects import records
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Answer, Evidence, Plan, Score, State, read_stored, score
@@ -131,9 +133,10 @@ def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
 def refresh_attributes(case: Case, prospect: Prospect) -> None:
     """Take over what has become known of the prospect."""
     used = attributes_as_used(case.plan, prospect)
-    if used != case.session.attributes:
+    if not records.are_same(used, case.session.attributes):
         case.changed["attributes"] = used
         case.session.attributes = used
+        flag_modified(case.session, "attributes")  # the ORM, too, would see no change from true to 1
 
 
 def save(case: Case, change: Change, by: str | None = None) -> None:

@@ -4,7 +4,7 @@ Every function here is one transaction's work: it locks what it changes (the pro
 sessions), decides, saves and tells.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -57,8 +57,8 @@ def qualify(work: Work, request: QualifyRequest) -> Qualified:
         records.is_about(work.tx, prospect, case.plan.question_set.subject)
     if changed and not created:
         rescore_open_sessions(work, prospect, request.attributes, but=case.session.id)
+    _require_readable(case.plan, prospect, request.attributes)
     if case.session.status == "open":
-        read_attributes(case.plan.question_set, request.attributes)
         refresh_attributes(case, prospect)
         if opened and request.carry_over:
             carry_over(case)
@@ -169,7 +169,7 @@ def merge_prospects(work: Work, kept_id: UUID, other_id: UUID) -> tuple[Prospect
     _refuse_clash(_open_sessions(work, kept), _open_sessions(work, other))
     work.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=kept.id))
     records.merge(work.tx, kept, other)
-    rescore_open_sessions(work, kept, {})
+    rescore_open_sessions(work, kept, ())
     return kept, other
 
 
@@ -182,18 +182,26 @@ def erase_prospect(tx: Transaction, prospect_id: UUID) -> None:
 
 
 def rescore_open_sessions(
-    work: Work, prospect: Prospect, sent: Mapping[str, Any], but: UUID | None = None
+    work: Work, prospect: Prospect, sent: Iterable[str], but: UUID | None = None
 ) -> None:
     """Let every open session of a locked prospect see its attributes as they are now.
 
-    Raises `Flawed` for one that was sent and that a session's set cannot read.
+    Raises `Flawed` for one that was `sent`, by its name, and that a session's set cannot read.
     """
     for session in _open_sessions(work, prospect):
         if session.id != but:
             case = take_up(work, session)
-            read_attributes(case.plan.question_set, sent)
+            _require_readable(case.plan, prospect, sent)
             refresh_attributes(case, prospect)
             save(case, "attributes")
+
+
+def _require_readable(plan: Plan, prospect: Prospect, sent: Iterable[str]) -> None:
+    """Raises `Flawed` for attributes that were sent, by their names, and that a set cannot read.
+
+    As they are stored by now: value aliases are translated.
+    """
+    read_attributes(plan.question_set, {name: prospect.attributes.get(name) for name in sent})
 
 
 def _choose(work: Work, prospect: Prospect, named: str | None) -> Choice:

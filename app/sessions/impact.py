@@ -1,8 +1,8 @@
 """What a draft would change: stored sessions scored again with it, and nothing written."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
+from app.question_sets.family import shared_questions
 from app.question_sets.plans import Plans
 from app.scoring import Answer, Answers, Indication, Plan, Standing, indicated, read_stored, score
 from app.sessions.case import has_aged
@@ -139,12 +140,20 @@ def _judge_some(
     answers: dict[UUID, dict[str, Answer]] = {session.id: {} for session in sessions}
     for row in tx.db.execute(ANSWERS, {"sessions": list(answers)}):
         answers[row.session_id][row.question] = Answer(row.state, row.rating, row.answered_at, row.evidence)
-    judged = [_judge(tx, plans, draft, session, answers[session.id]) for session in sessions]
+    shared = cache(lambda then: shared_questions(tx, plans, draft, then))
+    judged = [_judge(tx, plans, draft, session, answers[session.id], shared) for session in sessions]
     more = len(sessions) == AT_ONCE
     return [line for line in judged if line], len(sessions), sessions[-1].id if more else None
 
 
-def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: Answers) -> ImpactChange | None:
+def _judge(
+    tx: Transaction,
+    plans: Plans,
+    draft: Plan,
+    session: Any,
+    answers: Answers,
+    shared: Callable[[Plan], set[str]],
+) -> ImpactChange | None:
     """What is to be said of one session, a row; None if it says the same with the draft.
 
     An open one is judged as if it were moved now; a closed one on what it closed with, and on what its
@@ -156,8 +165,7 @@ def _judge(tx: Transaction, plans: Plans, draft: Plan, session: Any, answers: An
     then = plans.find(tx, f"{session.question_set}@{session.version}")
     said = score(then, answers, session.attributes, as_of=as_of) if has_aged(session, as_of) else session
     attributes = read_stored(draft.question_set, known).known
-    # Of another set, which the draft was made from, a later version may have given a key another meaning.
-    counted = {key: one for key, one in answers.items() if then.means_the_same(draft, key)}
+    counted = {key: one for key, one in answers.items() if key in shared(then)}
     standings = draft.stand(counted, attributes, as_of)
     if indicated(draft, standings) == said.indication:
         return None

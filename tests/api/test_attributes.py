@@ -156,7 +156,7 @@ def test_a_stored_value_that_cannot_be_read_stops_no_qualification(client, link,
     assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/attributes/employees"])
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("nothing", [None, "", " \u00a0"])
 def test_null_or_an_empty_text_clears_an_attribute(client, link, prospect, ruled, nothing):
     known = {"employees": 120, "industry": "bank", "region": "north"}
     for clear in (
@@ -170,10 +170,32 @@ def test_null_or_an_empty_text_clears_an_attribute(client, link, prospect, ruled
         assert stored["attributes"] == {"employees": 120, "region": "north"}
 
 
-def test_a_text_of_blanks_is_stored_and_counts_as_missing(client, link, ruled):
-    told = qualify(client, link, question_set=ruled, attributes={"industry": " \u00a0", "employees": 120})
-    assert "industry" in [one["attribute"] for one in told["score"]["missing_attributes"]]
-    assert told["score"]["unread_attributes"] == []
+def test_value_aliases_are_translated_before_a_set_reads_what_was_sent(client, link, ruled):
+    """Of a source that says "11-50" for a number, with and without a session that uses it."""
+    aliases = [
+        {"field": "employees", "sent": "11-50", "means": 30},
+        {"field": "public", "sent": "ja", "means": True},
+        {"field": "public", "sent": "vielleicht", "means": "maybe"},
+    ]
+    ok(client.put(f"/v1/value-aliases/{link['source']}", json={"aliases": aliases}))
+    sent = {"employees": "11-50", "public": "ja"}
+    told = qualify(client, link, question_set=ruled, attributes=sent)
+    assert told["attributes"] == {"employees": 30, "public": True}
+    ok(upsert(client, link, attributes=sent))
+    refused = upsert(client, link, attributes={"public": "vielleicht"})
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/attributes/public"])
+
+
+def test_a_number_that_takes_the_place_of_true_is_seen(client, prospect, ruled):
+    """Python calls them equal: the session must not go on with true."""
+    opened = open_session(client, prospect["id"], question_set=ruled)
+    ok(change(client, prospect["id"], attributes={"public": True}))
+    other = new_prospect(client, attributes={"public": 1})
+    told = ok(client.post(f"/v1/prospects/{other['id']}/merge", json={"prospect_id": prospect["id"]}))
+    assert told["attributes"]["public"] == 1
+    merged = session(client, opened["session_id"])
+    assert merged["attributes"]["public"] is not True
+    assert [one["attribute"] for one in merged["score"]["unread_attributes"]] == ["public"]
 
 
 def test_texts_are_compared_whatever_their_case_and_the_blanks_around_them(client, link, ruled):

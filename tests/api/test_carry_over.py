@@ -139,6 +139,17 @@ def test_of_two_variants_only_the_questions_of_their_common_set_come_along(clien
     assert ratings_of(told) == {"need": 2}
 
 
+def test_a_question_that_a_variant_and_a_later_version_both_added_is_not_the_same(client, publish, small):
+    own = {"question": question("reach", "match"), "after": "budget"}
+    variant = made_from(client, small, f"own-{small}", add=[own])
+    more = question("reach", "match"), question("need", "benefit"), question("budget", "match")
+    assert publish(SMALL | {"key": small, "steps": [step("only", *more)]}) == 2
+    prospect = new_prospect(client)["id"]
+    open_session(client, prospect, question_set=variant, ratings={"reach": 5, "need": 2})
+    told = open_session(client, prospect, question_set=f"{small}@2", carry_over=True)
+    assert ratings_of(told) == {"need": 2}
+
+
 def test_the_answers_of_a_first_call_go_along_to_the_whole_set_and_back(client, link):
     short = qualify(client, link, question_set="qualifying-a-sale-short", ratings={"budget": 4, "goal": 3})
     whole = qualify(client, link, question_set="qualifying-a-sale", carry_over=True, ratings={"vision": 2})

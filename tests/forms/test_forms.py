@@ -67,6 +67,7 @@ def test_one_flat_object_does_it_all_and_the_answer_is_flat(client, link, small)
         "next_question_key": "trust",
         "must_answer": None,
         "missing_attributes": None,
+        "unread_attributes": None,
         "answers_to_fit": 0,
         "answers_to_no_fit": None,
         "valid_until": None,
