@@ -6,6 +6,7 @@ from typing import Annotated
 import anyio.lowlevel
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
+from pydantic_core import to_json
 
 from app.http.edge import router
 from app.http.lines import MEDIA_TYPE, Arriving, DialogueResponse, require_lines
@@ -104,8 +105,7 @@ class _Batch:
         if line is not None and not line.strip():
             return ""
         try:
-            answer = Scored(line=number, score=await self._score(line))
-            return answer.model_dump_json() + "\n"
+            return to_json({"line": number, "score": await self._score(line)}).decode() + "\n"
         except Problem as problem:
             return self._refusal(number, problem)
 

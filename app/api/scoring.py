@@ -1,5 +1,8 @@
 """Stateless scoring."""
 
+from fastapi import Response
+from pydantic_core import to_json
+
 from app.http.edge import router
 from app.http.service import ServiceHere
 from app.keys.store import Scope
@@ -9,8 +12,8 @@ from app.sessions.requests import ScoreRequest
 scoring = router("scoring", Scope.SCORE)
 
 
-@scoring.post("/score", operation_id="score")
-async def score_answers(request: ScoreRequest, service: ServiceHere) -> Score:
+@scoring.post("/score", operation_id="score", response_model=Score)
+async def score_answers(request: ScoreRequest, service: ServiceHere) -> Response:
     """Score answers. Nothing is stored, and the same request always gets the same score.
 
     Where a question's answers go stale, that needs `as_of` and their `answered_at`; without them the
@@ -19,4 +22,5 @@ async def score_answers(request: ScoreRequest, service: ServiceHere) -> Score:
     plan = await service.plans.get(request.question_set)
     answers = read_answers(plan.question_set, request.sent())
     attributes = read_attributes(plan.question_set, request.attributes)
-    return score(plan, answers, attributes, as_of=request.as_of or service.clock())
+    result = score(plan, answers, attributes, as_of=request.as_of or service.clock())
+    return Response(to_json(result), media_type="application/json")

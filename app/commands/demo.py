@@ -107,7 +107,7 @@ def _bring(work: Work, request: QualifyRequest) -> bool:
 
 def _invent(dice: random.Random, plan: Plan, number: str, stage: Stage) -> QualifyRequest:
     share, tendency, decision, outcome = stage
-    scored = [question for step, question in plan.asked if not step.gated or decision == "pursue"]
+    scored = [one.question for one in plan.asked if not one.step.gated or decision == "pursue"]
     asked = scored[: round(share * len(scored))]
     word: Literal["yes", "unsure"] = "yes" if tendency > 4 else "unsure"
     return QualifyRequest(

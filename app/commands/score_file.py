@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 from rich.markup import escape
 
 from app.commands.answer_files import Row, is_table, read_items, read_table
@@ -82,7 +83,7 @@ def score_file(
             return
         scored = database.read_here(lambda tx: _score_all(tx, plans, Path(file), question_set))
     if shown == "json":
-        results = [result.model_dump(mode="json") for _, _, result in scored]
+        results = [to_jsonable_python(result) for _, _, result in scored]
         say(json.dumps(results, indent=2, ensure_ascii=False))
     else:
         _print_table(scored)
@@ -112,12 +113,12 @@ def _print_table(scored: list[Scored]) -> None:
         cuts = plan.question_set.cuts
         rows.add_row(
             escape(row.called) or str(number),
-            result.indication or "",
-            escape(result.grade or ""),
-            _shown(result.score, cuts),
-            f"{_shown(result.lowest, cuts)} to {_shown(result.highest, cuts)}",
-            "" if result.coverage is None else f"{whole(100 * result.coverage, COVERAGE_CUTS)} %",
-            escape(result.summary),
+            result["indication"] or "",
+            escape(result["grade"] or ""),
+            _shown(result["score"], cuts),
+            f"{_shown(result['lowest'], cuts)} to {_shown(result['highest'], cuts)}",
+            "" if result["coverage"] is None else f"{whole(100 * result['coverage'], COVERAGE_CUTS)} %",
+            escape(result["summary"]),
         )
     out.print(rows)
 

@@ -16,7 +16,7 @@ FIGURES = FormAnswer.model_fields.keys() - {"prospect_created", "session_opened"
 
 # What is told under the same name, but for what is a list or an object there.
 OF_SESSION = FIGURES & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
-OF_SCORE = FormAnswer.model_fields.keys() & Score.model_fields.keys() - {
+OF_SCORE = FormAnswer.model_fields.keys() & Score.__annotations__.keys() - {
     "question_set",
     "blockers",
     "must_answer",
@@ -51,9 +51,9 @@ def figures_of(session: SessionOut) -> dict[str, Any]:
     score = session.score
     return {
         **{name: getattr(session, name) for name in OF_SESSION},
-        **{name: getattr(score, name) for name in OF_SCORE},
+        **{name: value for name, value in score.items() if name in OF_SCORE},
         **_reasons(score),
-        **{estimate_field(dimension.key): dimension.estimate for dimension in score.dimensions},
+        **{estimate_field(dimension["key"]): dimension["estimate"] for dimension in score["dimensions"]},
         "decision": session.decision.decision if session.decision else None,
         "outcome": session.outcome.outcome if session.outcome else None,
     }
@@ -61,19 +61,20 @@ def figures_of(session: SessionOut) -> dict[str, Any]:
 
 def _reasons(score: Score) -> dict[str, str | None]:
     """Of each list of questions the first one in words, or all their keys in one text."""
-    strength, gap = _first(score.strengths), _first(score.gaps)
-    following = score.next_questions[0] if score.next_questions else None
+    strength, gap = _first(score["strengths"]), _first(score["gaps"])
+    following = score["next_questions"][0] if score["next_questions"] else None
+    missing = [one["attribute"] for one in score["missing_attributes"] if one["questions"]]
     return {
-        "blockers": _in_one([blocker.question for blocker in score.blockers]),
-        "must_answer": _in_one(score.must_answer),
-        "missing_attributes": _in_one([one.attribute for one in score.missing_attributes if one.questions]),
-        "unread_attributes": _in_one([one.attribute for one in score.unread_attributes]),
+        "blockers": _in_one([blocker["question"] for blocker in score["blockers"]]),
+        "must_answer": _in_one(score["must_answer"]),
+        "missing_attributes": _in_one(missing),
+        "unread_attributes": _in_one([one["attribute"] for one in score["unread_attributes"]]),
         "top_strength": in_words(strength) if strength else None,
-        "top_strength_key": strength.question if strength else None,
+        "top_strength_key": strength["question"] if strength else None,
         "top_gap": in_words(gap) if gap else None,
-        "top_gap_key": gap.question if gap else None,
-        "next_question": following.text if following else None,
-        "next_question_key": following.question if following else None,
+        "top_gap_key": gap["question"] if gap else None,
+        "next_question": following["text"] if following else None,
+        "next_question_key": following["question"] if following else None,
     }
 
 

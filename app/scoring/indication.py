@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import Thresholds
-from app.scoring.result import Indication, Leaning
+from app.scoring.reasons import anchors_of
+from app.scoring.result import Blocker, Indication, Leaning
 from app.scoring.tally import Tally
 
 
@@ -54,9 +55,31 @@ class MustReach:
         """All that an indication depends on: what is missed, barred, open, and open and a knock-out."""
         return bool(self.knocked_out), bool(self.barring), bool(self.open), bool(self.open_knock_outs)
 
+    def blockers(self) -> list[Blocker]:
+        """What bars a fit now: first what rules it out."""
+        return [
+            *(_blocker(s, "no_fit") for s in self.knocked_out),
+            *(_blocker(s, "mixed") for s in self.barring),
+        ]
+
     def without_open(self) -> "MustReach":
         """As if nothing were open."""
         return MustReach(self.knocked_out, self.barring)
+
+
+def _blocker(standing: Standing, effect: Literal["no_fit", "mixed"]) -> Blocker:
+    question, rating = standing.question, standing.rating
+    assert question.must_reach is not None
+    return {
+        "question": question.key,
+        "label": question.label,
+        "text": question.text,
+        "state": "not_applicable" if rating is None else "rated",
+        "rating": rating,
+        "must_reach": question.must_reach,
+        "effect": effect,
+        "anchors": [] if rating is None else anchors_of(question.anchors, rating),
+    }
 
 
 def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Indication:

@@ -1,6 +1,6 @@
 """A question set made ready for scoring: built once per version, looked up for every score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -8,40 +8,40 @@ from typing import Literal, NamedTuple
 from app.scoring.answers import Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, Rule, meets
 from app.scoring.effects import values_by_effect
-from app.scoring.question_set import Question, QuestionSet, Step, Value
-from app.scoring.result import RatedBy
-from app.scoring.tally import Tally
+from app.scoring.question_set import Question, QuestionSet, Scale, Step, Value
+from app.scoring.reasons import gap_line, strength_line
+from app.scoring.result import RatedBy, Reason
+from app.scoring.tally import NOTHING, Counts, Tally
 
-Asked = tuple[Step, Question]
+Given = Literal["rated", "open", "not_applicable"]
 
 
 class Standing(NamedTuple):
-    """Where one question that applies stands. `rating` is there exactly when it is rated.
+    """Where one question that applies stands, with what it counts for and its ready lines.
 
-    A stale answer is not counted any more; `valid_until` is when the counted one goes stale.
+    `rating` is there exactly when it is rated. A stale answer is not counted any more; `valid_until` is
+    when the counted one goes stale. `strength` and `gap` are None where the rating is neither.
     """
 
     step: Step
     question: Question
-    state: Literal["rated", "open", "not_applicable"]
+    state: Given
+    counts: Counts
     rating: int | None = None
     rated_by: RatedBy | None = None
     evidence: Evidence | None = None
+    misses: bool = False
+    strength: Reason | None = None
+    gap: Reason | None = None
     answered_unknown: bool = False
     stale: bool = False
     valid_until: datetime | None = None
-
-    @property
-    def misses(self) -> bool:
-        """Whether it is rated under its `must_reach`."""
-        reach = self.question.must_reach
-        return reach is not None and self.rating is not None and self.rating < reach
 
 
 class Group(NamedTuple):
     """Questions that are added up together, and their sum."""
 
-    standings: list[Standing]
+    standings: Sequence[Standing]
     tally: Tally
 
     def open(self) -> list[Standing]:
@@ -49,16 +49,84 @@ class Group(NamedTuple):
         return [s for s in self.standings if s.state == "open"]
 
 
+class Asked:
+    """One question, with every way in which it can stand built once and then looked up."""
+
+    def __init__(self, scale: Scale, step: Step, question: Question) -> None:
+        self.step = step
+        self.question = question
+        self.key = question.key
+        self.rule = Rule(question.rate_from) if question.rate_from else None
+        self.goes_stale = question.stale_after_days is not None
+        self._scale = scale
+        weight = question.weight
+        self._open = Standing(step, question, "open", (0, weight, 0, 0, 0, 1, 0))
+        self._unknown = self._open._replace(answered_unknown=True)
+        self._skipped = Standing(step, question, "not_applicable", (0, 0, weight, 0, 0, 0, 1))
+        self._rated: dict[tuple[int, RatedBy, Evidence | None], Standing] = {}
+
+    def stand(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> Standing:
+        """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
+        if self.goes_stale and answer is not None and answer.state in ("rated", "not_applicable"):
+            return self._with_age(answer, attributes, as_of)
+        if answer is not None:
+            if answer.rating is not None:
+                return self._rate(answer.rating, "person", answer.evidence)
+            if answer.state == "not_applicable":
+                return self._skipped
+        return self._without_answer(attributes, unknown=answer is not None and answer.state == "unknown")
+
+    def _with_age(self, answer: Answer, attributes: Attributes, as_of: datetime) -> Standing:
+        assert self.question.stale_after_days is not None
+        valid_until = (answer.answered_at or as_of) + timedelta(days=self.question.stale_after_days)
+        if valid_until <= as_of:
+            return self._without_answer(attributes, unknown=False)._replace(stale=True)
+        if answer.rating is None:
+            return self._skipped._replace(valid_until=valid_until)
+        return self._rate(answer.rating, "person", answer.evidence)._replace(valid_until=valid_until)
+
+    def _without_answer(self, attributes: Attributes, *, unknown: bool) -> Standing:
+        if self.rule:
+            rating = self.rule.rate(attributes.get(self.rule.attribute))
+            if rating is not None:
+                return self._rate(rating, "rule", None)
+        return self._unknown if unknown else self._open
+
+    def _rate(self, rating: int, rated_by: RatedBy, evidence: Evidence | None) -> Standing:
+        known = self._rated.get((rating, rated_by, evidence))
+        if known is None:
+            known = self._rated[rating, rated_by, evidence] = self._built(rating, rated_by, evidence)
+        return known
+
+    def _built(self, rating: int, rated_by: RatedBy, evidence: Evidence | None) -> Standing:
+        question, scale = self.question, self._scale
+        misses = question.must_reach is not None and rating < question.must_reach
+        earned = question.weight * (rating - scale.min)
+        return Standing(
+            self.step,
+            question,
+            "rated",
+            (question.weight, 0, 0, earned, 1, 0, 0),
+            rating,
+            rated_by,
+            evidence,
+            misses,
+            strength_line(scale, self.step, question, rating, rated_by, misses=misses),
+            gap_line(scale, self.step, question, rating, rated_by, misses=misses),
+        )
+
+
 class Plan:
     """A question set with the lines of its scores prepared; `name` is `key@version`."""
 
     def __init__(self, question_set: QuestionSet, name: str) -> None:
+        scale = question_set.scale
         self.question_set = question_set
         self.name = name
         self.reciprocal = question_set.combine == "reciprocal"
-        self.asked = [(s, q) for s in question_set.steps for q in s.questions]
-        self.questions = {question.key: question for _, question in self.asked}
-        self._rules = {q.key: Rule(q.rate_from) for q in self.questions.values() if q.rate_from}
+        self.asked = [Asked(scale, step, q) for step in question_set.steps for q in step.questions]
+        self.questions = {asked.key: asked.question for asked in self.asked}
+        self._nothing = Tally(scale.min, scale.max - scale.min)
         # The questions whose conditions and rules use an attribute.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
 
@@ -68,13 +136,13 @@ class Plan:
         return int(self.name.partition("@")[2])
 
     def _users(self, name: str) -> list[Asked]:
-        return [(step, question) for step, question in self.asked if name in used_by(question)]
+        return [asked for asked in self.asked if name in used_by(asked.question)]
 
     @cached_property
     def effects(self) -> dict[str, list[Value | None] | None]:
         """Of each attribute that scored questions use, the values that stand for all others."""
         types = self.question_set.attributes
-        scored = {name: [q for step, q in users if not step.gated] for name, users in self.users.items()}
+        scored = {name: [a.question for a in users if not a.step.gated] for name, users in self.users.items()}
         return {name: values_by_effect(types[name], name, asked) for name, asked in scored.items() if asked}
 
     def means_the_same(self, other: "Plan", question: str) -> bool:
@@ -88,85 +156,42 @@ class Plan:
         answers: Answers,
         attributes: Attributes,
         as_of: datetime,
-        asked: Sequence[Asked] | None = None,
+        asked: Iterable[Asked] | None = None,
     ) -> list[Standing]:
         """Every question that applies to a prospect with these attributes, in the set's order.
 
         Of the questions `asked`, if given.
         """
         return [
-            _stand(step, question, answers.get(question.key), self._by_rule(question, attributes), as_of)
-            for step, question in (self.asked if asked is None else asked)
-            if not question.ask_when or meets(question.ask_when, attributes)
+            one.stand(answers.get(one.key), attributes, as_of)
+            for one in (self.asked if asked is None else asked)
+            if not one.question.ask_when or meets(one.question.ask_when, attributes)
         ]
 
-    def _by_rule(self, question: Question, attributes: Attributes) -> int | None:
-        rule = self._rules.get(question.key)
-        return rule.rate(attributes.get(rule.attribute)) if rule else None
-
-    def units(self, scored: list[Standing]) -> list[Group]:
-        """What thresholds apply to: the sides of a reciprocal set, or the one pool."""
-        return self.by_dimension(scored) if self.reciprocal else [self.group(scored)]
-
-    def group(self, standings: list[Standing]) -> Group:
+    def group(self, standings: Sequence[Standing]) -> Group:
         """These questions with what they add up to."""
-        scale = self.question_set.scale
-        rated = [(s.question.weight, s.rating) for s in standings if s.rating is not None]
-        opened = [s.question.weight for s in standings if s.state == "open"]
-        skipped = [s.question.weight for s in standings if s.state == "not_applicable"]
-        tally = Tally(
-            scale.min,
-            scale.max - scale.min,
-            rated_weight=sum(weight for weight, _ in rated),
-            open_weight=sum(opened),
-            skipped_weight=sum(skipped),
-            earned=sum(weight * (rating - scale.min) for weight, rating in rated),
-            rated=len(rated),
-            open=len(opened),
-            not_applicable=len(skipped),
-        )
-        return Group(standings, tally)
+        sums = map(sum, zip(*[s.counts for s in standings], strict=True)) if standings else NOTHING
+        return Group(standings, self._nothing.add(sums))
 
-    def by_dimension(self, scored: list[Standing]) -> list[Group]:
+    def by_dimension(self, scored: Iterable[Standing]) -> list[Group]:
         """The scored questions of every dimension, in the set's order."""
         groups: dict[str, list[Standing]] = {d.key: [] for d in self.question_set.dimensions}
         for standing in scored:
             groups[standing.question.dimension].append(standing)
         return [self.group(standings) for standings in groups.values()]
 
-    def by_step(self, standings: list[Standing]) -> list[tuple[Step, Group]]:
+    def by_step(self, standings: Iterable[Standing]) -> list[tuple[Step, Group]]:
         """The questions of every step, gated ones too."""
-        return [
-            (step, self.group([s for s in standings if s.step is step])) for step in self.question_set.steps
-        ]
+        groups: dict[str, list[Standing]] = {step.key: [] for step in self.question_set.steps}
+        for standing in standings:
+            groups[standing.step.key].append(standing)
+        return [(step, self.group(groups[step.key])) for step in self.question_set.steps]
+
+    def units(self, scored: list[Standing]) -> list[Group]:
+        """What thresholds apply to: the sides of a reciprocal set, or the one pool."""
+        return self.by_dimension(scored) if self.reciprocal else [self.group(scored)]
 
 
 def used_by(question: Question) -> set[str]:
     """The attributes that a question's conditions and its rule use."""
     return {*question.ask_when, *([question.rate_from.attribute] if question.rate_from else [])}
-
-
-def _stand(
-    step: Step, question: Question, answer: Answer | None, by_rule: int | None, as_of: datetime
-) -> Standing:
-    """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
-    valid_until = _goes_stale(question, answer, as_of) if answer else None
-    stale = valid_until is not None and valid_until <= as_of
-    if answer and not stale:
-        if answer.state == "not_applicable":
-            return Standing(step, question, "not_applicable", valid_until=valid_until)
-        if answer.state == "rated":
-            return Standing(
-                step, question, "rated", answer.rating, "person", answer.evidence, valid_until=valid_until
-            )
-    if by_rule is not None:
-        return Standing(step, question, "rated", by_rule, "rule", stale=stale)
-    unknown = answer is not None and answer.state == "unknown"
-    return Standing(step, question, "open", answered_unknown=unknown, stale=stale)
-
-
-def _goes_stale(question: Question, answer: Answer, as_of: datetime) -> datetime | None:
-    """When an answer that says something stops counting; None if never."""
-    if question.stale_after_days is None or answer.state not in ("rated", "not_applicable"):
-        return None
-    return (answer.answered_at or as_of) + timedelta(days=question.stale_after_days)

@@ -1,95 +1,64 @@
-"""What speaks for a fit and what against it, question by question."""
+"""What speaks for a fit and what against it, question by question: the lines of one rating each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from app.scoring.indication import MustReach
-from app.scoring.plan import Standing
-from app.scoring.question_set import RatingText, Scale
-from app.scoring.result import Blocker, Reason
+from app.scoring.question_set import Question, RatingText, Scale, Step
+from app.scoring.result import AnchorText, RatedBy, Reason
 from app.scoring.words import capitalised, lowered
 
 
-def strengths(scale: Scale, scored: Iterable[Standing]) -> list[Reason]:
-    """Ratings above the middle of the scale, by w·(r − lo), most first; a missed must-reach is none."""
-    lines = [
-        _reason(s, s.question.weight * (s.rating - scale.min))
-        for s in scored
-        if s.rating is not None
-        and s.question.weight
-        and 2 * s.rating > scale.min + scale.max
-        and not s.misses
-    ]
-    return sorted(lines, key=lambda line: -line.points)
+def strength_line(
+    scale: Scale, step: Step, question: Question, rating: int, rated_by: RatedBy, *, misses: bool
+) -> Reason | None:
+    """A rating above the middle of the scale, worth w·(r − lo); a missed must-reach is none."""
+    if misses or not question.weight or 2 * rating <= scale.min + scale.max:
+        return None
+    return _line(step, question, rating, rated_by, question.weight * (rating - scale.min))
 
 
-def gaps(scale: Scale, scored: Iterable[Standing]) -> list[Reason]:
-    """Missed must-reach questions, then ratings below the middle of the scale, by w·(hi − r), most first."""
-    lines = [
-        (s.misses, _reason(s, s.question.weight * (scale.max - s.rating)))
-        for s in scored
-        if s.rating is not None and (s.misses or (s.question.weight and 2 * s.rating < scale.min + scale.max))
-    ]
-    return [line for _, line in sorted(lines, key=lambda one: (not one[0], -one[1].points))]
+def gap_line(
+    scale: Scale, step: Step, question: Question, rating: int, rated_by: RatedBy, *, misses: bool
+) -> Reason | None:
+    """A rating below the middle of the scale, or a missed must-reach; it costs w·(hi − r)."""
+    if not misses and (not question.weight or 2 * rating >= scale.min + scale.max):
+        return None
+    return _line(step, question, rating, rated_by, question.weight * (scale.max - rating))
 
 
-def blockers(must: MustReach) -> list[Blocker]:
-    """What bars a fit now: first what rules it out."""
-    return [
-        *(_blocker(s, "no_fit") for s in must.knocked_out),
-        *(_blocker(s, "mixed") for s in must.barring),
-    ]
-
-
-def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[RatingText]:
+def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[AnchorText]:
     """The anchor of a rating; without one the nearest on either side of it."""
-    exact = [anchor for anchor in anchors if anchor.rating == rating]
-    below = [anchor for anchor in anchors if anchor.rating < rating]
-    above = [anchor for anchor in anchors if anchor.rating > rating]
-    nearest = [
-        *([max(below, key=lambda anchor: anchor.rating)] if below else []),
-        *([min(above, key=lambda anchor: anchor.rating)] if above else []),
-    ]
-    return exact or nearest
+    by_rating = {anchor.rating: anchor for anchor in anchors}
+    below = [near for near in by_rating if near < rating]
+    above = [near for near in by_rating if near > rating]
+    around = [*([max(below)] if below else []), *([min(above)] if above else [])]
+    return texts_of([by_rating[near] for near in ([rating] if rating in by_rating else around)])
+
+
+def texts_of(anchors: Sequence[RatingText]) -> list[AnchorText]:
+    """Anchors as a result tells them."""
+    return [{"rating": anchor.rating, "text": anchor.text} for anchor in anchors]
 
 
 def in_words(reason: Reason) -> str:
     """The label with the anchor that was rated: "Budget: no money is set aside"."""
-    name = capitalised(reason.label)
-    texts = [lowered(anchor.text) for anchor in reason.anchors]
+    name = capitalised(reason["label"])
+    texts = [lowered(anchor["text"]) for anchor in reason["anchors"]]
     if len(texts) == 2:
         return f"{name}: between “{texts[0]}” and “{texts[1]}”"
-    if [anchor.rating for anchor in reason.anchors] == [reason.rating]:
+    if [anchor["rating"] for anchor in reason["anchors"]] == [reason["rating"]]:
         return f"{name}: {texts[0]}"
-    return f"{name}: rated {reason.rating}"
+    return f"{name}: rated {reason['rating']}"
 
 
-def _reason(standing: Standing, points: int) -> Reason:
-    question, rating = standing.question, standing.rating
-    assert rating is not None
-    assert standing.rated_by is not None
-    return Reason(
-        question=question.key,
-        label=question.label,
-        text=question.text,
-        step=standing.step.key,
-        dimension=question.dimension,
-        rating=rating,
-        rated_by=standing.rated_by,
-        anchors=anchors_of(question.anchors, rating),
-        points=points,
-    )
-
-
-def _blocker(standing: Standing, effect: str) -> Blocker:
-    question, rating = standing.question, standing.rating
-    assert question.must_reach is not None
-    return Blocker(
-        question=question.key,
-        label=question.label,
-        text=question.text,
-        state="rated" if rating is not None else "not_applicable",
-        rating=rating,
-        must_reach=question.must_reach,
-        effect="no_fit" if effect == "no_fit" else "mixed",
-        anchors=[] if rating is None else anchors_of(question.anchors, rating),
-    )
+def _line(step: Step, question: Question, rating: int, rated_by: RatedBy, points: int) -> Reason:
+    return {
+        "question": question.key,
+        "label": question.label,
+        "text": question.text,
+        "step": step.key,
+        "dimension": question.dimension,
+        "rating": rating,
+        "rated_by": rated_by,
+        "anchors": anchors_of(question.anchors, rating),
+        "points": points,
+    }

@@ -1,11 +1,13 @@
-"""What scoring returns. Percentages are 0..100 and unrounded; null means that there is no such figure."""
+"""What scoring returns: plain dictionaries with these keys, always all of them, in this order.
+
+Percentages are 0..100 and unrounded; null means that there is no such figure.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from app.scoring.question_set import RatingText
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 Indication = Literal["fit", "no_fit", "mixed", "undetermined", "unscorable"]
 Leaning = Literal["fit", "no_fit", "mixed"]
@@ -16,13 +18,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Out(BaseModel):
-    """Every field is always there; the values are made here, so none is checked again."""
+class AnchorText(TypedDict):
+    """What a rating means for one question."""
 
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+    rating: int
+    text: str
 
 
-class Range(Out):
+class Range(TypedDict):
     """How far a group of questions has come, and where it can still go."""
 
     lowest: Annotated[
@@ -43,22 +46,21 @@ class Range(Out):
     not_applicable: Count
 
 
-class Named(Out):
+class Named(TypedDict):
     """What figures are about."""
 
     key: str
     title: str
 
 
-# Of several bases pydantic takes the fields of the last one first.
-class StepFigures(Range, Named):
+class StepFigures(Named, Range):
     """One step. A gated step has figures of its own and never enters the score."""
 
     gated: bool
     estimate: OutOfHundred | None
 
 
-class DimensionFigures(Range, Named):
+class DimensionFigures(Named, Range):
     """One dimension; in a reciprocal set, one side."""
 
     estimate: OutOfHundred | None
@@ -68,14 +70,14 @@ class DimensionFigures(Range, Named):
 
 
 Anchors = Annotated[
-    list[RatingText],
+    list[AnchorText],
     Field(
         description="the anchor for this rating, or the nearest below and above it; empty if there are none"
     ),
 ]
 
 
-class Reason(Out):
+class Reason(TypedDict):
     """What one rated question gained or cost."""
 
     question: str
@@ -91,7 +93,7 @@ class Reason(Out):
     ]
 
 
-class Blocker(Out):
+class Blocker(TypedDict):
     """A must-reach question that prevents a fit now: it is rated too low or marked not applicable."""
 
     question: str
@@ -106,7 +108,7 @@ class Blocker(Out):
     anchors: Anchors
 
 
-class Support(Out):
+class Support(TypedDict):
     """How many of the answers that a person rated rest on facts, judgements or assumptions."""
 
     fact: Count
@@ -115,7 +117,7 @@ class Support(Out):
     unstated: Count
 
 
-class MissingAttribute(Out):
+class MissingAttribute(TypedDict):
     """An unknown attribute that conditions or rules use."""
 
     attribute: str
@@ -123,14 +125,14 @@ class MissingAttribute(Out):
     questions: Annotated[list[str], Field(description="the questions it affects")]
 
 
-class UnreadAttribute(Out):
+class UnreadAttribute(TypedDict):
     """A stored attribute that the question set cannot read, so it counts as missing."""
 
     attribute: str
     reason: Annotated[str, Field(examples=["not a number"])]
 
 
-class NextQuestion(Out):
+class NextQuestion(TypedDict):
     """A question worth asking now."""
 
     question: str
@@ -139,7 +141,7 @@ class NextQuestion(Out):
     guidance: str | None
     step: str
     dimension: str
-    anchors: list[RatingText]
+    anchors: list[AnchorText]
     must_reach: int | None
     weight_share: Annotated[
         OutOfHundred | None, Field(description="its percentage of the weight that counts on its side")
@@ -147,7 +149,7 @@ class NextQuestion(Out):
     ask_again: Annotated[bool, Field(description="whether it was answered unknown or its answer went stale")]
 
 
-class Verdict(Out):
+class Verdict(TypedDict):
     """What the score says."""
 
     question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
@@ -174,8 +176,8 @@ class Verdict(Out):
     ]
 
 
-class Score(Range, Verdict):
-    """The computed result of one set of answers. A person decides; this only indicates."""
+class Combined(Range):
+    """The range of all units together, and what each of them comes to."""
 
     needed_average: Annotated[
         float | None,
@@ -184,6 +186,13 @@ class Score(Range, Verdict):
             "that is out of reach"
         ),
     ]
+    weaker_side: Annotated[str | None, Field(description="the side with the lower estimate; null on a tie")]
+    dimensions: list[DimensionFigures]
+
+
+class Score(Verdict, Combined):
+    """The computed result of one set of answers. A person decides; this only indicates."""
+
     grade: Annotated[
         str | None,
         Field(
@@ -196,11 +205,9 @@ class Score(Range, Verdict):
         list[str],
         Field(description="the grades that are still possible, best first"),
     ]
-    weaker_side: Annotated[str | None, Field(description="the side with the lower estimate; null on a tie")]
     blockers: Annotated[
         list[Blocker], Field(description="must-reach questions that prevent a fit, knock-outs first")
     ]
-    dimensions: list[DimensionFigures]
     steps: list[StepFigures]
     strengths: Annotated[
         list[Reason], Field(description="ratings above the middle of the scale; most points first")

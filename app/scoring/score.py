@@ -1,23 +1,24 @@
 """One set of answers in, one score out."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from app.scoring.answers import Answers
 from app.scoring.attributes import UNREAD, read_stored
 from app.scoring.grades import grades_possible
-from app.scoring.indication import MustReach, can_be_fit
+from app.scoring.indication import can_be_fit
 from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
 from app.scoring.picture import Picture, all_known, combine, look_at
-from app.scoring.plan import Group, Plan, Standing
-from app.scoring.question_set import Step, Thresholds
-from app.scoring.reasons import blockers, gaps, strengths
-from app.scoring.result import DimensionFigures, Score, StepFigures, Support, UnreadAttribute
+from app.scoring.plan import Plan, Standing
+from app.scoring.question_set import Step
+from app.scoring.result import Combined, DimensionFigures, Range, Reason, Score, StepFigures, Support
 from app.scoring.summary import summarise
 from app.scoring.tally import Tally
 from app.scoring.unknowns import is_settled_whatever_is_learned, missing_attributes
+
+POINTS = itemgetter("points")
 
 
 def score(
@@ -36,49 +37,71 @@ def score(
     settled = picture.indication in ("fit", "no_fit", "mixed")
     stays = settled and is_settled_whatever_is_learned(plan, answers, standings, known, as_of)
     steps = plan.by_step(standings)
-    thresholds, scale = plan.question_set.thresholds, plan.question_set.scale
-    return Score(
-        question_set=plan.name,
-        summary=summarise(picture),
-        indication=picture.indication,
-        settled=settled,
-        settled_whatever_is_learned=stays,
-        leaning=picture.leaning,
-        score=picture.score,
-        **_range_of_units(picture),
-        grade=picture.grade,
-        grades_possible=grades_possible(plan.question_set, picture.units, picture.must),
-        blockers=blockers(picture.must),
-        steps=[_step(step, group.tally) for step, group in steps],
-        strengths=strengths(scale, scored),
-        gaps=gaps(scale, scored),
-        **agenda(picture.units, steps, settled=settled, pursued=pursued)._asdict(),
-        answers_to_fit=answers_to_fit(thresholds, picture.units, picture.must),
-        answers_to_no_fit=answers_to_no_fit(thresholds, picture.units, picture.must),
-        not_counted=_not_counted(plan, answers, standings),
-        support=_support(scored),
-        assumptions=[s.question.key for s in scored if s.evidence == "assumption"],
-        missing_attributes=missing,
-        unread_attributes=[
-            UnreadAttribute(attribute=name, reason=UNREAD[declared]) for name, declared in unread.items()
+    to_ask = agenda(picture.units, steps, settled=settled, pursued=pursued)
+    return {
+        "question_set": plan.name,
+        "summary": summarise(picture),
+        "indication": picture.indication,
+        "settled": settled,
+        "settled_whatever_is_learned": stays,
+        "leaning": picture.leaning,
+        "score": picture.score,
+        **_of_units(picture),
+        "grade": picture.grade,
+        "grades_possible": grades_possible(plan.question_set, picture.units, picture.must),
+        "blockers": picture.must.blockers(),
+        "steps": [_step(step, group.tally) for step, group in steps],
+        "strengths": _most_first(s.strength for s in scored),
+        "gaps": [
+            *_most_first(s.gap for s in scored if s.misses),
+            *_most_first(s.gap for s in scored if not s.misses),
         ],
-        **_age(standings, as_of),
-    )
+        "next_questions": to_ask.next_questions,
+        "open_questions": to_ask.open_questions,
+        "must_answer": to_ask.must_answer,
+        "answers_to_fit": answers_to_fit(plan.question_set.thresholds, picture.units, picture.must),
+        "answers_to_no_fit": answers_to_no_fit(plan.question_set.thresholds, picture.units, picture.must),
+        "not_counted": _not_counted(plan, answers, standings),
+        "support": _support(scored),
+        "assumptions": [s.question.key for s in scored if s.evidence == "assumption"],
+        "missing_attributes": missing,
+        "unread_attributes": [
+            {"attribute": name, "reason": UNREAD[declared]} for name, declared in unread.items()
+        ],
+        "stale": [s.question.key for s in standings if s.stale],
+        "as_of": as_of,
+        "valid_until": min((s.valid_until for s in standings if s.valid_until), default=None),
+    }
 
 
-def _range_of_units(picture: Picture) -> dict[str, Any]:
-    """What the units of a score come to, together and each for itself."""
-    plan, units = picture.plan, [unit.tally for unit in picture.units]
-    needed = _needed_averages(plan.question_set.thresholds, units, picture.must)
+def _of_units(picture: Picture) -> Combined:
+    """What the units come to, together and each for itself."""
+    plan, units, total = picture.plan, [unit.tally for unit in picture.units], picture.total.tally
+    needed = _needed_averages(picture, units)
     return {
         "lowest": combine([unit.lowest for unit in units]),
         "highest": combine([unit.highest for unit in units]),
         "coverage": _least([unit.coverage for unit in units]),
         "reportable": all(unit.reportable for unit in units),
-        **_points(picture.total.tally),
+        "points": total.points,
+        "points_min": total.points_min,
+        "points_max": total.points_max,
+        "rated": total.rated,
+        "open": total.open,
+        "not_applicable": total.not_applicable,
         "needed_average": None if plan.reciprocal else needed[0],
         "weaker_side": _weaker_side(plan, units),
-        "dimensions": _dimensions(plan, picture.dimensions, needed),
+        "dimensions": _dimensions(picture, needed),
+    }
+
+
+def _step(step: Step, tally: Tally) -> StepFigures:
+    return {
+        "key": step.key,
+        "title": step.title,
+        **_range(tally),
+        "gated": step.gated,
+        "estimate": tally.estimate,
     }
 
 
@@ -87,11 +110,10 @@ def _least(figures: list[float | None]) -> float | None:
     return None if known is None else min(known)
 
 
-def _needed_averages(
-    thresholds: Thresholds | None, units: Sequence[Tally], must: MustReach
-) -> list[float | None]:
+def _needed_averages(picture: Picture, units: Sequence[Tally]) -> list[float | None]:
     """Of every unit; none while a fit is out of reach."""
-    if thresholds is None or not can_be_fit(thresholds, units, must):
+    thresholds = picture.plan.question_set.thresholds
+    if thresholds is None or not can_be_fit(thresholds, units, picture.must):
         return [None] * len(units)
     return [unit.needed_average(thresholds.fit_at) for unit in units]
 
@@ -105,73 +127,55 @@ def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
     return plan.question_set.dimensions[0 if left < right else 1].key
 
 
-def _not_counted(plan: Plan, answers: Answers, standings: Sequence[Standing]) -> list[str]:
-    applying = {s.question.key for s in standings}
-    said = {key for key, answer in answers.items() if answer.state != "open"}
-    return [question.key for _, question in plan.asked if question.key in said - applying]
+def _dimensions(picture: Picture, needed: Sequence[float | None]) -> list[DimensionFigures]:
+    """`needed` has the needed average of every side; a dimension of a pool has none of its own."""
+    dimensions = picture.plan.question_set.dimensions
+    averages = needed if picture.plan.reciprocal else [None] * len(dimensions)
+    return [
+        {
+            "key": dimension.key,
+            "title": dimension.title,
+            **_range(group.tally),
+            "estimate": group.tally.estimate,
+            "needed_average": average,
+        }
+        for dimension, group, average in zip(dimensions, picture.dimensions, averages, strict=True)
+    ]
 
 
-def _age(standings: Sequence[Standing], as_of: datetime) -> dict[str, Any]:
-    return {
-        "stale": [s.question.key for s in standings if s.stale],
-        "as_of": as_of,
-        "valid_until": min((s.valid_until for s in standings if s.valid_until), default=None),
-    }
-
-
-def _support(scored: Sequence[Standing]) -> Support:
-    rest_on = Counter(s.evidence or "unstated" for s in scored if s.rated_by == "person")
-    return Support(
-        fact=rest_on["fact"],
-        judgement=rest_on["judgement"],
-        assumption=rest_on["assumption"],
-        unstated=rest_on["unstated"],
-    )
-
-
-def _range(tally: Tally) -> dict[str, Any]:
+def _range(tally: Tally) -> Range:
     return {
         "lowest": tally.lowest,
         "highest": tally.highest,
         "coverage": tally.coverage,
         "reportable": tally.reportable,
-        **_points(tally),
-    }
-
-
-def _points(tally: Tally) -> dict[str, Any]:
-    return {
         "points": tally.points,
-        "points_min": tally.lo * tally.weight,
-        "points_max": (tally.lo + tally.span) * tally.weight,
+        "points_min": tally.points_min,
+        "points_max": tally.points_max,
         "rated": tally.rated,
         "open": tally.open,
         "not_applicable": tally.not_applicable,
     }
 
 
-def _dimensions(
-    plan: Plan, groups: Sequence[Group], needed: Sequence[float | None]
-) -> list[DimensionFigures]:
-    """`needed` has the needed average of every side; a dimension of a pool has none of its own."""
-    return [
-        DimensionFigures(
-            key=dimension.key,
-            title=dimension.title,
-            estimate=group.tally.estimate,
-            needed_average=average,
-            **_range(group.tally),
-        )
-        for dimension, group, average in zip(
-            plan.question_set.dimensions,
-            groups,
-            needed if plan.reciprocal else [None] * len(groups),
-            strict=True,
-        )
-    ]
+def _most_first(lines: Iterable[Reason | None]) -> list[Reason]:
+    """Those that are there, by their points; equal ones stay in the set's order."""
+    return sorted((line for line in lines if line), key=POINTS, reverse=True)
 
 
-def _step(step: Step, tally: Tally) -> StepFigures:
-    return StepFigures(
-        key=step.key, title=step.title, gated=step.gated, estimate=tally.estimate, **_range(tally)
-    )
+def _not_counted(plan: Plan, answers: Answers, standings: Sequence[Standing]) -> list[str]:
+    if len(standings) == len(plan.asked):
+        return []
+    applying = {s.question.key for s in standings}
+    said = {key for key, answer in answers.items() if answer.state != "open"}
+    return [asked.key for asked in plan.asked if asked.key in said and asked.key not in applying]
+
+
+def _support(scored: Sequence[Standing]) -> Support:
+    rest_on = [s.evidence for s in scored if s.rated_by == "person"]
+    return {
+        "fact": rest_on.count("fact"),
+        "judgement": rest_on.count("judgement"),
+        "assumption": rest_on.count("assumption"),
+        "unstated": rest_on.count(None),
+    }

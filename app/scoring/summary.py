@@ -166,7 +166,7 @@ def _too_early(picture: Picture) -> list[str]:
 
 def _find_out(picture: Picture) -> list[str]:
     """The attributes that would rate questions or make them apply."""
-    names = [one.attribute.replace("_", " ") for one in picture.missing if one.questions]
+    names = [one["attribute"].replace("_", " ") for one in picture.missing if one["questions"]]
     return [f"Find out {listed(names)}."] if names else []
 
 

@@ -4,7 +4,12 @@ The formulas are the README's: w a weight, r a rating on lo..hi, x = r − lo, D
 W_N the weights of rated, open and not applicable questions, W = W_A + W_U, a = Σ w·x over the rated.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+# The fields of a tally from `rated_weight` on: of one question, or added up.
+Counts = tuple[int, int, int, int, int, int, int]
+NOTHING: Counts = (0, 0, 0, 0, 0, 0, 0)
 
 
 class Tally(NamedTuple):
@@ -34,6 +39,16 @@ class Tally(NamedTuple):
     def points(self) -> int:
         """Σ w·r over the rated."""
         return self.earned + self.lo * self.rated_weight
+
+    @property
+    def points_min(self) -> int:
+        """What the points would be with the worst rating of all that counts."""
+        return self.lo * self.weight
+
+    @property
+    def points_max(self) -> int:
+        """What the points would be with the best rating of all that counts."""
+        return (self.lo + self.span) * self.weight
 
     @property
     def estimate(self) -> float | None:
@@ -101,7 +116,11 @@ class Tally(NamedTuple):
 
     def plus(self, other: "Tally") -> "Tally":
         """With the questions of another part of the set."""
-        return Tally(self.lo, self.span, *(mine + its for mine, its in zip(self[2:], other[2:], strict=True)))
+        return self.add(mine + its for mine, its in zip(self[2:], other[2:], strict=True))
+
+    def add(self, counts: Iterable[int]) -> "Tally":
+        """These counts on the same scale."""
+        return Tally(self.lo, self.span, *counts)
 
     def skip(self, weight: int) -> "Tally":
         """With one of the open questions called not applicable."""

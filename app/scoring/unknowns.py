@@ -26,7 +26,7 @@ def missing_attributes(
     """The attributes that conditions and rules use and that are unknown, in the set's order."""
     applying = {s.question.key: s for s in standings}
     return [
-        _missing(name, [question for _, question in users], applying, known)
+        _missing(name, [asked.question for asked in users], applying, known)
         for name, users in plan.users.items()
         if name not in known
     ]
@@ -47,11 +47,11 @@ def _missing(
         *([_how_rated(by_rule)] if by_rule else []),
     ]
     concerned = {q.key for q in (*conditional, *by_rule)}
-    return MissingAttribute(
-        attribute=name,
-        decides=listed(parts) if parts else "nothing right now",
-        questions=[q.key for q in undecided if q.key in concerned],
-    )
+    return {
+        "attribute": name,
+        "decides": listed(parts) if parts else "nothing right now",
+        "questions": [q.key for q in undecided if q.key in concerned],
+    }
 
 
 def _on_known(question: Question, known: Attributes) -> dict[str, Condition]:
@@ -132,8 +132,8 @@ def _connected(plan: Plan, unknown: set[str]) -> list[tuple[list[str], list[Aske
     """Unknown attributes that questions use together, each time with all scored questions that use them."""
     parts: list[tuple[set[str], list[Asked]]] = []
     for asked in plan.asked:
-        names = unknown & used_by(asked[1])
-        if asked[0].gated or not names:
+        names = unknown & used_by(asked.question)
+        if asked.step.gated or not names:
             continue
         joined = [part for part in parts if part[0] & names]
         parts = [part for part in parts if part not in joined]

@@ -1,10 +1,12 @@
 """A case: a session on the table, with its plan and its answers, and how it is written back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, cast
 from uuid import UUID
 
+from pydantic_core import to_jsonable_python
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import SQLModel, bindparam, select
 
@@ -91,7 +93,7 @@ def take_up(work: Work, session: Session) -> Case:
     plan = work.plans.find(work.tx, f"{session.question_set}@{session.version}")
     case = Case(work, session, plan, answers_of(work.tx, session.id))
     if has_aged(session, work.tx.at):
-        case.changed["stale"] = rescore(case).stale
+        case.changed["stale"] = rescore(case)["stale"]
         save(case, "aged", by=ITSELF)
     return case
 
@@ -152,9 +154,10 @@ def save(case: Case, change: Change, by: str | None = None) -> None:
     result = case.score = rescore(case)
     session.revision = case.next_revision
     session.updated_at = tx.at
+    figures: Mapping[str, object] = result
     for figure in KEPT:
-        setattr(session, figure, getattr(result, figure))
-    session.rank = RANKS[result.indication]
+        setattr(session, figure, figures[figure])
+    session.rank = RANKS[result["indication"]]
     tx.db.add(session)
     tx.db.flush()
     row = {
@@ -165,7 +168,7 @@ def save(case: Case, change: Change, by: str | None = None) -> None:
         "actor": None if by else case.work.actor,
         "change": step.change,
         "changed": case.changed,
-        "score": result.model_dump(mode="json"),
+        "score": to_jsonable_python(result),
     }
     tx.db.execute(INSERT_REVISION, row)
     tell_step(tx, session, step)
@@ -197,4 +200,4 @@ def score_at(tx: Transaction, session_id: UUID, revision: int) -> Score:
     """The score as it stood at a revision."""
     wanted = {"session": session_id, "revision": revision}
     stored = tx.db.exec(SCORE_AT, params=wanted).one()
-    return Score.model_validate(stored)
+    return cast("Score", stored)

@@ -163,11 +163,15 @@ def _judge(
     known = session.known if is_open else {**session.known, **session.attributes}
     as_of = tx.at if is_open else session.updated_at
     then = plans.find(tx, f"{session.question_set}@{session.version}")
-    said = score(then, answers, session.attributes, as_of=as_of) if has_aged(session, as_of) else session
+    said: Mapping[str, Any] = (
+        score(then, answers, session.attributes, as_of=as_of)
+        if has_aged(session, as_of)
+        else session._asdict()
+    )
     attributes = read_stored(draft.question_set, known).known
     counted = {key: one for key, one in answers.items() if key in shared(then)}
     standings = draft.stand(counted, attributes, as_of)
-    if indicated(draft, standings) == said.indication:
+    if indicated(draft, standings) == said["indication"]:
         return None
     stood = then.stand(answers, read_stored(then.question_set, session.attributes).known, as_of)
     now = score(draft, counted, attributes, as_of=as_of)
@@ -182,8 +186,8 @@ def _judge(
     )
 
 
-def _figures(name: str, said: Any) -> ImpactFigures:
-    figures = {figure: getattr(said, figure) for figure in ("indication", "score", "lowest", "highest")}
+def _figures(name: str, said: Mapping[str, Any]) -> ImpactFigures:
+    figures = {figure: said[figure] for figure in ("indication", "score", "lowest", "highest")}
     return ImpactFigures(question_set=name, **figures)
 
 

@@ -254,10 +254,10 @@ def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:
         actor=decision.actor,
         decided_at=decision.decided_at,
         revision=decision.revision,
-        indication=stood.indication,
-        score=stood.score,
-        lowest=stood.lowest,
-        highest=stood.highest,
+        indication=stood["indication"],
+        score=stood["score"],
+        lowest=stood["lowest"],
+        highest=stood["highest"],
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+from pydantic_core import to_jsonable_python
 
 from app.scoring import Answer, Plan, read_attributes, score
 from app.scoring import read_question_set as read_set
@@ -40,7 +41,7 @@ def told_again(client, told):
         used = read_attributes(plan.question_set, attributes)
         as_of = datetime.fromisoformat(revision["at"])
         again = score(plan, answers, used, as_of=as_of, pursued=decision == "pursue")
-        scores.append(again.model_dump(mode="json"))
+        scores.append(to_jsonable_python(again))
     return scores
 
 

@@ -19,7 +19,7 @@ from app.scoring import Plan, ratings_sent, read_answers, read_question_set, sco
 from tests.commands.conftest import Run
 from tests.commands.terminal import on_a_terminal
 from tests.conftest import ROOT
-from tests.scoring.building import NOW, question, step, weighted
+from tests.scoring.building import NOW, as_object, question, step, weighted
 
 KEYS = ("budget", "authority", "need", "timeline")
 FIGURES = ("indication", "settled", "leaning", "score", "lowest", "highest", "coverage", "points", "grade")
@@ -68,7 +68,8 @@ def test_every_row_has_the_score_of_the_kernel(
     assert [int(row["id"]) for row in told] == [row["id"] for row in accounts]
     for row, got in zip(accounts, told, strict=True):
         ratings = {key: row[key] for key in KEYS if row[key] is not None}
-        wanted = score(plan, read_answers(plan.question_set, ratings_sent(ratings)), {}, as_of=NOW)
+        answers = read_answers(plan.question_set, ratings_sent(ratings))
+        wanted = as_object(score(plan, answers, {}, as_of=NOW))
         assert {name: got[name] for name in FIGURES} == {name: getattr(wanted, name) for name in FIGURES}
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 

@@ -115,9 +115,9 @@ def test_phq_9_gives_its_published_totals_and_severities():
     totals = set()
     for ratings in combinations_with_replacement(range(4), 9):
         answers = read_answers(question_set, ratings_sent(dict(zip(plan.questions, ratings, strict=True))))
-        told = score(plan, answers, {}, as_of=NOW)
+        result = score(plan, answers, {}, as_of=NOW)
         total = sum(ratings)
-        assert (told.points, told.points_min, told.points_max) == (total, 0, 27)
-        assert told.grade == next(severity for cut, severity in SEVERITY if total >= cut)
+        assert (result["points"], result["points_min"], result["points_max"]) == (total, 0, 27)
+        assert result["grade"] == next(severity for cut, severity in SEVERITY if total >= cut)
         totals.add(total)
     assert totals == set(range(28))

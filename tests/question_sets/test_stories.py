@@ -10,7 +10,7 @@ import pytest
 
 from app.question_sets.files import read_builtin
 from app.scoring import Plan, Sent, ratings_sent, read_answers, read_attributes, score
-from tests.scoring.building import NOT_APPLICABLE, NOW
+from tests.scoring.building import NOT_APPLICABLE, NOW, as_object
 
 SETS = {question_set.key: question_set for question_set in read_builtin()}
 SALE, FIRST_CALL, FIRM = "qualifying-a-sale", "qualifying-a-sale-short", "firmographic-fit"
@@ -56,7 +56,7 @@ def scored(key, rated, but=(), attributes=None):
     skipped = [one for one, rating in told.items() if rating == "not_applicable"]
     sent += [Sent(f"/answers/{one}", one, NOT_APPLICABLE) for one in skipped]
     answers, facts = read_answers(SETS[key], sent), read_attributes(SETS[key], attributes or {})
-    return score(Plan(SETS[key], f"{key}@1"), answers, facts, as_of=NOW)
+    return as_object(score(Plan(SETS[key], f"{key}@1"), answers, facts, as_of=NOW))
 
 
 def each(keys, rating):

@@ -11,6 +11,25 @@ NOT_APPLICABLE = Answer("not_applicable")
 UNKNOWN = Answer("unknown")
 
 
+class Told(dict):
+    """A result whose keys read as attributes, and so do those of what is in it."""
+
+    def __getattr__(self, key):
+        try:
+            return self[key]
+        except KeyError:
+            raise AttributeError(key) from None
+
+    def without(self, *keys):
+        return {key: value for key, value in self.items() if key not in keys}
+
+
+def as_object(result):
+    if isinstance(result, dict):
+        return Told((key, as_object(value)) for key, value in result.items())
+    return [as_object(one) for one in result] if isinstance(result, list) else result
+
+
 def question(key, dimension="need", **more):
     return {"key": key, "text": f"How is the {key}?", "dimension": dimension, **more}
 
@@ -36,4 +55,5 @@ def scored(definition, ratings=None, other=None, attributes=None, as_of=NOW, **p
     question_set = read_question_set(definition)
     sent = ratings_sent(ratings or {}) + [Sent(f"/answers/{k}", k, one) for k, one in (other or {}).items()]
     answers = read_answers(question_set, sent)
-    return score(Plan(question_set, "small-set@1"), answers, attributes or {}, as_of=as_of, **pursued)
+    plan = Plan(question_set, "small-set@1")
+    return as_object(score(plan, answers, attributes or {}, as_of=as_of, **pursued))

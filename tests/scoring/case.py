@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from app.scoring import Answer, Plan, QuestionSet, read_question_set, score
-from tests.scoring.building import NOW
+from tests.scoring.building import NOW, as_object
 from tests.scoring.reference import Reference
 from tests.scoring.standing import standings
 
@@ -29,7 +29,7 @@ class Case:
 
     def score(self, *, pursued=False):
         plan = Plan(self.question_set, "small-set@1")
-        return score(plan, self.answers, self.attributes, as_of=NOW, pursued=pursued)
+        return as_object(score(plan, self.answers, self.attributes, as_of=NOW, pursued=pursued))
 
     @cached_property
     def expected(self):

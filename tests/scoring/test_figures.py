@@ -131,7 +131,7 @@ def test_the_support_counts_what_the_answers_of_people_rest_on(case):
     rest_on = [one.evidence or "unstated" for one in by_person]
     kinds = ("fact", "judgement", "assumption", "unstated")
     score = case.score()
-    assert score.support.model_dump() == {kind: rest_on.count(kind) for kind in kinds}
+    assert score.support == {kind: rest_on.count(kind) for kind in kinds}
     assumed = [one.question.key for one in by_person if one.evidence == "assumption"]
     assert score.assumptions == assumed
 

@@ -131,7 +131,7 @@ def test_a_blocker_tells_all_that_a_seller_needs_to_know():
     budget = question("budget", must_reach=3, if_missed="mixed", label="the money", anchors=anchors)
     asked = weighted(step("all", budget, question("need")), thresholds=THRESHOLDS)
     (missed,) = scored(asked, {"budget": 2, "need": 5}).blockers
-    assert missed.model_dump() == {
+    assert missed == {
         "question": "budget",
         "label": "the money",
         "text": "How is the budget?",

@@ -6,7 +6,7 @@ from math import isfinite
 
 from app.scoring import Answer, Plan, score
 from tests.scoring import verdicts
-from tests.scoring.building import NOW
+from tests.scoring.building import NOW, as_object
 from tests.scoring.case import ATTRIBUTES
 from tests.scoring.group import told
 from tests.scoring.reference import Reference
@@ -119,7 +119,7 @@ def _spoil(dice, question_set, questions, row):
 
 def by_kernel(question_set, row):
     """The columns of a row by name, from the kernel; without figures if something is wrong."""
-    of_kernel = score(Plan(question_set, "small-set@1"), row.answers, row.attributes, as_of=NOW)
+    of_kernel = as_object(score(Plan(question_set, "small-set@1"), row.answers, row.attributes, as_of=NOW))
     top = {name: getattr(of_kernel, name) for name in TOP}
     top["blockers"] = listed(one.question for one in of_kernel.blockers)
     top["unread_attributes"] = listed(one.attribute for one in of_kernel.unread_attributes)
