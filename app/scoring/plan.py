@@ -58,6 +58,7 @@ class Plan:
         self.reciprocal = question_set.combine == "reciprocal"
         self.asked = [(s, q) for s in question_set.steps for q in s.questions]
         self.questions = {question.key: question for _, question in self.asked}
+        self.gated = {question.key for step, question in self.asked if step.gated}
         self._rules = {q.key: Rule(q.rate_from) for q in self.questions.values() if q.rate_from}
         # The questions whose conditions and rules use an attribute.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
@@ -103,6 +104,14 @@ class Plan:
     def _by_rule(self, question: Question, attributes: Attributes) -> int | None:
         rule = self._rules.get(question.key)
         return rule.rate(attributes.get(rule.attribute)) if rule else None
+
+    def is_answered(self, question: Question, answers: Answers, as_of: datetime) -> bool:
+        """Whether a person's answer to a question counts wherever the question applies."""
+        answer = answers.get(question.key)
+        if answer is None or answer.state not in ("rated", "not_applicable"):
+            return False
+        valid_until = _goes_stale(question, answer, as_of)
+        return valid_until is None or valid_until > as_of
 
     def units(self, scored: list[Standing]) -> list[Group]:
         """What thresholds apply to: the sides of a reciprocal set, or the one pool."""

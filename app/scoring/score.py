@@ -31,7 +31,7 @@ def score(
     known, unread = read_stored(plan.question_set, attributes)
     standings = plan.stand(answers, known, as_of)
     scored = [s for s in standings if not s.step.gated]
-    missing = missing_attributes(plan, standings, known)
+    missing = missing_attributes(plan, answers, standings, known, as_of)
     picture = look_at(plan, scored, missing)
     settled = picture.indication in ("fit", "no_fit", "mixed")
     stays = settled and is_settled_whatever_is_learned(plan, answers, standings, known, as_of)
