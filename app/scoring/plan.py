@@ -76,9 +76,18 @@ class Asked:
                 return self._skipped
         return self._without_answer(attributes, unknown=answer is not None and answer.state == "unknown")
 
-    def _with_age(self, answer: Answer, attributes: Attributes, as_of: datetime) -> Standing:
+    def is_answered(self, answer: Answer | None, as_of: datetime) -> bool:
+        """Whether a person's answer counts wherever the question applies."""
+        if answer is None or answer.state not in ("rated", "not_applicable"):
+            return False
+        return not self.goes_stale or self._valid_until(answer, as_of) > as_of
+
+    def _valid_until(self, answer: Answer, as_of: datetime) -> datetime:
         assert self.question.stale_after_days is not None
-        valid_until = (answer.answered_at or as_of) + timedelta(days=self.question.stale_after_days)
+        return (answer.answered_at or as_of) + timedelta(days=self.question.stale_after_days)
+
+    def _with_age(self, answer: Answer, attributes: Attributes, as_of: datetime) -> Standing:
+        valid_until = self._valid_until(answer, as_of)
         if valid_until <= as_of:
             return self._without_answer(attributes, unknown=False)._replace(stale=True)
         if answer.rating is None:
@@ -126,6 +135,7 @@ class Plan:
         self.reciprocal = question_set.combine == "reciprocal"
         self.asked = [Asked(scale, step, q) for step in question_set.steps for q in step.questions]
         self.questions = {asked.key: asked.question for asked in self.asked}
+        self.gated = {asked.key for asked in self.asked if asked.step.gated}
         self._nothing = Tally(scale.min, scale.max - scale.min)
         # The questions whose conditions and rules use an attribute.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}

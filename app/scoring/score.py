@@ -32,12 +32,13 @@ def score(
     known, unread = read_stored(plan.question_set, attributes)
     standings = plan.stand(answers, known, as_of)
     scored = [s for s in standings if not s.step.gated]
-    missing = missing_attributes(plan, standings, known)
+    missing = missing_attributes(plan, answers, standings, known, as_of)
     picture = look_at(plan, scored, missing)
     settled = picture.indication in ("fit", "no_fit", "mixed")
     stays = settled and is_settled_whatever_is_learned(plan, answers, standings, known, as_of)
     steps = plan.by_step(standings)
     to_ask = agenda(picture.units, steps, settled=settled, pursued=pursued)
+    thresholds = plan.question_set.thresholds
     return {
         "question_set": plan.name,
         "summary": summarise(picture),
@@ -52,22 +53,17 @@ def score(
         "blockers": picture.must.blockers(),
         "steps": [_step(step, group.tally) for step, group in steps],
         "strengths": _most_first(s.strength for s in scored),
-        "gaps": [
-            *_most_first(s.gap for s in scored if s.misses),
-            *_most_first(s.gap for s in scored if not s.misses),
-        ],
+        "gaps": _missed_first(scored),
         "next_questions": to_ask.next_questions,
         "open_questions": to_ask.open_questions,
         "must_answer": to_ask.must_answer,
-        "answers_to_fit": answers_to_fit(plan.question_set.thresholds, picture.units, picture.must),
-        "answers_to_no_fit": answers_to_no_fit(plan.question_set.thresholds, picture.units, picture.must),
+        "answers_to_fit": answers_to_fit(thresholds, picture.units, picture.must),
+        "answers_to_no_fit": answers_to_no_fit(thresholds, picture.units, picture.must),
         "not_counted": _not_counted(plan, answers, standings),
         "support": _support(scored),
         "assumptions": [s.question.key for s in scored if s.evidence == "assumption"],
         "missing_attributes": missing,
-        "unread_attributes": [
-            {"attribute": name, "reason": UNREAD[declared]} for name, declared in unread.items()
-        ],
+        "unread_attributes": [{"attribute": name, "reason": UNREAD[unread[name]]} for name in unread],
         "stale": [s.question.key for s in standings if s.stale],
         "as_of": as_of,
         "valid_until": min((s.valid_until for s in standings if s.valid_until), default=None),
@@ -161,6 +157,12 @@ def _range(tally: Tally) -> Range:
 def _most_first(lines: Iterable[Reason | None]) -> list[Reason]:
     """Those that are there, by their points; equal ones stay in the set's order."""
     return sorted((line for line in lines if line), key=POINTS, reverse=True)
+
+
+def _missed_first(scored: Sequence[Standing]) -> list[Reason]:
+    """The gaps: missed must-reach questions, then the others."""
+    missed = _most_first(s.gap for s in scored if s.misses)
+    return missed + _most_first(s.gap for s in scored if not s.misses)
 
 
 def _not_counted(plan: Plan, answers: Answers, standings: Sequence[Standing]) -> list[str]:

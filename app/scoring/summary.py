@@ -165,8 +165,10 @@ def _too_early(picture: Picture) -> list[str]:
 
 
 def _find_out(picture: Picture) -> list[str]:
-    """The attributes that would rate questions or make them apply."""
-    names = [one["attribute"].replace("_", " ") for one in picture.missing if one["questions"]]
+    """The attributes that would rate scored questions or make them apply."""
+    gated = picture.plan.gated
+    wanted = [one["attribute"] for one in picture.missing if not gated.issuperset(one["questions"])]
+    names = [attribute.replace("_", " ") for attribute in wanted]
     return [f"Find out {listed(names)}."] if names else []
 
 

@@ -1,6 +1,6 @@
 """Attributes that are not known: what each would decide, and whether any could change the indication."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import product
 from math import prod
@@ -21,26 +21,37 @@ MOST_SUMS = 1000
 
 
 def missing_attributes(
-    plan: Plan, standings: Sequence[Standing], known: Attributes
+    plan: Plan, answers: Answers, standings: Sequence[Standing], known: Attributes, as_of: datetime
 ) -> list[MissingAttribute]:
     """The attributes that conditions and rules use and that are unknown, in the set's order."""
-    applying = {s.question.key: s for s in standings}
+    unknown = [name for name in plan.users if name not in known]
+    if not unknown:
+        return []
+    applying = {s.question.key for s in standings}
+    answered = {
+        asked.key
+        for name in unknown
+        for asked in plan.users[name]
+        if asked.is_answered(answers.get(asked.key), as_of)
+    }
     return [
-        _missing(name, [asked.question for asked in users], applying, known)
-        for name, users in plan.users.items()
-        if name not in known
+        _missing(name, [asked.question for asked in plan.users[name]], applying, answered, known)
+        for name in unknown
     ]
 
 
 def _missing(
-    name: str, questions: Sequence[Question], applying: Mapping[str, Standing], known: Attributes
+    name: str, questions: Sequence[Question], applying: set[str], answered: set[str], known: Attributes
 ) -> MissingAttribute:
-    """Only questions that known attributes do not rule out are still to be decided."""
+    """Only questions that known attributes do not rule out are still to be decided.
+
+    A rule decides nothing of a question that a person has answered.
+    """
     undecided = [q for q in questions if meets(_on_known(q, known), known)]
     conditional = [q for q in undecided if name in q.ask_when]
     more = [q for q in conditional if q.key not in applying]
     still = [q for q in conditional if q.key in applying]
-    by_rule = [q for q in undecided if _is_rated_from(q, name) and not _is_answered(applying.get(q.key))]
+    by_rule = [q for q in undecided if _is_rated_from(q, name) and q.key not in answered]
     parts = [
         *([f"whether {counted(len(more), 'more question')} {_apply(more)}"] if more else []),
         *([f"whether {counted(len(still), 'question')} still {_apply(still)}"] if still else []),
@@ -60,11 +71,6 @@ def _on_known(question: Question, known: Attributes) -> dict[str, Condition]:
 
 def _is_rated_from(question: Question, name: str) -> bool:
     return question.rate_from is not None and question.rate_from.attribute == name
-
-
-def _is_answered(standing: Standing | None) -> bool:
-    """Whether a person's answer goes before the rule."""
-    return standing is not None and (standing.rated_by == "person" or standing.state == "not_applicable")
 
 
 def _apply(questions: Sequence[Question]) -> str:

@@ -335,6 +335,18 @@ STATES = {
         ),
         "Too early to say: nothing is rated yet. Find out staff count.",
     ),
+    "what only a gated question uses need not be found out": (
+        (
+            weighted(
+                step("all", question("need")),
+                step("rapport", question("trust", ask_when=LARGE), gated=True),
+                thresholds=THRESHOLDS,
+                attributes={"employees": "number"},
+            ),
+            {},
+        ),
+        "Too early to say: nothing is rated yet.",
+    ),
     "half of it can never be rated and a clear no can": (
         skipping((pool(*FOUR, question("more")), {"need": 3}), "price", "date", "say"),
         "Not a fit while too much is marked not applicable. The open question can still turn it into a clear no.",
