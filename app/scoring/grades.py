@@ -51,7 +51,11 @@ def grades_possible(question_set: QuestionSet, units: Sequence[Group], must: Mus
 
 def _weakest(grades: list[Grade], units: Sequence[Tally], reaches: Callable[[Tally, int], bool]) -> int:
     """The position of the best grade that every unit reaches; the last, at 0, is always reached."""
-    return next(i for i, g in enumerate(grades) if all(reaches(unit, g.at) for unit in units))
+    position = 0
+    for unit in units:
+        while not reaches(unit, grades[position].at):
+            position += 1
+    return position
 
 
 def _best_of_blocked(question_set: QuestionSet) -> int:
@@ -89,8 +93,8 @@ def _worst(group: Group) -> Tally:
         rated = {weight: earned + gained for weight, earned in least.items()}
         for weight, earned in least.items():
             without = weight - question.weight
-            if 2 * without >= unit.weight + unit.skipped_weight:
+            if 2 * without >= unit.all_weight:
                 rated[without] = min(earned, rated.get(without, earned))
         least = rated
     weight, earned = min(least.items(), key=lambda way: way[1] / way[0])
-    return unit._replace(earned=earned, open_weight=weight - unit.rated_weight)
+    return unit.plus((0, weight - unit.weight, 0, earned - unit.earned, 0, 0, 0))

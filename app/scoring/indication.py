@@ -6,7 +6,6 @@ from typing import Literal, cast
 
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import Thresholds
-from app.scoring.reasons import anchors_of
 from app.scoring.result import Blocker, Indication, Leaning
 from app.scoring.tally import Tally
 
@@ -78,7 +77,7 @@ def _blocker(standing: Standing, effect: Literal["no_fit", "mixed"]) -> Blocker:
         "rating": rating,
         "must_reach": question.must_reach,
         "effect": effect,
-        "anchors": [] if rating is None else anchors_of(question.anchors, rating),
+        "anchors": standing.gap["anchors"] if standing.gap else [],
     }
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from app.scoring.indication import MustReach
 from app.scoring.plan import Group, Standing
 from app.scoring.question_set import Step, Thresholds
-from app.scoring.reasons import texts_of
 from app.scoring.result import NextQuestion
 
 IN_FULL = 3
@@ -53,19 +52,8 @@ def _as_asked(opened: Sequence[Standing]) -> list[Standing]:
 
 
 def _in_full(standing: Standing, weight: int) -> NextQuestion:
-    question = standing.question
-    return {
-        "question": question.key,
-        "label": question.label,
-        "text": question.text,
-        "guidance": question.guidance,
-        "step": standing.step.key,
-        "dimension": question.dimension,
-        "anchors": texts_of(question.anchors),
-        "must_reach": question.must_reach,
-        "weight_share": 100 * question.weight / weight if weight else None,
-        "ask_again": standing.answered_unknown or standing.stale,
-    }
+    share = 100 * standing.question.weight / weight if weight else None
+    return standing.asked.line(share, ask_again=standing.answered_unknown or standing.stale)
 
 
 def answers_to_fit(thresholds: Thresholds | None, units: Sequence[Group], must: MustReach) -> int | None:

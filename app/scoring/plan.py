@@ -1,18 +1,21 @@
 """A question set made ready for scoring: built once per version, looked up for every score."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Literal, NamedTuple
+from operator import itemgetter
+from typing import Literal, NamedTuple, cast
 
 from app.scoring.answers import Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, Rule, meets
 from app.scoring.effects import values_by_effect
 from app.scoring.question_set import Question, QuestionSet, Scale, Step, Value
-from app.scoring.reasons import gap_line, strength_line
-from app.scoring.result import RatedBy, Reason
+from app.scoring.reasons import gap_line, next_line, strength_line
+from app.scoring.result import NextQuestion, RatedBy, Reason
 from app.scoring.tally import NOTHING, Counts, Tally
 
+# A question's share differs with all that counts beside it: so many of its lines are kept at the most.
+MOST_LINES = 100
 Given = Literal["rated", "open", "not_applicable"]
 
 
@@ -23,6 +26,7 @@ class Standing(NamedTuple):
     when the counted one goes stale. `strength` and `gap` are None where the rating is neither.
     """
 
+    asked: "Asked"
     step: Step
     question: Question
     state: Given
@@ -58,11 +62,12 @@ class Asked:
         self.key = question.key
         self.rule = Rule(question.rate_from) if question.rate_from else None
         self.goes_stale = question.stale_after_days is not None
+        self._to_ask: dict[tuple[float | None, bool], NextQuestion] = {}
         self._scale = scale
         weight = question.weight
-        self._open = Standing(step, question, "open", (0, weight, 0, 0, 0, 1, 0))
+        self._open = Standing(self, step, question, "open", (0, weight, 0, 0, 0, 1, 0))
         self._unknown = self._open._replace(answered_unknown=True)
-        self._skipped = Standing(step, question, "not_applicable", (0, 0, weight, 0, 0, 0, 1))
+        self._skipped = Standing(self, step, question, "not_applicable", (0, 0, weight, 0, 0, 0, 1))
         self._rated: dict[tuple[int, RatedBy, Evidence | None], Standing] = {}
 
     def stand(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> Standing:
@@ -75,6 +80,17 @@ class Asked:
             if answer.state == "not_applicable":
                 return self._skipped
         return self._without_answer(attributes, unknown=answer is not None and answer.state == "unknown")
+
+    def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
+        """The line that proposes it, built once for as many shares as a set can have at a time."""
+        if len(self._to_ask) > MOST_LINES:
+            self._to_ask.clear()
+        known = self._to_ask.get((weight_share, ask_again))
+        if known is None:
+            known = self._to_ask[weight_share, ask_again] = next_line(
+                self.step, self.question, weight_share, ask_again=ask_again
+            )
+        return known
 
     def is_answered(self, answer: Answer | None, as_of: datetime) -> bool:
         """Whether a person's answer counts wherever the question applies."""
@@ -112,6 +128,7 @@ class Asked:
         misses = question.must_reach is not None and rating < question.must_reach
         earned = question.weight * (rating - scale.min)
         return Standing(
+            self,
             self.step,
             question,
             "rated",
@@ -136,7 +153,13 @@ class Plan:
         self.asked = [Asked(scale, step, q) for step in question_set.steps for q in step.questions]
         self.questions = {asked.key: asked.question for asked in self.asked}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
-        self._nothing = Tally(scale.min, scale.max - scale.min)
+        self._lo, self._span = scale.min, scale.max - scale.min
+        # Where all questions apply, those of a step or a dimension stand at the same places each time.
+        scored = [asked.question.dimension for asked in self.asked if not asked.step.gated]
+        self._scored_count = len(scored)
+        self._dimensions = [_picking(scored, dimension.key) for dimension in question_set.dimensions]
+        steps = [asked.step.key for asked in self.asked]
+        self._steps = [(step, _picking(steps, step.key)) for step in question_set.steps]
         # The questions whose conditions and rules use an attribute.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
 
@@ -180,18 +203,23 @@ class Plan:
 
     def group(self, standings: Sequence[Standing]) -> Group:
         """These questions with what they add up to."""
-        sums = map(sum, zip(*[s.counts for s in standings], strict=True)) if standings else NOTHING
-        return Group(standings, self._nothing.add(sums))
+        counts = zip(*[s.counts for s in standings], strict=True)
+        tally = Tally(self._lo, self._span, cast("Counts", tuple(map(sum, counts))) or NOTHING)
+        return Group(standings, tally)
 
-    def by_dimension(self, scored: Iterable[Standing]) -> list[Group]:
+    def by_dimension(self, scored: Sequence[Standing]) -> list[Group]:
         """The scored questions of every dimension, in the set's order."""
+        if len(scored) == self._scored_count:
+            return [self.group(pick(scored)) for pick in self._dimensions]
         groups: dict[str, list[Standing]] = {d.key: [] for d in self.question_set.dimensions}
         for standing in scored:
             groups[standing.question.dimension].append(standing)
         return [self.group(standings) for standings in groups.values()]
 
-    def by_step(self, standings: Iterable[Standing]) -> list[tuple[Step, Group]]:
+    def by_step(self, standings: Sequence[Standing]) -> list[tuple[Step, Group]]:
         """The questions of every step, gated ones too."""
+        if len(standings) == len(self.asked):
+            return [(step, self.group(pick(standings))) for step, pick in self._steps]
         groups: dict[str, list[Standing]] = {step.key: [] for step in self.question_set.steps}
         for standing in standings:
             groups[standing.step.key].append(standing)
@@ -200,6 +228,14 @@ class Plan:
     def units(self, scored: list[Standing]) -> list[Group]:
         """What thresholds apply to: the sides of a reciprocal set, or the one pool."""
         return self.by_dimension(scored) if self.reciprocal else [self.group(scored)]
+
+
+def _picking(keys: Sequence[str], wanted: str) -> Callable[[Sequence[Standing]], Sequence[Standing]]:
+    """Takes those at the places where a key is the wanted one."""
+    places = [place for place, key in enumerate(keys) if key == wanted]
+    if len(places) < 2:
+        return lambda standings: [standings[place] for place in places]
+    return itemgetter(*places)
 
 
 def used_by(question: Question) -> set[str]:

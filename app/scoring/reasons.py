@@ -1,9 +1,9 @@
-"""What speaks for a fit and what against it, question by question: the lines of one rating each."""
+"""The lines that a score tells of single questions: what a rating gained or cost, what to ask next."""
 
 from collections.abc import Sequence
 
 from app.scoring.question_set import Question, RatingText, Scale, Step
-from app.scoring.result import AnchorText, RatedBy, Reason
+from app.scoring.result import AnchorText, NextQuestion, RatedBy, Reason
 from app.scoring.words import capitalised, lowered
 
 
@@ -37,6 +37,22 @@ def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[AnchorText]:
 def texts_of(anchors: Sequence[RatingText]) -> list[AnchorText]:
     """Anchors as a result tells them."""
     return [{"rating": anchor.rating, "text": anchor.text} for anchor in anchors]
+
+
+def next_line(step: Step, question: Question, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
+    """A question worth asking now."""
+    return {
+        "question": question.key,
+        "label": question.label,
+        "text": question.text,
+        "guidance": question.guidance,
+        "step": step.key,
+        "dimension": question.dimension,
+        "anchors": texts_of(question.anchors),
+        "must_reach": question.must_reach,
+        "weight_share": weight_share,
+        "ask_again": ask_again,
+    }
 
 
 def in_words(reason: Reason) -> str:

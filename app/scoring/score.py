@@ -72,19 +72,14 @@ def score(
 
 def _of_units(picture: Picture) -> Combined:
     """What the units come to, together and each for itself."""
-    plan, units, total = picture.plan, [unit.tally for unit in picture.units], picture.total.tally
+    plan, units = picture.plan, [unit.tally for unit in picture.units]
     needed = _needed_averages(picture, units)
     return {
+        **_range(picture.total.tally),
         "lowest": combine([unit.lowest for unit in units]),
         "highest": combine([unit.highest for unit in units]),
         "coverage": _least([unit.coverage for unit in units]),
         "reportable": all(unit.reportable for unit in units),
-        "points": total.points,
-        "points_min": total.points_min,
-        "points_max": total.points_max,
-        "rated": total.rated,
-        "open": total.open,
-        "not_applicable": total.not_applicable,
         "needed_average": None if plan.reciprocal else needed[0],
         "weaker_side": _weaker_side(plan, units),
         "dimensions": _dimensions(picture, needed),
@@ -146,8 +141,8 @@ def _range(tally: Tally) -> Range:
         "coverage": tally.coverage,
         "reportable": tally.reportable,
         "points": tally.points,
-        "points_min": tally.points_min,
-        "points_max": tally.points_max,
+        "points_min": tally.lo * tally.weight,
+        "points_max": (tally.lo + tally.span) * tally.weight,
         "rated": tally.rated,
         "open": tally.open,
         "not_applicable": tally.not_applicable,

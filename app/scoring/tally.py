@@ -5,30 +5,41 @@ W_N the weights of rated, open and not applicable questions, W = W_A + W_U, a = 
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from operator import add
+from typing import cast
 
-# The fields of a tally from `rated_weight` on: of one question, or added up.
+# Of one question, or added up: the weights of what is rated, open and not applicable, Σ w·x, and how many
+# questions are rated, open and not applicable.
 Counts = tuple[int, int, int, int, int, int, int]
 NOTHING: Counts = (0, 0, 0, 0, 0, 0, 0)
 
 
-class Tally(NamedTuple):
-    """`span` is D; weights are sums of integers 0..100; `earned` is a, 0..D·W_A."""
+class Tally:
+    """`span` is D; weights are sums of integers 0..100, `weight` is W; `earned` is a, 0..D·W_A."""
 
-    lo: int
-    span: int
-    rated_weight: int = 0
-    open_weight: int = 0
-    skipped_weight: int = 0
-    earned: int = 0
-    rated: int = 0
-    open: int = 0
-    not_applicable: int = 0
+    __slots__ = (
+        "all_weight",
+        "counts",
+        "earned",
+        "lo",
+        "not_applicable",
+        "open",
+        "open_weight",
+        "rated",
+        "rated_weight",
+        "skipped_weight",
+        "span",
+        "weight",
+    )
 
-    @property
-    def weight(self) -> int:
-        """W: what counts, rated or open."""
-        return self.rated_weight + self.open_weight
+    def __init__(self, lo: int, span: int, counts: Counts = NOTHING) -> None:
+        self.lo = lo
+        self.span = span
+        self.counts = counts
+        self.rated_weight, self.open_weight, self.skipped_weight, self.earned = counts[:4]
+        self.rated, self.open, self.not_applicable = counts[4:]
+        self.weight = self.rated_weight + self.open_weight
+        self.all_weight = self.weight + self.skipped_weight
 
     @property
     def most(self) -> int:
@@ -39,16 +50,6 @@ class Tally(NamedTuple):
     def points(self) -> int:
         """Σ w·r over the rated."""
         return self.earned + self.lo * self.rated_weight
-
-    @property
-    def points_min(self) -> int:
-        """What the points would be with the worst rating of all that counts."""
-        return self.lo * self.weight
-
-    @property
-    def points_max(self) -> int:
-        """What the points would be with the best rating of all that counts."""
-        return (self.lo + self.span) * self.weight
 
     @property
     def estimate(self) -> float | None:
@@ -68,18 +69,17 @@ class Tally(NamedTuple):
     @property
     def coverage(self) -> float | None:
         """0..1: the rated share of all weight; saying "not applicable" is not evidence."""
-        return _ratio(self.rated_weight, self.weight + self.skipped_weight)
+        return _ratio(self.rated_weight, self.all_weight)
 
     @property
     def reportable(self) -> bool:
         """Coverage is at least a half."""
-        all_weight = self.weight + self.skipped_weight
-        return 0 < all_weight <= 2 * self.rated_weight
+        return 0 < self.all_weight <= 2 * self.rated_weight
 
     @property
     def can_be_reportable(self) -> bool:
         """Coverage is at least a half once every open question is rated."""
-        return 2 * self.weight >= self.weight + self.skipped_weight
+        return 2 * self.weight >= self.all_weight
 
     def lowest_reaches(self, cut: int) -> bool:
         """Lowest ≥ cut, exactly; needs W > 0."""
@@ -102,34 +102,19 @@ class Tally(NamedTuple):
 
     def as_if_nothing_were_open(self) -> "Tally":
         """The same ratings in a set without the open questions."""
-        return self._replace(open_weight=0, open=0)
+        return self.plus((0, -self.open_weight, 0, 0, 0, -self.open, 0))
 
     def close(self, weight: int, rating: int) -> "Tally":
         """With one of the open questions rated."""
-        return self._replace(
-            rated=self.rated + 1,
-            open=self.open - 1,
-            rated_weight=self.rated_weight + weight,
-            open_weight=self.open_weight - weight,
-            earned=self.earned + weight * (rating - self.lo),
-        )
-
-    def plus(self, other: "Tally") -> "Tally":
-        """With the questions of another part of the set."""
-        return self.add(mine + its for mine, its in zip(self[2:], other[2:], strict=True))
-
-    def add(self, counts: Iterable[int]) -> "Tally":
-        """These counts on the same scale."""
-        return Tally(self.lo, self.span, *counts)
+        return self.plus((weight, -weight, 0, weight * (rating - self.lo), 1, -1, 0))
 
     def skip(self, weight: int) -> "Tally":
         """With one of the open questions called not applicable."""
-        return self._replace(
-            open=self.open - 1,
-            not_applicable=self.not_applicable + 1,
-            open_weight=self.open_weight - weight,
-            skipped_weight=self.skipped_weight + weight,
-        )
+        return self.plus((0, -weight, weight, 0, 0, -1, 1))
+
+    def plus(self, counts: Iterable[int]) -> "Tally":
+        """With these counts besides."""
+        return Tally(self.lo, self.span, cast("Counts", tuple(map(add, self.counts, counts))))
 
 
 def _ratio(numerator: int, denominator: int) -> float | None:

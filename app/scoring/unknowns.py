@@ -91,7 +91,7 @@ class _Sum(NamedTuple):
     must: MustReach
 
     def plus(self, other: "_Sum") -> "_Sum":
-        units = (unit.plus(its) for unit, its in zip(self.units, other.units, strict=True))
+        units = (unit.plus(its.counts) for unit, its in zip(self.units, other.units, strict=True))
         return _Sum(tuple(units), self.must.plus(other.must))
 
 
@@ -131,7 +131,7 @@ def _come_to(plan: Plan, scored: list[Standing]) -> _Sum:
 
 def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
     """One of all that an indication cannot tell from each other."""
-    return list({(one.units, one.must.flags): one for one in sums}.values())
+    return list({(*(unit.counts for unit in one.units), one.must.flags): one for one in sums}.values())
 
 
 def _connected(plan: Plan, unknown: set[str]) -> list[tuple[list[str], list[Asked]]]:
