@@ -174,6 +174,21 @@ class Verdict(TypedDict):
     score: Annotated[
         OutOfHundred | None, Field(description="null until reportable, and if a knock-out is rated too low")
     ]
+    grade: Annotated[
+        str | None,
+        Field(
+            description="the grade of the weaker side; null until reportable, if a knock-out is rated too "
+            "low, and while an undetermined score has an open must-reach question; below the grades of a "
+            "fit while there is a blocker"
+        ),
+    ]
+    grades_possible: Annotated[
+        list[str],
+        Field(description="the grades that are still possible, best first"),
+    ]
+    blockers: Annotated[
+        list[Blocker], Field(description="must-reach questions that prevent a fit, knock-outs first")
+    ]
 
 
 class Combined(Range):
@@ -193,21 +208,6 @@ class Combined(Range):
 class Score(Verdict, Combined):
     """The computed result of one set of answers. A person decides; this only indicates."""
 
-    grade: Annotated[
-        str | None,
-        Field(
-            description="the grade of the weaker side; null until reportable, if a knock-out is rated too "
-            "low, and while an undetermined score has an open must-reach question; below the grades of a "
-            "fit while there is a blocker"
-        ),
-    ]
-    grades_possible: Annotated[
-        list[str],
-        Field(description="the grades that are still possible, best first"),
-    ]
-    blockers: Annotated[
-        list[Blocker], Field(description="must-reach questions that prevent a fit, knock-outs first")
-    ]
     steps: list[StepFigures]
     strengths: Annotated[
         list[Reason], Field(description="ratings above the middle of the scale; most points first")
