@@ -12,15 +12,15 @@ from app.keys.secret import digest, is_plausible
 from app.keys.store import Caller, Scope, find_caller
 from app.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 
-# A revoked key is refused by every process after this many seconds at the latest.
-REMEMBERED_SECONDS = 2
+# A revoked key is refused by every process after this many seconds, and the time of a request, at the latest.
+REMEMBERED_SECONDS = 1
 
 BEARER = HTTPBearer(auto_error=False, description="An API key, pfk_…")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key, pfk_…")
 
 
 class KeyRing:
-    """Looks callers up by their key and remembers them, and the unknown ones, for 2 seconds."""
+    """Looks callers up by their key and remembers them, and the unknown ones, for a second."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
