@@ -83,6 +83,8 @@ def _worst(group: Group) -> Tally:
     not applicable as long as half of the weight stays rated.
     """
     unit = group.tally
+    if not unit.open:
+        return unit
     # The least that can be earned, by the weight that then counts.
     least = {unit.weight: unit.earned}
     for standing in group.open():

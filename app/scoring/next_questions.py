@@ -7,6 +7,7 @@ from app.scoring.indication import MustReach
 from app.scoring.plan import Group, Standing
 from app.scoring.question_set import Step, Thresholds
 from app.scoring.result import NextQuestion
+from app.scoring.tally import Tally
 
 IN_FULL = 3
 
@@ -33,14 +34,10 @@ def agenda(
     """
     ungated = [(group, group.open()) for step, group in steps if not step.gated]
     gated = [(group, group.open()) for step, group in steps if step.gated and pursued]
-    weights = {s.question.key: unit.tally.weight for unit in units for s in unit.standings}
     next_ones: list[NextQuestion] = []
     for group, opened in [*(() if settled else ungated), *gated]:
         if opened:
-            # A gated step is a unit of its own.
-            whole = group.tally.weight
-            asked = _as_asked(opened)[:IN_FULL]
-            next_ones = [_in_full(s, weights.get(s.question.key, whole)) for s in asked]
+            next_ones = [_in_full(s, _unit_of(s, units, group)) for s in _as_asked(opened)[:IN_FULL]]
             break
     everything = [s for _, opened in (*ungated, *gated) for s in _as_asked(opened)]
     must = [s.question.key for s in everything if s.question.must_reach is not None]
@@ -51,7 +48,13 @@ def _as_asked(opened: Sequence[Standing]) -> list[Standing]:
     return sorted(opened, key=lambda s: s.answered_unknown)
 
 
-def _in_full(standing: Standing, weight: int) -> NextQuestion:
+def _unit_of(standing: Standing, units: Sequence[Group], step: Group) -> Tally:
+    """A gated step is a unit of its own."""
+    return next((unit.tally for unit in units if standing in unit.standings), step.tally)
+
+
+def _in_full(standing: Standing, unit: Tally) -> NextQuestion:
+    weight = unit.weight
     share = 100 * standing.question.weight / weight if weight else None
     return standing.asked.line(share, ask_again=standing.answered_unknown or standing.stale)
 

@@ -96,7 +96,8 @@ def _clause(dimension: Dimension) -> str:
 
 def look_at(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribute]) -> Picture:
     """Add up and judge the questions of steps that are not gated."""
-    total, dimensions = plan.group(scored), plan.by_dimension(scored)
+    dimensions = plan.by_dimension(scored)
+    total = plan.together(scored, dimensions)
     groups = dimensions if plan.reciprocal else [total]
     units = [group.tally for group in groups]
     must = MustReach.of(scored)

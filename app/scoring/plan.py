@@ -60,6 +60,7 @@ class Asked:
         self.step = step
         self.question = question
         self.key = question.key
+        self.ask_when = question.ask_when
         self.rule = Rule(question.rate_from) if question.rate_from else None
         self.goes_stale = question.stale_after_days is not None
         self._to_ask: dict[tuple[float | None, bool], NextQuestion] = {}
@@ -72,14 +73,15 @@ class Asked:
 
     def stand(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> Standing:
         """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
-        if self.goes_stale and answer is not None and answer.state in ("rated", "not_applicable"):
+        if answer is None:
+            return self._without_answer(attributes, unknown=False)
+        if self.goes_stale and answer.state in ("rated", "not_applicable"):
             return self._with_age(answer, attributes, as_of)
-        if answer is not None:
-            if answer.rating is not None:
-                return self._rate(answer.rating, "person", answer.evidence)
-            if answer.state == "not_applicable":
-                return self._skipped
-        return self._without_answer(attributes, unknown=answer is not None and answer.state == "unknown")
+        if answer.rating is not None:
+            return self._rate(answer.rating, "person", answer.evidence)
+        if answer.state == "not_applicable":
+            return self._skipped
+        return self._without_answer(attributes, unknown=answer.state == "unknown")
 
     def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
         """The line that proposes it, built once for as many shares as a set can have at a time."""
@@ -153,6 +155,7 @@ class Plan:
         self.asked = [Asked(scale, step, q) for step in question_set.steps for q in step.questions]
         self.questions = {asked.key: asked.question for asked in self.asked}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
+        self.goes_stale = any(asked.goes_stale for asked in self.asked)
         self._lo, self._span = scale.min, scale.max - scale.min
         # Where all questions apply, those of a step or a dimension stand at the same places each time.
         scored = [asked.question.dimension for asked in self.asked if not asked.step.gated]
@@ -198,7 +201,7 @@ class Plan:
         return [
             one.stand(answers.get(one.key), attributes, as_of)
             for one in (self.asked if asked is None else asked)
-            if not one.question.ask_when or meets(one.question.ask_when, attributes)
+            if not one.ask_when or meets(one.ask_when, attributes)
         ]
 
     def group(self, standings: Sequence[Standing]) -> Group:
@@ -224,6 +227,13 @@ class Plan:
         for standing in standings:
             groups[standing.step.key].append(standing)
         return [(step, self.group(groups[step.key])) for step in self.question_set.steps]
+
+    def together(self, scored: Sequence[Standing], groups: Sequence[Group]) -> Group:
+        """All that is in several groups, without adding every question up again."""
+        first, *others = [group.tally for group in groups]
+        for other in others:
+            first = first.plus(other.counts)
+        return Group(scored, first)
 
     def units(self, scored: list[Standing]) -> list[Group]:
         """What thresholds apply to: the sides of a reciprocal set, or the one pool."""

@@ -27,7 +27,7 @@ def score(
     """Score answers that `read_answers` accepted, on attributes as they are stored.
 
     An answer that has gone stale at `as_of` counts as open. `pursued` opens the gated steps to the
-    next questions.
+    next questions. The lines of questions are shared between scores: change none of them.
     """
     known, unread = read_stored(plan.question_set, attributes)
     standings = plan.stand(answers, known, as_of)
@@ -52,7 +52,7 @@ def score(
         "blockers": picture.must.blockers(),
         **_of_units(picture),
         "steps": [_step(step, group.tally) for step, group in steps],
-        "strengths": _most_first(s.strength for s in scored),
+        "strengths": _most_first([s.strength for s in scored]),
         "gaps": _missed_first(scored),
         "next_questions": to_ask.next_questions,
         "open_questions": to_ask.open_questions,
@@ -64,9 +64,9 @@ def score(
         "assumptions": [s.question.key for s in scored if s.evidence == "assumption"],
         "missing_attributes": missing,
         "unread_attributes": [{"attribute": name, "reason": UNREAD[unread[name]]} for name in unread],
-        "stale": [s.question.key for s in standings if s.stale],
+        "stale": [s.question.key for s in standings if s.stale] if plan.goes_stale else [],
         "as_of": as_of,
-        "valid_until": min((s.valid_until for s in standings if s.valid_until), default=None),
+        "valid_until": _valid_until(standings) if plan.goes_stale else None,
     }
 
 
@@ -149,15 +149,19 @@ def _range(tally: Tally) -> Range:
     }
 
 
+def _valid_until(standings: Sequence[Standing]) -> datetime | None:
+    return min((s.valid_until for s in standings if s.valid_until), default=None)
+
+
 def _most_first(lines: Iterable[Reason | None]) -> list[Reason]:
     """Those that are there, by their points; equal ones stay in the set's order."""
-    return sorted((line for line in lines if line), key=POINTS, reverse=True)
+    return sorted([line for line in lines if line], key=POINTS, reverse=True)
 
 
 def _missed_first(scored: Sequence[Standing]) -> list[Reason]:
     """The gaps: missed must-reach questions, then the others."""
-    missed = _most_first(s.gap for s in scored if s.misses)
-    return missed + _most_first(s.gap for s in scored if not s.misses)
+    missed = _most_first([s.gap for s in scored if s.misses])
+    return missed + _most_first([s.gap for s in scored if not s.misses])
 
 
 def _not_counted(plan: Plan, answers: Answers, standings: Sequence[Standing]) -> list[str]:

@@ -128,9 +128,8 @@ def _barred(picture: Picture) -> str:
 
 def _the_rest(picture: Picture) -> list[str]:
     """How strong everything else is that is rated; nothing where a side has nothing else."""
-    blocked = {s.question.key for s in picture.must.barring}
     rest = [
-        picture.plan.group([s for s in unit.standings if s.question.key not in blocked]).tally
+        unit.tally.minus([s.counts for s in picture.must.barring if s in unit.standings])
         for unit in picture.units
     ]
     together = combine([unit.estimate for unit in rest])

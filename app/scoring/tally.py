@@ -112,6 +112,13 @@ class Tally:
         """With one of the open questions called not applicable."""
         return self.plus((0, -weight, weight, 0, 0, -1, 1))
 
+    def minus(self, several: Iterable[Counts]) -> "Tally":
+        """Without these questions."""
+        left: Tally = self
+        for counts in several:
+            left = left.plus(-count for count in counts)
+        return left
+
     def plus(self, counts: Iterable[int]) -> "Tally":
         """With these counts besides."""
         return Tally(self.lo, self.span, cast("Counts", tuple(map(add, self.counts, counts))))
