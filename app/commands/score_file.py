@@ -16,7 +16,7 @@ from app.commands.score_many import COVERAGE_CUTS, score_many
 from app.db import Transaction
 from app.problems import Problem
 from app.question_sets.plans import Plans
-from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, whole
+from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, rounded, score
 from app.sessions.requests import ScoreRequest
 
 Scored = tuple[Row, Plan, Score]
@@ -117,11 +117,11 @@ def _print_table(scored: list[Scored]) -> None:
             escape(result["grade"] or ""),
             _shown(result["score"], cuts),
             f"{_shown(result['lowest'], cuts)} to {_shown(result['highest'], cuts)}",
-            "" if result["coverage"] is None else f"{whole(100 * result['coverage'], COVERAGE_CUTS)} %",
+            "" if result["coverage"] is None else f"{rounded(100 * result['coverage'], COVERAGE_CUTS)} %",
             escape(result["summary"]),
         )
     out.print(rows)
 
 
 def _shown(figure: float | None, cuts: Sequence[int]) -> str:
-    return "" if figure is None else str(whole(figure, cuts))
+    return "" if figure is None else str(rounded(figure, cuts))

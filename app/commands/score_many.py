@@ -11,7 +11,7 @@ from app.bulk.database import InDatabase
 from app.bulk.scoring import Summary, Wanted, score_file
 from app.bulk.source import Unusable
 from app.commands.console import err, give_up, named_columns, say
-from app.scoring import Plan, whole
+from app.scoring import Plan, rounded
 
 LOOK_SECONDS = 0.2
 # In per cent: from half of the weight on there is a score, and at the whole of it nothing is open.
@@ -75,8 +75,8 @@ def _tell(plan: Plan, summary: Summary, output: str, rejects: Path | None) -> No
     for indication, count in summary.indications:
         say(f"  {indication or 'no indication'}: {count:,}")
     if summary.coverage is not None:
-        say(f"Mean coverage: {whole(100 * summary.coverage, COVERAGE_CUTS)} %.")
+        say(f"Mean coverage: {rounded(100 * summary.coverage, COVERAGE_CUTS)} %.")
     if summary.best:
         say("The best:")
     for called, score, indication in summary.best:
-        say(f"  {escape(str(called))}: {whole(score, plan.question_set.cuts)} {indication or ''}".rstrip())
+        say(f"  {escape(str(called))}: {rounded(score, plan.question_set.cuts)} {indication or ''}".rstrip())

@@ -12,7 +12,7 @@ from app.scoring.result import Blocker, Indication, Leaning, NextQuestion, Reaso
 from app.scoring.rules import read_question_set
 from app.scoring.score import score
 from app.scoring.texts import is_blank
-from app.scoring.words import whole
+from app.scoring.words import rounded
 
 __all__ = [
     "NAME",
@@ -52,8 +52,8 @@ __all__ = [
     "read_number",
     "read_question_set",
     "read_stored",
+    "rounded",
     "score",
     "shape_flaw",
     "shape_flaws",
-    "whole",
 ]

@@ -14,7 +14,7 @@ from app.scoring.reasons import gap_line, next_line, strength_line
 from app.scoring.result import NextQuestion, RatedBy, Reason
 from app.scoring.tally import NOTHING, Counts, Tally
 
-# A question's share differs with all that counts beside it: so many of its lines are kept at the most.
+# The share of a question depends on what else counts, so the number of its cached lines is limited.
 MOST_LINES = 100
 Given = Literal["rated", "open", "not_applicable"]
 
@@ -84,7 +84,7 @@ class Asked:
         return self._without_answer(attributes, unknown=answer.state == "unknown")
 
     def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
-        """The line that proposes it, built once for as many shares as a set can have at a time."""
+        """The line that proposes this question."""
         if len(self._to_ask) > MOST_LINES:
             self._to_ask.clear()
         known = self._to_ask.get((weight_share, ask_again))

@@ -1,10 +1,10 @@
-"""The lines that a score tells of single questions: what a rating gained or cost, what to ask next."""
+"""The lines of a score about single questions: what a rating gained or cost, and what to ask next."""
 
 from collections.abc import Sequence
 
 from app.scoring.question_set import Question, RatingText, Scale, Step
 from app.scoring.result import AnchorText, NextQuestion, RatedBy, Reason
-from app.scoring.words import capitalised, lowered
+from app.scoring.words import capitalised, lower_first
 
 
 def strength_line(
@@ -35,7 +35,7 @@ def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[AnchorText]:
 
 
 def texts_of(anchors: Sequence[RatingText]) -> list[AnchorText]:
-    """Anchors as a result tells them."""
+    """Anchors as results show them."""
     return [{"rating": anchor.rating, "text": anchor.text} for anchor in anchors]
 
 
@@ -58,7 +58,7 @@ def next_line(step: Step, question: Question, weight_share: float | None, *, ask
 def in_words(reason: Reason) -> str:
     """The label with the anchor that was rated: "Budget: no money is set aside"."""
     name = capitalised(reason["label"])
-    texts = [lowered(anchor["text"]) for anchor in reason["anchors"]]
+    texts = [lower_first(anchor["text"]) for anchor in reason["anchors"]]
     if len(texts) == 2:
         return f"{name}: between “{texts[0]}” and “{texts[1]}”"
     if [anchor["rating"] for anchor in reason["anchors"]] == [reason["rating"]]:

@@ -6,11 +6,11 @@ from operator import itemgetter
 from typing import Any
 
 from app.scoring.answers import Answers
+from app.scoring.assessment import Assessment, all_known, assess, combine
 from app.scoring.attributes import UNREAD, read_stored
 from app.scoring.grades import grades_possible
 from app.scoring.indication import can_be_fit
 from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
-from app.scoring.picture import Picture, all_known, combine, look_at
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import Step
 from app.scoring.result import Combined, DimensionFigures, Range, Reason, Score, StepFigures, Support
@@ -33,32 +33,32 @@ def score(
     standings = plan.stand(answers, known, as_of)
     scored = [s for s in standings if not s.step.gated]
     missing = missing_attributes(plan, answers, standings, known, as_of)
-    picture = look_at(plan, scored, missing)
-    settled = picture.indication in ("fit", "no_fit", "mixed")
+    assessment = assess(plan, scored, missing)
+    settled = assessment.indication in ("fit", "no_fit", "mixed")
     stays = settled and is_settled_whatever_is_learned(plan, answers, standings, known, as_of)
     steps = plan.by_step(standings)
-    to_ask = agenda(picture.units, steps, settled=settled, pursued=pursued)
+    to_ask = agenda(assessment.units, steps, settled=settled, pursued=pursued)
     thresholds = plan.question_set.thresholds
     return {
         "question_set": plan.name,
-        "summary": summarise(picture),
-        "indication": picture.indication,
+        "summary": summarise(assessment),
+        "indication": assessment.indication,
         "settled": settled,
         "settled_whatever_is_learned": stays,
-        "leaning": picture.leaning,
-        "score": picture.score,
-        "grade": picture.grade,
-        "grades_possible": grades_possible(plan.question_set, picture.units, picture.must),
-        "blockers": picture.must.blockers(),
-        **_of_units(picture),
+        "leaning": assessment.leaning,
+        "score": assessment.score,
+        "grade": assessment.grade,
+        "grades_possible": grades_possible(plan.question_set, assessment.units, assessment.must),
+        "blockers": assessment.must.blockers(),
+        **_of_units(assessment),
         "steps": [_step(step, group.tally) for step, group in steps],
         "strengths": _most_first([s.strength for s in scored]),
         "gaps": _missed_first(scored),
         "next_questions": to_ask.next_questions,
         "open_questions": to_ask.open_questions,
         "must_answer": to_ask.must_answer,
-        "answers_to_fit": answers_to_fit(thresholds, picture.units, picture.must),
-        "answers_to_no_fit": answers_to_no_fit(thresholds, picture.units, picture.must),
+        "answers_to_fit": answers_to_fit(thresholds, assessment.units, assessment.must),
+        "answers_to_no_fit": answers_to_no_fit(thresholds, assessment.units, assessment.must),
         "not_counted": _not_counted(plan, answers, standings),
         "support": _support(scored),
         "assumptions": [s.question.key for s in scored if s.evidence == "assumption"],
@@ -70,19 +70,19 @@ def score(
     }
 
 
-def _of_units(picture: Picture) -> Combined:
+def _of_units(assessment: Assessment) -> Combined:
     """What the units come to, together and each for itself."""
-    plan, units = picture.plan, [unit.tally for unit in picture.units]
-    needed = _needed_averages(picture, units)
+    plan, units = assessment.plan, [unit.tally for unit in assessment.units]
+    needed = _needed_averages(assessment, units)
     return {
-        **_range(picture.total.tally),
+        **_range(assessment.total.tally),
         "lowest": combine([unit.lowest for unit in units]),
         "highest": combine([unit.highest for unit in units]),
         "coverage": _least([unit.coverage for unit in units]),
         "reportable": all(unit.reportable for unit in units),
         "needed_average": None if plan.reciprocal else needed[0],
         "weaker_side": _weaker_side(plan, units),
-        "dimensions": _dimensions(picture, needed),
+        "dimensions": _dimensions(assessment, needed),
     }
 
 
@@ -101,10 +101,10 @@ def _least(figures: list[float | None]) -> float | None:
     return None if known is None else min(known)
 
 
-def _needed_averages(picture: Picture, units: Sequence[Tally]) -> list[float | None]:
+def _needed_averages(assessment: Assessment, units: Sequence[Tally]) -> list[float | None]:
     """Of every unit; none while a fit is out of reach."""
-    thresholds = picture.plan.question_set.thresholds
-    if thresholds is None or not can_be_fit(thresholds, units, picture.must):
+    thresholds = assessment.plan.question_set.thresholds
+    if thresholds is None or not can_be_fit(thresholds, units, assessment.must):
         return [None] * len(units)
     return [unit.needed_average(thresholds.fit_at) for unit in units]
 
@@ -118,10 +118,10 @@ def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
     return plan.question_set.dimensions[0 if left < right else 1].key
 
 
-def _dimensions(picture: Picture, needed: Sequence[float | None]) -> list[DimensionFigures]:
+def _dimensions(assessment: Assessment, needed: Sequence[float | None]) -> list[DimensionFigures]:
     """`needed` has the needed average of every side; a dimension of a pool has none of its own."""
-    dimensions = picture.plan.question_set.dimensions
-    averages = needed if picture.plan.reciprocal else [None] * len(dimensions)
+    dimensions = assessment.plan.question_set.dimensions
+    averages = needed if assessment.plan.reciprocal else [None] * len(dimensions)
     return [
         {
             "key": dimension.key,
@@ -130,7 +130,7 @@ def _dimensions(picture: Picture, needed: Sequence[float | None]) -> list[Dimens
             "estimate": group.tally.estimate,
             "needed_average": average,
         }
-        for dimension, group, average in zip(dimensions, picture.dimensions, averages, strict=True)
+        for dimension, group, average in zip(dimensions, assessment.dimensions, averages, strict=True)
     ]
 
 

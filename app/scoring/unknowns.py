@@ -13,9 +13,9 @@ from app.scoring.plan import Asked, Plan, Standing, used_by
 from app.scoring.question_set import Condition, Question, Value
 from app.scoring.result import MissingAttribute
 from app.scoring.tally import Tally
-from app.scoring.words import be, counted, listed
+from app.scoring.words import counted, is_or_are, listed
 
-# What is tried while others wait: questions, each with values that it could get to see; and sums of them.
+# Limits of what is tried, since other requests wait: combinations of values times questions, and sums.
 MOST_TRIALS = 10_000
 MOST_SUMS = 1000
 
@@ -81,7 +81,7 @@ def _how_rated(questions: Sequence[Question]) -> str:
     if len(questions) > 3:
         return f"how {len(questions)} questions are rated"
     labels = [q.label for q in questions]
-    return f"how {listed(labels)} {be(labels)} rated"
+    return f"how {listed(labels)} {is_or_are(labels)} rated"
 
 
 class _Sum(NamedTuple):
@@ -98,17 +98,17 @@ class _Sum(NamedTuple):
 def is_settled_whatever_is_learned(
     plan: Plan, answers: Answers, standings: Sequence[Standing], known: Attributes, as_of: datetime
 ) -> bool:
-    """Whether a settled indication stays as it is, whichever unknown attributes become known, as whatever.
+    """Whether a settled indication stays as it is for every value that unknown attributes could take.
 
-    Exact, but that it is False where there is too much to try: only a missed knock-out that no unknown
-    attribute concerns is certain then.
+    Exact, except that it is False where there are too many values to try. A missed knock-out that no
+    unknown attribute concerns needs no trial.
     """
     thresholds = plan.question_set.thresholds
     unknown = {name for name in plan.effects if name not in known}
     if thresholds is None or not unknown:
         return True
     certain = [s for s in standings if not s.step.gated and unknown.isdisjoint(used_by(s.question))]
-    sums = [_come_to(plan, certain)]
+    sums = [_add_up(plan, certain)]
     if sums[0].must.knocked_out:
         return True
     for names, asked in _connected(plan, unknown):
@@ -117,7 +117,7 @@ def is_settled_whatever_is_learned(
         if len(tried) < len(choices) or prod(map(len, tried)) * len(asked) > MOST_TRIALS:
             return False
         learned = ({**known, **_given(names, values)} for values in product(*tried))
-        parts = _distinct(_come_to(plan, plan.stand(answers, each, as_of, asked)) for each in learned)
+        parts = _distinct(_add_up(plan, plan.stand(answers, each, as_of, asked)) for each in learned)
         if len(sums) * len(parts) > MOST_SUMS:
             return False
         sums = _distinct(one.plus(part) for one in sums for part in parts)
@@ -125,7 +125,7 @@ def is_settled_whatever_is_learned(
     return all(indicate(thresholds, one.units, one.must) == now for one in sums)
 
 
-def _come_to(plan: Plan, scored: list[Standing]) -> _Sum:
+def _add_up(plan: Plan, scored: list[Standing]) -> _Sum:
     return _Sum(tuple(unit.tally for unit in plan.units(scored)), MustReach.of(scored))
 
 
@@ -136,17 +136,13 @@ def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
 
 def _connected(plan: Plan, unknown: set[str]) -> list[tuple[list[str], list[Asked]]]:
     """Unknown attributes that questions use together, each time with all scored questions that use them."""
-    parts: list[tuple[set[str], list[Asked]]] = []
-    for asked in plan.asked:
-        names = unknown & used_by(asked.question)
-        if asked.step.gated or not names:
-            continue
-        joined = [part for part in parts if part[0] & names]
-        parts = [part for part in parts if part not in joined]
-        parts.append(
-            (names.union(*(part[0] for part in joined)), [*(a for part in joined for a in part[1]), asked])
-        )
-    return [(sorted(names), questions) for names, questions in parts]
+    users = [(asked, unknown & used_by(asked.question)) for asked in plan.asked if not asked.step.gated]
+    parts: list[set[str]] = []
+    for _, names in users:
+        if names:
+            joined = [part for part in parts if part & names]
+            parts = [*(part for part in parts if not part & names), names.union(*joined)]
+    return [(sorted(part), [asked for asked, names in users if names & part]) for part in parts]
 
 
 def _given(names: Sequence[str], values: Iterable[Value | None]) -> dict[str, Value]:

@@ -39,7 +39,7 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def be(names: Sequence[str]) -> str:
+def is_or_are(names: Sequence[str]) -> str:
     """The verb that goes with names: "is" with one thing, else "are"."""
     return "are" if len(names) > 1 or is_plural(names[0]) else "is"
 
@@ -56,7 +56,7 @@ def is_plural(name: str) -> bool:
     return noun.lower() in PLURALS_WITHOUT_S or (noun.endswith("s") and not noun.endswith(SINGULAR_ENDINGS))
 
 
-def lowered(sentence: str) -> str:
+def lower_first(sentence: str) -> str:
     """A sentence to go on with after a colon: no full stop, and no capital unless it may be a name's."""
     first = sentence.split(" ", 1)[0].rstrip(",")
     is_ordinary = first.lower() in FIRST_WORDS and first in (first.capitalize(), first.lower())
@@ -68,7 +68,7 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def whole(figure: float, cuts: Sequence[int] = ()) -> int:
+def rounded(figure: float, cuts: Sequence[int] = ()) -> int:
     """A figure as people read it: rounded, but never up to a cut that it does not reach.
 
     69.968 is 70, but 69 where something begins at 70.

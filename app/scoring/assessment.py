@@ -1,4 +1,4 @@
-"""All that is known of the scored questions, added up and judged: what a score tells, and what it says."""
+"""The scored questions of a session, added up and judged: what the figures and the summary are made of."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,12 @@ from app.scoring.plan import Group, Plan, Standing
 from app.scoring.question_set import Dimension, Thresholds, weak
 from app.scoring.result import Indication, Leaning, MissingAttribute
 from app.scoring.tally import Tally
-from app.scoring.words import whole
+from app.scoring.words import rounded
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What a score is made of; `units` are the sides of a reciprocal set, or the one pool.
-
-    `score` and `grade` are None where the score tells none.
-    """
+class Assessment:
+    """What a score is made of; `units` are the sides of a reciprocal set, or the one pool."""
 
     plan: Plan
     total: Group
@@ -41,7 +38,7 @@ class Picture:
     def of_100(self, figure: float | None) -> str:
         """A figure for people, not rounded up to where a grade or an indication begins."""
         assert figure is not None
-        return f"{whole(figure, self.plan.question_set.cuts)} out of 100"
+        return f"{rounded(figure, self.plan.question_set.cuts)} out of 100"
 
     def reaches(self, unit: Tally) -> str:
         """How far a unit gets: its estimate, or while something is open its highest."""
@@ -94,7 +91,7 @@ def _clause(dimension: Dimension) -> str:
     return dimension.if_weak.rstrip(". ")
 
 
-def look_at(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribute]) -> Picture:
+def assess(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribute]) -> Assessment:
     """Add up and judge the questions of steps that are not gated."""
     dimensions = plan.by_dimension(scored)
     total = plan.together(scored, dimensions)
@@ -104,7 +101,7 @@ def look_at(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribu
     thresholds = plan.question_set.thresholds
     reportable = all(unit.reportable for unit in units)
     indication = indicate(thresholds, units, must) if thresholds else None
-    return Picture(
+    return Assessment(
         plan=plan,
         total=total,
         dimensions=dimensions,
