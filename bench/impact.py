@@ -126,10 +126,10 @@ def measure(what: str, url: str) -> None:
 
 
 async def try_a_draft(database: Database) -> int:
-    """With a higher bar on the timeline: where it is missed, a fit is out of reach."""
+    """With a bar on the goal, whose answers do not age: where it is missed, a fit is out of reach."""
     definition = plan_of(database).question_set.canonical()
-    for question in definition["steps"][1]["questions"]:
-        if question["key"] == "timeline":
+    for question in definition["steps"][0]["questions"]:
+        if question["key"] == "goal":
             question |= {"must_reach": 4, "if_missed": "no_fit"}
     draft = Plan(read_question_set(definition), f"{SET}@draft")
     lines = impact(database, Plans(database, SET), draft, SET, None)

@@ -1,6 +1,7 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
 from app.scoring.answers import Answer, Answers, Evidence, Rating, Sent, State, ratings_sent, read_answers
+from app.scoring.assessment import assess
 from app.scoring.attributes import meets, read_attributes, read_number, read_stored
 from app.scoring.effects import mentioned
 from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
@@ -38,6 +39,7 @@ __all__ = [
     "State",
     "Subject",
     "Support",
+    "assess",
     "form",
     "in_words",
     "indicated",

@@ -29,6 +29,16 @@ class Assessment:
     missing: Sequence[MissingAttribute]
 
     @property
+    def lowest(self) -> float | None:
+        """0..100: the score once every open question is rated worst; None when nothing counts in a unit."""
+        return combine([unit.tally.lowest for unit in self.units])
+
+    @property
+    def highest(self) -> float | None:
+        """0..100: the score once every open question is rated best; None when nothing counts in a unit."""
+        return combine([unit.tally.highest for unit in self.units])
+
+    @property
     def thresholds(self) -> Thresholds:
         """Those of a set that has an indication."""
         thresholds = self.plan.question_set.thresholds
@@ -91,7 +101,7 @@ def _clause(dimension: Dimension) -> str:
     return dimension.if_weak.rstrip(". ")
 
 
-def assess(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribute]) -> Assessment:
+def assess(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribute] = ()) -> Assessment:
     """Add up and judge the questions of steps that are not gated."""
     dimensions = plan.by_dimension(scored)
     total = plan.together(scored, dimensions)

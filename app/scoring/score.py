@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from app.scoring.answers import Answers
-from app.scoring.assessment import Assessment, all_known, assess, combine
+from app.scoring.assessment import Assessment, all_known, assess
 from app.scoring.attributes import UNREAD, read_stored
 from app.scoring.grades import grades_possible
 from app.scoring.indication import can_be_fit
@@ -76,8 +76,8 @@ def _of_units(assessment: Assessment) -> Combined:
     needed = _needed_averages(assessment, units)
     return {
         **_range(assessment.total.tally),
-        "lowest": combine([unit.lowest for unit in units]),
-        "highest": combine([unit.highest for unit in units]),
+        "lowest": assessment.lowest,
+        "highest": assessment.highest,
         "coverage": _least([unit.coverage for unit in units]),
         "reportable": all(unit.reportable for unit in units),
         "needed_average": None if plan.reciprocal else needed[0],

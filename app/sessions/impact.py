@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 from app.db import Database, Transaction
 from app.question_sets.family import shared_questions
 from app.question_sets.plans import Plans
-from app.scoring import Answer, Answers, Indication, Plan, Standing, indicated, read_stored, score
+from app.scoring import Answer, Answers, Indication, Plan, Standing, assess, indicated, read_stored, score
 from app.sessions.case import has_aged
 from app.wire import Out
 
@@ -23,19 +23,30 @@ TELL_EVERY = 10_000
 Status = Literal["open", "closed"]
 Turn = tuple[Indication | None, Indication | None]
 
-# Names that no question can have, for what is different of the set as a whole.
-OF_THE_SET = ("/thresholds", "/combine")
-
 SESSION = SQLModel.metadata.tables["session"]
 PROSPECT = SQLModel.metadata.tables["prospect"]
 ANSWER = SQLModel.metadata.tables["answer"]
+FIGURES = ("indication", "score", "lowest", "highest")
+OF_SESSIONS = (
+    "id",
+    "prospect_id",
+    "question_set",
+    "version",
+    "status",
+    "attributes",
+    "updated_at",
+    "valid_until",
+)
+OF_ANSWERS = ("session_id", "question", "state", "rating", "answered_at", "evidence")
 WITH_ATTRIBUTES = (
-    select(SESSION, PROSPECT.c.attributes.label("known"))
+    select(*(SESSION.c[name] for name in (*OF_SESSIONS, *FIGURES)), PROSPECT.c.attributes.label("known"))
     .join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id)
     .order_by(SESSION.c.id)
     .limit(AT_ONCE)
 )
-ANSWERS = select(ANSWER).where(ANSWER.c.session_id.in_(bindparam("sessions", expanding=True)))
+ANSWERS = select(*(ANSWER.c[name] for name in OF_ANSWERS)).where(
+    ANSWER.c.session_id.in_(bindparam("sessions", expanding=True))
+)
 
 
 class ImpactFigures(Out):
@@ -174,47 +185,60 @@ def _judge(
     if indicated(draft, standings) == said["indication"]:
         return None
     stood = then.stand(answers, read_stored(then.question_set, session.attributes).known, as_of)
-    now = score(draft, counted, attributes, as_of=as_of)
+    now = assess(draft, [s for s in standings if not s.step.gated])
     return ImpactChange(
         kind="changed",
         session_id=session.id,
         prospect_id=session.prospect_id,
         status=session.status,
-        before=_figures(then.name, said),
-        after=_figures(draft.name, now),
-        why=list(_why(_inputs(then, stood), _inputs(draft, standings))),
+        before=ImpactFigures(question_set=then.name, **{figure: said[figure] for figure in FIGURES}),
+        after=ImpactFigures(question_set=draft.name, **{figure: getattr(now, figure) for figure in FIGURES}),
+        why=[*_why_of_the_set(then, draft), *_why_of_questions(stood, standings)],
     )
 
 
-def _figures(name: str, said: Mapping[str, Any]) -> ImpactFigures:
-    figures = {figure: said[figure] for figure in ("indication", "score", "lowest", "highest")}
-    return ImpactFigures(question_set=name, **figures)
+def _why_of_the_set(then: Plan, draft: Plan) -> Iterator[ImpactReason]:
+    for before, after in zip(_of_the_set(then), _of_the_set(draft), strict=True):
+        if before != after:
+            yield ImpactReason(question=None, before=before, after=after)
 
 
-def _why(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[ImpactReason]:
-    for what in {**before, **after}:
-        if before.get(what) != after.get(what):
-            question = None if what in OF_THE_SET else what
-            yield ImpactReason(question=question, before=before.get(what), after=after.get(what))
+def _of_the_set(plan: Plan) -> tuple[str, str]:
+    cuts = plan.question_set.thresholds
+    limits = f"fit at {cuts.fit_at}, no fit below {cuts.no_fit_below}" if cuts else "no threshold"
+    return limits, plan.question_set.combine
 
 
-def _inputs(plan: Plan, standings: Iterable[Standing]) -> dict[str, str]:
-    """All that an indication is made of, in words: of the set as a whole, and of every question."""
-    thresholds = plan.question_set.thresholds
-    cuts = (
-        f"fit at {thresholds.fit_at}, no fit below {thresholds.no_fit_below}"
-        if thresholds
-        else "no threshold"
-    )
-    of_the_set = dict(zip(OF_THE_SET, (cuts, plan.question_set.combine), strict=True))
-    return of_the_set | {
-        s.question.key: _counts_as(s)
+def _why_of_questions(stood: Iterable[Standing], standings: Iterable[Standing]) -> Iterator[ImpactReason]:
+    """The questions that count differently, or on one side only."""
+    before, after = _counting(stood), _counting(standings)
+    for question in {**before, **after}:
+        then, now = before.get(question), after.get(question)
+        if _input(then) != _input(now):
+            yield ImpactReason(question=question, before=_in_words(then), after=_in_words(now))
+
+
+def _counting(standings: Iterable[Standing]) -> dict[str, Standing]:
+    return {
+        s.question.key: s
         for s in standings
         if not s.step.gated and (s.question.weight or s.question.must_reach is not None)
     }
 
 
-def _counts_as(standing: Standing) -> str:
+def _input(standing: Standing | None) -> tuple[object, ...] | None:
+    """All that an indication is made of as far as one question goes."""
+    if standing is None:
+        return None
+    question = standing.question
+    must = question.must_reach, question.must_reach is not None and question.if_missed
+    return standing.state, standing.rating, standing.rated_by == "rule", question.weight, must
+
+
+def _in_words(standing: Standing | None) -> str | None:
+    """What `_input` holds: "rated 2 by rule, weight 1, must reach 3 or it is mixed"."""
+    if standing is None:
+        return None
     question = standing.question
     state = standing.state.replace("_", " ") + (f" {standing.rating}" if standing.rating is not None else "")
     by_rule = " by rule" if standing.rated_by == "rule" else ""
