@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
@@ -90,4 +91,10 @@ def _wrong_rating(question_set: QuestionSet, answer: Answer) -> tuple[str, str] 
 
 def ratings_sent(ratings: Mapping[str, int], at: str = "/ratings") -> list[Sent]:
     """A map of ratings in the form that `read_answers` takes."""
-    return [Sent(at + pointer(key), key, Answer("rated", rating)) for key, rating in ratings.items()]
+    return [Sent(at + pointer(key), key, _rated(rating)) for key, rating in ratings.items()]
+
+
+@lru_cache(maxsize=1000)
+def _rated(rating: int) -> Answer:
+    """The same answer each time: it never changes, and to make it costs more than to read it."""
+    return Answer("rated", rating)
