@@ -65,13 +65,14 @@ class Assessment:
         ]
 
     def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
-        """What it means that dimensions stay under `no_fit_below`, with the figure of each."""
-        below = self.thresholds.no_fit_below
-        return [
-            f"{_clause(dimension)} ({self.reaches(tally)})"
+        """What it means that dimensions stay under `no_fit_below`, weakest first, each with its figure."""
+        weak = [
+            (tally, dimension)
             for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
-            if tally.weight and not tally.highest_reaches(below)
+            if tally.weight and not tally.highest_reaches(self.thresholds.no_fit_below)
         ]
+        weak.sort(key=lambda one: one[0].highest or 0)
+        return [f"{_clause(dimension)} ({self.reaches(tally)})" for tally, dimension in weak]
 
     @property
     def progress(self) -> str:

@@ -183,9 +183,9 @@ def _rated_so_far(assessment: Assessment) -> str:
     if not lacking:
         count, is_one = _rated_of(assessment.total)
         return f"{count} {'is' if is_one else 'are'} rated so far"
-    counts = [(*_rated_of(unit), title) for title, unit in lacking]
-    where = " and ".join(f"{count} on {title}" for count, _, title in counts)
-    return f"{where} {'is' if len(counts) == 1 and counts[0][1] else 'are'} rated so far"
+    rated = [(*_rated_of(unit), title) for title, unit in lacking]
+    where = " and ".join(f"{count} on {title}" for count, _, title in rated)
+    return f"{where} {'is' if len(rated) == 1 and rated[0][1] else 'are'} rated so far"
 
 
 def _unknown(opened: Sequence[Standing]) -> str:

@@ -155,6 +155,22 @@ STATES = {
         (pool(*IN_PARTS, dimensions=PARTS), {"a": 4, "b": 3, "c": 1, "d": 1}),
         "Not a fit: 31 out of 100, and anything below 40 is not a fit. There is no money for it (0 out of 100).",
     ),
+    "no fit with the weakest part first": (
+        (
+            pool(
+                question("a", "reach", weight=3),
+                question("b", "reach", weight=3),
+                question("c", "money"),
+                question("d", "money"),
+                dimensions=PARTS,
+            ),
+            {"a": 2, "b": 2, "c": 1, "d": 1},
+        ),
+        (
+            "Not a fit: 19 out of 100, and anything below 40 is not a fit. "
+            "There is no money for it (0 out of 100); and nobody there knows us (25 out of 100)."
+        ),
+    ),
     "no fit is never rounded up to mixed": (
         (
             pool(question("need", weight=99), question("x", weight=61), scale={"min": 0, "max": 1}),
