@@ -34,8 +34,7 @@ check: .venv/.dev
 	$(BIN)/prospect-fit question-sets schema --check $(SCHEMA)
 
 bench: .venv/.dev
-	@for part in bench bench.kernel bench.feed bench.impact bench.warehouse bench.batch bench.imports bench.replicas; do \
-		echo "$$part:"; $(BIN)/python -m $$part || exit 1; done
+	@$(BIN)/python -m bench
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .

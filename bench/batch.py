@@ -3,56 +3,57 @@
 The floor parses the same lines and writes the same answers with orjson, and does nothing else.
 """
 
-import os
-import re
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import orjson
 
-from bench.__main__ import KEY, QUESTIONS, ROUNDS, SET, load_of
+from bench.server import KEY, SET, load, peak, ratings, reset_peak, score, serving
+from bench.table import Measure, in_turns, median_ratio, print_table
 
-LINES, FEW, MANY = 5_000, 10_000, 1_000_000
+ROUNDS, LINES = 5, 5_000
+SIZES = (10_000, 200_000)
 AT_ONCE = 1_000
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, serving(folder) as (url, pid):
-        port = urlsplit(url).port
+def measures() -> Iterator[Measure]:
+    """Lines per second and peak memory of the batch endpoint."""
+    with tempfile.TemporaryDirectory() as folder, serving(f"sqlite:///{folder}/batch.db") as server:
+        port, pid = server
         answers = exchange(port, LINES)  # warms up
-        rates: dict[str, list[float]] = {"orjson alone": [], "batch": [], "single": []}
-        for _ in range(ROUNDS):
-            rates["orjson alone"].append(floor(answers))
-            started = time.perf_counter()
-            exchange(port, LINES)
-            rates["batch"].append(LINES / (time.perf_counter() - started))
-            rates["single"].append(load_of(port, "score", LINES // 5))
-        for kind, measured in rates.items():
-            ratio = statistics.median(m / f for m, f in zip(measured, rates["orjson alone"], strict=True))
-            print(f"{kind}: {statistics.median(measured):,.0f} lines/s, {ratio:.4f} of orjson")
-        for count in (FEW, MANY):
+        single = [score(number) for number in range(LINES // 5)]
+        taken = in_turns(
+            ROUNDS,
+            {
+                "batch": lambda: rate(port, LINES),
+                "orjson alone": lambda: floor(answers),
+                "/v1/score": lambda: load(port, single),
+            },
+        )
+        rates = {kind: f"{statistics.median(measured):,.0f} lines/s" for kind, measured in taken.items()}
+        for baseline in ("orjson alone", "/v1/score"):
+            ratio = median_ratio(taken["batch"], taken[baseline])
+            yield Measure("/v1/score/batch", rates["batch"], f"{baseline}, {rates[baseline]}", ratio)
+        for count in SIZES:
             reset_peak(pid)
-            started = time.perf_counter()
-            exchange(port, count, keep=False)
-            taken = time.perf_counter() - started
-            print(f"{count:,} lines: {taken:.0f} s, at most {peak(pid)} MB")
+            lines = rate(port, count)
+            yield Measure(f"/v1/score/batch, {count:,} lines", f"{lines:,.0f} lines/s, {peak(pid)} MB")
+
+
+def rate(port: int, count: int) -> float:
+    """Lines per second."""
+    started = time.perf_counter()
+    exchange(port, count, keep=False)
+    return count / (time.perf_counter() - started)
 
 
 def lines_of(count: int, start: int = 0) -> bytes:
-    ratings = (
-        {key: 1 + (number + place) % 5 for place, key in enumerate(QUESTIONS[:14])}
-        for number in range(start, start + count)
-    )
-    return b"".join(orjson.dumps({"ratings": one}) + b"\n" for one in ratings)
+    numbers = range(start, start + count)
+    return b"".join(orjson.dumps({"ratings": ratings(number)}) + b"\n" for number in numbers)
 
 
 def floor(answers: bytes) -> float:
@@ -99,35 +100,5 @@ def read_answer(caller: socket.socket, *, keep: bool) -> bytes:
     return b"".join(kept)
 
 
-@contextmanager
-def serving(folder: str) -> Iterator[tuple[str, int]]:
-    """A serving process: its address and number."""
-    environment = {
-        "PROSPECT_FIT_DATABASE_URL": f"sqlite:///{folder}/batch.db",
-        **os.environ,
-        "PROSPECT_FIT_ADMIN_KEY": KEY,
-        "PYTHONUNBUFFERED": "1",
-    }
-    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "0"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as server:
-        yield (
-            next(found[0] for line in server.stdout if (found := re.search(r"http://[\d.:]+", line))),
-            server.pid,
-        )
-        server.terminate()
-
-
-def reset_peak(pid: int) -> None:
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
-def peak(pid: int) -> int:
-    """The most memory that a process held since then, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
-
-
 if __name__ == "__main__":
-    main()
+    print_table(measures())

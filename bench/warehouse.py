@@ -1,12 +1,13 @@
-"""Scoring a Parquet file into another one with DuckDB, beside a floor: python -m bench.warehouse [ROWS]
+"""Scoring a Parquet file into another one with DuckDB, beside a floor: python -m bench.warehouse
 
 The floor reads the same file, adds every row up once, and writes as many columns.
 """
 
 import statistics
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,20 +15,22 @@ import duckdb
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan, QuestionSet
 from app.scoring.sql import Wide, score_sql
+from bench.server import SET
+from bench.table import Measure, in_turns, median_ratio, print_table
 
 ROWS = 5_000_000
 ROUNDS = 3
 
 
-def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+def measures() -> Iterator[Measure]:
+    """Rows per second, from Parquet to Parquet."""
     plan = every_question_scored()
     keys = [*plan.questions]
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         accounts = Path(folder) / "accounts.parquet"
         columns = ", ".join(rating(number, key) for number, key in enumerate(keys))
         connection.execute(
-            f"COPY (SELECT i AS id, {columns} FROM range({rows}) AS t (i)) TO '{accounts}' (FORMAT parquet)"
+            f"COPY (SELECT i AS id, {columns} FROM range({ROWS}) AS t (i)) TO '{accounts}' (FORMAT parquet)"
         )
         connection.execute(f"CREATE VIEW accounts AS FROM '{accounts}'")
         statement = score_sql(plan, Wide("accounts"), "duckdb")
@@ -35,16 +38,16 @@ def main() -> None:
         added = " + ".join(f"COALESCE(CAST({key} AS INTEGER), 0)" for key in keys)
         same = ", ".join(f"CAST(points + {number} AS DOUBLE) AS c{number}" for number in range(width - 1))
         floor = f"SELECT id, {same} FROM (SELECT id, {added} AS points FROM accounts)"
-        times: dict[str, list[float]] = {"floor": [], "score": []}
-        for _ in range(ROUNDS):
-            for name, query in (("floor", floor), ("score", statement)):
-                times[name].append(timed(connection, query, Path(folder)))
-    ratio = statistics.median(s / f for s, f in zip(times["score"], times["floor"], strict=True))
-    print(f"{rows:,} rows of {len(keys)} questions into {width} columns, Parquet to Parquet")
-    for name, taken in times.items():
-        told = statistics.median(taken)
-        print(f"{name}: {told:.2f} s, {rows / told:,.0f} rows/s ({', '.join(f'{t:.2f}' for t in taken)})")
-    print(f"score / floor: {ratio:.2f}")
+        queries = {"floor": floor, "score": statement}
+        kinds = {name: partial(timed, connection, query, Path(folder)) for name, query in queries.items()}
+        taken = in_turns(ROUNDS, kinds)
+    rates = {name: f"{ROWS / statistics.median(seconds):,.0f} rows/s" for name, seconds in taken.items()}
+    yield Measure(
+        f"DuckDB, {ROWS:,} rows of {len(keys)} questions",
+        rates["score"],
+        f"one sum and as many columns, {rates['floor']}",
+        median_ratio(taken["score"], taken["floor"]),
+    )
 
 
 def rating(number: int, key: str) -> str:
@@ -55,10 +58,10 @@ def rating(number: int, key: str) -> str:
 
 def every_question_scored() -> Plan:
     """The method itself, with its gated step counted too: 28 questions."""
-    definition = read_file(BUILTIN / "qualifying-a-sale.yaml").canonical()
+    definition = read_file(BUILTIN / f"{SET}.yaml").canonical()
     for step in definition["steps"]:
         step["gated"] = False
-    return Plan(QuestionSet.model_validate(definition), "qualifying-a-sale@1")
+    return Plan(QuestionSet.model_validate(definition), f"{SET}@1")
 
 
 def timed(connection: duckdb.DuckDBPyConnection, query: str, folder: Path) -> float:
@@ -68,4 +71,4 @@ def timed(connection: duckdb.DuckDBPyConnection, query: str, folder: Path) -> fl
 
 
 if __name__ == "__main__":
-    main()
+    print_table(measures())
