@@ -66,13 +66,13 @@ class Assessment:
 
     def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
         """What it means that dimensions stay under `no_fit_below`, weakest first, each with its figure."""
-        weak = [
+        found = [
             (tally, dimension)
             for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
             if tally.weight and not tally.highest_reaches(self.thresholds.no_fit_below)
         ]
-        weak.sort(key=lambda one: one[0].highest or 0)
-        return [f"{_clause(dimension)} ({self.reaches(tally)})" for tally, dimension in weak]
+        found.sort(key=lambda one: one[0].highest or 0)
+        return [f"{_clause(dimension)} ({self.reaches(tally)})" for tally, dimension in found]
 
     @property
     def progress(self) -> str:
