@@ -1,7 +1,7 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
 from app.scoring.answers import Answer, Answers, Evidence, Rating, Sent, State, ratings_sent, read_answers
-from app.scoring.assessment import assess
+from app.scoring.assessment import assess, counts
 from app.scoring.attributes import meets, read_attributes, read_number, read_stored
 from app.scoring.effects import mentioned
 from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
@@ -40,6 +40,7 @@ __all__ = [
     "Subject",
     "Support",
     "assess",
+    "counts",
     "form",
     "in_words",
     "indicated",

@@ -13,7 +13,18 @@ from sqlmodel import SQLModel
 from app.db import Database, Transaction
 from app.question_sets.family import shared_questions
 from app.question_sets.plans import Plans
-from app.scoring import Answer, Answers, Indication, Plan, Standing, assess, indicated, read_stored, score
+from app.scoring import (
+    Answer,
+    Answers,
+    Indication,
+    Plan,
+    Standing,
+    assess,
+    counts,
+    indicated,
+    read_stored,
+    score,
+)
 from app.sessions.case import has_aged
 from app.wire import Out
 
@@ -219,11 +230,7 @@ def _why_of_questions(stood: Iterable[Standing], standings: Iterable[Standing]) 
 
 
 def _counting(standings: Iterable[Standing]) -> dict[str, Standing]:
-    return {
-        s.question.key: s
-        for s in standings
-        if not s.step.gated and (s.question.weight or s.question.must_reach is not None)
-    }
+    return {s.question.key: s for s in standings if not s.step.gated and counts(s)}
 
 
 def _input(standing: Standing | None) -> tuple[object, ...] | None:
