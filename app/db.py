@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio import to_thread
 from psycopg.errors import DeadlockDetected
+from pydantic_core import to_json
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
@@ -171,7 +172,13 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, pool_size=SQLITE_READERS + 1, max_overflow=0, hide_parameters=True)
+        engine = create_engine(
+            url,
+            pool_size=SQLITE_READERS + 1,
+            max_overflow=0,
+            hide_parameters=True,
+            json_serializer=_to_json,
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -183,6 +190,7 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
         pool_timeout=wait_seconds,
         pool_pre_ping=True,
         hide_parameters=True,
+        json_serializer=_to_json,
         connect_args={
             "connect_timeout": 3,
             # A host that is gone without a word is noticed, and its connection becomes free.
@@ -194,6 +202,11 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
             f"-c idle_in_transaction_session_timeout={3 * milliseconds} -c timezone=UTC",
         },
     )
+
+
+def _to_json(value: Any) -> str:
+    """Without spaces: most of what is stored as JSON is small, and there is much of it."""
+    return to_json(value).decode()
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

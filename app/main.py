@@ -85,7 +85,7 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
     intakes_worker = Worker(database, plans)
     service = Service(settings, database, plans, KeyRing(database), lookout, sender, intakes_worker, clock)
-    dispatcher = Dispatcher(database, sender, lookout.catch_up, service.read_scores)
+    dispatcher = Dispatcher(database, plans, sender, lookout.catch_up, service.read_scores)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

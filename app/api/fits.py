@@ -69,7 +69,7 @@ async def get_fit(
 
     def work(tx: Transaction) -> FitOut:
         wanted = service.plans.require(tx, question_set, "query")
-        return fit_of(tx, records.find(tx, prospect_id).id, wanted, deal)
+        return fit_of(tx, service.plans, records.find(tx, prospect_id).id, wanted, deal)
 
     return await service.read_scores(work)
 
@@ -87,7 +87,7 @@ async def find_fit(
 
     def work(tx: Transaction) -> FitOut:
         wanted = service.plans.require(tx, question_set, "query")
-        return fit_of(tx, records.require_linked(tx, link).id, wanted, deal)
+        return fit_of(tx, service.plans, records.require_linked(tx, link).id, wanted, deal)
 
     return await service.read_scores(work)
 
@@ -99,7 +99,7 @@ async def get_fits(request: FitsRequest, service: ServiceHere) -> FitsOut:
     def work(tx: Transaction) -> FitsOut:
         wanted = service.plans.require(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
-        fits = fits_of(tx, [i for i in ids if i], wanted)
+        fits = fits_of(tx, service.plans, [i for i in ids if i], wanted)
         return FitsOut(
             items=[
                 _answer(wanted, fits.get(prospect_id) if prospect_id else None)

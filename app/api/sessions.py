@@ -88,7 +88,7 @@ async def get_sessions(
 @reading.get("/sessions/{session_id}", operation_id="get_session")
 async def get_session(session_id: UUID, response: Response, service: ServiceHere) -> SessionOut:
     """Read a session with its answers and its score."""
-    found = await service.read_scores(lambda tx: views.show(tx, find_session(tx, session_id)))
+    found = await service.read_scores(lambda tx: views.show(tx, service.plans, find_session(tx, session_id)))
     tag(response, found.revision)
     return found
 
@@ -149,5 +149,7 @@ async def record_outcome(
 
 @reading.get("/sessions/{session_id}/history", operation_id="get_history")
 async def get_history(session_id: UUID, service: ServiceHere) -> HistoryOut:
-    """Read all that happened to a session, with every score as it stood."""
-    return await service.database.read(lambda tx: views.history(tx, find_session(tx, session_id)))
+    """Read all that happened to a session, with the verdict after every step."""
+    return await service.database.read(
+        lambda tx: views.history(tx, service.plans, find_session(tx, session_id))
+    )

@@ -103,7 +103,9 @@ async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query(
     For builders that show the fields before anything has happened.
     """
     await service.lookout.catch_up()
-    return await service.read_scores(lambda tx: samples(tx, query.wanted, query.payload, query.limit))
+    return await service.database.read(
+        lambda tx: samples(tx, service.plans, query.wanted, query.payload, query.limit)
+    )
 
 
 @managing.get("/webhooks/{webhook_id}", operation_id="get_webhook")
@@ -158,7 +160,7 @@ async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) 
 
     def sample(tx: Transaction) -> Outgoing | NothingToSendError:
         try:
-            return sample_for(tx, subscriptions.find(tx, webhook_id))
+            return sample_for(tx, service.plans, subscriptions.find(tx, webhook_id))
         except NothingToSendError as error:
             return error
 

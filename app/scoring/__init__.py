@@ -9,10 +9,21 @@ from app.scoring.indication import indicated
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
 from app.scoring.reasons import in_words
-from app.scoring.result import Blocker, Indication, Leaning, NextQuestion, Reason, Score, Support
+from app.scoring.result import (
+    Blocker,
+    Figures,
+    Indication,
+    Leaning,
+    NextQuestion,
+    Reason,
+    Score,
+    Support,
+    Verdict,
+)
 from app.scoring.rules import read_question_set
-from app.scoring.score import score
+from app.scoring.score import Judged, judge, score
 from app.scoring.texts import is_blank
+from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
 from app.scoring.words import rounded
 
 __all__ = [
@@ -23,9 +34,11 @@ __all__ = [
     "Blocker",
     "Condition",
     "Evidence",
+    "Figures",
     "Flaw",
     "Flawed",
     "Indication",
+    "Judged",
     "Leaning",
     "NextQuestion",
     "Plan",
@@ -39,12 +52,15 @@ __all__ = [
     "State",
     "Subject",
     "Support",
+    "Verdict",
+    "VerdictRecord",
     "assess",
     "counts",
     "form",
     "in_words",
     "indicated",
     "is_blank",
+    "judge",
     "meets",
     "mentioned",
     "parts_of",
@@ -55,8 +71,10 @@ __all__ = [
     "read_number",
     "read_question_set",
     "read_stored",
+    "read_verdict",
     "rounded",
     "score",
     "shape_flaw",
     "shape_flaws",
+    "verdict_record",
 ]

@@ -9,7 +9,7 @@ from app.scoring.indication import MustReach, indicate, lean
 from app.scoring.plan import Group, Plan, Standing
 from app.scoring.question_set import Dimension, Thresholds, weak
 from app.scoring.result import Indication, Leaning, MissingAttribute
-from app.scoring.tally import Tally
+from app.scoring.tally import Tally, together
 from app.scoring.words import rounded
 
 
@@ -26,7 +26,7 @@ class Assessment:
     leaning: Leaning | None
     score: float | None
     grade: str | None
-    missing: Sequence[MissingAttribute]
+    missing: list[MissingAttribute]
 
     @property
     def lowest(self) -> float | None:
@@ -37,6 +37,12 @@ class Assessment:
     def highest(self) -> float | None:
         """0..100: the score once every open question is rated best; None when nothing counts in a unit."""
         return combine([unit.tally.highest for unit in self.units])
+
+    @property
+    def coverage(self) -> float | None:
+        """0..1: that of the unit with the least; None when a unit has nothing to cover."""
+        known = all_known([unit.tally.coverage for unit in self.units])
+        return None if known is None else min(known)
 
     @property
     def thresholds(self) -> Thresholds:
@@ -102,10 +108,10 @@ def _clause(dimension: Dimension) -> str:
     return dimension.if_weak.rstrip(". ")
 
 
-def assess(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribute] = ()) -> Assessment:
+def assess(plan: Plan, scored: list[Standing], missing: list[MissingAttribute] | None = None) -> Assessment:
     """Add up and judge the questions of steps that are not gated."""
     dimensions = plan.by_dimension(scored)
-    total = plan.together(scored, dimensions)
+    total = Group(scored, together([group.tally for group in dimensions]))
     groups = dimensions if plan.reciprocal else [total]
     units = [group.tally for group in groups]
     must = MustReach.of(scored)
@@ -122,7 +128,7 @@ def assess(plan: Plan, scored: list[Standing], missing: Sequence[MissingAttribut
         leaning=lean(thresholds, units, must) if thresholds and reportable else None,
         score=combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None,
         grade=grade(plan.question_set, units, must, indication),
-        missing=missing,
+        missing=missing or [],
     )
 
 

@@ -97,7 +97,11 @@ def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) ->
     ):
         return "fit"
     no_fit_is_out = not must.open_knock_outs and all(unit.lowest_reaches(no_fit_below) for unit in units)
-    return "mixed" if no_fit_is_out and not can_be_fit(thresholds, units, must) else "undetermined"
+    return (
+        "mixed"
+        if no_fit_is_out and not can_be_fit(thresholds, units, blocked=must.blocked)
+        else "undetermined"
+    )
 
 
 def indicated(plan: Plan, standings: Sequence[Standing]) -> Indication | None:
@@ -108,9 +112,9 @@ def indicated(plan: Plan, standings: Sequence[Standing]) -> Indication | None:
     return indicate(thresholds, units, MustReach.of(scored)) if thresholds else None
 
 
-def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> bool:
+def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], *, blocked: bool) -> bool:
     """Whether the best rating of every open question would make it a fit."""
-    return not must.blocked and all(
+    return not blocked and all(
         unit.weight > 0 and unit.highest_reaches(thresholds.fit_at) and unit.can_be_reportable
         for unit in units
     )

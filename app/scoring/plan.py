@@ -207,8 +207,11 @@ class Plan:
     def group(self, standings: Sequence[Standing]) -> Group:
         """These questions with what they add up to."""
         counts = zip(*[s.counts for s in standings], strict=True)
-        tally = Tally(self._lo, self._span, cast("Counts", tuple(map(sum, counts))) or NOTHING)
-        return Group(standings, tally)
+        return Group(standings, self.tally(cast("Counts", tuple(map(sum, counts))) or NOTHING))
+
+    def tally(self, counts: Counts) -> Tally:
+        """Counts on the scale of this set."""
+        return Tally(self._lo, self._span, counts)
 
     def by_dimension(self, scored: Sequence[Standing]) -> list[Group]:
         """The scored questions of every dimension, in the set's order."""
@@ -227,13 +230,6 @@ class Plan:
         for standing in standings:
             groups[standing.step.key].append(standing)
         return [(step, self.group(groups[step.key])) for step in self.question_set.steps]
-
-    def together(self, scored: Sequence[Standing], groups: Sequence[Group]) -> Group:
-        """All that is in several groups, without adding every question up again."""
-        first, *others = [group.tally for group in groups]
-        for other in others:
-            first = first.plus(other.counts)
-        return Group(scored, first)
 
     def units(self, scored: list[Standing]) -> list[Group]:
         """What thresholds apply to: the sides of a reciprocal set, or the one pool."""

@@ -25,8 +25,8 @@ class AnchorText(TypedDict):
     text: str
 
 
-class Range(TypedDict):
-    """How far a group of questions has come, and where it can still go."""
+class Bounds(TypedDict):
+    """Where figures can still go."""
 
     lowest: Annotated[
         OutOfHundred | None, Field(description="the figure if every open question gets the worst rating")
@@ -35,6 +35,11 @@ class Range(TypedDict):
         OutOfHundred | None, Field(description="the figure if every open question gets the best rating")
     ]
     coverage: Annotated[Share | None, Field(description="share of the weight that is rated")]
+
+
+class Range(Bounds):
+    """How far a group of questions has come, and where it can still go."""
+
     reportable: Annotated[bool, Field(description="coverage is at least one half")]
     points: Annotated[
         int, Field(description="sum of weight × rating; compare with points_min and points_max")
@@ -149,23 +154,14 @@ class NextQuestion(TypedDict):
     ask_again: Annotated[bool, Field(description="whether it was answered unknown or its answer went stale")]
 
 
-class Verdict(TypedDict):
-    """What the score says."""
+class Indicated(TypedDict):
+    """What the score says, in a word or a number."""
 
-    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
-    summary: str
     indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
     settled: Annotated[
         bool,
         Field(
             description="whether it holds however open questions are answered, with the attributes known now"
-        ),
-    ]
-    settled_whatever_is_learned: Annotated[
-        bool,
-        Field(
-            description="whether it also holds for any value of the unknown attributes; false if there are "
-            "too many of them to be sure"
         ),
     ]
     leaning: Annotated[
@@ -180,6 +176,37 @@ class Verdict(TypedDict):
             description="the grade of the weaker side; null until reportable, if a knock-out is rated too "
             "low, and while an undetermined score has an open must-reach question; below the grades of a "
             "fit while there is a blocker"
+        ),
+    ]
+
+
+class Figures(Indicated, Bounds):
+    """The figures that lists and events show of a score."""
+
+
+class Verdict(Figures):
+    """A score without its texts, as the history of a session shows it."""
+
+    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
+    dimensions: list[DimensionFigures]
+    blockers: Annotated[list[str], Field(description="keys of the questions that prevent a fit")]
+
+
+class Opening(TypedDict):
+    """What a score begins with."""
+
+    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
+    summary: str
+
+
+class Headline(Opening, Indicated):
+    """What the score says, and what stands in the way."""
+
+    settled_whatever_is_learned: Annotated[
+        bool,
+        Field(
+            description="whether it also holds for any value of the unknown attributes; false if there are "
+            "too many of them to be sure"
         ),
     ]
     grades_possible: Annotated[
@@ -205,7 +232,7 @@ class Combined(Range):
     dimensions: list[DimensionFigures]
 
 
-class Score(Verdict, Combined):
+class Score(Headline, Combined):
     """The computed result of one set of answers. A person decides; this only indicates."""
 
     steps: list[StepFigures]

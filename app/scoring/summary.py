@@ -230,7 +230,7 @@ def _leaning(assessment: Assessment) -> list[str]:
     else:
         first = f"Leaning to no fit, {known}: {_weakness_so_far(assessment)}."
     units = [unit.tally for unit in assessment.units]
-    if assessment.must.open and can_be_fit(assessment.thresholds, units, assessment.must):
+    if assessment.must.open and can_be_fit(assessment.thresholds, units, blocked=assessment.must.blocked):
         return [first, f"Still needed for a fit: {listed([s.question.label for s in assessment.must.open])}."]
     return [first, f"{_open_ones(assessment)} still change that."]
 

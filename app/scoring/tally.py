@@ -4,7 +4,7 @@ The formulas are the README's: w a weight, r a rating on lo..hi, x = r − lo, D
 W_N the weights of rated, open and not applicable questions, W = W_A + W_U, a = Σ w·x over the rated.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import add
 from typing import cast
 
@@ -122,6 +122,14 @@ class Tally:
     def plus(self, counts: Iterable[int]) -> "Tally":
         """With these counts besides."""
         return Tally(self.lo, self.span, cast("Counts", tuple(map(add, self.counts, counts))))
+
+
+def together(tallies: Sequence[Tally]) -> Tally:
+    """The sum of at least one."""
+    first, *others = tallies
+    for other in others:
+        first = first.plus(other.counts)
+    return first
 
 
 def _ratio(numerator: int, denominator: int) -> float | None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
 from app.problems import STALE_REVISION, FieldError, Problem, invalid_field
-from app.scoring import read_answers, read_stored
-from app.sessions.case import Case, as_answer
+from app.scoring import read_answers
+from app.sessions.case import Case
 from app.sessions.requests import AnswerIn, AnswersIn
+from app.sessions.scores import judge_session
 from app.sessions.tables import StoredAnswer
 
 # So much may a caller's clock be ahead of ours.
@@ -54,17 +56,21 @@ def take_in(case: Case, fresh: Iterable[StoredAnswer]) -> None:
     """Let a case know answers that are stored."""
     case.answers |= {answer.question: answer for answer in fresh}
     case.changed["answers"] = case.changed.get("answers", {}) | {
-        answer.question: answer.model_dump(mode="json", include={"state", "rating", "answered_at"})
-        for answer in fresh
+        answer.question: _as_changed(answer, case.work.tx.at) for answer in fresh
     }
+
+
+def _as_changed(answer: StoredAnswer, at: datetime) -> dict[str, Any]:
+    """What a revision keeps of an answer: all that scoring takes of it, without what can be filled in."""
+    kept = {"state", "rating", "evidence"} | ({"answered_at"} if answer.answered_at != at else set())
+    return answer.model_dump(mode="json", include=kept, exclude_none=True)
 
 
 def _too_old(case: Case) -> set[str]:
     """The questions whose answer has gone stale: to give it again is to say something new."""
-    answers = {key: as_answer(stored) for key, stored in case.answers.items()}
-    known = read_stored(case.plan.question_set, case.session.attributes).known
-    standings = case.plan.stand(answers, known, case.work.tx.at)
-    return {standing.question.key for standing in standings if standing.stale}
+    if not case.plan.goes_stale:
+        return set()
+    return set(judge_session(case.plan, case.session, case.answers, case.work.tx.at).stale)
 
 
 def _answered_at(case: Case, new: AnswerIn, place: str) -> datetime:

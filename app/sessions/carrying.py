@@ -10,7 +10,8 @@ from app.prospects.tables import Prospect
 from app.question_sets.family import shared_questions
 from app.scoring import Plan
 from app.sessions.answering import INSERT_ANSWERS, take_in
-from app.sessions.case import Case, answers_of, refresh_attributes
+from app.sessions.case import Case, refresh_attributes
+from app.sessions.scores import answers_of
 from app.sessions.tables import Session, StoredAnswer
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy.orm.attributes import flag_modified
-from sqlmodel import SQLModel, bindparam, select
+from sqlmodel import SQLModel, select
 
 from app.clock import new_id
 from app.db import Transaction
@@ -16,8 +15,9 @@ from app.problems import SESSION_IS_CLOSED, Problem, missing
 from app.prospects import records
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Answer, Evidence, Plan, Score, State, read_stored, score
-from app.sessions.tables import Session, SessionRevision, StoredAnswer
+from app.scoring import Judged, Plan, read_stored, verdict_record
+from app.sessions.scores import answers_of, judge_session, plan_of
+from app.sessions.tables import Session, StoredAnswer
 from app.sessions.telling import FIGURES, Step, figures_of, tell_step
 
 Change = Literal["opened", "answered", "attributes", "aged", "moved", "decided", "outcome"]
@@ -28,15 +28,7 @@ ITSELF = "prospect-fit"
 # Best first: the order of a ranked list.
 RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
 
-# What a session's row keeps of its score, so that lists can filter and sort.
-KEPT = (*FIGURES, "valid_until")
-
 # Built once, since building a statement takes longer than running it.
-ANSWERS_OF = select(StoredAnswer).where(StoredAnswer.session_id == bindparam("session"))
-SCORE_AT = select(SessionRevision.score).where(
-    SessionRevision.session_id == bindparam("session"),
-    SessionRevision.revision == bindparam("revision"),
-)
 INSERT_REVISION = SQLModel.metadata.tables["session_revision"].insert()
 
 
@@ -60,7 +52,7 @@ class Case:
     answers: dict[str, StoredAnswer]
     opening: bool = False
     changed: dict[str, Any] = field(default_factory=dict)
-    score: Score | None = None
+    judged: Judged | None = None
 
     @property
     def next_revision(self) -> int:
@@ -90,10 +82,10 @@ def find_session(tx: Transaction, session_id: UUID, *, lock: bool = False) -> Se
 
 def take_up(work: Work, session: Session) -> Case:
     """The case of a session that is locked already; what has gone stale counts as open from now on."""
-    plan = work.plans.find(work.tx, f"{session.question_set}@{session.version}")
+    plan = plan_of(work.tx, work.plans, session)
     case = Case(work, session, plan, answers_of(work.tx, session.id))
     if has_aged(session, work.tx.at):
-        case.changed["stale"] = rescore(case)["stale"]
+        case.changed["stale"] = judge_session(plan, session, case.answers, work.tx.at).stale
         save(case, "aged", by=ITSELF)
     return case
 
@@ -120,12 +112,6 @@ def begin(work: Work, plan: Plan, prospect: Prospect, deal: str | None) -> Case:
     return Case(work, session, plan, {}, opening=True, changed={"attributes": session.attributes})
 
 
-def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
-    """The current answers of a session, by question."""
-    found = tx.db.exec(ANSWERS_OF, params={"session": session_id})
-    return {answer.question: answer for answer in found}
-
-
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
     """The prospect's attributes that the set declares; with its types, if it can read them."""
     known, unread = read_stored(plan.question_set, prospect.attributes)
@@ -142,7 +128,7 @@ def refresh_attributes(case: Case, prospect: Prospect) -> None:
 
 
 def save(case: Case, change: Change, by: str | None = None) -> None:
-    """Score the case as it is now; if anything changed, store it as the next revision and tell of it.
+    """Judge the case as it is now; if anything changed, store it as the next revision and tell of it.
 
     `by` is for a change that nobody asked for.
     """
@@ -150,14 +136,16 @@ def save(case: Case, change: Change, by: str | None = None) -> None:
     if not (case.opening or case.changed):
         return
     before = None if case.opening else figures_of(session)
-    step = Step("opened" if case.opening else change, before, case.changed)
-    result = case.score = rescore(case)
+    step = Step(before, case.changed)
     session.revision = case.next_revision
     session.updated_at = tx.at
-    figures: Mapping[str, object] = result
-    for figure in KEPT:
+    judged = case.judged = judge_session(case.plan, session, case.answers)
+    verdict = verdict_record(judged)
+    figures: Mapping[str, object] = {**verdict}
+    for figure in FIGURES:
         setattr(session, figure, figures[figure])
-    session.rank = RANKS[result["indication"]]
+    session.valid_until = judged.valid_until
+    session.rank = RANKS[verdict["indication"]]
     tx.db.add(session)
     tx.db.flush()
     row = {
@@ -166,38 +154,10 @@ def save(case: Case, change: Change, by: str | None = None) -> None:
         "at": tx.at,
         "key_name": by or case.work.key_name,
         "actor": None if by else case.work.actor,
-        "change": step.change,
+        "change": "opened" if case.opening else change,
         "changed": case.changed,
-        "score": to_jsonable_python(result),
+        "verdict": verdict,
     }
     tx.db.execute(INSERT_REVISION, row)
     tell_step(tx, session, step)
     case.opening, case.changed = False, {}
-
-
-def rescore(case: Case) -> Score:
-    """The score from what is stored, as of now."""
-    answers = {key: as_answer(stored) for key, stored in case.answers.items()}
-    pursued = case.session.decision == "pursue"
-    return score(case.plan, answers, case.session.attributes, as_of=case.work.tx.at, pursued=pursued)
-
-
-def as_answer(stored: StoredAnswer) -> Answer:
-    """What scoring takes of a stored answer."""
-    state, evidence = (
-        cast("State", stored.state),
-        cast("Evidence | None", stored.evidence),
-    )  # the table's CHECKs
-    return Answer(state, stored.rating, stored.answered_at, evidence)
-
-
-def current_score(tx: Transaction, session: Session) -> Score:
-    """The score of the session's newest revision."""
-    return score_at(tx, session.id, session.revision)
-
-
-def score_at(tx: Transaction, session_id: UUID, revision: int) -> Score:
-    """The score as it stood at a revision."""
-    wanted = {"session": session_id, "revision": revision}
-    stored = tx.db.exec(SCORE_AT, params=wanted).one()
-    return cast("Score", stored)

@@ -9,9 +9,11 @@ from sqlmodel import and_, col, false, func, or_, select
 
 from app.db import Transaction
 from app.problems import missing
-from app.scoring import Blocker, Indication, Leaning
+from app.question_sets.plans import Plans
+from app.scoring import Blocker, Indication, Leaning, Plan
 from app.sessions.ageing import require_all_fresh, require_fresh
-from app.sessions.tables import Session, SessionRevision
+from app.sessions.scores import answers_of_many, judge_session, plan_of, whole_score
+from app.sessions.tables import Session, StoredAnswer
 from app.sessions.views import SessionLine, line
 from app.wire import Deal, In, SetName
 
@@ -104,40 +106,44 @@ class FitOut(SessionLine):
 
 
 def fits_of(
-    tx: Transaction, prospect_ids: Sequence[UUID], question_set: SetWanted, deal: str | None = None
+    tx: Transaction,
+    plans: Plans,
+    prospect_ids: Sequence[UUID],
+    question_set: SetWanted,
+    deal: str | None = None,
 ) -> dict[UUID, FitOut]:
     """The fit of every prospect that has a session for the set.
 
     Raises `ScoresHaveAged`.
     """
     wanted = (
-        select(Session, SessionRevision.score)
-        .join(
-            SessionRevision,
-            and_(
-                col(SessionRevision.session_id) == col(Session.id),
-                col(SessionRevision.revision) == col(Session.revision),
-            ),
-        )
+        select(Session)
         .where(col(Session.prospect_id).in_(prospect_ids), *_on(question_set))
         .order_by(col(Session.status), col(Session.id))
     )
     if deal is not None:
         wanted = wanted.where(Session.deal == deal)
     # Closed before open, older before newer: the last one seen is the one to show.
-    shown = {session.prospect_id: (session, score) for session, score in tx.db.exec(wanted)}
-    require_fresh(tx, (session for session, _ in shown.values()))
-    return {prospect_id: _fit(*found) for prospect_id, found in shown.items()}
+    shown = {session.prospect_id: session for session in tx.db.exec(wanted)}
+    require_fresh(tx, shown.values())
+    answers = answers_of_many(tx, [session.id for session in shown.values()])
+    return {
+        prospect_id: _fit(plan_of(tx, plans, session), session, answers[session.id])
+        for prospect_id, session in shown.items()
+    }
 
 
-def fit_of(tx: Transaction, prospect_id: UUID, question_set: SetWanted, deal: str | None) -> FitOut:
+def fit_of(
+    tx: Transaction, plans: Plans, prospect_id: UUID, question_set: SetWanted, deal: str | None
+) -> FitOut:
     """The fit of one prospect; raises NOT_FOUND if it has no session for the set."""
-    fits = fits_of(tx, [prospect_id], question_set, deal)
+    fits = fits_of(tx, plans, [prospect_id], question_set, deal)
     if prospect_id not in fits:
         raise missing("session of this prospect for that question set")
     return fits[prospect_id]
 
 
-def _fit(session: Session, score: Mapping[str, Any]) -> FitOut:
+def _fit(plan: Plan, session: Session, answers: Mapping[str, StoredAnswer]) -> FitOut:
+    score = whole_score(session, judge_session(plan, session, answers))
     said = {name: score[name] for name in ("summary", "weaker_side", "blockers")}
     return FitOut(**line(session).model_dump(), **said)

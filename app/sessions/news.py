@@ -1,13 +1,13 @@
 """Events as callers see them: with the deal and the links that a CRM finds its own record by."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
-from sqlmodel import col, select
+from sqlmodel import col, select, tuple_
 
 from app.db import Transaction
 from app.events.tables import Event, EventType
@@ -16,7 +16,7 @@ from app.prospects.tables import ProspectLink
 from app.prospects.wire import LinkOut
 from app.scoring import Indication, Leaning
 from app.sessions.case import Change
-from app.sessions.tables import Session
+from app.sessions.tables import Session, SessionRevision
 from app.sessions.telling import FIGURES
 from app.wire import Out
 
@@ -58,8 +58,8 @@ class EventOut(Out):
 
 
 COLUMNS = {"id", "position", "type", "at", "prospect_id", "session_id", "question_set", "revision"}
-# What an event may hold besides.
-IN_DATA = ("change", *FIGURES, "decision", "outcome", "merged_prospect_id")
+# What an event may hold besides; its figures are those of its session's revision.
+IN_DATA = ("decision", "outcome", "merged_prospect_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,18 @@ class _Now:
 
 
 def show_events(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
-    """Events as the caller sees them, with one look-up of sessions and one of links."""
+    """Events as the caller sees them, with one look-up of sessions, one of revisions and one of links."""
     sessions = _sessions(tx, {event.session_id for event in events if event.session_id})
     now = [sessions.get(event.session_id) or _Now(event.prospect_id) for event in events]
     links = links_of(tx, {one.prospect_id for one in now if one.prospect_id})
+    figures = _figures(tx, {(event.session_id, event.revision) for event in events if event.session_id})
     return [
-        _event_out(event, one.deal, links[one.prospect_id] if one.prospect_id else ())
+        _event_out(
+            event,
+            one.deal,
+            links[one.prospect_id] if one.prospect_id else (),
+            figures.get((event.session_id, event.revision), {}),
+        )
         for event, one in zip(events, now, strict=True)
     ]
 
@@ -86,7 +92,22 @@ def _sessions(tx: Transaction, ids: set[UUID]) -> dict[UUID | None, _Now]:
     return {session: _Now(prospect, deal or None) for session, prospect, deal in tx.db.exec(wanted)}
 
 
-def _event_out(event: Event, deal: str | None, links: Iterable[ProspectLink]) -> EventOut:
-    told = {name: event.data.get(name) for name in IN_DATA}
+def _figures(
+    tx: Transaction, revisions: set[tuple[UUID, int | None]]
+) -> dict[tuple[UUID | None, int | None], dict[str, Any]]:
+    """What each of these revisions says: its change, and the figures after it."""
+    key = (col(SessionRevision.session_id), col(SessionRevision.revision))
+    wanted = select(*key, SessionRevision.change, SessionRevision.verdict).where(tuple_(*key).in_(revisions))
+    return {
+        (session_id, revision): {"change": change, **{name: verdict[name] for name in FIGURES}}
+        for session_id, revision, change, verdict in tx.db.exec(wanted)
+    }
+
+
+def _event_out(
+    event: Event, deal: str | None, links: Iterable[ProspectLink], figures: Mapping[str, Any]
+) -> EventOut:
+    told = {name: figures.get(name) for name in ("change", *FIGURES)}
+    told |= {name: event.data.get(name) for name in IN_DATA}
     shown = [LinkOut(source=link.source, external_id=link.external_id) for link in links]
     return EventOut.model_validate(event.model_dump(include=COLUMNS) | told | {"deal": deal, "links": shown})

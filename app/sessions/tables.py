@@ -87,6 +87,10 @@ class Session(SQLModel, table=True):
     outcome: str | None = None
 
 
+# Small rows with a composite key: in SQLite they take a third less without row ids and a second index.
+KEPT_BY_KEY = {"sqlite_with_rowid": False}
+
+
 def _of_a_session() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE")
 
@@ -120,6 +124,7 @@ class StoredAnswer(SQLModel, table=True):
             name="ck_answer_rating_or_state",
         ),
         CheckConstraint("evidence IN ('fact', 'judgement', 'assumption')", name="ck_answer_evidence"),
+        KEPT_BY_KEY,
     )
 
     session_id: UUID = Field(primary_key=True)
@@ -135,10 +140,14 @@ class StoredAnswer(SQLModel, table=True):
 
 
 class SessionRevision(SQLModel, table=True):
-    """Append-only: what changed, by whom, and the whole score as it stood after."""
+    """Append-only: what changed, by whom, and the verdict after it, a `VerdictRecord`.
+
+    Of an answer, `changed` leaves out what is null, and the time if it is the revision's. The whole score
+    can be computed again from the changes up to a revision: see `scores.score_at`.
+    """
 
     __tablename__ = "session_revision"
-    __table_args__ = (_of_a_session(),)
+    __table_args__ = (_of_a_session(), KEPT_BY_KEY)
 
     session_id: UUID = Field(primary_key=True)
     revision: int = Field(primary_key=True)
@@ -147,7 +156,7 @@ class SessionRevision(SQLModel, table=True):
     actor: str | None = None
     change: str
     changed: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    score: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    verdict: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class Decision(SQLModel, table=True):

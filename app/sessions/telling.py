@@ -7,10 +7,11 @@ from typing import Any
 from app.db import Transaction
 from app.events.tables import EventType
 from app.events.tell import About, tell
+from app.scoring import Figures
 from app.sessions.tables import Session
 
 # What every event of a session says of it; one of them changes, and so does the score.
-FIGURES = ("indication", "settled", "leaning", "score", "lowest", "highest", "coverage", "grade")
+FIGURES = tuple(Figures.__annotations__)
 
 # What is told of each thing that a step can set, in this order.
 TOLD_OF: Mapping[str, EventType] = {
@@ -23,9 +24,8 @@ TOLD_OF: Mapping[str, EventType] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happened: the session's figures before, None where it is new, and what was set."""
+    """What a revision did: the session's figures before, None where it is new, and what was set."""
 
-    change: str
     before: Mapping[str, Any] | None
     changed: Collection[str]
 
@@ -38,13 +38,13 @@ def figures_of(session: Session) -> dict[str, Any]:
 def tell_step(tx: Transaction, session: Session, step: Step) -> None:
     """Tell of a step that is stored."""
     now = figures_of(session)
-    data = {**now, "change": step.change, "decision": session.decision, "outcome": session.outcome}
+    data = {"decision": session.decision, "outcome": session.outcome}
     about = About(
         prospect_id=session.prospect_id,
         session_id=session.id,
         question_set=f"{session.question_set}@{session.version}",
         revision=session.revision,
-        data=data,
+        data={name: word for name, word in data.items() if word is not None},
     )
     tell(tx, about, _types(step, now))
 

@@ -1,17 +1,29 @@
 """Sessions as callers see them."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from pydantic import Field
+from pydantic_core import to_jsonable_python
 from sqlmodel import col, select
 
 from app.db import Transaction
 from app.question_sets.choice import Choice, ChosenBy
-from app.scoring import Evidence, Indication, Leaning, Score, State
+from app.question_sets.plans import Plans
+from app.scoring import Evidence, Indication, Leaning, Score, State, Verdict, VerdictRecord
 from app.sessions.ageing import require_fresh
-from app.sessions.case import Case, Change, answers_of, current_score, score_at
+from app.sessions.case import Case, Change
+from app.sessions.scores import (
+    answers_changed,
+    answers_of,
+    judge_session,
+    plan_of,
+    record_at,
+    score_at,
+    verdict_of,
+    whole_score,
+)
 from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
 from app.wire import Out
 
@@ -132,7 +144,7 @@ class SessionLine(SessionHead):
 
 
 class RevisionOut(Out):
-    """One step of a session's history, with the whole score as it stood after it."""
+    """One step of a session's history, with the verdict after it."""
 
     revision: int
     at: datetime
@@ -140,7 +152,7 @@ class RevisionOut(Out):
     actor: str | None
     change: Annotated[Change, Field(description="aged: answers went stale, and nobody did anything")]
     changed: Annotated[dict[str, Any], Field(description="what this step set; never an answer's text")]
-    score: Score
+    verdict: Verdict
 
 
 class HistoryOut(Out):
@@ -174,17 +186,26 @@ def chosen(choice: Choice) -> dict[str, Any]:
 
 def body(case: Case) -> dict[str, Any]:
     """The fields of `SessionOut` for a session under work."""
-    return _body(case.work.tx, case.session, case.answers, case.score)
+    judged = case.judged or judge_session(case.plan, case.session, case.answers)
+    return _body(case.work.tx, case.session, case.answers, whole_score(case.session, judged))
 
 
-def show(tx: Transaction, session: Session) -> SessionOut:
+def show(tx: Transaction, plans: Plans, session: Session) -> SessionOut:
     """A session as the caller sees it; raises `ScoresHaveAged`."""
     require_fresh(tx, [session])
-    return SessionOut(**_body(tx, session, answers_of(tx, session.id), None))
+    answers = answers_of(tx, session.id)
+    judged = judge_session(plan_of(tx, plans, session), session, answers)
+    return SessionOut(**_body(tx, session, answers, whole_score(session, judged)))
+
+
+def show_as_of(tx: Transaction, plans: Plans, session: Session, revision: int) -> SessionOut:
+    """A session as it is now, with the score as it stood after a revision."""
+    score = score_at(tx, plans, session, revision)
+    return SessionOut(**_body(tx, session, answers_of(tx, session.id), score))
 
 
 def _body(
-    tx: Transaction, session: Session, answers: dict[str, StoredAnswer], score: Score | None
+    tx: Transaction, session: Session, answers: dict[str, StoredAnswer], score: Score
 ) -> dict[str, Any]:
     decisions = decisions_of(tx, session.id) if session.decision else []
     outcome = latest_outcome(tx, session.id) if session.outcome else None
@@ -192,7 +213,7 @@ def _body(
         **head(session),
         "attributes": session.attributes,
         "answers": [answer_out(answer, tx.at) for _, answer in sorted(answers.items())],
-        "score": score or current_score(tx, session),
+        "score": score,
         "decision": decision_out(tx, decisions[-1]) if decisions else None,
         "outcome": outcome_out(outcome) if outcome else None,
     }
@@ -210,7 +231,7 @@ def line(session: Session) -> SessionLine:
     return SessionLine(**head(session), **figures)
 
 
-def history(tx: Transaction, session: Session) -> HistoryOut:
+def history(tx: Transaction, plans: Plans, session: Session) -> HistoryOut:
     """All that happened to a session."""
     revisions = tx.db.exec(
         select(SessionRevision)
@@ -222,12 +243,19 @@ def history(tx: Transaction, session: Session) -> HistoryOut:
     )
     return HistoryOut(
         session_id=session.id,
-        revisions=[
-            RevisionOut.model_validate(revision.model_dump(exclude={"session_id"})) for revision in revisions
-        ],
+        revisions=[_revision_out(tx, plans, session, revision) for revision in revisions],
         decisions=[decision_out(tx, decision) for decision in decisions_of(tx, session.id)],
         outcomes=[outcome_out(outcome) for outcome in outcomes],
     )
+
+
+def _revision_out(tx: Transaction, plans: Plans, session: Session, revision: SessionRevision) -> RevisionOut:
+    verdict = verdict_of(tx, plans, session, cast("VerdictRecord", revision.verdict))
+    changed = dict(revision.changed)
+    if "answers" in changed:
+        changed["answers"] = to_jsonable_python(answers_changed(revision.at, changed))
+    kept = revision.model_dump(exclude={"session_id"})
+    return RevisionOut.model_validate(kept | {"changed": changed, "verdict": verdict})
 
 
 def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
@@ -243,8 +271,8 @@ def latest_outcome(tx: Transaction, session_id: UUID) -> Outcome | None:
 
 
 def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:
-    """A decision with the score as it stood."""
-    stood = score_at(tx, decision.session_id, decision.revision)
+    """A decision with the figures as they stood."""
+    stood = record_at(tx, decision.session_id, decision.revision)
     return DecisionOut(
         decision=decision.decision,
         match=decision.match_word,

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from app.db import Database, Transaction
 from app.events.tables import Event
 from app.problems import Problem
+from app.question_sets.plans import Plans
 from app.webhooks import outbox
 from app.webhooks.message import NothingToSendError, Outgoing, render
 from app.webhooks.outbox import Held, Result
@@ -51,11 +52,13 @@ class Dispatcher:
     def __init__(
         self,
         database: Database,
+        plans: Plans,
         sender: Sender,
         catch_up: Callable[[float], Awaitable[None]],
         read_scores: ReadScores,
     ) -> None:
         self._database = database
+        self._plans = plans
         self._sender = sender
         self._catch_up = catch_up
         self._read_scores = read_scores
@@ -126,7 +129,7 @@ class Dispatcher:
     async def _render(self, held: Sequence[Held]) -> list[Rendered]:
         """What to send of each; all in one read, or each in its own if one of them fails."""
         try:
-            return await self._read_scores(lambda tx: _render_all(tx, held))
+            return await self._read_scores(lambda tx: _render_all(tx, self._plans, held))
         except Problem:
             return [None] * len(held)
         except Exception:  # a delivery that fails in a new way keeps no other from being sent
@@ -148,15 +151,15 @@ class Dispatcher:
         self._done.set()
 
 
-def _render_all(tx: Transaction, held: Sequence[Held]) -> list[Rendered]:
+def _render_all(tx: Transaction, plans: Plans, held: Sequence[Held]) -> list[Rendered]:
     """What to send of each; None for what is not the holder's any more."""
     found = outbox.find_held(tx, held)
-    return [_render(tx, *found[one]) if one in found else None for one in held]
+    return [_render(tx, plans, *found[one]) if one in found else None for one in held]
 
 
-def _render(tx: Transaction, webhook: Webhook, event: Event) -> Outgoing | Result:
+def _render(tx: Transaction, plans: Plans, webhook: Webhook, event: Event) -> Outgoing | Result:
     """What to send, or what comes of it if there is nothing to."""
     try:
-        return render(tx, webhook, event)
+        return render(tx, plans, webhook, event)
     except NothingToSendError as error:
         return Result(error=str(error), skipped=True)

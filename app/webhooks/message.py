@@ -17,9 +17,10 @@ from app.events.tables import TYPES, Event, EventType, types_named
 from app.forms.flow import figures_of
 from app.prospects import records
 from app.prospects.tables import Prospect
+from app.question_sets.plans import Plans
 from app.sessions.news import EventOut, show_events
 from app.sessions.tables import Session
-from app.sessions.views import SessionOut, show
+from app.sessions.views import SessionOut, show, show_as_of
 from app.webhooks.outbox import wants
 from app.webhooks.record_update import ClientCredentials, RecordUpdateIn, body_of, filled, places_in
 from app.webhooks.tables import Webhook
@@ -52,19 +53,21 @@ class Outgoing:
     client_credentials: ClientCredentials | None = None
 
 
-def render(tx: Transaction, webhook: Webhook, event: Event, message_id: UUID | None = None) -> Outgoing:
+def render(
+    tx: Transaction, plans: Plans, webhook: Webhook, event: Event, message_id: UUID | None = None
+) -> Outgoing:
     """What to send of an event, as things are now.
 
     Raises `NothingToSendError`, and `ScoresHaveAged` where the session has to be scored again before.
     """
     if webhook.record_update:
-        return _update(tx, webhook, RecordUpdateIn.model_validate(webhook.record_update), event)
-    (message,) = messages(tx, [event], webhook.payload)
+        return _update(tx, plans, webhook, RecordUpdateIn.model_validate(webhook.record_update), event)
+    (message,) = messages(tx, plans, [event], webhook.payload)
     return signed(tx, webhook, message.model_copy(update={"id": message_id or event.id}))
 
 
-def messages(tx: Transaction, events: list[Event], payload: str) -> list[Message]:
-    """The messages of events; raises `ScoresHaveAged`."""
+def messages(tx: Transaction, plans: Plans, events: list[Event], payload: str) -> list[Message]:
+    """The messages of events; a full one has the session with the score as of the event."""
     return [
         Message(
             id=told.id,
@@ -72,19 +75,25 @@ def messages(tx: Transaction, events: list[Event], payload: str) -> list[Message
             timestamp=told.at,
             data=told,
             prospect=_prospect(tx, told) if payload == "full" else None,
-            session=_session(tx, told) if payload == "full" else None,
+            session=_session(tx, plans, told) if payload == "full" else None,
         )
         for told in show_events(tx, events)
     ]
 
 
-def samples(tx: Transaction, types: list[EventType], payload: Payload, limit: int) -> list[Message]:
+def samples(
+    tx: Transaction, plans: Plans, types: list[EventType], payload: Payload, limit: int
+) -> list[Message]:
     """The newest messages of these types (of any, if empty), newest first; invented if there are none yet."""
     found = list(read_latest(tx, limit, types))
-    return messages(tx, found, payload) if found else [invented(type_) for type_ in (types or TYPES)[:limit]]
+    return (
+        messages(tx, plans, found, payload)
+        if found
+        else [invented(type_) for type_ in (types or TYPES)[:limit]]
+    )
 
 
-def sample_for(tx: Transaction, webhook: Webhook) -> Outgoing:
+def sample_for(tx: Transaction, plans: Plans, webhook: Webhook) -> Outgoing:
     """What the webhook would send of the newest event that it wants, under an id of its own.
 
     Raises `NothingToSendError` where no record can be updated yet, and `ScoresHaveAged`.
@@ -95,7 +104,7 @@ def sample_for(tx: Transaction, webhook: Webhook) -> Outgoing:
         if not wants(webhook, event):
             continue
         try:
-            return render(tx, webhook, event, new_id())
+            return render(tx, plans, webhook, event, new_id())
         except NothingToSendError as error:
             why = error
     if webhook.record_update:
@@ -139,7 +148,9 @@ def signed(tx: Transaction, webhook: Webhook, message: Message) -> Outgoing:
     return Outgoing("POST", webhook.url, body.encode(), headers)
 
 
-def _update(tx: Transaction, webhook: Webhook, update: RecordUpdateIn, event: Event) -> Outgoing:
+def _update(
+    tx: Transaction, plans: Plans, webhook: Webhook, update: RecordUpdateIn, event: Event
+) -> Outgoing:
     session = tx.db.get(Session, event.session_id)
     if session is None:
         raise NothingToSendError("The session is gone.")
@@ -157,7 +168,7 @@ def _update(tx: Transaction, webhook: Webhook, update: RecordUpdateIn, event: Ev
     except KeyError as error:
         what = "link of that source" if error.args[0] == "external_id" else "deal"
         raise NothingToSendError(f"The session's prospect has no {what}.") from None
-    figures = to_jsonable_python(figures_of(show(tx, session)))
+    figures = to_jsonable_python(figures_of(show(tx, plans, session)))
     return Outgoing(
         update.method,
         url,
@@ -173,6 +184,6 @@ def _prospect(tx: Transaction, told: EventOut) -> Any:
     return records.show(tx, found) if found else None
 
 
-def _session(tx: Transaction, told: EventOut) -> SessionOut | None:
+def _session(tx: Transaction, plans: Plans, told: EventOut) -> SessionOut | None:
     found = tx.db.get(Session, told.session_id) if told.session_id else None
-    return show(tx, found) if found else None
+    return show_as_of(tx, plans, found, told.revision) if found and told.revision else None

@@ -72,7 +72,8 @@ class NewWebhook(WriteIn):
     payload: Annotated[
         Literal["thin", "full"],
         Field(
-            description="thin: the event as in the feed; full: its prospect and session as well, as of then"
+            description="thin: the event as in the feed; full: its prospect and session as well, with the "
+            "score as of the event"
         ),
     ] = "thin"
     secret: Annotated[SigningSecret | None, Field(description="to sign with; without it one is made")] = None
@@ -153,7 +154,11 @@ class Message(Out):
         ProspectOut | None, Field(description="as it is now; null in a thin one, and once erased")
     ]
     session: Annotated[
-        SessionOut | None, Field(description="as it is now; null in a thin one, and where there is none")
+        SessionOut | None,
+        Field(
+            description="as it is now, but with the score as of the event's revision; null in a thin "
+            "message, and where there is no session"
+        ),
     ]
 
 

@@ -244,6 +244,7 @@ def _answers() -> None:
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["carried_from"], ["session.id"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("session_id", "question"),
+        sqlite_with_rowid=False,
     )
     _create_partial_index("ix_answer_carried_from", "answer", ["carried_from"], "carried_from IS NOT NULL")
 
@@ -258,9 +259,10 @@ def _session_revisions() -> None:
         sa.Column("actor", sa.String(), nullable=True),
         sa.Column("change", sa.String(), nullable=False),
         sa.Column("changed", sa.JSON(), nullable=False),
-        sa.Column("score", sa.JSON(), nullable=False),
+        sa.Column("verdict", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("session_id", "revision"),
+        sqlite_with_rowid=False,
     )
 
 

@@ -82,6 +82,17 @@ def history(client, session_id):
     return ok(client.get(f"/v1/sessions/{session_id}/history"))
 
 
+def verdict_in(score):
+    """The verdict that the history keeps of a whole score."""
+    names = (
+        "indication", "settled", "leaning", "score", "grade", "lowest", "highest", "coverage",
+        "question_set", "dimensions",
+    )  # fmt: skip
+    return {name: score[name] for name in names} | {
+        "blockers": [one["question"] for one in score["blockers"]]
+    }
+
+
 def as_read(told):
     """What opening a session returned, without how its set was chosen: only that call tells."""
     return {name: value for name, value in told.items() if not name.startswith("chosen_")}

@@ -177,7 +177,7 @@ def test_where_an_answer_was_carried_over_from_is_a_session_that_is_there(rows, 
 @pytest.mark.parametrize(
     ("table", "change"),
     [
-        ("session_revision", {"score": {}}),
+        ("session_revision", {"verdict": {}}),
         ("session_revision", {"changed": {}}),
         ("session_revision", {"actor": "somebody else"}),
         ("decision", {"decision": "disqualify"}),

@@ -21,6 +21,7 @@ from tests.api.calls import (
     ratings_of,
     refusal,
     session,
+    verdict_in,
 )
 from tests.conftest import serving, settings_for
 from tests.scoring.building import question, step, weighted
@@ -156,7 +157,7 @@ def test_time_alone_is_a_revision_of_its_own_that_nobody_made(client, clock, ope
     first, second = history(client, opened["session_id"])["revisions"]
     assert (second["change"], second["changed"]) == ("aged", {"stale": ["timeline", "budget", "size"]})
     assert (second["key_name"], second["actor"], second["at"]) == ("prospect-fit", None, at(clock, 100))
-    assert first["score"] == opened["score"]
+    assert first["verdict"] == verdict_in(opened["score"])
 
 
 def test_answering_again_is_fresh_again_even_with_the_same_rating(client, clock, opened):
@@ -266,7 +267,12 @@ def test_a_closed_session_keeps_its_score_for_ever(client, clock, opened):
     clock.after(300)
     told = session(client, opened["session_id"])
     assert (told["score"], told["revision"]) == (closed["score"], closed["revision"])
-    assert lines(client, outcome="won", prospect_id=opened["prospect_id"])[0]["indication"] == "fit"
+    corrected = ok(conclude(client, opened["session_id"], "lost"))
+    assert (corrected["score"], corrected["revision"]) == (closed["score"], closed["revision"] + 1)
+    assert session(client, opened["session_id"])["score"] == closed["score"]
+    last = history(client, opened["session_id"])["revisions"][-1]
+    assert last["verdict"] == verdict_in(closed["score"])
+    assert lines(client, outcome="lost", prospect_id=opened["prospect_id"])[0]["indication"] == "fit"
 
 
 def test_what_is_carried_over_keeps_its_age(client, clock, opened, link):

@@ -17,6 +17,7 @@ from tests.api.calls import (
     patch,
     qualify,
     session,
+    verdict_in,
 )
 
 
@@ -27,19 +28,23 @@ def plan_of(client, name):
 
 
 def told_again(client, told):
-    """The score after every revision, computed from nothing but what the revisions changed."""
+    """The score after every revision, computed from nothing but what the revisions changed.
+
+    A closed session is scored as of its closing.
+    """
+    closed_at = session(client, told["session_id"])["closed_at"]
     plan = plan_of(client, told["question_set"])
     answers, attributes, decision, scores = {}, {}, None, []
     for revision in history(client, told["session_id"])["revisions"]:
         changed = revision["changed"]
         answers |= {
-            key: Answer(said["state"], said["rating"], datetime.fromisoformat(said["answered_at"]))
+            key: Answer(**said | {"answered_at": datetime.fromisoformat(said["answered_at"])})
             for key, said in changed.get("answers", {}).items()
         }
         attributes = changed.get("attributes", attributes)
         decision = changed.get("decision", decision)
         used = read_attributes(plan.question_set, attributes)
-        as_of = datetime.fromisoformat(revision["at"])
+        as_of = datetime.fromisoformat(min(revision["at"], closed_at))
         again = score(plan, answers, used, as_of=as_of, pursued=decision == "pursue")
         scores.append(to_jsonable_python(again))
     return scores
@@ -72,15 +77,30 @@ def test_every_revision_is_there_with_what_it_changed(client, story):
     assert revisions[2]["changed"] == {"attributes": {"employees": 50, "industry": "bank"}}
     assert revisions[4]["changed"] == {"decision": "pursue"}
     size = revisions[5]["changed"]["answers"]["size"]
-    assert size == {"state": "rated", "rating": 5, "answered_at": revisions[5]["at"]}
+    assert size == {"state": "rated", "rating": 5, "answered_at": revisions[5]["at"], "evidence": None}
     assert [r["at"] for r in revisions] == sorted(r["at"] for r in revisions)
     assert {r["key_name"] for r in revisions} == {"admin"}
 
 
-def test_every_score_computed_again_equals_the_stored_and_the_returned_one(client, story):
-    stored = [r["score"] for r in history(client, story[0]["session_id"])["revisions"]]
-    assert stored == [told["score"] for told in story]
-    assert told_again(client, story[0]) == stored
+def test_every_revision_keeps_the_verdict_of_the_score_that_was_returned(client, story):
+    kept = [r["verdict"] for r in history(client, story[0]["session_id"])["revisions"]]
+    assert kept == [verdict_in(told["score"]) for told in story]
+
+
+def test_every_whole_score_can_be_computed_again_from_what_the_revisions_changed(client, story):
+    assert told_again(client, story[0]) == [told["score"] for told in story]
+
+
+def test_a_full_message_has_the_score_as_of_its_revision(client, story):
+    """Sent today, after everything else has happened."""
+    query = {"payload": "full", "limit": 50}
+    sent = ok(client.get("/v1/webhook-samples", params=query))
+    session_id = story[0]["session_id"]
+    of_session = [one for one in sent if one["data"]["session_id"] == session_id]
+    assert {one["data"]["revision"] for one in of_session} == set(range(1, 9))
+    for one in of_session:
+        assert one["session"]["score"] == story[one["data"]["revision"] - 1]["score"]
+        assert one["session"] | {"score": None} == session(client, session_id) | {"score": None}
 
 
 def test_the_figures_along_the_way_are_right(story):

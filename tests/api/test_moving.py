@@ -18,6 +18,7 @@ from tests.api.calls import (
     ratings_of,
     refusal,
     session,
+    verdict_in,
 )
 from tests.scoring.building import question, step
 
@@ -81,7 +82,7 @@ def test_the_past_stays_as_it_was(client, small, opened):
     ok(move(client, opened["session_id"], small))
     past = history(client, opened["session_id"])
     assert [r["change"] for r in past["revisions"]] == ["opened", "decided", "moved"]
-    assert past["revisions"][0]["score"] == opened["score"]
+    assert past["revisions"][0]["verdict"] == verdict_in(opened["score"])
     assert past["revisions"][2]["changed"] == {
         "attributes": {"employees": 50}, "question_set": f"{small}@2", "dropped": ["budget"],
     }  # fmt: skip

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import pytest
 
-from tests.api.calls import history, new_prospect, ok, open_session, pointers, refusal, session
+from tests.api.calls import history, new_prospect, ok, open_session, pointers, refusal, session, verdict_in
 from tests.api.conftest import published
 from tests.api.writers import SHARED, VERSIONS, WRITERS, Room, all_write
 from tests.scoring.building import question, step, weighted
@@ -90,7 +90,10 @@ def test_every_write_is_in_the_history_as_it_was_told(afterwards):
     changes = {"answers": "answered", "decision": "decided", "move": "moved"}
     for number, one in afterwards.of_session.items():
         line = afterwards.revisions[number]
-        assert (line["change"], line["score"]) == (changes[one.write], one.response.json()["score"])
+        assert (line["change"], line["verdict"]) == (
+            changes[one.write],
+            verdict_in(one.response.json()["score"]),
+        )
         if one.write == "answers":
             rated = {key: answer["rating"] for key, answer in line["changed"]["answers"].items()}
             assert rated == {answer["question"]: answer["rating"] for answer in one.sent["answers"]}
@@ -165,7 +168,7 @@ def test_every_score_is_the_sum_of_the_answers_as_they_stood(afterwards):
         ratings |= {key: answer["rating"] for key, answer in changed.get("answers", {}).items()}
         ratings = {key: rating for key, rating in ratings.items() if key not in changed.get("dropped", [])}
         employees = changed.get("attributes", {}).get("employees", employees)
-        assert line["score"]["points"] == sum(ratings.values()) + rated_by_rule(employees)
+        assert line["verdict"]["dimensions"][0]["points"] == sum(ratings.values()) + rated_by_rule(employees)
 
 
 def rated_by_rule(employees):

@@ -83,11 +83,13 @@ def test_what_somebody_erases_this_moment_keeps_nothing_else_from_being_sent(pos
 
 
 def test_a_session_that_somebody_holds_keeps_no_other_webhook_waiting(postgres, place):
-    """What is to be told of it has to be scored again first."""
-    full, thin = place(), place()
+    """A record is updated with the score of today, so the session has to be scored again first."""
+    record, thin = place(), place()
     settings = settings_for(postgres(), webhook_networks=HERE)
     with serving(settings) as running:
-        hook = {"url": full.url, "payload": "full", "types": ["session.opened"]}
+        update = {"fields": {"/fit": "indication"}, "token": {"token": "secret"}}
+        url = f"{record.url}/{{session_id}}"
+        hook = {"url": url, "record_update": update, "types": ["session.opened"]}
         waiting = ok(running.client.post("/v1/webhooks", json=hook), 201)
         ok(running.client.post("/v1/webhooks", json={"url": thin.url, "types": ["prospect.created"]}), 201)
         account = {"source": "crm", "external_id": "1"}
@@ -106,8 +108,8 @@ def test_a_session_that_somebody_holds_keeps_no_other_webhook_waiting(postgres, 
                 new_prospect(running.client)
                 # Who waits for the session gives up after 10 seconds.
                 until(lambda: len(thin.received) == 2, seconds=5)
-                assert len(full.received) == 1
-        full.wait_for(2)
+                assert len(record.received) == 1
+        record.wait_for(2)
 
 
 def test_a_new_webhook_is_told_nothing_of_before_however_much_there_is(client, hooked, end, subscribe):

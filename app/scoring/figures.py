@@ -1,0 +1,49 @@
+"""The figures of a group of questions, from what it adds up to."""
+
+from collections.abc import Sequence
+
+from app.scoring.indication import can_be_fit
+from app.scoring.plan import Plan
+from app.scoring.result import DimensionFigures, Range
+from app.scoring.tally import Tally
+
+
+def figures_of(tally: Tally) -> Range:
+    """How far a group has come, and where it can still go."""
+    return {
+        "lowest": tally.lowest,
+        "highest": tally.highest,
+        "coverage": tally.coverage,
+        "reportable": tally.reportable,
+        "points": tally.points,
+        "points_min": tally.lo * tally.weight,
+        "points_max": (tally.lo + tally.span) * tally.weight,
+        "rated": tally.rated,
+        "open": tally.open,
+        "not_applicable": tally.not_applicable,
+    }
+
+
+def needed_averages(plan: Plan, units: Sequence[Tally], *, blocked: bool) -> list[float | None]:
+    """Of every unit; none while a fit is out of reach."""
+    thresholds = plan.question_set.thresholds
+    if thresholds is None or not can_be_fit(thresholds, units, blocked=blocked):
+        return [None] * len(units)
+    return [unit.needed_average(thresholds.fit_at) for unit in units]
+
+
+def dimension_figures(
+    plan: Plan, dimensions: Sequence[Tally], needed: Sequence[float | None]
+) -> list[DimensionFigures]:
+    """`needed` has the needed average of every unit; a dimension of a pool has none of its own."""
+    averages = needed if plan.reciprocal else [None] * len(dimensions)
+    return [
+        {
+            "key": dimension.key,
+            "title": dimension.title,
+            **figures_of(tally),
+            "estimate": tally.estimate,
+            "needed_average": average,
+        }
+        for dimension, tally, average in zip(plan.question_set.dimensions, dimensions, averages, strict=True)
+    ]
