@@ -1,11 +1,10 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
 from app.scoring.answers import Answer, Answers, Evidence, Rating, Sent, State, ratings_sent, read_answers
-from app.scoring.assessment import assess, counts
+from app.scoring.assessment import assess, indicated
 from app.scoring.attributes import meets, read_attributes, read_number, read_stored
 from app.scoring.effects import mentioned
 from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
-from app.scoring.indication import indicated
 from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
 from app.scoring.reasons import in_words
@@ -23,6 +22,7 @@ from app.scoring.result import (
 from app.scoring.rules import read_question_set
 from app.scoring.score import Judged, judge, score
 from app.scoring.texts import is_blank
+from app.scoring.totals import Totals
 from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
 from app.scoring.words import rounded
 
@@ -52,10 +52,10 @@ __all__ = [
     "State",
     "Subject",
     "Support",
+    "Totals",
     "Verdict",
     "VerdictRecord",
     "assess",
-    "counts",
     "form",
     "in_words",
     "indicated",

@@ -1,29 +1,40 @@
-"""The scored questions of a session, added up and judged: what the figures and the summary are made of."""
+"""The totals of a session, judged: what the figures and the summary are made of."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 from app.scoring.grades import grade
-from app.scoring.indication import MustReach, indicate, lean
-from app.scoring.plan import Group, Plan, Standing
+from app.scoring.indication import indicate, lean
+from app.scoring.must_reach import MustReach
+from app.scoring.plan import Plan, Standing
 from app.scoring.question_set import Dimension, Thresholds, weak
 from app.scoring.result import Indication, Leaning, MissingAttribute
-from app.scoring.tally import Tally, together
+from app.scoring.tally import Tally
+from app.scoring.totals import Totals
 from app.scoring.words import rounded
 
 
-@dataclass(frozen=True, slots=True)
+class Side(NamedTuple):
+    """A side of a reciprocal set: its place, its title in quotes, and what it adds up to."""
+
+    place: int
+    title: str
+    tally: Tally
+
+
+@dataclass(slots=True)
 class Assessment:
-    """What a score is made of; `units` are the sides of a reciprocal set, or the one pool."""
+    """What a score is made of."""
 
     plan: Plan
-    total: Group
-    dimensions: Sequence[Group]
-    units: Sequence[Group]
+    totals: Totals
+    units: list[Tally]
     must: MustReach
     indication: Indication | None
     leaning: Leaning | None
+    reportable: bool
     score: float | None
     grade: str | None
     missing: list[MissingAttribute]
@@ -31,17 +42,17 @@ class Assessment:
     @property
     def lowest(self) -> float | None:
         """0..100: the score once every open question is rated worst; None when nothing counts in a unit."""
-        return combine([unit.tally.lowest for unit in self.units])
+        return combine([unit.lowest for unit in self.units])
 
     @property
     def highest(self) -> float | None:
         """0..100: the score once every open question is rated best; None when nothing counts in a unit."""
-        return combine([unit.tally.highest for unit in self.units])
+        return combine([unit.highest for unit in self.units])
 
     @property
     def coverage(self) -> float | None:
         """0..1: that of the unit with the least; None when a unit has nothing to cover."""
-        known = all_known([unit.tally.coverage for unit in self.units])
+        known = all_known([unit.coverage for unit in self.units])
         return None if known is None else min(known)
 
     @property
@@ -60,15 +71,13 @@ class Assessment:
         """How far a unit gets: its estimate, or while something is open its highest."""
         return f"at most {self.of_100(unit.highest)}" if unit.open_weight else self.of_100(unit.estimate)
 
-    def among_sides(self, wanted: Callable[[Tally], bool]) -> list[tuple[str, Group]]:
-        """The sides that are as wanted, each with its title in quotes; none in a weighted set."""
+    def among_sides(self, wanted: Callable[[Tally], bool]) -> list[Side]:
+        """The sides that are as wanted; none in a weighted set."""
         if not self.plan.reciprocal:
             return []
-        return [
-            (f"“{dimension.title}”", unit)
-            for dimension, unit in zip(self.plan.question_set.dimensions, self.units, strict=True)
-            if wanted(unit.tally)
-        ]
+        sides = zip(self.plan.question_set.dimensions, self.units, strict=True)
+        found = [Side(place, f"“{dimension.title}”", unit) for place, (dimension, unit) in enumerate(sides)]
+        return [side for side in found if wanted(side.tally)]
 
     def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
         """What it means that dimensions stay under `no_fit_below`, weakest first, each with its figure."""
@@ -83,10 +92,9 @@ class Assessment:
     @property
     def progress(self) -> str:
         """How many of the questions that count are rated: "15 of 22 questions rated"."""
-        counting = [s for s in self.total.standings if counts(s) and s.state != "not_applicable"]
-        rated = sum(s.state == "rated" for s in counting)
-        if rated < len(counting):
-            return f"{rated} of {len(counting)} questions rated"
+        rated = sum(s.asked.counts for s in self.totals.rated)
+        if self.open:
+            return f"{rated} of {rated + len(self.open)} questions rated"
         return {1: "the one question that counts rated", 2: "both questions rated"}.get(
             rated, f"all {rated} questions rated"
         )
@@ -94,12 +102,7 @@ class Assessment:
     @property
     def open(self) -> list[Standing]:
         """The open questions that can change something."""
-        return [s for s in self.total.open() if counts(s)]
-
-
-def counts(standing: Standing) -> bool:
-    """Whether the answer to a question can make a difference."""
-    return standing.question.weight > 0 or standing.question.must_reach is not None
+        return [s for s in self.totals.open if s.asked.counts]
 
 
 def _clause(dimension: Dimension) -> str:
@@ -108,28 +111,30 @@ def _clause(dimension: Dimension) -> str:
     return dimension.if_weak.rstrip(". ")
 
 
-def assess(plan: Plan, scored: list[Standing], missing: list[MissingAttribute] | None = None) -> Assessment:
-    """Add up and judge the questions of steps that are not gated."""
-    dimensions = plan.by_dimension(scored)
-    total = Group(scored, together([group.tally for group in dimensions]))
-    groups = dimensions if plan.reciprocal else [total]
-    units = [group.tally for group in groups]
-    must = MustReach.of(scored)
+def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Assessment:
+    """Judge what the scored questions add up to."""
+    units, must = totals.units, totals.must
     thresholds = plan.question_set.thresholds
     reportable = all(unit.reportable for unit in units)
     indication = indicate(thresholds, units, must) if thresholds else None
     return Assessment(
         plan=plan,
-        total=total,
-        dimensions=dimensions,
-        units=groups,
+        totals=totals,
+        units=units,
         must=must,
         indication=indication,
         leaning=lean(thresholds, units, must) if thresholds and reportable else None,
+        reportable=reportable,
         score=combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None,
         grade=grade(plan.question_set, units, must, indication),
-        missing=missing or [],
+        missing=missing,
     )
+
+
+def indicated(plan: Plan, totals: Totals) -> Indication | None:
+    """The indication alone, for a fraction of the work of a whole score; None without thresholds."""
+    thresholds = plan.question_set.thresholds
+    return indicate(thresholds, totals.units, totals.must) if thresholds else None
 
 
 def combine(figures: list[float | None]) -> float | None:

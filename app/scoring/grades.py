@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from app.scoring.indication import MustReach
-from app.scoring.plan import Group
+from app.scoring.must_reach import MustReach
+from app.scoring.plan import Standing
 from app.scoring.question_set import Grade, QuestionSet
 from app.scoring.result import Indication
 from app.scoring.tally import Tally
@@ -28,24 +28,27 @@ def grade(
     return grades[max(weakest, _best_of_blocked(question_set)) if must.blocked else weakest].grade
 
 
-def grades_possible(question_set: QuestionSet, units: Sequence[Group], must: MustReach) -> list[str]:
+def grades_possible(
+    question_set: QuestionSet, units: Sequence[Tally], opened: Sequence[list[Standing]], must: MustReach
+) -> list[str]:
     """From the best to the worst grade that some way of closing the open questions gives; none if none does.
 
-    Questions are closed by any rating or as not applicable.
+    Questions are closed by any rating or as not applicable. `opened` are the open ones of every unit.
     """
-    tallies = [group.tally for group in units]
     if (
         not question_set.grades
         or must.knocked_out
-        or not all(unit.weight and unit.can_be_reportable for unit in tallies)
+        or not all(unit.weight and unit.can_be_reportable for unit in units)
     ):
         return []
     grades = question_set.grades
-    best = _weakest(grades, tallies, Tally.highest_reaches)
-    worst = _weakest(grades, [_worst(group) for group in units], Tally.lowest_reaches)
+    best = _weakest(grades, units, Tally.highest_reaches)
+    worst = _weakest(
+        grades, [_worst(unit, its) for unit, its in zip(units, opened, strict=True)], Tally.lowest_reaches
+    )
     of_blocked = _best_of_blocked(question_set)
     best = max(best, of_blocked) if must.blocked else best
-    worst = max(worst, of_blocked) if must.blocked or _can_be_blocked(units) else worst
+    worst = max(worst, of_blocked) if must.blocked or _can_be_blocked(units, opened) else worst
     return [grade.grade for grade in grades[best : worst + 1]]
 
 
@@ -66,28 +69,27 @@ def _best_of_blocked(question_set: QuestionSet) -> int:
     return next(i for i, g in enumerate(question_set.grades) if g.at < fit_at)
 
 
-def _can_be_blocked(units: Sequence[Group]) -> bool:
+def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[Standing]]) -> bool:
     """Whether an open must-reach question can still become a blocker and leave a grade."""
     return any(
-        s.question.if_missed == "mixed" or group.tally.skip(s.question.weight).can_be_reportable
-        for group in units
-        for s in group.open()
+        s.question.if_missed == "mixed" or unit.skip(s.question.weight).can_be_reportable
+        for unit, its in zip(units, opened, strict=True)
+        for s in its
         if s.question.must_reach is not None
     )
 
 
-def _worst(group: Group) -> Tally:
+def _worst(unit: Tally, opened: Sequence[Standing]) -> Tally:
     """The unit as the answers leave it that give the lowest estimate and still a grade.
 
     Every open question is rated worst, but for the knock-outs: each just reaches what it must, or is
     not applicable as long as half of the weight stays rated.
     """
-    unit = group.tally
     if not unit.open:
         return unit
     # The least that can be earned, by the weight that then counts.
     least = {unit.weight: unit.earned}
-    for standing in group.open():
+    for standing in opened:
         question = standing.question
         if question.must_reach is None or question.if_missed != "no_fit":
             continue

@@ -1,84 +1,12 @@
 """What a score indicates: the rules, in their order, on integers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import cast
 
-from app.scoring.plan import Plan, Standing
+from app.scoring.must_reach import MustReach
 from app.scoring.question_set import Thresholds
-from app.scoring.result import Blocker, Indication, Leaning
+from app.scoring.result import Indication, Leaning
 from app.scoring.tally import Tally
-
-
-@dataclass(frozen=True, slots=True)
-class MustReach:
-    """The questions with a `must_reach` that apply and are not reached.
-
-    `knocked_out` and `barring` are the blockers: a missed knock-out rules a fit out for good, a missed
-    `mixed` one, or any that is called not applicable, only bars it.
-    """
-
-    knocked_out: list[Standing] = field(default_factory=list)
-    barring: list[Standing] = field(default_factory=list)
-    open: list[Standing] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, scored: Sequence[Standing]) -> "MustReach":
-        """Sort the must-reach questions among `scored`."""
-        must = [s for s in scored if s.question.must_reach is not None]
-        out = [s for s in must if s.misses and s.question.if_missed == "no_fit"]
-        return cls(
-            knocked_out=out,
-            barring=[s for s in must if (s.misses or s.state == "not_applicable") and s not in out],
-            open=[s for s in must if s.state == "open"],
-        )
-
-    @property
-    def blocked(self) -> bool:
-        """Whether something bars a fit now."""
-        return bool(self.knocked_out or self.barring)
-
-    @property
-    def open_knock_outs(self) -> list[Standing]:
-        """The open ones that would rule a fit out if they were missed."""
-        return [s for s in self.open if s.question.if_missed == "no_fit"]
-
-    def plus(self, other: "MustReach") -> "MustReach":
-        """With the questions of another part of the set."""
-        return MustReach(
-            self.knocked_out + other.knocked_out, self.barring + other.barring, self.open + other.open
-        )
-
-    @property
-    def flags(self) -> tuple[bool, bool, bool, bool]:
-        """All that an indication depends on: what is missed, barred, open, and open and a knock-out."""
-        return bool(self.knocked_out), bool(self.barring), bool(self.open), bool(self.open_knock_outs)
-
-    def blockers(self) -> list[Blocker]:
-        """What bars a fit now: first what rules it out."""
-        return [
-            *(_blocker(s, "no_fit") for s in self.knocked_out),
-            *(_blocker(s, "mixed") for s in self.barring),
-        ]
-
-    def without_open(self) -> "MustReach":
-        """As if nothing were open."""
-        return MustReach(self.knocked_out, self.barring)
-
-
-def _blocker(standing: Standing, effect: Literal["no_fit", "mixed"]) -> Blocker:
-    question, rating = standing.question, standing.rating
-    assert question.must_reach is not None
-    return {
-        "question": question.key,
-        "label": question.label,
-        "text": question.text,
-        "state": "not_applicable" if rating is None else "rated",
-        "rating": rating,
-        "must_reach": question.must_reach,
-        "effect": effect,
-        "anchors": standing.gap["anchors"] if standing.gap else [],
-    }
 
 
 def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Indication:
@@ -102,14 +30,6 @@ def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) ->
         if no_fit_is_out and not can_be_fit(thresholds, units, blocked=must.blocked)
         else "undetermined"
     )
-
-
-def indicated(plan: Plan, standings: Sequence[Standing]) -> Indication | None:
-    """The indication alone, for a fraction of the work of a whole score; None without thresholds."""
-    scored = [s for s in standings if not s.step.gated]
-    thresholds = plan.question_set.thresholds
-    units = [group.tally for group in plan.units(scored)]
-    return indicate(thresholds, units, MustReach.of(scored)) if thresholds else None
 
 
 def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], *, blocked: bool) -> bool:

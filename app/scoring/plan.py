@@ -1,87 +1,88 @@
 """A question set made ready for scoring: built once per version, looked up for every score."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from operator import itemgetter
-from typing import Literal, NamedTuple, cast
+from typing import Literal
 
 from app.scoring.answers import Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, Rule, meets
 from app.scoring.effects import values_by_effect
-from app.scoring.question_set import Question, QuestionSet, Scale, Step, Value
+from app.scoring.question_set import Question, QuestionSet, Step, Value
 from app.scoring.reasons import gap_line, next_line, strength_line
 from app.scoring.result import NextQuestion, RatedBy, Reason
-from app.scoring.tally import NOTHING, Counts, Tally
+from app.scoring.tally import Tally
 
 # The share of a question depends on what else counts, so the number of its cached lines is limited.
 MOST_LINES = 100
 Given = Literal["rated", "open", "not_applicable"]
 
 
-class Standing(NamedTuple):
-    """Where one question that applies stands, with what it counts for and its ready lines.
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """Where one question that applies stands, with its ready lines.
 
-    `rating` is there exactly when it is rated. A stale answer is not counted any more; `valid_until` is
-    when the counted one goes stale. `strength` and `gap` are None where the rating is neither.
+    `rating` is there exactly when it is rated, and has earned w·(r − lo). `strength` and `gap` are None
+    where the rating is neither. `stale` says that a person's answer is too old to count.
     """
 
     asked: "Asked"
     step: Step
     question: Question
     state: Given
-    counts: Counts
     rating: int | None = None
     rated_by: RatedBy | None = None
     evidence: Evidence | None = None
+    earned: int = 0
     misses: bool = False
     strength: Reason | None = None
     gap: Reason | None = None
     answered_unknown: bool = False
     stale: bool = False
-    valid_until: datetime | None = None
-
-
-class Group(NamedTuple):
-    """Questions that are added up together, and their sum."""
-
-    standings: Sequence[Standing]
-    tally: Tally
-
-    def open(self) -> list[Standing]:
-        """Those without a rating."""
-        return [s for s in self.standings if s.state == "open"]
 
 
 class Asked:
-    """One question, with every way in which it can stand built once and then looked up."""
+    """One question, with every way in which it can stand built once and then looked up.
 
-    def __init__(self, scale: Scale, step: Step, question: Question) -> None:
-        self.step = step
+    `in_step`, `in_dimension` and `in_unit` are the places of what it is counted in; a question of a gated
+    step is counted in no dimension, which is the place after the last one.
+    """
+
+    def __init__(self, question_set: QuestionSet, in_step: int, question: Question) -> None:
+        self.step = step = question_set.steps[in_step]
+        keys = [dimension.key for dimension in question_set.dimensions]
         self.question = question
         self.key = question.key
+        self.weight = question.weight
+        self.has_must_reach = question.must_reach is not None
+        self.counts = question.weight > 0 or self.has_must_reach
+        self.in_step = in_step
+        self.in_dimension = len(keys) if step.gated else keys.index(question.dimension)
+        self.in_unit = self.in_dimension if question_set.combine == "reciprocal" else 0
         self.ask_when = question.ask_when
         self.rule = Rule(question.rate_from) if question.rate_from else None
-        self.goes_stale = question.stale_after_days is not None
-        self._to_ask: dict[tuple[float | None, bool], NextQuestion] = {}
-        self._scale = scale
-        weight = question.weight
-        self._open = Standing(self, step, question, "open", (0, weight, 0, 0, 0, 1, 0))
-        self._unknown = self._open._replace(answered_unknown=True)
-        self._skipped = Standing(self, step, question, "not_applicable", (0, 0, weight, 0, 0, 0, 1))
+        days = question.stale_after_days
+        self.lasts = None if days is None else timedelta(days=days)
+        self._scale = question_set.scale
+        self._open = Standing(self, step, question, "open")
+        self._unknown = Standing(self, step, question, "open", answered_unknown=True)
+        self._stale = Standing(self, step, question, "open", stale=True)
+        self._skipped = Standing(self, step, question, "not_applicable")
         self._rated: dict[tuple[int, RatedBy, Evidence | None], Standing] = {}
+        self._to_ask: dict[tuple[float | None, bool], NextQuestion] = {}
 
     def stand(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> Standing:
         """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
         if answer is None:
-            return self._without_answer(attributes, unknown=False)
-        if self.goes_stale and answer.state in ("rated", "not_applicable"):
-            return self._with_age(answer, attributes, as_of)
-        if answer.rating is not None:
-            return self._rate(answer.rating, "person", answer.evidence)
-        if answer.state == "not_applicable":
-            return self._skipped
-        return self._without_answer(attributes, unknown=answer.state == "unknown")
+            return self._by_rule(attributes, self._open)
+        if answer.state not in ("rated", "not_applicable"):
+            return self._by_rule(attributes, self._unknown if answer.state == "unknown" else self._open)
+        if self.lasts is not None and self.valid_until(answer, as_of) <= as_of:
+            return self._by_rule(attributes, self._stale)
+        return (
+            self._skipped if answer.rating is None else self._rate(answer.rating, "person", answer.evidence)
+        )
 
     def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
         """The line that proposes this question."""
@@ -98,26 +99,20 @@ class Asked:
         """Whether a person's answer counts wherever the question applies."""
         if answer is None or answer.state not in ("rated", "not_applicable"):
             return False
-        return not self.goes_stale or self._valid_until(answer, as_of) > as_of
+        return self.lasts is None or self.valid_until(answer, as_of) > as_of
 
-    def _valid_until(self, answer: Answer, as_of: datetime) -> datetime:
-        assert self.question.stale_after_days is not None
-        return (answer.answered_at or as_of) + timedelta(days=self.question.stale_after_days)
+    def valid_until(self, answer: Answer, as_of: datetime) -> datetime:
+        """When an answer goes stale, to a question whose answers do."""
+        assert self.lasts is not None
+        return (answer.answered_at or as_of) + self.lasts
 
-    def _with_age(self, answer: Answer, attributes: Attributes, as_of: datetime) -> Standing:
-        valid_until = self._valid_until(answer, as_of)
-        if valid_until <= as_of:
-            return self._without_answer(attributes, unknown=False)._replace(stale=True)
-        if answer.rating is None:
-            return self._skipped._replace(valid_until=valid_until)
-        return self._rate(answer.rating, "person", answer.evidence)._replace(valid_until=valid_until)
-
-    def _without_answer(self, attributes: Attributes, *, unknown: bool) -> Standing:
-        if self.rule:
-            rating = self.rule.rate(attributes.get(self.rule.attribute))
-            if rating is not None:
-                return self._rate(rating, "rule", None)
-        return self._unknown if unknown else self._open
+    def _by_rule(self, attributes: Attributes, otherwise: Standing) -> Standing:
+        """As the rule rates it; without a rating it is open."""
+        rating = self.rule.rate(attributes.get(self.rule.attribute)) if self.rule else None
+        if rating is None:
+            return otherwise
+        rated = self._rate(rating, "rule", None)
+        return replace(rated, stale=True) if otherwise.stale else rated
 
     def _rate(self, rating: int, rated_by: RatedBy, evidence: Evidence | None) -> Standing:
         known = self._rated.get((rating, rated_by, evidence))
@@ -128,16 +123,15 @@ class Asked:
     def _built(self, rating: int, rated_by: RatedBy, evidence: Evidence | None) -> Standing:
         question, scale = self.question, self._scale
         misses = question.must_reach is not None and rating < question.must_reach
-        earned = question.weight * (rating - scale.min)
         return Standing(
             self,
             self.step,
             question,
             "rated",
-            (question.weight, 0, 0, earned, 1, 0, 0),
             rating,
             rated_by,
             evidence,
+            question.weight * (rating - scale.min),
             misses,
             strength_line(scale, self.step, question, rating, rated_by, misses=misses),
             gap_line(scale, self.step, question, rating, rated_by, misses=misses),
@@ -148,21 +142,18 @@ class Plan:
     """A question set with the lines of its scores prepared; `name` is `key@version`."""
 
     def __init__(self, question_set: QuestionSet, name: str) -> None:
-        scale = question_set.scale
         self.question_set = question_set
         self.name = name
         self.reciprocal = question_set.combine == "reciprocal"
-        self.asked = [Asked(scale, step, q) for step in question_set.steps for q in step.questions]
+        self.asked = [
+            Asked(question_set, place, question)
+            for place, step in enumerate(question_set.steps)
+            for question in step.questions
+        ]
         self.questions = {asked.key: asked.question for asked in self.asked}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
-        self.goes_stale = any(asked.goes_stale for asked in self.asked)
-        self._lo, self._span = scale.min, scale.max - scale.min
-        # Where all questions apply, those of a step or a dimension stand at the same places each time.
-        scored = [asked.question.dimension for asked in self.asked if not asked.step.gated]
-        self._scored_count = len(scored)
-        self._dimensions = [_picking(scored, dimension.key) for dimension in question_set.dimensions]
-        steps = [asked.step.key for asked in self.asked]
-        self._steps = [(step, _picking(steps, step.key)) for step in question_set.steps]
+        self.goes_stale = any(asked.lasts is not None for asked in self.asked)
+        self._lo, self._span = question_set.scale.min, question_set.scale.max - question_set.scale.min
         # The questions whose conditions and rules use an attribute.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
 
@@ -204,44 +195,9 @@ class Plan:
             if not one.ask_when or meets(one.ask_when, attributes)
         ]
 
-    def group(self, standings: Sequence[Standing]) -> Group:
-        """These questions with what they add up to."""
-        counts = zip(*[s.counts for s in standings], strict=True)
-        return Group(standings, self.tally(cast("Counts", tuple(map(sum, counts))) or NOTHING))
-
-    def tally(self, counts: Counts) -> Tally:
+    def tally(self, counts: Sequence[int]) -> Tally:
         """Counts on the scale of this set."""
         return Tally(self._lo, self._span, counts)
-
-    def by_dimension(self, scored: Sequence[Standing]) -> list[Group]:
-        """The scored questions of every dimension, in the set's order."""
-        if len(scored) == self._scored_count:
-            return [self.group(pick(scored)) for pick in self._dimensions]
-        groups: dict[str, list[Standing]] = {d.key: [] for d in self.question_set.dimensions}
-        for standing in scored:
-            groups[standing.question.dimension].append(standing)
-        return [self.group(standings) for standings in groups.values()]
-
-    def by_step(self, standings: Sequence[Standing]) -> list[tuple[Step, Group]]:
-        """The questions of every step, gated ones too."""
-        if len(standings) == len(self.asked):
-            return [(step, self.group(pick(standings))) for step, pick in self._steps]
-        groups: dict[str, list[Standing]] = {step.key: [] for step in self.question_set.steps}
-        for standing in standings:
-            groups[standing.step.key].append(standing)
-        return [(step, self.group(groups[step.key])) for step in self.question_set.steps]
-
-    def units(self, scored: list[Standing]) -> list[Group]:
-        """What thresholds apply to: the sides of a reciprocal set, or the one pool."""
-        return self.by_dimension(scored) if self.reciprocal else [self.group(scored)]
-
-
-def _picking(keys: Sequence[str], wanted: str) -> Callable[[Sequence[Standing]], Sequence[Standing]]:
-    """Takes those at the places where a key is the wanted one."""
-    places = [place for place, key in enumerate(keys) if key == wanted]
-    if len(places) < 2:
-        return lambda standings: [standings[place] for place in places]
-    return itemgetter(*places)
 
 
 def used_by(question: Question) -> set[str]:

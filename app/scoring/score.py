@@ -17,12 +17,13 @@ from app.scoring.question_set import AttributeType, Step
 from app.scoring.result import Combined, Reason, Score, StepFigures, Support
 from app.scoring.summary import summarise
 from app.scoring.tally import Tally
-from app.scoring.unknowns import is_settled_whatever_is_learned, missing_attributes
+from app.scoring.totals import Totals
+from app.scoring.unknowns import missing_attributes, stays_whatever_is_learned
 
 POINTS = itemgetter("points")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judged:
     """Answers judged: where every question stands, and what that comes to."""
 
@@ -42,12 +43,17 @@ class Judged:
     @property
     def stale(self) -> list[str]:
         """The questions whose answer is too old to count."""
-        return [s.question.key for s in self.standings if s.stale] if self.plan.goes_stale else []
+        return [s.asked.key for s in self.standings if s.stale] if self.plan.goes_stale else []
 
     @property
     def valid_until(self) -> datetime | None:
         """When the next counted answer goes stale."""
-        return min((s.valid_until for s in self.standings if s.valid_until), default=None)
+        if not self.plan.goes_stale:
+            return None
+        lasting = [s.asked for s in self.standings if s.asked.lasts and not s.stale]
+        answered = [asked for asked in lasting if asked.is_answered(self.answers.get(asked.key), self.as_of)]
+        until = (asked.valid_until(self.answers[asked.key], self.as_of) for asked in answered)
+        return min(until, default=None)
 
     def score(self, *, pursued: bool = False) -> Score:
         """The whole score; `pursued` opens the gated steps to the next questions.
@@ -55,12 +61,10 @@ class Judged:
         The lines of questions are shared between scores: change none of them.
         """
         plan, found, answers, standings = self.plan, self.assessment, self.answers, self.standings
-        question_set, settled = plan.question_set, self.settled
-        scored = found.total.standings
-        stays = settled and is_settled_whatever_is_learned(plan, answers, standings, self.known, self.as_of)
-        steps = plan.by_step(standings)
-        to_ask = agenda(found.units, steps, settled=settled, pursued=pursued)
-        thresholds = question_set.thresholds
+        question_set, totals, must, settled = plan.question_set, found.totals, found.must, self.settled
+        thresholds, opened = question_set.thresholds, totals.open_by_unit()
+        units = list(zip(totals.units, opened, strict=True))
+        to_ask = agenda(totals, settled=settled, pursued=pursued)
         return {
             "question_set": plan.name,
             "summary": summarise(found),
@@ -69,28 +73,31 @@ class Judged:
             "leaning": found.leaning,
             "score": found.score,
             "grade": found.grade,
-            "settled_whatever_is_learned": stays,
-            "grades_possible": grades_possible(question_set, found.units, found.must),
-            "blockers": found.must.blockers(),
+            "settled_whatever_is_learned": settled
+            and stays_whatever_is_learned(found.indication, plan, answers, standings, self.known, self.as_of),
+            "grades_possible": grades_possible(question_set, totals.units, opened, must),
+            "blockers": must.blockers(),
             **_of_units(found),
-            "steps": [_step(step, group.tally) for step, group in steps],
-            "strengths": _most_first([s.strength for s in scored]),
-            "gaps": _missed_first(scored),
+            "steps": [
+                _step(step, tally) for step, tally in zip(question_set.steps, totals.steps, strict=True)
+            ],
+            "strengths": _most_first([s.strength for s in totals.rated if s.strength]),
+            "gaps": _missed_first([s for s in totals.rated if s.gap]),
             "next_questions": to_ask.next_questions,
             "open_questions": to_ask.open_questions,
             "must_answer": to_ask.must_answer,
-            "answers_to_fit": answers_to_fit(thresholds, found.units, found.must),
-            "answers_to_no_fit": answers_to_no_fit(thresholds, found.units, found.must),
+            "answers_to_fit": answers_to_fit(thresholds, units, must),
+            "answers_to_no_fit": answers_to_no_fit(thresholds, units, must),
             "not_counted": _not_counted(plan, answers, standings),
-            "support": _support(scored),
-            "assumptions": [s.question.key for s in scored if s.evidence == "assumption"],
+            "support": _support(totals.rated),
+            "assumptions": [s.asked.key for s in totals.rated if s.evidence == "assumption"],
             "missing_attributes": found.missing,
             "unread_attributes": [
                 {"attribute": name, "reason": UNREAD[type_]} for name, type_ in self.unread.items()
             ],
             "stale": self.stale,
             "as_of": self.as_of,
-            "valid_until": self.valid_until if plan.goes_stale else None,
+            "valid_until": self.valid_until,
         }
 
 
@@ -101,9 +108,9 @@ def judge(plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of:
     """
     known, unread = read_stored(plan.question_set, attributes)
     standings = plan.stand(answers, known, as_of)
-    scored = [s for s in standings if not s.step.gated]
     missing = missing_attributes(plan, answers, standings, known, as_of)
-    return Judged(plan, answers, known, unread, as_of, standings, assess(plan, scored, missing))
+    assessment = assess(plan, Totals(plan, standings), missing)
+    return Judged(plan, answers, known, unread, as_of, standings, assessment)
 
 
 def score(
@@ -115,17 +122,17 @@ def score(
 
 def _of_units(assessment: Assessment) -> Combined:
     """What the units come to, together and each for itself."""
-    plan, units = assessment.plan, [unit.tally for unit in assessment.units]
+    plan, totals, units = assessment.plan, assessment.totals, assessment.units
     needed = needed_averages(plan, units, blocked=assessment.must.blocked)
     return {
-        **figures_of(assessment.total.tally),
+        **figures_of(totals.total),
         "lowest": assessment.lowest,
         "highest": assessment.highest,
         "coverage": assessment.coverage,
-        "reportable": all(unit.reportable for unit in units),
+        "reportable": assessment.reportable,
         "needed_average": None if plan.reciprocal else needed[0],
         "weaker_side": _weaker_side(plan, units),
-        "dimensions": dimension_figures(plan, [group.tally for group in assessment.dimensions], needed),
+        "dimensions": dimension_figures(plan, totals.dimensions, needed),
     }
 
 
@@ -140,7 +147,7 @@ def _step(step: Step, tally: Tally) -> StepFigures:
 
 
 def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
-    if not plan.reciprocal or not all(u.rated_weight for u in units):
+    if not plan.reciprocal or not all(unit.rated_weight for unit in units):
         return None
     left, right = (unit.earned * other.rated_weight for unit, other in zip(units, units[::-1], strict=True))
     if left == right:
@@ -148,31 +155,27 @@ def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
     return plan.question_set.dimensions[0 if left < right else 1].key
 
 
-def _valid_until(standings: Sequence[Standing]) -> datetime | None:
-    return min((s.valid_until for s in standings if s.valid_until), default=None)
+def _most_first(lines: Iterable[Reason]) -> list[Reason]:
+    """By their points; equal ones stay in the set's order."""
+    return sorted(lines, key=POINTS, reverse=True)
 
 
-def _most_first(lines: Iterable[Reason | None]) -> list[Reason]:
-    """Those that are there, by their points; equal ones stay in the set's order."""
-    return sorted([line for line in lines if line], key=POINTS, reverse=True)
-
-
-def _missed_first(scored: Sequence[Standing]) -> list[Reason]:
+def _missed_first(low: Sequence[Standing]) -> list[Reason]:
     """The gaps: missed must-reach questions, then the others."""
-    missed = _most_first([s.gap for s in scored if s.misses])
-    return missed + _most_first([s.gap for s in scored if not s.misses])
+    missed, others = ([s.gap for s in low if s.gap and s.misses is misses] for misses in (True, False))
+    return _most_first(missed) + _most_first(others)
 
 
 def _not_counted(plan: Plan, answers: Answers, standings: Sequence[Standing]) -> list[str]:
     if len(standings) == len(plan.asked):
         return []
-    applying = {s.question.key for s in standings}
+    applying = {s.asked.key for s in standings}
     said = {key for key, answer in answers.items() if answer.state != "open"}
     return [asked.key for asked in plan.asked if asked.key in said and asked.key not in applying]
 
 
-def _support(scored: Sequence[Standing]) -> Support:
-    rest_on = [s.evidence for s in scored if s.rated_by == "person"]
+def _support(rated: Sequence[Standing]) -> Support:
+    rest_on = [s.evidence for s in rated if s.rated_by == "person"]
     return {
         "fact": rest_on.count("fact"),
         "judgement": rest_on.count("judgement"),

@@ -1,11 +1,12 @@
 """The score in one or two plain sentences that a sales leader understands, true in every state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
-from app.scoring.assessment import Assessment, combine, counts
+from app.scoring.assessment import Assessment, combine
 from app.scoring.indication import can_be_fit
-from app.scoring.plan import Group, Standing
+from app.scoring.plan import Standing
 from app.scoring.result import Indication
+from app.scoring.totals import Totals
 from app.scoring.words import capitalised, counted, is_or_are, listed
 
 MOST_CLAUSES = 3
@@ -14,7 +15,7 @@ MOST_CLAUSES = 3
 def summarise(assessment: Assessment) -> str:
     """What is indicated, how much of it is known, and what stands in the way."""
     sentences = _verdict(assessment)
-    if _is_mostly_assumed(assessment.total):
+    if _is_mostly_assumed(assessment.totals):
         sentences.append("More than half of what is rated rests on assumptions.")
     return " ".join(sentences)
 
@@ -22,11 +23,11 @@ def summarise(assessment: Assessment) -> str:
 def _verdict(assessment: Assessment) -> list[str]:
     if assessment.indication in SETTLED:
         return SETTLED[assessment.indication](assessment)
-    if any(unit.tally.weight == 0 for unit in assessment.units):
+    if any(unit.weight == 0 for unit in assessment.units):
         return [_unscorable(assessment), *_find_out(assessment)]
-    if not all(unit.tally.can_be_reportable for unit in assessment.units):
+    if not all(unit.can_be_reportable for unit in assessment.units):
         return _too_much_not_applicable(assessment)
-    if not all(unit.tally.reportable for unit in assessment.units):
+    if not assessment.reportable:
         return _too_early(assessment)
     if assessment.leaning is None:
         return _without_thresholds(assessment)
@@ -36,16 +37,14 @@ def _verdict(assessment: Assessment) -> list[str]:
 def _fit(assessment: Assessment) -> list[str]:
     on = " on both sides" if assessment.plan.reciprocal else ""
     still = ", however the open questions are answered" if assessment.open else ""
-    return [f"A fit{on}{still}: {assessment.of_100(assessment.score)}.", _weakest_point(assessment.total)]
+    return [f"A fit{on}{still}: {assessment.of_100(assessment.score)}.", _weakest_point(assessment.totals)]
 
 
-def _weakest_point(total: Group) -> str:
-    rated = [
-        (s.rating, s.question.label) for s in total.standings if s.rating is not None and s.question.weight
-    ]
+def _weakest_point(totals: Totals) -> str:
+    rated = [(s.rating or 0, s.question.label) for s in totals.rated if s.question.weight]
     lowest = min(rating for rating, _ in rated)
     labels = [label for rating, label in rated if rating == lowest]
-    if lowest == total.tally.lo + total.tally.span or len(labels) > MOST_CLAUSES:
+    if lowest == totals.total.lo + totals.total.span or len(labels) > MOST_CLAUSES:
         return f"No scored answer is rated below {lowest}."
     if len(labels) == 1:
         return f"The weakest point is {labels[0]}, rated {lowest}."
@@ -56,10 +55,10 @@ def _no_fit(assessment: Assessment) -> list[str]:
     if assessment.must.knocked_out:
         return [_knocked_out(assessment)]
     below = assessment.thresholds.no_fit_below
-    weak = assessment.weak_clauses(group.tally for group in assessment.dimensions)
+    weak = assessment.weak_clauses(assessment.totals.dimensions)
     if assessment.plan.reciprocal:
         return [f"Not a fit: {_and(weak)}."]
-    sentence = f"Not a fit: {_too_low(assessment.reaches(assessment.total.tally), below)}."
+    sentence = f"Not a fit: {_too_low(assessment.reaches(assessment.totals.total), below)}."
     return [sentence, f"{capitalised(_and(weak[:MOST_CLAUSES]))}."] if weak else [sentence]
 
 
@@ -83,20 +82,20 @@ def _and(clauses: Sequence[str]) -> str:
 def _mixed(assessment: Assessment) -> list[str]:
     if assessment.must.barring:
         return [f"Not a fit while {_barred(assessment)}.", *_the_rest(assessment)]
-    if not all(unit.tally.can_be_reportable for unit in assessment.units):
+    if not all(unit.can_be_reportable for unit in assessment.units):
         return [f"Mixed: {_too_much(assessment)} to call it a fit."]
     fit_at = assessment.thresholds.fit_at
     low = assessment.among_sides(lambda tally: not tally.highest_reaches(fit_at))
     if low:
-        where = " and ".join(f"{assessment.reaches(unit.tally)} on {title}" for title, unit in low)
+        where = " and ".join(f"{assessment.reaches(side.tally)} on {side.title}" for side in low)
         needs = f"A fit needs at least {fit_at} on each side."
     else:
-        where, needs = assessment.reaches(assessment.total.tally), f"A fit needs at least {fit_at}."
+        where, needs = assessment.reaches(assessment.totals.total), f"A fit needs at least {fit_at}."
     return [f"Mixed, neither a fit nor a clear no: {where}.", needs]
 
 
 def _too_much(assessment: Assessment) -> str:
-    sides = [title for title, _ in assessment.among_sides(lambda tally: not tally.can_be_reportable)]
+    sides = [side.title for side in assessment.among_sides(lambda tally: not tally.can_be_reportable)]
     on = f" on {' and '.join(sides)}" if sides else ""
     return f"too much{on} is marked not applicable"
 
@@ -128,10 +127,8 @@ def _barred(assessment: Assessment) -> str:
 
 def _the_rest(assessment: Assessment) -> list[str]:
     """How strong everything else is that is rated; nothing where a side has nothing else."""
-    rest = [
-        unit.tally.minus([s.counts for s in assessment.must.barring if s in unit.standings])
-        for unit in assessment.units
-    ]
+    barring = Totals(assessment.plan, assessment.must.barring)
+    rest = [unit.minus(its) for unit, its in zip(assessment.units, barring.units, strict=True)]
     together = combine([unit.estimate for unit in rest])
     if together is None:
         return []
@@ -146,8 +143,8 @@ def _the_rest(assessment: Assessment) -> list[str]:
 
 
 def _unscorable(assessment: Assessment) -> str:
-    empty = [unit.tally for unit in assessment.units if unit.tally.weight == 0]
-    sides = [title for title, _ in assessment.among_sides(lambda tally: tally.weight == 0)]
+    empty = [unit for unit in assessment.units if unit.weight == 0]
+    sides = [side.title for side in assessment.among_sides(lambda tally: tally.weight == 0)]
     on = f" on {' and '.join(sides)}" if sides else ""
     if all(unit.skipped_weight for unit in empty):
         return f"Cannot be scored: every question that counts{on} is marked not applicable."
@@ -158,7 +155,7 @@ def _too_early(assessment: Assessment) -> list[str]:
     sentences = [f"Too early to say: {_rated_so_far(assessment)}."]
     if assessment.must.barring:
         return [*sentences, f"It is not a fit while {_barred(assessment)}."]
-    if assessment.total.tally.rated_weight:
+    if assessment.totals.total.rated_weight:
         return [*sentences, _what_to_rate(assessment)]
     return [*sentences, *_find_out(assessment)]
 
@@ -173,17 +170,17 @@ def _find_out(assessment: Assessment) -> list[str]:
 
 def _rated_so_far(assessment: Assessment) -> str:
     """Where answers are lacking, and how many: "5 of 14 questions on “…” are rated so far"."""
-    if not assessment.total.tally.rated_weight:
+    if not assessment.totals.total.rated_weight:
         stale = sum(s.stale for s in assessment.open)
         if stale:
             return f"{counted(stale, 'answer')} {'is' if stale == 1 else 'are'} too old to count"
-        what = "no question that counts" if assessment.total.tally.rated else "nothing"
+        what = "no question that counts" if assessment.totals.total.rated else "nothing"
         return f"{what} is rated yet{_unknown(assessment.open)}"
     lacking = assessment.among_sides(lambda tally: not tally.reportable)
     if not lacking:
-        count, is_one = _rated_of(assessment.total)
+        count, is_one = _rated_of(assessment.totals, range(len(assessment.units)))
         return f"{count} {'is' if is_one else 'are'} rated so far"
-    rated = [(*_rated_of(unit), title) for title, unit in lacking]
+    rated = [(*_rated_of(assessment.totals, [side.place]), side.title) for side in lacking]
     where = " and ".join(f"{count} on {title}" for count, _, title in rated)
     return f"{where} {'is' if len(rated) == 1 and rated[0][1] else 'are'} rated so far"
 
@@ -199,15 +196,18 @@ def _unknown(opened: Sequence[Standing]) -> str:
     return f", and {which} answered “unknown”"
 
 
-def _rated_of(group: Group) -> tuple[str, bool]:
-    """How many of the questions that count are rated, and whether that is said in the singular."""
-    counting = [s for s in group.standings if counts(s)]
-    rated = sum(s.state == "rated" for s in counting)
-    return f"{rated} of {counted(len(counting), 'question')}", rated == 1 or len(counting) == 1
+def _rated_of(totals: Totals, units: Container[int]) -> tuple[str, bool]:
+    """How many questions that count in these units are rated, and whether that is said in the singular."""
+    rated, others = (
+        sum(s.asked.counts and s.asked.in_unit in units for s in standings)
+        for standings in (totals.rated, (*totals.open, *totals.skipped))
+    )
+    return f"{rated} of {counted(rated + others, 'question')}", rated == 1 or rated + others == 1
 
 
 def _what_to_rate(assessment: Assessment) -> str:
-    weights = {s.question.weight for s in assessment.total.standings if s.question.weight}
+    totals = assessment.totals
+    weights = {s.asked.weight for s in (*totals.rated, *totals.open, *totals.skipped) if s.asked.weight}
     half = (
         "at least half of the questions"
         if len(weights) == 1
@@ -229,16 +229,16 @@ def _leaning(assessment: Assessment) -> list[str]:
         first = f"Mixed so far, {known}: {_middling_so_far(assessment)}."
     else:
         first = f"Leaning to no fit, {known}: {_weakness_so_far(assessment)}."
-    units = [unit.tally for unit in assessment.units]
-    if assessment.must.open and can_be_fit(assessment.thresholds, units, blocked=assessment.must.blocked):
-        return [first, f"Still needed for a fit: {listed([s.question.label for s in assessment.must.open])}."]
+    units, must = assessment.units, assessment.must
+    if must.open and can_be_fit(assessment.thresholds, units, blocked=must.blocked):
+        return [first, f"Still needed for a fit: {listed([s.question.label for s in must.open])}."]
     return [first, f"{_open_ones(assessment)} still change that."]
 
 
 def _weakness_so_far(assessment: Assessment) -> str:
     if not assessment.plan.reciprocal:
         return _too_low(assessment.of_100(assessment.score), assessment.thresholds.no_fit_below)
-    return _and(assessment.weak_clauses(side.tally.as_if_nothing_were_open() for side in assessment.units))
+    return _and(assessment.weak_clauses(unit.as_if_nothing_were_open() for unit in assessment.units))
 
 
 def _middling_so_far(assessment: Assessment) -> str:
@@ -246,13 +246,13 @@ def _middling_so_far(assessment: Assessment) -> str:
     low = assessment.among_sides(lambda tally: not tally.as_if_nothing_were_open().lowest_reaches(fit_at))
     if not low:
         return assessment.of_100(assessment.score)
-    return " and ".join(f"{assessment.of_100(unit.tally.estimate)} on {title}" for title, unit in low)
+    return " and ".join(f"{assessment.of_100(side.tally.estimate)} on {side.title}" for side in low)
 
 
 def _without_thresholds(assessment: Assessment) -> list[str]:
     grade = f" (grade {assessment.grade})" if assessment.grade else ""
     sentence = f"{assessment.of_100(assessment.score)}{grade}, with {assessment.progress}."
-    estimates = [group.tally.estimate for group in assessment.dimensions]
+    estimates = [tally.estimate for tally in assessment.totals.dimensions]
     known = sorted(estimate for estimate in estimates if estimate is not None)
     if len(known) < 2 or known[0] == known[1]:
         return [sentence]
@@ -260,9 +260,9 @@ def _without_thresholds(assessment: Assessment) -> list[str]:
     return [sentence, f"The weakest part is “{weakest.title}”: {assessment.of_100(known[0])}."]
 
 
-def _is_mostly_assumed(total: Group) -> bool:
-    assumed = sum(s.question.weight for s in total.standings if s.evidence == "assumption")
-    return 2 * assumed > total.tally.rated_weight
+def _is_mostly_assumed(totals: Totals) -> bool:
+    assumed = sum(s.asked.weight for s in totals.rated if s.evidence == "assumption")
+    return 2 * assumed > totals.total.rated_weight
 
 
 def _open_ones(assessment: Assessment) -> str:

@@ -4,14 +4,13 @@ The formulas are the README's: w a weight, r a rating on lo..hi, x = r − lo, D
 W_N the weights of rated, open and not applicable questions, W = W_A + W_U, a = Σ w·x over the rated.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import add
-from typing import cast
 
-# Of one question, or added up: the weights of what is rated, open and not applicable, Σ w·x, and how many
+# Where counts have what: the weights of what is rated, open and not applicable, Σ w·x, and how many
 # questions are rated, open and not applicable.
-Counts = tuple[int, int, int, int, int, int, int]
-NOTHING: Counts = (0, 0, 0, 0, 0, 0, 0)
+RATED_WEIGHT, OPEN_WEIGHT, SKIPPED_WEIGHT, EARNED, RATED, OPEN, SKIPPED = range(7)
+NOTHING = (0, 0, 0, 0, 0, 0, 0)
 
 
 class Tally:
@@ -32,12 +31,19 @@ class Tally:
         "weight",
     )
 
-    def __init__(self, lo: int, span: int, counts: Counts = NOTHING) -> None:
+    def __init__(self, lo: int, span: int, counts: Sequence[int]) -> None:
         self.lo = lo
         self.span = span
         self.counts = counts
-        self.rated_weight, self.open_weight, self.skipped_weight, self.earned = counts[:4]
-        self.rated, self.open, self.not_applicable = counts[4:]
+        (
+            self.rated_weight,
+            self.open_weight,
+            self.skipped_weight,
+            self.earned,
+            self.rated,
+            self.open,
+            self.not_applicable,
+        ) = counts
         self.weight = self.rated_weight + self.open_weight
         self.all_weight = self.weight + self.skipped_weight
 
@@ -54,22 +60,22 @@ class Tally:
     @property
     def estimate(self) -> float | None:
         """0..100 from what is rated; None when nothing is."""
-        return _ratio(100 * self.earned, self.span * self.rated_weight)
+        return 100 * self.earned / (self.span * self.rated_weight) if self.rated_weight else None
 
     @property
     def lowest(self) -> float | None:
         """0..100: the estimate once every open question is rated worst; None when nothing counts."""
-        return _ratio(100 * self.earned, self.span * self.weight)
+        return 100 * self.earned / (self.span * self.weight) if self.weight else None
 
     @property
     def highest(self) -> float | None:
         """0..100: the estimate once every open question is rated best; None when nothing counts."""
-        return _ratio(100 * self.most, self.span * self.weight)
+        return 100 * self.most / (self.span * self.weight) if self.weight else None
 
     @property
     def coverage(self) -> float | None:
         """0..1: the rated share of all weight; saying "not applicable" is not evidence."""
-        return _ratio(self.rated_weight, self.all_weight)
+        return self.rated_weight / self.all_weight if self.all_weight else None
 
     @property
     def reportable(self) -> bool:
@@ -102,7 +108,7 @@ class Tally:
 
     def as_if_nothing_were_open(self) -> "Tally":
         """The same ratings in a set without the open questions."""
-        return self.plus((0, -self.open_weight, 0, 0, 0, -self.open, 0))
+        return self.plus((0, -self.open_weight, 0, 0, 0, -self.open, 0)) if self.open else self
 
     def close(self, weight: int, rating: int) -> "Tally":
         """With one of the open questions rated."""
@@ -112,16 +118,13 @@ class Tally:
         """With one of the open questions called not applicable."""
         return self.plus((0, -weight, weight, 0, 0, -1, 1))
 
-    def minus(self, several: Iterable[Counts]) -> "Tally":
-        """Without these questions."""
-        left: Tally = self
-        for counts in several:
-            left = left.plus(-count for count in counts)
-        return left
+    def minus(self, other: "Tally") -> "Tally":
+        """Without what the other has."""
+        return self.plus([-count for count in other.counts])
 
-    def plus(self, counts: Iterable[int]) -> "Tally":
+    def plus(self, counts: Sequence[int]) -> "Tally":
         """With these counts besides."""
-        return Tally(self.lo, self.span, cast("Counts", tuple(map(add, self.counts, counts))))
+        return Tally(self.lo, self.span, [*map(add, self.counts, counts)])
 
 
 def together(tallies: Sequence[Tally]) -> Tally:
@@ -130,7 +133,3 @@ def together(tallies: Sequence[Tally]) -> Tally:
     for other in others:
         first = first.plus(other.counts)
     return first
-
-
-def _ratio(numerator: int, denominator: int) -> float | None:
-    return numerator / denominator if denominator else None

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from app.scoring.answers import Answers
 from app.scoring.attributes import Attributes, meets
-from app.scoring.indication import MustReach, indicate, indicated
+from app.scoring.indication import indicate
+from app.scoring.must_reach import MustReach
 from app.scoring.plan import Asked, Plan, Standing, used_by
 from app.scoring.question_set import Condition, Question, Value
-from app.scoring.result import MissingAttribute
+from app.scoring.result import Indication, MissingAttribute
 from app.scoring.tally import Tally
+from app.scoring.totals import Totals
 from app.scoring.words import counted, is_or_are, listed
 
 # Limits of what is tried, since other requests wait: combinations of values times questions, and sums.
@@ -87,16 +89,21 @@ def _how_rated(questions: Sequence[Question]) -> str:
 class _Sum(NamedTuple):
     """What some of the questions come to."""
 
-    units: tuple[Tally, ...]
+    units: list[Tally]
     must: MustReach
 
     def plus(self, other: "_Sum") -> "_Sum":
-        units = (unit.plus(its.counts) for unit, its in zip(self.units, other.units, strict=True))
-        return _Sum(tuple(units), self.must.plus(other.must))
+        units = [unit.plus(its.counts) for unit, its in zip(self.units, other.units, strict=True)]
+        return _Sum(units, self.must.plus(other.must))
 
 
-def is_settled_whatever_is_learned(
-    plan: Plan, answers: Answers, standings: Sequence[Standing], known: Attributes, as_of: datetime
+def stays_whatever_is_learned(
+    indication: Indication | None,
+    plan: Plan,
+    answers: Answers,
+    standings: Sequence[Standing],
+    known: Attributes,
+    as_of: datetime,
 ) -> bool:
     """Whether a settled indication stays as it is for every value that unknown attributes could take.
 
@@ -121,17 +128,17 @@ def is_settled_whatever_is_learned(
         if len(sums) * len(parts) > MOST_SUMS:
             return False
         sums = _distinct(one.plus(part) for one in sums for part in parts)
-    now = indicated(plan, standings)
-    return all(indicate(thresholds, one.units, one.must) == now for one in sums)
+    return all(indicate(thresholds, one.units, one.must) == indication for one in sums)
 
 
 def _add_up(plan: Plan, scored: list[Standing]) -> _Sum:
-    return _Sum(tuple(unit.tally for unit in plan.units(scored)), MustReach.of(scored))
+    totals = Totals(plan, scored)
+    return _Sum(totals.units, totals.must)
 
 
 def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
     """One of all that an indication cannot tell from each other."""
-    return list({(*(unit.counts for unit in one.units), one.must.flags): one for one in sums}.values())
+    return list({(*(tuple(unit.counts) for unit in one.units), one.must.flags): one for one in sums}.values())
 
 
 def _connected(plan: Plan, unknown: set[str]) -> list[tuple[list[str], list[Asked]]]:

@@ -1,12 +1,12 @@
 """The verdict of a score: its figures without its texts, small enough to keep for every revision."""
 
-from typing import cast
+from collections.abc import Sequence
 
 from app.scoring.figures import dimension_figures, needed_averages
 from app.scoring.plan import Plan
 from app.scoring.result import Figures, Verdict
 from app.scoring.score import Judged
-from app.scoring.tally import Counts, together
+from app.scoring.tally import together
 
 
 class VerdictRecord(Figures):
@@ -16,7 +16,7 @@ class VerdictRecord(Figures):
     """
 
     version: int
-    dimensions: list[Counts]
+    dimensions: list[Sequence[int]]
     blockers: list[str]
 
 
@@ -33,14 +33,14 @@ def verdict_record(judged: Judged) -> VerdictRecord:
         "highest": found.highest,
         "coverage": found.coverage,
         "grade": found.grade,
-        "dimensions": [group.tally.counts for group in found.dimensions],
+        "dimensions": [tally.counts for tally in found.totals.dimensions],
         "blockers": [s.question.key for s in (*found.must.knocked_out, *found.must.barring)],
     }
 
 
 def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
     """A stored verdict with the figures of every dimension; `plan` is that of its version."""
-    dimensions = [plan.tally(cast("Counts", tuple(counts))) for counts in record["dimensions"]]
+    dimensions = [plan.tally(counts) for counts in record["dimensions"]]
     units = dimensions if plan.reciprocal else [together(dimensions)]
     needed = needed_averages(plan, units, blocked=bool(record["blockers"]))
     return {

@@ -19,8 +19,8 @@ from app.scoring import (
     Indication,
     Plan,
     Standing,
+    Totals,
     assess,
-    counts,
     indicated,
     read_stored,
     score,
@@ -193,10 +193,11 @@ def _judge(
     attributes = read_stored(draft.question_set, known).known
     counted = {key: one for key, one in answers.items() if key in shared(then)}
     standings = draft.stand(counted, attributes, as_of)
-    if indicated(draft, standings) == said["indication"]:
+    totals = Totals(draft, standings)
+    if indicated(draft, totals) == said["indication"]:
         return None
     stood = then.stand(answers, read_stored(then.question_set, session.attributes).known, as_of)
-    now = assess(draft, [s for s in standings if not s.step.gated])
+    now = assess(draft, totals, [])
     return ImpactChange(
         kind="changed",
         session_id=session.id,
@@ -230,7 +231,7 @@ def _why_of_questions(stood: Iterable[Standing], standings: Iterable[Standing]) 
 
 
 def _counting(standings: Iterable[Standing]) -> dict[str, Standing]:
-    return {s.question.key: s for s in standings if not s.step.gated and counts(s)}
+    return {s.question.key: s for s in standings if not s.step.gated and s.asked.counts}
 
 
 def _input(standing: Standing | None) -> tuple[object, ...] | None:

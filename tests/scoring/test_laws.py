@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.scoring import Answer, Plan, indicated, read_question_set, read_stored, score
+from app.scoring import Answer, Plan, Totals, indicated, read_question_set, read_stored, score
 from tests.scoring.building import NOW, as_object
 from tests.scoring.standing import expiry
 from tests.scoring.strategies import cases, effort
@@ -135,7 +135,7 @@ def test_until_then_the_score_stays_as_it_is(case, pursued):
 def test_the_indication_alone_is_the_one_of_the_whole_score(case):
     plan = Plan(case.question_set, "small-set@1")
     known = read_stored(case.question_set, case.attributes).known
-    assert indicated(plan, plan.stand(case.answers, known, NOW)) == case.score().indication
+    assert indicated(plan, Totals(plan, plan.stand(case.answers, known, NOW))) == case.score().indication
 
 
 def asked(result):

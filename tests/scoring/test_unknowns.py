@@ -42,8 +42,8 @@ def test_what_is_settled_whatever_is_learned_is_so_with_every_value_and_only_the
 def test_both_answers_were_seen():
     """Whether a settled score stays so must not be the same in all cases that were drawn."""
     if SEEN:
-        assert SEEN[True, True] > 10
-        assert SEEN[True, False] > 10
+        assert SEEN[True, True] > 3
+        assert SEEN[True, False] > 3
 
 
 @effort(150)
