@@ -37,6 +37,8 @@ class Answer:
     evidence: Evidence | None = None
 
 
+# The states in which a person's answer counts.
+ANSWERED = ("rated", "not_applicable")
 UNKNOWN = Answer("unknown")
 Answers = Mapping[str, Answer]
 

@@ -52,8 +52,8 @@ class Assessment:
     @property
     def coverage(self) -> float | None:
         """0..1: that of the unit with the least; None when a unit has nothing to cover."""
-        known = all_known([unit.coverage for unit in self.units])
-        return None if known is None else min(known)
+        known = [coverage for unit in self.units if (coverage := unit.coverage) is not None]
+        return min(known) if len(known) == len(self.units) else None
 
     @property
     def thresholds(self) -> Thresholds:
@@ -65,7 +65,7 @@ class Assessment:
     def of_100(self, figure: float | None) -> str:
         """A figure for people, not rounded up to where a grade or an indication begins."""
         assert figure is not None
-        return f"{rounded(figure, self.plan.question_set.cuts)} out of 100"
+        return f"{rounded(figure, self.plan.cuts)} out of 100"
 
     def reaches(self, unit: Tally) -> str:
         """How far a unit gets: its estimate, or while something is open its highest."""
@@ -126,7 +126,7 @@ def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Asses
         leaning=lean(thresholds, units, must) if thresholds and reportable else None,
         reportable=reportable,
         score=combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None,
-        grade=grade(plan.question_set, units, must, indication),
+        grade=grade(plan, units, must, indication),
         missing=missing,
     )
 
@@ -139,13 +139,7 @@ def indicated(plan: Plan, totals: Totals) -> Indication | None:
 
 def combine(figures: list[float | None]) -> float | None:
     """The pool's own figure, or √(u·v) of two sides: one weak side cannot hide behind the other."""
-    known = all_known(figures)
-    if known is None:
+    first, *others = figures
+    if first is None or None in others:
         return None
-    return known[0] if len(known) == 1 else sqrt(known[0] * known[1])
-
-
-def all_known(figures: list[float | None]) -> list[float] | None:
-    """All the figures, or None if one is missing."""
-    known = [figure for figure in figures if figure is not None]
-    return known if len(known) == len(figures) else None
+    return sqrt(first * others[0]) if others and others[0] is not None else first

@@ -3,52 +3,44 @@
 from collections.abc import Callable, Sequence
 
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Standing
-from app.scoring.question_set import Grade, QuestionSet
+from app.scoring.plan import Plan, Standing
+from app.scoring.question_set import Grade
 from app.scoring.result import Indication
-from app.scoring.tally import Tally
+from app.scoring.tally import Counts, Tally
 
 
-def grade(
-    question_set: QuestionSet, units: Sequence[Tally], must: MustReach, indication: Indication | None
-) -> str | None:
+def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indication | None) -> str | None:
     """The weakest unit's grade by its estimate, so that it never contradicts the indication.
 
     None without grades, until every unit is reportable, when a knock-out is missed, and while a must-reach
     question is open and the indication undetermined. With a blocker it is at most the best grade under
     `fit_at`.
     """
-    grades = question_set.grades
+    grades = plan.question_set.grades
     if not grades or must.knocked_out or not all(unit.reportable for unit in units):
         return None
     if must.open and indication == "undetermined":
         return None
-    closed = [unit.as_if_nothing_were_open() for unit in units]
-    weakest = _weakest(grades, closed, Tally.lowest_reaches)
-    return grades[max(weakest, _best_of_blocked(question_set)) if must.blocked else weakest].grade
+    weakest = _weakest(grades, units, Tally.estimate_reaches)
+    return grades[max(weakest, plan.best_if_blocked) if must.blocked else weakest].grade
 
 
 def grades_possible(
-    question_set: QuestionSet, units: Sequence[Tally], opened: Sequence[list[Standing]], must: MustReach
+    plan: Plan, units: Sequence[Tally], opened: Sequence[list[Standing]], must: MustReach
 ) -> list[str]:
     """From the best to the worst grade that some way of closing the open questions gives; none if none does.
 
     Questions are closed by any rating or as not applicable. `opened` are the open ones of every unit.
     """
-    if (
-        not question_set.grades
-        or must.knocked_out
-        or not all(unit.weight and unit.can_be_reportable for unit in units)
-    ):
+    grades = plan.question_set.grades
+    if not grades or must.knocked_out or not all(unit.weight and unit.can_be_reportable for unit in units):
         return []
-    grades = question_set.grades
     best = _weakest(grades, units, Tally.highest_reaches)
     worst = _weakest(
         grades, [_worst(unit, its) for unit, its in zip(units, opened, strict=True)], Tally.lowest_reaches
     )
-    of_blocked = _best_of_blocked(question_set)
-    best = max(best, of_blocked) if must.blocked else best
-    worst = max(worst, of_blocked) if must.blocked or _can_be_blocked(units, opened) else worst
+    best = max(best, plan.best_if_blocked) if must.blocked else best
+    worst = max(worst, plan.best_if_blocked) if must.blocked or _can_be_blocked(units, opened) else worst
     return [grade.grade for grade in grades[best : worst + 1]]
 
 
@@ -59,14 +51,6 @@ def _weakest(grades: list[Grade], units: Sequence[Tally], reaches: Callable[[Tal
         while not reaches(unit, grades[position].at):
             position += 1
     return position
-
-
-def _best_of_blocked(question_set: QuestionSet) -> int:
-    """The position of the best grade that starts under `fit_at`; without thresholds nothing is blocked."""
-    if question_set.thresholds is None:
-        return 0
-    fit_at = question_set.thresholds.fit_at
-    return next(i for i, g in enumerate(question_set.grades) if g.at < fit_at)
 
 
 def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[Standing]]) -> bool:
@@ -101,4 +85,5 @@ def _worst(unit: Tally, opened: Sequence[Standing]) -> Tally:
                 rated[without] = min(earned, rated.get(without, earned))
         least = rated
     weight, earned = min(least.items(), key=lambda way: way[1] / way[0])
-    return unit.plus((0, weight - unit.weight, 0, earned - unit.earned, 0, 0, 0))
+    gained = Counts(earned=earned - unit.earned).packed()
+    return unit.plus(gained - Counts(open_weight=unit.weight - weight).packed())

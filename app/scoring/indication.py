@@ -1,7 +1,6 @@
 """What a score indicates: the rules, in their order, on integers."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from app.scoring.must_reach import MustReach
 from app.scoring.question_set import Thresholds
@@ -42,5 +41,8 @@ def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], *, blocked: bool)
 
 def lean(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Leaning:
     """The indication on the estimates, as if nothing were open; needs reportable units."""
-    closed = [unit.as_if_nothing_were_open() for unit in units]
-    return cast("Leaning", indicate(thresholds, closed, must.without_open()))
+    if must.knocked_out or not all(unit.estimate_reaches(thresholds.no_fit_below) for unit in units):
+        return "no_fit"
+    if must.barring or not all(unit.estimate_reaches(thresholds.fit_at) for unit in units):
+        return "mixed"
+    return "fit"

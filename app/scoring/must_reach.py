@@ -1,8 +1,7 @@
 """The must-reach questions: which bar a fit now, and which still can."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from app.scoring.plan import Standing
 from app.scoring.result import Blocker
@@ -21,14 +20,17 @@ class MustReach:
     open: list[Standing] = field(default_factory=list)
 
     @classmethod
-    def of(cls, must: Sequence[Standing]) -> "MustReach":
+    def of(cls, must: Iterable[Standing]) -> "MustReach":
         """Sort must-reach questions."""
-        out = [s for s in must if s.misses and s.question.if_missed == "no_fit"]
-        return cls(
-            knocked_out=out,
-            barring=[s for s in must if (s.misses or s.state == "not_applicable") and s not in out],
-            open=[s for s in must if s.state == "open"],
-        )
+        sorted_ = cls()
+        for s in must:
+            if s.misses and s.question.if_missed == "no_fit":
+                sorted_.knocked_out.append(s)
+            elif s.misses or s.state == "not_applicable":
+                sorted_.barring.append(s)
+            elif s.state == "open":
+                sorted_.open.append(s)
+        return sorted_
 
     @property
     def blocked(self) -> bool:
@@ -53,26 +55,4 @@ class MustReach:
 
     def blockers(self) -> list[Blocker]:
         """What bars a fit now: first what rules it out."""
-        return [
-            *(_blocker(s, "no_fit") for s in self.knocked_out),
-            *(_blocker(s, "mixed") for s in self.barring),
-        ]
-
-    def without_open(self) -> "MustReach":
-        """As if nothing were open."""
-        return MustReach(self.knocked_out, self.barring)
-
-
-def _blocker(standing: Standing, effect: Literal["no_fit", "mixed"]) -> Blocker:
-    question, rating = standing.question, standing.rating
-    assert question.must_reach is not None
-    return {
-        "question": question.key,
-        "label": question.label,
-        "text": question.text,
-        "state": "not_applicable" if rating is None else "rated",
-        "rating": rating,
-        "must_reach": question.must_reach,
-        "effect": effect,
-        "anchors": standing.gap["anchors"] if standing.gap else [],
-    }
+        return [s.blocker for s in (*self.knocked_out, *self.barring) if s.blocker]

@@ -1,18 +1,18 @@
 """A question set made ready for scoring: built once per version, looked up for every score."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
-from app.scoring.answers import Answer, Answers, Evidence
+from app.scoring.answers import ANSWERED, Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, Rule, meets
 from app.scoring.effects import values_by_effect
-from app.scoring.question_set import Question, QuestionSet, Step, Value
-from app.scoring.reasons import gap_line, next_line, strength_line
-from app.scoring.result import NextQuestion, RatedBy, Reason
-from app.scoring.tally import Tally
+from app.scoring.question_set import Question, QuestionSet, Scale, Step, Value
+from app.scoring.reasons import blocker_line, gap_line, next_line, strength_line
+from app.scoring.result import Blocker, NextQuestion, RatedBy, Reason
+from app.scoring.tally import Counts, Tally
 
 # The share of a question depends on what else counts, so the number of its cached lines is limited.
 MOST_LINES = 100
@@ -23,21 +23,22 @@ Given = Literal["rated", "open", "not_applicable"]
 class Standing:
     """Where one question that applies stands, with its ready lines.
 
-    `rating` is there exactly when it is rated, and has earned w·(r − lo). `strength` and `gap` are None
-    where the rating is neither. `stale` says that a person's answer is too old to count.
+    `rating` is there exactly when it is rated; `packed` is what it adds to a tally. `strength`, `gap` and
+    `blocker` are None where it is none. `stale` says that a person's answer is too old to count.
     """
 
     asked: "Asked"
     step: Step
     question: Question
     state: Given
+    packed: int
     rating: int | None = None
     rated_by: RatedBy | None = None
     evidence: Evidence | None = None
-    earned: int = 0
     misses: bool = False
     strength: Reason | None = None
     gap: Reason | None = None
+    blocker: Blocker | None = None
     answered_unknown: bool = False
     stale: bool = False
 
@@ -48,6 +49,12 @@ class Asked:
     `in_step`, `in_dimension` and `in_unit` are the places of what it is counted in; a question of a gated
     step is counted in no dimension, which is the place after the last one.
     """
+
+    __slots__ = (
+        "_open", "_rated", "_skipped", "_stale", "_to_ask", "_unknown", "ask_when", "counts",
+        "has_must_reach", "in_dimension", "in_step", "in_unit", "key", "lasts", "question", "rule", "step",
+        "weight",
+    )  # fmt: skip
 
     def __init__(self, question_set: QuestionSet, in_step: int, question: Question) -> None:
         self.step = step = question_set.steps[in_step]
@@ -64,25 +71,27 @@ class Asked:
         self.rule = Rule(question.rate_from) if question.rate_from else None
         days = question.stale_after_days
         self.lasts = None if days is None else timedelta(days=days)
-        self._scale = question_set.scale
-        self._open = Standing(self, step, question, "open")
-        self._unknown = Standing(self, step, question, "open", answered_unknown=True)
-        self._stale = Standing(self, step, question, "open", stale=True)
-        self._skipped = Standing(self, step, question, "not_applicable")
-        self._rated: dict[tuple[int, RatedBy, Evidence | None], Standing] = {}
+        packed = Counts(open_weight=self.weight, open=1).packed()
+        self._open = Standing(self, step, question, "open", packed)
+        self._unknown = replace(self._open, answered_unknown=True)
+        self._stale = replace(self._open, stale=True)
+        packed = Counts(skipped_weight=self.weight, not_applicable=1).packed()
+        blocker = blocker_line(question, None, [])
+        self._skipped = Standing(self, step, question, "not_applicable", packed, blocker=blocker)
+        self._rated = _Rated(self, question_set.scale)
         self._to_ask: dict[tuple[float | None, bool], NextQuestion] = {}
 
     def stand(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> Standing:
         """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
         if answer is None:
             return self._by_rule(attributes, self._open)
-        if answer.state not in ("rated", "not_applicable"):
+        if answer.state not in ANSWERED:
             return self._by_rule(attributes, self._unknown if answer.state == "unknown" else self._open)
         if self.lasts is not None and self.valid_until(answer, as_of) <= as_of:
             return self._by_rule(attributes, self._stale)
-        return (
-            self._skipped if answer.rating is None else self._rate(answer.rating, "person", answer.evidence)
-        )
+        if answer.rating is None:
+            return self._skipped
+        return self._rated[answer.rating, "person", answer.evidence]
 
     def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
         """The line that proposes this question."""
@@ -97,7 +106,7 @@ class Asked:
 
     def is_answered(self, answer: Answer | None, as_of: datetime) -> bool:
         """Whether a person's answer counts wherever the question applies."""
-        if answer is None or answer.state not in ("rated", "not_applicable"):
+        if answer is None or answer.state not in ANSWERED:
             return False
         return self.lasts is None or self.valid_until(answer, as_of) > as_of
 
@@ -111,31 +120,38 @@ class Asked:
         rating = self.rule.rate(attributes.get(self.rule.attribute)) if self.rule else None
         if rating is None:
             return otherwise
-        rated = self._rate(rating, "rule", None)
+        rated = self._rated[rating, "rule", None]
         return replace(rated, stale=True) if otherwise.stale else rated
 
-    def _rate(self, rating: int, rated_by: RatedBy, evidence: Evidence | None) -> Standing:
-        known = self._rated.get((rating, rated_by, evidence))
-        if known is None:
-            known = self._rated[rating, rated_by, evidence] = self._built(rating, rated_by, evidence)
-        return known
 
-    def _built(self, rating: int, rated_by: RatedBy, evidence: Evidence | None) -> Standing:
-        question, scale = self.question, self._scale
+class _Rated(dict[tuple[int, RatedBy, Evidence | None], Standing]):
+    """Where a question stands with each rating, by whom, on what evidence; built when first looked up."""
+
+    def __init__(self, asked: Asked, scale: Scale) -> None:
+        self._asked = asked
+        self._scale = scale
+
+    def __missing__(self, rated: tuple[int, RatedBy, Evidence | None]) -> Standing:
+        asked, scale, (rating, rated_by, evidence) = self._asked, self._scale, rated
+        step, question, weight = asked.step, asked.question, asked.weight
         misses = question.must_reach is not None and rating < question.must_reach
-        return Standing(
-            self,
-            self.step,
+        strength = strength_line(scale, step, question, rating, rated_by, misses=misses)
+        gap = gap_line(scale, step, question, rating, rated_by, misses=misses)
+        standing = self[rated] = Standing(
+            asked,
+            step,
             question,
             "rated",
+            Counts(rated_weight=weight, earned=weight * (rating - scale.min), rated=1).packed(),
             rating,
             rated_by,
             evidence,
-            question.weight * (rating - scale.min),
             misses,
-            strength_line(scale, self.step, question, rating, rated_by, misses=misses),
-            gap_line(scale, self.step, question, rating, rated_by, misses=misses),
+            strength,
+            gap,
+            blocker_line(question, rating, gap["anchors"]) if misses and gap else None,
         )
+        return standing
 
 
 class Plan:
@@ -153,6 +169,8 @@ class Plan:
         self.questions = {asked.key: asked.question for asked in self.asked}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
         self.goes_stale = any(asked.lasts is not None for asked in self.asked)
+        self.cuts = question_set.cuts
+        self.best_if_blocked = best_if_blocked(question_set)
         self._lo, self._span = question_set.scale.min, question_set.scale.max - question_set.scale.min
         # The questions whose conditions and rules use an attribute.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
@@ -195,9 +213,15 @@ class Plan:
             if not one.ask_when or meets(one.ask_when, attributes)
         ]
 
-    def tally(self, counts: Sequence[int]) -> Tally:
-        """Counts on the scale of this set."""
-        return Tally(self._lo, self._span, counts)
+    def tally(self, packed: int) -> Tally:
+        """Packed counts on the scale of this set."""
+        return Tally(self._lo, self._span, packed)
+
+
+def best_if_blocked(question_set: QuestionSet) -> int:
+    """The place of the best grade that starts under `fit_at`; without thresholds nothing is blocked."""
+    thresholds = question_set.thresholds
+    return sum(grade.at >= thresholds.fit_at for grade in question_set.grades) if thresholds else 0
 
 
 def used_by(question: Question) -> set[str]:

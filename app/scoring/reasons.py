@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.scoring.question_set import Question, RatingText, Scale, Step
-from app.scoring.result import AnchorText, NextQuestion, RatedBy, Reason
+from app.scoring.result import AnchorText, Blocker, NextQuestion, RatedBy, Reason
 from app.scoring.words import capitalised, lower_first
 
 
@@ -23,6 +23,22 @@ def gap_line(
     if not misses and (not question.weight or 2 * rating >= scale.min + scale.max):
         return None
     return _line(step, question, rating, rated_by, question.weight * (scale.max - rating))
+
+
+def blocker_line(question: Question, rating: int | None, anchors: list[AnchorText]) -> Blocker | None:
+    """A must-reach question that is missed, or without a rating called not applicable: that only bars."""
+    if question.must_reach is None:
+        return None
+    return {
+        "question": question.key,
+        "label": question.label,
+        "text": question.text,
+        "state": "not_applicable" if rating is None else "rated",
+        "rating": rating,
+        "must_reach": question.must_reach,
+        "effect": "mixed" if rating is None else question.if_missed,
+        "anchors": anchors,
+    }
 
 
 def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[AnchorText]:

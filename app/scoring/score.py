@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from app.scoring.answers import Answers
+from app.scoring.answers import ANSWERED, Answers
 from app.scoring.assessment import Assessment, assess
 from app.scoring.attributes import UNREAD, Attributes, read_stored
 from app.scoring.figures import dimension_figures, figures_of, needed_averages
@@ -51,8 +51,8 @@ class Judged:
         if not self.plan.goes_stale:
             return None
         lasting = [s.asked for s in self.standings if s.asked.lasts and not s.stale]
-        answered = [asked for asked in lasting if asked.is_answered(self.answers.get(asked.key), self.as_of)]
-        until = (asked.valid_until(self.answers[asked.key], self.as_of) for asked in answered)
+        counted = [(asked, self.answers[asked.key]) for asked in lasting if asked.key in self.answers]
+        until = [a.valid_until(answer, self.as_of) for a, answer in counted if answer.state in ANSWERED]
         return min(until, default=None)
 
     def score(self, *, pursued: bool = False) -> Score:
@@ -75,7 +75,7 @@ class Judged:
             "grade": found.grade,
             "settled_whatever_is_learned": settled
             and stays_whatever_is_learned(found.indication, plan, answers, standings, self.known, self.as_of),
-            "grades_possible": grades_possible(question_set, totals.units, opened, must),
+            "grades_possible": grades_possible(plan, totals.units, opened, must),
             "blockers": must.blockers(),
             **_of_units(found),
             "steps": [
@@ -147,10 +147,11 @@ def _step(step: Step, tally: Tally) -> StepFigures:
 
 
 def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
-    if not plan.reciprocal or not all(unit.rated_weight for unit in units):
+    if not plan.reciprocal:
         return None
-    left, right = (unit.earned * other.rated_weight for unit, other in zip(units, units[::-1], strict=True))
-    if left == right:
+    one, other = units
+    left, right = one.earned * other.rated_weight, other.earned * one.rated_weight
+    if left == right or not (one.rated_weight and other.rated_weight):
         return None
     return plan.question_set.dimensions[0 if left < right else 1].key
 

@@ -127,17 +127,18 @@ def _barred(assessment: Assessment) -> str:
 
 def _the_rest(assessment: Assessment) -> list[str]:
     """How strong everything else is that is rated; nothing where a side has nothing else."""
-    barring = Totals(assessment.plan, assessment.must.barring)
-    rest = [unit.minus(its) for unit, its in zip(assessment.units, barring.units, strict=True)]
+    rest = list(assessment.units)
+    for standing in assessment.must.barring:
+        unit = standing.asked.in_unit
+        rest[unit] = rest[unit].plus(-standing.packed)
     together = combine([unit.estimate for unit in rest])
     if together is None:
         return []
     figure = assessment.of_100(together)
     so_far = " so far" if assessment.open else ""
-    closed = [unit.as_if_nothing_were_open() for unit in rest]
-    if all(unit.lowest_reaches(assessment.thresholds.fit_at) for unit in closed):
+    if all(unit.estimate_reaches(assessment.thresholds.fit_at) for unit in rest):
         return [f"Otherwise it looks strong{so_far}: {figure}."]
-    if all(unit.lowest_reaches(assessment.thresholds.no_fit_below) for unit in closed):
+    if all(unit.estimate_reaches(assessment.thresholds.no_fit_below) for unit in rest):
         return [f"Otherwise it looks mixed{so_far}: {figure}."]
     return [f"Otherwise it looks weak too{so_far}: {figure}."]
 
@@ -243,7 +244,7 @@ def _weakness_so_far(assessment: Assessment) -> str:
 
 def _middling_so_far(assessment: Assessment) -> str:
     fit_at = assessment.thresholds.fit_at
-    low = assessment.among_sides(lambda tally: not tally.as_if_nothing_were_open().lowest_reaches(fit_at))
+    low = assessment.among_sides(lambda tally: not tally.estimate_reaches(fit_at))
     if not low:
         return assessment.of_100(assessment.score)
     return " and ".join(f"{assessment.of_100(side.tally.estimate)} on {side.title}" for side in low)

@@ -5,12 +5,27 @@ W_N the weights of rated, open and not applicable questions, W = W_A + W_U, a = 
 """
 
 from collections.abc import Sequence
-from operator import add
+from struct import Struct
+from typing import NamedTuple
 
-# Where counts have what: the weights of what is rated, open and not applicable, Σ w·x, and how many
-# questions are rated, open and not applicable.
-RATED_WEIGHT, OPEN_WEIGHT, SKIPPED_WEIGHT, EARNED, RATED, OPEN, SKIPPED = range(7)
-NOTHING = (0, 0, 0, 0, 0, 0, 0)
+
+class Counts(NamedTuple):
+    """Of some questions: the weights of the rated, open and not applicable ones, Σ w·x, and how many are so."""
+
+    rated_weight: int = 0
+    open_weight: int = 0
+    skipped_weight: int = 0
+    earned: int = 0
+    rated: int = 0
+    open: int = 0
+    not_applicable: int = 0
+
+    def packed(self) -> int:
+        """All seven in one integer, so that one addition adds them all; each is below 2³²."""
+        return int.from_bytes(SEVEN.pack(*self), "little")
+
+
+SEVEN = Struct("<7I")
 
 
 class Tally:
@@ -18,23 +33,30 @@ class Tally:
 
     __slots__ = (
         "all_weight",
-        "counts",
         "earned",
         "lo",
         "not_applicable",
         "open",
         "open_weight",
+        "packed",
         "rated",
         "rated_weight",
         "skipped_weight",
         "span",
         "weight",
     )
+    rated_weight: int
+    open_weight: int
+    skipped_weight: int
+    earned: int
+    rated: int
+    open: int
+    not_applicable: int
 
-    def __init__(self, lo: int, span: int, counts: Sequence[int]) -> None:
+    def __init__(self, lo: int, span: int, packed: int) -> None:
         self.lo = lo
         self.span = span
-        self.counts = counts
+        self.packed = packed
         (
             self.rated_weight,
             self.open_weight,
@@ -43,9 +65,14 @@ class Tally:
             self.rated,
             self.open,
             self.not_applicable,
-        ) = counts
+        ) = SEVEN.unpack(packed.to_bytes(SEVEN.size, "little"))
         self.weight = self.rated_weight + self.open_weight
         self.all_weight = self.weight + self.skipped_weight
+
+    @property
+    def counts(self) -> Counts:
+        """What the figures are made of."""
+        return Counts._make(SEVEN.unpack(self.packed.to_bytes(SEVEN.size, "little")))
 
     @property
     def most(self) -> int:
@@ -95,6 +122,10 @@ class Tally:
         """Highest ≥ cut, exactly; true when nothing counts."""
         return 100 * self.most >= cut * self.span * self.weight
 
+    def estimate_reaches(self, cut: int) -> bool:
+        """Estimate ≥ cut, exactly; needs something rated."""
+        return 100 * self.earned >= cut * self.span * self.rated_weight
+
     def needed_average(self, cut: int) -> float | None:
         """What the open ratings must average, by weight, for an estimate of `cut`: lo..hi.
 
@@ -108,28 +139,24 @@ class Tally:
 
     def as_if_nothing_were_open(self) -> "Tally":
         """The same ratings in a set without the open questions."""
-        return self.plus((0, -self.open_weight, 0, 0, 0, -self.open, 0)) if self.open else self
+        return self.plus(-Counts(open_weight=self.open_weight, open=self.open).packed())
 
     def close(self, weight: int, rating: int) -> "Tally":
         """With one of the open questions rated."""
-        return self.plus((weight, -weight, 0, weight * (rating - self.lo), 1, -1, 0))
+        rated = Counts(rated_weight=weight, earned=weight * (rating - self.lo), rated=1)
+        return self.plus(rated.packed() - Counts(open_weight=weight, open=1).packed())
 
     def skip(self, weight: int) -> "Tally":
         """With one of the open questions called not applicable."""
-        return self.plus((0, -weight, weight, 0, 0, -1, 1))
+        skipped = Counts(skipped_weight=weight, not_applicable=1)
+        return self.plus(skipped.packed() - Counts(open_weight=weight, open=1).packed())
 
-    def minus(self, other: "Tally") -> "Tally":
-        """Without what the other has."""
-        return self.plus([-count for count in other.counts])
-
-    def plus(self, counts: Sequence[int]) -> "Tally":
-        """With these counts besides."""
-        return Tally(self.lo, self.span, [*map(add, self.counts, counts)])
+    def plus(self, packed: int) -> "Tally":
+        """With these counts besides, or without them if they are negative."""
+        return Tally(self.lo, self.span, self.packed + packed)
 
 
 def together(tallies: Sequence[Tally]) -> Tally:
     """The sum of at least one."""
-    first, *others = tallies
-    for other in others:
-        first = first.plus(other.counts)
-    return first
+    first = tallies[0]
+    return Tally(first.lo, first.span, sum(tally.packed for tally in tallies))

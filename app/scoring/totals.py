@@ -4,17 +4,7 @@ from collections.abc import Iterable
 
 from app.scoring.must_reach import MustReach
 from app.scoring.plan import Plan, Standing
-from app.scoring.tally import (
-    EARNED,
-    NOTHING,
-    OPEN,
-    OPEN_WEIGHT,
-    RATED,
-    RATED_WEIGHT,
-    SKIPPED,
-    SKIPPED_WEIGHT,
-    together,
-)
+from app.scoring.tally import together
 
 
 class Totals:
@@ -28,53 +18,36 @@ class Totals:
     __slots__ = ("dimensions", "gated_open", "must", "open", "rated", "skipped", "steps", "total", "units")
 
     def __init__(self, plan: Plan, standings: Iterable[Standing]) -> None:
-        steps = [[*NOTHING] for _ in plan.question_set.steps]
+        steps = [0] * len(plan.question_set.steps)
         # What is counted behind the last dimension is gated, and nobody reads it.
-        dimensions = [[*NOTHING] for _ in range(len(plan.question_set.dimensions) + 1)]
+        dimensions = [0] * (len(plan.question_set.dimensions) + 1)
         rated: list[Standing] = []
         opened: list[Standing] = []
         skipped: list[Standing] = []
+        of_state = {"rated": rated, "open": opened, "not_applicable": skipped}
         must: list[Standing] = []
         for standing in standings:
-            asked = standing.asked
-            weight, step, dimension = asked.weight, steps[asked.in_step], dimensions[asked.in_dimension]
-            if standing.rating is not None:
-                earned = standing.earned
-                step[RATED] += 1
-                step[RATED_WEIGHT] += weight
-                step[EARNED] += earned
-                dimension[RATED] += 1
-                dimension[RATED_WEIGHT] += weight
-                dimension[EARNED] += earned
-                rated.append(standing)
-            elif standing.state == "open":
-                step[OPEN] += 1
-                step[OPEN_WEIGHT] += weight
-                dimension[OPEN] += 1
-                dimension[OPEN_WEIGHT] += weight
-                opened.append(standing)
-            else:
-                step[SKIPPED] += 1
-                step[SKIPPED_WEIGHT] += weight
-                dimension[SKIPPED] += 1
-                dimension[SKIPPED_WEIGHT] += weight
-                skipped.append(standing)
+            asked, packed = standing.asked, standing.packed
+            steps[asked.in_step] += packed
+            dimensions[asked.in_dimension] += packed
+            of_state[standing.state].append(standing)
             if asked.has_must_reach:
                 must.append(standing)
-        dimensions.pop()
-        self.steps = [plan.tally(counts) for counts in steps]
-        self.dimensions = [plan.tally(counts) for counts in dimensions]
+        self.steps = [plan.tally(packed) for packed in steps]
+        self.dimensions = [plan.tally(packed) for packed in dimensions[:-1]]
         self.total = together(self.dimensions)
         self.units = self.dimensions if plan.reciprocal else [self.total]
-        self.gated_open = []
+        self.gated_open: list[Standing] = []
         if plan.gated:
-            rated = [s for s in rated if not s.step.gated]
-            skipped = [s for s in skipped if not s.step.gated]
-            self.gated_open = [s for s in opened if s.step.gated]
-            opened = [s for s in opened if not s.step.gated]
+            rated, skipped = _not_gated(rated), _not_gated(skipped)
+            self.gated_open, opened = [s for s in opened if s.step.gated], _not_gated(opened)
         self.rated, self.open, self.skipped = rated, opened, skipped
         self.must = MustReach.of(must)
 
     def open_by_unit(self) -> list[list[Standing]]:
         """The open questions of every unit."""
         return [[s for s in self.open if s.asked.in_unit == place] for place in range(len(self.units))]
+
+
+def _not_gated(standings: Iterable[Standing]) -> list[Standing]:
+    return [s for s in standings if not s.step.gated]

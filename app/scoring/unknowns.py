@@ -93,7 +93,7 @@ class _Sum(NamedTuple):
     must: MustReach
 
     def plus(self, other: "_Sum") -> "_Sum":
-        units = [unit.plus(its.counts) for unit, its in zip(self.units, other.units, strict=True)]
+        units = [unit.plus(its.packed) for unit, its in zip(self.units, other.units, strict=True)]
         return _Sum(units, self.must.plus(other.must))
 
 
@@ -138,7 +138,7 @@ def _add_up(plan: Plan, scored: list[Standing]) -> _Sum:
 
 def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
     """One of all that an indication cannot tell from each other."""
-    return list({(*(tuple(unit.counts) for unit in one.units), one.must.flags): one for one in sums}.values())
+    return list({(*(unit.packed for unit in one.units), one.must.flags): one for one in sums}.values())
 
 
 def _connected(plan: Plan, unknown: set[str]) -> list[tuple[list[str], list[Asked]]]:

@@ -6,7 +6,7 @@ from app.scoring.figures import dimension_figures, needed_averages
 from app.scoring.plan import Plan
 from app.scoring.result import Figures, Verdict
 from app.scoring.score import Judged
-from app.scoring.tally import together
+from app.scoring.tally import Counts, together
 
 
 class VerdictRecord(Figures):
@@ -40,7 +40,7 @@ def verdict_record(judged: Judged) -> VerdictRecord:
 
 def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
     """A stored verdict with the figures of every dimension; `plan` is that of its version."""
-    dimensions = [plan.tally(counts) for counts in record["dimensions"]]
+    dimensions = [plan.tally(Counts(*counts).packed()) for counts in record["dimensions"]]
     units = dimensions if plan.reciprocal else [together(dimensions)]
     needed = needed_averages(plan, units, blocked=bool(record["blockers"]))
     return {

@@ -1,6 +1,7 @@
 """Numbers, plurals and lists in English."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import floor
 
 MOST_NAMED = 3
@@ -44,6 +45,7 @@ def is_or_are(names: Sequence[str]) -> str:
     return "are" if len(names) > 1 or is_plural(names[0]) else "is"
 
 
+@lru_cache(maxsize=1000)
 def is_plural(name: str) -> bool:
     """Whether a name stands for several things: "decision makers", "cost and effort"."""
     words = name.split()
