@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Counts(NamedTuple):
-    """Of some questions: the weights of the rated, open and not applicable ones, Σ w·x, and how many are so."""
+    """Of some questions, by state: their weights, Σ w·x of the rated, and how many they are."""
 
     rated_weight: int = 0
     open_weight: int = 0
