@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
 from app.descriptions import to_2_0, to_3_0
+from app.http.authorise import SECURITY_SCHEMES
 from app.http.problem_responses import ProblemOut
 
 Version = Literal["3.1", "3.0", "2.0"]
@@ -60,6 +61,7 @@ def describe(app: FastAPI) -> None:
                 routes=app.routes,
                 servers=app.servers or None,
             )
+            schema["components"]["securitySchemes"] = SECURITY_SCHEMES
             schemas = schema["components"]["schemas"]
             problem = ProblemOut.model_json_schema(
                 mode="serialization", ref_template="#/components/schemas/{model}"

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
+import orjson
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -28,6 +29,11 @@ EXTERNAL_ID = form(
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks")
 LONGEST_TEXT = 1000
 MOST_ATTRIBUTES = 200
+
+
+def result_json(result: Any) -> bytes:
+    """A result of plain dictionaries as JSON: orjson takes a third of pydantic's time for the same text."""
+    return orjson.dumps(result, option=orjson.OPT_UTC_Z)
 
 
 class In(BaseModel):

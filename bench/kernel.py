@@ -8,9 +8,9 @@ from functools import partial
 
 import zen
 from json_logic import jsonLogic
-from pydantic_core import to_json
 
 from app.scoring import ratings_sent, read_answers, score
+from app.wire import result_json
 from bench.table import Measure, in_turns, median_ratio, print_table
 from bench.warehouse import every_question_scored
 
@@ -27,7 +27,7 @@ def measures() -> Iterator[Measure]:
     compiled = zen.compile_expression(" + ".join(f"{weight} * {key}" for key, weight in weights.items()))
     logic = {"+": [{"*": [weight, {"var": key}]} for key, weight in weights.items()]}
     kinds: dict[str, Callable[[], object]] = {
-        "json": lambda: to_json(score(plan, answers, {}, as_of=now)),
+        "json": lambda: result_json(score(plan, answers, {}, as_of=now)),
         "score": lambda: score(plan, answers, {}, as_of=now),
         "json-logic's weighted sum": lambda: jsonLogic(logic, rated),
         "zen-engine's weighted sum": lambda: compiled.evaluate(rated),

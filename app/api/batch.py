@@ -6,7 +6,6 @@ from typing import Annotated
 import anyio.lowlevel
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
-from pydantic_core import to_json
 
 from app.http.edge import router
 from app.http.lines import MEDIA_TYPE, Arriving, DialogueResponse, require_lines
@@ -17,7 +16,7 @@ from app.problems import BODY_TOO_LARGE, Problem, invalid
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
 from app.sessions.requests import ScoreRequest
 from app.strict_json import read_json
-from app.wire import In, Out, SetName
+from app.wire import In, Out, SetName, result_json
 
 scoring = router("scoring", Scope.SCORE)
 
@@ -105,7 +104,7 @@ class _Batch:
         if line is not None and not line.strip():
             return ""
         try:
-            return to_json({"line": number, "score": await self._score(line)}).decode() + "\n"
+            return result_json({"line": number, "score": await self._score(line)}).decode() + "\n"
         except Problem as problem:
             return self._refusal(number, problem)
 

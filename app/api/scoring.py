@@ -1,13 +1,13 @@
 """Stateless scoring."""
 
 from fastapi import Response
-from pydantic_core import to_json
 
 from app.http.edge import router
 from app.http.service import ServiceHere
 from app.keys.store import Scope
 from app.scoring import Score, read_answers, read_attributes, score
 from app.sessions.requests import ScoreRequest
+from app.wire import result_json
 
 scoring = router("scoring", Scope.SCORE)
 
@@ -23,4 +23,4 @@ async def score_answers(request: ScoreRequest, service: ServiceHere) -> Response
     answers = read_answers(plan.question_set, request.sent())
     attributes = read_attributes(plan.question_set, request.attributes)
     result = score(plan, answers, attributes, as_of=request.as_of or service.clock())
-    return Response(to_json(result), media_type="application/json")
+    return Response(result_json(result), media_type="application/json")

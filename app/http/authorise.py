@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 
 from cachetools import TTLCache
 from fastapi import Request
-from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.db import Database
 from app.keys.secret import digest, is_plausible
@@ -15,8 +14,16 @@ from app.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 # A revoked key is refused by every process after this many seconds, and the time of a request, at the latest.
 REMEMBERED_SECONDS = 1
 
-BEARER = HTTPBearer(auto_error=False, description="An API key, pfk_…")
-HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key, pfk_…")
+# How the API's description tells where the key goes.
+SECURITY_SCHEMES = {
+    "APIKeyHeader": {
+        "type": "apiKey",
+        "description": "An API key, pfk_…",
+        "in": "header",
+        "name": "X-API-Key",
+    },
+    "HTTPBearer": {"type": "http", "description": "An API key, pfk_…", "scheme": "bearer"},
+}
 
 
 class KeyRing:

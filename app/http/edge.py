@@ -3,11 +3,10 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import APIRouter, Request, Response, Security
-from fastapi.params import Security as SecurityParameter
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from app.http.authorise import BEARER, HEADER
+from app.http.authorise import SECURITY_SCHEMES
 from app.http.bodies import is_json, media_type, read_body
 from app.http.problem_responses import PROBLEMS
 from app.http.service import Service
@@ -35,13 +34,27 @@ class EdgeRoute(APIRoute):
 
     (FastAPI reads the body before it solves dependencies, so that a stranger could make the parser
     work; its own reader takes repeated names and lone surrogates, and it ignores query parameters that
-    it does not know.)
+    it does not know. Its security dependencies would be solved for every request only to be described.)
     """
+
+    scopes: tuple[Scope, ...] = ()
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        openapi_extra: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        names = [scope.value for scope in self.scopes]
+        security = {"security": [{scheme: names} for scheme in SECURITY_SCHEMES]}
+        super().__init__(path, endpoint, openapi_extra={**security, **(openapi_extra or {})}, **more)
 
     def get_route_handler(self) -> Handler:
         """What FastAPI calls for every request."""
         handle = super().get_route_handler()
-        scopes = scopes_of(self)
+        scopes = frozenset(self.scopes)
         assert scopes, f"{self.path} needs a scope"
         reads_body = self.body_field is not None
         known = frozenset(known_parameters(self.dependant))
@@ -60,21 +73,5 @@ class EdgeRoute(APIRoute):
 
 def router(tag: str, *scopes: Scope) -> APIRouter:
     """A router under /v1 for operations that need a key with one of these scopes."""
-    names = [scope.value for scope in scopes]
-    return APIRouter(
-        prefix="/v1",
-        tags=[tag],
-        route_class=EdgeRoute,
-        dependencies=[Security(HEADER, scopes=names), Security(BEARER, scopes=names)],
-        responses=PROBLEMS,
-    )
-
-
-def scopes_of(route: APIRoute) -> frozenset[Scope]:
-    """The scopes of which a caller needs one, as the route's router declares them."""
-    return frozenset(
-        Scope(name)
-        for dependency in route.dependencies
-        if isinstance(dependency, SecurityParameter)
-        for name in dependency.scopes or ()
-    )
+    route_class = type(EdgeRoute.__name__, (EdgeRoute,), {"scopes": scopes})
+    return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, responses=PROBLEMS)

@@ -7,7 +7,7 @@ import anyio
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.http.edge import EdgeRoute, scopes_of
+from app.http.edge import EdgeRoute
 from app.keys.store import SCOPES
 from app.main import create_app
 from app.problems import CATALOGUE
@@ -71,9 +71,11 @@ def _operation(route: APIRoute, method: str, described: Schema, told: Told) -> I
     yield f"{described['summary']}\n"
     if "description" in described:
         yield f"{described['description']}\n"
-    needed = " or ".join(f"`{scope}`" for scope in sorted(scopes_of(route)))
     guarded = isinstance(route, EdgeRoute)
-    yield f"Scope: {needed}.\n" if guarded else "Needs no key.\n"
+    if isinstance(route, EdgeRoute):
+        yield f"Scope: {' or '.join(f'`{scope}`' for scope in sorted(route.scopes))}.\n"
+    else:
+        yield "Needs no key.\n"
     yield from _parameters(described.get("parameters", []))
     yield from _example(told, guarded=guarded)
 

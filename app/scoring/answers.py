@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
-from app.scoring.flaws import Flaw, Flawed, pointer
+from app.scoring.flaws import Flaw, Flawed, escaped, pointer
 from app.scoring.question_set import QuestionSet
 
 State = Literal["rated", "not_applicable", "unknown", "open"]
@@ -93,7 +93,7 @@ def _wrong_rating(question_set: QuestionSet, answer: Answer) -> tuple[str, str] 
 
 def ratings_sent(ratings: Mapping[str, int], at: str = "/ratings") -> list[Sent]:
     """A map of ratings in the form that `read_answers` takes."""
-    return [Sent(at + pointer(key), key, _rated(rating)) for key, rating in ratings.items()]
+    return [Sent(f"{at}/{escaped(key)}", key, _rated(rating)) for key, rating in ratings.items()]
 
 
 @lru_cache(maxsize=1000)

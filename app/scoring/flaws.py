@@ -30,10 +30,11 @@ class Flawed(ValueError):
 
 def pointer(*parts: str | int) -> str:
     """The JSON pointer to the place reached by `parts`, escaped as RFC 6901 asks."""
-    return "/" + "/".join([_escaped(str(part)) for part in parts]) if parts else ""
+    return "/" + "/".join([escaped(str(part)) for part in parts]) if parts else ""
 
 
-def _escaped(part: str) -> str:
+def escaped(part: str) -> str:
+    """A part of a JSON pointer, escaped as RFC 6901 asks."""
     # Nearly no part needs it, and every rating that is sent has a pointer.
     return part.replace("~", "~0").replace("/", "~1") if "~" in part or "/" in part else part
 

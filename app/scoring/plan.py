@@ -12,7 +12,7 @@ from app.scoring.effects import values_by_effect
 from app.scoring.question_set import Question, QuestionSet, Scale, Step, Value
 from app.scoring.reasons import blocker_line, gap_line, next_line, strength_line
 from app.scoring.result import Blocker, NextQuestion, RatedBy, Reason
-from app.scoring.tally import Counts, Tally
+from app.scoring.tally import Counts, Tally, tally_of
 
 # The share of a question depends on what else counts, so the number of its cached lines is limited.
 MOST_LINES = 100
@@ -215,7 +215,7 @@ class Plan:
 
     def tally(self, packed: int) -> Tally:
         """Packed counts on the scale of this set."""
-        return Tally(self._lo, self._span, packed)
+        return tally_of(self._lo, self._span, packed)
 
 
 def best_if_blocked(question_set: QuestionSet) -> int:

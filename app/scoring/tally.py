@@ -5,6 +5,7 @@ W_N the weights of rated, open and not applicable questions, W = W_A + W_U, a = 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -29,90 +30,31 @@ SEVEN = Struct("<7I")
 
 
 class Tally:
-    """`span` is D; weights are sums of integers 0..100, `weight` is W; `earned` is a, 0..D·W_A."""
+    """`span` is D; weights are sums of integers 0..100, `weight` is W; `earned` is a, 0..D·W_A.
 
-    __slots__ = (
-        "all_weight",
-        "earned",
-        "lo",
-        "not_applicable",
-        "open",
-        "open_weight",
-        "packed",
-        "rated",
-        "rated_weight",
-        "skipped_weight",
-        "span",
-        "weight",
-    )
-    rated_weight: int
-    open_weight: int
-    skipped_weight: int
-    earned: int
-    rated: int
-    open: int
-    not_applicable: int
+    `estimate`, `lowest` and `highest`, 0..100, are what is earned so far, and once every open question is
+    rated worst or best; None when nothing is rated or counts. `coverage`, 0..1, is the rated share of all
+    weight, since saying "not applicable" is not evidence; from a half on it is `reportable`. `points` are
+    Σ w·r. `most` is what `earned` becomes once every open question is rated best.
+    """
 
     def __init__(self, lo: int, span: int, packed: int) -> None:
         self.lo = lo
         self.span = span
         self.packed = packed
-        (
-            self.rated_weight,
-            self.open_weight,
-            self.skipped_weight,
-            self.earned,
-            self.rated,
-            self.open,
-            self.not_applicable,
-        ) = SEVEN.unpack(packed.to_bytes(SEVEN.size, "little"))
+        self.counts = counts = Counts._make(SEVEN.unpack(packed.to_bytes(SEVEN.size, "little")))
+        self.rated_weight, self.open_weight, self.skipped_weight, self.earned = counts[:4]
+        self.rated, self.open, self.not_applicable = counts[4:]
         self.weight = self.rated_weight + self.open_weight
         self.all_weight = self.weight + self.skipped_weight
-
-    @property
-    def counts(self) -> Counts:
-        """What the figures are made of."""
-        return Counts._make(SEVEN.unpack(self.packed.to_bytes(SEVEN.size, "little")))
-
-    @property
-    def most(self) -> int:
-        """What `earned` becomes once every open question is rated best."""
-        return self.earned + self.span * self.open_weight
-
-    @property
-    def points(self) -> int:
-        """Σ w·r over the rated."""
-        return self.earned + self.lo * self.rated_weight
-
-    @property
-    def estimate(self) -> float | None:
-        """0..100 from what is rated; None when nothing is."""
-        return 100 * self.earned / (self.span * self.rated_weight) if self.rated_weight else None
-
-    @property
-    def lowest(self) -> float | None:
-        """0..100: the estimate once every open question is rated worst; None when nothing counts."""
-        return 100 * self.earned / (self.span * self.weight) if self.weight else None
-
-    @property
-    def highest(self) -> float | None:
-        """0..100: the estimate once every open question is rated best; None when nothing counts."""
-        return 100 * self.most / (self.span * self.weight) if self.weight else None
-
-    @property
-    def coverage(self) -> float | None:
-        """0..1: the rated share of all weight; saying "not applicable" is not evidence."""
-        return self.rated_weight / self.all_weight if self.all_weight else None
-
-    @property
-    def reportable(self) -> bool:
-        """Coverage is at least a half."""
-        return 0 < self.all_weight <= 2 * self.rated_weight
-
-    @property
-    def can_be_reportable(self) -> bool:
-        """Coverage is at least a half once every open question is rated."""
-        return 2 * self.weight >= self.all_weight
+        self.most = self.earned + span * self.open_weight
+        self.points = self.earned + lo * self.rated_weight
+        self.estimate = _ratio(100 * self.earned, span * self.rated_weight)
+        self.lowest = _ratio(100 * self.earned, span * self.weight)
+        self.highest = _ratio(100 * self.most, span * self.weight)
+        self.coverage = _ratio(self.rated_weight, self.all_weight)
+        self.reportable = 0 < self.all_weight <= 2 * self.rated_weight
+        self.can_be_reportable = 2 * self.weight >= self.all_weight
 
     def lowest_reaches(self, cut: int) -> bool:
         """Lowest ≥ cut, exactly; needs W > 0."""
@@ -153,10 +95,18 @@ class Tally:
 
     def plus(self, packed: int) -> "Tally":
         """With these counts besides, or without them if they are negative."""
-        return Tally(self.lo, self.span, self.packed + packed)
+        return tally_of(self.lo, self.span, self.packed + packed)
+
+
+# The same counts come up again and again, since weights and ratings are small integers.
+tally_of = lru_cache(maxsize=5000)(Tally)
 
 
 def together(tallies: Sequence[Tally]) -> Tally:
     """The sum of at least one."""
     first = tallies[0]
-    return Tally(first.lo, first.span, sum(tally.packed for tally in tallies))
+    return tally_of(first.lo, first.span, sum(tally.packed for tally in tallies))
+
+
+def _ratio(numerator: int, denominator: int) -> float | None:
+    return numerator / denominator if denominator else None
