@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import bindparam, select
+from sqlalchemy import Column, ColumnElement, String, bindparam, select, type_coerce
 from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
@@ -27,6 +27,12 @@ from app.scoring import (
 )
 from app.sessions.case import has_aged
 from app.wire import Out
+
+
+def as_stored(column: Column[Any]) -> ColumnElement[str]:
+    """An id as the driver gives it: to make a UUID for every answer took a fifth of the time."""
+    return type_coerce(column, String())
+
 
 AT_ONCE = 500
 TELL_EVERY = 10_000
@@ -48,14 +54,19 @@ OF_SESSIONS = (
     "updated_at",
     "valid_until",
 )
-OF_ANSWERS = ("session_id", "question", "state", "rating", "answered_at", "evidence")
+# Of an answer, all but its session: what `Answer` takes, in its order, behind the question.
+OF_ANSWERS = ("question", "state", "rating", "answered_at", "evidence")
 WITH_ATTRIBUTES = (
-    select(*(SESSION.c[name] for name in (*OF_SESSIONS, *FIGURES)), PROSPECT.c.attributes.label("known"))
+    select(
+        *(SESSION.c[name] for name in (*OF_SESSIONS, *FIGURES)),
+        PROSPECT.c.attributes.label("known"),
+        as_stored(SESSION.c.id).label("key"),
+    )
     .join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id)
     .order_by(SESSION.c.id)
     .limit(AT_ONCE)
 )
-ANSWERS = select(*(ANSWER.c[name] for name in OF_ANSWERS)).where(
+ANSWERS = select(as_stored(ANSWER.c.session_id), *(ANSWER.c[name] for name in OF_ANSWERS)).where(
     ANSWER.c.session_id.in_(bindparam("sessions", expanding=True))
 )
 
@@ -159,11 +170,11 @@ def _judge_some(
     if after:
         wanted = wanted.where(SESSION.c.id > after)
     sessions = tx.db.execute(wanted).all()
-    answers: dict[UUID, dict[str, Answer]] = {session.id: {} for session in sessions}
-    for row in tx.db.execute(ANSWERS, {"sessions": list(answers)}):
-        answers[row.session_id][row.question] = Answer(row.state, row.rating, row.answered_at, row.evidence)
+    answers: dict[object, dict[str, Answer]] = {session.key: {} for session in sessions}
+    for its, question, *said in tx.db.execute(ANSWERS, {"sessions": [one.id for one in sessions]}).all():
+        answers[its][question] = Answer(*said)
     shared = cache(lambda then: shared_questions(tx, plans, draft, then))
-    judged = [_judge(tx, plans, draft, session, answers[session.id], shared) for session in sessions]
+    judged = [_judge(tx, plans, draft, session, answers[session.key], shared) for session in sessions]
     more = len(sessions) == AT_ONCE
     return [line for line in judged if line], len(sessions), sessions[-1].id if more else None
 
