@@ -1,18 +1,22 @@
 """Cold start, and the CPU time of a request beside a FastAPI hello world: python -m bench.http"""
 
+import logging
+import os
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from functools import partial
+from pathlib import Path
 from socket import create_server
 
 import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from app.http.logs import configure_logs
 from app.main import create_app, open_database
 from app.settings import Settings
 from app.start import prepare
@@ -80,12 +84,16 @@ def both_served(database_url: str) -> Iterator[int]:
         await (bare if scope.get("path") == "/hello" else ours)(scope, receive, send)
 
     listening = create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(both, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with Path(os.devnull).open("w") as nowhere:
+        with redirect_stderr(nowhere):
+            configure_logs(settings.log_level)  # a line for each request, as every user has it
+        server = uvicorn.Server(uvicorn.Config(both, log_config=None, access_log=False, lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+        logging.getLogger().handlers.clear()
 
 
 if __name__ == "__main__":
