@@ -61,7 +61,7 @@ def types_named(names: Collection[str]) -> list[EventType]:
 
 
 class Event(SQLModel, table=True):
-    """Thin: words and ids in `data`, never texts, names, deals or another system's ids.
+    """Thin: `data` holds ids, decisions and outcomes, never texts, names, deals or another system's ids.
 
     `seq` is given at insert, while the prospect or session is locked; `position` after the commit, see
     `feed`. `revision` is the session's, or else the prospect's. Nothing refers to the prospect by a

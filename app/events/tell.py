@@ -17,7 +17,7 @@ INSERT = SQLModel.metadata.tables["event"].insert()
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an event is about; `data` holds words and ids only."""
+    """What an event is about; `data` holds ids, decisions and outcomes only."""
 
     prospect_id: UUID | None = None
     session_id: UUID | None = None

@@ -14,7 +14,7 @@ from app.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 # A revoked key is refused by every process after this many seconds, and the time of a request, at the latest.
 REMEMBERED_SECONDS = 1
 
-# How the API's description tells where the key goes.
+# How the API's description says where the key goes.
 SECURITY_SCHEMES = {
     "APIKeyHeader": {
         "type": "apiKey",

@@ -13,10 +13,8 @@ from app.scoring.result import (
     Figures,
     Indication,
     Leaning,
-    NextQuestion,
     Reason,
     Score,
-    Support,
     Verdict,
 )
 from app.scoring.rules import read_question_set
@@ -40,7 +38,6 @@ __all__ = [
     "Indication",
     "Judged",
     "Leaning",
-    "NextQuestion",
     "Plan",
     "Question",
     "QuestionSet",
@@ -51,7 +48,6 @@ __all__ = [
     "Standing",
     "State",
     "Subject",
-    "Support",
     "Totals",
     "Verdict",
     "VerdictRecord",

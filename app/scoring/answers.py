@@ -39,7 +39,6 @@ class Answer:
 
 # The states in which a person's answer counts.
 ANSWERED = ("rated", "not_applicable")
-UNKNOWN = Answer("unknown")
 Answers = Mapping[str, Answer]
 
 

@@ -92,7 +92,7 @@ class Assessment:
     @property
     def progress(self) -> str:
         """How many of the questions that count are rated: "15 of 22 questions rated"."""
-        rated = sum(s.asked.counts for s in self.totals.rated)
+        rated = sum(s.asked.matters for s in self.totals.rated)
         if self.open:
             return f"{rated} of {rated + len(self.open)} questions rated"
         return {1: "the one question that counts rated", 2: "both questions rated"}.get(
@@ -102,7 +102,7 @@ class Assessment:
     @property
     def open(self) -> list[Standing]:
         """The open questions that can change something."""
-        return [s for s in self.totals.open if s.asked.counts]
+        return [s for s in self.totals.open if s.asked.matters]
 
 
 def _clause(dimension: Dimension) -> str:

@@ -51,8 +51,23 @@ class Asked:
     """
 
     __slots__ = (
-        "_open", "_rated", "_skipped", "_stale", "_to_ask", "_unknown", "ask_when", "counts",
-        "has_must_reach", "in_dimension", "in_step", "in_unit", "key", "lasts", "question", "rule", "step",
+        "_open",
+        "_rated",
+        "_skipped",
+        "_stale",
+        "_to_ask",
+        "_unknown",
+        "ask_when",
+        "has_must_reach",
+        "in_dimension",
+        "in_step",
+        "in_unit",
+        "key",
+        "lasts",
+        "matters",
+        "question",
+        "rule",
+        "step",
         "weight",
     )  # fmt: skip
 
@@ -63,7 +78,7 @@ class Asked:
         self.key = question.key
         self.weight = question.weight
         self.has_must_reach = question.must_reach is not None
-        self.counts = question.weight > 0 or self.has_must_reach
+        self.matters = question.weight > 0 or self.has_must_reach
         self.in_step = in_step
         self.in_dimension = len(keys) if step.gated else keys.index(question.dimension)
         self.in_unit = self.in_dimension if question_set.combine == "reciprocal" else 0

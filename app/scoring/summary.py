@@ -200,7 +200,7 @@ def _unknown(opened: Sequence[Standing]) -> str:
 def _rated_of(totals: Totals, units: Container[int]) -> tuple[str, bool]:
     """How many questions that count in these units are rated, and whether that is said in the singular."""
     rated, others = (
-        sum(s.asked.counts and s.asked.in_unit in units for s in standings)
+        sum(s.asked.matters and s.asked.in_unit in units for s in standings)
         for standings in (totals.rated, (*totals.open, *totals.skipped))
     )
     return f"{rated} of {counted(rated + others, 'question')}", rated == 1 or rated + others == 1

@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 
 class Counts(NamedTuple):
-    """Of some questions, by state: their weights, Σ w·x of the rated, and how many they are."""
+    """Of some questions, by state: their weights, Σ w·x of the rated, and how many they are.
+
+    Verdicts are stored with these fields in this order: never remove or move one.
+    """
 
     rated_weight: int = 0
     open_weight: int = 0

@@ -19,7 +19,7 @@ class Totals:
 
     def __init__(self, plan: Plan, standings: Iterable[Standing]) -> None:
         steps = [0] * len(plan.question_set.steps)
-        # What is counted behind the last dimension is gated, and nobody reads it.
+        # The slot after the last dimension collects gated questions and is never read.
         dimensions = [0] * (len(plan.question_set.dimensions) + 1)
         rated: list[Standing] = []
         opened: list[Standing] = []

@@ -1,12 +1,12 @@
 """Attributes that are not known: what each would decide, and whether any could change the indication."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from app.scoring.answers import Answers
+from app.scoring.answers import Answer, Answers
 from app.scoring.attributes import Attributes, meets
 from app.scoring.indication import indicate
 from app.scoring.must_reach import MustReach
@@ -20,6 +20,7 @@ from app.scoring.words import counted, is_or_are, listed
 # Limits of what is tried, since other requests wait: combinations of values times questions, and sums.
 MOST_TRIALS = 10_000
 MOST_SUMS = 1000
+NONE: frozenset[str] = frozenset()
 
 
 def missing_attributes(
@@ -114,16 +115,23 @@ def stays_whatever_is_learned(
     unknown = {name for name in plan.effects if name not in known}
     if thresholds is None or not unknown:
         return True
-    certain = [s for s in standings if not s.step.gated and unknown.isdisjoint(used_by(s.question))]
-    sums = [_add_up(plan, certain)]
+    deciding = {
+        asked.key: names
+        for asked in plan.asked
+        if not asked.step.gated
+        and (names := unknown & _deciding(asked, known, answers.get(asked.key), as_of))
+    }
+    if not deciding:
+        return True
+    sums = [_add_up(plan, [s for s in standings if not s.step.gated and s.asked.key not in deciding])]
     if sums[0].must.knocked_out:
         return True
-    for names, asked in _connected(plan, unknown):
-        choices = [plan.effects[name] for name in names]
+    for attributes, asked in _connected(plan, deciding):
+        choices = [plan.effects[name] for name in attributes]
         tried = [choice for choice in choices if choice is not None]
         if len(tried) < len(choices) or prod(map(len, tried)) * len(asked) > MOST_TRIALS:
             return False
-        learned = ({**known, **_given(names, values)} for values in product(*tried))
+        learned = ({**known, **_given(attributes, values)} for values in product(*tried))
         parts = _distinct(_add_up(plan, plan.stand(answers, each, as_of, asked)) for each in learned)
         if len(sums) * len(parts) > MOST_SUMS:
             return False
@@ -141,15 +149,23 @@ def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
     return list({(*(unit.packed for unit in one.units), one.must.flags): one for one in sums}.values())
 
 
-def _connected(plan: Plan, unknown: set[str]) -> list[tuple[list[str], list[Asked]]]:
-    """Unknown attributes that questions use together, each time with all scored questions that use them."""
-    users = [(asked, unknown & used_by(asked.question)) for asked in plan.asked if not asked.step.gated]
+def _deciding(asked: Asked, known: Attributes, answer: Answer | None, as_of: datetime) -> set[str]:
+    """The attributes that decide whether a question applies and, without a person's answer, its rating."""
+    if not asked.question.ask_when and not asked.rule:
+        return set()
+    if not meets(_on_known(asked.question, known), known):
+        return set()
+    conditions = {*asked.question.ask_when}
+    return conditions if asked.is_answered(answer, as_of) else used_by(asked.question)
+
+
+def _connected(plan: Plan, deciding: Mapping[str, set[str]]) -> list[tuple[list[str], list[Asked]]]:
+    """Unknown attributes that decide questions together, each time with all questions that they decide."""
     parts: list[set[str]] = []
-    for _, names in users:
-        if names:
-            joined = [part for part in parts if part & names]
-            parts = [*(part for part in parts if not part & names), names.union(*joined)]
-    return [(sorted(part), [asked for asked, names in users if names & part]) for part in parts]
+    for names in deciding.values():
+        joined = [part for part in parts if part & names]
+        parts = [*(part for part in parts if not part & names), names.union(*joined)]
+    return [(sorted(part), [a for a in plan.asked if deciding.get(a.key, NONE) & part]) for part in parts]
 
 
 def _given(names: Sequence[str], values: Iterable[Value | None]) -> dict[str, Value]:

@@ -21,7 +21,7 @@ class VerdictRecord(Figures):
 
 
 def verdict_record(judged: Judged) -> VerdictRecord:
-    """What to store of a score."""
+    """The part of a score that is stored."""
     found = judged.assessment
     return {
         "version": judged.plan.version,

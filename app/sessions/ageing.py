@@ -1,4 +1,4 @@
-"""Sessions whose score has aged: a stored score counts answers that have gone stale meanwhile."""
+"""Sessions whose figures have aged: they still count answers that have gone stale since."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -8,10 +8,10 @@ from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
 from app.problems import STALE_REVISION, FieldError, Problem, invalid_field
-from app.scoring import read_answers
+from app.scoring import judge, read_answers
 from app.sessions.case import Case
 from app.sessions.requests import AnswerIn, AnswersIn
-from app.sessions.scores import judge_session
+from app.sessions.scores import as_answers
 from app.sessions.tables import StoredAnswer
 
 # So much may a caller's clock be ahead of ours.
@@ -61,16 +61,17 @@ def take_in(case: Case, fresh: Iterable[StoredAnswer]) -> None:
 
 
 def _as_changed(answer: StoredAnswer, at: datetime) -> dict[str, Any]:
-    """What a revision keeps of an answer: all that scoring takes of it, without what can be filled in."""
+    """What a revision keeps of an answer: everything scoring needs, without what can be filled in."""
     kept = {"state", "rating", "evidence"} | ({"answered_at"} if answer.answered_at != at else set())
     return answer.model_dump(mode="json", include=kept, exclude_none=True)
 
 
 def _too_old(case: Case) -> set[str]:
-    """The questions whose answer has gone stale: to give it again is to say something new."""
+    """The questions whose answer is stale by now, in a closed session too: to give it again is news."""
     if not case.plan.goes_stale:
         return set()
-    return set(judge_session(case.plan, case.session, case.answers, case.work.tx.at).stale)
+    answers = as_answers(case.answers.values())
+    return set(judge(case.plan, answers, case.session.attributes, as_of=case.work.tx.at).stale)
 
 
 def _answered_at(case: Case, new: AnswerIn, place: str) -> datetime:

@@ -14,7 +14,7 @@ SAID = {"decision", "match_word", "benefit_word", "reason", "revisit_on", "actor
 
 
 def record_decision(case: Case, decision: DecisionIn, based_on: int) -> None:
-    """Store a decision beside the score as it stood; `disqualify` closes the session.
+    """Store a decision on the revision that the person saw; `disqualify` closes the session.
 
     The same one again, with nothing in between, changes nothing. Raises SESSION_IS_CLOSED, and
     STALE_REVISION unless `based_on` is the current revision.

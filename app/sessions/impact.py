@@ -28,17 +28,17 @@ from app.scoring import (
 from app.sessions.case import has_aged
 from app.wire import Out
 
-
-def as_stored(column: Column[Any]) -> ColumnElement[str]:
-    """An id as the driver gives it: to make a UUID for every answer took a fifth of the time."""
-    return type_coerce(column, String())
-
-
 AT_ONCE = 500
 TELL_EVERY = 10_000
 
 Status = Literal["open", "closed"]
 Turn = tuple[Indication | None, Indication | None]
+
+
+def _raw(column: Column[Any]) -> ColumnElement[Any]:
+    """An id as the driver returns it: making a UUID for every answer took a fifth of the time."""
+    return type_coerce(column, String())
+
 
 SESSION = SQLModel.metadata.tables["session"]
 PROSPECT = SQLModel.metadata.tables["prospect"]
@@ -51,7 +51,7 @@ OF_SESSIONS = (
     "version",
     "status",
     "attributes",
-    "updated_at",
+    "closed_at",
     "valid_until",
 )
 # Of an answer, all but its session: what `Answer` takes, in its order, behind the question.
@@ -60,13 +60,13 @@ WITH_ATTRIBUTES = (
     select(
         *(SESSION.c[name] for name in (*OF_SESSIONS, *FIGURES)),
         PROSPECT.c.attributes.label("known"),
-        as_stored(SESSION.c.id).label("key"),
+        _raw(SESSION.c.id).label("key"),
     )
     .join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id)
     .order_by(SESSION.c.id)
     .limit(AT_ONCE)
 )
-ANSWERS = select(as_stored(ANSWER.c.session_id), *(ANSWER.c[name] for name in OF_ANSWERS)).where(
+ANSWERS = select(_raw(ANSWER.c.session_id), *(ANSWER.c[name] for name in OF_ANSWERS)).where(
     ANSWER.c.session_id.in_(bindparam("sessions", expanding=True))
 )
 
@@ -194,7 +194,7 @@ def _judge(
     """
     is_open = session.status == "open"
     known = session.known if is_open else {**session.known, **session.attributes}
-    as_of = tx.at if is_open else session.updated_at
+    as_of = session.closed_at or tx.at
     then = plans.find(tx, f"{session.question_set}@{session.version}")
     said: Mapping[str, Any] = (
         score(then, answers, session.attributes, as_of=as_of)
@@ -242,7 +242,7 @@ def _why_of_questions(stood: Iterable[Standing], standings: Iterable[Standing]) 
 
 
 def _counting(standings: Iterable[Standing]) -> dict[str, Standing]:
-    return {s.question.key: s for s in standings if not s.step.gated and s.asked.counts}
+    return {s.question.key: s for s in standings if not s.step.gated and s.asked.matters}
 
 
 def _input(standing: Standing | None) -> tuple[object, ...] | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
-from sqlmodel import col, select, tuple_
+from sqlmodel import and_, col, select
 
 from app.db import Transaction
 from app.events.tables import Event, EventType
@@ -71,17 +71,17 @@ class _Now:
 
 
 def show_events(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
-    """Events as the caller sees them, with one look-up of sessions, one of revisions and one of links."""
+    """Events as the caller sees them, with one query each for sessions, revisions and links."""
     sessions = _sessions(tx, {event.session_id for event in events if event.session_id})
     now = [sessions.get(event.session_id) or _Now(event.prospect_id) for event in events]
     links = links_of(tx, {one.prospect_id for one in now if one.prospect_id})
-    figures = _figures(tx, {(event.session_id, event.revision) for event in events if event.session_id})
+    figures = _figures(tx, [event.id for event in events])
     return [
         _event_out(
             event,
             one.deal,
             links[one.prospect_id] if one.prospect_id else (),
-            figures.get((event.session_id, event.revision), {}),
+            figures.get(event.id, {}),
         )
         for event, one in zip(events, now, strict=True)
     ]
@@ -92,15 +92,18 @@ def _sessions(tx: Transaction, ids: set[UUID]) -> dict[UUID | None, _Now]:
     return {session: _Now(prospect, deal or None) for session, prospect, deal in tx.db.exec(wanted)}
 
 
-def _figures(
-    tx: Transaction, revisions: set[tuple[UUID, int | None]]
-) -> dict[tuple[UUID | None, int | None], dict[str, Any]]:
-    """What each of these revisions says: its change, and the figures after it."""
-    key = (col(SessionRevision.session_id), col(SessionRevision.revision))
-    wanted = select(*key, SessionRevision.change, SessionRevision.verdict).where(tuple_(*key).in_(revisions))
+def _figures(tx: Transaction, events: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """For each event about a session: the change that it tells of, and the figures after it."""
+    of_revision = and_(
+        col(SessionRevision.session_id) == col(Event.session_id),
+        col(SessionRevision.revision) == col(Event.revision),
+    )
+    wanted = select(Event.id, SessionRevision.change, SessionRevision.verdict).join(
+        SessionRevision, of_revision
+    )
     return {
-        (session_id, revision): {"change": change, **{name: verdict[name] for name in FIGURES}}
-        for session_id, revision, change, verdict in tx.db.exec(wanted)
+        event_id: {"change": change, **{name: verdict[name] for name in FIGURES}}
+        for event_id, change, verdict in tx.db.exec(wanted.where(col(Event.id).in_(events)))
     }
 
 

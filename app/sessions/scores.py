@@ -36,7 +36,7 @@ VERDICT_AT = select(SessionRevision.verdict).where(
     SessionRevision.revision == bindparam("revision"),
 )
 REVISIONS = (
-    select(SessionRevision.at, SessionRevision.changed, SessionRevision.verdict)
+    select(SessionRevision.at, SessionRevision.changed)
     .where(
         SessionRevision.session_id == bindparam("session"), SessionRevision.revision <= bindparam("revision")
     )
@@ -90,21 +90,22 @@ def score_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> 
     answers: dict[str, Answer] = {}
     attributes: Mapping[str, Any] = {}
     decision = None
-    for at, changed, verdict in tx.db.exec(REVISIONS, params={"session": session.id, "revision": revision}):
+    for at, changed in tx.db.exec(REVISIONS, params={"session": session.id, "revision": revision}):
         answers |= {question: Answer(**said) for question, said in answers_changed(at, changed).items()}
         for question in changed.get("dropped", ()):
             answers.pop(question, None)
         attributes = changed.get("attributes", attributes)
         decision = changed.get("decision", decision)
-        as_of, version = at, verdict["version"]
+        as_of = at
     if session.closed_at:
         as_of = min(as_of, session.closed_at)
+    version = verdict_at(tx, session.id, revision)["version"]
     plan = plans.find(tx, f"{session.question_set}@{version}")
     return judge(plan, answers, attributes, as_of=as_of).score(pursued=decision == "pursue")
 
 
 def answers_changed(at: datetime, changed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a revision of that time changed of answers, by question, with what it leaves out filled in."""
+    """The answers that a revision changed, by question, with omitted fields filled in; `at` is its time."""
     return {
         question: {
             "state": said["state"],
@@ -116,13 +117,13 @@ def answers_changed(at: datetime, changed: Mapping[str, Any]) -> dict[str, dict[
     }
 
 
-def record_at(tx: Transaction, session_id: UUID, revision: int) -> VerdictRecord:
-    """The verdict that a revision keeps."""
+def verdict_at(tx: Transaction, session_id: UUID, revision: int) -> VerdictRecord:
+    """The verdict after a revision, as it is stored."""
     return cast(
         "VerdictRecord", tx.db.exec(VERDICT_AT, params={"session": session_id, "revision": revision}).one()
     )
 
 
-def verdict_of(tx: Transaction, plans: Plans, session: Session, record: VerdictRecord) -> Verdict:
-    """A kept verdict as it is shown."""
+def show_verdict(tx: Transaction, plans: Plans, session: Session, record: VerdictRecord) -> Verdict:
+    """A stored verdict as the caller sees it."""
     return read_verdict(plans.find(tx, f"{session.question_set}@{record['version']}"), record)

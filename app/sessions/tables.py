@@ -87,7 +87,7 @@ class Session(SQLModel, table=True):
     outcome: str | None = None
 
 
-# Small rows with a composite key: in SQLite they take a third less without row ids and a second index.
+# Mostly small rows with a composite key: in SQLite they take a third less without row ids and a second index.
 KEPT_BY_KEY = {"sqlite_with_rowid": False}
 
 

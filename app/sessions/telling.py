@@ -10,7 +10,7 @@ from app.events.tell import About, tell
 from app.scoring import Figures
 from app.sessions.tables import Session
 
-# What every event of a session says of it; one of them changes, and so does the score.
+# The figures that lists and events show; when one of them changes, the score has changed.
 FIGURES = tuple(Figures.__annotations__)
 
 # What is told of each thing that a step can set, in this order.

@@ -19,9 +19,9 @@ from app.sessions.scores import (
     answers_of,
     judge_session,
     plan_of,
-    record_at,
     score_at,
-    verdict_of,
+    show_verdict,
+    verdict_at,
     whole_score,
 )
 from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
@@ -49,7 +49,7 @@ class AnswerOut(Out):
 
 
 class DecisionOut(Out):
-    """A person's word, beside the score as it stood; no later answer changes it."""
+    """A person's word, beside the figures as they stood; no later answer changes it."""
 
     decision: Literal["pursue", "nurture", "disqualify"]
     match: Literal["yes", "no", "unsure"] | None
@@ -250,7 +250,7 @@ def history(tx: Transaction, plans: Plans, session: Session) -> HistoryOut:
 
 
 def _revision_out(tx: Transaction, plans: Plans, session: Session, revision: SessionRevision) -> RevisionOut:
-    verdict = verdict_of(tx, plans, session, cast("VerdictRecord", revision.verdict))
+    verdict = show_verdict(tx, plans, session, cast("VerdictRecord", revision.verdict))
     changed = dict(revision.changed)
     if "answers" in changed:
         changed["answers"] = to_jsonable_python(answers_changed(revision.at, changed))
@@ -272,7 +272,7 @@ def latest_outcome(tx: Transaction, session_id: UUID) -> Outcome | None:
 
 def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:
     """A decision with the figures as they stood."""
-    stood = record_at(tx, decision.session_id, decision.revision)
+    stood = verdict_at(tx, decision.session_id, decision.revision)
     return DecisionOut(
         decision=decision.decision,
         match=decision.match_word,

@@ -56,9 +56,10 @@ class Outgoing:
 def render(
     tx: Transaction, plans: Plans, webhook: Webhook, event: Event, message_id: UUID | None = None
 ) -> Outgoing:
-    """What to send of an event, as things are now.
+    """What to send for an event.
 
-    Raises `NothingToSendError`, and `ScoresHaveAged` where the session has to be scored again before.
+    A record update has the session as it is now; a full message has its score as of the event. Raises
+    `NothingToSendError`, and `ScoresHaveAged` for a record update of a session that has aged.
     """
     if webhook.record_update:
         return _update(tx, plans, webhook, RecordUpdateIn.model_validate(webhook.record_update), event)

@@ -275,6 +275,19 @@ def test_a_closed_session_keeps_its_score_for_ever(client, clock, opened):
     assert lines(client, outcome="lost", prospect_id=opened["prospect_id"])[0]["indication"] == "fit"
 
 
+def test_a_conclusion_sent_again_begins_anew_once_its_answers_are_too_old(client, clock, link):
+    """Until then it is a request that is sent again: nothing happens twice."""
+    ratings = dict.fromkeys(("need", "timeline", "budget", "size"), 5)
+    sent = {"question_set": "ageing", "ratings": ratings, "outcome": {"outcome": "won"}}
+    first = qualify(client, link, **sent)
+    clock.after(29)
+    again = qualify(client, link, **sent)
+    assert (again["session_id"], again["session_opened"]) == (first["session_id"], False)
+    clock.after(31)
+    anew = qualify(client, link, **sent)
+    assert (anew["session_opened"], anew["score"]["stale"]) == (True, [])
+
+
 def test_what_is_carried_over_keeps_its_age(client, clock, opened, link):
     clock.after(20)
     ok(conclude(client, opened["session_id"], "lost"))

@@ -418,7 +418,18 @@ def test_an_open_session_is_judged_as_of_now(dated, calendar, key, before, after
     assert line["after"] == figures(f"{key}@draft", ok(move(dated, told["session_id"], second)))
 
 
-def test_a_closed_session_is_judged_as_of_its_last_day(dated, calendar, key):
+def test_a_closed_session_is_judged_as_of_its_closing_also_when_its_outcome_is_corrected(
+    dated, calendar, key
+):
+    told = begin(dated, publish(dated, key, STALE), budget=5, need=5)
+    ok(conclude(dated, told["session_id"], "won"))
+    calendar.days_pass(31)
+    ok(conclude(dated, told["session_id"], "lost"))
+    draft(dated, key, STALE | {"title": "The same"})
+    assert impact_of(dated, key)[0] == {}
+
+
+def test_a_draft_with_answers_that_age_judges_a_closed_session_as_of_its_closing(dated, calendar, key):
     told = begin(dated, publish(dated, key, LASTING), budget=5, need=5)
     ok(conclude(dated, told["session_id"], "won"))
     calendar.days_pass(31)

@@ -1,13 +1,13 @@
 """All tables and triggers.
 
-Earlier builds use the numbers 0001 to 0009. This migration has a new number, so that a database of an
+Earlier builds use the numbers 0001 to 0010. This migration has a new number, so that a database of an
 earlier build does not pass for one with this schema.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
+revision = "0011"
 down_revision = None
 
 TIME = sa.DateTime(timezone=True)
