@@ -140,10 +140,10 @@ async def get_intakes(service: ServiceHere) -> wire.IntakeLines:
 async def get_templates(
     service: ServiceHere,
     question_set: Annotated[SetName | None, Query(description="whose questions to map")] = None,
-) -> wire.Templates:
+) -> wire.IntakeTemplateList:
     """Read the ready-made mappings, filled in with every question and attribute of a question set."""
     plan = await service.plans.get(question_set)
-    return wire.Templates(items=fill_in(plan))
+    return wire.IntakeTemplateList(items=fill_in(plan))
 
 
 @authoring.post("/intake-dry-run", operation_id="dry_run_intake")
@@ -220,13 +220,15 @@ async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceH
     return await service.database.read(work)
 
 
-@authoring.post("/intakes/{intake_id}/replay", operation_id="replay_receipts", response_model=wire.Replayed)
+@authoring.post(
+    "/intakes/{intake_id}/replay", operation_id="replay_receipts", response_model=wire.ReplayedReceipts
+)
 async def replay_receipts(
-    intake_id: ReceiptsOf, request: wire.Replay, service: ServiceHere, call: CallHere
+    intake_id: ReceiptsOf, request: wire.ReceiptReplay, service: ServiceHere, call: CallHere
 ) -> Response:
     """Process receipts again by the mapping as it is now: those named, or all that failed."""
     replayed = await service.write(
-        call, lambda work: wire.Replayed(receipts=store.replay(work.tx, intake_id, request.ids))
+        call, lambda work: wire.ReplayedReceipts(receipts=store.replay(work.tx, intake_id, request.ids))
     )
     service.intakes.wake()
     return replayed

@@ -20,13 +20,13 @@ from app.webhooks.message import NothingToSendError, Outgoing, sample_for, sampl
 from app.webhooks.record_update import RecordUpdateIn, check_fit
 from app.webhooks.tables import DeliveryStatus
 from app.webhooks.targets import Refused
-from app.webhooks.templates import Templates, templates
+from app.webhooks.templates import WebhookTemplateList, templates
 from app.webhooks.wire import (
     DeliveryOut,
+    DeliveryReplay,
     Message,
     NewWebhook,
-    Replay,
-    Replayed,
+    ReplayedDeliveries,
     Rotation,
     Tried,
     WebhookChange,
@@ -91,7 +91,7 @@ async def get_webhooks(service: ServiceHere) -> WebhookLines:
 
 
 @managing.get("/webhook-templates", operation_id="list_webhook_templates")
-async def get_templates() -> Templates:
+async def get_templates() -> WebhookTemplateList:
     """Read ready-made record updates for CRMs, each with what has to be prepared there."""
     return templates()
 
@@ -191,14 +191,18 @@ async def get_deliveries(
 
 
 @managing.post(
-    "/webhooks/{webhook_id}/deliveries/replay", operation_id="replay_deliveries", response_model=Replayed
+    "/webhooks/{webhook_id}/deliveries/replay",
+    operation_id="replay_deliveries",
+    response_model=ReplayedDeliveries,
 )
-async def post_replay(webhook_id: UUID, request: Replay, service: ServiceHere, call: CallHere) -> Response:
+async def post_replay(
+    webhook_id: UUID, request: DeliveryReplay, service: ServiceHere, call: CallHere
+) -> Response:
     """Send again, whatever became of it: the deliveries that are named, or all that failed."""
 
-    def replay(tx: Transaction) -> Replayed:
+    def replay(tx: Transaction) -> ReplayedDeliveries:
         subscriptions.find(tx, webhook_id)
-        return Replayed(replayed=outbox.replay(tx, webhook_id, request.delivery_ids))
+        return ReplayedDeliveries(replayed=outbox.replay(tx, webhook_id, request.delivery_ids))
 
     return await service.write(call, lambda work: replay(work.tx))
 

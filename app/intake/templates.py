@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from app.intake.wire import MappingOut, Template
+from app.intake.wire import IntakeTemplate, MappingOut
 from app.scoring import Plan
 from app.wire import In, Scalar
 
@@ -30,7 +30,7 @@ class _Written(In):
     each: str | None = None
 
 
-def fill_in(plan: Plan) -> list[Template]:
+def fill_in(plan: Plan) -> list[IntakeTemplate]:
     """Every ready-made mapping with a pointer for each question and attribute of a question set."""
     return [_filled(name, written, plan) for name, written in _all().items()]
 
@@ -43,11 +43,11 @@ def _all() -> dict[str, _Written]:
     }
 
 
-def _filled(name: str, written: _Written, plan: Plan) -> Template:
+def _filled(name: str, written: _Written, plan: Plan) -> IntakeTemplate:
     def place(field: str) -> str:
         return written.field.replace("{field}", field).replace("{Field}", field.title())
 
-    return Template(
+    return IntakeTemplate(
         name=name,
         title=written.title,
         about=written.about,

@@ -141,7 +141,7 @@ class DryRun(In):
     ] = False
 
 
-class Replay(WriteIn):
+class ReceiptReplay(WriteIn):
     """Which receipts to process again, in the order in which they came."""
 
     ids: Annotated[
@@ -190,7 +190,7 @@ class IntakeLines(Out):
     items: list[IntakeOut]
 
 
-class Template(Out):
+class IntakeTemplate(Out):
     """A ready-made mapping, filled in for one question set."""
 
     name: Annotated[str, Field(examples=["salesforce-flat"])]
@@ -200,8 +200,8 @@ class Template(Out):
     mapping: MappingOut
 
 
-class Templates(Out):
-    items: list[Template]
+class IntakeTemplateList(Out):
+    items: list[IntakeTemplate]
 
 
 class MappedAnswer(Out):
@@ -256,7 +256,7 @@ class ItemOut(Out):
     session_id: UUID | None
 
 
-class Replayed(Out):
+class ReplayedReceipts(Out):
     """How many receipts wait to be processed again."""
 
     receipts: int

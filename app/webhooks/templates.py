@@ -11,7 +11,7 @@ from app.wire import Out
 FILES = Path(__file__).parent / "ready_made"
 
 
-class Template(Out):
+class WebhookTemplate(Out):
     """A record update to begin with."""
 
     name: Annotated[str, Field(examples=["hubspot-company"])]
@@ -22,12 +22,12 @@ class Template(Out):
     webhook: Annotated[dict[str, Any], Field(description="the body for POST /v1/webhooks")]
 
 
-class Templates(Out):
-    items: list[Template]
+class WebhookTemplateList(Out):
+    items: list[WebhookTemplate]
 
 
 @cache
-def templates() -> Templates:
+def templates() -> WebhookTemplateList:
     """All of them, by name."""
-    read = TypeAdapter(Template).validate_json
-    return Templates(items=[read(file.read_text("utf-8")) for file in sorted(FILES.glob("*.json"))])
+    read = TypeAdapter(WebhookTemplate).validate_json
+    return WebhookTemplateList(items=[read(file.read_text("utf-8")) for file in sorted(FILES.glob("*.json"))])

@@ -106,7 +106,7 @@ class Rotation(WriteIn):
     secret: Annotated[SigningSecret | None, Field(description="without it one is made")] = None
 
 
-class Replay(WriteIn):
+class DeliveryReplay(WriteIn):
     """What to send again, whatever became of it."""
 
     delivery_ids: Annotated[
@@ -185,7 +185,7 @@ class DeliveryOut(Out):
     settled_at: Annotated[datetime | None, Field(description="when it was delivered or given up")]
 
 
-class Replayed(Out):
+class ReplayedDeliveries(Out):
     """How many deliveries are pending again."""
 
     replayed: int
