@@ -9,14 +9,12 @@ RUN uv pip install --python /srv/venv --compile-bytecode --require-hashes --no-d
 COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY app app
-# Installed where it lies, so that the migrations find their settings in pyproject.toml beside them.
-RUN uv pip install --python /srv/venv --no-deps --build-constraints requirements-build.lock -e . \
-    && /srv/venv/bin/python -m compileall -q app migrations \
+RUN uv pip install --python /srv/venv --compile-bytecode --no-deps --build-constraints requirements-build.lock . \
     && mkdir /data
 
 FROM python:3.13-slim-trixie
 RUN python -m pip uninstall --yes pip
-COPY --from=build /srv /srv
+COPY --from=build /srv/venv /srv/venv
 COPY --from=build --chown=10001:10001 /data /data
 # The default database, sqlite:///data/prospect_fit.db, is on the volume when seen from here. Naming it in
 # ENV instead would outrank DATABASE_URL and PROSPECT_FIT_DATABASE_URL_FILE, and data would go astray.

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 
 from app.db import Database
 
-PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
+# Beside `app`, in a checkout as in a wheel.
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number will do that nothing else locks
 # An unknown revision does not tell whether the other build is earlier or later.
 FOREIGN = (
@@ -74,7 +75,9 @@ def _scripts() -> ScriptDirectory:
 
 
 def _config() -> Config:
-    return Config(toml_file=PYPROJECT)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 def _lock(connection: Connection) -> None:

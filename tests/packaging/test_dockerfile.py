@@ -79,6 +79,12 @@ def test_the_image_serves_is_healthy_while_it_does_and_writes_to_its_volume_only
     assert (image.here(image.told["VOLUME"]) / "prospect_fit.db").is_file()
 
 
+def test_the_image_has_the_wheel_and_no_source_tree(image: Image) -> None:
+    (installed,) = image.root.rglob("prospect_fit-*.dist-info")
+    assert "editable" not in (installed / "direct_url.json").read_text("utf-8")
+    assert [path for path in image.root.rglob("pyproject.toml") if path.parent.name == "prospect-fit"] == []
+
+
 def test_no_installer_is_left_in_the_image(image: Image) -> None:
     left = {path.name for path in image.root.rglob("site-packages/*")}
     assert "fastapi" in left
