@@ -71,10 +71,12 @@ def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, da
 
     def write(number):
         dice = random.Random(number)
-        for _ in range(WRITES):
-            seconds = dice.random() * (0.002 if database.is_sqlite else 0.02)
-            database.write_here(partial(change_and_dawdle, dice.choice(prospects), seconds))
-        next(done)
+        try:
+            for _ in range(WRITES):
+                seconds = dice.random() * (0.002 if database.is_sqlite else 0.02)
+                database.write_here(partial(change_and_dawdle, dice.choice(prospects), seconds))
+        finally:
+            next(done)  # the readers wait for this, whatever happens
         return []
 
     def follow(client):
