@@ -18,7 +18,8 @@ from app.question_sets.difference import Difference
 from app.question_sets.tables import QuestionSetDraft
 from app.scoring import Plan, QuestionSet
 from app.sessions.case import Work
-from app.sessions.impact import ImpactLine, Status, impact
+from app.sessions.impact import ImpactLine, impact
+from app.sessions.tables import Status
 from app.wire import Out
 
 authoring = router("drafts", Scope.AUTHOR)

@@ -1,12 +1,14 @@
 """A flat form and its answer. Both have more fields than stand here: those of the question set."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from app.scoring import Indication, Leaning, read_number
+from app.sessions.requests import Currency, OutcomeReason
+from app.sessions.tables import DecisionWord, OutcomeWord, Status
 from app.wire import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source, without_blanks
 
 
@@ -50,18 +52,21 @@ class Form(BaseModel):
     not_applicable: Annotated[Keys, Field(title="Not applicable")] = None
     unknown: Keys = None
     decision: Annotated[
-        Literal["pursue", "nurture", "disqualify"] | None,
+        DecisionWord | None,
         Field(description="the decision that a person made"),
     ] = None
     decision_reason: Prose | None = None
     outcome: Annotated[
-        Literal["won", "lost", "no_decision"] | None,
+        OutcomeWord | None,
         Field(description="how it ended; closes the session"),
     ] = None
     outcome_amount: Annotated[
         Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)] | None, BeforeValidator(_as_number)
     ] = None
+    outcome_currency: Currency | None = None
     outcome_closed_on: Day | None = None
+    outcome_reason: OutcomeReason | None = None
+    outcome_competitor: Annotated[Line | None, BeforeValidator(number_as_text)] = None
     carry_over: Annotated[
         Annotated[bool, Field(strict=True)] | None,
         BeforeValidator(as_boolean),
@@ -95,7 +100,7 @@ class FormAnswer(Out):
     session_id: UUID
     question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
     deal: str | None
-    status: Literal["open", "closed"]
+    status: Status
     revision: int
     prospect_created: bool
     session_opened: bool
@@ -161,6 +166,6 @@ class FormAnswer(Out):
     answers_to_fit: int | None
     answers_to_no_fit: int | None
     valid_until: datetime | None
-    decision: Literal["pursue", "nurture", "disqualify"] | None
-    outcome: Literal["won", "lost", "no_decision"] | None
+    decision: DecisionWord | None
+    outcome: OutcomeWord | None
     ignored: Annotated[list[str], Field(description="fields that the question set does not know")]

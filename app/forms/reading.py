@@ -16,7 +16,7 @@ from app.scoring import (
     read_attributes,
     read_number,
 )
-from app.sessions.requests import MOST_ANSWERS, AnswerIn, DecisionIn, OutcomeIn, QualifyRequest
+from app.sessions.requests import MOST_ANSWERS, OUTCOME_FACTS, AnswerIn, DecisionIn, OutcomeIn, QualifyRequest
 from app.wire import LONGEST_TEXT, MOST_ATTRIBUTES
 
 WORDS = {word: Answer(word) for word in ("not_applicable", "unknown", "open")}
@@ -116,4 +116,5 @@ def _decision(form: Form) -> DecisionIn | None:
 def _outcome(form: Form) -> OutcomeIn | None:
     if form.outcome is None:
         return None
-    return OutcomeIn(outcome=form.outcome, amount=form.outcome_amount, closed_on=form.outcome_closed_on)
+    more = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FACTS - {"outcome"}}
+    return OutcomeIn(outcome=form.outcome, **more)

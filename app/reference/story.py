@@ -197,7 +197,7 @@ STORY = (
         "record_outcome",
         "POST",
         "/v1/sessions/{session}/outcome",
-        {"outcome": "won", "amount": 78000, "closed_on": "2026-03-31"},
+        {"outcome": "won", "amount": 78000, "currency": "EUR", "closed_on": "2026-03-31"},
     ),
     Call("get_history", "GET", "/v1/sessions/{session}/history"),
     Call("list_sessions", "GET", "/v1/sessions?question_set=bant&sort=ranked&limit=10"),

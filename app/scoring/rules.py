@@ -32,7 +32,8 @@ MOST_KNOCK_OUTS = 50
 RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
     | {"carry_over", "idempotency_key", "not_applicable", "unknown"}
-    | {"decision_reason", "outcome_amount", "outcome_closed_on"}
+    | {"decision_reason", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason"}
+    | {"outcome_competitor"}
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from app.clock import new_id
 from app.problems import require_revision
 from app.sessions.case import Case, save
-from app.sessions.requests import DecisionIn, OutcomeIn
+from app.sessions.requests import OUTCOME_FACTS, DecisionIn, OutcomeIn
 from app.sessions.tables import Decision, Outcome
 from app.sessions.views import decisions_of, latest_outcome
 
@@ -70,8 +70,7 @@ def is_concluded_so(case: Case, decision: DecisionIn | None, outcome: OutcomeIn 
 
 
 def _same_outcome(known: Outcome, outcome: OutcomeIn) -> bool:
-    said = (outcome.outcome, outcome.amount, outcome.closed_on)
-    return (known.outcome, known.amount, known.closed_on) == said
+    return all(getattr(known, fact) == getattr(outcome, fact) for fact in OUTCOME_FACTS)
 
 
 def _said(decision: Decision) -> dict[str, Any]:
@@ -89,9 +88,7 @@ def record_outcome(case: Case, outcome: OutcomeIn) -> None:
             id=new_id(),
             session_id=session.id,
             revision=session.revision,
-            outcome=outcome.outcome,
-            amount=outcome.amount,
-            closed_on=outcome.closed_on,
+            **outcome.model_dump(include=set(OUTCOME_FACTS)),
             actor=outcome.actor or case.work.actor,
             key_name=case.work.key_name,
             recorded_at=tx.at,

@@ -26,12 +26,12 @@ from app.scoring import (
     score,
 )
 from app.sessions.case import has_aged
+from app.sessions.tables import Status
 from app.wire import Out
 
 AT_ONCE = 500
 TELL_EVERY = 10_000
 
-Status = Literal["open", "closed"]
 Turn = tuple[Indication | None, Indication | None]
 
 

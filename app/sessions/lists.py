@@ -13,7 +13,7 @@ from app.question_sets.plans import Plans
 from app.scoring import Blocker, Indication, Leaning, Plan
 from app.sessions.ageing import require_all_fresh, require_fresh
 from app.sessions.scores import answers_of_many, judge_session, plan_of, whole_score
-from app.sessions.tables import Session, StoredAnswer
+from app.sessions.tables import DecisionWord, OutcomeWord, Session, Status, StoredAnswer
 from app.sessions.views import SessionLine, line
 from app.wire import Deal, In, SetName
 
@@ -39,11 +39,11 @@ class SessionFilter(In):
 
     prospect_id: UUID | None = None
     deal: Deal | None = None
-    status: Literal["open", "closed"] | None = None
+    status: Status | None = None
     indication: Indication | None = None
     leaning: Leaning | None = None
-    decision: Literal["pursue", "nurture", "disqualify"] | None = None
-    outcome: Literal["won", "lost", "no_decision"] | None = None
+    decision: DecisionWord | None = None
+    outcome: OutcomeWord | None = None
     question_set: Annotated[SetName | None, Field(description='"key" or "key@version"')] = None
     sort: Annotated[
         Sort, Field(description="ranked: by indication from fit down, then by lowest, nulls last")

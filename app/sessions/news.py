@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -16,7 +16,7 @@ from app.prospects.tables import ProspectLink
 from app.prospects.wire import LinkOut
 from app.scoring import Indication, Leaning
 from app.sessions.case import Change
-from app.sessions.tables import Session, SessionRevision
+from app.sessions.tables import DecisionWord, OutcomeWord, Session, SessionRevision
 from app.sessions.telling import FIGURES
 from app.wire import Out
 
@@ -46,12 +46,8 @@ class EventOut(Out):
     highest: float | None
     coverage: float | None
     grade: str | None
-    decision: Annotated[
-        Literal["pursue", "nurture", "disqualify"] | None, Field(description="the session's last one")
-    ]
-    outcome: Annotated[
-        Literal["won", "lost", "no_decision"] | None, Field(description="the session's last one")
-    ]
+    decision: Annotated[DecisionWord | None, Field(description="the session's last one")]
+    outcome: Annotated[OutcomeWord | None, Field(description="the session's last one")]
     merged_prospect_id: Annotated[
         UUID | None, Field(description="the prospect that was merged into this one, and is gone")
     ]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.prospects.wire import Link
-from app.scoring import Answer, Evidence, Rating, Sent, State, ratings_sent
+from app.scoring import NAME, Answer, Evidence, Rating, Sent, State, form, ratings_sent
+from app.sessions.tables import DecisionWord, OutcomeWord, SideWord
 from app.wire import (
     Actor,
     AttributesIn,
@@ -39,7 +40,13 @@ def _in_time(time: datetime) -> datetime:
 
 Time = Annotated[Moment, AfterValidator(_in_time)]
 QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
-Word = Literal["yes", "no", "unsure"]
+# What the amount is in; amounts in different currencies, or in none, are never added up.
+Currency = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=form(r"^[A-Z]{3}$", "send an ISO 4217 code: EUR")),
+    Field(examples=["EUR"]),
+]
+OutcomeReason = Annotated[str, StringConstraints(strict=True, pattern=NAME), Field(examples=["price"])]
 ChosenSet = Annotated[
     SetName | None,
     Field(
@@ -144,11 +151,9 @@ class AnswersPatch(AnswersIn, WriteIn):
 class DecisionIn(In):
     """A person's word on a session."""
 
-    decision: Annotated[
-        Literal["pursue", "nurture", "disqualify"], Field(description="disqualify closes the session")
-    ]
-    match: Annotated[Word | None, Field(description="is our offer right for them?")] = None
-    benefit: Annotated[Word | None, Field(description="would they benefit?")] = None
+    decision: Annotated[DecisionWord, Field(description="disqualify closes the session")]
+    match: Annotated[SideWord | None, Field(description="is our offer right for them?")] = None
+    benefit: Annotated[SideWord | None, Field(description="would they benefit?")] = None
     reason: Prose | None = None
     revisit_on: Day | None = None
     actor: Actor | None = None
@@ -163,10 +168,17 @@ class NewDecision(DecisionIn, WriteIn):
 class OutcomeIn(In):
     """What became of it. It closes the session; sent again it corrects the one before."""
 
-    outcome: Literal["won", "lost", "no_decision"]
+    outcome: OutcomeWord
     amount: Annotated[float | None, Field(strict=True, allow_inf_nan=False, ge=0)] = None
+    currency: Currency | None = None
     closed_on: Day | None = None
+    reason: Annotated[OutcomeReason | None, Field(description="why, as a word to count by")] = None
+    competitor: Annotated[Line | None, Field(description="who won it, or whom it was won from")] = None
     actor: Actor | None = None
+
+
+# What an outcome says; two that say the same are the same.
+OUTCOME_FACTS = frozenset(OutcomeIn.model_fields) - {"actor"}
 
 
 class NewOutcome(OutcomeIn, WriteIn):

@@ -1,7 +1,7 @@
 """What is stored of a qualification session."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlmodel import (
@@ -16,6 +16,17 @@ from sqlmodel import (
 )
 
 from app.db import UtcDateTime
+from app.scoring import Evidence, Indication, Leaning
+
+Status = Literal["open", "closed"]
+DecisionWord = Literal["pursue", "nurture", "disqualify"]
+SideWord = Literal["yes", "no", "unsure"]
+OutcomeWord = Literal["won", "lost", "no_decision"]
+
+
+def _is_one_of(column: str, words: Any, name: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(map(repr, get_args(words)))})", name=name)
+
 
 OF_A_QUESTION_SET_VERSION = ForeignKeyConstraint(
     ["question_set", "version"], ["question_set_version.key", "question_set_version.version"]
@@ -31,17 +42,14 @@ class Session(SQLModel, table=True):
     __tablename__ = "session"
     __table_args__ = (
         OF_A_QUESTION_SET_VERSION,
-        CheckConstraint("status IN ('open', 'closed')", name="ck_session_status"),
+        _is_one_of("status", Status, "ck_session_status"),
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_session_closed_at"),
         CheckConstraint("revision >= 1", name="ck_session_revision"),
         CheckConstraint("rank BETWEEN 0 AND 5", name="ck_session_rank"),
-        CheckConstraint(
-            "indication IN ('fit', 'undetermined', 'mixed', 'no_fit', 'unscorable')",
-            name="ck_session_indication",
-        ),
-        CheckConstraint("leaning IN ('fit', 'mixed', 'no_fit')", name="ck_session_leaning"),
-        CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_session_decision"),
-        CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_session_outcome"),
+        _is_one_of("indication", Indication, "ck_session_indication"),
+        _is_one_of("leaning", Leaning, "ck_session_leaning"),
+        _is_one_of("decision", DecisionWord, "ck_session_decision"),
+        _is_one_of("outcome", OutcomeWord, "ck_session_outcome"),
         Index("ix_session_prospect_id", "prospect_id", "question_set"),
         Index("ix_session_ranked", "rank", "lowest"),
         Index("ix_session_question_set", "question_set", "id"),
@@ -123,7 +131,7 @@ class StoredAnswer(SQLModel, table=True):
             " AND (state = 'rated') = (rating IS NOT NULL)",
             name="ck_answer_rating_or_state",
         ),
-        CheckConstraint("evidence IN ('fact', 'judgement', 'assumption')", name="ck_answer_evidence"),
+        _is_one_of("evidence", Evidence, "ck_answer_evidence"),
         KEPT_BY_KEY,
     )
 
@@ -166,9 +174,9 @@ class Decision(SQLModel, table=True):
     __table_args__ = (
         _on_a_revision(),
         Index("ix_decision_session_id", "session_id"),
-        CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_decision_decision"),
-        CheckConstraint("match_word IN ('yes', 'no', 'unsure')", name="ck_decision_match"),
-        CheckConstraint("benefit_word IN ('yes', 'no', 'unsure')", name="ck_decision_benefit"),
+        _is_one_of("decision", DecisionWord, "ck_decision_decision"),
+        _is_one_of("match_word", SideWord, "ck_decision_match"),
+        _is_one_of("benefit_word", SideWord, "ck_decision_benefit"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -191,7 +199,8 @@ class Outcome(SQLModel, table=True):
     __table_args__ = (
         _on_a_revision(),
         Index("ix_outcome_session_id", "session_id"),
-        CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_outcome_outcome"),
+        _is_one_of("outcome", OutcomeWord, "ck_outcome_outcome"),
+        CheckConstraint("length(currency) = 3 AND currency = upper(currency)", name="ck_outcome_currency"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -199,7 +208,10 @@ class Outcome(SQLModel, table=True):
     revision: int
     outcome: str
     amount: float | None = None
+    currency: str | None = None
     closed_on: date | None = None
+    reason: str | None = None
+    competitor: str | None = None
     actor: str | None = None
     key_name: str
     recorded_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,7 +1,7 @@
 """Sessions as callers see them."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from pydantic import Field
@@ -24,7 +24,17 @@ from app.sessions.scores import (
     verdict_at,
     whole_score,
 )
-from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
+from app.sessions.tables import (
+    Decision,
+    DecisionWord,
+    Outcome,
+    OutcomeWord,
+    Session,
+    SessionRevision,
+    SideWord,
+    Status,
+    StoredAnswer,
+)
 from app.wire import Out
 
 
@@ -51,9 +61,9 @@ class AnswerOut(Out):
 class DecisionOut(Out):
     """A person's word, beside the figures as they stood; no later answer changes it."""
 
-    decision: Literal["pursue", "nurture", "disqualify"]
-    match: Literal["yes", "no", "unsure"] | None
-    benefit: Literal["yes", "no", "unsure"] | None
+    decision: DecisionWord
+    match: SideWord | None
+    benefit: SideWord | None
     reason: str | None
     revisit_on: date | None
     actor: str | None
@@ -68,9 +78,12 @@ class DecisionOut(Out):
 class OutcomeOut(Out):
     """What became of it."""
 
-    outcome: Literal["won", "lost", "no_decision"]
+    outcome: OutcomeWord
     amount: float | None
+    currency: str | None
     closed_on: date | None
+    reason: str | None
+    competitor: str | None
     actor: str | None
     recorded_at: datetime
     revision: Annotated[int, Field(description="the revision that it was recorded on")]
@@ -83,7 +96,7 @@ class SessionHead(Out):
     prospect_id: UUID
     question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
     deal: str | None
-    status: Literal["open", "closed"]
+    status: Status
     revision: int
     opened_at: datetime
     updated_at: datetime
@@ -139,8 +152,8 @@ class SessionLine(SessionHead):
     coverage: float | None
     grade: str | None
     valid_until: Annotated[datetime | None, Field(description="when the first of the answers goes stale")]
-    decision: Literal["pursue", "nurture", "disqualify"] | None
-    outcome: Literal["won", "lost", "no_decision"] | None
+    decision: DecisionWord | None
+    outcome: OutcomeWord | None
 
 
 class RevisionOut(Out):

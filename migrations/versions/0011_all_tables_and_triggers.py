@@ -17,7 +17,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ANSWER_STATES = (
     "state IN ('rated', 'not_applicable', 'unknown', 'open') AND (state = 'rated') = (rating IS NOT NULL)"
 )
-INDICATIONS = "indication IN ('fit', 'undetermined', 'mixed', 'no_fit', 'unscorable')"
+INDICATIONS = "indication IN ('fit', 'no_fit', 'mixed', 'undetermined', 'unscorable')"
 EVENT_TYPES = (
     "type IN ('prospect.created', 'prospect.updated', 'prospect.linked', 'prospect.unlinked', "
     "'prospect.merged', 'prospect.erased', 'session.opened', 'session.answered', 'session.moved', "
@@ -204,7 +204,7 @@ def _sessions() -> None:
         sa.CheckConstraint("revision >= 1", name="ck_session_revision"),
         sa.CheckConstraint("rank BETWEEN 0 AND 5", name="ck_session_rank"),
         sa.CheckConstraint(INDICATIONS, name="ck_session_indication"),
-        sa.CheckConstraint("leaning IN ('fit', 'mixed', 'no_fit')", name="ck_session_leaning"),
+        sa.CheckConstraint("leaning IN ('fit', 'no_fit', 'mixed')", name="ck_session_leaning"),
         sa.CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_session_decision"),
         sa.CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_session_outcome"),
         sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
@@ -297,11 +297,15 @@ def _outcomes() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("amount", sa.Float(), nullable=True),
+        sa.Column("currency", sa.String(), nullable=True),
         sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("competitor", sa.String(), nullable=True),
         sa.Column("actor", sa.String(), nullable=True),
         sa.Column("key_name", sa.String(), nullable=False),
         sa.Column("recorded_at", TIME, nullable=False),
         sa.CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_outcome_outcome"),
+        sa.CheckConstraint("length(currency) = 3 AND currency = upper(currency)", name="ck_outcome_currency"),
         _on_a_revision(),
         sa.PrimaryKeyConstraint("id"),
     )

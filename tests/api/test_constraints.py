@@ -205,6 +205,8 @@ def test_what_happened_cannot_be_changed(client, rows, stored, table, change):
         ("decision", {"benefit_word": "perhaps"}),
         ("decision", {"revision": 99}),
         ("outcome", {"outcome": "unsure"}),
+        ("outcome", {"currency": "eur"}),
+        ("outcome", {"currency": "EURO"}),
         ("outcome", {"revision": 99}),
         ("outcome", {"session_id": uuid4()}),
     ],

@@ -99,11 +99,33 @@ def test_a_disqualified_session_can_still_get_an_outcome(client, opened):
     assert told["closed_at"] == closed["closed_at"]
 
 
+WON = {
+    "amount": 900, "currency": "EUR", "closed_on": "2026-02-28", "reason": "price", "competitor": "Initech",
+    "actor": "ana",
+}  # fmt: skip
+
+
 def test_an_outcome_closes_the_session_and_again_changes_nothing(client, opened):
-    won = {"amount": 900, "closed_on": "2026-02-28", "actor": "ana"}
-    told = ok(conclude(client, opened, "won", **won))
+    told = ok(conclude(client, opened, "won", **WON))
     assert (told["status"], told["revision"]) == ("closed", 2)
-    assert ok(conclude(client, opened, "won", **won)) == told
+    assert told["outcome"].items() >= WON.items()
+    assert ok(conclude(client, opened, "won", **WON)) == told
+
+
+@pytest.mark.parametrize("fact", ["amount", "currency", "closed_on", "reason", "competitor"])
+def test_another_value_of_any_fact_is_a_correction(client, opened, fact):
+    ok(conclude(client, opened, "won", **WON))
+    other = {
+        "amount": 901,
+        "currency": "CHF",
+        "closed_on": "2026-03-01",
+        "reason": "trust",
+        "competitor": "Us",
+    }
+    corrected = ok(conclude(client, opened, "won", **WON | {fact: other[fact]}))
+    assert (corrected["outcome"][fact], corrected["revision"]) == (other[fact], 3)
+    without = ok(conclude(client, opened, "won", **{name: WON[name] for name in WON if name != fact}))
+    assert (without["outcome"][fact], without["revision"]) == (None, 4)
 
 
 def test_a_correction_is_appended_and_the_last_one_counts(client, opened):
@@ -137,6 +159,12 @@ def test_the_score_is_the_same_before_and_after_an_outcome(client, opened):
         ({"amount": "900"}, "/amount"),
         ({"closed_on": "31.12.2026"}, "/closed_on"),
         ({"closed_on": 20261231}, "/closed_on"),
+        ({"currency": "eur"}, "/currency"),
+        ({"currency": "EURO"}, "/currency"),
+        ({"currency": ""}, "/currency"),
+        ({"reason": "Too expensive"}, "/reason"),
+        ({"reason": "x" * 49}, "/reason"),
+        ({"competitor": "x" * 2000}, "/competitor"),
         ({"won": True}, "/won"),
     ],
 )

@@ -4,7 +4,9 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from app.forms.form import Form
 from app.question_sets.files import read_builtin
+from app.scoring.rules import RESERVED
 from tests.api.calls import ok, refusal
 
 BUILTIN = {question_set.key: question_set for question_set in read_builtin()}
@@ -12,10 +14,16 @@ VERSIONS = ("3.0", "2.0")
 # What is written in a form besides attributes and questions, from the issue's list and its neighbours.
 OWN = {
     "source", "external_id", "name", "deal", "not_applicable", "unknown", "decision", "decision_reason",
-    "outcome", "outcome_amount", "outcome_closed_on", "carry_over", "actor", "idempotency_key",
+    "outcome", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason",
+    "outcome_competitor", "carry_over", "actor", "idempotency_key",
 }  # fmt: skip
 # Custom connectors take less than this.
 MOST_BYTES = 1_000_000
+
+
+def test_no_question_and_no_attribute_has_the_name_of_a_field_of_the_form():
+    """`question_set` is the path's in a form, and a field of everything else that qualifies."""
+    assert Form.model_fields.keys() | {"question_set"} == RESERVED
 
 
 def described(client, key, version):

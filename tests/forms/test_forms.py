@@ -90,8 +90,8 @@ def test_every_value_may_come_as_text_and_empty_ones_say_nothing(client, link, r
     as_text = filled(
         client, ruled, source=link["source"], external_id=7, name="", deal="", employees="12.5",
         industry="bank", public="True", demand="4", audit="2.0", decision="", decision_reason="", outcome="",
-        outcome_amount="", outcome_closed_on="", carry_over="", actor="", idempotency_key="",
-        not_applicable="", unknown="",
+        outcome_amount="", outcome_currency="", outcome_closed_on="", outcome_reason="",
+        outcome_competitor="", carry_over="", actor="", idempotency_key="", not_applicable="", unknown="",
     )  # fmt: skip
     ids = {"prospect_id", "session_id"}
     assert {k: v for k, v in as_text.items() if k not in ids} == {
@@ -195,6 +195,8 @@ def test_a_known_field_that_cannot_be_used_is_named_and_nothing_is_written(clien
         ("outcome_amount", "much"),
         ("outcome_amount", -1),
         ("outcome_closed_on", "31.03.2026"),
+        ("outcome_currency", "euro"),
+        ("outcome_reason", "Too expensive"),
         ("carry_over", "perhaps"),
         ("carry_over", 1),
         ("not_applicable", ["budget"]),
@@ -246,12 +248,16 @@ def test_an_outcome_closes_it_and_the_same_form_again_changes_nothing(client, li
         "budget": 4,
         "outcome": "won",
         "outcome_amount": "78000",
+        "outcome_currency": "CHF",
         "outcome_closed_on": "2026-03-31",
+        "outcome_reason": "price",
+        "outcome_competitor": "Initech",
     }
     told = filled(client, small, **form)
     assert (told["status"], told["outcome"]) == ("closed", "won")
     stored = session(client, told["session_id"])["outcome"]
-    assert (stored["amount"], stored["closed_on"]) == (78000, "2026-03-31")
+    facts = {"currency": "CHF", "closed_on": "2026-03-31", "reason": "price", "competitor": "Initech"}
+    assert stored.items() >= ({"amount": 78000} | facts).items()
     again = filled(client, small, **form)
     assert again == told | {"prospect_created": False, "session_opened": False}
 
