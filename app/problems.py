@@ -28,29 +28,29 @@ class Kind:
 
 MALFORMED_BODY = Kind(
     "malformed-body", 400, "The body cannot be read.",
-    "Send JSON in UTF-8 as RFC 8259 has it: no repeated names, no NaN, no NUL character. Where a web form "
-    "is taken, send it percent-encoded.",
+    "Send JSON in UTF-8 as RFC 8259 defines it: no repeated names, no NaN, no NUL character. Where the "
+    "operation accepts a web form, send it percent-encoded.",
 )  # fmt: skip
 MALFORMED_FILE = Kind(
-    "malformed-file", 400, "That file cannot be read.",
-    "Save it in UTF-8: headings in the first line, then rows of as many cells; a cell with a quote, "
-    "separator or line break stands in quotes, and a quote in it is doubled.",
+    "malformed-file", 400, "The file cannot be read.",
+    "Save it as UTF-8, with headings in the first line and as many cells in every row. Put a cell that "
+    "contains a quote, a separator or a line break in quotes, and double every quote inside it.",
 )  # fmt: skip
 MALFORMED_REQUEST = Kind(
-    "malformed-request", 400, "That is not HTTP.",
-    "Send HTTP/1.1 with plain ASCII in the request line; percent-encode everything else there.",
+    "malformed-request", 400, "The request is not valid HTTP.",
+    "Send HTTP/1.1 with plain ASCII in the request line, and percent-encode everything else in it.",
 )  # fmt: skip
 UNAUTHENTICATED = Kind(
-    "unauthenticated", 401, "A valid API key is needed.",
+    "unauthenticated", 401, "A valid API key is required.",
     "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' makes a key.",
 )  # fmt: skip
 BAD_SIGNATURE = Kind(
-    "bad-signature", 401, "The signature of the payload does not hold.",
-    "Compare the secret that the intake has with the sender's, and the address that it was given with the "
-    "one that the sender calls; see to it that both clocks are right.",
+    "bad-signature", 401, "The signature of the payload is not valid.",
+    "Check that the intake and the sender have the same secret, that the sender calls the address that "
+    "it was given, and that both clocks are right.",
 )  # fmt: skip
 FORBIDDEN = Kind(
-    "forbidden", 403, "The API key lacks the scope of this operation.",
+    "forbidden", 403, "The API key does not have the scope that this operation needs.",
     "Use a key with that scope, or one with the scope admin.",
 )  # fmt: skip
 NOT_FOUND = Kind(
@@ -58,28 +58,28 @@ NOT_FOUND = Kind(
     "Check the address; /docs lists the operations.",
 )  # fmt: skip
 METHOD_NOT_ALLOWED = Kind(
-    "method-not-allowed", 405, "This address does not take that method.",
-    "Use a method that the Allow header names.",
+    "method-not-allowed", 405, "This address does not support that method.",
+    "Use a method from the Allow header.",
 )  # fmt: skip
 LINK_TAKEN = Kind(
-    "link-taken", 409, "That link belongs to another prospect.",
+    "link-taken", 409, "The link belongs to another prospect.",
     "Use that prospect, or merge the two.",
 )  # fmt: skip
 SESSION_IS_OPEN = Kind(
-    "session-is-open", 409, "An open session is in the way.",
-    "Continue the session that is named, move it to the version, or close it with an outcome.",
+    "session-is-open", 409, "A session is already open.",
+    "Continue the open session, move it to the version, or close it with an outcome.",
 )  # fmt: skip
 SEVERAL_SETS_MATCH = Kind(
-    "several-sets-match", 409, "Several question sets are meant for such a prospect.",
-    "Name one of them in 'question_set', or have them published with different priorities.",
+    "several-sets-match", 409, "Several question sets are meant for this prospect.",
+    "Name one of them in 'question_set', or publish them with different priorities.",
 )  # fmt: skip
 SESSION_IS_CLOSED = Kind(
     "session-is-closed", 409, "The session is closed.",
     "Open a new session for the prospect.",
 )  # fmt: skip
 KEY_IN_FLIGHT = Kind(
-    "idempotency-key-in-flight", 409, "The first request under this idempotency key is not done yet.",
-    "Send the same request again after the seconds that Retry-After names.",
+    "idempotency-key-in-flight", 409, "The first request with this idempotency key is still running.",
+    "Send the same request again after the number of seconds in Retry-After.",
 )  # fmt: skip
 NOTHING_TO_SEND = Kind(
     "nothing-to-send", 409, "There is nothing to send yet.",
@@ -91,40 +91,42 @@ STALE_REVISION = Kind(
 )  # fmt: skip
 BODY_TOO_LARGE = Kind(
     "body-too-large", 413, "The body is too large.",
-    "Send less at a time; the limit is the setting PROSPECT_FIT_MAX_BODY_BYTES.",
+    "Send less at a time. The limit is the setting PROSPECT_FIT_MAX_BODY_BYTES.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = Kind(
-    "unsupported-media-type", 415, "The body is declared as something else than this operation takes.",
-    "Send JSON, or what 'detail' names, and declare it; with curl: -H 'Content-Type: application/json'.",
+    "unsupported-media-type", 415, "This operation does not accept the media type of the body.",
+    "Send JSON, or what 'detail' names, with its Content-Type; with curl: -H 'Content-Type: "
+    "application/json'.",
 )  # fmt: skip
 INVALID_REQUEST = Kind(
-    "invalid-request", 422, "Something in the request cannot be used.",
-    "Correct every field that 'errors' names and send the request again; nothing was written.",
+    "invalid-request", 422, "The request contains values that are not valid.",
+    "Correct every field in 'errors' and send the request again. Nothing was written.",
 )  # fmt: skip
 KEY_REUSED = Kind(
-    "idempotency-key-reused", 422, "The idempotency key belongs to another request.",
-    "Use a new key for each new request, and the same one only to send a request again as it was.",
+    "idempotency-key-reused", 422, "The idempotency key was used for another request.",
+    "Use a new key for each new request. Use the same key only to send the same request again.",
 )  # fmt: skip
 DRAFT_HAS_FLAWS = Kind(
     "draft-has-flaws", 422, "The draft cannot be published yet.",
-    "Mend every place in the draft that 'errors' names, save it, and try again.",
+    "Correct every place in the draft that 'errors' names, save it, and try again.",
 )  # fmt: skip
 REVISION_REQUIRED = Kind(
-    "revision-required", 428, "The revision that this is based on is needed.",
-    "Read it, and send its 'revision' as If-Match: \"3\", or in a body that has such a field.",
+    "revision-required", 428, "The request has to name the revision that it is based on.",
+    "Read the resource, and send its 'revision' as If-Match: \"3\", or in the body if it has that "
+    "field.",
 )  # fmt: skip
 HEAD_TOO_LARGE = Kind(
     "head-too-large", 431, "The request line and the headers are too large.",
-    "Send fewer and shorter headers, and what is long in a body.",
+    "Send fewer and shorter headers, and put long values in a body.",
 )  # fmt: skip
 INTERNAL_ERROR = Kind(
     "internal-error", 500, "The service failed.",
-    "Nothing was written. Try again, and tell the operator the request_id if it stays.",
+    "Nothing was written. Try again. If it fails again, give the operator the request_id.",
 )  # fmt: skip
 UNAVAILABLE = Kind(
     "unavailable", 503, "The database does not answer in time.",
-    "Try again after the seconds that Retry-After names; nothing was written, unless the connection broke in "
-    "the very commit.",
+    "Try again after the number of seconds in Retry-After. Nothing was written, unless the connection "
+    "broke during the commit.",
 )  # fmt: skip
 
 CATALOGUE: tuple[Kind, ...] = tuple(

@@ -2,7 +2,7 @@
 
 Were an event's place in the feed given when it is inserted, a reader could pass it before its
 transaction commits, and never see it. So it is given afterwards, in a short transaction of its own,
-by whoever reads. See docs/decisions/0012-positions-are-given-to-what-is-committed.md.
+by whoever reads. See docs/decisions/0012-events-get-their-position-after-commit.md.
 """
 
 from collections.abc import Collection, Sequence

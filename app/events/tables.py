@@ -30,22 +30,22 @@ EventType = Literal[
 ]
 TYPES: tuple[EventType, ...] = get_args(EventType)
 MEANINGS: Mapping[EventType, str] = {
-    "prospect.created": "A prospect came in, by whatever way.",
-    "prospect.updated": "Its name or an attribute changed.",
-    "prospect.linked": "Another system's id of it became known.",
-    "prospect.unlinked": "Such an id was taken away.",
-    "prospect.merged": "Another prospect was merged into this one: `merged_prospect_id` is gone.",
-    "prospect.erased": "It was erased, and with it all that was told of it before.",
-    "session.opened": "A qualification began.",
+    "prospect.created": "A prospect was created.",
+    "prospect.updated": "The name or an attribute of the prospect changed.",
+    "prospect.linked": "A link to another system was added.",
+    "prospect.unlinked": "A link to another system was removed.",
+    "prospect.merged": "Another prospect was merged into this one: `merged_prospect_id` no longer exists.",
+    "prospect.erased": "The prospect was erased, together with its earlier events.",
+    "session.opened": "A session was opened.",
     "session.answered": "Answers were given, changed or taken back.",
-    "session.moved": "It goes on with another version of its question set.",
-    "score.changed": "Its indication, score, range, coverage or grade is another one.",
-    "indication.settled": "No open question can change the indication any more.",
-    "indication.reopened": "It can be changed again.",
-    "decision.recorded": "A person decided.",
-    "outcome.recorded": "It became known what became of it; the session is closed.",
-    "question_set.published": "A version of a question set can be used.",
-    "question_set.retired": "A version of a question set is not for new sessions any more.",
+    "session.moved": "The session was moved to another version of its question set.",
+    "score.changed": "The indication, leaning, score, range, coverage or grade changed.",
+    "indication.settled": "The indication is settled: no open question can change it.",
+    "indication.reopened": "The indication is no longer settled.",
+    "decision.recorded": "A person made a decision.",
+    "outcome.recorded": "The outcome was recorded, and the session is closed.",
+    "question_set.published": "A version of a question set was published.",
+    "question_set.retired": "A version of a question set was retired: new sessions cannot use it.",
 }
 # prospect.* is every type that begins so.
 GROUPS = tuple(dict.fromkeys(type_.partition(".")[0] + ".*" for type_ in TYPES))

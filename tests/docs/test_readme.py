@@ -56,7 +56,7 @@ def named_in(document: Path) -> list[Path]:
 
 def test_the_documents_name_only_files_that_exist() -> None:
     named = {path: document.name for document in DOCUMENTS for path in named_in(document)}
-    assert {"README.md", "0001-one-hop-one-transaction.md"} <= set(named.values())
+    assert {"README.md", "0001-one-transaction-per-request.md"} <= set(named.values())
     assert {str(path): document for path, document in named.items() if not path.exists()} == {}
 
 
