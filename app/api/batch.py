@@ -65,11 +65,11 @@ class NotScored(Out):
 async def score_batch(
     request: Request, service: ServiceHere, query: Annotated[BatchQuery, Query()]
 ) -> DialogueResponse:
-    """Score a line of NDJSON for a line of NDJSON: `{"line": 1, "score": …}`, or a `problem` for a bad one.
+    """Score lines of NDJSON. Each line gets `{"line": 1, "score": …}`, or a `problem` if it is not valid.
 
-    The order is kept, and blank lines are left out. Both ends work at the same time, so any number of lines
-    will do; the caller has to read while sending. A set's newest version is looked up once. A service that
-    stops ends with a 503 for the next line.
+    The response keeps the order and leaves out blank lines. The service responds while it still reads, so the
+    number of lines has no limit, and the caller has to read while it sends. The newest version of a set is
+    looked up once. If the service stops, it ends the response with a 503 for the next line.
     """
     require_lines(request)
     batch = _Batch(request, service, query.question_set)

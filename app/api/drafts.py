@@ -70,8 +70,8 @@ async def save_draft(
 ) -> Response:
     """Save the draft of a question set, complete or not, and see what it lacks.
 
-    There is one draft for each key. One that is there is only replaced by who names its revision
-    as If-Match; the same document again changes nothing.
+    There is one draft for each key. To replace an existing draft, send its revision as If-Match. Saving the
+    same document again changes nothing.
     """
     seen = seen_revision(if_match)
 
@@ -83,7 +83,7 @@ async def save_draft(
 
 @authoring.get("/question-sets/{key}/draft", operation_id="get_draft")
 async def get_draft(key: Key, response: Response, service: ServiceHere, diff: Diff = None) -> DraftOut:
-    """Read the draft of a question set, what it lacks, and what is different from a version."""
+    """Read the draft of a question set, what it lacks, and how it differs from a version."""
     found = await service.database.read(lambda tx: _show(tx, drafts.find_draft(tx, key), diff))
     tag(response, found.revision)
     return found
@@ -91,7 +91,7 @@ async def get_draft(key: Key, response: Response, service: ServiceHere, diff: Di
 
 @authoring.delete("/question-sets/{key}/draft", operation_id="discard_draft", status_code=204)
 async def discard_draft(key: Key, service: ServiceHere, caller: CallerHere, if_match: IfMatch = None) -> None:
-    """Throw the draft of a question set away; needs its revision as If-Match."""
+    """Discard the draft of a question set. Needs its revision as If-Match."""
     seen = seen_revision(if_match)
     await service.database.write(lambda tx: drafts.discard_draft(tx, key, seen, caller.name))
 
@@ -104,9 +104,10 @@ async def discard_draft(key: Key, service: ServiceHere, caller: CallerHere, if_m
     responses={200: {"model": VersionOut, "description": "The newest version says the same"}},
 )
 async def publish_draft(key: Key, service: ServiceHere, call: CallHere, if_match: IfMatch = None) -> Response:
-    """Make the draft the next version, which never changes; needs its revision as If-Match.
+    """Publish the draft as the next version, which never changes. Needs its revision as If-Match.
 
-    The draft is gone afterwards. One that says what the newest version says makes no new one (200).
+    The draft no longer exists afterwards. If it is the same as the newest version, no new version is created
+    (200).
     """
     seen = seen_revision(if_match)
 
@@ -130,11 +131,11 @@ async def preview_draft(
     service: ServiceHere,
     status: Annotated[Status | None, Query(description="only of these sessions")] = None,
 ) -> NdjsonResponse:
-    """Score the stored sessions with the draft, and tell which indications would change, and why.
+    """Score the stored sessions with the draft, and see which indications would change, and why.
 
-    Nothing is written. Each line is a JSON object: a session whose indication would change, a sign of
-    progress, or, at the end, the summary. A set that is not published yet is tried on the sessions of the
-    set that it extends.
+    Nothing is written. Each line is a JSON object: a session whose indication would change, the progress, or
+    at the end the summary. A set that is not published yet is tried on the sessions of the set that it
+    extends.
     """
 
     def work(tx: Transaction) -> tuple[Plan, str]:

@@ -68,10 +68,10 @@ class EventPage(Out):
 async def get_events(
     request: Request, service: ServiceHere, query: Annotated[EventQuery, Query()]
 ) -> EventPage:
-    """Read what happened after a position, oldest first: every change once, in one order that stays.
+    """Read the events after a position, oldest first: every event once, in one order that never changes.
 
-    Keep `cursor` and send it as `after` the next time. What happens to a session or a prospect is told in
-    the order in which it happened. With `wait` the answer comes as soon as there is something to tell.
+    Store `cursor`, and send it as `after` the next time. The events of a session or a prospect are in the
+    order in which they happened. With `wait`, the response comes as soon as there is an event.
     """
     until, after = monotonic() + query.wait, query.after
     while True:
@@ -93,9 +93,9 @@ def _page(tx: Transaction, request: Request, query: EventQuery, after: int) -> E
 
 @reading.get("/events/latest", operation_id="latest_events")
 async def get_latest_events(service: ServiceHere, query: Annotated[EventFilter, Query()]) -> list[EventOut]:
-    """Read the newest events, newest first, as a bare list.
+    """Read the newest events, newest first, as a plain list.
 
-    For who keeps no cursor, and tells events that are new to them by their `id`.
+    For pollers that store no cursor and recognise new events by their `id`.
     """
     await service.lookout.catch_up()
     return await service.database.read(lambda tx: show_events(tx, read_latest(tx, query.limit, query.wanted)))

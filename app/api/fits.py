@@ -65,7 +65,7 @@ class FitsOut(Out):
 async def get_fit(
     prospect_id: UUID, service: ServiceHere, question_set: SetHere = None, deal: DealHere = None
 ) -> FitOut:
-    """Read a prospect's fit: of its open session, or else of its last."""
+    """Read the fit of a prospect: from its open session, or else from its last one."""
 
     def work(tx: Transaction) -> FitOut:
         wanted = service.plans.require(tx, question_set, "query")
@@ -94,7 +94,7 @@ async def find_fit(
 
 @reading.post("/fits", operation_id="get_fits")
 async def get_fits(request: FitsRequest, service: ServiceHere) -> FitsOut:
-    """Read the fits of up to 200 prospects at once, each with a status of its own."""
+    """Read the fits of up to 200 prospects at once, each with its own status."""
 
     def work(tx: Transaction) -> FitsOut:
         wanted = service.plans.require(tx, request.question_set, "body")

@@ -32,10 +32,10 @@ IN_OPENAPI = {"3.0": to_3_0, "2.0": to_2_0}
 async def post_form(
     key: Annotated[SetName, Path()], form: Form, service: ServiceHere, call: CallHere
 ) -> Response:
-    """Do what qualify does, by a flat form: a field for every attribute and question of the set.
+    """Qualify with a flat form: one object with a field for every attribute and question of the set.
 
-    For callers that know no lists and no maps, and that send every value as text. The form of one question
-    set, with all its fields, is described at /v1/question-sets/{key}/openapi-3.0.json and …-2.0.json.
+    For callers that cannot send lists or maps, or that send every value as text. The form of a question set,
+    with all its fields, is described at /v1/question-sets/{key}/openapi-3.0.json and …-2.0.json.
     """
 
     def qualify(work: Work) -> FormAnswer:
@@ -48,7 +48,7 @@ async def post_form(
 
 @reading.get("/question-sets/{key}/openapi-{openapi}.json", operation_id="describe_form")
 async def get_form(key: Key, openapi: OpenApi, request: Request, service: ServiceHere) -> dict[str, Any]:
-    """Read the flat form of a question set's newest version as OpenAPI, to be given to a form builder."""
+    """Read the flat form of a question set's newest version as OpenAPI, for a form builder."""
     return await service.database.read(lambda tx: _described(tx, request, openapi, key, None))
 
 
@@ -58,7 +58,7 @@ async def get_form(key: Key, openapi: OpenApi, request: Request, service: Servic
 async def get_version_form(
     key: Key, number: Number, openapi: OpenApi, request: Request, service: ServiceHere
 ) -> dict[str, Any]:
-    """Read the flat form of one version; what is built with it stays on that version."""
+    """Read the flat form of one version as OpenAPI. A form that is built with it stays on that version."""
     return await service.database.read(lambda tx: _described(tx, request, openapi, key, number))
 
 

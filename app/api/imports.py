@@ -84,11 +84,11 @@ async def import_prospects(
 ) -> DialogueResponse:
     """Create or change a prospect for each line of CSV or NDJSON, by its external id.
 
-    In CSV each column but `source`, `external_id` and `name` is an attribute, named by its heading; an empty
-    cell says nothing. Read while sending: `{"line": 7, "problem": …}` tells of a bad line, which leaves
-    nothing, and `{"committed_to": 100, "created": …, "done": false}` how far it is. The last line says
-    `"done": true`, or has the `problem` that stopped it: go on with `after_line`. To send it all again does
-    no harm.
+    In CSV, each column except `source`, `external_id` and `name` is an attribute, named after its heading. An
+    empty cell changes nothing. Read the response while you send: `{"line": 7, "problem": …}` reports a line
+    that is not valid and writes nothing, and `{"committed_to": 100, "created": …, "done": false}` reports the
+    progress. The last line has `"done": true`, or the `problem` that stopped the import: continue with
+    `after_line`. It is safe to send the whole file again.
     """
     wanted = query.wanted(require_lines(request, CSV))
     body = Arriving(request)

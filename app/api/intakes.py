@@ -86,9 +86,10 @@ async def receive_payload(
     request: Request,
     service: ServiceHere,
 ) -> wire.Received:
-    """Take in what another system sends: it is stored as it is, and processed at once after the answer.
+    """Receive a payload from another system. It is stored as it is, and processed after the response.
 
-    No key is needed, as the token in the address is one. JSON, also without a Content-Type, and web forms.
+    No key is needed, because the address contains a token. Accepts JSON, also without a Content-Type, and web
+    forms.
     """
     # Before anything is waited for: who hangs up early takes along what was not read.
     declared, body = media_type(request), await read_body(request, service.settings.max_body_bytes)
@@ -113,9 +114,9 @@ async def receive_payload(
 async def create_intake(
     new: wire.NewIntake, request: Request, service: ServiceHere, call: CallHere
 ) -> Response:
-    """Make an intake. Store its token at once: it cannot be read again.
+    """Create an intake. Store its token at once: you cannot read it again.
 
-    A rehearsal of its mapping first shows what it makes of a sample. The key needs the scope write as well.
+    Try the mapping with a dry run on a sample first. The key also needs the scope write.
     """
     require_also(call.caller, Scope.WRITE, WRITES)
     token = new_secret(call.seed, OF_INTAKES)
@@ -148,9 +149,10 @@ async def get_templates(
 
 @authoring.post("/intake-dry-run", operation_id="dry_run_intake")
 async def dry_run(sample: wire.DryRun, service: ServiceHere, caller: CallerHere) -> wire.DryRunOut:
-    """Try a mapping on a sample: what qualify would be sent, and would answer. Nothing is written.
+    """Try a mapping on a sample, and see what qualify would receive and return. Nothing is written.
 
-    What cannot be used is a 422 that names the places of the mapping. The key needs the scope write as well.
+    If the mapping cannot be used, the response is a 422 that names the places in it. The key also needs the
+    scope write.
     """
     require_also(caller, Scope.WRITE, WRITES)
     return await service.database.write(lambda tx: rehearse(Work(tx, service.plans, "dry run"), sample))
@@ -172,9 +174,9 @@ async def update_intake(
     call: CallHere,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change an intake. What it has received and not yet processed is read by the new mapping.
+    """Change an intake. Payloads that are not processed yet are read with the new mapping.
 
-    The key needs the scope write as well.
+    The key also needs the scope write.
     """
     require_also(call.caller, Scope.WRITE, WRITES)
     change = on_revision(request, if_match)
@@ -185,7 +187,7 @@ async def update_intake(
 
 @authoring.delete("/intakes/{intake_id}", operation_id="delete_intake", status_code=204)
 async def delete_intake(intake_id: UUID, service: ServiceHere) -> None:
-    """Delete an intake with its receipts, processed or not. Its address is a 404 from then on."""
+    """Delete an intake with all its receipts. From then on its address returns a 404."""
     await service.database.write(lambda tx: store.discard(tx, intake_id))
     await service.database.erase_traces()
 
@@ -194,7 +196,7 @@ async def delete_intake(intake_id: UUID, service: ServiceHere) -> None:
 async def get_receipts(
     intake_id: ReceiptsOf, request: Request, service: ServiceHere, query: Annotated[ReceiptQuery, Query()]
 ) -> ReceiptPage:
-    """List what an intake has received, newest first, without the payloads."""
+    """List what an intake received, newest first, without the payloads."""
     start = position_after(query.after, POSITION)
 
     def work(tx: Transaction) -> ReceiptPage:
@@ -210,7 +212,7 @@ async def get_receipts(
 
 @authoring.get("/intakes/{intake_id}/receipts/{receipt_id}", operation_id="get_receipt")
 async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceHere) -> ReceiptWhole:
-    """Read a receipt with its payload as it came."""
+    """Read a receipt with its original payload."""
 
     def work(tx: Transaction) -> ReceiptWhole:
         found = store.find_receipt(tx, intake_id, receipt_id)
@@ -226,7 +228,7 @@ async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceH
 async def replay_receipts(
     intake_id: ReceiptsOf, request: wire.ReceiptReplay, service: ServiceHere, call: CallHere
 ) -> Response:
-    """Process receipts again by the mapping as it is now: those named, or all that failed."""
+    """Process receipts again with the current mapping: those that you name, or all that failed."""
     replayed = await service.write(
         call, lambda work: wire.ReplayedReceipts(receipts=store.replay(work.tx, intake_id, request.ids))
     )

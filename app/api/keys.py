@@ -47,7 +47,7 @@ class KeyLines(Out):
 
 @managing.post("/keys", operation_id="create_key", status_code=201, response_model=KeyMade)
 async def post_key(request: NewKey, service: ServiceHere, call: CallHere) -> Response:
-    """Make a key. Store it at once: it cannot be read again."""
+    """Create an API key. Store it at once: you cannot read it again."""
     secret = new_secret(call.seed)
 
     def make(work: Work) -> Done:
@@ -60,14 +60,14 @@ async def post_key(request: NewKey, service: ServiceHere, call: CallHere) -> Res
 
 @managing.get("/keys", operation_id="list_keys")
 async def get_keys(service: ServiceHere) -> KeyLines:
-    """List the keys, oldest first, revoked ones too."""
+    """List the keys, oldest first, including revoked ones."""
     found = await service.database.read(list_keys)
     return KeyLines(items=[_line(key.model_dump()) for key in found])
 
 
 @managing.delete("/keys/{key_id}", operation_id="revoke_key")
 async def delete_key(key_id: UUID, service: ServiceHere) -> KeyOut:
-    """Revoke a key, for good. Every process refuses it within two seconds."""
+    """Revoke a key, for good. Every process rejects it within two seconds."""
     return _line((await service.database.write(lambda tx: revoke_key(tx, key_id))).model_dump())
 
 

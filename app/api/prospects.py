@@ -38,7 +38,7 @@ class ProspectPage(Page[ProspectOut]):
 
 @writing.post("/prospects", operation_id="create_prospect", status_code=201, response_model=ProspectOut)
 async def create_prospect(request: NewProspect, service: ServiceHere, call: CallHere) -> Response:
-    """Create a prospect. With an id of your own, upsert it by that id instead."""
+    """Create a prospect. If you have an id of your own, upsert the prospect by that id instead."""
     return await service.write(
         call, lambda work: Done(records.show(work.tx, records.create(work.tx, request)), 201)
     )
@@ -87,7 +87,7 @@ async def update_prospect(
 async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
     """Erase a prospect with its links, sessions, answers, decisions and history, for good.
 
-    So are the payloads that intakes received about it.
+    The payloads that intakes received about it are erased too.
     """
     found = await _receipts_of(service, prospect_id)
 
@@ -153,7 +153,7 @@ async def upsert_prospect(
 
 @writing.post("/prospects/{prospect_id}/links", operation_id="add_link", response_model=ProspectOut)
 async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, call: CallHere) -> Response:
-    """Link a prospect to another system. A link that it has already changes nothing."""
+    """Link a prospect to another system. Adding a link that it already has changes nothing."""
 
     def add(work: Work) -> ProspectOut:
         prospect = records.find(work.tx, prospect_id, lock=True)
@@ -167,7 +167,7 @@ async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, ca
 async def remove_link(
     prospect_id: UUID, source: SourceInPath, external_id: ExternalIdInPath, service: ServiceHere
 ) -> ProspectOut:
-    """Take a link away from a prospect."""
+    """Remove a link from a prospect."""
 
     def work(tx: Transaction) -> ProspectOut:
         prospect = records.find(tx, prospect_id, lock=True)
@@ -181,9 +181,9 @@ async def remove_link(
 async def merge_prospects(
     prospect_id: UUID, request: MergeRequest, service: ServiceHere, call: CallHere
 ) -> Response:
-    """Merge another prospect into this one: links, sessions, and the attributes it lacks.
+    """Merge another prospect into this one: links, sessions, and the attributes that this one lacks.
 
-    The other prospect is gone afterwards. What this one knows goes before what the other says.
+    The other prospect no longer exists afterwards. If both have an attribute, this one keeps its value.
     """
 
     def merge(work: Work) -> ProspectOut:

@@ -69,13 +69,13 @@ async def list_question_sets(service: ServiceHere) -> SetLines:
 
 @reading.get("/question-sets/{key}", operation_id="get_question_set")
 async def get_question_set(key: Key, service: ServiceHere, diff: Diff = None) -> VersionOut:
-    """Read the newest version of a question set, and what is different from another one."""
+    """Read the newest version of a question set, and how it differs from another one."""
     return await service.database.read(lambda tx: whole(tx, store.find_version(tx, key), diff))
 
 
 @reading.get("/question-sets/{key}/versions", operation_id="list_versions")
 async def list_versions(key: Key, service: ServiceHere) -> SetLines:
-    """List every version of a question set, newest first, retired ones too."""
+    """List every version of a question set, newest first, including retired ones."""
     found = await service.database.read(lambda tx: store.list_versions(tx, key))
     if not found:
         raise missing("question set of that key")
@@ -84,7 +84,7 @@ async def list_versions(key: Key, service: ServiceHere) -> SetLines:
 
 @reading.get("/question-sets/{key}/versions/{number}", operation_id="get_version")
 async def get_version(key: Key, number: Number, service: ServiceHere, diff: Diff = None) -> VersionOut:
-    """Read one version of a question set. It never changes, but for being retired."""
+    """Read one version of a question set. It never changes, except that it can be retired."""
     return await service.database.read(lambda tx: whole(tx, store.find_version(tx, key, number), diff))
 
 
@@ -92,9 +92,9 @@ async def get_version(key: Key, number: Number, service: ServiceHere, diff: Diff
     "/question-sets/{key}/versions/{number}/retire", operation_id="retire_version", response_model=VersionOut
 )
 async def retire_version(key: Key, number: Number, service: ServiceHere, call: CallHere) -> Response:
-    """Take a version out of use for new sessions, for good.
+    """Retire a version, for good. New sessions cannot use it.
 
-    Sessions that were opened with it go on, and are scored with it.
+    Sessions that were opened with it continue and are scored with it.
     """
     retired = await service.write(
         call, lambda work: whole(work.tx, publishing.retire(work.tx, key, number), None)

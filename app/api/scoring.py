@@ -16,8 +16,8 @@ scoring = router("scoring", Scope.SCORE)
 async def score_answers(request: ScoreRequest, service: ServiceHere) -> Response:
     """Score answers. Nothing is stored, and the same request always gets the same score.
 
-    Where a question's answers go stale, that needs `as_of` and their `answered_at`; without them the
-    time is now.
+    If answers of the set go stale, this needs `as_of` and the `answered_at` of each answer. Without `as_of`,
+    the current time is used.
     """
     plan = await service.plans.get(request.question_set)
     answers = read_answers(plan.question_set, request.sent())

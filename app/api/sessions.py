@@ -40,16 +40,16 @@ class SessionPage(Page[SessionLine]):
 
 @writing.post("/qualify", operation_id="qualify", response_model=Qualified)
 async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere) -> Response:
-    """Do all that a CRM needs in one call and one transaction.
+    """Do everything that a CRM needs in one call and one transaction.
 
-    Creates or changes the prospect behind `source` and `external_id`, opens or continues its
-    session, records the answers and, if sent, a decision and an outcome, and returns the score
-    with the next questions. A bare question set key continues an open session on its own version.
-    Without a `question_set` the one is taken whose `for` the prospect's attributes meet, of several
-    the one with the highest priority; where none is meant, the deal's one open session goes on, or else
-    the default begins. `chosen_by` and `chosen_because` say so.
-    A closed session stays closed: answers begin a new one. With no answers, a decision or outcome goes
-    to the last session if none is open. The same conclusion with the same answers again changes nothing.
+    Creates or changes the prospect with this `source` and `external_id`, opens or continues its session,
+    records the answers and, if sent, a decision and an outcome, and returns the score with the next
+    questions. A question set key without a version continues an open session on its own version.
+    Without a `question_set`, the service uses the set whose `for` matches the prospect's attributes, with the
+    highest priority if several match. If none matches, it continues the only open session of the deal, or
+    starts with the default set. `chosen_by` and `chosen_because` show the choice.
+    A closed session stays closed, and answers begin a new one. Without answers, a decision or an outcome goes
+    to the last session if none is open. Repeating the same conclusion with the same answers changes nothing.
     """
     return await service.write(call, lambda work: flow.qualify(work, request), request.actor)
 
@@ -58,8 +58,8 @@ async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere)
 async def open_session(request: NewSession, service: ServiceHere, call: CallHere) -> Response:
     """Open a session for a prospect. There is one open session per prospect, deal and set.
 
-    Without a `question_set` the one is taken that is meant for such a prospect, as `qualify` does. With
-    `carry_over` it starts from the answers of the prospect's last session.
+    Without a `question_set`, the service chooses the set that is meant for the prospect, as `qualify` does.
+    With `carry_over`, the session starts with the answers of the prospect's last session.
     """
     return await service.write(call, lambda work: Done(flow.open_session(work, request), 201), request.actor)
 
@@ -103,8 +103,8 @@ async def patch_answers(
 ) -> Response:
     """Record answers, and get the score and the next questions.
 
-    Answers to different questions merge. With a `revision`, an answer that somebody changed since
-    is not overwritten: that is a 412, and nothing is written.
+    Answers to different questions merge. If you send a `revision`, an answer that changed after it is not
+    overwritten: the response is a 412, and nothing is written.
     """
     patch = on_revision(request, if_match)
     return await service.write(call, lambda work: flow.answer(work, session_id, patch), request.actor)
@@ -120,7 +120,7 @@ async def move_session(
 ) -> Response:
     """Move an open session to a newer version of its question set.
 
-    Answers go along by their question's key; `dropped` holds those whose question is gone.
+    The session keeps the answers to questions that the new version also has. `dropped` lists the others.
     """
     move = on_revision(request, if_match)
     return await service.write(call, lambda work: flow.move_session(work, session_id, move), request.actor)
@@ -134,7 +134,7 @@ async def decide(
     call: CallHere,
     if_match: IfMatch = None,
 ) -> Response:
-    """Record a person's decision beside the score as it stands at the revision they saw."""
+    """Record a person's decision on the revision that they saw."""
     decision = on_revision(request, if_match)
     return await service.write(call, lambda work: flow.decide(work, session_id, decision), request.actor)
 
@@ -143,13 +143,13 @@ async def decide(
 async def record_outcome(
     session_id: UUID, request: NewOutcome, service: ServiceHere, call: CallHere
 ) -> Response:
-    """Record what became of it, which closes the session. Sent again, it is a correction."""
+    """Record the outcome and close the session. If you send it again, it corrects the earlier one."""
     return await service.write(call, lambda work: flow.conclude(work, session_id, request), request.actor)
 
 
 @reading.get("/sessions/{session_id}/history", operation_id="get_history")
 async def get_history(session_id: UUID, service: ServiceHere) -> HistoryOut:
-    """Read all that happened to a session, with the verdict after every step."""
+    """Read the history of a session, with the verdict of every revision."""
     return await service.database.read(
         lambda tx: views.history(tx, service.plans, find_session(tx, session_id))
     )

@@ -15,7 +15,7 @@ authoring = router("value aliases", Scope.AUTHOR)
 
 @reading.get("/value-aliases/{source}", operation_id="get_value_aliases")
 async def get_value_aliases(source: SourceInPath, service: ServiceHere) -> ValueAliasesOut:
-    """Read what the values of a source mean here."""
+    """Read the value aliases of a source."""
     return await service.database.read(lambda tx: aliases.list_aliases(tx, source))
 
 
@@ -25,10 +25,10 @@ async def get_value_aliases(source: SourceInPath, service: ServiceHere) -> Value
 async def replace_value_aliases(
     source: SourceInPath, request: ValueAliasesIn, service: ServiceHere, call: CallHere
 ) -> Response:
-    """Say what the values of a source mean here, from now on.
+    """Replace the value aliases of a source.
 
-    Whatever comes with this `source`, to /v1/qualify or to a prospect's external id, is translated before
-    anything else is done with it: a text exactly as it stands here. In a flat form that goes for
-    questions too, so that "Hot" can be a rating. What is stored already stays as it is.
+    Values that arrive with this `source`, at /v1/qualify or at a prospect's external id, are translated
+    first, if the text is exactly the same. In a flat form this also applies to questions, so that "Hot" can
+    be a rating. Stored values do not change.
     """
     return await service.write(call, lambda work: aliases.replace_aliases(work.tx, source, request.aliases))

@@ -65,11 +65,11 @@ class DeliveryPage(Page[DeliveryOut]):
 
 @managing.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookMade)
 async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere) -> Response:
-    """Subscribe: send what happens from now on to a URL, signed as Standard Webhooks has it.
+    """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
 
-    Every event arrives at least once, under the same `webhook-id` however often it is sent. What is not
-    answered with 2xx is sent again, for three days. Keep `secret`: it is shown this once. The key needs the
-    scope read as well.
+    Every event arrives at least once, always with the same `webhook-id`. If the receiver does not answer with
+    2xx, the message is sent again, for three days. Store `secret`: it is shown only once. The key also needs
+    the scope read.
     """
     require_also(call.caller, Scope.READ, TELLS)
     if request.record_update:
@@ -92,15 +92,15 @@ async def get_webhooks(service: ServiceHere) -> WebhookLines:
 
 @managing.get("/webhook-templates", operation_id="list_webhook_templates")
 async def get_templates() -> WebhookTemplateList:
-    """Read ready-made record updates for CRMs, each with what has to be prepared there."""
+    """Read ready-made record updates for CRMs, each with what you have to prepare there."""
     return templates()
 
 
 @reading.get("/webhook-samples", operation_id="sample_webhooks")
 async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query()]) -> list[Message]:
-    """Read what a webhook sends, as a bare list: of the newest events, or made up if there are none.
+    """Read sample messages of a webhook as a plain list: of the newest events, or invented if there are none.
 
-    For builders that show the fields before anything has happened.
+    For form builders that show the fields before anything has happened.
     """
     await service.lookout.catch_up()
     return await service.database.read(
@@ -124,7 +124,7 @@ async def patch_webhook(
     call: CallHere,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change a webhook, or disable it for a while, or let it go on. The key needs the scope read as well."""
+    """Change, disable or enable a webhook. The key also needs the scope read."""
     require_also(call.caller, Scope.READ, TELLS)
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
@@ -137,14 +137,14 @@ async def patch_webhook(
 
 @managing.delete("/webhooks/{webhook_id}", operation_id="remove_webhook", status_code=204)
 async def delete_webhook(webhook_id: UUID, service: ServiceHere) -> None:
-    """Unsubscribe: nothing more is sent, and the log is gone with it."""
+    """Delete a webhook and its log. Nothing more is sent."""
     while not await service.database.write(lambda tx: subscriptions.remove_some(tx, webhook_id)):
         pass
 
 
 @managing.post("/webhooks/{webhook_id}/secret", operation_id="rotate_secret", response_model=WebhookMade)
 async def post_secret(webhook_id: UUID, request: Rotation, service: ServiceHere, call: CallHere) -> Response:
-    """Sign with a new secret. For 24 hours the one before signs as well, so that nothing is refused."""
+    """Change the secret. For 24 hours messages are also signed with the old one, so that none is rejected."""
     return await service.write(
         call, lambda work: webhook_made(subscriptions.rotate(work.tx, webhook_id, request.secret))
     )
@@ -152,10 +152,10 @@ async def post_secret(webhook_id: UUID, request: Rotation, service: ServiceHere,
 
 @managing.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
 async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) -> Tried:
-    """Send the newest event that it is about, or a made-up one, at once, and tell what came of it.
+    """Send the newest matching event, or an invented one, at once, and see the result.
 
-    Nothing is logged and nothing sent again. A record is updated with what is true of it. The key needs the
-    scope read as well.
+    The attempt is not logged and not repeated. A record update writes the current figures. The key also needs
+    the scope read.
     """
 
     def sample(tx: Transaction) -> Outgoing | NothingToSendError:
@@ -176,7 +176,7 @@ async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) 
 async def get_deliveries(
     webhook_id: UUID, request: Request, service: ServiceHere, query: Annotated[DeliveryQuery, Query()]
 ) -> DeliveryPage:
-    """Read what was and will be sent, newest event first; what is settled is kept for 30 days."""
+    """List the deliveries of a webhook, newest event first. Finished ones are kept for 30 days."""
     start = position_after(query.after, POSITION)
 
     def work(tx: Transaction) -> DeliveryPage:
@@ -198,7 +198,7 @@ async def get_deliveries(
 async def post_replay(
     webhook_id: UUID, request: DeliveryReplay, service: ServiceHere, call: CallHere
 ) -> Response:
-    """Send again, whatever became of it: the deliveries that are named, or all that failed."""
+    """Send deliveries again, whatever their status: those that you name, or all that failed."""
 
     def replay(tx: Transaction) -> ReplayedDeliveries:
         subscriptions.find(tx, webhook_id)

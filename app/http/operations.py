@@ -22,13 +22,13 @@ class Health(Out):
 
 @operations.get("/livez", operation_id="live")
 async def live() -> Health:
-    """Say that the process runs. Never touches the database."""
+    """Check that the process runs. Never uses the database."""
     return Health(status="alive")
 
 
 @operations.get("/readyz", operation_id="ready")
 async def ready(service: ServiceHere) -> Health:
-    """Say that the service can answer: the database is there, and its schema is the newest."""
+    """Check that the service can respond: the database is available, and its schema is the newest."""
     reached = await service.database.read(lambda tx: current_revision(tx.db.connection()))
     if is_foreign(reached):
         raise unavailable(FOREIGN, retry_after=10)
