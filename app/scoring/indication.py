@@ -24,11 +24,9 @@ def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) ->
     ):
         return "fit"
     no_fit_is_out = not must.open_knock_outs and all(unit.lowest_reaches(no_fit_below) for unit in units)
-    return (
-        "mixed"
-        if no_fit_is_out and not can_be_fit(thresholds, units, blocked=must.blocked)
-        else "undetermined"
-    )
+    if no_fit_is_out and not can_be_fit(thresholds, units, blocked=must.blocked):
+        return "mixed"
+    return "undetermined"
 
 
 def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], *, blocked: bool) -> bool:

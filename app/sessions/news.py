@@ -89,7 +89,7 @@ def _sessions(tx: Transaction, ids: set[UUID]) -> dict[UUID | None, _Now]:
 
 
 def _figures(tx: Transaction, events: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """For each event about a session: the change that it tells of, and the figures after it."""
+    """The change and the figures of each event about a session, by the id of the event."""
     of_revision = and_(
         col(SessionRevision.session_id) == col(Event.session_id),
         col(SessionRevision.revision) == col(Event.revision),
