@@ -8,8 +8,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # uv installs in seconds what takes pip most of a minute; but only pip reads pip's settings, of a mirror say.
 install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 	|| { echo "uv could not install them; now pip tries." >&2; $(PIP) $(1); }
-SCHEMA := docs/question-set.schema.json
-EVENTS := docs/events.md
 LOCKED := --require-hashes --no-deps -r
 
 .PHONY: run test test-spark check bench lock format docs clean
@@ -29,9 +27,7 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/prospect-fit openapi --markdown --check openapi.md
-	$(BIN)/prospect-fit openapi --events --check $(EVENTS)
-	$(BIN)/prospect-fit question-sets schema --check $(SCHEMA)
+	$(BIN)/python -m tools.reference --check
 
 bench: .venv/.dev
 	@$(BIN)/python -m bench
@@ -41,9 +37,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 docs: .venv/.dev
-	$(BIN)/prospect-fit openapi --markdown > openapi.md.new && mv openapi.md.new openapi.md
-	$(BIN)/prospect-fit openapi --events > $(EVENTS).new && mv $(EVENTS).new $(EVENTS)
-	$(BIN)/prospect-fit question-sets schema > $(SCHEMA).new && mv $(SCHEMA).new $(SCHEMA)
+	$(BIN)/python -m tools.reference
 
 # Hashes, and no index address: any index that serves the same files will do.
 # `make lock UPGRADE=--upgrade` takes the newest versions, without it only what pyproject.toml asks for.

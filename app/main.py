@@ -1,4 +1,4 @@
-"""The only wiring: settings in, application out."""
+"""Create the application from its settings, and prepare its database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,20 +25,29 @@ from app.api import (
     webhooks,
 )
 from app.clock import Clock, utc_now
-from app.db import Database
-from app.http.authorise import KeyRing
-from app.http.logs import configure_logs
-from app.http.lookout import Lookout
-from app.http.middleware import RequestLog
-from app.http.operations import DOCS_FILES, operations
-from app.http.problem_responses import add_problem_handlers
-from app.http.service import Service
-from app.intake.worker import Worker
-from app.openapi import describe
+from app.db import Database, Transaction
+from app.edge.authorise import KeyRing
+from app.edge.logs import configure_logs
+from app.edge.middleware import RequestLog
+from app.edge.openapi import describe
+from app.edge.operations import DOCS_FILES, operations
+from app.edge.problem_responses import add_problem_handlers
+from app.edge.service import Service
+from app.events.service import FeedPublisher
+from app.inbound.intake.worker import IntakeWorker
+from app.keys.service import ensure_admin_key
+from app.migrate import migrate
+from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
+from app.question_sets.queries import find_set
+from app.question_sets.service import publish_builtin
+from app.scoring import Flaw, Flawed
+from app.sessions.queries import any_stale
+from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork, rescore_stale
 from app.settings import Settings
-from app.webhooks.dispatcher import Dispatcher
-from app.webhooks.sending import Sender
+from app.webhooks.outbox import publish_committed
+from app.webhooks.sender import Sender
+from app.webhooks.worker import DeliveryWorker
 
 ROUTERS = (
     scoring.scoring,
@@ -81,17 +90,22 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     """The application. Its database has to be migrated: `prospect-fit serve` sees to that."""
     database = open_database(settings, clock)
     plans = Plans(database, settings.default_question_set)
-    lookout = Lookout(database, plans)
+    feed = FeedPublisher(
+        database,
+        publish_committed,
+        any_stale,
+        lambda tx: rescore_stale(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), None),
+    )
     sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
-    intakes_worker = Worker(database, plans)
-    service = Service(settings, database, plans, KeyRing(database), lookout, sender, intakes_worker, clock)
-    dispatcher = Dispatcher(database, plans, sender, lookout.catch_up, service.read_scores)
+    intake_worker = IntakeWorker(database, plans)
+    service = Service(settings, database, plans, KeyRing(database), feed, sender, intake_worker, clock)
+    delivery_worker = DeliveryWorker(database, plans, sender, feed.publish_pending, service.read_scores)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with anyio.create_task_group() as background:
-            background.start_soon(dispatcher.run)
-            background.start_soon(intakes_worker.run)
+            background.start_soon(delivery_worker.run)
+            background.start_soon(intake_worker.run)
             yield
             background.cancel_scope.cancel()
         database.close()
@@ -119,3 +133,25 @@ def served() -> FastAPI:
     settings = Settings()
     configure_logs(settings.log_level)
     return create_app(settings)
+
+
+def prepare(database: Database, settings: Settings) -> str | None:
+    """Bring a database to where the service can serve from it; harmless when run again.
+
+    Returns the first key if one was made, to be shown once. Raises `InvalidFile` before anything is
+    written if a built-in question set is not valid, `ForeignSchema` if another build made the database,
+    and `Flawed` if the default question set is not there.
+    """
+    builtin = list(read_builtin())
+    migrate(database)
+    secret = settings.admin_key.get_secret_value() if settings.admin_key else None
+    database.write_here(lambda tx: publish_builtin(tx, builtin))
+    # Before a key is made, which would be lost with a start that fails.
+    database.read_here(lambda tx: _require_default(tx, settings.default_question_set))
+    return database.write_here(lambda tx: ensure_admin_key(tx, secret))
+
+
+def _require_default(tx: Transaction, name: str) -> None:
+    if find_set(tx, name) is None:
+        detail = "no such question set is published: see 'prospect-fit question-sets list'"
+        raise Flawed([Flaw("/default_question_set", detail, "unknown_question_set")])

@@ -16,12 +16,12 @@ from sqlmodel import SQLModel
 
 from app.clock import new_id
 from app.db import Database, Transaction
-from app.events.feed import give_positions, is_behind, read_after
-from app.events.tell import About, tell
+from app.events.queries import has_pending_events, read_after
+from app.events.service import EventSubject, assign_positions, record_events
 from app.main import open_database
-from app.prospects import records
-from app.prospects.wire import NewProspect
-from app.schema import migrate
+from app.migrate import migrate
+from app.prospects import service as prospects
+from app.prospects.schemas import NewProspect
 from app.settings import Settings
 from bench.server import PostgreSQL, postgresql
 from bench.table import Measure, in_turns, median_ratio, print_table
@@ -51,8 +51,8 @@ class Run(NamedTuple):
 
 def by_position(database: Database, after: int) -> tuple[list[object], int]:
     """Give positions, and read what has one."""
-    if database.read_here(is_behind):
-        database.write_here(give_positions)
+    if database.read_here(has_pending_events):
+        database.write_here(assign_positions)
     stretch = database.read_here(lambda tx: read_after(tx, after, 200, ()))
     return [event.id for event in stretch.events], stretch.end
 
@@ -110,7 +110,7 @@ def run_on(server: PostgreSQL, kind: str, dawdle: float) -> Run:
 
 def run(database: Database, *, tells: bool, look: Look | None, dawdle: float) -> Run:
     """Write and read for some seconds."""
-    prospects = [database.write_here(lambda tx: records.create(tx, NewProspect())).id for _ in range(WRITERS)]
+    known = [database.write_here(lambda tx: prospects.create(tx, NewProspect())).id for _ in range(WRITERS)]
     with database.engine.begin() as connection:
         connection.execute(EVENT.delete())
     stop, done, seen = threading.Event(), threading.Event(), []
@@ -119,7 +119,7 @@ def run(database: Database, *, tells: bool, look: Look | None, dawdle: float) ->
     def write(number: int) -> None:
         dice = random.Random(number)
         while not stop.is_set():
-            database.write_here(partial(_change, prospects[number], dice.random() * dawdle, tells=tells))
+            database.write_here(partial(_change, known[number], dice.random() * dawdle, tells=tells))
             counts[number] += 1
 
     def read() -> None:
@@ -156,7 +156,7 @@ def _change(prospect_id, seconds: float, tx: Transaction, *, tells: bool) -> Non
         .values(revision=PROSPECT.c.revision + 1, searchable=str(new_id()))
     )
     if tells:
-        tell(tx, About(prospect_id=prospect_id, revision=1), ["prospect.updated"])
+        record_events(tx, EventSubject(prospect_id=prospect_id, revision=1), ["prospect.updated"])
     if seconds:
         time.sleep(seconds)
 

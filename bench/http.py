@@ -16,10 +16,9 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from app.http.logs import configure_logs
-from app.main import create_app, open_database
+from app.edge.logs import configure_logs
+from app.main import create_app, open_database, prepare
 from app.settings import Settings
-from app.start import prepare
 from bench.server import KEY, hello, load, postgresql, qualify, score, serving
 from bench.table import Measure, in_turns, median_ratio, print_table
 

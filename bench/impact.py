@@ -18,13 +18,12 @@ from sqlalchemy import bindparam, select
 from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
-from app.main import open_database
+from app.main import open_database, prepare
 from app.question_sets.plans import Plans
-from app.question_sets.store import find_set
+from app.question_sets.queries import find_set
 from app.scoring import Plan, read_question_set
 from app.sessions.impact import impact
 from app.settings import Settings
-from app.start import prepare
 from bench.server import KEY, SET
 from bench.table import Measure, in_turns, median_ratio, print_table
 

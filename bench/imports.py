@@ -18,7 +18,7 @@ import psycopg
 
 from app.clock import new_id
 from app.main import open_database
-from app.schema import migrate
+from app.migrate import migrate
 from app.settings import Settings
 from bench.batch import read_answer
 from bench.server import KEY, peak, postgresql, reset_peak, serving

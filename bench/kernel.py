@@ -9,8 +9,8 @@ from functools import partial
 import zen
 from json_logic import jsonLogic
 
+from app.schemas import result_json
 from app.scoring import ratings_sent, read_answers, score
-from app.wire import result_json
 from bench.table import Measure, in_turns, median_ratio, print_table
 from bench.warehouse import every_question_scored
 

@@ -40,7 +40,7 @@ def serving(database_url: str) -> Iterator[Server]:
         "PROSPECT_FIT_ADMIN_KEY": KEY,
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "0"]
+    command = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -4,8 +4,7 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import app.events.tables
-import app.http.idempotency
-import app.intake.tables
+import app.inbound.intake.tables
 import app.keys.tables
 import app.prospects.tables
 import app.question_sets.tables

@@ -18,9 +18,8 @@ import psycopg
 import pytest
 import uvicorn
 
-from app.main import create_app, open_database
+from app.main import create_app, open_database, prepare
 from app.settings import Settings
-from app.start import prepare
 
 ADMIN_KEY = "admin-key-of-the-tests"
 

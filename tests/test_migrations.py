@@ -8,9 +8,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app.main import open_database
-from app.schema import FOREIGN, ForeignSchema, is_foreign, migrate, newest_revision
-from app.start import prepare
+from app.main import open_database, prepare
+from app.migrate import FOREIGN, ForeignSchema, is_foreign, migrate, newest_revision
 from tests.api.calls import ok
 from tests.catalogue import (
     catalogue,

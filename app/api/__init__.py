@@ -1,1 +1,1 @@
-"""The operations under /v1: parse, call a flow, answer."""
+"""The operations under /v1: parse, call one service function, answer."""

@@ -7,19 +7,18 @@ import anyio.lowlevel
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
-from app.http.edge import router
-from app.http.lines import MEDIA_TYPE, Arriving, DialogueResponse, require_lines
-from app.http.problem_responses import ProblemOut, told
-from app.http.service import Service, ServiceHere
-from app.keys.store import Scope
+from app.edge.ndjson import MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
+from app.edge.problem_responses import problem_out
+from app.edge.routes import router
+from app.edge.service import Service, ServiceHere
+from app.keys.schemas import Scope
 from app.problems import BODY_TOO_LARGE, Problem, invalid
+from app.schemas import In, Out, ProblemOut, SetName, result_json
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
-from app.sessions.requests import ScoreRequest
+from app.sessions.schemas import ScoreRequest
 from app.strict_json import read_json
-from app.wire import In, Out, SetName, result_json
 
 scoring = router("scoring", Scope.SCORE)
-
 # Other requests wait while so many lines are scored: some ten milliseconds.
 AT_ONCE = 20
 # So many sets by name are remembered within one call.
@@ -47,33 +46,35 @@ class BatchQuery(In):
     ] = None
 
 
-class Scored(Out):
+class BatchScore(Out):
     """The answer to a line that could be scored."""
 
     line: int
     score: Score
 
 
-class NotScored(Out):
+class BatchError(Out):
     """The answer to a line that could not be scored."""
 
     line: int
     problem: ProblemOut
 
 
-@scoring.post("/score/batch", operation_id="score_batch", response_class=DialogueResponse, openapi_extra=BODY)
+@scoring.post(
+    "/score/batch", operation_id="score_batch", response_class=StreamingNdjsonResponse, openapi_extra=BODY
+)
 async def score_batch(
     request: Request, service: ServiceHere, query: Annotated[BatchQuery, Query()]
-) -> DialogueResponse:
+) -> StreamingNdjsonResponse:
     """Score lines of NDJSON. Each line gets `{"line": 1, "score": …}`, or a `problem` if it is not valid.
 
     The response keeps the order and leaves out blank lines. The service responds while it still reads, so the
     number of lines has no limit, and the caller has to read while it sends. The newest version of a set is
     looked up once. If the service stops, it ends the response with a 503 for the next line.
     """
-    require_lines(request)
+    require_media_type(request)
     batch = _Batch(request, service, query.question_set)
-    return DialogueResponse(batch.answers())
+    return StreamingNdjsonResponse(batch.answers())
 
 
 class _Batch:
@@ -88,7 +89,7 @@ class _Batch:
 
     async def answers(self) -> AsyncIterator[str]:
         """The answers, some lines at a time."""
-        number, body = 0, Arriving(self._request)
+        number, body = 0, BodyReader(self._request)
         try:
             async for lines in body.lines(self._service.settings.max_body_bytes):
                 for some in _by(AT_ONCE, lines):
@@ -109,7 +110,7 @@ class _Batch:
             return self._refusal(number, problem)
 
     def _refusal(self, number: int, problem: Problem) -> str:
-        return NotScored(line=number, problem=told(self._request, problem)).model_dump_json() + "\n"
+        return BatchError(line=number, problem=problem_out(self._request, problem)).model_dump_json() + "\n"
 
     async def _score(self, line: bytes | None) -> Score:
         if line is None:

@@ -1,20 +1,26 @@
 """The change feed: what happened, once and in one order."""
 
+from collections.abc import Collection
 from time import monotonic
 from typing import Annotated
 
+import anyio
 from fastapi import Query, Request
 from pydantic import AfterValidator, Field
+from starlette.requests import ClientDisconnect
 
 from app.db import Transaction
-from app.events.feed import read_after, read_latest
+from app.edge.paging import Limit, address_after
+from app.edge.routes import router
+from app.edge.service import ServiceHere
+from app.edge.stopping import is_stopping
+from app.events.queries import read_after, read_latest
+from app.events.service import POLL_SECONDS, FeedPublisher
 from app.events.tables import NAMES, EventType, types_named
-from app.http.edge import router
-from app.http.paging import Limit, address_after
-from app.http.service import ServiceHere
-from app.keys.store import Scope
-from app.sessions.news import EventOut, show_events
-from app.wire import Out
+from app.keys.schemas import Scope
+from app.schemas import Out
+from app.sessions.responses import events_out
+from app.sessions.schemas import EventOut
 
 reading = router("events", Scope.READ)
 
@@ -75,17 +81,35 @@ async def get_events(
     """
     until, after = monotonic() + query.wait, query.after
     while True:
-        await service.lookout.catch_up()
+        await service.feed.publish_pending()
         page = await service.database.read(lambda tx: _page(tx, request, query, after))  # noqa: B023
         after = page.cursor
-        if page.items or not await service.lookout.wait(request, after, query.wanted, until):
+        if page.items or not await _wait(request, service.feed, after, query.wanted, until):
             return page
+
+
+async def _wait(
+    request: Request, feed: FeedPublisher, after: int, types: Collection[EventType], until: float
+) -> bool:
+    """Wait until there may be events of these types after a position; whether there are, in time.
+
+    `until` is a time of `monotonic()`. Waiting ends when the process stops. Raises `ClientDisconnect` when
+    the caller is gone.
+    """
+    with anyio.move_on_after(until - monotonic()):
+        while not is_stopping(request):
+            if await request.is_disconnected():
+                raise ClientDisconnect
+            if await feed.has_news(after, types):
+                return True
+            await anyio.sleep(POLL_SECONDS)
+    return False
 
 
 def _page(tx: Transaction, request: Request, query: EventQuery, after: int) -> EventPage:
     found = read_after(tx, after, query.limit, query.wanted)
     return EventPage(
-        items=show_events(tx, found.events),
+        items=events_out(tx, found.events),
         cursor=found.end,
         next=address_after(request, found.end) if found.more else None,
     )
@@ -97,5 +121,5 @@ async def get_latest_events(service: ServiceHere, query: Annotated[EventFilter, 
 
     For pollers that store no cursor and recognise new events by their `id`.
     """
-    await service.lookout.catch_up()
-    return await service.database.read(lambda tx: show_events(tx, read_latest(tx, query.limit, query.wanted)))
+    await service.feed.publish_pending()
+    return await service.database.read(lambda tx: events_out(tx, read_latest(tx, query.limit, query.wanted)))

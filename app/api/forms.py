@@ -6,29 +6,28 @@ from fastapi import Path, Request, Response
 
 from app.api.question_sets import Key, Number
 from app.db import Transaction
-from app.descriptions import to_2_0, to_3_0
-from app.forms.description import describe_form
-from app.forms.flow import qualify_by_form
-from app.forms.form import Form, FormAnswer
-from app.http.edge import router
-from app.http.paging import base_url
-from app.http.service import CallHere, ServiceHere
-from app.keys.store import Scope
+from app.edge.form_description import describe_form
+from app.edge.openapi_versions import to_2_0, to_3_0
+from app.edge.paging import base_url
+from app.edge.routes import router
+from app.edge.service import CallHere, ServiceHere
+from app.inbound.forms.schemas import Form, FormResult
+from app.inbound.forms.service import qualify_by_form
+from app.keys.schemas import Scope
 from app.problems import missing
-from app.question_sets import store
-from app.question_sets.plans import read_name
+from app.question_sets import queries as question_set_queries
+from app.question_sets.queries import read_name
+from app.schemas import SetName
 from app.scoring import QuestionSet
-from app.sessions.case import Work
-from app.wire import SetName
+from app.sessions.session_edit import UnitOfWork
 
 writing = router("flat forms", Scope.WRITE)
 reading = router("flat forms", Scope.SCORE, Scope.READ, Scope.AUTHOR)
-
 OpenApi = Annotated[Literal["3.0", "2.0"], Path(description="of OpenAPI")]
 IN_OPENAPI = {"3.0": to_3_0, "2.0": to_2_0}
 
 
-@writing.post("/qualify/{key}", operation_id="qualify_by_form", response_model=FormAnswer)
+@writing.post("/qualify/{key}", operation_id="qualify_by_form", response_model=FormResult)
 async def post_form(
     key: Annotated[SetName, Path()], form: Form, service: ServiceHere, call: CallHere
 ) -> Response:
@@ -38,8 +37,8 @@ async def post_form(
     with all its fields, is described at /v1/question-sets/{key}/openapi-3.0.json and …-2.0.json.
     """
 
-    def qualify(work: Work) -> FormAnswer:
-        if not store.is_known(work.tx, *read_name(key, "path", "/key")):
+    def qualify(work: UnitOfWork) -> FormResult:
+        if not question_set_queries.version_exists(work.tx, *read_name(key, "path", "/key")):
             raise missing("question set of that key")
         return qualify_by_form(work, key, form)
 
@@ -65,7 +64,7 @@ async def get_version_form(
 def _described(
     tx: Transaction, request: Request, openapi: str, key: str, number: int | None
 ) -> dict[str, Any]:
-    version = store.find_version(tx, key, number)
+    version = question_set_queries.find_version(tx, key, number)
     if version is None:
         raise missing("question set or version of that key")
     question_set = QuestionSet.model_validate(version.definition)

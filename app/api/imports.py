@@ -1,32 +1,29 @@
 """Many prospects in one call: lines in, and what became of them out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
-import anyio
 from anyio import to_thread
 from fastapi import Query, Request
 from pydantic import Field
 
-from app.http.edge import router
-from app.http.lines import MEDIA_TYPE, Arriving, DialogueResponse, require_lines
-from app.http.problem_responses import ProblemOut, told
-from app.http.service import CallerHere, Service, ServiceHere
-from app.http.stopping import is_stopping
-from app.imports.columns import CALLED, EXTERNAL_ID
-from app.imports.flow import Outcome, Pace, Tally, import_some
-from app.imports.reading import Read, Reader, Wanted
-from app.keys.store import Caller, Scope
+from app.edge.ndjson import MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
+from app.edge.problem_responses import problem_out
+from app.edge.routes import router
+from app.edge.service import CallerHere, ServiceHere
+from app.edge.stopping import is_stopping
+from app.inbound.imports.reader import EXTERNAL_ID_COLUMN, NAME_COLUMN, ImportOptions, Reader, ReadRecord
+from app.inbound.imports.schemas import ImportLineError, ImportProgress
+from app.inbound.imports.service import Importer
+from app.keys.schemas import Scope
 from app.problems import Problem, unavailable
-from app.sessions.case import Work
-from app.wire import In, Line, Out, Source
+from app.schemas import In, Line, Source
 
 writing = router("prospects", Scope.WRITE)
-
 CSV = "text/csv"
-NAMED_COLUMNS = {"id": EXTERNAL_ID, "name": CALLED}
+NAMED_COLUMNS = {"id": EXTERNAL_ID_COLUMN, "name": NAME_COLUMN}
 LINES = {
     "schema": {
         "type": "string",
@@ -47,41 +44,22 @@ class ImportQuery(In):
         int, Field(ge=0, lt=2**53, description="go on after this line: the last `committed_to` that was told")
     ] = 0
 
-    def wanted(self, media_type: str) -> Wanted:
+    def wanted(self, media_type: str) -> ImportOptions:
         """The same for the reader."""
         named = {target: getattr(self, name) for name, target in NAMED_COLUMNS.items()}
         mapped = {target: heading for target, heading in named.items() if heading is not None}
-        return Wanted("csv" if media_type == CSV else "ndjson", self.source, mapped, self.after_line)
-
-
-class NotImported(Out):
-    """What is wrong with one line."""
-
-    line: int
-    problem: ProblemOut
-
-
-class ImportProgress(Out):
-    """How far it is: all up to line `committed_to` is committed."""
-
-    committed_to: int
-    created: int
-    changed: int
-    unchanged: int
-    refused: int
-    done: bool
-    problem: ProblemOut | None
+        return ImportOptions("csv" if media_type == CSV else "ndjson", self.source, mapped, self.after_line)
 
 
 @writing.post(
     "/prospects/import",
     operation_id="import_prospects",
-    response_class=DialogueResponse,
+    response_class=StreamingNdjsonResponse,
     openapi_extra=BODY,
 )
 async def import_prospects(
     request: Request, service: ServiceHere, caller: CallerHere, query: Annotated[ImportQuery, Query()]
-) -> DialogueResponse:
+) -> StreamingNdjsonResponse:
     """Create or change a prospect for each line of CSV or NDJSON, by its external id.
 
     In CSV, each column except `source`, `external_id` and `name` is an attribute, named after its heading. An
@@ -90,19 +68,26 @@ async def import_prospects(
     progress. The last line has `"done": true`, or the `problem` that stopped the import: continue with
     `after_line`. It is safe to send the whole file again.
     """
-    wanted = query.wanted(require_lines(request, CSV))
-    body = Arriving(request)
-    first: list[Read] = []
+    wanted = query.wanted(require_media_type(request, CSV))
+    body = BodyReader(request)
+    first: list[ReadRecord] = []
     try:
         reader = Reader(wanted, service.settings.max_body_bytes)
         while not reader.knows_columns:
             first += await _read(reader, await body.next())
     except Problem as problem:
         raise _of_the_query(problem) from None
-    return DialogueResponse(_Import(request, service, caller, query).answers(reader, first, body))
+    importer = Importer(
+        service.database,
+        service.plans,
+        caller.name,
+        after_line=query.after_line,
+        pauses=service.settings.workers > 1,
+    )
+    return StreamingNdjsonResponse(_ImportResponse(request, importer).lines(reader, first, body))
 
 
-async def _read(reader: Reader, chunk: bytes | None) -> list[Read]:
+async def _read(reader: Reader, chunk: bytes | None) -> list[ReadRecord]:
     """What ends in a chunk, or is left at the end of all. In a thread: lines may be many and bad."""
     return await to_thread.run_sync(reader.rest if chunk is None else partial(reader.feed, chunk))
 
@@ -117,18 +102,15 @@ def _of_the_query(problem: Problem) -> Problem:
     return Problem(problem.kind, problem.detail, errors, problem.headers)
 
 
-class _Import:
-    """One call. What it tells is committed."""
+class _ImportResponse:
+    """The response of one import. Every line that it reports is committed."""
 
-    def __init__(self, request: Request, service: Service, caller: Caller, query: ImportQuery) -> None:
+    def __init__(self, request: Request, importer: Importer) -> None:
         self._request = request
-        self._service = service
-        self._caller = caller
-        self._tally = Tally(query.after_line)
-        self._pace = Pace()
+        self._importer = importer
 
-    async def answers(self, reader: Reader, first: list[Read], body: Arriving) -> AsyncIterator[str]:
-        """The answers, some lines at a time."""
+    async def lines(self, reader: Reader, first: list[ReadRecord], body: BodyReader) -> AsyncIterator[str]:
+        """The lines of the response, one batch at a time."""
         try:
             async for some in self._import(first):
                 yield some
@@ -143,45 +125,30 @@ class _Import:
         else:
             yield self._progress(done=True)
 
-    async def _import(self, reads: list[Read]) -> AsyncIterator[str]:
-        while reads:
-            if is_stopping(self._request):
-                raise unavailable("The service stops.")
-            some = reads[: self._pace.lines]
-            outcomes = await self._commit(some)
-            if outcomes is not None:
-                reads = reads[len(some) :]
-                refused = self._tally.add(some, outcomes)
-                yield "".join(self._refusal(read, problem) for read, problem in refused) + self._progress()
+    async def _import(self, reads: list[ReadRecord]) -> AsyncIterator[str]:
+        if reads:
+            self._require_running()
+        async for refused in self._importer.run(reads):
+            yield "".join(self._refusal(read, problem) for read, problem in refused) + self._progress()
+            self._require_running()
 
-    async def _commit(self, some: Sequence[Read]) -> list[Outcome] | None:
-        """What became of some lines; None if the same or fewer are to be tried again."""
-        self._pace.start()
-        try:
-            outcomes = await self._service.database.write(
-                lambda tx: import_some(Work(tx, self._service.plans, self._caller.name), some)
-            )
-        except Problem as problem:
-            await anyio.sleep(self._pace.failed(problem))
-            return None
-        pause = self._pace.done(len(some))
-        if self._service.database.is_sqlite and self._service.settings.workers > 1:
-            await anyio.sleep(pause)
-        return outcomes
+    def _require_running(self) -> None:
+        if is_stopping(self._request):
+            raise unavailable("The service stops.")
 
-    def _refusal(self, read: Read, problem: Problem) -> str:
-        refused = NotImported(line=read.record.line, problem=told(self._request, problem))
+    def _refusal(self, read: ReadRecord, problem: Problem) -> str:
+        refused = ImportLineError(line=read.record.line, problem=problem_out(self._request, problem))
         return refused.model_dump_json() + "\n"
 
     def _progress(self, *, done: bool = False, problem: Problem | None = None) -> str:
-        counts = self._tally.counts
+        tally = self._importer.tally
         progress = ImportProgress(
-            committed_to=self._tally.committed_to,
-            created=counts["created"],
-            changed=counts["changed"],
-            unchanged=counts["unchanged"],
-            refused=counts["refused"],
+            committed_to=tally.committed_to,
+            created=tally.counts["created"],
+            changed=tally.counts["changed"],
+            unchanged=tally.counts["unchanged"],
+            refused=tally.counts["refused"],
             done=done,
-            problem=told(self._request, problem) if problem else None,
+            problem=problem_out(self._request, problem) if problem else None,
         )
         return progress.model_dump_json() + "\n"

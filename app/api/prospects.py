@@ -1,29 +1,36 @@
 """Prospects: create, find, change, link, merge and erase."""
 
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
 
+from app import lifecycle
 from app.db import Transaction
-from app.http.edge import router
-from app.http.idempotency import follow
-from app.http.paging import Page, PageQuery, next_page, position_after
-from app.http.revisions import IfMatch, on_revision, tag
-from app.http.service import CallHere, Done, Service, ServiceHere
-from app.intake import erasure as receipts
-from app.keys.store import Scope
-from app.prospects import records
-from app.prospects.search import POSITION, ProspectFilter, list_prospects
-from app.prospects.wire import Link, MergeRequest, NewLink, NewProspect, ProspectChange, ProspectOut
-from app.sessions import flow
-from app.sessions.case import Work
-from app.wire import ExternalId, Source
+from app.edge.paging import Page, PageQuery, next_page, position_after
+from app.edge.revisions import IfMatch, on_revision, set_etag
+from app.edge.routes import router
+from app.edge.service import CallHere, ServiceHere, WriteResult
+from app.keys.schemas import Scope
+from app.prospects import queries as prospect_queries
+from app.prospects import service as prospects
+from app.prospects.queries import list_prospects
+from app.prospects.schemas import (
+    PROSPECT_POSITION,
+    Link,
+    MergeRequest,
+    NewLink,
+    NewProspect,
+    ProspectChange,
+    ProspectFilter,
+    ProspectOut,
+)
+from app.schemas import ExternalId, Source
+from app.sessions import service as sessions
+from app.sessions.session_edit import UnitOfWork
 
 reading = router("prospects", Scope.READ)
 writing = router("prospects", Scope.WRITE)
-
 SourceInPath = Annotated[Source, Path()]
 ExternalIdInPath = Annotated[ExternalId, Path()]
 
@@ -40,7 +47,10 @@ class ProspectPage(Page[ProspectOut]):
 async def create_prospect(request: NewProspect, service: ServiceHere, call: CallHere) -> Response:
     """Create a prospect. If you have an id of your own, upsert the prospect by that id instead."""
     return await service.write(
-        call, lambda work: Done(records.show(work.tx, records.create(work.tx, request)), 201)
+        call,
+        lambda work: WriteResult(
+            prospect_queries.prospect_out(work.tx, prospects.create(work.tx, request)), 201
+        ),
     )
 
 
@@ -49,13 +59,13 @@ async def get_prospects(
     request: Request, service: ServiceHere, query: Annotated[ProspectQuery, Query()]
 ) -> ProspectPage:
     """List prospects, newest first."""
-    start = position_after(query.after, POSITION)
+    start = position_after(query.after, PROSPECT_POSITION)
 
     def work(tx: Transaction) -> ProspectPage:
         found = list_prospects(tx, query, after=start[0] if start else None, limit=query.limit + 1)
         shown = found[: query.limit]
         address = next_page(request, found, query.limit, [str(p.id) for p in shown[-1:]])
-        return ProspectPage(items=records.show_all(tx, shown), next=address)
+        return ProspectPage(items=prospect_queries.prospects_out(tx, shown), next=address)
 
     return await service.database.read(work)
 
@@ -63,8 +73,10 @@ async def get_prospects(
 @reading.get("/prospects/{prospect_id}", operation_id="get_prospect")
 async def get_prospect(prospect_id: UUID, response: Response, service: ServiceHere) -> ProspectOut:
     """Read a prospect."""
-    found = await service.database.read(lambda tx: records.show(tx, records.find(tx, prospect_id)))
-    tag(response, found.revision)
+    found = await service.database.read(
+        lambda tx: prospect_queries.prospect_out(tx, prospect_queries.find_prospect(tx, prospect_id))
+    )
+    set_etag(response, found.revision)
     return found
 
 
@@ -79,7 +91,10 @@ async def update_prospect(
     """Change a prospect. Its open sessions are scored again with the new attributes."""
     change = on_revision(request, if_match)
     return await service.write(
-        call, lambda work: records.show(work.tx, flow.change_prospect(work, prospect_id, change))
+        call,
+        lambda work: prospect_queries.prospect_out(
+            work.tx, sessions.update_prospect(work, prospect_id, change)
+        ),
     )
 
 
@@ -89,30 +104,7 @@ async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
 
     The payloads that intakes received about it are erased too.
     """
-    found = await _receipts_of(service, prospect_id)
-
-    def erase(tx: Transaction) -> None:
-        # Receipts are locked before prospects.
-        receipts.forget(tx, prospect_id, found)
-        records.find(tx, prospect_id, lock=True)
-        # What was processed while the prospect was waited for.
-        receipts.forget(tx, prospect_id)
-        flow.erase_prospect(tx, prospect_id)
-
-    await service.database.write(erase)
-    await service.database.erase_traces()
-
-
-async def _receipts_of(service: Service, prospect_id: UUID) -> set[UUID]:
-    """The receipts whose payloads are about a prospect, some at a time, as no write could wait for all."""
-    found: set[UUID] = set()
-    after: UUID | None = None
-    while True:
-        look = partial(receipts.look_for, prospect_id=prospect_id, after=after)
-        some, after = await service.database.read(look)
-        found |= some
-        if after is None:
-            return found
+    await lifecycle.erase_prospect(service.database, prospect_id)
 
 
 @reading.get("/prospects/by-external-id/{source}/{external_id}", operation_id="find_prospect")
@@ -121,8 +113,10 @@ async def find_prospect(
 ) -> ProspectOut:
     """Read the prospect that another system knows by this id."""
     link = Link(source=source, external_id=external_id)
-    found = await service.database.read(lambda tx: records.show(tx, records.require_linked(tx, link)))
-    tag(response, found.revision)
+    found = await service.database.read(
+        lambda tx: prospect_queries.prospect_out(tx, prospect_queries.require_by_link(tx, link))
+    )
+    set_etag(response, found.revision)
     return found
 
 
@@ -144,9 +138,9 @@ async def upsert_prospect(
     link = Link(source=source, external_id=external_id)
     change = on_revision(request, if_match)
 
-    def upsert(work: Work) -> Done:
-        prospect, created, _ = flow.upsert_prospect(work, link, change)
-        return Done(records.show(work.tx, prospect), 201 if created else 200)
+    def upsert(work: UnitOfWork) -> WriteResult:
+        prospect, created, _ = sessions.upsert_prospect(work, link, change)
+        return WriteResult(prospect_queries.prospect_out(work.tx, prospect), 201 if created else 200)
 
     return await service.write(call, upsert)
 
@@ -155,10 +149,10 @@ async def upsert_prospect(
 async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, call: CallHere) -> Response:
     """Link a prospect to another system. Adding a link that it already has changes nothing."""
 
-    def add(work: Work) -> ProspectOut:
-        prospect = records.find(work.tx, prospect_id, lock=True)
-        records.add_link(work.tx, prospect, request)
-        return records.show(work.tx, prospect)
+    def add(work: UnitOfWork) -> ProspectOut:
+        prospect = prospect_queries.find_prospect(work.tx, prospect_id, lock=True)
+        prospects.add_link(work.tx, prospect, request)
+        return prospect_queries.prospect_out(work.tx, prospect)
 
     return await service.write(call, add)
 
@@ -170,9 +164,9 @@ async def remove_link(
     """Remove a link from a prospect."""
 
     def work(tx: Transaction) -> ProspectOut:
-        prospect = records.find(tx, prospect_id, lock=True)
-        records.remove_link(tx, prospect, source, external_id)
-        return records.show(tx, prospect)
+        prospect = prospect_queries.find_prospect(tx, prospect_id, lock=True)
+        prospects.remove_link(tx, prospect, source, external_id)
+        return prospect_queries.prospect_out(tx, prospect)
 
     return await service.database.write(work)
 
@@ -186,12 +180,8 @@ async def merge_prospects(
     The other prospect no longer exists afterwards. If both have an attribute, this one keeps its value.
     """
 
-    def merge(work: Work) -> ProspectOut:
-        receipts.lock_receipts(work.tx, [prospect_id, request.prospect_id])
-        kept, other = flow.merge_prospects(work, prospect_id, request.prospect_id)
-        follow(work.tx, other.id, kept.id)
-        receipts.follow(work.tx, other.id, kept.id)
-        records.remove(work.tx, other)
-        return records.show(work.tx, kept)
+    def merge(uow: UnitOfWork) -> ProspectOut:
+        kept = lifecycle.merge_prospects(uow, prospect_id, request.prospect_id)
+        return prospect_queries.prospect_out(uow.tx, kept)
 
     return await service.write(call, merge)

@@ -2,12 +2,12 @@
 
 from fastapi import Response
 
-from app.http.edge import router
-from app.http.service import ServiceHere
-from app.keys.store import Scope
+from app.edge.routes import router
+from app.edge.service import ServiceHere
+from app.keys.schemas import Scope
+from app.schemas import result_json
 from app.scoring import Score, read_answers, read_attributes, score
-from app.sessions.requests import ScoreRequest
-from app.wire import result_json
+from app.sessions.schemas import ScoreRequest
 
 scoring = router("scoring", Scope.SCORE)
 

@@ -7,24 +7,31 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from app.db import Transaction
-from app.http.edge import router
-from app.http.paging import Page, PageQuery, next_page, position_after
-from app.http.revisions import IfMatch, on_revision, tag
-from app.http.service import CallHere, Done, ServiceHere
-from app.keys.store import Scope
-from app.sessions import flow, views
-from app.sessions.case import find_session
-from app.sessions.lists import POSITIONS, SessionFilter, list_sessions, position
-from app.sessions.requests import (
+from app.edge.paging import Page, PageQuery, next_page, position_after
+from app.edge.revisions import IfMatch, on_revision, set_etag
+from app.edge.routes import router
+from app.edge.service import CallHere, ServiceHere, WriteResult
+from app.keys.schemas import Scope
+from app.sessions import service as sessions
+from app.sessions.queries import find_session, list_sessions, position_of
+from app.sessions.responses import history_out, session_out, session_summary
+from app.sessions.schemas import (
+    SESSION_POSITIONS,
     AnswersPatch,
+    HistoryOut,
     MoveRequest,
     NewDecision,
     NewOutcome,
     NewSession,
     QualifyRequest,
+    QualifyResult,
+    SessionFilter,
+    SessionMoved,
+    SessionOpened,
+    SessionOut,
+    SessionSummary,
 )
 from app.sessions.tables import Session
-from app.sessions.views import HistoryOut, Moved, Opened, Qualified, SessionLine, SessionOut
 
 reading = router("sessions", Scope.READ)
 writing = router("sessions", Scope.WRITE)
@@ -34,11 +41,11 @@ class SessionQuery(SessionFilter, PageQuery):
     """Which sessions, and which page of them."""
 
 
-class SessionPage(Page[SessionLine]):
+class SessionPage(Page[SessionSummary]):
     """A page of sessions."""
 
 
-@writing.post("/qualify", operation_id="qualify", response_model=Qualified)
+@writing.post("/qualify", operation_id="qualify", response_model=QualifyResult)
 async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere) -> Response:
     """Do everything that a CRM needs in one call and one transaction.
 
@@ -51,17 +58,19 @@ async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere)
     A closed session stays closed, and answers begin a new one. Without answers, a decision or an outcome goes
     to the last session if none is open. Repeating the same conclusion with the same answers changes nothing.
     """
-    return await service.write(call, lambda work: flow.qualify(work, request), request.actor)
+    return await service.write(call, lambda work: sessions.qualify(work, request), request.actor)
 
 
-@writing.post("/sessions", operation_id="open_session", status_code=201, response_model=Opened)
+@writing.post("/sessions", operation_id="open_session", status_code=201, response_model=SessionOpened)
 async def open_session(request: NewSession, service: ServiceHere, call: CallHere) -> Response:
     """Open a session for a prospect. There is one open session per prospect, deal and set.
 
     Without a `question_set`, the service chooses the set that is meant for the prospect, as `qualify` does.
     With `carry_over`, the session starts with the answers of the prospect's last session.
     """
-    return await service.write(call, lambda work: Done(flow.open_session(work, request), 201), request.actor)
+    return await service.write(
+        call, lambda work: WriteResult(sessions.open_session(work, request), 201), request.actor
+    )
 
 
 @reading.get("/sessions", operation_id="list_sessions")
@@ -69,7 +78,7 @@ async def get_sessions(
     request: Request, service: ServiceHere, query: Annotated[SessionQuery, Query()]
 ) -> SessionPage:
     """List sessions."""
-    start = position_after(query.after, POSITIONS[query.sort])
+    start = position_after(query.after, SESSION_POSITIONS[query.sort])
 
     def look(tx: Transaction) -> Sequence[Session]:
         named = query.question_set
@@ -78,9 +87,9 @@ async def get_sessions(
 
     found = await service.read_scores(look)
     shown = found[: query.limit]
-    last = position(shown[-1], query.sort) if shown else ()
+    last = position_of(shown[-1], query.sort) if shown else ()
     return SessionPage(
-        items=[views.line(session) for session in shown],
+        items=[session_summary(session) for session in shown],
         next=next_page(request, found, query.limit, last),
     )
 
@@ -88,8 +97,8 @@ async def get_sessions(
 @reading.get("/sessions/{session_id}", operation_id="get_session")
 async def get_session(session_id: UUID, response: Response, service: ServiceHere) -> SessionOut:
     """Read a session with its answers and its score."""
-    found = await service.read_scores(lambda tx: views.show(tx, service.plans, find_session(tx, session_id)))
-    tag(response, found.revision)
+    found = await service.read_scores(lambda tx: session_out(tx, service.plans, find_session(tx, session_id)))
+    set_etag(response, found.revision)
     return found
 
 
@@ -107,10 +116,12 @@ async def patch_answers(
     overwritten: the response is a 412, and nothing is written.
     """
     patch = on_revision(request, if_match)
-    return await service.write(call, lambda work: flow.answer(work, session_id, patch), request.actor)
+    return await service.write(
+        call, lambda work: sessions.record_session_answers(work, session_id, patch), request.actor
+    )
 
 
-@writing.post("/sessions/{session_id}/move", operation_id="move_session", response_model=Moved)
+@writing.post("/sessions/{session_id}/move", operation_id="move_session", response_model=SessionMoved)
 async def move_session(
     session_id: UUID,
     request: MoveRequest,
@@ -123,7 +134,9 @@ async def move_session(
     The session keeps the answers to questions that the new version also has. `dropped` lists the others.
     """
     move = on_revision(request, if_match)
-    return await service.write(call, lambda work: flow.move_session(work, session_id, move), request.actor)
+    return await service.write(
+        call, lambda work: sessions.move_session(work, session_id, move), request.actor
+    )
 
 
 @writing.post("/sessions/{session_id}/decision", operation_id="decide", response_model=SessionOut)
@@ -136,7 +149,7 @@ async def decide(
 ) -> Response:
     """Record a person's decision on the revision that they saw."""
     decision = on_revision(request, if_match)
-    return await service.write(call, lambda work: flow.decide(work, session_id, decision), request.actor)
+    return await service.write(call, lambda work: sessions.decide(work, session_id, decision), request.actor)
 
 
 @writing.post("/sessions/{session_id}/outcome", operation_id="record_outcome", response_model=SessionOut)
@@ -144,12 +157,14 @@ async def record_outcome(
     session_id: UUID, request: NewOutcome, service: ServiceHere, call: CallHere
 ) -> Response:
     """Record the outcome and close the session. If you send it again, it corrects the earlier one."""
-    return await service.write(call, lambda work: flow.conclude(work, session_id, request), request.actor)
+    return await service.write(
+        call, lambda work: sessions.record_session_outcome(work, session_id, request), request.actor
+    )
 
 
 @reading.get("/sessions/{session_id}/history", operation_id="get_history")
 async def get_history(session_id: UUID, service: ServiceHere) -> HistoryOut:
     """Read the history of a session, with the verdict of every revision."""
     return await service.database.read(
-        lambda tx: views.history(tx, service.plans, find_session(tx, session_id))
+        lambda tx: history_out(tx, service.plans, find_session(tx, session_id))
     )

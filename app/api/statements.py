@@ -7,18 +7,17 @@ from pydantic import Field
 
 from app.api.question_sets import Key, Number
 from app.db import Transaction
-from app.http.edge import router
-from app.http.service import ServiceHere
-from app.keys.store import Scope
+from app.edge.routes import router
+from app.edge.service import ServiceHere
+from app.keys.schemas import Scope
 from app.problems import invalid, missing
-from app.question_sets import store
 from app.question_sets.plans import Plans
+from app.question_sets.queries import version_exists
+from app.schemas import In
 from app.scoring import Flawed, Plan, form
 from app.scoring.sql import Dialect, Long, Wide, score_sql, source_of
-from app.wire import In
 
 reading = router("scoring", Scope.SCORE, Scope.READ, Scope.AUTHOR)
-
 TABLE = form(
     r"^[A-Za-z_][A-Za-z0-9_$-]{0,127}(\.[A-Za-z_][A-Za-z0-9_$-]{0,127}){0,2}$",
     "name a table, with a schema before it if need be: crm.accounts",
@@ -72,6 +71,6 @@ async def get_sql(
 
 
 def _plan(tx: Transaction, plans: Plans, key: str, number: int) -> Plan:
-    if not store.is_known(tx, key, number):
+    if not version_exists(tx, key, number):
         raise missing("question set or version of that key")
     return plans.find(tx, f"{key}@{number}")

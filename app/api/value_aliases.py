@@ -3,11 +3,12 @@
 from fastapi import Response
 
 from app.api.prospects import SourceInPath
-from app.http.edge import router
-from app.http.service import CallHere, ServiceHere
-from app.keys.store import Scope
-from app.prospects import aliases
-from app.prospects.aliases import ValueAliasesIn, ValueAliasesOut
+from app.edge.routes import router
+from app.edge.service import CallHere, ServiceHere
+from app.keys.schemas import Scope
+from app.prospects import service as prospects
+from app.prospects.queries import list_aliases
+from app.prospects.schemas import ValueAliasesIn, ValueAliasesOut
 
 reading = router("value aliases", Scope.READ, Scope.AUTHOR)
 authoring = router("value aliases", Scope.AUTHOR)
@@ -16,7 +17,7 @@ authoring = router("value aliases", Scope.AUTHOR)
 @reading.get("/value-aliases/{source}", operation_id="get_value_aliases")
 async def get_value_aliases(source: SourceInPath, service: ServiceHere) -> ValueAliasesOut:
     """Read the value aliases of a source."""
-    return await service.database.read(lambda tx: aliases.list_aliases(tx, source))
+    return await service.database.read(lambda tx: list_aliases(tx, source))
 
 
 @authoring.put(
@@ -31,4 +32,4 @@ async def replace_value_aliases(
     first, if the text is exactly the same. In a flat form this also applies to questions, so that "Hot" can
     be a rating. Stored values do not change.
     """
-    return await service.write(call, lambda work: aliases.replace_aliases(work.tx, source, request.aliases))
+    return await service.write(call, lambda work: prospects.replace_aliases(work.tx, source, request.aliases))

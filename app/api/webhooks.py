@@ -8,42 +8,40 @@ from pydantic import Field, TypeAdapter
 
 from app.api.events import EventFilter
 from app.db import Transaction
-from app.http.authorise import require_also
-from app.http.edge import router
-from app.http.paging import Page, PageQuery, next_page, position_after
-from app.http.revisions import IfMatch, on_revision, tag
-from app.http.service import CallerHere, CallHere, Done, Service, ServiceHere
-from app.keys.store import Scope
+from app.edge.authorise import require_also
+from app.edge.paging import Page, PageQuery, next_page, position_after
+from app.edge.revisions import IfMatch, on_revision, set_etag
+from app.edge.routes import router
+from app.edge.service import CallerHere, CallHere, Service, ServiceHere, WriteResult
+from app.keys.schemas import Scope
 from app.problems import NOTHING_TO_SEND, Problem, invalid_field
-from app.webhooks import outbox, subscriptions
-from app.webhooks.message import NothingToSendError, Outgoing, sample_for, samples
-from app.webhooks.record_update import RecordUpdateIn, check_fit
-from app.webhooks.tables import DeliveryStatus
-from app.webhooks.targets import Refused
-from app.webhooks.templates import WebhookTemplateList, templates
-from app.webhooks.wire import (
+from app.webhooks import outbox
+from app.webhooks import queries as webhook_queries
+from app.webhooks import service as webhooks
+from app.webhooks.message import NothingToSendError, OutgoingRequest, check_record_update, sample_for, samples
+from app.webhooks.queries import webhook_templates
+from app.webhooks.responses import delivery_out, test_result, webhook_created, webhook_out
+from app.webhooks.schemas import (
     DeliveryOut,
     DeliveryReplay,
-    Message,
     NewWebhook,
+    RecordUpdateIn,
     ReplayedDeliveries,
-    Rotation,
-    Tried,
+    SecretRotation,
+    TestResult,
     WebhookChange,
-    WebhookLines,
-    WebhookMade,
+    WebhookCreated,
+    WebhookList,
+    WebhookMessage,
     WebhookOut,
-    delivery_out,
-    tried,
-    webhook_made,
-    webhook_out,
+    WebhookTemplateList,
 )
+from app.webhooks.tables import DeliveryStatus
+from app.webhooks.targets import BlockedTarget
 
 managing = router("webhooks", Scope.AUTHOR)
 reading = router("webhooks", Scope.READ)
-
 TELLS = "What is sent tells as much as reading does."
-
 POSITION = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**53)]])
 
 
@@ -63,7 +61,7 @@ class DeliveryPage(Page[DeliveryOut]):
     """A page of deliveries."""
 
 
-@managing.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookMade)
+@managing.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookCreated)
 async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere) -> Response:
     """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
 
@@ -73,36 +71,36 @@ async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere
     """
     require_also(call.caller, Scope.READ, TELLS)
     if request.record_update:
-        check_fit(request.url, request.record_update, request.types)
+        check_record_update(request.url, request.record_update, request.types)
         if request.payload == "full":
             raise invalid_field("/payload", "unwanted", "a record update is no message: leave it out")
     await _require_reachable(service, request.url, request.record_update)
-    await service.lookout.catch_up_wholly()  # what was before is not for this one
+    await service.feed.publish_all()  # what was before is not for this one
     return await service.write(
-        call, lambda work: Done(webhook_made(subscriptions.create(work.tx, request)), 201)
+        call, lambda work: WriteResult(webhook_created(webhooks.create_webhook(work.tx, request)), 201)
     )
 
 
 @managing.get("/webhooks", operation_id="list_webhooks")
-async def get_webhooks(service: ServiceHere) -> WebhookLines:
+async def get_webhooks(service: ServiceHere) -> WebhookList:
     """List the webhooks, oldest first."""
-    found = await service.database.read(subscriptions.list_webhooks)
-    return WebhookLines(items=[webhook_out(webhook) for webhook in found])
+    found = await service.database.read(webhook_queries.list_webhooks)
+    return WebhookList(items=[webhook_out(webhook) for webhook in found])
 
 
 @managing.get("/webhook-templates", operation_id="list_webhook_templates")
 async def get_templates() -> WebhookTemplateList:
     """Read ready-made record updates for CRMs, each with what you have to prepare there."""
-    return templates()
+    return webhook_templates()
 
 
 @reading.get("/webhook-samples", operation_id="sample_webhooks")
-async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query()]) -> list[Message]:
+async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query()]) -> list[WebhookMessage]:
     """Read sample messages of a webhook as a plain list: of the newest events, or invented if there are none.
 
     For form builders that show the fields before anything has happened.
     """
-    await service.lookout.catch_up()
+    await service.feed.publish_pending()
     return await service.database.read(
         lambda tx: samples(tx, service.plans, query.wanted, query.payload, query.limit)
     )
@@ -111,8 +109,8 @@ async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query(
 @managing.get("/webhooks/{webhook_id}", operation_id="get_webhook")
 async def get_webhook(webhook_id: UUID, response: Response, service: ServiceHere) -> WebhookOut:
     """Read a webhook."""
-    found = await service.database.read(lambda tx: webhook_out(subscriptions.find(tx, webhook_id)))
-    tag(response, found.revision)
+    found = await service.database.read(lambda tx: webhook_out(webhook_queries.find_webhook(tx, webhook_id)))
+    set_etag(response, found.revision)
     return found
 
 
@@ -129,47 +127,49 @@ async def patch_webhook(
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
     change = on_revision(request, if_match)
-    await service.lookout.catch_up_wholly()  # what was before is for the webhook as it was
+    await service.feed.publish_all()  # what was before is for the webhook as it was
     return await service.write(
-        call, lambda work: webhook_out(subscriptions.change(work.tx, webhook_id, change))
+        call, lambda work: webhook_out(webhooks.update_webhook(work.tx, webhook_id, change))
     )
 
 
 @managing.delete("/webhooks/{webhook_id}", operation_id="remove_webhook", status_code=204)
 async def delete_webhook(webhook_id: UUID, service: ServiceHere) -> None:
     """Delete a webhook and its log. Nothing more is sent."""
-    while not await service.database.write(lambda tx: subscriptions.remove_some(tx, webhook_id)):
+    while not await service.database.write(lambda tx: webhooks.delete_some(tx, webhook_id)):
         pass
 
 
-@managing.post("/webhooks/{webhook_id}/secret", operation_id="rotate_secret", response_model=WebhookMade)
-async def post_secret(webhook_id: UUID, request: Rotation, service: ServiceHere, call: CallHere) -> Response:
+@managing.post("/webhooks/{webhook_id}/secret", operation_id="rotate_secret", response_model=WebhookCreated)
+async def post_secret(
+    webhook_id: UUID, request: SecretRotation, service: ServiceHere, call: CallHere
+) -> Response:
     """Change the secret. For 24 hours messages are also signed with the old one, so that none is rejected."""
     return await service.write(
-        call, lambda work: webhook_made(subscriptions.rotate(work.tx, webhook_id, request.secret))
+        call, lambda work: webhook_created(webhooks.rotate_secret(work.tx, webhook_id, request.secret))
     )
 
 
 @managing.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
-async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) -> Tried:
+async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) -> TestResult:
     """Send the newest matching event, or an invented one, at once, and see the result.
 
     The attempt is not logged and not repeated. A record update writes the current figures. The key also needs
     the scope read.
     """
 
-    def sample(tx: Transaction) -> Outgoing | NothingToSendError:
+    def sample(tx: Transaction) -> OutgoingRequest | NothingToSendError:
         try:
-            return sample_for(tx, service.plans, subscriptions.find(tx, webhook_id))
+            return sample_for(tx, service.plans, webhook_queries.find_webhook(tx, webhook_id))
         except NothingToSendError as error:
             return error
 
-    await service.lookout.catch_up()
+    await service.feed.publish_pending()
     outgoing = await service.read_scores(sample)
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))
     require_also(caller, Scope.READ, TELLS)
-    return tried(await service.sender.send(outgoing))
+    return test_result(await service.sender.send(outgoing))
 
 
 @managing.get("/webhooks/{webhook_id}/deliveries", operation_id="list_deliveries")
@@ -180,7 +180,7 @@ async def get_deliveries(
     start = position_after(query.after, POSITION)
 
     def work(tx: Transaction) -> DeliveryPage:
-        found = subscriptions.list_deliveries(
+        found = webhook_queries.list_deliveries(
             tx, webhook_id, query.status, start[0] if start else None, query.limit + 1
         )
         shown = found[: query.limit]
@@ -201,7 +201,7 @@ async def post_replay(
     """Send deliveries again, whatever their status: those that you name, or all that failed."""
 
     def replay(tx: Transaction) -> ReplayedDeliveries:
-        subscriptions.find(tx, webhook_id)
+        webhook_queries.find_webhook(tx, webhook_id)
         return ReplayedDeliveries(replayed=outbox.replay(tx, webhook_id, request.delivery_ids))
 
     return await service.write(call, lambda work: replay(work.tx))
@@ -218,5 +218,5 @@ async def _require_reachable(service: Service, url: str | None, update: RecordUp
         try:
             if address:
                 await service.sender.targets.find(address)
-        except Refused as error:
+        except BlockedTarget as error:
             raise invalid_field(pointer, "not_allowed", str(error)) from None

@@ -1,1 +1,1 @@
-"""Events: what happened, told in the transaction in which it happens, and read in one order."""
+"""The change feed: events are recorded in the transaction that causes them, and read in one order."""

@@ -50,7 +50,6 @@ MEANINGS: Mapping[EventType, str] = {
 # prospect.* is every type that begins so.
 GROUPS = tuple(dict.fromkeys(type_.partition(".")[0] + ".*" for type_ in TYPES))
 NAMES = (*GROUPS, *TYPES)
-
 # SQLite numbers rows by itself only where the column is an INTEGER.
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 

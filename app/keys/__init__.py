@@ -1,1 +1,1 @@
-"""API keys and their scopes."""
+"""API keys, their scopes, and idempotency."""

@@ -1,11 +1,30 @@
-"""What is stored of an API key."""
+"""The tables of API keys and of the responses stored under idempotency keys."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, SQLModel
+from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel
 
 from app.db import UtcDateTime
+
+
+class IdempotentResponse(SQLModel, table=True):
+    """The answer to a request, so that it can be given again; goes with the prospect that it is about."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (
+        Index("ix_idempotency_claimed_at", "claimed_at"),
+        Index("ix_idempotency_prospect_id", "prospect_id"),
+    )
+
+    api_key_id: UUID = Field(primary_key=True, foreign_key="api_key.id")
+    key: str = Field(primary_key=True)
+    fingerprint: str
+    claimed_at: datetime = Field(sa_type=UtcDateTime)
+    status: int | None = None
+    body: str | None = None
+    revision: int | None = None
+    prospect_id: UUID | None = Field(default=None, foreign_key="prospect.id", ondelete="CASCADE")
 
 
 class ApiKey(SQLModel, table=True):
@@ -16,7 +35,7 @@ class ApiKey(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     name: str
-    shown: str
+    prefix: str
     digest: str = Field(unique=True)
     scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
     made_by: str

@@ -1,1 +1,1 @@
-"""Prospects and their links: records only, no scores."""
+"""Prospects and their links. Scores are elsewhere."""

@@ -1,1 +1,1 @@
-"""Question sets as published: numbered, immutable versions."""
+"""Question sets: drafts, and numbered, immutable versions."""

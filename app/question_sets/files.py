@@ -1,4 +1,4 @@
-"""Question sets as YAML 1.2 files; every error has its line."""
+"""Question sets as YAML 1.2 files, and their JSON Schema for editors."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,56 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core.core_schema import DictSchema, WithDefaultSchema
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from app.question_sets.documents import FindBase, Named, read_document
-from app.question_sets.json_schema import FILE_NAME
-from app.question_sets.store import split_name
+from app.question_sets.documents import FindBase, NamedSet, Variant, read_document
+from app.question_sets.queries import split_name
 from app.scoring import Flaw, Flawed, QuestionSet
 
+SCHEMA_FILE_NAME = "question-set.schema.json"
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BUILTIN = Path(__file__).parent / "builtin"
 ENDINGS = (".yaml", ".yml")
 # What editors go by to check a file and to complete it.
-HEADER = f"# yaml-language-server: $schema={FILE_NAME}\n"
+EDITOR_HEADER = f"# yaml-language-server: $schema={SCHEMA_FILE_NAME}\n"
+
+
+class StrictJsonSchema(GenerateJsonSchema):
+    """A schema that refuses what reading refuses, and proposes nothing that it refuses."""
+
+    def dict_schema(self, schema: DictSchema) -> dict[str, Any]:
+        """A map takes no names but those of its pattern."""
+        return super().dict_schema(schema) | {"additionalProperties": False}
+
+    def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
+        """A null as the default says nothing."""
+        told = super().default_schema(schema)
+        return {name: value for name, value in told.items() if (name, value) != ("default", None)}
+
+
+def question_set_schema() -> dict[str, Any]:
+    """A document is a variant if it extends a set and has no steps of its own, or else a whole set."""
+    references, schema = models_json_schema(
+        [(QuestionSet, "validation"), (Variant, "validation")],
+        by_alias=True,
+        schema_generator=StrictJsonSchema,
+    )
+    return {
+        "$schema": SCHEMA_DIALECT,
+        "title": "A question set of Prospect Fit, whole or as a variant of another",
+        "if": {"required": ["extends"], "not": {"required": ["steps"]}},
+        "then": references[Variant, "validation"],
+        "else": references[QuestionSet, "validation"],
+        "$defs": schema["$defs"],
+    }
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FileError:
     """What is wrong in a file, and on which line (from 1)."""
 
     path: Path
@@ -35,10 +68,10 @@ class Fault:
         return f"{self.path}:{self.line}: {self.detail}"
 
 
-class BrokenFile(ValueError):
+class InvalidFile(ValueError):
     """A file is no valid question set; `faults` says why, by file and line."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[FileError]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.path, fault.line)))
         super().__init__("\n".join(map(str, self.faults)))
 
@@ -69,12 +102,12 @@ class File:
         parts = split_name(self.path.stem)
         return parts[1] if parts else None
 
-    def broken(self, flaws: Iterable[Flaw]) -> BrokenFile:
+    def broken(self, flaws: Iterable[Flaw]) -> InvalidFile:
         """The error that names the lines of these flaws."""
         root = _yaml().compose(self.text)
-        return BrokenFile(
+        return InvalidFile(
             [
-                Fault(self.path, _line_of(root, flaw.pointer), f"{flaw.pointer or '/'}: {flaw.detail}")
+                FileError(self.path, _line_of(root, flaw.pointer), f"{flaw.pointer or '/'}: {flaw.detail}")
                 for flaw in flaws
             ]
         )
@@ -86,22 +119,22 @@ def open_file(path: Path) -> File:
         text = path.read_text("utf-8")
         file = File(path, text, _yaml().load(text))
     except UnicodeDecodeError:
-        raise BrokenFile([Fault(path, 1, "the file is not UTF-8")]) from None
+        raise InvalidFile([FileError(path, 1, "the file is not UTF-8")]) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise BrokenFile([Fault(path, line, str(error.problem or error.context))]) from None
+        raise InvalidFile([FileError(path, line, str(error.problem or error.context))]) from None
     except (YAMLError, RecursionError):
-        raise BrokenFile([Fault(path, 1, "the file is not YAML 1.2")]) from None
+        raise InvalidFile([FileError(path, 1, "the file is not YAML 1.2")]) from None
     if "@" in path.stem and not file.number:
         detail = "a name with @ is that of a version, as bant@2.yaml: this is none"
-        raise BrokenFile([Fault(path, 1, detail)])
+        raise InvalidFile([FileError(path, 1, detail)])
     if file.number and path.stem.partition("@")[0] != file.key:
         raise file.broken([Flaw("/key", "the name of the file says another key")])
     return file
 
 
-def read(file: File, find_base: FindBase, earlier: Iterable[Named] = ()) -> QuestionSet:
+def parse_file(file: File, find_base: FindBase, earlier: Iterable[NamedSet] = ()) -> QuestionSet:
     """The question set in a file; raises `BrokenFile` with every fault found.
 
     `earlier` are the versions that it follows.
@@ -114,14 +147,14 @@ def read(file: File, find_base: FindBase, earlier: Iterable[Named] = ()) -> Ques
 
 def read_file(path: Path) -> QuestionSet:
     """The question set in a file that extends none; raises `BrokenFile`, or `OSError`."""
-    return read(open_file(path), lambda _: None)
+    return parse_file(open_file(path), lambda _: None)
 
 
 def read_builtin() -> Iterator[QuestionSet]:
     """The sets that come with the service, each after the one that it extends; raises `BrokenFile`."""
     known: dict[str, QuestionSet] = {}
     for file in in_order([open_file(path) for path in sorted(BUILTIN.glob("*.yaml"))]):
-        question_set = read(file, known.get)
+        question_set = parse_file(file, known.get)
         known[f"{question_set.key}@1"] = question_set
         yield question_set
 
@@ -147,7 +180,7 @@ def in_order(files: Sequence[File]) -> list[File]:
         order = list(TopologicalSorter(before).static_order())
     except CycleError as error:
         path = error.args[1][0]
-        raise BrokenFile([Fault(path, 1, "it is made from itself, by way of other files")]) from None
+        raise InvalidFile([FileError(path, 1, "it is made from itself, by way of other files")]) from None
     by_path = {file.path: file for file in files}
     return [by_path[path] for path in order]
 
@@ -178,7 +211,7 @@ def as_yaml(question_set: QuestionSet) -> str:
     yaml.width = 100
     out = StringIO()
     yaml.dump(question_set.canonical(), out)
-    return HEADER + out.getvalue()
+    return EDITOR_HEADER + out.getvalue()
 
 
 def _yaml() -> YAML:

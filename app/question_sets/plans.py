@@ -1,26 +1,81 @@
-"""Published versions, ready for scoring and kept in memory."""
+"""Published versions prepared for scoring, and the choice of a set for a prospect."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 from cachetools import TTLCache
 
 from app.db import Database, Transaction
-from app.problems import Problem, Where, invalid_field
-from app.question_sets.choice import Choice, choose
-from app.question_sets.store import (
+from app.problems import SEVERAL_SETS_MATCH, Problem, Where, invalid_field
+from app.question_sets.queries import (
+    ancestry,
     find_version,
-    is_known,
     newest_versions,
     published_number,
-    split_name,
+    read_name,
+    unknown_question_set,
+    version_exists,
 )
+from app.question_sets.schemas import ChosenBy
 from app.question_sets.tables import QuestionSetVersion
-from app.scoring import Plan, QuestionSet
+from app.scoring import Condition, Plan, QuestionSet, meets, read_stored
 
-NEWEST_SECONDS = 2
+NEWEST_CACHE_SECONDS = 2
 Version = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The name of a set, "key" or "key@n", who chose it, and why."""
+
+    name: str
+    by: ChosenBy
+    because: str
+
+
+def choose(candidates: Iterable[Plan], attributes: Mapping[str, Any], default: str) -> Choice:
+    """The candidate with the highest priority of those meant for such a prospect, or the default.
+
+    Raises SEVERAL_SETS_MATCH rather than choosing between equals.
+    """
+    meant = [plan.question_set for plan in candidates if _is_meant_for(plan.question_set, attributes)]
+    if not meant:
+        return Choice(default, "default", "no question set is meant for such a prospect")
+    highest = max(map(_priority, meant))
+    first, *others = sorted((s for s in meant if _priority(s) == highest), key=lambda s: s.key)
+    if others:
+        names = " and ".join(one.key for one in (first, *others))
+        raise Problem(
+            SEVERAL_SETS_MATCH, f"{names} are meant for such a prospect, all with priority {highest}."
+        )
+    return Choice(first.key, "for", f"{_describe_conditions(first.for_ or {})}; priority {highest}")
+
+
+def _is_meant_for(question_set: QuestionSet, attributes: Mapping[str, Any]) -> bool:
+    """An attribute that the set cannot read is missing."""
+    conditions = question_set.for_ or {}
+    return bool(conditions) and meets(conditions, read_stored(question_set, attributes).known)
+
+
+def _priority(question_set: QuestionSet) -> int:
+    return question_set.priority or 0
+
+
+def _describe_conditions(conditions: Mapping[str, Condition]) -> str:
+    """The conditions in words: "industry in logistics, retail and employees at least 50"."""
+    return " and ".join(
+        f"{name} {operator.replace('_', ' ')} {_describe_value(value)}"
+        for name, condition in conditions.items()
+        for operator, value in condition.model_dump(by_alias=True, exclude_none=True).items()
+    )
+
+
+def _describe_value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_describe_value, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Plans:
@@ -30,8 +85,8 @@ class Plans:
         self.default = default
         self._database = database
         self._plans: dict[Version, Plan] = {}
-        self._newest: TTLCache[str, int] = TTLCache(maxsize=1000, ttl=NEWEST_SECONDS)
-        self._with_for: TTLCache[str, list[Plan]] = TTLCache(maxsize=1, ttl=NEWEST_SECONDS)
+        self._newest: TTLCache[str, int] = TTLCache(maxsize=1000, ttl=NEWEST_CACHE_SECONDS)
+        self._with_for: TTLCache[str, list[Plan]] = TTLCache(maxsize=1, ttl=NEWEST_CACHE_SECONDS)
         self._lock = Lock()
 
     async def get(self, name: str | None) -> Plan:
@@ -62,7 +117,7 @@ class Plans:
         key, version = self.parts(name)
         number = published_number(tx, key, version)
         if number is None:
-            if version is not None and is_known(tx, key, version):
+            if version is not None and version_exists(tx, key, version):
                 detail = "that version is retired: name a newer one, or none"
                 raise invalid_field("/question_set", "retired", detail)
             raise unknown_question_set()
@@ -95,7 +150,7 @@ class Plans:
         Retired ones have sessions too. Raises INVALID_REQUEST if there never was such a version.
         """
         key, version = self.parts(name, where)
-        if not is_known(tx, key, version):
+        if not version_exists(tx, key, version):
             raise unknown_question_set(where)
         return key, version
 
@@ -117,15 +172,26 @@ class Plans:
         return self._plans.get((key, version)) if version else None
 
 
-def read_name(name: str, where: Where, at: str = "/question_set") -> tuple[str, int | None]:
-    """The key and number in a name that somebody sent; raises INVALID_REQUEST."""
-    parts = split_name(name)
-    if parts is None:
-        raise invalid_field(at, "invalid", 'send "key" or "key@version"', where)
-    return parts
+def shared_questions(tx: Transaction, plans: Plans, one: Plan, other: Plan) -> set[str]:
+    """The questions that mean the same in both, since both have them from versions of one set.
+
+    None where neither set was made from the other, nor both from the same. A question that each of
+    them added for itself is another one, even if it has the same key.
+    """
+    here, there = _descent(tx, plans, one), _descent(tx, plans, other)
+    return {
+        question
+        for key in here.keys() & there.keys()
+        for question in here[key] & there[key]
+        if one.means_the_same(other, question)
+    }
 
 
-def unknown_question_set(where: Where = "body", at: str = "/question_set") -> Problem:
-    """An INVALID_REQUEST problem: a name that somebody sent is nobody's."""
-    detail = "no such question set or version is published: name one that the list of question sets has"
-    return invalid_field(at, "unknown_question_set", detail, where)
+def _descent(tx: Transaction, plans: Plans, plan: Plan) -> dict[str, set[str]]:
+    """The questions that a set has, by the key of every set that it was made from and that has them too."""
+    made_from = [plans.find(tx, name) for name in ancestry(tx, plan.question_set)]
+    descent: dict[str, set[str]] = {}
+    for version in (plan, *made_from):
+        kept = version.questions.keys() & plan.questions.keys()
+        descent.setdefault(version.question_set.key, set()).update(kept)
+    return descent

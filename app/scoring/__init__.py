@@ -5,7 +5,7 @@ from app.scoring.assessment import assess, indicated
 from app.scoring.attributes import meets, read_attributes, read_number, read_stored
 from app.scoring.effects import mentioned
 from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
-from app.scoring.plan import Plan, Standing
+from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
 from app.scoring.reasons import in_words
 from app.scoring.result import (
@@ -41,11 +41,11 @@ __all__ = [
     "Plan",
     "Question",
     "QuestionSet",
+    "QuestionState",
     "Rating",
     "Reason",
     "Score",
     "Sent",
-    "Standing",
     "State",
     "Subject",
     "Totals",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app.scoring.grades import grade
 from app.scoring.indication import indicate, lean
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Plan, Standing
+from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import Dimension, Thresholds, weak
 from app.scoring.result import Indication, Leaning, MissingAttribute
 from app.scoring.tally import Tally
@@ -100,7 +100,7 @@ class Assessment:
         )
 
     @property
-    def open(self) -> list[Standing]:
+    def open(self) -> list[QuestionState]:
         """The open questions that can change something."""
         return [s for s in self.totals.open if s.asked.matters]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Plan, Standing
+from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import Grade
 from app.scoring.result import Indication
 from app.scoring.tally import Counts, Tally
@@ -26,7 +26,7 @@ def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indic
 
 
 def grades_possible(
-    plan: Plan, units: Sequence[Tally], opened: Sequence[list[Standing]], must: MustReach
+    plan: Plan, units: Sequence[Tally], opened: Sequence[list[QuestionState]], must: MustReach
 ) -> list[str]:
     """From the best to the worst grade that some way of closing the open questions gives; none if none does.
 
@@ -53,7 +53,7 @@ def _weakest(grades: list[Grade], units: Sequence[Tally], reaches: Callable[[Tal
     return position
 
 
-def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[Standing]]) -> bool:
+def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[QuestionState]]) -> bool:
     """Whether an open must-reach question can still become a blocker and leave a grade."""
     return any(
         s.question.if_missed == "mixed" or unit.skip(s.question.weight).can_be_reportable
@@ -63,7 +63,7 @@ def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[Standing]]) ->
     )
 
 
-def _worst(unit: Tally, opened: Sequence[Standing]) -> Tally:
+def _worst(unit: Tally, opened: Sequence[QuestionState]) -> Tally:
     """The unit as the answers leave it that give the lowest estimate and still a grade.
 
     Every open question is rated worst, but for the knock-outs: each just reaches what it must, or is
@@ -73,8 +73,8 @@ def _worst(unit: Tally, opened: Sequence[Standing]) -> Tally:
         return unit
     # The least that can be earned, by the weight that then counts.
     least = {unit.weight: unit.earned}
-    for standing in opened:
-        question = standing.question
+    for question_state in opened:
+        question = question_state.question
         if question.must_reach is None or question.if_missed != "no_fit":
             continue
         gained = question.weight * (question.must_reach - unit.lo)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.scoring.plan import Standing
+from app.scoring.plan import QuestionState
 from app.scoring.result import Blocker
 
 
@@ -15,12 +15,12 @@ class MustReach:
     `mixed` one, or any that is called not applicable, only bars it.
     """
 
-    knocked_out: list[Standing] = field(default_factory=list)
-    barring: list[Standing] = field(default_factory=list)
-    open: list[Standing] = field(default_factory=list)
+    knocked_out: list[QuestionState] = field(default_factory=list)
+    barring: list[QuestionState] = field(default_factory=list)
+    open: list[QuestionState] = field(default_factory=list)
 
     @classmethod
-    def of(cls, must: Iterable[Standing]) -> "MustReach":
+    def of(cls, must: Iterable[QuestionState]) -> "MustReach":
         """Sort must-reach questions."""
         sorted_ = cls()
         for s in must:
@@ -38,7 +38,7 @@ class MustReach:
         return bool(self.knocked_out or self.barring)
 
     @property
-    def open_knock_outs(self) -> list[Standing]:
+    def open_knock_outs(self) -> list[QuestionState]:
         """The open ones that would rule a fit out if they were missed."""
         return [s for s in self.open if s.question.if_missed == "no_fit"]
 

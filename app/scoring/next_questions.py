@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Standing
+from app.scoring.plan import QuestionState
 from app.scoring.question_set import Thresholds
 from app.scoring.result import NextQuestion
 from app.scoring.tally import Tally
@@ -12,7 +12,7 @@ from app.scoring.totals import Totals
 
 IN_FULL = 3
 # Each unit with its open questions.
-Units = Sequence[tuple[Tally, list[Standing]]]
+Units = Sequence[tuple[Tally, list[QuestionState]]]
 
 
 class Agenda(NamedTuple):
@@ -37,16 +37,16 @@ def agenda(totals: Totals, *, settled: bool, pursued: bool) -> Agenda:
     return Agenda(next_ones, [s.asked.key for s in everything], [] if settled else must)
 
 
-def _as_asked(opened: list[Standing]) -> list[Standing]:
+def _as_asked(opened: list[QuestionState]) -> list[QuestionState]:
     return sorted(opened, key=lambda s: (s.asked.in_step, s.answered_unknown))
 
 
-def _in_full(standing: Standing, totals: Totals) -> NextQuestion:
+def _in_full(question_state: QuestionState, totals: Totals) -> NextQuestion:
     """A gated step is a unit of its own."""
-    asked = standing.asked
-    unit = totals.steps[asked.in_step] if standing.step.gated else totals.units[asked.in_unit]
+    asked = question_state.asked
+    unit = totals.steps[asked.in_step] if question_state.step.gated else totals.units[asked.in_unit]
     share = 100 * asked.weight / unit.weight if unit.weight else None
-    return asked.line(share, ask_again=standing.answered_unknown or standing.stale)
+    return asked.line(share, ask_again=question_state.answered_unknown or question_state.stale)
 
 
 def answers_to_fit(thresholds: Thresholds | None, units: Units, must: MustReach) -> int | None:

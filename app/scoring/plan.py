@@ -15,19 +15,19 @@ from app.scoring.result import Blocker, NextQuestion, RatedBy, Reason
 from app.scoring.tally import Counts, Tally, tally_of
 
 # The share of a question depends on what else counts, so the number of its cached lines is limited.
-MOST_LINES = 100
+MAX_CACHED_LINES = 100
 Given = Literal["rated", "open", "not_applicable"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standing:
+class QuestionState:
     """Where one question that applies stands, with its ready lines.
 
     `rating` is there exactly when it is rated; `packed` is what it adds to a tally. `strength`, `gap` and
     `blocker` are None where it is none. `stale` says that a person's answer is too old to count.
     """
 
-    asked: "Asked"
+    asked: "PlannedQuestion"
     step: Step
     question: Question
     state: Given
@@ -43,7 +43,7 @@ class Standing:
     stale: bool = False
 
 
-class Asked:
+class PlannedQuestion:
     """One question, with every way in which it can stand built once and then looked up.
 
     `in_step`, `in_dimension` and `in_unit` are the places of what it is counted in; a question of a gated
@@ -87,16 +87,16 @@ class Asked:
         days = question.stale_after_days
         self.lasts = None if days is None else timedelta(days=days)
         packed = Counts(open_weight=self.weight, open=1).packed()
-        self._open = Standing(self, step, question, "open", packed)
+        self._open = QuestionState(self, step, question, "open", packed)
         self._unknown = replace(self._open, answered_unknown=True)
         self._stale = replace(self._open, stale=True)
         packed = Counts(skipped_weight=self.weight, not_applicable=1).packed()
         blocker = blocker_line(question, None, [])
-        self._skipped = Standing(self, step, question, "not_applicable", packed, blocker=blocker)
-        self._rated = _Rated(self, question_set.scale)
+        self._skipped = QuestionState(self, step, question, "not_applicable", packed, blocker=blocker)
+        self._rated = _RatedStates(self, question_set.scale)
         self._to_ask: dict[tuple[float | None, bool], NextQuestion] = {}
 
-    def stand(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> Standing:
+    def evaluate(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> QuestionState:
         """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
         if answer is None:
             return self._by_rule(attributes, self._open)
@@ -110,7 +110,7 @@ class Asked:
 
     def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
         """The line that proposes this question."""
-        if len(self._to_ask) > MOST_LINES:
+        if len(self._to_ask) > MAX_CACHED_LINES:
             self._to_ask.clear()
         known = self._to_ask.get((weight_share, ask_again))
         if known is None:
@@ -130,7 +130,7 @@ class Asked:
         assert self.lasts is not None
         return (answer.answered_at or as_of) + self.lasts
 
-    def _by_rule(self, attributes: Attributes, otherwise: Standing) -> Standing:
+    def _by_rule(self, attributes: Attributes, otherwise: QuestionState) -> QuestionState:
         """As the rule rates it; without a rating it is open."""
         rating = self.rule.rate(attributes.get(self.rule.attribute)) if self.rule else None
         if rating is None:
@@ -139,20 +139,20 @@ class Asked:
         return replace(rated, stale=True) if otherwise.stale else rated
 
 
-class _Rated(dict[tuple[int, RatedBy, Evidence | None], Standing]):
+class _RatedStates(dict[tuple[int, RatedBy, Evidence | None], QuestionState]):
     """Where a question stands with each rating, by whom, on what evidence; built when first looked up."""
 
-    def __init__(self, asked: Asked, scale: Scale) -> None:
+    def __init__(self, asked: PlannedQuestion, scale: Scale) -> None:
         self._asked = asked
         self._scale = scale
 
-    def __missing__(self, rated: tuple[int, RatedBy, Evidence | None]) -> Standing:
+    def __missing__(self, rated: tuple[int, RatedBy, Evidence | None]) -> QuestionState:
         asked, scale, (rating, rated_by, evidence) = self._asked, self._scale, rated
         step, question, weight = asked.step, asked.question, asked.weight
         misses = question.must_reach is not None and rating < question.must_reach
         strength = strength_line(scale, step, question, rating, rated_by, misses=misses)
         gap = gap_line(scale, step, question, rating, rated_by, misses=misses)
-        standing = self[rated] = Standing(
+        question_state = self[rated] = QuestionState(
             asked,
             step,
             question,
@@ -166,7 +166,7 @@ class _Rated(dict[tuple[int, RatedBy, Evidence | None], Standing]):
             gap,
             blocker_line(question, rating, gap["anchors"]) if misses and gap else None,
         )
-        return standing
+        return question_state
 
 
 class Plan:
@@ -177,7 +177,7 @@ class Plan:
         self.name = name
         self.reciprocal = question_set.combine == "reciprocal"
         self.asked = [
-            Asked(question_set, place, question)
+            PlannedQuestion(question_set, place, question)
             for place, step in enumerate(question_set.steps)
             for question in step.questions
         ]
@@ -195,7 +195,7 @@ class Plan:
         """The number in `name`, which a draft has not."""
         return int(self.name.partition("@")[2])
 
-    def _users(self, name: str) -> list[Asked]:
+    def _users(self, name: str) -> list[PlannedQuestion]:
         return [asked for asked in self.asked if name in used_by(asked.question)]
 
     @cached_property
@@ -211,19 +211,19 @@ class Plan:
         scales = [(plan.question_set.scale.min, plan.question_set.scale.max) for plan in (self, other)]
         return bool(here and there and here.dimension == there.dimension and scales[0] == scales[1])
 
-    def stand(
+    def evaluate(
         self,
         answers: Answers,
         attributes: Attributes,
         as_of: datetime,
-        asked: Iterable[Asked] | None = None,
-    ) -> list[Standing]:
+        asked: Iterable[PlannedQuestion] | None = None,
+    ) -> list[QuestionState]:
         """Every question that applies to a prospect with these attributes, in the set's order.
 
         Of the questions `asked`, if given.
         """
         return [
-            one.stand(answers.get(one.key), attributes, as_of)
+            one.evaluate(answers.get(one.key), attributes, as_of)
             for one in (self.asked if asked is None else asked)
             if not one.ask_when or meets(one.ask_when, attributes)
         ]

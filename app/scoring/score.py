@@ -12,7 +12,7 @@ from app.scoring.attributes import UNREAD, Attributes, read_stored
 from app.scoring.figures import dimension_figures, figures_of, needed_averages
 from app.scoring.grades import grades_possible
 from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
-from app.scoring.plan import Plan, Standing
+from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import AttributeType, Step
 from app.scoring.result import Combined, Reason, Score, StepFigures, Support
 from app.scoring.summary import summarise
@@ -32,7 +32,7 @@ class Judged:
     known: Attributes
     unread: Mapping[str, AttributeType]
     as_of: datetime
-    standings: list[Standing]
+    states: list[QuestionState]
     assessment: Assessment
 
     @property
@@ -43,14 +43,14 @@ class Judged:
     @property
     def stale(self) -> list[str]:
         """The questions whose answer is too old to count."""
-        return [s.asked.key for s in self.standings if s.stale] if self.plan.goes_stale else []
+        return [s.asked.key for s in self.states if s.stale] if self.plan.goes_stale else []
 
     @property
     def valid_until(self) -> datetime | None:
         """When the next counted answer goes stale."""
         if not self.plan.goes_stale:
             return None
-        lasting = [s.asked for s in self.standings if s.asked.lasts and not s.stale]
+        lasting = [s.asked for s in self.states if s.asked.lasts and not s.stale]
         counted = [(asked, self.answers[asked.key]) for asked in lasting if asked.key in self.answers]
         until = [a.valid_until(answer, self.as_of) for a, answer in counted if answer.state in ANSWERED]
         return min(until, default=None)
@@ -60,7 +60,7 @@ class Judged:
 
         The lines of questions are shared between scores: change none of them.
         """
-        plan, found, answers, standings = self.plan, self.assessment, self.answers, self.standings
+        plan, found, answers, states = self.plan, self.assessment, self.answers, self.states
         question_set, totals, must, settled = plan.question_set, found.totals, found.must, self.settled
         thresholds, opened = question_set.thresholds, totals.open_by_unit()
         units = list(zip(totals.units, opened, strict=True))
@@ -74,7 +74,7 @@ class Judged:
             "score": found.score,
             "grade": found.grade,
             "settled_whatever_is_learned": settled
-            and stays_whatever_is_learned(found.indication, plan, answers, standings, self.known, self.as_of),
+            and stays_whatever_is_learned(found.indication, plan, answers, states, self.known, self.as_of),
             "grades_possible": grades_possible(plan, totals.units, opened, must),
             "blockers": must.blockers(),
             **_of_units(found),
@@ -88,7 +88,7 @@ class Judged:
             "must_answer": to_ask.must_answer,
             "answers_to_fit": answers_to_fit(thresholds, units, must),
             "answers_to_no_fit": answers_to_no_fit(thresholds, units, must),
-            "not_counted": _not_counted(plan, answers, standings),
+            "not_counted": _not_counted(plan, answers, states),
             "support": _support(totals.rated),
             "assumptions": [s.asked.key for s in totals.rated if s.evidence == "assumption"],
             "missing_attributes": found.missing,
@@ -107,10 +107,10 @@ def judge(plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of:
     An answer that has gone stale at `as_of` counts as open.
     """
     known, unread = read_stored(plan.question_set, attributes)
-    standings = plan.stand(answers, known, as_of)
-    missing = missing_attributes(plan, answers, standings, known, as_of)
-    assessment = assess(plan, Totals(plan, standings), missing)
-    return Judged(plan, answers, known, unread, as_of, standings, assessment)
+    states = plan.evaluate(answers, known, as_of)
+    missing = missing_attributes(plan, answers, states, known, as_of)
+    assessment = assess(plan, Totals(plan, states), missing)
+    return Judged(plan, answers, known, unread, as_of, states, assessment)
 
 
 def score(
@@ -161,21 +161,21 @@ def _most_first(lines: Iterable[Reason]) -> list[Reason]:
     return sorted(lines, key=POINTS, reverse=True)
 
 
-def _missed_first(low: Sequence[Standing]) -> list[Reason]:
+def _missed_first(low: Sequence[QuestionState]) -> list[Reason]:
     """The gaps: missed must-reach questions, then the others."""
     missed, others = ([s.gap for s in low if s.gap and s.misses is misses] for misses in (True, False))
     return _most_first(missed) + _most_first(others)
 
 
-def _not_counted(plan: Plan, answers: Answers, standings: Sequence[Standing]) -> list[str]:
-    if len(standings) == len(plan.asked):
+def _not_counted(plan: Plan, answers: Answers, states: Sequence[QuestionState]) -> list[str]:
+    if len(states) == len(plan.asked):
         return []
-    applying = {s.asked.key for s in standings}
+    applying = {s.asked.key for s in states}
     said = {key for key, answer in answers.items() if answer.state != "open"}
     return [asked.key for asked in plan.asked if asked.key in said and asked.key not in applying]
 
 
-def _support(rated: Sequence[Standing]) -> Support:
+def _support(rated: Sequence[QuestionState]) -> Support:
     rest_on = [s.evidence for s in rated if s.rated_by == "person"]
     return {
         "fact": rest_on.count("fact"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 
 from app.scoring.assessment import Assessment, combine
 from app.scoring.indication import can_be_fit
-from app.scoring.plan import Standing
+from app.scoring.plan import QuestionState
 from app.scoring.result import Indication
 from app.scoring.totals import Totals
 from app.scoring.words import capitalised, counted, is_or_are, listed
@@ -128,9 +128,9 @@ def _barred(assessment: Assessment) -> str:
 def _the_rest(assessment: Assessment) -> list[str]:
     """How strong everything else is that is rated; nothing where a side has nothing else."""
     rest = list(assessment.units)
-    for standing in assessment.must.barring:
-        unit = standing.asked.in_unit
-        rest[unit] = rest[unit].plus(-standing.packed)
+    for question_state in assessment.must.barring:
+        unit = question_state.asked.in_unit
+        rest[unit] = rest[unit].plus(-question_state.packed)
     together = combine([unit.estimate for unit in rest])
     if together is None:
         return []
@@ -186,7 +186,7 @@ def _rated_so_far(assessment: Assessment) -> str:
     return f"{where} {'is' if len(rated) == 1 and rated[0][1] else 'are'} rated so far"
 
 
-def _unknown(opened: Sequence[Standing]) -> str:
+def _unknown(opened: Sequence[QuestionState]) -> str:
     unknown = sum(s.answered_unknown for s in opened)
     if not unknown:
         return ""
@@ -200,8 +200,8 @@ def _unknown(opened: Sequence[Standing]) -> str:
 def _rated_of(totals: Totals, units: Container[int]) -> tuple[str, bool]:
     """How many questions that count in these units are rated, and whether that is said in the singular."""
     rated, others = (
-        sum(s.asked.matters and s.asked.in_unit in units for s in standings)
-        for standings in (totals.rated, (*totals.open, *totals.skipped))
+        sum(s.asked.matters and s.asked.in_unit in units for s in states)
+        for states in (totals.rated, (*totals.open, *totals.skipped))
     )
     return f"{rated} of {counted(rated + others, 'question')}", rated == 1 or rated + others == 1
 

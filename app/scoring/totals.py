@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Plan, Standing
+from app.scoring.plan import Plan, QuestionState
 from app.scoring.tally import together
 
 
@@ -17,37 +17,37 @@ class Totals:
 
     __slots__ = ("dimensions", "gated_open", "must", "open", "rated", "skipped", "steps", "total", "units")
 
-    def __init__(self, plan: Plan, standings: Iterable[Standing]) -> None:
+    def __init__(self, plan: Plan, states: Iterable[QuestionState]) -> None:
         steps = [0] * len(plan.question_set.steps)
         # The slot after the last dimension collects gated questions and is never read.
         dimensions = [0] * (len(plan.question_set.dimensions) + 1)
-        rated: list[Standing] = []
-        opened: list[Standing] = []
-        skipped: list[Standing] = []
+        rated: list[QuestionState] = []
+        opened: list[QuestionState] = []
+        skipped: list[QuestionState] = []
         of_state = {"rated": rated, "open": opened, "not_applicable": skipped}
-        must: list[Standing] = []
-        for standing in standings:
-            asked, packed = standing.asked, standing.packed
+        must: list[QuestionState] = []
+        for question_state in states:
+            asked, packed = question_state.asked, question_state.packed
             steps[asked.in_step] += packed
             dimensions[asked.in_dimension] += packed
-            of_state[standing.state].append(standing)
+            of_state[question_state.state].append(question_state)
             if asked.has_must_reach:
-                must.append(standing)
+                must.append(question_state)
         self.steps = [plan.tally(packed) for packed in steps]
         self.dimensions = [plan.tally(packed) for packed in dimensions[:-1]]
         self.total = together(self.dimensions)
         self.units = self.dimensions if plan.reciprocal else [self.total]
-        self.gated_open: list[Standing] = []
+        self.gated_open: list[QuestionState] = []
         if plan.gated:
             rated, skipped = _not_gated(rated), _not_gated(skipped)
             self.gated_open, opened = [s for s in opened if s.step.gated], _not_gated(opened)
         self.rated, self.open, self.skipped = rated, opened, skipped
         self.must = MustReach.of(must)
 
-    def open_by_unit(self) -> list[list[Standing]]:
+    def open_by_unit(self) -> list[list[QuestionState]]:
         """The open questions of every unit."""
         return [[s for s in self.open if s.asked.in_unit == place] for place in range(len(self.units))]
 
 
-def _not_gated(standings: Iterable[Standing]) -> list[Standing]:
-    return [s for s in standings if not s.step.gated]
+def _not_gated(states: Iterable[QuestionState]) -> list[QuestionState]:
+    return [s for s in states if not s.step.gated]

@@ -10,7 +10,7 @@ from app.scoring.answers import Answer, Answers
 from app.scoring.attributes import Attributes, meets
 from app.scoring.indication import indicate
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Asked, Plan, Standing, used_by
+from app.scoring.plan import Plan, PlannedQuestion, QuestionState, used_by
 from app.scoring.question_set import Condition, Question, Value
 from app.scoring.result import Indication, MissingAttribute
 from app.scoring.tally import Tally
@@ -24,13 +24,13 @@ NONE: frozenset[str] = frozenset()
 
 
 def missing_attributes(
-    plan: Plan, answers: Answers, standings: Sequence[Standing], known: Attributes, as_of: datetime
+    plan: Plan, answers: Answers, states: Sequence[QuestionState], known: Attributes, as_of: datetime
 ) -> list[MissingAttribute]:
     """The attributes that conditions and rules use and that are unknown, in the set's order."""
     unknown = [name for name in plan.users if name not in known]
     if not unknown:
         return []
-    applying = {s.question.key for s in standings}
+    applying = {s.question.key for s in states}
     answered = {
         asked.key
         for name in unknown
@@ -102,7 +102,7 @@ def stays_whatever_is_learned(
     indication: Indication | None,
     plan: Plan,
     answers: Answers,
-    standings: Sequence[Standing],
+    states: Sequence[QuestionState],
     known: Attributes,
     as_of: datetime,
 ) -> bool:
@@ -123,7 +123,7 @@ def stays_whatever_is_learned(
     }
     if not deciding:
         return True
-    sums = [_add_up(plan, [s for s in standings if not s.step.gated and s.asked.key not in deciding])]
+    sums = [_add_up(plan, [s for s in states if not s.step.gated and s.asked.key not in deciding])]
     if sums[0].must.knocked_out:
         return True
     for attributes, asked in _connected(plan, deciding):
@@ -132,14 +132,14 @@ def stays_whatever_is_learned(
         if len(tried) < len(choices) or prod(map(len, tried)) * len(asked) > MOST_TRIALS:
             return False
         learned = ({**known, **_given(attributes, values)} for values in product(*tried))
-        parts = _distinct(_add_up(plan, plan.stand(answers, each, as_of, asked)) for each in learned)
+        parts = _distinct(_add_up(plan, plan.evaluate(answers, each, as_of, asked)) for each in learned)
         if len(sums) * len(parts) > MOST_SUMS:
             return False
         sums = _distinct(one.plus(part) for one in sums for part in parts)
     return all(indicate(thresholds, one.units, one.must) == indication for one in sums)
 
 
-def _add_up(plan: Plan, scored: list[Standing]) -> _Sum:
+def _add_up(plan: Plan, scored: list[QuestionState]) -> _Sum:
     totals = Totals(plan, scored)
     return _Sum(totals.units, totals.must)
 
@@ -149,7 +149,7 @@ def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
     return list({(*(unit.packed for unit in one.units), one.must.flags): one for one in sums}.values())
 
 
-def _deciding(asked: Asked, known: Attributes, answer: Answer | None, as_of: datetime) -> set[str]:
+def _deciding(asked: PlannedQuestion, known: Attributes, answer: Answer | None, as_of: datetime) -> set[str]:
     """The attributes that decide whether a question applies and, without a person's answer, its rating."""
     if not asked.question.ask_when and not asked.rule:
         return set()
@@ -159,7 +159,7 @@ def _deciding(asked: Asked, known: Attributes, answer: Answer | None, as_of: dat
     return conditions if asked.is_answered(answer, as_of) else used_by(asked.question)
 
 
-def _connected(plan: Plan, deciding: Mapping[str, set[str]]) -> list[tuple[list[str], list[Asked]]]:
+def _connected(plan: Plan, deciding: Mapping[str, set[str]]) -> list[tuple[list[str], list[PlannedQuestion]]]:
     """Unknown attributes that decide questions together, each time with all questions that they decide."""
     parts: list[set[str]] = []
     for names in deciding.values():

@@ -1,1 +1,1 @@
-"""Qualification sessions: open, answer, decide, record the outcome. All that touches a score."""
+"""Qualification sessions: open, answer, decide, record the outcome."""

@@ -3,36 +3,41 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
-from pydantic import Field
 from sqlalchemy import Column, ColumnElement, String, bindparam, select, type_coerce
 from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
-from app.question_sets.family import shared_questions
-from app.question_sets.plans import Plans
+from app.question_sets.plans import Plans, shared_questions
 from app.scoring import (
     Answer,
     Answers,
     Indication,
     Plan,
-    Standing,
+    QuestionState,
     Totals,
     assess,
     indicated,
     read_stored,
     score,
 )
-from app.sessions.case import has_aged
+from app.sessions.queries import has_stale_answers
+from app.sessions.schemas import (
+    ImpactChange,
+    ImpactFigures,
+    ImpactLine,
+    ImpactProgress,
+    ImpactReason,
+    ImpactSummary,
+    ImpactTransition,
+)
 from app.sessions.tables import Status
-from app.wire import Out
 
-AT_ONCE = 500
-TELL_EVERY = 10_000
-
-Turn = tuple[Indication | None, Indication | None]
+BATCH_SIZE = 500
+PROGRESS_INTERVAL = 10_000
+Transition = tuple[Indication | None, Indication | None]
 
 
 def _raw(column: Column[Any]) -> ColumnElement[Any]:
@@ -43,8 +48,8 @@ def _raw(column: Column[Any]) -> ColumnElement[Any]:
 SESSION = SQLModel.metadata.tables["session"]
 PROSPECT = SQLModel.metadata.tables["prospect"]
 ANSWER = SQLModel.metadata.tables["answer"]
-FIGURES = ("indication", "score", "lowest", "highest")
-OF_SESSIONS = (
+IMPACT_FIGURES = ("indication", "score", "lowest", "highest")
+SESSION_COLUMNS = (
     "id",
     "prospect_id",
     "question_set",
@@ -55,77 +60,20 @@ OF_SESSIONS = (
     "valid_until",
 )
 # Of an answer, all but its session: what `Answer` takes, in its order, behind the question.
-OF_ANSWERS = ("question", "state", "rating", "answered_at", "evidence")
-WITH_ATTRIBUTES = (
+ANSWER_COLUMNS = ("question", "state", "rating", "answered_at", "evidence")
+SESSION_BATCH = (
     select(
-        *(SESSION.c[name] for name in (*OF_SESSIONS, *FIGURES)),
+        *(SESSION.c[name] for name in (*SESSION_COLUMNS, *IMPACT_FIGURES)),
         PROSPECT.c.attributes.label("known"),
         _raw(SESSION.c.id).label("key"),
     )
     .join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id)
     .order_by(SESSION.c.id)
-    .limit(AT_ONCE)
+    .limit(BATCH_SIZE)
 )
-ANSWERS = select(_raw(ANSWER.c.session_id), *(ANSWER.c[name] for name in OF_ANSWERS)).where(
+ANSWERS = select(_raw(ANSWER.c.session_id), *(ANSWER.c[name] for name in ANSWER_COLUMNS)).where(
     ANSWER.c.session_id.in_(bindparam("sessions", expanding=True))
 )
-
-
-class ImpactFigures(Out):
-    """What a session says with the one set or the other."""
-
-    question_set: str
-    indication: Indication | None
-    score: float | None
-    lowest: float | None
-    highest: float | None
-
-
-class ImpactReason(Out):
-    """One thing that is different for this session; `question` is null for what is of the whole set."""
-
-    question: str | None
-    before: Annotated[str | None, Field(examples=["rated 2, weight 1"])]
-    after: Annotated[str | None, Field(examples=["rated 2, weight 3, must reach 3"])]
-
-
-class ImpactChange(Out):
-    """A session whose indication would change, and why."""
-
-    kind: Literal["changed"]
-    session_id: UUID
-    prospect_id: UUID
-    status: Status
-    before: ImpactFigures
-    after: ImpactFigures
-    why: list[ImpactReason]
-
-
-class ImpactProgress(Out):
-    """A sign of life in a long stream."""
-
-    kind: Literal["progress"]
-    sessions: int
-
-
-class ImpactTurn(Out):
-    """How many sessions would change from one indication to another."""
-
-    before: Indication | None
-    after: Indication | None
-    sessions: int
-
-
-class ImpactSummary(Out):
-    """The last line. Without it the stream was cut off."""
-
-    kind: Literal["summary"]
-    sessions: Annotated[int, Field(description="scored again")]
-    changed: int
-    turns: Annotated[list[ImpactTurn], Field(description="most sessions first")]
-
-
-ImpactLine = ImpactChange | ImpactProgress | ImpactSummary
 
 
 async def impact(
@@ -137,7 +85,7 @@ async def impact(
     session that changes meanwhile is seen as it was or as it is.
     """
     sessions, last = 0, None
-    turns: Counter[Turn] = Counter()
+    turns: Counter[Transition] = Counter()
     while True:
         judge = partial(_judge_some, plans=plans, draft=draft, key=key, status=status, after=last)
         judged, read, last = await database.read(judge)
@@ -147,14 +95,14 @@ async def impact(
             turns[line.before.indication, line.after.indication] += 1
         if last is None:
             break
-        if sessions % TELL_EVERY == 0:
+        if sessions % PROGRESS_INTERVAL == 0:
             yield ImpactProgress(kind="progress", sessions=sessions)
     yield ImpactSummary(
         kind="summary",
         sessions=sessions,
         changed=turns.total(),
         turns=[
-            ImpactTurn(before=before, after=after, sessions=count)
+            ImpactTransition(before=before, after=after, sessions=count)
             for (before, after), count in turns.most_common()
         ],
     )
@@ -164,7 +112,7 @@ def _judge_some(
     tx: Transaction, *, plans: Plans, draft: Plan, key: str, status: Status | None, after: UUID | None
 ) -> tuple[list[ImpactChange], int, UUID | None]:
     """What is to be said of the next sessions, how many they are, and the last one if there are more."""
-    wanted = WITH_ATTRIBUTES.where(SESSION.c.question_set == key)
+    wanted = SESSION_BATCH.where(SESSION.c.question_set == key)
     if status:
         wanted = wanted.where(SESSION.c.status == status)
     if after:
@@ -175,7 +123,7 @@ def _judge_some(
         answers[its][question] = Answer(*said)
     shared = cache(lambda then: shared_questions(tx, plans, draft, then))
     judged = [_judge(tx, plans, draft, session, answers[session.key], shared) for session in sessions]
-    more = len(sessions) == AT_ONCE
+    more = len(sessions) == BATCH_SIZE
     return [line for line in judged if line], len(sessions), sessions[-1].id if more else None
 
 
@@ -198,25 +146,27 @@ def _judge(
     then = plans.find(tx, f"{session.question_set}@{session.version}")
     said: Mapping[str, Any] = (
         score(then, answers, session.attributes, as_of=as_of)
-        if has_aged(session, as_of)
+        if has_stale_answers(session, as_of)
         else session._asdict()
     )
     attributes = read_stored(draft.question_set, known).known
     counted = {key: one for key, one in answers.items() if key in shared(then)}
-    standings = draft.stand(counted, attributes, as_of)
-    totals = Totals(draft, standings)
+    states = draft.evaluate(counted, attributes, as_of)
+    totals = Totals(draft, states)
     if indicated(draft, totals) == said["indication"]:
         return None
-    stood = then.stand(answers, read_stored(then.question_set, session.attributes).known, as_of)
+    stood = then.evaluate(answers, read_stored(then.question_set, session.attributes).known, as_of)
     now = assess(draft, totals, [])
     return ImpactChange(
         kind="changed",
         session_id=session.id,
         prospect_id=session.prospect_id,
         status=session.status,
-        before=ImpactFigures(question_set=then.name, **{figure: said[figure] for figure in FIGURES}),
-        after=ImpactFigures(question_set=draft.name, **{figure: getattr(now, figure) for figure in FIGURES}),
-        why=[*_why_of_the_set(then, draft), *_why_of_questions(stood, standings)],
+        before=ImpactFigures(question_set=then.name, **{figure: said[figure] for figure in IMPACT_FIGURES}),
+        after=ImpactFigures(
+            question_set=draft.name, **{figure: getattr(now, figure) for figure in IMPACT_FIGURES}
+        ),
+        why=[*_why_of_the_set(then, draft), *_why_of_questions(stood, states)],
     )
 
 
@@ -232,35 +182,45 @@ def _of_the_set(plan: Plan) -> tuple[str, str]:
     return limits, plan.question_set.combine
 
 
-def _why_of_questions(stood: Iterable[Standing], standings: Iterable[Standing]) -> Iterator[ImpactReason]:
+def _why_of_questions(
+    stood: Iterable[QuestionState], states: Iterable[QuestionState]
+) -> Iterator[ImpactReason]:
     """The questions that count differently, or on one side only."""
-    before, after = _counting(stood), _counting(standings)
+    before, after = _counting(stood), _counting(states)
     for question in {**before, **after}:
         then, now = before.get(question), after.get(question)
         if _input(then) != _input(now):
             yield ImpactReason(question=question, before=_in_words(then), after=_in_words(now))
 
 
-def _counting(standings: Iterable[Standing]) -> dict[str, Standing]:
-    return {s.question.key: s for s in standings if not s.step.gated and s.asked.matters}
+def _counting(states: Iterable[QuestionState]) -> dict[str, QuestionState]:
+    return {s.question.key: s for s in states if not s.step.gated and s.asked.matters}
 
 
-def _input(standing: Standing | None) -> tuple[object, ...] | None:
+def _input(question_state: QuestionState | None) -> tuple[object, ...] | None:
     """All that an indication is made of as far as one question goes."""
-    if standing is None:
+    if question_state is None:
         return None
-    question = standing.question
+    question = question_state.question
     must = question.must_reach, question.must_reach is not None and question.if_missed
-    return standing.state, standing.rating, standing.rated_by == "rule", question.weight, must
+    return (
+        question_state.state,
+        question_state.rating,
+        question_state.rated_by == "rule",
+        question.weight,
+        must,
+    )
 
 
-def _in_words(standing: Standing | None) -> str | None:
+def _in_words(question_state: QuestionState | None) -> str | None:
     """What `_input` holds: "rated 2 by rule, weight 1, must reach 3 or it is mixed"."""
-    if standing is None:
+    if question_state is None:
         return None
-    question = standing.question
-    state = standing.state.replace("_", " ") + (f" {standing.rating}" if standing.rating is not None else "")
-    by_rule = " by rule" if standing.rated_by == "rule" else ""
+    question = question_state.question
+    state = question_state.state.replace("_", " ") + (
+        f" {question_state.rating}" if question_state.rating is not None else ""
+    )
+    by_rule = " by rule" if question_state.rated_by == "rule" else ""
     told = f"{state}{by_rule}, weight {question.weight}"
     if question.must_reach is None:
         return told

@@ -4,7 +4,7 @@ A whole score is computed when it is shown, as of the session's last revision. A
 scored as of its closing, so that a deal that was won does not age.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -16,6 +16,7 @@ from app.question_sets.plans import Plans
 from app.scoring import (
     Answer,
     Evidence,
+    Figures,
     Judged,
     Plan,
     Score,
@@ -27,10 +28,8 @@ from app.scoring import (
 )
 from app.sessions.tables import Session, SessionRevision, StoredAnswer
 
-# Built once, since building a statement takes longer than running it.
-ANSWERS_OF = select(StoredAnswer).where(
-    col(StoredAnswer.session_id).in_(bindparam("sessions", expanding=True))
-)
+# The figures that lists and events show; when one of them changes, the score has changed.
+SESSION_FIGURES = tuple(Figures.__annotations__)
 VERDICT_AT = select(SessionRevision.verdict).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision == bindparam("revision"),
@@ -42,24 +41,6 @@ REVISIONS = (
     )
     .order_by(col(SessionRevision.revision))
 )
-
-
-def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
-    """The current answers of a session, by question."""
-    return answers_of_many(tx, [session_id])[session_id]
-
-
-def answers_of_many(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, dict[str, StoredAnswer]]:
-    """The current answers of each session, by question."""
-    answers: dict[UUID, dict[str, StoredAnswer]] = {session_id: {} for session_id in session_ids}
-    for answer in tx.db.exec(ANSWERS_OF, params={"sessions": session_ids}):
-        answers[answer.session_id][answer.question] = answer
-    return answers
-
-
-def plan_of(tx: Transaction, plans: Plans, session: Session) -> Plan:
-    """The plan that a session is scored with."""
-    return plans.find(tx, f"{session.question_set}@{session.version}")
 
 
 def as_answers(stored: Iterable[StoredAnswer]) -> dict[str, Answer]:
@@ -124,6 +105,6 @@ def verdict_at(tx: Transaction, session_id: UUID, revision: int) -> VerdictRecor
     )
 
 
-def show_verdict(tx: Transaction, plans: Plans, session: Session, record: VerdictRecord) -> Verdict:
+def verdict_out(tx: Transaction, plans: Plans, session: Session, record: VerdictRecord) -> Verdict:
     """A stored verdict as the caller sees it."""
     return read_verdict(plans.find(tx, f"{session.question_set}@{record['version']}"), record)

@@ -4,20 +4,12 @@ from datetime import date, datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlmodel import (
-    JSON,
-    CheckConstraint,
-    Column,
-    Field,
-    ForeignKeyConstraint,
-    Index,
-    SQLModel,
-    text,
-)
+from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel, text
 
 from app.db import UtcDateTime
 from app.scoring import Evidence, Indication, Leaning
 
+Change = Literal["opened", "answered", "attributes", "aged", "moved", "decided", "outcome"]
 Status = Literal["open", "closed"]
 DecisionWord = Literal["pursue", "nurture", "disqualify"]
 SideWord = Literal["yes", "no", "unsure"]

@@ -1,1 +1,1 @@
-"""Webhooks: what happens here, sent to where people work."""
+"""Webhooks: send events to other systems, or write figures into their records."""

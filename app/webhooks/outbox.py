@@ -1,53 +1,82 @@
-"""The outbox: every event for every webhook that asks for it, held by one sender at a time.
+"""The outbox: every event for every webhook that matches it, leased by one sender at a time.
 
-An event's deliveries are made in the transaction that gives it its position. That happens once, to
-events that are committed and to no others, whoever does it: none is lost, and none told that was
-rolled back.
+Deliveries are created in the transaction that assigns positions to events. This happens once for each
+committed event, so no event is lost and no rolled-back event is sent.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, literal_column, or_
+from sqlalchemy import ColumnElement
 from sqlmodel import SQLModel, col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction
-from app.events.feed import give_positions, keep_still
+from app.events.service import assign_positions, lock_feed
 from app.events.tables import Event, types_named
 from app.problems import require_known
-from app.webhooks.schedule import next_attempt, wish_of
+from app.webhooks.queries import PENDING, Lease, is_due, is_ready
+from app.webhooks.schemas import MAX_ANSWER_CHARACTERS
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
+# Standard Webhooks' example of a schedule: three days and four hours from the first attempt to the last.
+RETRY_DELAYS = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+)
+# Up to so much later, so that what failed together does not come back together.
+JITTER = 0.1
+MAX_PAUSE = timedelta(hours=24)
 # So much is on its way to one far end at the same time, from all processes together.
-MOST_AT_ONCE = 8
+MAX_IN_FLIGHT_PER_WEBHOOK = 8
 # So long the log keeps what was delivered or given up.
-KEPT = timedelta(days=30)
-OUTDATED_AT_ONCE = 500
-ANSWER_CHARACTERS = 500
+DELIVERY_LOG_RETENTION = timedelta(days=30)
+MAX_EXPIRED_PER_PASS = 500
 GONE = 410
 WAIT_STATUSES = (429, 503)
 SUCCESSES = range(200, 300)
+INSERT_DELIVERIES = SQLModel.metadata.tables["webhook_delivery"].insert()
 
-INSERT = SQLModel.metadata.tables["webhook_delivery"].insert()
-# As a literal, since with a parameter neither database can use the index of what is pending.
-PENDING = col(Delivery.status) == literal_column("'pending'")
+
+def next_attempt(attempts: int, at: datetime) -> datetime | None:
+    """When to try again after so many attempts; None if that was the last."""
+    if attempts > len(RETRY_DELAYS):
+        return None
+    return at + RETRY_DELAYS[attempts - 1] * random.uniform(1, 1 + JITTER)  # noqa: S311  # no secret
+
+
+def parse_retry_after(retry_after: str | None, at: datetime) -> datetime | None:
+    """Until when a Retry-After header, of seconds or a date (RFC 9110, 10.2.3), asks to be left alone.
+
+    None for one that says nothing of use; at most 24 hours.
+    """
+    if retry_after is None:
+        return None
+    until = _after_seconds(retry_after.strip(), at) or _date(retry_after.strip())
+    return min(until, at + MAX_PAUSE) if until and until > at else None
+
+
+def _after_seconds(text: str, at: datetime) -> datetime | None:
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return at + min(timedelta(seconds=int(text[:9])), MAX_PAUSE)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo else None
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A delivery in the hands of one sender, which is known by how long it may keep it."""
-
-    webhook_id: UUID
-    delivery_id: UUID
-    leased_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
+class AttemptResult:
     """What came of an attempt: the far end's status, or else why there is none.
 
     `skipped` where there was nothing to send.
@@ -73,22 +102,27 @@ class Result:
         return "delivered" if self.arrived else "failed"
 
 
-def hand_out(tx: Transaction) -> int:
+def publish_committed(tx: Transaction) -> int:
     """Give the next positions to committed events, and put them into the outbox; to how many."""
-    last = keep_still(tx)
-    given = give_positions(tx)
+    last = lock_feed(tx)
+    given = assign_positions(tx)
     # Locked so that none is deleted before it has its deliveries.
     active = select(Webhook).where(Webhook.status == "active").with_for_update(read=True, key_share=True)
     webhooks = tx.db.exec(active).all() if given else ()
     if webhooks:
         events = tx.db.exec(select(Event).where(col(Event.position) > last)).all()
-        rows = [_row(tx, webhook, event) for event in events for webhook in webhooks if wants(webhook, event)]
+        rows = [
+            _delivery_row(tx, webhook, event)
+            for event in events
+            for webhook in webhooks
+            if matches(webhook, event)
+        ]
         if rows:
-            tx.db.execute(INSERT, rows)
+            tx.db.execute(INSERT_DELIVERIES, rows)
     return given
 
 
-def wants(webhook: Webhook, event: Event) -> bool:
+def matches(webhook: Webhook, event: Event) -> bool:
     """Whether a webhook is to tell of an event."""
     if webhook.payload == "record" and event.session_id is None:
         return False
@@ -98,7 +132,7 @@ def wants(webhook: Webhook, event: Event) -> bool:
     )
 
 
-def _row(tx: Transaction, webhook: Webhook, event: Event) -> dict[str, Any]:
+def _delivery_row(tx: Transaction, webhook: Webhook, event: Event) -> dict[str, Any]:
     return {
         "id": new_id(),
         "webhook_id": webhook.id,
@@ -111,24 +145,12 @@ def _row(tx: Transaction, webhook: Webhook, event: Event) -> dict[str, Any]:
     }
 
 
-def any_active(tx: Transaction) -> bool:
-    """Whether there is anybody to send to."""
-    return tx.db.exec(select(Webhook.id).where(Webhook.status == "active").limit(1)).first() is not None
-
-
-def find_due(tx: Transaction) -> Sequence[UUID]:
-    """The webhooks that something is due for."""
-    # One for each is enough to know: a backlog may be long.
-    due = exists().where(col(Delivery.webhook_id) == col(Webhook.id), *_due(tx))
-    return tx.db.exec(select(Webhook.id).where(*_ready(tx), due).order_by(col(Webhook.id))).all()
-
-
-def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
+def claim_due(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Lease]:
     """Take what is due for a webhook, for so long; nothing if somebody else is taking this moment.
 
     Of the updates of one session's record the newest alone, and while one is on its way, none.
     """
-    wanted = select(Webhook).where(Webhook.id == webhook_id, *_ready(tx))
+    wanted = select(Webhook).where(Webhook.id == webhook_id, *is_ready(tx))
     webhook = tx.db.exec(wanted.with_for_update(skip_locked=True, key_share=True)).one_or_none()
     if webhook is None:
         return []
@@ -136,11 +158,11 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
     on_their_way = tx.db.exec(
         select(Delivery.session_id).where(here, PENDING, col(Delivery.leased_until) > tx.at)
     ).all()
-    due = select(Delivery).where(here, *_due(tx)).order_by(col(Delivery.due_at), col(Delivery.position))
+    due = select(Delivery).where(here, *is_due(tx)).order_by(col(Delivery.due_at), col(Delivery.position))
     if webhook.payload == "record":
         due = due.where(col(Delivery.session_id).not_in(on_their_way))
     # What somebody erases this moment is not waited for: they may wait for what is held already.
-    free = due.limit(max(0, MOST_AT_ONCE - len(on_their_way))).with_for_update(skip_locked=True)
+    free = due.limit(max(0, MAX_IN_FLIGHT_PER_WEBHOOK - len(on_their_way))).with_for_update(skip_locked=True)
     found = tx.db.exec(free).all()
     if webhook.payload == "record":
         found = _newest_of_each(tx, webhook_id, found)
@@ -152,7 +174,7 @@ def hold(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Held]:
         delivery.last_attempt_at = tx.at
         tx.db.add(delivery)
     tx.db.flush()
-    return [Held(webhook_id, delivery.id, until) for delivery in found]
+    return [Lease(webhook_id, delivery.id, until) for delivery in found]
 
 
 def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]) -> list[Delivery]:
@@ -171,23 +193,7 @@ def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]
     return list(newest.values())
 
 
-def find_held(tx: Transaction, held: Sequence[Held]) -> dict[Held, tuple[Webhook, Event]]:
-    """What a sender holds, but for what is gone by now, or another sender's."""
-    wanted = (
-        select(Delivery, Webhook, Event)
-        .join(Webhook, col(Webhook.id) == col(Delivery.webhook_id))
-        .join(Event, col(Event.id) == col(Delivery.event_id))
-        .where(PENDING, col(Delivery.id).in_([one.delivery_id for one in held]))
-    )
-    found = {
-        Held(webhook.id, delivery.id, delivery.leased_until): (webhook, event)
-        for delivery, webhook, event in tx.db.exec(wanted)
-        if delivery.leased_until
-    }
-    return {one: found[one] for one in held if one in found}
-
-
-def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
+def record_results(tx: Transaction, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
     """Write down what came of attempts, and when the next ones are; only the holder's word counts.
 
     An endpoint that answers 410 is disabled. One that asks for it is left alone, with all that is for it.
@@ -196,11 +202,11 @@ def settle(tx: Transaction, results: Sequence[tuple[Held, Result]]) -> None:
     webhooks = select(Webhook.id).where(col(Webhook.id).in_({held.webhook_id for held, _ in results}))
     tx.db.exec(webhooks.order_by(col(Webhook.id)).with_for_update(key_share=True)).all()
     for held, result in results:
-        _settle(tx, held, result)
+        _record_result(tx, held, result)
     tx.db.flush()
 
 
-def _settle(tx: Transaction, held: Held, result: Result) -> None:
+def _record_result(tx: Transaction, held: Lease, result: AttemptResult) -> None:
     wanted = select(Delivery).where(
         Delivery.id == held.delivery_id, PENDING, Delivery.leased_until == held.leased_until
     )
@@ -209,12 +215,12 @@ def _settle(tx: Transaction, held: Held, result: Result) -> None:
         return
     delivery.leased_until = None
     delivery.last_status, delivery.last_error = result.status, result.error
-    delivery.last_answer = None if result.arrived else (result.answer or "")[:ANSWER_CHARACTERS] or None
+    delivery.last_answer = None if result.arrived else (result.answer or "")[:MAX_ANSWER_CHARACTERS] or None
     delivery.last_milliseconds = result.milliseconds
     again = None if result.arrived or result.skipped else next_attempt(delivery.attempts, tx.at)
-    if result.status in WAIT_STATUSES and (until := wish_of(result.retry_after, tx.at)):
+    if result.status in WAIT_STATUSES and (until := parse_retry_after(result.retry_after, tx.at)):
         again = max(again, until) if again else None
-        _change(tx, delivery, paused_until=until)
+        _update_if_unchanged(tx, delivery, paused_until=until)
     if result.status == GONE and _disable(tx, delivery, "The endpoint answered 410 Gone."):
         again = None
     if again:
@@ -227,10 +233,12 @@ def _settle(tx: Transaction, held: Held, result: Result) -> None:
 def _disable(tx: Transaction, delivery: Delivery, why: str) -> bool:
     """Whether that was so; a record that is gone says nothing of the others."""
     disabled = {"status": "disabled", "disabled_because": why, "revision": Webhook.revision + 1}
-    return _change(tx, delivery, col(Webhook.payload) != "record", **disabled)
+    return _update_if_unchanged(tx, delivery, col(Webhook.payload) != "record", **disabled)
 
 
-def _change(tx: Transaction, delivery: Delivery, *which: ColumnElement[bool], **values: Any) -> bool:
+def _update_if_unchanged(
+    tx: Transaction, delivery: Delivery, *which: ColumnElement[bool], **values: Any
+) -> bool:
     """What the far end said counts as long as the webhook is as it was then."""
     as_it_was = [
         col(Webhook.id) == delivery.webhook_id,
@@ -253,18 +261,12 @@ def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | Non
     return tx.db.exec(update(Delivery).where(here, which, ~PENDING).values(**values)).rowcount
 
 
-def forget_outdated(tx: Transaction) -> bool:
+def delete_expired(tx: Transaction) -> bool:
     """Delete some of what was settled more than 30 days ago; whether there may be more."""
-    outdated = select(Delivery.id).where(col(Delivery.settled_at) < tx.at - KEPT).limit(OUTDATED_AT_ONCE)
+    outdated = (
+        select(Delivery.id)
+        .where(col(Delivery.settled_at) < tx.at - DELIVERY_LOG_RETENTION)
+        .limit(MAX_EXPIRED_PER_PASS)
+    )
     gone = tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(outdated)))
-    return gone.rowcount == OUTDATED_AT_ONCE
-
-
-def _due(tx: Transaction) -> list[ColumnElement[bool]]:
-    free = or_(col(Delivery.leased_until).is_(None), col(Delivery.leased_until) <= tx.at)
-    return [PENDING, col(Delivery.due_at) <= tx.at, free]
-
-
-def _ready(tx: Transaction) -> list[ColumnElement[bool]]:
-    rested = or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= tx.at)
-    return [col(Webhook.status) == "active", rested]
+    return gone.rowcount == MAX_EXPIRED_PER_PASS

@@ -12,8 +12,7 @@ import httpx
 
 Address = IPv4Address | IPv6Address
 # As `anyio.getaddrinfo`: a host and a port in, one tuple for every address out.
-LookUp = Callable[[str, int], Awaitable[Sequence[Any]]]
-
+Lookup = Callable[[str, int], Awaitable[Sequence[Any]]]
 SCHEMES = {"http": 80, "https": 443}
 PORTS = (80, 443, 8080, 8443)
 LAST_PORT = 65535
@@ -22,7 +21,7 @@ LOOK_UP_SECONDS = 5
 IPV4_WITHIN = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0/96")))
 
 
-class Refused(ValueError):
+class BlockedTarget(ValueError):
     """A target that nothing may be sent to; the message says why, and what to do."""
 
 
@@ -52,7 +51,7 @@ class Target:
 class Targets:
     """Says what may be reached: public addresses at HTTP's ports, and the operator's own networks."""
 
-    def __init__(self, networks: str, look_up: LookUp = anyio.getaddrinfo) -> None:
+    def __init__(self, networks: str, look_up: Lookup = anyio.getaddrinfo) -> None:
         self._networks = [ip_network(network.strip()) for network in networks.split(",") if network.strip()]
         self._look_up = look_up
 
@@ -67,14 +66,14 @@ class Targets:
             with anyio.fail_after(LOOK_UP_SECONDS):
                 found = await self._look_up(host, port)
         except (OSError, UnicodeError):  # a time-out is an OSError too
-            raise Refused(f"the host {host} is not found") from None
+            raise BlockedTarget(f"the host {host} is not found") from None
         addresses = [ip_address(str(socket_address[0]).partition("%")[0]) for *_, socket_address in found]
         if permitted := tuple(address for address in addresses if self._permits(address, port)):
             return Target(read, permitted)
         if any(_is_public(address) for address in addresses):
             ports = ", ".join(map(str, PORTS))
-            raise Refused(f"port {port} is not one of HTTP's: use one of {ports}")
-        raise Refused(
+            raise BlockedTarget(f"port {port} is not one of HTTP's: use one of {ports}")
+        raise BlockedTarget(
             f"the host {host} is not on the public internet: use another, or have the operator allow its "
             "network by the setting PROSPECT_FIT_WEBHOOK_NETWORKS"
         )
@@ -96,15 +95,15 @@ def read_url(text: str) -> httpx.URL:
         # As people write it; decoding it may fail.
         is_absolute = url.scheme in SCHEMES and bool(url.host)
     except (httpx.InvalidURL, ValueError):
-        raise Refused("that is not a URL: send https://HOST/PATH") from None
+        raise BlockedTarget("that is not a URL: send https://HOST/PATH") from None
     if not is_absolute:
-        raise Refused("send an absolute URL: https://HOST/PATH")
+        raise BlockedTarget("send an absolute URL: https://HOST/PATH")
     if url.port is not None and not 1 <= url.port <= LAST_PORT:
-        raise Refused(f"port {url.port} is none: ports are 1 to {LAST_PORT}")
+        raise BlockedTarget(f"port {url.port} is none: ports are 1 to {LAST_PORT}")
     if url.userinfo or "@" in authority_of(text):
-        raise Refused("a URL with credentials is not taken: the receiver checks the signature instead")
+        raise BlockedTarget("a URL with credentials is not taken: the receiver checks the signature instead")
     if "#" in text:
-        raise Refused("a fragment never reaches the receiver: leave out the '#' and what follows")
+        raise BlockedTarget("a fragment never reaches the receiver: leave out the '#' and what follows")
     return url
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.db import Database
 from app.main import open_database
-from app.question_sets import publishing
+from app.question_sets import service as question_sets
 from app.scoring import read_question_set
 from tests.api.calls import RULED, SMALL
 from tests.conftest import Running
@@ -40,7 +40,7 @@ def publish(database: Database) -> Publish:
 
     def publish_it(definition: dict[str, Any]) -> int:
         question_set = read_question_set(definition)
-        version, _ = database.write_here(partial(publishing.publish, question_set=question_set))
+        version, _ = database.write_here(partial(question_sets.publish, question_set=question_set))
         return version.version
 
     return publish_it

@@ -8,11 +8,13 @@ from itertools import count
 import pytest
 from sqlmodel import col, select
 
-from app.events.feed import give_positions, is_behind, read_after
+from app.events.queries import has_pending_events, read_after
+from app.events.service import assign_positions
 from app.events.tables import Event
 from app.main import open_database
-from app.prospects import records
-from app.prospects.wire import NewProspect, ProspectChange
+from app.prospects import service as prospects
+from app.prospects.queries import find_prospect
+from app.prospects.schemas import NewProspect, ProspectChange
 from tests.api.at_once import at_once
 from tests.api.calls import events_after, new_prospect, ok
 from tests.conftest import serving, settings_for
@@ -40,9 +42,9 @@ def database(two):
 
 def change_and_dawdle(prospect_id, seconds, tx):
     """Change a prospect, and commit some time after the event was inserted."""
-    prospect = records.find(tx, prospect_id, lock=True)
+    prospect = find_prospect(tx, prospect_id, lock=True)
     known = prospect.attributes.get("counter", 0)
-    records.apply(tx, prospect, ProspectChange(attributes={"counter": known + 1}))
+    prospects.apply_change(tx, prospect, ProspectChange(attributes={"counter": known + 1}))
     time.sleep(seconds)
 
 
@@ -62,8 +64,8 @@ class Naive:
 def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, database):
     """On SQLite the writers queue, and even a naive cursor sees all."""
     first, second = two
-    made = partial(records.create, new=NewProspect())
-    prospects = [database.write_here(made).id for _ in range(PROSPECTS)]
+    made = partial(prospects.create, new=NewProspect())
+    known = [database.write_here(made).id for _ in range(PROSPECTS)]
     before = events_after(first.client, 0)
     start = before[-1]["position"]
     last_seq = database.read_here(lambda tx: max(tx.db.exec(select(Event.seq)).all()))
@@ -74,7 +76,7 @@ def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, da
         try:
             for _ in range(WRITES):
                 seconds = dice.random() * (0.002 if database.is_sqlite else 0.02)
-                database.write_here(partial(change_and_dawdle, dice.choice(prospects), seconds))
+                database.write_here(partial(change_and_dawdle, dice.choice(known), seconds))
         finally:
             next(done)  # the readers wait for this, whatever happens
         return []
@@ -102,7 +104,7 @@ def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, da
     assert one == other
     assert len(one) == len({event["id"] for event in one}) == WRITERS * WRITES
     assert [event["position"] for event in one] == list(range(start + 1, start + 1 + WRITERS * WRITES))
-    for prospect in map(str, prospects):
+    for prospect in map(str, known):
         told = [event["revision"] for event in one if event["prospect_id"] == prospect]
         assert told == list(range(2, len(told) + 2))
     skipped = WRITERS * WRITES - len(naive.seen)
@@ -119,7 +121,7 @@ def test_an_event_that_is_committed_late_is_not_passed(two, database):
     naive = Naive(database, database.read_here(lambda tx: max(tx.db.exec(select(Event.seq)).all())))
 
     def late(tx):
-        slow = records.create(tx, NewProspect()).id
+        slow = prospects.create(tx, NewProspect()).id
         quick = new_prospect(client)["id"]
         naive.look()
         (seen,) = events_after(client, start)
@@ -141,7 +143,7 @@ def test_who_gives_positions_waits_for_no_writer_and_no_writer_for_them(two, dat
     new_prospect(client)
 
     def hold(tx):
-        assert give_positions(tx) > 0
+        assert assign_positions(tx) > 0
         return new_prospect(client)["id"]
 
     made = database.write_here(hold)
@@ -154,11 +156,11 @@ def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
 
     def many(tx):
         for _ in range(1003):
-            records.create(tx, NewProspect())
+            prospects.create(tx, NewProspect())
 
     database.write_here(many)
-    assert [database.write_here(give_positions) for _ in range(3)] == [1000, 3, 0]
-    assert not database.read_here(is_behind)
+    assert [database.write_here(assign_positions) for _ in range(3)] == [1000, 3, 0]
+    assert not database.read_here(has_pending_events)
     stretch = database.read_here(lambda tx: read_after(tx, start, 2000, ()))
     assert [event.position for event in stretch.events] == list(range(start + 1, start + 1004))
     assert [event.seq for event in stretch.events] == sorted(event.seq for event in stretch.events)
@@ -167,8 +169,8 @@ def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
 
 def test_a_reader_after_a_long_silence_catches_up_in_one_call(two, database):
     client = two[0].client
-    database.write_here(lambda tx: [records.create(tx, NewProspect()) for _ in range(2100)])
-    newest = database.write_here(lambda tx: records.create(tx, NewProspect())).id
+    database.write_here(lambda tx: [prospects.create(tx, NewProspect()) for _ in range(2100)])
+    newest = database.write_here(lambda tx: prospects.create(tx, NewProspect())).id
     assert ok(client.get("/v1/events/latest?limit=1"))[0]["prospect_id"] == str(newest)
 
 

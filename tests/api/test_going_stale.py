@@ -98,13 +98,13 @@ def at(clock, days):
     return (clock.began + days * DAY).isoformat().replace("+00:00", "Z")
 
 
-def standing(told):
+def figures_of(told):
     figures = told["score"]
     return figures["indication"], figures["lowest"], figures["highest"], figures["stale"]
 
 
 def test_a_score_says_as_of_when_it_is_and_until_when(clock, opened):
-    assert standing(opened) == ("fit", 100, 100, [])
+    assert figures_of(opened) == ("fit", 100, 100, [])
     assert (opened["score"]["as_of"], opened["score"]["valid_until"]) == (at(clock, 0), at(clock, 30))
 
 
@@ -115,7 +115,7 @@ def test_the_last_moment_before_and_the_first_after(client, clock, opened):
     clock.after(30)
     told = session(client, opened["session_id"])
     # Two of four count as open now: 8 of 16 at the least.
-    assert standing(told) == ("undetermined", 50, 100, ["timeline", "size"])
+    assert figures_of(told) == ("undetermined", 50, 100, ["timeline", "size"])
     assert (told["score"]["as_of"], told["score"]["valid_until"]) == (at(clock, 30), at(clock, 90))
 
 
@@ -147,7 +147,7 @@ def test_a_rule_takes_the_place_of_a_stale_answer_as_of_none(client, clock, open
     clock.after(31)
     told = session(client, opened["session_id"])
     # need 4, budget 4 and the rule's 2 of 16, the timeline open
-    assert standing(told) == ("fit", 62.5, 87.5, ["timeline", "size"])
+    assert figures_of(told) == ("fit", 62.5, 87.5, ["timeline", "size"])
 
 
 def test_time_alone_is_a_revision_of_its_own_that_nobody_made(client, clock, opened):
@@ -163,7 +163,7 @@ def test_time_alone_is_a_revision_of_its_own_that_nobody_made(client, clock, ope
 def test_answering_again_is_fresh_again_even_with_the_same_rating(client, clock, opened):
     clock.after(31)
     told = answer(client, opened["session_id"], timeline=5, size=5)
-    assert standing(told) == ("fit", 100, 100, [])
+    assert figures_of(told) == ("fit", 100, 100, [])
     assert told["score"]["valid_until"] == at(clock, 61)
     assert [r["change"] for r in history(client, opened["session_id"])["revisions"]] == [
         "opened",
@@ -302,7 +302,7 @@ def test_unknown_and_taken_back_are_as_if_never_answered_and_do_not_age(client, 
     clock.after(1)
     said = [{"question": "timeline", "state": "unknown"}, {"question": "size", "state": "open"}]
     told = ok(patch(client, opened["session_id"], answers=said))
-    assert standing(told) == ("undetermined", 50, 100, [])
+    assert figures_of(told) == ("undetermined", 50, 100, [])
     assert told["score"]["valid_until"] == at(clock, 90)
     assert [(line["question"], line["ask_again"]) for line in told["score"]["next_questions"]] == [
         ("size", False), ("timeline", True),

@@ -39,7 +39,7 @@ def test_a_key_looks_like_one_of_ours(client):
     told = made(client, "read", "write")
     assert told["key"].startswith("pfk_")
     assert len(told["key"]) == 42
-    assert told["key"].startswith(told["shown"])
+    assert told["key"].startswith(told["prefix"])
     assert (told["scopes"], told["revoked_at"]) == (["read", "write"], None)
     assert made(client, "read")["key"] != told["key"]
 

@@ -4,7 +4,7 @@ import time
 
 from sqlmodel import SQLModel
 
-from app.question_sets.plans import NEWEST_SECONDS
+from app.question_sets.plans import NEWEST_CACHE_SECONDS
 from tests.api.calls import SMALL, ok, qualify, refusal
 
 SET_VERSION = SQLModel.metadata.tables["question_set_version"]
@@ -20,7 +20,7 @@ def retire(database, key):
 
 
 def forget_what_is_newest():
-    time.sleep(NEWEST_SECONDS + 0.1)
+    time.sleep(NEWEST_CACHE_SECONDS + 0.1)
 
 
 def test_a_bare_key_continues_an_open_session_on_its_version_and_opens_the_newest(

@@ -5,7 +5,7 @@ import json
 
 from sqlmodel import SQLModel
 
-from app.question_sets import publishing
+from app.question_sets import service as question_sets
 from app.scoring import read_question_set
 from tests.api.calls import SMALL, ok, refusal
 
@@ -92,7 +92,7 @@ def test_a_built_in_set_that_was_retired_stays_retired_when_the_service_starts_a
     built_in = read_question_set(SMALL | {"key": f"built-in-{small}"})
 
     def start():
-        return database.write_here(lambda tx: publishing.publish_builtin(tx, [built_in]))
+        return database.write_here(lambda tx: question_sets.publish_builtin(tx, [built_in]))
 
     assert [version.version for version in start()] == [1]
     retire(database, built_in.key, 1)

@@ -11,10 +11,10 @@ from sqlalchemy import text
 from sqlmodel import select
 
 from app.clock import utc_now
-from app.http.idempotency import KeptAnswer
-from app.keys.tables import ApiKey
-from app.prospects import records
-from app.sessions.case import find_session
+from app.keys.tables import ApiKey, IdempotentResponse
+from app.prospects import service as prospects
+from app.prospects.queries import find_prospect
+from app.sessions.queries import find_session
 from tests.api.calls import ok, qualify, refusal, upsert
 
 
@@ -39,8 +39,8 @@ def test_who_waits_for_a_prospect_whose_link_is_taken_away_makes_a_new_one(clien
     first = ok(upsert(client, link, attributes={"employees": 1}), 201)
 
     def take_the_link_away(tx):
-        prospect = records.find(tx, UUID(first["id"]), lock=True)
-        records.remove_link(tx, prospect, **link)
+        prospect = find_prospect(tx, UUID(first["id"]), lock=True)
+        prospects.remove_link(tx, prospect, **link)
         made = elsewhere.submit(partial(upsert, client, link, attributes={"employees": 2}))
         until_it_waits(tx, made)
         return made
@@ -62,7 +62,7 @@ def test_erasing_waits_for_who_is_at_work_on_a_session_and_keeps_an_answer(
         erased = elsewhere.submit(client.delete, f"/v1/prospects/{told['prospect_id']}")
         until_it_waits(tx, erased)
         caller = tx.db.exec(select(ApiKey)).first()
-        kept = KeptAnswer(
+        kept = IdempotentResponse(
             api_key_id=caller.id,
             key=told["session_id"],
             fingerprint="",

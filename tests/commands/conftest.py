@@ -29,7 +29,7 @@ def run(tmp_path: Path, started: Started) -> Run:
         if source == ROOT:
             return started.run(arguments, tmp_path)
         return subprocess.run(
-            [sys.executable, "-c", "from app.cli import main; main()", *arguments],
+            [sys.executable, "-c", "from app.cli.main import main; main()", *arguments],
             cwd=tmp_path,
             env=ENVIRONMENT | {"PYTHONPATH": str(source)},
             capture_output=True,

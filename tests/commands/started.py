@@ -47,7 +47,7 @@ class Started:
 
 
 def _serve() -> None:
-    from app.cli import main  # noqa: PLC0415  # by whoever runs commands, not by whoever asks for them
+    from app.cli.main import main  # noqa: PLC0415  # by whoever runs commands, not by whoever asks for them
 
     for line in sys.stdin:
         wanted = json.loads(line)

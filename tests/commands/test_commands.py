@@ -102,13 +102,6 @@ def test_the_doctor_says_what_is_missing(run: Run) -> None:
     assert (well.returncode, "no " in well.stdout) == (0, False), well.stdout
 
 
-def test_the_reference_is_fresh_and_staleness_is_noticed(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "stale.md").write_text("old")
-    assert run("openapi", "--markdown", "--check", str(ROOT / "openapi.md")).returncode == 0
-    stale = run("openapi", "--markdown", "--check", "stale.md")
-    assert (stale.returncode, stale.stderr) == (1, "stale.md is stale: run 'make docs'.\n")
-
-
 def test_a_broken_built_in_set_stops_the_start_with_file_line_and_reason(run: Run, tmp_path: Path) -> None:
     house = tmp_path / "house"
     for name in ("app", "migrations"):

@@ -14,18 +14,18 @@ import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app.cli import main
+from app.cli.main import main
 from app.db import Database
 from app.main import open_database
-from app.prospects.records import show_all
-from app.prospects.search import ProspectFilter, list_prospects
+from app.migrate import migrate
+from app.prospects.queries import list_prospects, prospects_out
+from app.prospects.schemas import ProspectFilter
 from app.prospects.tables import Prospect
-from app.schema import migrate
 from tests.commands.started import Started
 from tests.commands.terminal import on_a_terminal
 from tests.conftest import ROOT, NewDatabase, settings_for
 
-COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from app.cli.main import main; main()"]
 Start = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., tuple[int, str, str]]
 
@@ -91,7 +91,7 @@ def imported(started: Started, url: str, tmp_path: Path) -> Run:
 def stored(database: Database) -> dict[str, tuple[str | None, dict]]:
     """Name and attributes of every prospect, by source and external id."""
     found = database.read_here(
-        lambda tx: show_all(tx, list_prospects(tx, ProspectFilter(), after=None, limit=100_000))
+        lambda tx: prospects_out(tx, list_prospects(tx, ProspectFilter(), after=None, limit=100_000))
     )
     return {f"{p.links[0].source}:{p.links[0].external_id}": (p.name, p.attributes) for p in found}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.migrate import FOREIGN
 from app.question_sets.files import BUILTIN
-from app.schema import FOREIGN
 from tests.catalogue import run_migrations, set_revision, stored_whole
 from tests.commands.started import Started
 from tests.conftest import NewDatabase

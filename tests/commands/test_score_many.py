@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from app.bulk.scoring import Summary, Wanted, score_file
-from app.bulk.source import Unusable
-from app.commands.score_many import _tell
+from app.cli.bulk.scoring import ScoreOptions, Summary, score_file
+from app.cli.bulk.source import UnusableFile
+from app.cli.score_files import _tell
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan, ratings_sent, read_answers, read_question_set, score
 from tests.commands.conftest import Run
@@ -192,7 +192,7 @@ def test_cells_of_blanks_say_nothing_and_what_cannot_be_read_is_listed(tmp_path:
         connection.execute(f"COPY (FROM {texts}) TO '{tmp_path}/b.parquet' (FORMAT parquet)")
         for source in ("a.csv", "b.parquet"):
             output = tmp_path / f"{source}.ndjson"
-            wanted = Wanted(tmp_path / source, output, None, "id", {}, missing_is_open=True)
+            wanted = ScoreOptions(tmp_path / source, output, None, "id", {}, missing_is_open=True)
             score_file(connection, plan, wanted)
             connection.execute("DROP VIEW _prospects")
             got = sorted(read(output), key=lambda row: int(row["id"]))
@@ -220,9 +220,11 @@ def test_what_cannot_be_used_is_told_and_nothing_is_written(
 ) -> None:
     (tmp_path / "a.csv").write_text(text)
     output = tmp_path / wanted.get("output", "s.csv")
-    asked = Wanted(tmp_path / "a.csv", output, None, "id", wanted.get("named", {}), missing_is_open=False)
+    asked = ScoreOptions(
+        tmp_path / "a.csv", output, None, "id", wanted.get("named", {}), missing_is_open=False
+    )
     plan = Plan(read_file(BUILTIN / "bant.yaml"), "bant@1")
-    with duckdb.connect() as connection, pytest.raises((Unusable, duckdb.Error), match=re.escape(told)):
+    with duckdb.connect() as connection, pytest.raises((UnusableFile, duckdb.Error), match=re.escape(told)):
         score_file(connection, plan, asked)
     assert (tmp_path / "a.csv").read_text() == text
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
@@ -248,7 +250,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
     """And goes away: what stays is the summary."""
     line = json.dumps({"id": 1, **dict.fromkeys(KEYS, 3)}) + "\n"
     (tmp_path / "a.ndjson").write_text(line * 300_000)
-    command = [sys.executable, "-c", "from app.cli import main; main()"]
+    command = [sys.executable, "-c", "from app.cli.main import main; main()"]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     code, shown = on_a_terminal(
         [*command, "score", "a.ndjson", *BANT, "-o", "s.parquet"], tmp_path, environment

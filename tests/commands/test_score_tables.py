@@ -7,9 +7,9 @@ import duckdb
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from app.bulk.database import InDatabase
-from app.bulk.scoring import Wanted, score_file
-from app.bulk.source import Unusable
+from app.cli.bulk.database import DatabaseTable
+from app.cli.bulk.scoring import ScoreOptions, score_file
+from app.cli.bulk.source import UnusableFile
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan
 from tests.commands.conftest import Run
@@ -69,10 +69,10 @@ def test_a_table_is_scored_into_a_file_and_a_file_into_a_table(run: Run, crm: st
 
 
 def score_here(folder: Path, source: str, output: str) -> None:
-    places = [InDatabase.named(text) or folder / text for text in (source, output)]
+    places = [DatabaseTable.named(text) or folder / text for text in (source, output)]
     plan = Plan(read_file(BUILTIN / "bant.yaml"), "bant@1")
     with duckdb.connect() as connection:
-        score_file(connection, plan, Wanted(*places, None, "id", {}, missing_is_open=False))
+        score_file(connection, plan, ScoreOptions(*places, None, "id", {}, missing_is_open=False))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def score_here(folder: Path, source: str, output: str) -> None:
     ],
 )
 def test_what_cannot_be_used_is_told(crm: str, tmp_path: Path, source: str, output: str, told: str) -> None:
-    with pytest.raises(Unusable, match=told):
+    with pytest.raises(UnusableFile, match=told):
         score_here(tmp_path, source.format(crm), output.format(crm))
     assert rows_of(crm, "SELECT COUNT(*) FROM accounts") == [(3,)]
     assert list(tmp_path.glob("s.*")) == []

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT, needs
 
-SERVE = [sys.executable, "-c", "from app.cli import main; main()", "serve"]
+SERVE = [sys.executable, "-c", "from app.cli.main import main; main()", "serve"]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 import pytest
 
+from app.edge.openapi import described
 from app.main import create_app
-from app.openapi import described
 from tests.conftest import settings_for
 
 VERSIONS = ("3.1", "3.0", "2.0")

@@ -183,13 +183,16 @@ class Reader:
             assert len(bodies) < 2, raw
             if not bodies:
                 return None
-            return bodies[0].get("required", False), raw["consumes"], self.schema(bodies[0]["schema"])
+            (body,) = bodies
+            examples = [body["x-example"]] if "x-example" in body else []
+            return body.get("required", False), raw["consumes"], self.schema(body["schema"]), examples
         body = raw.get("requestBody")
         if body is None:
             return None
         schema, *others = [media["schema"] for media in body["content"].values()]
         assert others == [schema] * len(others), raw
-        return body.get("required", False), [*body["content"]], self.schema(schema)
+        examples = [media["example"] for media in body["content"].values() if "example" in media]
+        return body.get("required", False), [*body["content"]], self.schema(schema), examples
 
     def _answers(self, raw: Raw) -> Raw:
         """Answers by status, with the ranges as the default: that is all that the oldest can tell."""
@@ -200,7 +203,9 @@ class Reader:
             schemas += [part["schema"]] if "schema" in part else []
             kinds |= set(part.get("content", {}))
             assert len(schemas) < 2, part
-            read = (part["description"], [self.schema(one) for one in schemas], part.get("headers"))
+            examples = [media["example"] for media in part.get("content", {}).values() if "example" in media]
+            examples += part.get("examples", {}).values()
+            read = (part["description"], [self.schema(one) for one in schemas], part.get("headers"), examples)
             name = "default" if status in ("4XX", "5XX") else status
             assert answers.setdefault(name, read) == read
         return {"answers": answers, "media types": kinds}

@@ -58,6 +58,9 @@ def nodes(part: Any) -> Iterator[dict[str, Any]]:
         yield from nodes(nested)
 
 
+NO_SCHEMAS = ("example", "x-example", "default", "info", "securitySchemes", "securityDefinitions")
+
+
 def schemas(document: Any) -> Iterator[dict[str, Any]]:
     """The parts with schemas: not what describes the document, nor examples and defaults."""
     if isinstance(document, list):
@@ -67,8 +70,13 @@ def schemas(document: Any) -> Iterator[dict[str, Any]]:
         if OF_A_SCHEMA & document.keys():
             yield document
         for name, nested in document.items():
-            if name not in ("example", "default", "info", "securitySchemes", "securityDefinitions"):
+            if name not in NO_SCHEMAS and not is_map_of_examples(name, nested):
                 yield from schemas(nested)
+
+
+def is_map_of_examples(name: str, part: Any) -> bool:
+    """The examples of a response, by media type, as 2.0 has them."""
+    return name == "examples" and isinstance(part, dict) and all("/" in media for media in part)
 
 
 def is_noticed(documents: dict[str, Any], mutated: Any) -> bool:
@@ -167,7 +175,11 @@ def test_descriptions_and_ids_are_short(documents, version):
 
 def test_2_0_has_nothing_that_it_does_not_know(documents):
     newer = {"anyOf", "oneOf", "not", "nullable", "const", "examples", "components", "requestBody", "content"}
-    assert [part for part in schemas(documents["2.0"]) if newer & part.keys()] == []
+    said = [
+        {name for name in part if not is_map_of_examples(name, part[name])}
+        for part in schemas(documents["2.0"])
+    ]
+    assert [names for names in said if newer & names] == []
 
 
 def test_2_0_tells_where_the_service_is_and_how_a_key_is_sent(documents):

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.descriptions import Undescribable, to_2_0, to_3_0
+from app.edge.openapi_versions import to_2_0, to_3_0
+from app.edge.openapi_versions.parts import UnsupportedSchema
 
 THING = {"$ref": "#/components/schemas/Thing"}
 THING_2_0 = {"$ref": "#/definitions/Thing"}
@@ -160,10 +161,10 @@ def test_a_schema_allows_the_same_in_each_version(schema, older, oldest):
     ],
 )
 def test_what_3_0_cannot_tell_is_refused(schema):
-    with pytest.raises(Undescribable, match=r"^#/components/schemas/Here"):
+    with pytest.raises(UnsupportedSchema, match=r"^#/components/schemas/Here"):
         to_3_0(document(schema))
 
 
 def test_what_2_0_cannot_tell_is_refused():
-    with pytest.raises(Undescribable, match=r"^#/components/schemas/Here: cannot convert not$"):
+    with pytest.raises(UnsupportedSchema, match=r"^#/components/schemas/Here: cannot convert not$"):
         to_2_0(document({"not": {"type": "string"}}))

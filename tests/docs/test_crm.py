@@ -10,11 +10,11 @@ from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 import pytest
 
-from app.reference.telling import Elsewhere
-from app.webhooks.templates import templates
+from app.webhooks.queries import webhook_templates
 from tests.api.calls import ok
 from tests.conftest import ADMIN_KEY, ROOT, needs, serving, settings_for
 from tests.docs.test_authoring import parsed
+from tools.reference.calls import FakeReceivers
 
 PAGES = ROOT / "docs" / "crm"
 URL = "http://127.0.0.1:8000"
@@ -23,7 +23,7 @@ URL = "http://127.0.0.1:8000"
 @pytest.fixture(scope="module")
 def service(new_database):
     """A service of its own: aliases of a source would be in other tests' way."""
-    with serving(settings_for(new_database()), sender=Elsewhere()) as running:
+    with serving(settings_for(new_database()), sender=FakeReceivers()) as running:
         yield running
 
 
@@ -51,7 +51,7 @@ def told_by(page, service):
 
 def written_as(name, hook):
     """Whether a page has a webhook made as the template of that name does."""
-    (made,) = [one.webhook for one in templates().items if one.name == name]
+    (made,) = [one.webhook for one in webhook_templates().items if one.name == name]
     update = {
         key: value for key, value in made["record_update"].items() if key in ("source", "fields", "values")
     }

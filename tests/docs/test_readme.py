@@ -12,7 +12,7 @@ from app.question_sets.files import BUILTIN, read_file
 from tests.conftest import ADMIN_KEY, ROOT, Running, needs
 
 STORY = "## One qualification, from prospect to decision"
-FOLDERS = r"app|bench|docs|migrations|tests|\.ci"
+FOLDERS = r"app|bench|docs|migrations|tests|tools|\.ci"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
 from app.main import open_database
-from app.question_sets import publishing
+from app.question_sets import service as question_sets
 from app.scoring import read_question_set
 from tests.api.calls import RULED, ok
 from tests.conftest import NewDatabase, Running
@@ -54,7 +54,7 @@ def served(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) 
 def ruled(database: Database) -> str:
     """The key of a set that declares employees a number, industry a text and public a boolean."""
     question_set = read_question_set(RULED | {"key": "ruled-at-the-edge"})
-    database.write_here(lambda tx: publishing.publish(tx, question_set))
+    database.write_here(lambda tx: question_sets.publish(tx, question_set))
     return question_set.key
 
 

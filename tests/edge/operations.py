@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.http.edge import EdgeRoute
-from app.keys.store import Scope
+from app.edge.routes import EdgeRoute
+from app.keys.schemas import Scope
 from app.main import create_app
 from tests.conftest import settings_for
 

@@ -2,7 +2,7 @@
 
 import httpx
 
-from app.http.problem_responses import MEDIA_TYPE, MOST_ERRORS
+from app.edge.problem_responses import MEDIA_TYPE, MOST_ERRORS
 from app.problems import CATALOGUE, Kind
 
 FIELDS = {"type", "title", "status", "detail", "remedy", "errors", "request_id"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.conftest import ADMIN_KEY, ROOT
 
-COMMAND = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "0"]
+COMMAND = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from app.http.logs import JsonLines
-from app.prospects.wire import Link
+from app.edge.logs import JsonLines
+from app.prospects.schemas import Link
 from tests.conftest import ADMIN_KEY
 from tests.edge.problem import PRIVATE
 from tests.edge.wire import connection, exchange, head

@@ -8,15 +8,15 @@ import httpx
 import pytest
 from starlette.exceptions import HTTPException
 
-from app.http.edge import router
-from app.http.problem_responses import MOST_ERRORS
-from app.http.service import ServiceHere
-from app.keys.store import Scope
+from app.edge.problem_responses import MOST_ERRORS
+from app.edge.routes import router
+from app.edge.service import ServiceHere
+from app.keys.schemas import Scope
 from app.main import create_app
 from app.problems import CATALOGUE, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, TYPE
-from app.prospects import records
-from app.prospects.wire import NewProspect
-from app.wire import Out
+from app.prospects import service as prospects
+from app.prospects.schemas import NewProspect
+from app.schemas import Out
 from tests.conftest import ADMIN_KEY
 from tests.edge.problem import PRIVATE, assert_problem
 
@@ -54,7 +54,7 @@ def failing(settings):
     @broken.get("/half-written")
     async def half_written(service: ServiceHere) -> None:
         def work(tx):
-            records.create(tx, NewProspect(name=PRIVATE))
+            prospects.create(tx, NewProspect(name=PRIVATE))
             raise RuntimeError(PRIVATE)
 
         await service.database.write(work)

@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from app.forms.form import Form
+from app.inbound.forms.schemas import Form
 from app.question_sets.files import read_builtin
 from app.scoring.rules import RESERVED
 from tests.api.calls import ok, refusal
@@ -71,7 +71,7 @@ def test_a_builder_can_use_all_of_it(client, key, version):
     operation = methods["post"]
     assert operation["operationId"] == f"qualify_{key}".replace("-", "_")
     assert all(set(answer.get("headers", {})) == set() for answer in operation["responses"].values())
-    for flat in ("Form", "FormAnswer"):
+    for flat in ("Form", "FormResult"):
         for name, field in schemas(document)[flat]["properties"].items():
             assert field["title"] == field["x-ms-summary"] == name.replace("_", " ").capitalize(), name
             assert field["type"] in ("string", "integer", "number", "boolean") or name == "ignored"
@@ -84,7 +84,7 @@ def test_a_builder_can_use_all_of_it(client, key, version):
 
 @pytest.mark.parametrize("key", BUILTIN)
 def test_the_answer_is_what_it_describes(client, link, key):
-    answer = schemas(described(client, key, "2.0"))["FormAnswer"]
+    answer = schemas(described(client, key, "2.0"))["FormResult"]
     sides = {f"{dimension.key}_score" for dimension in BUILTIN[key].dimensions}
     assert sides <= answer["properties"].keys()
     told = ok(client.post(f"/v1/qualify/{key}", json=link))

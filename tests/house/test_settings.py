@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import main
+from app.cli.main import main
 from app.settings import Settings
 
 SERVE = typer.main.get_command(main).commands["serve"]  # type: ignore[attr-defined]

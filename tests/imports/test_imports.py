@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.imports import flow
+from app.inbound.imports import service as importing
 from app.problems import unavailable
 from tests.api.at_once import at_once
 from tests.api.calls import (
@@ -201,7 +201,7 @@ def test_nobody_who_works_meanwhile_is_refused_or_loses_a_change(client, send, s
 
 def test_a_database_that_fails_for_a_moment_is_tried_again(client, send, source, monkeypatch):
     failures = iter([unavailable("busy"), None, unavailable("busy"), unavailable("busy")])
-    real = flow.import_some
+    real = importing.import_batch
 
     def unreliable(work, reads):
         real(work, reads)
@@ -209,15 +209,15 @@ def test_a_database_that_fails_for_a_moment_is_tried_again(client, send, source,
             raise failure
         return real(work, reads)
 
-    monkeypatch.setattr("app.api.imports.import_some", unreliable)
-    monkeypatch.setattr(flow, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(importing, "import_batch", unreliable)
+    monkeypatch.setattr(importing, "FIRST_RETRY_SECONDS", 0.01)
     counts = counted(send(lines(*accounts(50)), NDJSON))
     assert sum(counts) == 50
     assert stored(client, source) == as_stored(50)
 
 
 def test_one_that_fails_for_good_ends_the_import_and_says_where_to_go_on(client, source, monkeypatch):
-    real, calls = flow.import_some, []
+    real, calls = importing.import_batch, []
 
     def broken(work, reads):
         calls.append(len(reads))
@@ -225,8 +225,8 @@ def test_one_that_fails_for_good_ends_the_import_and_says_where_to_go_on(client,
             raise unavailable("The database is down.")
         return real(work, reads)
 
-    monkeypatch.setattr("app.api.imports.import_some", broken)
-    monkeypatch.setattr(flow, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(importing, "import_batch", broken)
+    monkeypatch.setattr(importing, "FIRST_RETRY_SECONDS", 0.01)
     response = client.post(
         f"/v1/prospects/import?source={source}", content=lines(*accounts(100)), headers=NDJSON
     )
@@ -234,7 +234,7 @@ def test_one_that_fails_for_good_ends_the_import_and_says_where_to_go_on(client,
     assert (end["done"], end["problem"]["status"]) == (False, 503)
     assert end["committed_to"] == sum(calls[:2])
     assert stored(client, source) == as_stored(end["committed_to"])
-    assert len(calls) == 2 + flow.TRIES
+    assert len(calls) == 2 + importing.MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize("text", ["", "\n \r\n"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.imports.records import Record, Records
+from app.inbound.imports.records import Record, Records
 from app.problems import BODY_TOO_LARGE, MALFORMED_FILE, Problem
 
 MOST = 1000

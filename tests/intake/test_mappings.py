@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.intake.pointers import NOWHERE, Places
+from app.inbound.intake.mapping import UNRESOLVED, PointerResolver
 from tests.api.calls import ok, pointers, qualify, ratings_of, refusal, session
 from tests.forms.test_aliases import teach
 from tests.intake.calls import make, places, prospect_of, receipt, taken_in
@@ -41,18 +41,18 @@ PAYLOAD = {
         ("/pairs/none", None),
         ("/Pairs/name", "y"),
         *(
-            (nowhere, NOWHERE)
+            (nowhere, UNRESOLVED)
             for nowhere in ("/ID", "/list/2", "/list/-", "/list/00", "/list/-1", "/list/foo")
         ),
         *(
-            (nowhere, NOWHERE)
+            (nowhere, UNRESOLVED)
             for nowhere in ("/id/x", "/mixed/name", "/pairs/other", "/list/1/bar/x", "/x/y/z")
         ),
     ],
 )
 def test_where_a_pointer_leads(pointer, found):
-    there = Places(PAYLOAD).look_up(pointer)
-    assert there is found if found is NOWHERE else there == found
+    there = PointerResolver(PAYLOAD).look_up(pointer)
+    assert there is found if found is UNRESOLVED else there == found
 
 
 def dry(client, mapping, payload, **sent):
@@ -133,7 +133,7 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
         "external_id": "/id",
         "name": "/n",
         "deal": "/deal",
-        "absent": ["", False, "n/a"],
+        "empty_values": ["", False, "n/a"],
         "attributes": {"employees": "/e", "public": "/p", "industry": "/i", "city": "/c"},
         "ratings": {"demand": "/d", "audit": "/a", "mood": "/m"},
     }
@@ -162,7 +162,7 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
             {"question": "audit", "state": "unknown", "rating": None},
         ],
         "ignored": ["mood"],
-        "nowhere": [],
+        "unresolved_pointers": [],
     }
 
 
@@ -171,7 +171,7 @@ def test_what_is_absent_takes_an_attribute_away_and_leaves_an_answer_alone(clien
         "source": "crm.absent",
         "external_id": "/id",
         "name": "/n",
-        "absent": ["", False],
+        "empty_values": ["", False],
         "attributes": {"employees": "/e", "industry": "/i"},
         "ratings": {"demand": "/d"},
     }
@@ -187,7 +187,12 @@ def test_what_is_absent_takes_an_attribute_away_and_leaves_an_answer_alone(clien
 
 
 def test_a_list_is_taken_item_by_item_all_or_nothing(client, anybody, ruled):
-    mapping = {"source": "crm.each", "external_id": "/id", "ratings": {"demand": "/d"}, "each": "/records"}
+    mapping = {
+        "source": "crm.each",
+        "external_id": "/id",
+        "ratings": {"demand": "/d"},
+        "items_pointer": "/records",
+    }
     intake = make(client, mapping=mapping, question_set=ruled)
     told = taken_in(client, anybody, intake, {"records": [{"id": n, "d": n} for n in (1, 2, 3)]})
     assert [item["external_id"] for item in told["items"]] == ["1", "2", "3"]
@@ -199,7 +204,7 @@ def test_a_list_is_taken_item_by_item_all_or_nothing(client, anybody, ruled):
     assert prospect_of(client, "crm.each", "4").status_code == 404
     assert taken_in(client, anybody, intake, {"records": []})["status"] == "done"
     for payload in ({"records": 5}, {}, {"records": [{"id": 1}] * 101}):
-        assert places(taken_in(client, anybody, intake, payload)) == ["/mapping/each"]
+        assert places(taken_in(client, anybody, intake, payload)) == ["/mapping/items_pointer"]
 
 
 def test_without_a_named_set_it_is_chosen_as_for_qualify(client, anybody, ruled):
@@ -229,8 +234,8 @@ BAD = {
     "an attribute that is no pointer": ({"attributes": {"industry": "i"}}, "/mapping/attributes/industry"),
     "a rating that is no pointer": ({"ratings": {"demand": 4}}, "/mapping/ratings/demand"),
     "201 attributes": ({"attributes": {f"a{n}": "/a" for n in range(201)}}, "/mapping/attributes"),
-    "a bad place of a list": ({"each": "records"}, "/mapping/each"),
-    "absent lists": ({"absent": [[]]}, "/mapping/absent/0"),
+    "a bad place of a list": ({"items_pointer": "records"}, "/mapping/items_pointer"),
+    "absent lists": ({"empty_values": [[]]}, "/mapping/empty_values/0"),
     "an unknown field": ({"frobnicate": 1}, "/mapping/frobnicate"),
     "an unknown question": ({"ratings": {"mood": "/m"}}, "/mapping/ratings/mood"),
     "both an attribute and a rating": (
@@ -270,7 +275,7 @@ def test_an_intake_can_be_changed_on_its_revision(client, anybody, ruled):
     read = client.get(address)
     assert {name: value for name, value in intake.items() if name not in ("token", "address")} == ok(read)
     assert read.headers["etag"] == '"1"'
-    assert intake["token"].startswith(intake["shown"])
+    assert intake["token"].startswith(intake["prefix"])
     mapping = {"source": "crm.changed", "external_id": "/key", "ratings": {"mood": "/m"}}
     changed = ok(
         client.patch(address, json={"mapping": mapping, "keep_hours": 1}, headers={"If-Match": '"1"'})

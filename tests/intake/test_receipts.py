@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.intake.erasure import BODIES_AT_ONCE
-from app.intake.store import any_outdated, forget_outdated
+from app.inbound.intake.queries import PAYLOAD_BATCH, any_expired
+from app.inbound.intake.service import delete_expired
 from app.main import open_database
 from tests.api.calls import every_page, merge, new_prospect, ok, pointers, ratings_of, refusal, session
 from tests.api.test_erasure import everything_stored
@@ -111,7 +111,7 @@ def test_one_intakes_failure_stops_no_other_and_names_no_value(client, anybody, 
 def test_an_erased_prospect_takes_its_payloads_along(client, anybody, intake, database, source):
     """Those of which nothing came, too, and those that are about others as well."""
     word = "Evanescent"
-    several = make(client, mapping={"source": source, **MAPPING, "each": "/all"})
+    several = make(client, mapping={"source": source, **MAPPING, "items_pointer": "/all"})
     before_it_was = taken_in(client, anybody, intake, {"id": 1, "name": f"{word} early", "d": 7})
     done = taken_in(client, anybody, intake, {"id": 1, "name": word, "d": 3})
     failed = taken_in(client, anybody, intake, {"id": 1, "name": word, "d": 9})
@@ -163,8 +163,8 @@ def erased(client, prospect):
 
 def test_a_list_that_is_not_where_it_was_said_is_searched_as_a_whole(client, anybody, source):
     """A pointer that is meant for its items may lead to something else in the whole."""
-    mapping = {"source": source, "external_id": "/id", "each": "/records"}
-    several, plain = (make(client, mapping=one) for one in (mapping, mapping | {"each": None}))
+    mapping = {"source": source, "external_id": "/id", "items_pointer": "/records"}
+    several, plain = (make(client, mapping=one) for one in (mapping, mapping | {"items_pointer": None}))
     known = taken_in(client, anybody, plain, {"id": "7"})["items"][0]["prospect_id"]
     elsewhere = taken_in(client, anybody, several, {"id": "batch", "Records": [{"id": 7.0, "name": "A"}]})
     assert (elsewhere["status"], elsewhere["items"]) == ("failed", [])
@@ -185,12 +185,12 @@ def test_what_was_done_by_another_mapping_is_read_by_the_one_of_today(client, an
 
 
 def test_more_receipts_than_are_looked_at_at_a_time(client, anybody, intake):
-    for n in range(2 * BODIES_AT_ONCE + 1):
+    for n in range(2 * PAYLOAD_BATCH + 1):
         post(anybody, intake, {"key": n % 2})
     known = taken_in(client, anybody, intake, {"id": 1})
     erased(client, known["items"][0]["prospect_id"])
     left = settled(client, intake)
-    assert len(left) == BODIES_AT_ONCE + 1
+    assert len(left) == PAYLOAD_BATCH + 1
     assert {receipt(client, intake, one["id"])["payload"] for one in left} == {'{"key":0}'}
 
 
@@ -206,7 +206,7 @@ def test_what_was_merged_away_is_erased_with_what_it_was_merged_into(client, any
 
 
 def test_of_a_list_that_failed_everybody_is_known(client, anybody, source, ruled):
-    several = make(client, mapping={"source": source, **MAPPING, "each": ""}, question_set=ruled)
+    several = make(client, mapping={"source": source, **MAPPING, "items_pointer": ""}, question_set=ruled)
     people = [{"id": 1, "d": 3}, {"d": 3}, {"id": "a/b"}, {"id": 2, "d": 9}]
     failed = taken_in(client, anybody, several, people)
     assert [item["external_id"] for item in failed["items"]] == ["1", "2"]
@@ -243,7 +243,7 @@ def test_an_intake_that_another_process_is_at_work_on_takes_in_and_is_passed_ove
 def test_what_still_waits_is_erased_with_its_prospect_and_does_not_bring_it_back(postgres):
     settings = settings_for(postgres())
     with serving(settings) as running, httpx.Client() as anybody:
-        mapping = {"source": "crm.waits", **MAPPING, "each": "/all"}
+        mapping = {"source": "crm.waits", **MAPPING, "items_pointer": "/all"}
         intake = make(running.client, mapping=mapping)
         done = taken_in(running.client, anybody, intake, {"all": [{"id": 1, "name": "Gone"}]})
         with connected(settings.database_url.get_secret_value()) as connection, connection.begin():
@@ -309,7 +309,7 @@ def test_what_is_processed_while_an_erasure_waits_is_erased_as_well(postgres):
 def test_the_prospects_of_a_list_are_locked_in_the_order_that_all_keep(postgres):
     settings = settings_for(postgres())
     with serving(settings) as running, httpx.Client() as anybody:
-        intake = make(running.client, mapping={"source": "crm.order", **MAPPING, "each": ""})
+        intake = make(running.client, mapping={"source": "crm.order", **MAPPING, "items_pointer": ""})
         told = taken_in(running.client, anybody, intake, [{"id": 1}, {"id": 2}])
         first, second = sorted(item["prospect_id"] for item in told["items"])
         ids = {item["prospect_id"]: item["external_id"] for item in told["items"]}
@@ -345,10 +345,10 @@ def test_a_payload_is_kept_for_its_time_and_no_longer(new_database):
         database = open_database(settings, clock)
         for ahead, outdated, left in ((59, False, (2, 2)), (61, True, (0, 2)), (121, True, (0, 0))):
             clock.ahead = timedelta(minutes=ahead)
-            assert database.read_here(any_outdated) is outdated
-            database.write_here(forget_outdated)
+            assert database.read_here(any_expired) is outdated
+            database.write_here(delete_expired)
             assert tuple(len(settled(running.client, intake)) for intake in (short, long)) == left
-            assert database.read_here(any_outdated) is False
+            assert database.read_here(any_expired) is False
         database.close()
         assert prospect_of(running.client, "crm.kept", "1").status_code == 200
 

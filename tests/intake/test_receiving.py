@@ -11,8 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from app.intake.mapping import MOST_ITEMS
-from app.keys.secret import OF_INTAKES, new_secret
+from app.inbound.intake.mapping import MAX_ITEMS
+from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
 from tests.api.calls import ok, refusal
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
@@ -100,7 +100,13 @@ def test_a_body_of_10_mb_that_does_not_say_so_is_refused(client, anybody, intake
 
 
 def test_nobodys_token_is_a_404_that_does_not_repeat_it(anybody, intake):
-    for token in (new_secret(prefix=OF_INTAKES), "pfi_", "x", intake["token"][:-1], intake["token"] + "x"):
+    for token in (
+        new_secret(prefix=INTAKE_TOKEN_PREFIX),
+        "pfi_",
+        "x",
+        intake["token"][:-1],
+        intake["token"] + "x",
+    ):
         told = anybody.post(f"/v1/intake/{token}", json={"id": 1})
         assert refusal(told) == (404, "not-found")
         assert len(token) < 5 or token not in told.text
@@ -135,12 +141,12 @@ def test_made_twice_under_one_key_it_is_one_intake_with_one_token(client, anybod
 
 def test_the_answer_does_not_wait_for_the_work(client, anybody, link):
     """A list of 100 takes far longer to process than to be stored."""
-    intake = make(client, mapping={"source": "crm.slow", "external_id": "/id", "each": ""})
-    ids = [{"id": f"{link['external_id']}-{n}"} for n in range(MOST_ITEMS)]
+    intake = make(client, mapping={"source": "crm.slow", "external_id": "/id", "items_pointer": ""})
+    ids = [{"id": f"{link['external_id']}-{n}"} for n in range(MAX_ITEMS)]
     started = time.perf_counter()
     told = post(anybody, intake, ids)
     answered = time.perf_counter() - started
-    assert len(receipt(client, intake, told)["items"]) == MOST_ITEMS
+    assert len(receipt(client, intake, told)["items"]) == MAX_ITEMS
     assert answered < (time.perf_counter() - started) / 2
 
 

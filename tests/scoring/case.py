@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
+from tests.scoring.question_state import states
+
 from app.scoring import Answer, Plan, QuestionSet, read_question_set, score
 from tests.scoring.building import NOW, as_object
 from tests.scoring.reference import Reference
-from tests.scoring.standing import standings
 
 ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}
 GATED = "rapport"
@@ -33,20 +34,20 @@ class Case:
 
     @cached_property
     def expected(self):
-        return Reference(self.question_set, self.standings)
+        return Reference(self.question_set, self.states)
 
     @cached_property
-    def standings(self):
-        return standings(self.question_set, self.answers, self.attributes, NOW)
+    def states(self):
+        return states(self.question_set, self.answers, self.attributes, NOW)
 
     @property
     def stale(self):
-        return {one.question.key for one in self.standings if one.stale}
+        return {one.question.key for one in self.states if one.stale}
 
     @property
     def open(self):
         """The keys of the open questions that count: those of no gated step."""
-        return [one.question.key for one in self.standings if one.state == "open" and not one.step.gated]
+        return [one.question.key for one in self.states if one.state == "open" and not one.step.gated]
 
     def answering(self, answers):
         return replace(self, answers=answers)

@@ -28,7 +28,7 @@ class Closings:
         by_key = dict(zip(self.case.open, way, strict=True))
         return Reference(
             self.case.question_set,
-            [close(one, by_key.get(one.question.key)) for one in self.case.standings],
+            [close(one, by_key.get(one.question.key)) for one in self.case.states],
         )
 
     @cached_property
@@ -66,9 +66,9 @@ class Closings:
         return min(answered, default=None)
 
 
-def close(standing, choice):
+def close(question_state, choice):
     if choice is None:
-        return standing
+        return question_state
     if choice == SKIPPED:
-        return replace(standing, state="not_applicable")
-    return replace(standing, state="rated", rating=choice, rated_by="person")
+        return replace(question_state, state="not_applicable")
+    return replace(question_state, state="rated", rating=choice, rated_by="person")

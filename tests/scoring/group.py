@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from tests.scoring.standing import Standing
+from tests.scoring.question_state import QuestionState
 
 HALF = Fraction(1, 2)
 
@@ -19,7 +19,7 @@ class Group:
     """Some questions taken together: a unit, a dimension or a step."""
 
     scale: object
-    asked: list[Standing]
+    asked: list[QuestionState]
 
     def weight(self, *states):
         return sum(one.question.weight for one in self.asked if one.state in states)

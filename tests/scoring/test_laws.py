@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.scoring.question_state import expiry
 
 from app.scoring import Answer, Plan, Totals, indicated, read_question_set, read_stored, score
 from tests.scoring.building import NOW, as_object
-from tests.scoring.standing import expiry
 from tests.scoring.strategies import cases, effort
 
 RANK = {"no_fit": 0, "mixed": 1, "undetermined": 1, "unscorable": 1, "fit": 2}
@@ -105,7 +105,7 @@ def test_stale_and_taken_back_are_scored_exactly_as_absent(case, pursued):
 @given(cases())
 def test_what_has_gone_stale_and_when_the_next_answer_will(case):
     result = case.score()
-    ends = [one.valid_until for one in case.standings if one.valid_until is not None]
+    ends = [one.valid_until for one in case.states if one.valid_until is not None]
     assert set(result.stale) == case.stale
     assert result.valid_until == min(ends, default=None)
     assert result.as_of == NOW
@@ -135,7 +135,7 @@ def test_until_then_the_score_stays_as_it_is(case, pursued):
 def test_the_indication_alone_is_the_one_of_the_whole_score(case):
     plan = Plan(case.question_set, "small-set@1")
     known = read_stored(case.question_set, case.attributes).known
-    assert indicated(plan, Totals(plan, plan.stand(case.answers, known, NOW))) == case.score().indication
+    assert indicated(plan, Totals(plan, plan.evaluate(case.answers, known, NOW))) == case.score().indication
 
 
 def asked(result):

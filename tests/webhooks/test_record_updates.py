@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.webhooks.templates import templates
+from app.webhooks.queries import webhook_templates
 from tests.api.calls import answer, decide, ok, pointers, qualify, refusal, session
 from tests.webhooks.conftest import deliveries
 from tests.webhooks.crms import HubSpot, Salesforce
@@ -25,7 +25,7 @@ FIELDS = {
 
 def template(name, host, **filled):
     """A ready-made record update as somebody fills it in, for a stand-in at another address."""
-    (made,) = [one.webhook for one in templates().items if one.name == name]
+    (made,) = [one.webhook for one in webhook_templates().items if one.name == name]
     update = made["record_update"] | filled
     if "client_credentials" in update:
         asked = {"token_url": f"{host}/services/oauth2/token"}

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from sqlmodel import select
 
 from app.main import open_database
-from app.webhooks import outbox, subscriptions
+from app.webhooks import outbox
+from app.webhooks import service as webhooks
 from app.webhooks.tables import Delivery
 from tests.api.calls import new_prospect, ok, qualify, refusal
 from tests.catalogue import connected
@@ -48,7 +49,7 @@ def test_webhooks_that_go_while_events_are_handed_out_and_settled(client, end):
 
 
 def test_a_long_log_goes_some_at_a_time(client, hooked, end, subscribe, monkeypatch):
-    monkeypatch.setattr(subscriptions, "REMOVED_AT_ONCE", 3)
+    monkeypatch.setattr(webhooks, "DELETE_BATCH", 3)
     hook = subscribe(end.url, types=["prospect.created"])
     for _ in range(8):
         new_prospect(client)
@@ -136,9 +137,11 @@ def test_an_attempt_that_nobody_told_the_end_of_is_none(new_database):
     database = open_database(settings, clock)
     for _ in range(12):
         clock.turn(minutes=10)
-        (held,) = database.write_here(lambda tx: outbox.hold(tx, UUID(hook["id"]), timedelta(seconds=20)))
-    refused = [(held, outbox.Result(503))]
-    database.write_here(lambda tx: outbox.settle(tx, refused))
+        (held,) = database.write_here(
+            lambda tx: outbox.claim_due(tx, UUID(hook["id"]), timedelta(seconds=20))
+        )
+    refused = [(held, outbox.AttemptResult(503))]
+    database.write_here(lambda tx: outbox.record_results(tx, refused))
     (delivery,) = database.read_here(lambda tx: tx.db.exec(select(Delivery)).all())
     assert (delivery.attempts, delivery.status) == (2, "pending")
     database.close()

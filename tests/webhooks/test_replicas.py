@@ -9,8 +9,7 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from app.main import open_database
-from app.start import prepare
+from app.main import open_database, prepare
 from tests.api.calls import events_after, ok
 from tests.conftest import ADMIN_KEY, settings_for
 from tests.edge.process import process

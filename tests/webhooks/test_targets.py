@@ -16,10 +16,10 @@ import anyio
 import pytest
 import trustme
 
-from app.webhooks.message import Outgoing
-from app.webhooks.record_update import ClientCredentials
-from app.webhooks.sending import Sender
-from app.webhooks.targets import Refused, Targets
+from app.webhooks.message import OutgoingRequest
+from app.webhooks.schemas import ClientCredentials
+from app.webhooks.sender import Sender
+from app.webhooks.targets import BlockedTarget, Targets
 from tests.api.calls import ok, pointers, refusal
 from tests.webhooks.conftest import HERE
 
@@ -57,7 +57,7 @@ def found(url: str, networks: str = "", answers: Sequence[str] | None = None) ->
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_no_spelling_of_a_private_address_is_taken(host):
-    with pytest.raises(Refused, match=r"not on the public internet|not found|not a URL"):
+    with pytest.raises(BlockedTarget, match=r"not on the public internet|not found|not a URL"):
         found(f"http://{host}/hook")
 
 
@@ -68,7 +68,7 @@ def test_public_addresses_are(host):
 
 @pytest.mark.parametrize("answers", [["10.0.0.7"], ["fd00::1", "127.0.0.1"], ["::ffff:10.0.0.7"]])
 def test_a_name_is_what_it_leads_to(answers):
-    with pytest.raises(Refused, match="PROSPECT_FIT_WEBHOOK_NETWORKS"):
+    with pytest.raises(BlockedTarget, match="PROSPECT_FIT_WEBHOOK_NETWORKS"):
         found("https://hooks.example.com/", answers=answers)
 
 
@@ -83,7 +83,7 @@ def test_the_operators_own_networks_may_be_reached_at_any_port():
     mapped = found("http://crm.internal/x", networks, ["::ffff:10.1.2.3"]).addresses[0]
     assert mapped == ip_address("::ffff:10.1.2.3")
     for other in ("192.168.1.1", "127.0.0.1", "169.254.169.254"):
-        with pytest.raises(Refused):
+        with pytest.raises(BlockedTarget):
             found("http://crm.internal/", networks, [other])
 
 
@@ -182,7 +182,7 @@ class Rebinding:
 
 
 def sent(sender: Sender, url: str) -> Any:
-    return anyio.run(sender.send, Outgoing("POST", url, b"{}"))
+    return anyio.run(sender.send, OutgoingRequest("POST", url, b"{}"))
 
 
 def test_what_was_looked_at_is_what_is_connected_to(place):
@@ -317,7 +317,7 @@ def test_a_token_is_waited_for_to_its_end(place):
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(token)}\r\n\r\n".encode()
     with spoken(head, token, pause=1.2) as port:
         asked = ClientCredentials(token_url=f"http://127.0.0.1:{port}/", client_id="a", client_secret="b")
-        outgoing = Outgoing("POST", end.url, b"{}", client_credentials=asked)
+        outgoing = OutgoingRequest("POST", end.url, b"{}", client_credentials=asked)
         result = anyio.run(Sender(HERE, 5).send, outgoing)
     assert (result.status, result.error) == (204, None)
     assert end.received[0].headers["authorization"] == "Bearer late"

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from app.main import open_database
-from app.webhooks.outbox import forget_outdated
-from app.webhooks.sending import Sender
+from app.webhooks.outbox import delete_expired
+from app.webhooks.sender import Sender
 from tests.api.calls import new_prospect, ok, pointers, refusal
 from tests.conftest import serving, settings_for
 from tests.webhooks.conftest import HERE, deliveries
@@ -246,6 +246,6 @@ def test_the_log_is_paged_and_filtered_and_forgotten_after_thirty_days(client, h
     for days, left in ((29, 5), (31, 0)):
         then = datetime.now(UTC) + timedelta(days=days)
         database = open_database(hooked.settings, clock=lambda then=then: then)
-        database.write_here(forget_outdated)
+        database.write_here(delete_expired)
         database.close()
         assert len(deliveries(client, hook)) == left

@@ -4,13 +4,14 @@ import random
 from dataclasses import dataclass, field
 from math import isfinite
 
+from tests.scoring.question_state import states
+
 from app.scoring import Answer, Plan, score
 from tests.scoring import verdicts
 from tests.scoring.building import NOW, as_object
 from tests.scoring.case import ATTRIBUTES
 from tests.scoring.group import told
 from tests.scoring.reference import Reference
-from tests.scoring.standing import standings
 
 NAN, INFINITE, TOO_LARGE = float("nan"), float("inf"), 2.0**53 + 2
 # What columns of numbers, texts and booleans can hold.
@@ -138,7 +139,7 @@ def by_second_implementation(question_set, row):
         if not is_readable(name, value) and not (isinstance(value, str) and not value.strip(" \t\n\r\u00a0"))
     ]
     known = {name: value for name, value in row.attributes.items() if is_readable(name, value)}
-    reference = Reference(question_set, standings(question_set, row.answers, known, NOW))
+    reference = Reference(question_set, states(question_set, row.answers, known, NOW))
     indication = verdicts.indication(reference)
     needed = [told(verdicts.needed_average(reference, unit)) for unit in reference.units]
     top = {

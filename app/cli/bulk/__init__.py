@@ -1,0 +1,1 @@
+"""Score files that are larger than memory, with DuckDB, to the same bit."""

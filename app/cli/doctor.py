@@ -1,0 +1,66 @@
+"""`doctor`: is everything in place?"""
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+
+import typer
+
+from app.cli.console import out, reported_failures, table
+from app.db import Database, Transaction
+from app.keys.queries import list_keys
+from app.main import open_database
+from app.migrate import FOREIGN, current_revision, is_foreign, newest_revision
+from app.problems import Problem
+from app.question_sets.files import read_builtin
+from app.question_sets.queries import find_version, list_newest, split_name
+from app.settings import Settings
+
+Check = tuple[str, bool, str]
+
+
+def doctor() -> None:
+    """Check the settings, the database and what is in it; exits with 1 if anything is amiss."""
+    with reported_failures():
+        settings = Settings()
+        database = open_database(settings)
+        sound = True
+        rows = table("", "check", "found")
+        for name, passed, found in _checks(settings, database):
+            rows.add_row("[green]ok[/]" if passed else "[red]no[/]", name, found)
+            sound = sound and passed
+        out.print(rows)
+        database.close()
+    if not sound:
+        raise typer.Exit(1)
+
+
+def _checks(settings: Settings, database: Database) -> Iterator[Check]:
+    yield "version", True, f"{version('prospect-fit')} on Python {sys.version.split()[0]}"
+    yield "built-in question sets", True, f"{len(list(read_builtin()))} valid"
+    try:
+        yield from database.read_here(_database_checks(settings))
+    except Problem as problem:
+        yield "database", False, f"{problem.detail} ({database.engine.url!r})"
+
+
+def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]:
+    def check(tx: Transaction) -> list[Check]:
+        reached = current_revision(tx.db.connection())
+        checks = [("database", True, repr(tx.db.get_bind().engine.url))]
+        if is_foreign(reached):
+            return [*checks, ("schema", False, f"{reached}: {FOREIGN}")]
+        if reached != newest_revision():
+            return [*checks, ("schema", False, f"{reached}: run 'prospect-fit migrate'")]
+        active = [key for key in list_keys(tx) if key.revoked_at is None]
+        default = settings.default_question_set
+        key, number = split_name(default) or ("", None)
+        return [
+            *checks,
+            ("schema", True, str(reached)),
+            ("API keys", bool(active), f"{len(active)} in use"),
+            ("question sets", bool(list_newest(tx)), f"{len(list_newest(tx))} published"),
+            ("default question set", find_version(tx, key, number) is not None, default),
+        ]
+
+    return check

@@ -1,0 +1,30 @@
+"""The command line, `prospect-fit`."""
+
+import typer
+
+from app.cli.demo import demo
+from app.cli.doctor import doctor
+from app.cli.import_file import import_file
+from app.cli.keys import keys
+from app.cli.openapi import openapi
+from app.cli.question_sets import question_sets
+from app.cli.score_file import score_file
+from app.cli.serve import migrate, serve
+from app.cli.sql import sql
+
+main = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Scores how well a sales prospect fits.",
+)
+main.command()(serve)
+main.command()(migrate)
+main.add_typer(keys, name="keys")
+main.add_typer(question_sets, name="question-sets")
+main.command("score")(score_file)
+main.command("import")(import_file)
+main.command()(sql)
+main.command()(demo)
+main.command()(doctor)
+main.command()(openapi)

@@ -1,0 +1,115 @@
+"""How the API describes itself: /openapi.json, and the same in older versions for CRMs that read no newer."""
+
+import json
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+
+from app.edge.authorise import SECURITY_SCHEMES
+from app.edge.openapi_versions import to_2_0, to_3_0
+from app.schemas import ProblemOut
+
+Version = Literal["3.1", "3.0", "2.0"]
+# Generated from real calls by `make docs`.
+EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8"))
+OLDER = {"3.0": to_3_0, "2.0": to_2_0}
+DESCRIPTION = """\
+Scores how well a sales prospect fits, for both sides: is our offer right for them, and would they
+benefit? It returns a range beside the score, says when nothing can change the indication any more,
+and what to ask next. The decision is a person's.
+
+Send an API key as `Authorization: Bearer pfk_…` or `X-API-Key: pfk_…`. Every failure is an
+`application/problem+json` with a stable `type`, the fields in `errors`, and a `remedy`.
+"""
+
+
+def _summarise(operation: dict[str, Any]) -> None:
+    """The first line of an operation's docstring is its summary, the rest its description."""
+    operation["summary"], _, rest = operation.pop("description").partition("\n")
+    if rest.strip():
+        operation["description"] = rest.strip()
+
+
+def _is_map(schema: dict[str, Any]) -> bool:
+    options = schema.get("anyOf", ())
+    return (schema.get("type") == "object" and "properties" not in schema) or any(map(_is_map, options))
+
+
+def _untitle_maps(part: Any) -> None:
+    """Leave out the titles that pydantic gives maps: generators name types by them, and many are alike."""
+    if isinstance(part, dict):
+        if isinstance(part.get("title"), str) and _is_map(part):
+            del part["title"]
+        for nested in part.values():
+            _untitle_maps(nested)
+    elif isinstance(part, list):
+        for nested in part:
+            _untitle_maps(nested)
+
+
+def _add_examples(paths: dict[str, Any]) -> None:
+    """Give every operation the request and the response of a real call."""
+    for path in paths.values():
+        for operation in path.values():
+            example = EXAMPLES.get(operation["operationId"])
+            if example:
+                _add_example(operation.get("requestBody", {}), example["request"])
+                _add_example(operation["responses"].get(str(example["status"]), {}), example["response"])
+
+
+def _add_example(part: dict[str, Any], value: Any) -> None:
+    media = part.get("content", {}).get("application/json")
+    if media and value is not None:
+        media["example"] = value
+
+
+def describe(app: FastAPI) -> None:
+    """Let the application describe itself in three versions, problems included."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=version("prospect-fit"),
+                description=DESCRIPTION,
+                routes=app.routes,
+                servers=app.servers or None,
+            )
+            schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+            schemas = schema["components"]["schemas"]
+            problem = ProblemOut.model_json_schema(
+                mode="serialization", ref_template="#/components/schemas/{model}"
+            )
+            schemas.update(problem.pop("$defs"))
+            schemas["ProblemOut"] = problem
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    _summarise(operation)
+            _untitle_maps(schema)
+            _add_examples(schema["paths"])
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    for older in OLDER:
+        _serve(app, older)
+
+
+def described(app: FastAPI, version: str) -> dict[str, Any]:
+    """The API in a version of OpenAPI: "3.1", "3.0" or "2.0"."""
+    document = app.openapi()
+    return OLDER[version](document) if version in OLDER else document
+
+
+def _serve(app: FastAPI, version: str) -> None:
+    made = cache(lambda: described(app, version))
+
+    async def answer(_: Request) -> Response:
+        return JSONResponse(made())
+
+    app.add_route(f"/openapi-{version}.json", answer, include_in_schema=False)

@@ -1,0 +1,63 @@
+"""The routes that need no key: is it alive, is it ready, and the documentation."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import RedirectResponse
+
+from app.edge.service import ServiceHere
+from app.migrate import FOREIGN, current_revision, is_foreign, newest_revision
+from app.problems import unavailable
+from app.question_sets.files import SCHEMA_FILE_NAME, question_set_schema
+from app.schemas import Out
+
+operations = APIRouter(tags=["operations"])
+DOCS_FILES = "/docs/files"
+
+
+class Health(Out):
+    status: str
+
+
+@operations.get("/livez", operation_id="live")
+async def live() -> Health:
+    """Check that the process runs. Never uses the database."""
+    return Health(status="alive")
+
+
+@operations.get("/readyz", operation_id="ready")
+async def ready(service: ServiceHere) -> Health:
+    """Check that the service can respond: the database is available, and its schema is the newest."""
+    reached = await service.database.read(lambda tx: current_revision(tx.db.connection()))
+    if is_foreign(reached):
+        raise unavailable(FOREIGN, retry_after=10)
+    if reached != newest_revision():
+        raise unavailable("The database needs 'prospect-fit migrate'.", retry_after=10)
+    return Health(status="ready")
+
+
+@operations.get(f"/{SCHEMA_FILE_NAME}", operation_id="get_schema")
+async def get_schema() -> dict[str, Any]:
+    """Read the JSON Schema of a question set's document, for editors and for drafts."""
+    return question_set_schema()
+
+
+@operations.get("/", include_in_schema=False)
+async def root() -> Response:
+    """Lead a browser to the documentation."""
+    return RedirectResponse("docs")
+
+
+@operations.get("/docs", include_in_schema=False)
+async def docs() -> Response:
+    """Show the API in a browser, from files that come with an installed package."""
+    # Relative, so that they are found below whatever path a proxy puts before them.
+    files = DOCS_FILES.removeprefix("/")
+    return get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title="Prospect Fit",
+        swagger_js_url=f"{files}/swagger-ui-bundle.js",
+        swagger_css_url=f"{files}/swagger-ui.css",
+        swagger_favicon_url=f"{files}/favicon.png",
+    )

@@ -1,0 +1,1 @@
+"""What other systems and people send: forms, payloads and files."""

@@ -1,0 +1,1 @@
+"""Question sets as flat forms: one field for each attribute and question."""

@@ -1,0 +1,180 @@
+"""The flat form and its result. Both also have the fields of the question set."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from app.schemas import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source, without_blanks
+from app.scoring import Indication, Leaning, read_number
+from app.sessions.schemas import Currency, OutcomeReason
+from app.sessions.tables import DecisionWord, OutcomeWord, Status
+
+
+def number_as_text(value: Any) -> Any:
+    """A whole number, which may come as 7.0, as the text that says it."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_number(value: Any) -> Any:
+    number = read_number(value)
+    return value if number is None else number
+
+
+def as_boolean(value: Any) -> Any:
+    """A text that says true or false, as that."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+QuestionKeys = Annotated[
+    str | None,
+    Field(max_length=4000, description="question keys, separated by commas", examples=["budget"]),
+]
+
+
+class Form(BaseModel):
+    """What a CRM knows, as one flat object: these fields, and one for each attribute and question of the set.
+
+    An empty text is treated as a missing field. You can send numbers, true and false as text. A question
+    takes a rating, or the word not_applicable, unknown or open. Null leaves an answer as it is and removes
+    an attribute. Fields that the set does not know are listed in `ignored`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    source: Source
+    external_id: Annotated[ExternalId, BeforeValidator(number_as_text)]
+    name: Annotated[Line | None, BeforeValidator(number_as_text)] = None
+    deal: Annotated[Deal | None, BeforeValidator(number_as_text)] = None
+    not_applicable: Annotated[QuestionKeys, Field(title="Not applicable")] = None
+    unknown: QuestionKeys = None
+    decision: Annotated[
+        DecisionWord | None,
+        Field(description="the decision that a person made"),
+    ] = None
+    decision_reason: Prose | None = None
+    outcome: Annotated[
+        OutcomeWord | None,
+        Field(description="how it ended; closes the session"),
+    ] = None
+    outcome_amount: Annotated[
+        Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)] | None, BeforeValidator(_as_number)
+    ] = None
+    outcome_currency: Currency | None = None
+    outcome_closed_on: Day | None = None
+    outcome_reason: OutcomeReason | None = None
+    outcome_competitor: Annotated[Line | None, BeforeValidator(number_as_text)] = None
+    carry_over: Annotated[
+        Annotated[bool, Field(strict=True)] | None,
+        BeforeValidator(as_boolean),
+        Field(description="start a new session from the answers of the prospect's last one"),
+    ] = None
+    actor: Actor | None = None
+    idempotency_key: Annotated[
+        IdempotencyKey | None, Field(description="can also be sent as the header Idempotency-Key")
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_texts(cls, sent: Any) -> Any:
+        return without_blanks(sent)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What was sent for the attributes and questions of the set, and whatever else."""
+        return self.model_extra or {}
+
+
+class FormResult(Out):
+    """The session and its score, flat: these fields, and the estimate of every dimension as `…_score`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    # As a union of number and null, the most used generator of clients cannot read it.
+    __pydantic_extra__: dict[str, Annotated[float | None, WithJsonSchema({"type": ["number", "null"]})]]
+
+    prospect_id: UUID
+    session_id: UUID
+    question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
+    deal: str | None
+    status: Status
+    revision: int
+    prospect_created: bool
+    session_opened: bool
+    summary: str
+    indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
+    settled: Annotated[
+        bool,
+        Field(
+            description="whether it holds however open questions are answered, with the attributes known now"
+        ),
+    ]
+    leaning: Annotated[Leaning | None, Field(description="the indication without the open questions")]
+    score: Annotated[
+        float | None,
+        Field(
+            ge=0, le=100, description="null until half of each side is rated, and when a knock-out is missed"
+        ),
+    ]
+    lowest: Annotated[
+        float | None, Field(ge=0, le=100, description="the lowest that the score can still become")
+    ]
+    highest: Annotated[
+        float | None, Field(ge=0, le=100, description="the highest that the score can still become")
+    ]
+    coverage: Annotated[float | None, Field(ge=0, le=1, description="share of the weight that is rated")]
+    points: int
+    points_min: int
+    points_max: int
+    rated: Annotated[int, Field(ge=0, description="number of rated questions")]
+    open: Annotated[int, Field(ge=0, description="number of open questions")]
+    grade: str | None
+    weaker_side: str | None
+    blockers: Annotated[
+        str | None, Field(description="keys of the questions that prevent a fit, separated by commas")
+    ]
+    top_strength: Annotated[
+        str | None,
+        Field(
+            description="label and anchor, as one phrase", examples=["Timeline: they have to start by June"]
+        ),
+    ]
+    top_strength_key: Annotated[str | None, Field(description="the question's key")]
+    top_gap: Annotated[
+        str | None,
+        Field(
+            description="label and anchor, as one phrase",
+            examples=["Budget: no money is set aside, and they know of no way to find any"],
+        ),
+    ]
+    top_gap_key: Annotated[str | None, Field(description="the question's key")]
+    next_question: Annotated[str | None, Field(description="the text of the next question")]
+    next_question_key: Annotated[str | None, Field(description="the question's key")]
+    must_answer: Annotated[
+        str | None, Field(description="keys of the open must-reach questions, separated by commas")
+    ]
+    unread_attributes: Annotated[
+        str | None,
+        Field(description="names of stored attributes that the set cannot read, separated by commas"),
+    ]
+    missing_attributes: Annotated[
+        str | None, Field(description="names of unknown attributes, separated by commas")
+    ]
+    answers_to_fit: int | None
+    answers_to_no_fit: int | None
+    valid_until: datetime | None
+    decision: DecisionWord | None
+    outcome: OutcomeWord | None
+    ignored: Annotated[list[str], Field(description="fields that the question set does not know")]
+
+
+# Of every session; there is the estimate of each dimension besides.
+SESSION_FIELDS = FormResult.model_fields.keys() - {"prospect_created", "session_opened", "ignored"}
+
+
+def estimate_field(dimension: str) -> str:
+    """The answer's field for the estimate of a dimension."""
+    return f"{dimension}_score"

@@ -1,0 +1,206 @@
+"""Qualify with a flat form: read it for its question set, qualify, and return a flat result."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from app.inbound.forms.schemas import SESSION_FIELDS, Form, FormResult, as_boolean, estimate_field
+from app.prospects.queries import translate_values
+from app.prospects.schemas import Link
+from app.schemas import LONGEST_TEXT, MOST_ATTRIBUTES
+from app.scoring import (
+    Answer,
+    Flaw,
+    Flawed,
+    Plan,
+    QuestionSet,
+    Reason,
+    Score,
+    Sent,
+    in_words,
+    pointer,
+    read_answers,
+    read_attributes,
+    read_number,
+)
+from app.sessions import service as sessions
+from app.sessions.schemas import (
+    MAX_ANSWERS,
+    OUTCOME_FACTS,
+    AnswerIn,
+    DecisionIn,
+    OutcomeIn,
+    QualifyRequest,
+    QualifyResult,
+    SessionOut,
+)
+from app.sessions.session_edit import UnitOfWork
+
+# What is told under the same name, but for what is a list or an object there.
+OF_SESSION = SESSION_FIELDS & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
+OF_SCORE = FormResult.model_fields.keys() & Score.__annotations__.keys() - {
+    "question_set",
+    "blockers",
+    "must_answer",
+    "missing_attributes",
+    "unread_attributes",
+}
+ANSWER_WORDS = {word: Answer(word) for word in ("not_applicable", "unknown", "open")}
+
+
+def qualify_by_form(work: UnitOfWork, named: str, form: Form) -> FormResult:
+    """All in one, as `qualify` does it, with the question set `named`.
+
+    Raises `Flawed` for a field that the set knows and that cannot be used.
+    """
+    link = Link(source=form.source, external_id=form.external_id)
+    plan = sessions.plan_to_qualify(work, link, form.deal, named)
+    fields = translate_values(work.tx, form.source, form.fields)
+    request, ignored = read_form(plan, named, form, fields)
+    return _result(sessions.qualify(work, request), ignored)
+
+
+def _result(qualified: QualifyResult, ignored: list[str]) -> FormResult:
+    return FormResult(
+        **flat_fields(qualified),
+        prospect_created=qualified.prospect_created,
+        session_opened=qualified.session_opened,
+        ignored=ignored,
+    )
+
+
+def flat_fields(session: SessionOut) -> dict[str, Any]:
+    """A session and its score, flat: `FIGURES`, and the estimate of every dimension."""
+    score = session.score
+    return {
+        **{name: getattr(session, name) for name in OF_SESSION},
+        **{name: value for name, value in score.items() if name in OF_SCORE},
+        **_reasons(score),
+        **{estimate_field(dimension["key"]): dimension["estimate"] for dimension in score["dimensions"]},
+        "decision": session.decision.decision if session.decision else None,
+        "outcome": session.outcome.outcome if session.outcome else None,
+    }
+
+
+def _reasons(score: Score) -> dict[str, str | None]:
+    """Of each list of questions the first one in words, or all their keys in one text."""
+    strength, gap = _first(score["strengths"]), _first(score["gaps"])
+    following = score["next_questions"][0] if score["next_questions"] else None
+    missing = [one["attribute"] for one in score["missing_attributes"] if one["questions"]]
+    return {
+        "blockers": _joined([blocker["question"] for blocker in score["blockers"]]),
+        "must_answer": _joined(score["must_answer"]),
+        "missing_attributes": _joined(missing),
+        "unread_attributes": _joined([one["attribute"] for one in score["unread_attributes"]]),
+        "top_strength": in_words(strength) if strength else None,
+        "top_strength_key": strength["question"] if strength else None,
+        "top_gap": in_words(gap) if gap else None,
+        "top_gap_key": gap["question"] if gap else None,
+        "next_question": following["text"] if following else None,
+        "next_question_key": following["question"] if following else None,
+    }
+
+
+def _first(reasons: list[Reason]) -> Reason | None:
+    return reasons[0] if reasons else None
+
+
+def _joined(keys: list[str]) -> str | None:
+    return ", ".join(keys) or None
+
+
+def read_form(
+    plan: Plan, named: str, form: Form, fields: Mapping[str, Any]
+) -> tuple[QualifyRequest, list[str]]:
+    """What a form asks for with the question set `named`, and the names in it that the plan does not know.
+
+    `fields` are those beside the form's own. Raises `Flawed` for a known field that cannot be used.
+    """
+    flaws: list[Flaw] = []
+    answers = _collect(flaws, lambda: read_answers(plan.question_set, _sent(plan, form, fields)))
+    attributes = _collect(flaws, lambda: _attributes(plan.question_set, fields))
+    flaws += _too_many("answers", len(answers), MAX_ANSWERS)
+    flaws += _too_many("attributes", len(attributes), MOST_ATTRIBUTES)
+    if flaws:
+        raise Flawed(flaws)
+    said = {
+        "question_set": named,
+        "attributes": attributes,
+        "answers": [
+            AnswerIn(question=key, state=answer.state, rating=answer.rating)
+            for key, answer in answers.items()
+        ],
+        **form.model_dump(include={"source", "external_id", "name", "deal", "actor"}, exclude_none=True),
+        "carry_over": bool(form.carry_over),
+        "decision": _decision(form),
+        "outcome": _outcome(form),
+    }
+    return QualifyRequest.model_validate(said), list(_unknown(plan, form, fields))
+
+
+def _too_many(what: str, count: int, most: int) -> Iterator[Flaw]:
+    if count > most:
+        yield Flaw("", f"at most {most} {what} at a time", "too_long")
+
+
+def _collect(flaws: list[Flaw], read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return read()
+    except Flawed as error:
+        flaws += error.flaws
+        return {}
+
+
+def _sent(plan: Plan, form: Form, fields: Mapping[str, Any]) -> Iterator[Sent]:
+    """The answers, each with its place in the form; to take something for a rating is left to the reader."""
+    for key, value in fields.items():
+        if key in plan.questions and value is not None:
+            yield Sent(pointer(key), key, _read_answer(value))
+    for state, key in _listed_keys(form):
+        if key in plan.questions:
+            yield Sent(pointer(state), key, ANSWER_WORDS[state])
+
+
+def _read_answer(value: Any) -> Answer:
+    if isinstance(value, str) and value in ANSWER_WORDS:
+        return ANSWER_WORDS[value]
+    rating = read_number(value)
+    return Answer("rated", rating if isinstance(rating, int) else None)
+
+
+def _attributes(question_set: QuestionSet, fields: Mapping[str, Any]) -> dict[str, Any]:
+    sent = {
+        name: as_boolean(fields[name]) if declared == "boolean" else fields[name]
+        for name, declared in question_set.attributes.items()
+        if name in fields
+    }
+    long = [name for name, value in sent.items() if isinstance(value, str) and len(value) > LONGEST_TEXT]
+    if long:
+        detail = f"a text has at most {LONGEST_TEXT} characters"
+        raise Flawed(Flaw(pointer(name), detail, "too_long") for name in long)
+    return dict.fromkeys(sent) | read_attributes(question_set, sent, at="")
+
+
+def _listed_keys(form: Form) -> Iterator[tuple[str, str]]:
+    for state in ("not_applicable", "unknown"):
+        for key in (getattr(form, state) or "").split(","):
+            if key.strip():
+                yield state, key.strip()
+
+
+def _unknown(plan: Plan, form: Form, fields: Mapping[str, Any]) -> Iterator[str]:
+    for name in (*fields, *(key for _, key in _listed_keys(form))):
+        if name not in plan.questions and name not in plan.question_set.attributes:
+            yield name
+
+
+def _decision(form: Form) -> DecisionIn | None:
+    if form.decision is None:
+        return None
+    return DecisionIn(decision=form.decision, reason=form.decision_reason)
+
+
+def _outcome(form: Form) -> OutcomeIn | None:
+    if form.outcome is None:
+        return None
+    more = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FACTS - {"outcome"}}
+    return OutcomeIn(outcome=form.outcome, **more)

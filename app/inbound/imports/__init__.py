@@ -1,0 +1,1 @@
+"""Imports: prospects from files of any size."""

@@ -1,1 +1,0 @@
-"""Intakes: other systems' own payloads, taken in as they are and read by a stored mapping."""

@@ -1,0 +1,22 @@
+"""Find API keys."""
+
+from collections.abc import Sequence
+
+from sqlmodel import col, select
+
+from app.db import Transaction
+from app.keys.schemas import Caller
+from app.keys.tables import ApiKey
+
+
+def list_keys(tx: Transaction) -> Sequence[ApiKey]:
+    """Every key, revoked ones too, oldest first."""
+    return tx.db.exec(select(ApiKey).order_by(col(ApiKey.id))).all()
+
+
+def find_caller(tx: Transaction, secret_digest: str) -> Caller | None:
+    """The caller behind a key's digest; None for an unknown or revoked key."""
+    key = tx.db.exec(select(ApiKey).where(ApiKey.digest == secret_digest)).one_or_none()
+    if key is None or key.revoked_at is not None:
+        return None
+    return Caller(key.id, key.name, frozenset(key.scopes))

@@ -1,0 +1,72 @@
+"""API keys in requests and responses, and their scopes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from app.schemas import Line, Out, WriteIn
+
+
+class Scope(StrEnum):
+    """What a key may do. `admin` holds every scope."""
+
+    SCORE = "score"
+    READ = "read"
+    WRITE = "write"
+    AUTHOR = "author"
+    ADMIN = "admin"
+
+
+SCOPES = {
+    Scope.SCORE: "score answers and read question sets; nothing is stored",
+    Scope.READ: "read prospects, sessions and fits",
+    Scope.WRITE: "create and change prospects and sessions",
+    Scope.AUTHOR: "write question sets, and see what a draft would change; with read, set up webhooks; with "
+    "write, intakes",
+    Scope.ADMIN: "everything, API keys included",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: a key's id, its name for the record, and its scopes."""
+
+    key_id: UUID
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has that scope, or admin."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+class NewKey(WriteIn):
+    """A key to make."""
+
+    name: Annotated[Line, Field(description="who or what uses it", examples=["salesforce"])]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=5, examples=[["read", "write"]])]
+
+
+class KeyOut(Out):
+    """A key, without the key itself."""
+
+    id: UUID
+    name: str
+    prefix: Annotated[str, Field(description="how the key begins", examples=["pfk_4fZq0s"])]
+    scopes: list[Scope]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class KeyCreated(KeyOut):
+    """A new key. This is the only time that it is shown."""
+
+    key: str
+
+
+class KeyList(Out):
+    items: list[KeyOut]

@@ -1,1 +1,0 @@
-"""openapi.md: the reference, made from the routes and from real calls."""

@@ -1,0 +1,276 @@
+"""Sessions, fits and events as callers see them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+from sqlmodel import and_, col, select
+
+from app.db import Transaction
+from app.events.tables import Event
+from app.problems import missing
+from app.prospects.queries import links_of
+from app.prospects.schemas import LinkOut
+from app.prospects.tables import ProspectLink
+from app.question_sets.plans import Choice, Plans
+from app.scoring import Plan, Score, VerdictRecord
+from app.sessions.queries import (
+    SetFilter,
+    answers_of,
+    answers_of_many,
+    decisions_of,
+    latest_outcome,
+    on_question_set,
+    plan_of,
+    require_fresh,
+)
+from app.sessions.schemas import (
+    AnswerOut,
+    DecisionOut,
+    EventOut,
+    FitOut,
+    HistoryOut,
+    OutcomeOut,
+    RevisionOut,
+    SessionHead,
+    SessionOut,
+    SessionSummary,
+)
+from app.sessions.scores import (
+    SESSION_FIGURES,
+    answers_changed,
+    judge_session,
+    score_at,
+    verdict_at,
+    verdict_out,
+    whole_score,
+)
+from app.sessions.session_edit import SessionEdit
+from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
+
+
+def session_head(session: Session) -> dict[str, Any]:
+    """The fields of `SessionHead`."""
+    return {
+        "session_id": session.id,
+        "prospect_id": session.prospect_id,
+        "question_set": f"{session.question_set}@{session.version}",
+        "deal": session.deal or None,
+        "status": session.status,
+        "revision": session.revision,
+        "opened_at": session.opened_at,
+        "updated_at": session.updated_at,
+        "closed_at": session.closed_at,
+    }
+
+
+def choice_fields(choice: Choice) -> dict[str, Any]:
+    """What `Opened` says of the choice of the question set."""
+    return {"chosen_by": choice.by, "chosen_because": choice.because}
+
+
+def session_fields(case: SessionEdit) -> dict[str, Any]:
+    """The fields of `SessionOut` for a session under work."""
+    judged = case.judged or judge_session(case.plan, case.session, case.answers)
+    return _session_fields(case.work.tx, case.session, case.answers, whole_score(case.session, judged))
+
+
+def session_out(tx: Transaction, plans: Plans, session: Session) -> SessionOut:
+    """A session as the caller sees it; raises `ScoresHaveAged`."""
+    require_fresh(tx, [session])
+    answers = answers_of(tx, session.id)
+    judged = judge_session(plan_of(tx, plans, session), session, answers)
+    return SessionOut(**_session_fields(tx, session, answers, whole_score(session, judged)))
+
+
+def session_out_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> SessionOut:
+    """A session as it is now, with the score as it stood after a revision."""
+    score = score_at(tx, plans, session, revision)
+    return SessionOut(**_session_fields(tx, session, answers_of(tx, session.id), score))
+
+
+def _session_fields(
+    tx: Transaction, session: Session, answers: dict[str, StoredAnswer], score: Score
+) -> dict[str, Any]:
+    decisions = decisions_of(tx, session.id) if session.decision else []
+    outcome = latest_outcome(tx, session.id) if session.outcome else None
+    return {
+        **session_head(session),
+        "attributes": session.attributes,
+        "answers": [answer_out(answer, tx.at) for _, answer in sorted(answers.items())],
+        "score": score,
+        "decision": decision_out(tx, decisions[-1]) if decisions else None,
+        "outcome": outcome_out(outcome) if outcome else None,
+    }
+
+
+def answer_out(answer: StoredAnswer, at: datetime) -> AnswerOut:
+    """An answer with its age."""
+    age = max(0, (at - answer.answered_at).days)
+    return AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}) | {"age_days": age})
+
+
+def session_summary(session: Session) -> SessionSummary:
+    """A session in a list."""
+    figures = session.model_dump(include=set(SessionSummary.model_fields) - set(SessionHead.model_fields))
+    return SessionSummary(**session_head(session), **figures)
+
+
+def history_out(tx: Transaction, plans: Plans, session: Session) -> HistoryOut:
+    """All that happened to a session."""
+    revisions = tx.db.exec(
+        select(SessionRevision)
+        .where(SessionRevision.session_id == session.id)
+        .order_by(col(SessionRevision.revision))
+    )
+    outcomes = tx.db.exec(
+        select(Outcome).where(Outcome.session_id == session.id).order_by(col(Outcome.revision))
+    )
+    return HistoryOut(
+        session_id=session.id,
+        revisions=[_revision_out(tx, plans, session, revision) for revision in revisions],
+        decisions=[decision_out(tx, decision) for decision in decisions_of(tx, session.id)],
+        outcomes=[outcome_out(outcome) for outcome in outcomes],
+    )
+
+
+def _revision_out(tx: Transaction, plans: Plans, session: Session, revision: SessionRevision) -> RevisionOut:
+    verdict = verdict_out(tx, plans, session, cast("VerdictRecord", revision.verdict))
+    changed = dict(revision.changed)
+    if "answers" in changed:
+        changed["answers"] = to_jsonable_python(answers_changed(revision.at, changed))
+    kept = revision.model_dump(exclude={"session_id"})
+    return RevisionOut.model_validate(kept | {"changed": changed, "verdict": verdict})
+
+
+def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:
+    """A decision with the figures as they stood."""
+    stood = verdict_at(tx, decision.session_id, decision.revision)
+    return DecisionOut(
+        decision=decision.decision,
+        match=decision.match_word,
+        benefit=decision.benefit_word,
+        reason=decision.reason,
+        revisit_on=decision.revisit_on,
+        actor=decision.actor,
+        decided_at=decision.decided_at,
+        revision=decision.revision,
+        indication=stood["indication"],
+        score=stood["score"],
+        lowest=stood["lowest"],
+        highest=stood["highest"],
+    )
+
+
+def outcome_out(outcome: Outcome) -> OutcomeOut:
+    """An outcome as the caller sees it."""
+    fields = outcome.model_dump(exclude={"id", "session_id", "key_name"})
+    return OutcomeOut.model_validate(fields)
+
+
+def fits_of(
+    tx: Transaction,
+    plans: Plans,
+    prospect_ids: Sequence[UUID],
+    question_set: SetFilter,
+    deal: str | None = None,
+) -> dict[UUID, FitOut]:
+    """The fit of every prospect that has a session for the set.
+
+    Raises `ScoresHaveAged`.
+    """
+    wanted = (
+        select(Session)
+        .where(col(Session.prospect_id).in_(prospect_ids), *on_question_set(question_set))
+        .order_by(col(Session.status), col(Session.id))
+    )
+    if deal is not None:
+        wanted = wanted.where(Session.deal == deal)
+    # Closed before open, older before newer: the last one seen is the one to show.
+    shown = {session.prospect_id: session for session in tx.db.exec(wanted)}
+    require_fresh(tx, shown.values())
+    answers = answers_of_many(tx, [session.id for session in shown.values()])
+    return {
+        prospect_id: _fit_out(plan_of(tx, plans, session), session, answers[session.id])
+        for prospect_id, session in shown.items()
+    }
+
+
+def fit_of(
+    tx: Transaction, plans: Plans, prospect_id: UUID, question_set: SetFilter, deal: str | None
+) -> FitOut:
+    """The fit of one prospect; raises NOT_FOUND if it has no session for the set."""
+    fits = fits_of(tx, plans, [prospect_id], question_set, deal)
+    if prospect_id not in fits:
+        raise missing("session of this prospect for that question set")
+    return fits[prospect_id]
+
+
+def _fit_out(plan: Plan, session: Session, answers: Mapping[str, StoredAnswer]) -> FitOut:
+    score = whole_score(session, judge_session(plan, session, answers))
+    said = {name: score[name] for name in ("summary", "weaker_side", "blockers")}
+    return FitOut(**session_summary(session).model_dump(), **said)
+
+
+EVENT_COLUMNS = {"id", "position", "type", "at", "prospect_id", "session_id", "question_set", "revision"}
+# What an event may hold besides; its figures are those of its session's revision.
+EVENT_DATA = ("decision", "outcome", "merged_prospect_id")
+
+
+@dataclass(frozen=True, slots=True)
+class _CurrentTarget:
+    """Where an event leads by now: a session may have gone to another prospect, by a merge."""
+
+    prospect_id: UUID | None
+    deal: str | None = None
+
+
+def events_out(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
+    """Events as the caller sees them, with one query each for sessions, revisions and links."""
+    sessions = _event_targets(tx, {event.session_id for event in events if event.session_id})
+    now = [sessions.get(event.session_id) or _CurrentTarget(event.prospect_id) for event in events]
+    links = links_of(tx, {one.prospect_id for one in now if one.prospect_id})
+    figures = _event_figures(tx, [event.id for event in events])
+    return [
+        _event_out(
+            event,
+            one.deal,
+            links[one.prospect_id] if one.prospect_id else (),
+            figures.get(event.id, {}),
+        )
+        for event, one in zip(events, now, strict=True)
+    ]
+
+
+def _event_targets(tx: Transaction, ids: set[UUID]) -> dict[UUID | None, _CurrentTarget]:
+    wanted = select(Session.id, Session.prospect_id, Session.deal).where(col(Session.id).in_(ids))
+    return {session: _CurrentTarget(prospect, deal or None) for session, prospect, deal in tx.db.exec(wanted)}
+
+
+def _event_figures(tx: Transaction, events: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """The change and the figures of each event about a session, by the id of the event."""
+    of_revision = and_(
+        col(SessionRevision.session_id) == col(Event.session_id),
+        col(SessionRevision.revision) == col(Event.revision),
+    )
+    wanted = select(Event.id, SessionRevision.change, SessionRevision.verdict).join(
+        SessionRevision, of_revision
+    )
+    return {
+        event_id: {"change": change, **{name: verdict[name] for name in SESSION_FIGURES}}
+        for event_id, change, verdict in tx.db.exec(wanted.where(col(Event.id).in_(events)))
+    }
+
+
+def _event_out(
+    event: Event, deal: str | None, links: Iterable[ProspectLink], figures: Mapping[str, Any]
+) -> EventOut:
+    told = {name: figures.get(name) for name in ("change", *SESSION_FIGURES)}
+    told |= {name: event.data.get(name) for name in EVENT_DATA}
+    shown = [LinkOut(source=link.source, external_id=link.external_id) for link in links]
+    return EventOut.model_validate(
+        event.model_dump(include=EVENT_COLUMNS) | told | {"deal": deal, "links": shown}
+    )

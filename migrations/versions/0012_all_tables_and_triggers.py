@@ -1,0 +1,519 @@
+"""All tables and triggers.
+
+Earlier builds use the numbers 0001 to 0011. This migration has a new number, so that a database of an
+earlier build does not pass for one with this schema.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = None
+
+TIME = sa.DateTime(timezone=True)
+# SQLite numbers rows by itself only where the column is an INTEGER.
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+ANSWER_STATES = (
+    "state IN ('rated', 'not_applicable', 'unknown', 'open') AND (state = 'rated') = (rating IS NOT NULL)"
+)
+INDICATIONS = "indication IN ('fit', 'no_fit', 'mixed', 'undetermined', 'unscorable')"
+EVENT_TYPES = (
+    "type IN ('prospect.created', 'prospect.updated', 'prospect.linked', 'prospect.unlinked', "
+    "'prospect.merged', 'prospect.erased', 'session.opened', 'session.answered', 'session.moved', "
+    "'score.changed', 'indication.settled', 'indication.reopened', 'decision.recorded', "
+    "'outcome.recorded', 'question_set.published', 'question_set.retired')"
+)
+DELIVERY_STATUSES = "status IN ('pending', 'delivered', 'failed', 'superseded', 'skipped')"
+
+# The tables that refuse an UPDATE, with the reason. A published version may be retired, and nothing else.
+IMMUTABLE = {
+    "question_set_version": "a published version is immutable",
+    "session_revision": "the history is append-only",
+    "decision": "decisions are append-only",
+    "outcome": "outcomes are append-only",
+}
+RETIRING = """OLD.status = 'published' AND NEW.status = 'retired'
+    AND NEW.key = OLD.key AND NEW.version = OLD.version AND NEW.builtin = OLD.builtin
+    AND NEW.published_at = OLD.published_at AND NEW.content_hash = OLD.content_hash
+    AND CAST(NEW.definition AS TEXT) = CAST(OLD.definition AS TEXT)"""
+
+
+def upgrade() -> None:
+    _api_keys()
+    _prospects()
+    _prospect_links()
+    _value_aliases()
+    _idempotency()
+    _question_set_versions()
+    _question_set_drafts()
+    _sessions()
+    _session_indexes()
+    _answers()
+    _session_revisions()
+    _decisions()
+    _outcomes()
+    _events()
+    _last_position()
+    _webhooks()
+    _deliveries()
+    _delivery_indexes()
+    _intakes()
+    _receipts()
+    _signatures()
+    _items()
+    for table, what in IMMUTABLE.items():
+        _refuse_updates(table, what)
+    _keep_versions()
+
+
+def _api_keys() -> None:
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("made_by", sa.String(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("revoked_at", TIME, nullable=True),
+        sa.CheckConstraint("made_by IN ('setting', 'command', 'api')", name="ck_api_key_made_by"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
+    )
+
+
+def _prospects() -> None:
+    op.create_table(
+        "prospect",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(), nullable=True),
+        sa.Column("searchable", sa.String(), nullable=False),
+        sa.Column("attributes", sa.JSON(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("updated_at", TIME, nullable=False),
+        sa.Column("subject", sa.String(), server_default="prospect", nullable=False),
+        sa.CheckConstraint("subject IN ('prospect', 'own_company', 'person')", name="ck_prospect_subject"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _prospect_links() -> None:
+    op.create_table(
+        "prospect_link",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("external_id", sa.String(), nullable=False),
+        sa.Column("prospect_id", sa.Uuid(), nullable=False),
+        sa.Column("linked_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("source", "external_id"),
+    )
+    op.create_index("ix_prospect_link_external_id", "prospect_link", ["external_id"])
+    op.create_index("ix_prospect_link_prospect_id", "prospect_link", ["prospect_id"])
+
+
+def _value_aliases() -> None:
+    op.create_table(
+        "value_alias",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("field", sa.String(), nullable=False),
+        sa.Column("sent", sa.String(), nullable=False),
+        sa.Column("means", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "field", "sent"),
+    )
+
+
+def _idempotency() -> None:
+    op.create_table(
+        "idempotency",
+        sa.Column("api_key_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("claimed_at", TIME, nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("body", sa.String(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=True),
+        sa.Column("prospect_id", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(["api_key_id"], ["api_key.id"]),
+        sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("api_key_id", "key"),
+    )
+    op.create_index("ix_idempotency_claimed_at", "idempotency", ["claimed_at"])
+    op.create_index("ix_idempotency_prospect_id", "idempotency", ["prospect_id"])
+
+
+def _question_set_versions() -> None:
+    op.create_table(
+        "question_set_version",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("published_at", TIME, nullable=False),
+        sa.Column("content_hash", sa.String(), nullable=False),
+        sa.Column("builtin", sa.Boolean(), nullable=False),
+        sa.Column("definition", sa.JSON(), nullable=False),
+        sa.CheckConstraint("status IN ('published', 'retired')", name="ck_question_set_version_status"),
+        sa.CheckConstraint("version >= 1", name="ck_question_set_version_version"),
+        sa.PrimaryKeyConstraint("key", "version"),
+    )
+
+
+def _question_set_drafts() -> None:
+    op.create_table(
+        "question_set_draft",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("saved_at", TIME, nullable=False),
+        sa.Column("saved_by", sa.String(), nullable=False),
+        sa.CheckConstraint("revision >= 1", name="ck_question_set_draft_revision"),
+        sa.PrimaryKeyConstraint("key"),
+    )
+
+
+def _sessions() -> None:
+    op.create_table(
+        "session",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("prospect_id", sa.Uuid(), nullable=False),
+        sa.Column("deal", sa.String(), nullable=False),
+        sa.Column("question_set", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("attributes", sa.JSON(), nullable=False),
+        sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("updated_at", TIME, nullable=False),
+        sa.Column("closed_at", TIME, nullable=True),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("indication", sa.String(), nullable=True),
+        sa.Column("settled", sa.Boolean(), nullable=False),
+        sa.Column("leaning", sa.String(), nullable=True),
+        sa.Column("score", sa.Float(), nullable=True),
+        sa.Column("lowest", sa.Float(), nullable=True),
+        sa.Column("highest", sa.Float(), nullable=True),
+        sa.Column("coverage", sa.Float(), nullable=True),
+        sa.Column("grade", sa.String(), nullable=True),
+        sa.Column("decision", sa.String(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("valid_until", TIME, nullable=True),
+        sa.CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_session_closed_at"),
+        sa.CheckConstraint("status IN ('open', 'closed')", name="ck_session_status"),
+        sa.CheckConstraint("revision >= 1", name="ck_session_revision"),
+        sa.CheckConstraint("rank BETWEEN 0 AND 5", name="ck_session_rank"),
+        sa.CheckConstraint(INDICATIONS, name="ck_session_indication"),
+        sa.CheckConstraint("leaning IN ('fit', 'no_fit', 'mixed')", name="ck_session_leaning"),
+        sa.CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_session_decision"),
+        sa.CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_session_outcome"),
+        sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["question_set", "version"],
+            ["question_set_version.key", "question_set_version.version"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _session_indexes() -> None:
+    op.create_index("ix_session_prospect_id", "session", ["prospect_id", "question_set"])
+    op.create_index("ix_session_ranked", "session", ["rank", "lowest"])
+    op.create_index("ix_session_question_set", "session", ["question_set", "id"])
+    _create_partial_index("ix_session_valid_until", "session", ["valid_until"], "status = 'open'")
+    _create_partial_index(
+        "uq_session_open", "session", ["prospect_id", "deal", "question_set"], "status = 'open'", unique=True
+    )
+
+
+def _answers() -> None:
+    op.create_table(
+        "answer",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("question", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("rating", sa.Integer(), nullable=True),
+        sa.Column("text", sa.String(), nullable=True),
+        sa.Column("evidence", sa.String(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=True),
+        sa.Column("answered_at", TIME, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("carried_from", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("evidence IN ('fact', 'judgement', 'assumption')", name="ck_answer_evidence"),
+        sa.CheckConstraint(ANSWER_STATES, name="ck_answer_rating_or_state"),
+        sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["carried_from"], ["session.id"], ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("session_id", "question"),
+        sqlite_with_rowid=False,
+    )
+    _create_partial_index("ix_answer_carried_from", "answer", ["carried_from"], "carried_from IS NOT NULL")
+
+
+def _session_revisions() -> None:
+    op.create_table(
+        "session_revision",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("key_name", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=True),
+        sa.Column("change", sa.String(), nullable=False),
+        sa.Column("changed", sa.JSON(), nullable=False),
+        sa.Column("verdict", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session_id", "revision"),
+        sqlite_with_rowid=False,
+    )
+
+
+def _decisions() -> None:
+    op.create_table(
+        "decision",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("decision", sa.String(), nullable=False),
+        sa.Column("match_word", sa.String(), nullable=True),
+        sa.Column("benefit_word", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("revisit_on", sa.Date(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=True),
+        sa.Column("key_name", sa.String(), nullable=False),
+        sa.Column("decided_at", TIME, nullable=False),
+        sa.CheckConstraint("benefit_word IN ('yes', 'no', 'unsure')", name="ck_decision_benefit"),
+        sa.CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_decision_decision"),
+        sa.CheckConstraint("match_word IN ('yes', 'no', 'unsure')", name="ck_decision_match"),
+        _on_a_revision(),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_decision_session_id", "decision", ["session_id"])
+
+
+def _outcomes() -> None:
+    op.create_table(
+        "outcome",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("amount", sa.Float(), nullable=True),
+        sa.Column("currency", sa.String(), nullable=True),
+        sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("competitor", sa.String(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=True),
+        sa.Column("key_name", sa.String(), nullable=False),
+        sa.Column("recorded_at", TIME, nullable=False),
+        sa.CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_outcome_outcome"),
+        sa.CheckConstraint("length(currency) = 3 AND currency = upper(currency)", name="ck_outcome_currency"),
+        _on_a_revision(),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_outcome_session_id", "outcome", ["session_id"])
+
+
+def _on_a_revision() -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["session_id", "revision"],
+        ["session_revision.session_id", "session_revision.revision"],
+        ondelete="CASCADE",
+    )
+
+
+def _events() -> None:
+    op.create_table(
+        "event",
+        sa.Column("seq", NUMBER, nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", NUMBER, nullable=True),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("prospect_id", sa.Uuid(), nullable=True),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("question_set", sa.String(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=True),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.CheckConstraint(EVENT_TYPES, name="ck_event_type"),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index("uq_event_id", "event", ["id"], unique=True)
+    op.create_index("uq_event_position", "event", ["position"], unique=True)
+    op.create_index("ix_event_type", "event", ["type", "position"])
+    op.create_index("ix_event_prospect_id", "event", ["prospect_id"])
+    _create_partial_index("ix_event_without_position", "event", ["seq"], "position IS NULL")
+
+
+def _last_position() -> None:
+    made = op.create_table(
+        "event_last_position",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("position", NUMBER, nullable=False),
+        sa.CheckConstraint("id = 1", name="ck_event_last_position_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.bulk_insert(made, [{"id": 1, "position": 0}])
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "webhook",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(), nullable=True),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("types", sa.JSON(), nullable=False),
+        sa.Column("question_set", sa.String(), nullable=True),
+        sa.Column("payload", sa.String(), nullable=False),
+        sa.Column("record_update", sa.JSON(), nullable=True),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("old_secret", sa.String(), nullable=True),
+        sa.Column("old_secret_until", TIME, nullable=True),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("disabled_because", sa.String(), nullable=True),
+        sa.Column("paused_until", TIME, nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("updated_at", TIME, nullable=False),
+        sa.CheckConstraint("payload IN ('thin', 'full', 'record')", name="ck_webhook_payload"),
+        sa.CheckConstraint("status IN ('active', 'disabled')", name="ck_webhook_status"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _deliveries() -> None:
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("webhook_id", sa.Uuid(), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("position", NUMBER, nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("settled_at", TIME, nullable=True),
+        sa.Column("last_attempt_at", TIME, nullable=True),
+        sa.Column("last_status", sa.Integer(), nullable=True),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("last_answer", sa.String(), nullable=True),
+        sa.Column("last_milliseconds", sa.Integer(), nullable=True),
+        sa.CheckConstraint(DELIVERY_STATUSES, name="ck_webhook_delivery_status"),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhook.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _delivery_indexes() -> None:
+    table = "webhook_delivery"
+    op.create_index("uq_webhook_delivery", table, ["webhook_id", "event_id"], unique=True)
+    op.create_index("ix_webhook_delivery_event_id", table, ["event_id"])
+    op.create_index("ix_webhook_delivery_position", table, ["webhook_id", "position"])
+    op.create_index("ix_webhook_delivery_settled_at", table, ["settled_at"])
+    _create_partial_index("ix_webhook_delivery_due", table, ["webhook_id", "due_at"], "status = 'pending'")
+    _create_partial_index("ix_webhook_delivery_leased", table, ["webhook_id"], "leased_until IS NOT NULL")
+
+
+def _intakes() -> None:
+    op.create_table(
+        "intake",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("mapping", sa.JSON(), nullable=False),
+        sa.Column("question_set", sa.String(), nullable=True),
+        sa.Column("hubspot_secret", sa.String(), nullable=True),
+        sa.Column("keep_hours", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("updated_at", TIME, nullable=False),
+        sa.CheckConstraint("keep_hours >= 1", name="ck_intake_keep_hours"),
+        sa.CheckConstraint("revision >= 1", name="ck_intake_revision"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
+    )
+
+
+def _receipts() -> None:
+    op.create_table(
+        "intake_receipt",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("intake_id", sa.Uuid(), nullable=False),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("media_type", sa.String(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("problem", sa.JSON(), nullable=True),
+        sa.Column("processed_at", TIME, nullable=True),
+        sa.CheckConstraint("status IN ('received', 'done', 'failed')", name="ck_intake_receipt_status"),
+        sa.ForeignKeyConstraint(["intake_id"], ["intake.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_intake_receipt_intake_id", "intake_receipt", ["intake_id", "id"])
+    op.create_index("ix_intake_receipt_status", "intake_receipt", ["intake_id", "status", "id"])
+    op.create_index("ix_intake_receipt_received_at", "intake_receipt", ["intake_id", "received_at"])
+    _create_partial_index("ix_intake_receipt_waiting", "intake_receipt", ["id"], "status = 'received'")
+
+
+def _signatures() -> None:
+    op.create_table(
+        "intake_signature",
+        sa.Column("intake_id", sa.Uuid(), nullable=False),
+        sa.Column("signature", sa.String(), nullable=False),
+        sa.Column("seen_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["intake_id"], ["intake.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("intake_id", "signature"),
+    )
+    op.create_index("ix_intake_signature_seen_at", "intake_signature", ["seen_at"])
+
+
+def _items() -> None:
+    op.create_table(
+        "intake_item",
+        sa.Column("receipt_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("external_id", sa.String(), nullable=False),
+        sa.Column("prospect_id", sa.Uuid(), nullable=True),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(["receipt_id"], ["intake_receipt.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("receipt_id", "place"),
+    )
+    op.create_index("ix_intake_item_link", "intake_item", ["source", "external_id"])
+    op.create_index("ix_intake_item_prospect_id", "intake_item", ["prospect_id"])
+
+
+def _create_partial_index(
+    name: str, table: str, columns: list[str], where: str, *, unique: bool = False
+) -> None:
+    condition = sa.text(where)
+    op.create_index(name, table, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+def _refuse_updates(table: str, what: str) -> None:
+    unless = RETIRING if table == "question_set_version" else "FALSE"
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            f"CREATE TRIGGER {table}_immutable BEFORE UPDATE ON {table} WHEN NOT ({unless})"
+            f" BEGIN SELECT RAISE(ABORT, '{what}'); END"
+        )
+        return
+    op.execute(
+        f"CREATE FUNCTION {table}_immutable() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION '{what}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_immutable BEFORE UPDATE ON {table}"
+        f" FOR EACH ROW WHEN (NOT ({unless})) EXECUTE FUNCTION {table}_immutable()"
+    )
+
+
+def _keep_versions() -> None:
+    """Sessions refer to the version that scored them, and no version number is ever used twice."""
+    if op.get_bind().dialect.name == "sqlite":
+        refuse = "BEGIN SELECT RAISE(ABORT, 'a published version is kept'); END"
+    else:
+        refuse = "FOR EACH ROW EXECUTE FUNCTION question_set_version_immutable()"
+    op.execute(f"CREATE TRIGGER question_set_version_kept BEFORE DELETE ON question_set_version {refuse}")

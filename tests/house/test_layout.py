@@ -1,0 +1,43 @@
+"""Where code belongs: few packages, and the same file names in each of them."""
+
+from tests.conftest import ROOT
+
+PATTERN = {"__init__.py", "tables.py", "schemas.py", "queries.py", "service.py"}
+# What a subject asks for besides. `scoring`, `cli` and `edge` name their files after their parts, and `api`
+# after the groups of operations.
+OTHERS = {
+    *("answers.py", "carry_over.py", "conclusions.py", "impact.py", "scores.py", "session_edit.py"),
+    *("documents.py", "files.py", "plans.py"),
+    *("mapping.py", "signature.py", "worker.py", "reader.py", "records.py"),
+    *("message.py", "outbox.py", "sender.py", "targets.py"),
+    *("idempotency.py", "responses.py"),
+}
+NAMED_BY_PART = ("api", "cli", "edge", "scoring")
+PACKAGES = {
+    *("api", "cli", "edge", "events", "inbound", "keys", "prospects", "question_sets", "scoring"),
+    *("sessions", "webhooks"),
+}
+MODULES = {
+    *("clock.py", "db.py", "lifecycle.py", "main.py", "migrate.py", "problems.py", "schemas.py"),
+    *("settings.py", "strict_json.py"),
+}
+
+
+def names(folder: str) -> set[str]:
+    return {path.name for path in (ROOT / "app" / folder).rglob("*.py")}
+
+
+def test_the_packages_are_the_ones_that_the_architecture_describes() -> None:
+    found = {path.parent.name for path in (ROOT / "app").glob("*/__init__.py")}
+    assert found == PACKAGES
+    assert {path.name for path in (ROOT / "app").glob("*.py")} == MODULES | {"__init__.py"}
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    assert [
+        name for name in PACKAGES | {one.removesuffix(".py") for one in MODULES} if f"`{name}`" not in page
+    ] == []
+
+
+def test_files_have_the_names_of_the_pattern_or_one_of_twenty_others() -> None:
+    assert len(OTHERS) <= 20
+    used = {name for package in PACKAGES.difference(NAMED_BY_PART) for name in names(package)}
+    assert used - PATTERN == OTHERS

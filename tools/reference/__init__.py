@@ -1,0 +1,1 @@
+"""Generate the reference from the routes and from real calls."""

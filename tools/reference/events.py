@@ -1,0 +1,72 @@
+"""The event types as one Markdown page, each with a message that was really sent."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from app.events.tables import MEANINGS, TYPES
+from tools.reference.calls import RecordedCall
+from tools.reference.story import Call
+
+HEADER = """\
+# Events
+
+`make docs` generates this page from real calls. Every event is an entry of the change
+feed (`GET /v1/events`) and the `data` of a webhook message (`POST /v1/webhooks`). The examples show the body
+of a thin message. A full message (`"payload": "full"`) also has the `prospect` and the `session` as they are
+when it is sent, with the score as of the event. Events contain ids and figures, never texts, names or
+attributes. `score.*` subscribes to every type that begins with `score.`.
+
+Messages are signed as [Standard Webhooks](https://www.standardwebhooks.com/) defines it. There are libraries
+for most languages.
+
+- `webhook-id` is the id of the event. It stays the same when a message is sent again.
+- `webhook-timestamp` is the time of this attempt, in seconds since 1970. Reject messages older than five
+  minutes.
+- `webhook-signature` is `v1,` followed by the HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}` in
+  base64. The key is the bytes after `whsec_`, decoded from base64. For a day after the secret changes, the
+  header has two signatures, separated by a space.
+
+Answer with 2xx before the timeout (15 seconds by default), and do the work afterwards. After any other answer
+the message is sent again after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours, each up to a tenth
+longer: for more than three days. `410` stops it. `Retry-After` counts with 429 and 503. Messages can arrive
+twice and out of order: the `revision` shows which one of a session is newer.
+"""
+BANT_BEST = {"budget": 5, "authority": 5, "need": 5, "timeline": 5}
+MORE = (
+    Call(
+        "settle",
+        "POST",
+        "/v1/qualify",
+        {
+            "source": "salesforce.account",
+            "external_id": "0015g00000XyZ",
+            "deal": "0065g00000AbC",
+            "question_set": "bant",
+            "ratings": BANT_BEST,
+        },
+        {"settled": "session_id"},
+    ),
+    Call(
+        "reopen",
+        "PATCH",
+        "/v1/sessions/{settled}/answers",
+        {"answers": [{"question": question, "state": "open"} for question in BANT_BEST]},
+    ),
+)
+SAMPLES = tuple(Call(type_, "GET", f"/v1/webhook-samples?types={type_}&limit=1") for type_ in TYPES)
+
+
+def events_page(calls: Mapping[str, RecordedCall]) -> str:
+    """The page, from the recorded calls of `SAMPLES`."""
+    return "\n".join([HEADER, *_types(calls)]).rstrip() + "\n"
+
+
+def _types(calls: Mapping[str, RecordedCall]) -> Iterator[str]:
+    yield "| type | meaning |"
+    yield "|---|---|"
+    yield from (f"| [`{type_}`](#{type_.replace('.', '')}) | {MEANINGS[type_]} |" for type_ in TYPES)
+    for type_ in TYPES:
+        (message,) = json.loads(calls[type_].response)
+        yield f"\n## {type_}\n\n{MEANINGS[type_]}\n\n```json"
+        yield json.dumps(message, indent=2, ensure_ascii=False)
+        yield "```"

@@ -1,0 +1,292 @@
+"""One qualification told in calls: every operation once."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to make. `path` and `body` may name `{values}` remembered from earlier answers.
+
+    A `body` that is a list is sent as lines of NDJSON.
+    """
+
+    operation: str
+    method: str
+    path: str
+    body: Any = None
+    remember: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def media_type(self) -> str:
+        """Of the body."""
+        return "application/x-ndjson" if isinstance(self.body, list) else "application/json"
+
+
+ACME = "/v1/prospects/by-external-id/salesforce.account/0015g00000XyZ"
+BANT_FOR_RETAIL = {
+    "extends": "bant@1",
+    "title": "BANT for retail",
+    "attributes": {"industry": "text", "shops": "number"},
+    "for": {"industry": {"equals": "retail"}},
+    "priority": 10,
+    "omit": ["authority"],
+    "add": [
+        {
+            "after": "need",
+            "question": {
+                "key": "shops_open",
+                "text": "How many shops would use it?",
+                "dimension": "need",
+                "rate_from": {"attribute": "shops", "bands": [{"below": 5, "rating": 2}, {"rating": 5}]},
+            },
+        }
+    ],
+    "change": {"timeline": {"weight": 2, "stale_after_days": 90}},
+}
+OF_A_FORM = {"source": "form", "external_id": "/email", "ratings": {"budget": "/money"}}
+BANT_WITH_STAKES = {"extends": "bant@1", "change": {"budget": {"must_reach": 5}}}
+STORY = (
+    Call("live", "GET", "/livez"),
+    Call("ready", "GET", "/readyz"),
+    Call("list_question_sets", "GET", "/v1/question-sets"),
+    Call("get_question_set", "GET", "/v1/question-sets/bant"),
+    Call("list_versions", "GET", "/v1/question-sets/bant/versions"),
+    Call("get_version", "GET", "/v1/question-sets/purpose-before-self/versions/1"),
+    Call("get_sql", "GET", "/v1/question-sets/bant/versions/1/sql?dialect=postgres&table=crm.accounts"),
+    Call("get_schema", "GET", "/question-set.schema.json"),
+    Call("save_draft", "PUT", "/v1/question-sets/bant-for-retail/draft", BANT_FOR_RETAIL),
+    Call("get_draft", "GET", "/v1/question-sets/bant-for-retail/draft?diff=bant@1"),
+    Call(
+        "publish_draft",
+        "POST",
+        "/v1/question-sets/bant-for-retail/draft/publish",
+        headers={"If-Match": '"1"'},
+    ),
+    Call(
+        "score",
+        "POST",
+        "/v1/score",
+        {
+            "question_set": "bant",
+            "ratings": {"budget": 4, "need": 5},
+            "answers": [{"question": "timeline", "state": "unknown"}],
+        },
+    ),
+    Call(
+        "score_batch",
+        "POST",
+        "/v1/score/batch?question_set=bant",
+        [{"ratings": {"budget": 1}}, {"ratings": {"budget": 9}}],
+    ),
+    Call(
+        "qualify",
+        "POST",
+        "/v1/qualify",
+        {
+            "source": "salesforce.account",
+            "external_id": "0015g00000XyZ",
+            "name": "Acme Logistics",
+            "attributes": {"industry": "logistics", "employees": 120},
+            "question_set": "bant",
+            "ratings": {"need": 4},
+            "actor": "ana@example.com",
+        },
+        {"prospect": "prospect_id", "session": "session_id"},
+    ),
+    Call(
+        "replace_value_aliases",
+        "PUT",
+        "/v1/value-aliases/salesforce.account",
+        {"aliases": [{"field": "shops_open", "sent": "All of them", "means": 5}]},
+    ),
+    Call("get_value_aliases", "GET", "/v1/value-aliases/salesforce.account"),
+    Call(
+        "qualify_by_form",
+        "POST",
+        "/v1/qualify/bant-for-retail",
+        {
+            "source": "salesforce.account",
+            "external_id": "0015g00000AbC",
+            "name": "Corner Shops",
+            "shops": "12",
+            "shops_open": "All of them",
+            "budget": "4",
+            "timeline": "",
+            "unknown": "need",
+            "region": "north",
+        },
+    ),
+    Call(
+        "import_prospects",
+        "POST",
+        "/v1/prospects/import?source=salesforce.account",
+        [
+            {"external_id": "0015g00000AbC", "attributes": {"shops": 14}},
+            {
+                "external_id": "0015g00000DeF",
+                "name": "Harbour Freight",
+                "attributes": {"industry": "logistics"},
+            },
+            {"name": "Nobody's"},
+        ],
+    ),
+    Call("describe_form", "GET", "/v1/question-sets/bant-for-retail/openapi-3.0.json"),
+    Call("describe_version_form", "GET", "/v1/question-sets/bant/versions/1/openapi-2.0.json"),
+    Call(
+        "answer",
+        "PATCH",
+        "/v1/sessions/{session}/answers",
+        {
+            "revision": 1,
+            "answers": [
+                {
+                    "question": "budget",
+                    "rating": 4,
+                    "text": "80,000 set aside for this year.",
+                    "evidence": "fact",
+                },
+                {"question": "timeline", "state": "unknown"},
+            ],
+        },
+    ),
+    Call("get_session", "GET", "/v1/sessions/{session}"),
+    Call(
+        "create_webhook",
+        "POST",
+        "/v1/webhooks",
+        {
+            "name": "fit channel",
+            "url": "https://hooks.example.com/fit",
+            "types": ["score.*", "decision.recorded"],
+            "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        },
+        {"webhook": "id"},
+    ),
+    Call("edit_draft", "PUT", "/v1/question-sets/bant/draft", BANT_WITH_STAKES),
+    Call("preview_draft", "POST", "/v1/question-sets/bant/draft/impact"),
+    Call("publish_edited", "POST", "/v1/question-sets/bant/draft/publish", headers={"If-Match": '"1"'}),
+    Call("move_session", "POST", "/v1/sessions/{session}/move", {"question_set": "bant@2"}),
+    Call("retire_version", "POST", "/v1/question-sets/bant/versions/1/retire"),
+    Call("draft_again", "PUT", "/v1/question-sets/bant/draft", {"extends": "bant@2"}),
+    Call("discard_draft", "DELETE", "/v1/question-sets/bant/draft", headers={"If-Match": '"3"'}),
+    Call(
+        "decide",
+        "POST",
+        "/v1/sessions/{session}/decision",
+        {"decision": "pursue", "match": "yes", "benefit": "unsure", "revision": 3},
+    ),
+    Call("find_fit", "GET", ACME + "/fit?question_set=bant"),
+    Call("get_fit", "GET", "/v1/prospects/{prospect}/fit?question_set=bant"),
+    Call(
+        "get_fits",
+        "POST",
+        "/v1/fits",
+        {
+            "question_set": "bant",
+            "prospects": [
+                {"source": "salesforce.account", "external_id": "0015g00000XyZ"},
+                {"source": "salesforce.account", "external_id": "nobody"},
+            ],
+        },
+    ),
+    Call(
+        "record_outcome",
+        "POST",
+        "/v1/sessions/{session}/outcome",
+        {"outcome": "won", "amount": 78000, "currency": "EUR", "closed_on": "2026-03-31"},
+    ),
+    Call("get_history", "GET", "/v1/sessions/{session}/history"),
+    Call("list_sessions", "GET", "/v1/sessions?question_set=bant&sort=ranked&limit=10"),
+    Call(
+        "open_session",
+        "POST",
+        "/v1/sessions",
+        {"prospect_id": "{prospect}", "question_set": "bant", "deal": "renewal 2027"},
+    ),
+    Call("find_prospect", "GET", ACME),
+    Call("get_prospect", "GET", "/v1/prospects/{prospect}"),
+    Call(
+        "update_prospect",
+        "PATCH",
+        "/v1/prospects/{prospect}",
+        {"attributes": {"employees": 140, "industry": None}},
+    ),
+    Call(
+        "add_link",
+        "POST",
+        "/v1/prospects/{prospect}/links",
+        {"source": "hubspot.company", "external_id": "17823"},
+    ),
+    Call("remove_link", "DELETE", "/v1/prospects/{prospect}/links/hubspot.company/17823"),
+    Call(
+        "upsert_prospect",
+        "PUT",
+        "/v1/prospects/by-external-id/hubspot.company/90210",
+        {"name": "ACME Logistics Ltd"},
+        {"twin": "id"},
+    ),
+    Call("merge_prospects", "POST", "/v1/prospects/{prospect}/merge", {"prospect_id": "{twin}"}),
+    Call(
+        "create_prospect",
+        "POST",
+        "/v1/prospects",
+        {"name": "Globex", "links": [{"source": "odoo.partner", "external_id": "42"}]},
+        {"other": "id"},
+    ),
+    Call("list_prospects", "GET", "/v1/prospects?q=acme&limit=10"),
+    Call("list_events", "GET", "/v1/events?after=20&limit=2&types=score.*,decision.*&wait=5"),
+    Call("latest_events", "GET", "/v1/events/latest?limit=1&types=prospect.*"),
+    Call("sample_webhooks", "GET", "/v1/webhook-samples?types=decision.recorded&limit=1"),
+    Call("list_webhook_templates", "GET", "/v1/webhook-templates"),
+    Call("get_webhook", "GET", "/v1/webhooks/{webhook}"),
+    Call("update_webhook", "PATCH", "/v1/webhooks/{webhook}", {"types": ["score.*"], "payload": "full"}),
+    Call("rotate_secret", "POST", "/v1/webhooks/{webhook}/secret", {}),
+    Call("test_webhook", "POST", "/v1/webhooks/{webhook}/test"),
+    Call("list_deliveries", "GET", "/v1/webhooks/{webhook}/deliveries?limit=1"),
+    Call("replay_deliveries", "POST", "/v1/webhooks/{webhook}/deliveries/replay", {}),
+    Call("list_webhooks", "GET", "/v1/webhooks"),
+    Call("remove_webhook", "DELETE", "/v1/webhooks/{webhook}"),
+    Call("erase_prospect", "DELETE", "/v1/prospects/{other}"),
+    Call("list_intake_templates", "GET", "/v1/intake-templates?question_set=bant"),
+    Call(
+        "dry_run_intake",
+        "POST",
+        "/v1/intake-dry-run",
+        {"mapping": OF_A_FORM, "question_set": "bant", "payload": {"email": "ana@example.com", "money": "4"}},
+    ),
+    Call(
+        "create_intake",
+        "POST",
+        "/v1/intakes",
+        {"name": "our web form", "mapping": OF_A_FORM, "question_set": "bant"},
+        {"intake": "id", "token": "token"},
+    ),
+    Call(
+        "receive_payload",
+        "POST",
+        "/v1/intake/{token}",
+        {"email": "ana@example.com", "money": "4"},
+        {"receipt": "receipt_id"},
+    ),
+    Call("list_receipts", "GET", "/v1/intakes/{intake}/receipts?limit=10"),
+    Call("get_receipt", "GET", "/v1/intakes/{intake}/receipts/{receipt}"),
+    Call("replay_receipts", "POST", "/v1/intakes/{intake}/replay", {"ids": ["{receipt}"]}),
+    Call("update_intake", "PATCH", "/v1/intakes/{intake}", {"keep_hours": 24}),
+    Call("get_intake", "GET", "/v1/intakes/{intake}"),
+    Call("list_intakes", "GET", "/v1/intakes"),
+    Call("delete_intake", "DELETE", "/v1/intakes/{intake}"),
+    Call(
+        "create_key",
+        "POST",
+        "/v1/keys",
+        {"name": "salesforce", "scopes": ["read", "write"]},
+        {"key": "id"},
+    ),
+    Call("list_keys", "GET", "/v1/keys"),
+    Call("revoke_key", "DELETE", "/v1/keys/{key}"),
+)
+A_PROBLEM = Call(
+    "problem", "POST", "/v1/score", {"question_set": "bant", "ratings": {"budget": 9, "mood": 3}}
+)
