@@ -47,8 +47,8 @@ async def save_draft(
     """
     seen = seen_revision(if_match)
 
-    def save(work: UnitOfWork) -> DraftOut:
-        return draft_out(work.tx, question_sets.save_draft(work.tx, key, document, seen, work.key_name), None)
+    def save(uow: UnitOfWork) -> DraftOut:
+        return draft_out(uow.tx, question_sets.save_draft(uow.tx, key, document, seen, uow.key_name), None)
 
     return await service.write(call, save)
 
@@ -83,9 +83,9 @@ async def publish_draft(key: Key, service: ServiceHere, call: CallHere, if_match
     """
     seen = seen_revision(if_match)
 
-    def publish(work: UnitOfWork) -> WriteResult:
-        version, is_new = question_sets.publish_draft(work.tx, key, seen, work.key_name)
-        return WriteResult(version_out(work.tx, version, None), 201 if is_new else 200)
+    def publish(uow: UnitOfWork) -> WriteResult:
+        version, is_new = question_sets.publish_draft(uow.tx, key, seen, uow.key_name)
+        return WriteResult(version_out(uow.tx, version, None), 201 if is_new else 200)
 
     published = await service.write(call, publish)
     service.plans.forget_newest()
@@ -110,7 +110,7 @@ async def preview_draft(
     extends.
     """
 
-    def work(tx: Transaction) -> tuple[Plan, str]:
+    def load(tx: Transaction) -> tuple[Plan, str]:
         question_set = question_sets.require_publishable(tx, question_sets.find_draft(tx, key))
         sessions_of = (
             key
@@ -119,6 +119,6 @@ async def preview_draft(
         )
         return Plan(question_set, f"{key}@draft"), sessions_of
 
-    plan, sessions_of = await service.database.read(work)
+    plan, sessions_of = await service.database.read(load)
     lines = impact(service.database, service.plans, plan, sessions_of, status)
     return NdjsonResponse(line.model_dump_json() + "\n" async for line in lines)

@@ -28,11 +28,11 @@ async def get_fit(
 ) -> FitOut:
     """Read the fit of a prospect: from its open session, or else from its last one."""
 
-    def work(tx: Transaction) -> FitOut:
+    def load(tx: Transaction) -> FitOut:
         wanted = service.plans.require(tx, question_set, "query")
         return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, wanted, deal)
 
-    return await service.read_scores(work)
+    return await service.read_scores(load)
 
 
 @reading.get("/prospects/by-external-id/{source}/{external_id}/fit", operation_id="find_fit")
@@ -46,18 +46,18 @@ async def find_fit(
     """Read the fit of the prospect that another system knows by this id."""
     link = Link(source=source, external_id=external_id)
 
-    def work(tx: Transaction) -> FitOut:
+    def load(tx: Transaction) -> FitOut:
         wanted = service.plans.require(tx, question_set, "query")
         return fit_of(tx, service.plans, require_by_link(tx, link).id, wanted, deal)
 
-    return await service.read_scores(work)
+    return await service.read_scores(load)
 
 
 @reading.post("/fits", operation_id="get_fits")
 async def get_fits(request: FitsRequest, service: ServiceHere) -> FitList:
     """Read the fits of up to 200 prospects at once, each with its own status."""
 
-    def work(tx: Transaction) -> FitList:
+    def load(tx: Transaction) -> FitList:
         wanted = service.plans.require(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
         fits = fits_of(tx, service.plans, [i for i in ids if i], wanted)
@@ -68,7 +68,7 @@ async def get_fits(request: FitsRequest, service: ServiceHere) -> FitList:
             ]
         )
 
-    return await service.read_scores(work)
+    return await service.read_scores(load)
 
 
 def _ids(tx: Transaction, wanted: list[FitQuery]) -> list[UUID | None]:

@@ -37,10 +37,10 @@ async def post_form(
     with all its fields, is described at /v1/question-sets/{key}/openapi-3.0.json and …-2.0.json.
     """
 
-    def qualify(work: UnitOfWork) -> FormResult:
-        if not question_set_queries.version_exists(work.tx, *read_name(key, "path", "/key")):
+    def qualify(uow: UnitOfWork) -> FormResult:
+        if not question_set_queries.version_exists(uow.tx, *read_name(key, "path", "/key")):
             raise missing("question set of that key")
-        return qualify_by_form(work, key, form)
+        return qualify_by_form(uow, key, form)
 
     return await service.write(call, qualify, form.actor)
 

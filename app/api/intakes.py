@@ -96,8 +96,8 @@ async def create_intake(
     require_also(call.caller, Scope.WRITE, WRITES)
     token = new_secret(call.seed, INTAKE_TOKEN_PREFIX)
 
-    def make(work: UnitOfWork) -> WriteResult:
-        made = intake_out(work.tx, intakes.create_intake(work.tx, work.plans, new, token))
+    def make(uow: UnitOfWork) -> WriteResult:
+        made = intake_out(uow.tx, intakes.create_intake(uow.tx, uow.plans, new, token))
         address = f"{base_url(request)}/v1/intake/{token}"
         return WriteResult(schemas.IntakeCreated(**dict(made), token=token, address=address), 201, token)
 
@@ -158,7 +158,7 @@ async def update_intake(
     require_also(call.caller, Scope.WRITE, WRITES)
     change = on_revision(request, if_match)
     return await service.write(
-        call, lambda work: intake_out(work.tx, intakes.update_intake(work.tx, work.plans, intake_id, change))
+        call, lambda uow: intake_out(uow.tx, intakes.update_intake(uow.tx, uow.plans, intake_id, change))
     )
 
 
@@ -176,7 +176,7 @@ async def get_receipts(
     """List what an intake received, newest first, without the payloads."""
     start = position_after(query.after, POSITION)
 
-    def work(tx: Transaction) -> ReceiptPage:
+    def load(tx: Transaction) -> ReceiptPage:
         before = start[0] if start else None
         found = intake_queries.list_receipts(tx, intake_id, query.status, before, query.limit + 1)
         shown = found[: query.limit]
@@ -184,19 +184,19 @@ async def get_receipts(
         address = next_page(request, found, query.limit, [str(receipt.id) for receipt in shown[-1:]])
         return ReceiptPage(items=[receipt_out(one, items[one.id]) for one in shown], next=address)
 
-    return await service.database.read(work)
+    return await service.database.read(load)
 
 
 @authoring.get("/intakes/{intake_id}/receipts/{receipt_id}", operation_id="get_receipt")
 async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceHere) -> ReceiptWithPayload:
     """Read a receipt with its original payload."""
 
-    def work(tx: Transaction) -> ReceiptWithPayload:
+    def load(tx: Transaction) -> ReceiptWithPayload:
         found = intake_queries.find_receipt(tx, intake_id, receipt_id)
         told = receipt_out(found, intake_queries.items_of(tx, [found.id])[found.id])
         return ReceiptWithPayload(**dict(told), media_type=found.media_type, payload=found.body.decode())
 
-    return await service.database.read(work)
+    return await service.database.read(load)
 
 
 @authoring.post(
@@ -207,7 +207,7 @@ async def replay_receipts(
 ) -> Response:
     """Process receipts again with the current mapping: those that you name, or all that failed."""
     replayed = await service.write(
-        call, lambda work: schemas.ReplayedReceipts(receipts=intakes.replay(work.tx, intake_id, request.ids))
+        call, lambda uow: schemas.ReplayedReceipts(receipts=intakes.replay(uow.tx, intake_id, request.ids))
     )
     service.intakes.wake()
     return replayed

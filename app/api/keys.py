@@ -20,8 +20,8 @@ async def post_key(request: NewKey, service: ServiceHere, call: CallHere) -> Res
     """Create an API key. Store it at once: you cannot read it again."""
     secret = new_secret(call.seed)
 
-    def make(work: UnitOfWork) -> WriteResult:
-        key, _ = create_key(work.tx, request.name, request.scopes, "api", secret)
+    def make(uow: UnitOfWork) -> WriteResult:
+        key, _ = create_key(uow.tx, request.name, request.scopes, "api", secret)
         made = {**key.model_dump(include=set(KeyOut.model_fields)), "key": secret}
         return WriteResult(KeyCreated.model_validate(made), 201, secret)
 

@@ -48,8 +48,8 @@ async def create_prospect(request: NewProspect, service: ServiceHere, call: Call
     """Create a prospect. If you have an id of your own, upsert the prospect by that id instead."""
     return await service.write(
         call,
-        lambda work: WriteResult(
-            prospect_queries.prospect_out(work.tx, prospects.create(work.tx, request)), 201
+        lambda uow: WriteResult(
+            prospect_queries.prospect_out(uow.tx, prospects.create(uow.tx, request)), 201
         ),
     )
 
@@ -61,13 +61,13 @@ async def get_prospects(
     """List prospects, newest first."""
     start = position_after(query.after, PROSPECT_POSITION)
 
-    def work(tx: Transaction) -> ProspectPage:
+    def load(tx: Transaction) -> ProspectPage:
         found = list_prospects(tx, query, after=start[0] if start else None, limit=query.limit + 1)
         shown = found[: query.limit]
         address = next_page(request, found, query.limit, [str(p.id) for p in shown[-1:]])
         return ProspectPage(items=prospect_queries.prospects_out(tx, shown), next=address)
 
-    return await service.database.read(work)
+    return await service.database.read(load)
 
 
 @reading.get("/prospects/{prospect_id}", operation_id="get_prospect")
@@ -92,9 +92,7 @@ async def update_prospect(
     change = on_revision(request, if_match)
     return await service.write(
         call,
-        lambda work: prospect_queries.prospect_out(
-            work.tx, sessions.update_prospect(work, prospect_id, change)
-        ),
+        lambda uow: prospect_queries.prospect_out(uow.tx, sessions.update_prospect(uow, prospect_id, change)),
     )
 
 
@@ -138,9 +136,9 @@ async def upsert_prospect(
     link = Link(source=source, external_id=external_id)
     change = on_revision(request, if_match)
 
-    def upsert(work: UnitOfWork) -> WriteResult:
-        prospect, created, _ = sessions.upsert_prospect(work, link, change)
-        return WriteResult(prospect_queries.prospect_out(work.tx, prospect), 201 if created else 200)
+    def upsert(uow: UnitOfWork) -> WriteResult:
+        prospect, created, _ = sessions.upsert_prospect(uow, link, change)
+        return WriteResult(prospect_queries.prospect_out(uow.tx, prospect), 201 if created else 200)
 
     return await service.write(call, upsert)
 
@@ -149,10 +147,10 @@ async def upsert_prospect(
 async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, call: CallHere) -> Response:
     """Link a prospect to another system. Adding a link that it already has changes nothing."""
 
-    def add(work: UnitOfWork) -> ProspectOut:
-        prospect = prospect_queries.find_prospect(work.tx, prospect_id, lock=True)
-        prospects.add_link(work.tx, prospect, request)
-        return prospect_queries.prospect_out(work.tx, prospect)
+    def add(uow: UnitOfWork) -> ProspectOut:
+        prospect = prospect_queries.find_prospect(uow.tx, prospect_id, lock=True)
+        prospects.add_link(uow.tx, prospect, request)
+        return prospect_queries.prospect_out(uow.tx, prospect)
 
     return await service.write(call, add)
 
@@ -163,12 +161,12 @@ async def remove_link(
 ) -> ProspectOut:
     """Remove a link from a prospect."""
 
-    def work(tx: Transaction) -> ProspectOut:
+    def change(tx: Transaction) -> ProspectOut:
         prospect = prospect_queries.find_prospect(tx, prospect_id, lock=True)
         prospects.remove_link(tx, prospect, source, external_id)
         return prospect_queries.prospect_out(tx, prospect)
 
-    return await service.database.write(work)
+    return await service.database.write(change)
 
 
 @writing.post("/prospects/{prospect_id}/merge", operation_id="merge_prospects", response_model=ProspectOut)

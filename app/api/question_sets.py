@@ -69,7 +69,7 @@ async def retire_version(key: Key, number: Number, service: ServiceHere, call: C
     Sessions that were opened with it continue and are scored with it.
     """
     retired = await service.write(
-        call, lambda work: version_out(work.tx, question_sets.retire(work.tx, key, number), None)
+        call, lambda uow: version_out(uow.tx, question_sets.retire(uow.tx, key, number), None)
     )
     service.plans.forget_newest()
     return retired

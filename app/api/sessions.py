@@ -58,7 +58,7 @@ async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere)
     A closed session stays closed, and answers begin a new one. Without answers, a decision or an outcome goes
     to the last session if none is open. Repeating the same conclusion with the same answers changes nothing.
     """
-    return await service.write(call, lambda work: sessions.qualify(work, request), request.actor)
+    return await service.write(call, lambda uow: sessions.qualify(uow, request), request.actor)
 
 
 @writing.post("/sessions", operation_id="open_session", status_code=201, response_model=SessionOpened)
@@ -69,7 +69,7 @@ async def open_session(request: NewSession, service: ServiceHere, call: CallHere
     With `carry_over`, the session starts with the answers of the prospect's last session.
     """
     return await service.write(
-        call, lambda work: WriteResult(sessions.open_session(work, request), 201), request.actor
+        call, lambda uow: WriteResult(sessions.open_session(uow, request), 201), request.actor
     )
 
 
@@ -117,7 +117,7 @@ async def patch_answers(
     """
     patch = on_revision(request, if_match)
     return await service.write(
-        call, lambda work: sessions.record_session_answers(work, session_id, patch), request.actor
+        call, lambda uow: sessions.record_session_answers(uow, session_id, patch), request.actor
     )
 
 
@@ -134,9 +134,7 @@ async def move_session(
     The session keeps the answers to questions that the new version also has. `dropped` lists the others.
     """
     move = on_revision(request, if_match)
-    return await service.write(
-        call, lambda work: sessions.move_session(work, session_id, move), request.actor
-    )
+    return await service.write(call, lambda uow: sessions.move_session(uow, session_id, move), request.actor)
 
 
 @writing.post("/sessions/{session_id}/decision", operation_id="decide", response_model=SessionOut)
@@ -149,7 +147,7 @@ async def decide(
 ) -> Response:
     """Record a person's decision on the revision that they saw."""
     decision = on_revision(request, if_match)
-    return await service.write(call, lambda work: sessions.decide(work, session_id, decision), request.actor)
+    return await service.write(call, lambda uow: sessions.decide(uow, session_id, decision), request.actor)
 
 
 @writing.post("/sessions/{session_id}/outcome", operation_id="record_outcome", response_model=SessionOut)
@@ -158,7 +156,7 @@ async def record_outcome(
 ) -> Response:
     """Record the outcome and close the session. If you send it again, it corrects the earlier one."""
     return await service.write(
-        call, lambda work: sessions.record_session_outcome(work, session_id, request), request.actor
+        call, lambda uow: sessions.record_session_outcome(uow, session_id, request), request.actor
     )
 
 

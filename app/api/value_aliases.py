@@ -32,4 +32,4 @@ async def replace_value_aliases(
     first, if the text is exactly the same. In a flat form this also applies to questions, so that "Hot" can
     be a rating. Stored values do not change.
     """
-    return await service.write(call, lambda work: prospects.replace_aliases(work.tx, source, request.aliases))
+    return await service.write(call, lambda uow: prospects.replace_aliases(uow.tx, source, request.aliases))

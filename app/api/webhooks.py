@@ -77,7 +77,7 @@ async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere
     await _require_reachable(service, request.url, request.record_update)
     await service.feed.publish_all()  # what was before is not for this one
     return await service.write(
-        call, lambda work: WriteResult(webhook_created(webhooks.create_webhook(work.tx, request)), 201)
+        call, lambda uow: WriteResult(webhook_created(webhooks.create_webhook(uow.tx, request)), 201)
     )
 
 
@@ -129,7 +129,7 @@ async def patch_webhook(
     change = on_revision(request, if_match)
     await service.feed.publish_all()  # what was before is for the webhook as it was
     return await service.write(
-        call, lambda work: webhook_out(webhooks.update_webhook(work.tx, webhook_id, change))
+        call, lambda uow: webhook_out(webhooks.update_webhook(uow.tx, webhook_id, change))
     )
 
 
@@ -146,7 +146,7 @@ async def post_secret(
 ) -> Response:
     """Change the secret. For 24 hours messages are also signed with the old one, so that none is rejected."""
     return await service.write(
-        call, lambda work: webhook_created(webhooks.rotate_secret(work.tx, webhook_id, request.secret))
+        call, lambda uow: webhook_created(webhooks.rotate_secret(uow.tx, webhook_id, request.secret))
     )
 
 
@@ -179,7 +179,7 @@ async def get_deliveries(
     """List the deliveries of a webhook, newest event first. Finished ones are kept for 30 days."""
     start = position_after(query.after, POSITION)
 
-    def work(tx: Transaction) -> DeliveryPage:
+    def load(tx: Transaction) -> DeliveryPage:
         found = webhook_queries.list_deliveries(
             tx, webhook_id, query.status, start[0] if start else None, query.limit + 1
         )
@@ -187,7 +187,7 @@ async def get_deliveries(
         address = next_page(request, found, query.limit, [one.position for one in shown[-1:]])
         return DeliveryPage(items=[delivery_out(one) for one in shown], next=address)
 
-    return await service.database.read(work)
+    return await service.database.read(load)
 
 
 @managing.post(
@@ -204,7 +204,7 @@ async def post_replay(
         webhook_queries.find_webhook(tx, webhook_id)
         return ReplayedDeliveries(replayed=outbox.replay(tx, webhook_id, request.delivery_ids))
 
-    return await service.write(call, lambda work: replay(work.tx))
+    return await service.write(call, lambda uow: replay(uow.tx))
 
 
 async def _require_reachable(service: Service, url: str | None, update: RecordUpdateIn | None) -> None:

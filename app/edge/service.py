@@ -60,7 +60,7 @@ class Service:
         Under an idempotency key it runs once, and then the same bytes are answered again.
         """
 
-        def work(tx: Transaction) -> StoredResponse:
+        def run(tx: Transaction) -> StoredResponse:
             if call.key and (stored := claim_key(tx, call)):
                 return stored
             returned = flow(UnitOfWork(tx, self.plans, call.caller.name, actor))
@@ -73,7 +73,7 @@ class Service:
                 store_response(tx, call, response.without(result.secret), _prospect_of(body))
             return response
 
-        return _http_response(await self.database.write(work))
+        return _http_response(await self.database.write(run))
 
     async def read_scores(self, look: Callable[[Transaction], T]) -> T:
         """Read sessions with the scores of today: those that have aged are scored again before.

@@ -23,39 +23,39 @@ UPDATE_ANSWERS = ANSWER.update().where(
 )
 
 
-def record_answers(case: SessionEdit, sent: AnswersIn, based_on: int | None) -> None:
+def record_answers(edit: SessionEdit, sent: AnswersIn, based_on: int | None) -> None:
     """Store the answers that say something new; answers to other questions merge.
 
     Raises `Flawed`, SESSION_IS_CLOSED, INVALID_REQUEST for an answer from the future, and
     STALE_REVISION where an answer was changed after the revision `based_on` that the caller saw.
     """
-    case.require_open()
-    fresh = new_answers(case, sent)
-    _refuse_stale(case, {place: answer.question for place, answer in fresh.items()}, based_on)
+    edit.require_open()
+    fresh = new_answers(edit, sent)
+    _refuse_stale(edit, {place: answer.question for place, answer in fresh.items()}, based_on)
     if fresh:
-        _store(case, list(fresh.values()))
-        add_to_edit(case, fresh.values())
+        _store(edit, list(fresh.values()))
+        add_to_edit(edit, fresh.values())
 
 
-def new_answers(case: SessionEdit, sent: AnswersIn) -> dict[str, StoredAnswer]:
+def new_answers(edit: SessionEdit, sent: AnswersIn) -> dict[str, StoredAnswer]:
     """The answers that say something new, by their place in the request; raises `Flawed`."""
-    read_answers(case.plan.question_set, sent.sent())
+    read_answers(edit.plan.question_set, sent.sent())
     places = {one.question: one.place for one in sent.sent()}
-    old = _stale_questions(case)
+    old = _stale_questions(edit)
     fresh = {}
     for question, new in sent.details().items():
-        at = _answered_at(case, new, places[question])
-        answer = _merged(case, new, at, too_old=question in old)
+        at = _answered_at(edit, new, places[question])
+        answer = _merged(edit, new, at, too_old=question in old)
         if answer:
             fresh[places[question]] = answer
     return fresh
 
 
-def add_to_edit(case: SessionEdit, fresh: Iterable[StoredAnswer]) -> None:
+def add_to_edit(edit: SessionEdit, fresh: Iterable[StoredAnswer]) -> None:
     """Let a case know answers that are stored."""
-    case.answers |= {answer.question: answer for answer in fresh}
-    case.changed["answers"] = case.changed.get("answers", {}) | {
-        answer.question: _revision_entry(answer, case.work.tx.at) for answer in fresh
+    edit.answers |= {answer.question: answer for answer in fresh}
+    edit.changed["answers"] = edit.changed.get("answers", {}) | {
+        answer.question: _revision_entry(answer, edit.uow.tx.at) for answer in fresh
     }
 
 
@@ -65,26 +65,26 @@ def _revision_entry(answer: StoredAnswer, at: datetime) -> dict[str, Any]:
     return answer.model_dump(mode="json", include=kept, exclude_none=True)
 
 
-def _stale_questions(case: SessionEdit) -> set[str]:
+def _stale_questions(edit: SessionEdit) -> set[str]:
     """The questions whose answer is stale by now, in a closed session too: to give it again is news."""
-    if not case.plan.goes_stale:
+    if not edit.plan.goes_stale:
         return set()
-    answers = as_answers(case.answers.values())
-    return set(judge(case.plan, answers, case.session.attributes, as_of=case.work.tx.at).stale)
+    answers = as_answers(edit.answers.values())
+    return set(judge(edit.plan, answers, edit.session.attributes, as_of=edit.uow.tx.at).stale)
 
 
-def _answered_at(case: SessionEdit, new: AnswerIn, place: str) -> datetime:
-    now = case.work.tx.at
+def _answered_at(edit: SessionEdit, new: AnswerIn, place: str) -> datetime:
+    now = edit.uow.tx.at
     at = new.answered_at or now
     if at > now + MAX_CLOCK_SKEW:
         raise invalid_field(f"{place}/answered_at", "in_the_future", "send a time that has been, or none")
     return min(at, now)
 
 
-def _merged(case: SessionEdit, new: AnswerIn, at: datetime, *, too_old: bool) -> StoredAnswer | None:
+def _merged(edit: SessionEdit, new: AnswerIn, at: datetime, *, too_old: bool) -> StoredAnswer | None:
     """The answer to store; None if the known one says it all."""
     said = new.as_answer()
-    known = case.answers.get(new.question)
+    known = edit.answers.get(new.question)
     if known is None and said.state == "open":
         return None
     text: str | None = new.text
@@ -97,29 +97,29 @@ def _merged(case: SessionEdit, new: AnswerIn, at: datetime, *, too_old: bool) ->
         if (text, evidence) == (known.text, known.evidence) and not confirmed:
             return None
     return StoredAnswer(
-        session_id=case.session.id,
+        session_id=edit.session.id,
         question=new.question,
         state=said.state,
         rating=said.rating,
         text=text,
         evidence=evidence,
-        actor=new.actor or case.work.actor,
+        actor=new.actor or edit.uow.actor,
         answered_at=at,
-        revision=case.next_revision,
+        revision=edit.next_revision,
     )
 
 
-def _refuse_stale(case: SessionEdit, fresh: Mapping[str, str], based_on: int | None) -> None:
+def _refuse_stale(edit: SessionEdit, fresh: Mapping[str, str], based_on: int | None) -> None:
     """`fresh` names the question that is answered at each place of the request."""
     if based_on is None:
         return
     stale = [
         place
         for place, question in fresh.items()
-        if question in case.answers and case.answers[question].revision > based_on
+        if question in edit.answers and edit.answers[question].revision > based_on
     ]
-    if based_on > case.session.revision or stale:
-        detail = f"The session is at revision {case.session.revision}."
+    if based_on > edit.session.revision or stale:
+        detail = f"The session is at revision {edit.session.revision}."
         raise Problem(
             STALE_REVISION,
             detail,
@@ -127,8 +127,8 @@ def _refuse_stale(case: SessionEdit, fresh: Mapping[str, str], based_on: int | N
         )
 
 
-def _store(case: SessionEdit, fresh: list[StoredAnswer]) -> None:
-    inserts = [answer.model_dump() for answer in fresh if answer.question not in case.answers]
+def _store(edit: SessionEdit, fresh: list[StoredAnswer]) -> None:
+    inserts = [answer.model_dump() for answer in fresh if answer.question not in edit.answers]
     updates = [
         {
             "of_session": answer.session_id,
@@ -136,9 +136,9 @@ def _store(case: SessionEdit, fresh: list[StoredAnswer]) -> None:
             **answer.model_dump(exclude={"session_id", "question"}),
         }
         for answer in fresh
-        if answer.question in case.answers
+        if answer.question in edit.answers
     ]
     if inserts:
-        case.work.tx.db.execute(INSERT_ANSWERS, inserts)
+        edit.uow.tx.db.execute(INSERT_ANSWERS, inserts)
     if updates:
-        case.work.tx.db.execute(UPDATE_ANSWERS, updates)
+        edit.uow.tx.db.execute(UPDATE_ANSWERS, updates)

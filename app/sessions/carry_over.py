@@ -15,14 +15,14 @@ from app.sessions.session_edit import SessionEdit, refresh_attributes
 from app.sessions.tables import Session, StoredAnswer
 
 
-def carry_over(case: SessionEdit) -> None:
+def carry_over(edit: SessionEdit) -> None:
     """Let a new session begin with the answers of the prospect's last one, with the age they have.
 
     The last one with answers on a set of the same family: this set, one that it was made from, one that
     was made from it, or one that was made from the same. Only questions that mean the same come along.
     """
-    shared = {name: keys for name in _sets_answered(case) if (keys := _shared(case, name))}
-    last = _last_session(case, shared)
+    shared = {name: keys for name in _sets_answered(edit) if (keys := _shared(edit, name))}
+    last = _last_session(edit, shared)
     if last is None:
         return
     questions = shared[f"{last.question_set}@{last.version}"]
@@ -30,80 +30,80 @@ def carry_over(case: SessionEdit) -> None:
         StoredAnswer.model_validate(
             answer.model_dump()
             | {
-                "session_id": case.session.id,
+                "session_id": edit.session.id,
                 "carried_from": answer.carried_from or last.id,
-                "revision": case.next_revision,
+                "revision": edit.next_revision,
             }
         )
-        for question, answer in answers_of(case.work.tx, last.id).items()
+        for question, answer in answers_of(edit.uow.tx, last.id).items()
         if answer.state != "open" and question in questions
     ]
     if carried:
-        case.work.tx.db.execute(INSERT_ANSWERS, [answer.model_dump() for answer in carried])
-        add_to_edit(case, carried)
-        case.changed["carried_from"] = str(last.id)
+        edit.uow.tx.db.execute(INSERT_ANSWERS, [answer.model_dump() for answer in carried])
+        add_to_edit(edit, carried)
+        edit.changed["carried_from"] = str(last.id)
 
 
-def _sets_answered(case: SessionEdit) -> list[str]:
+def _sets_answered(edit: SessionEdit) -> list[str]:
     """The versions that other sessions of the prospect have answers on."""
-    wanted = select(Session.question_set, Session.version).where(*_answered_before(case)).distinct()
-    return [f"{key}@{version}" for key, version in case.work.tx.db.exec(wanted)]
+    wanted = select(Session.question_set, Session.version).where(*_answered_before(edit)).distinct()
+    return [f"{key}@{version}" for key, version in edit.uow.tx.db.exec(wanted)]
 
 
-def _answered_before(case: SessionEdit) -> tuple[Any, ...]:
+def _answered_before(edit: SessionEdit) -> tuple[Any, ...]:
     of_session = col(StoredAnswer.session_id) == col(Session.id)
     return (
-        Session.prospect_id == case.session.prospect_id,
-        Session.id != case.session.id,
+        Session.prospect_id == edit.session.prospect_id,
+        Session.id != edit.session.id,
         select(StoredAnswer).where(of_session, StoredAnswer.state != "open").exists(),
     )
 
 
-def _shared(case: SessionEdit, name: str) -> set[str]:
-    tx, plans = case.work.tx, case.work.plans
-    return shared_questions(tx, plans, case.plan, plans.find(tx, name))
+def _shared(edit: SessionEdit, name: str) -> set[str]:
+    tx, plans = edit.uow.tx, edit.uow.plans
+    return shared_questions(tx, plans, edit.plan, plans.find(tx, name))
 
 
-def move(case: SessionEdit, plan: Plan) -> list[StoredAnswer]:
+def move(edit: SessionEdit, plan: Plan) -> list[StoredAnswer]:
     """Move an open session to a newer version of its set, and return the answers that has no place for.
 
     Raises INVALID_REQUEST for another set or an older version, and SESSION_IS_CLOSED.
     """
-    case.require_open()
-    session = case.session
+    edit.require_open()
+    session = edit.session
     if plan.question_set.key != session.question_set:
         raise invalid_field("/question_set", "other_set", f"name a version of {session.question_set}")
     if plan.version < session.version:
         raise invalid_field("/question_set", "older", f"name a version after {session.version}")
     if plan.version == session.version:
         return []
-    dropped = [answer for question, answer in case.answers.items() if question not in plan.questions]
-    _drop(case, dropped)
-    case.plan, session.version = plan, plan.version
-    prospect = case.work.tx.db.get_one(Prospect, session.prospect_id)
-    refresh_attributes(case, prospect)
-    case.changed["question_set"] = plan.name
-    case.changed["dropped"] = [answer.question for answer in dropped]
+    dropped = [answer for question, answer in edit.answers.items() if question not in plan.questions]
+    _drop(edit, dropped)
+    edit.plan, session.version = plan, plan.version
+    prospect = edit.uow.tx.db.get_one(Prospect, session.prospect_id)
+    refresh_attributes(edit, prospect)
+    edit.changed["question_set"] = plan.name
+    edit.changed["dropped"] = [answer.question for answer in dropped]
     return dropped
 
 
-def _drop(case: SessionEdit, dropped: list[StoredAnswer]) -> None:
+def _drop(edit: SessionEdit, dropped: list[StoredAnswer]) -> None:
     questions = [answer.question for answer in dropped]
-    of_session = col(StoredAnswer.session_id) == case.session.id
-    case.work.tx.db.exec(delete(StoredAnswer).where(of_session, col(StoredAnswer.question).in_(questions)))
+    of_session = col(StoredAnswer.session_id) == edit.session.id
+    edit.uow.tx.db.exec(delete(StoredAnswer).where(of_session, col(StoredAnswer.question).in_(questions)))
     for answer in dropped:
-        del case.answers[answer.question]
-        case.work.tx.db.expunge(answer)
+        del edit.answers[answer.question]
+        edit.uow.tx.db.expunge(answer)
 
 
-def _last_session(case: SessionEdit, names: Collection[str]) -> Session | None:
+def _last_session(edit: SessionEdit, names: Collection[str]) -> Session | None:
     """The last one of the prospect that has answers on one of these versions."""
     if not names:
         return None
-    versions = [case.work.plans.parts(name) for name in names]
-    return case.work.tx.db.exec(
+    versions = [edit.uow.plans.parts(name) for name in names]
+    return edit.uow.tx.db.exec(
         select(Session)
-        .where(*_answered_before(case), tuple_(col(Session.question_set), col(Session.version)).in_(versions))
+        .where(*_answered_before(edit), tuple_(col(Session.question_set), col(Session.version)).in_(versions))
         .order_by(col(Session.id).desc())
         .limit(1)
     ).first()

@@ -13,61 +13,61 @@ from app.sessions.tables import Decision, Outcome
 DECISION_FIELDS = {"decision", "match_word", "benefit_word", "reason", "revisit_on", "actor"}
 
 
-def record_decision(case: SessionEdit, decision: DecisionIn, based_on: int) -> None:
+def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> None:
     """Store a decision on the revision that the person saw; `disqualify` closes the session.
 
     The same one again, with nothing in between, changes nothing. Raises SESSION_IS_CLOSED, and
     STALE_REVISION unless `based_on` is the current revision.
     """
-    session, tx = case.session, case.work.tx
-    made = _decision(case, decision, based_on)
-    if _repeats_last_decision(case, made):
+    session, tx = edit.session, edit.uow.tx
+    made = _decision(edit, decision, based_on)
+    if _repeats_last_decision(edit, made):
         return
-    case.require_open()
+    edit.require_open()
     require_revision("session", session.revision, based_on)
     tx.db.add(made)
     session.decision = decision.decision
     if decision.decision == "disqualify":
-        _close(case)
-    case.changed["decision"] = decision.decision
-    save(case, "decided")
+        _close(edit)
+    edit.changed["decision"] = decision.decision
+    save(edit, "decided")
 
 
-def _decision(case: SessionEdit, decision: DecisionIn, based_on: int) -> Decision:
+def _decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> Decision:
     return Decision(
         id=new_id(),
-        session_id=case.session.id,
+        session_id=edit.session.id,
         revision=based_on,
         decision=decision.decision,
         match_word=decision.match,
         benefit_word=decision.benefit,
         reason=decision.reason,
         revisit_on=decision.revisit_on,
-        actor=decision.actor or case.work.actor,
-        key_name=case.work.key_name,
-        decided_at=case.work.tx.at,
+        actor=decision.actor or edit.uow.actor,
+        key_name=edit.uow.key_name,
+        decided_at=edit.uow.tx.at,
     )
 
 
-def _repeats_last_decision(case: SessionEdit, made: Decision) -> bool:
+def _repeats_last_decision(edit: SessionEdit, made: Decision) -> bool:
     """Whether the current revision is that very decision: who sends it again means no second one."""
-    now = case.session.revision
+    now = edit.session.revision
     return any(
         last.revision + 1 == now
         and made.revision in (last.revision, now)
         and _decision_content(last) == _decision_content(made)
-        for last in decisions_of(case.work.tx, case.session.id)[-1:]
+        for last in decisions_of(edit.uow.tx, edit.session.id)[-1:]
     )
 
 
-def is_already_concluded(case: SessionEdit, decision: DecisionIn | None, outcome: OutcomeIn | None) -> bool:
+def is_already_concluded(edit: SessionEdit, decision: DecisionIn | None, outcome: OutcomeIn | None) -> bool:
     """Whether a case has that decision and that outcome already, of which at least one is given."""
-    last = decisions_of(case.work.tx, case.session.id)[-1:]
+    last = decisions_of(edit.uow.tx, edit.session.id)[-1:]
     if decision and not (
-        last and _decision_content(last[0]) == _decision_content(_decision(case, decision, 0))
+        last and _decision_content(last[0]) == _decision_content(_decision(edit, decision, 0))
     ):
         return False
-    known = latest_outcome(case.work.tx, case.session.id)
+    known = latest_outcome(edit.uow.tx, edit.session.id)
     if outcome and not (known and _same_outcome(known, outcome)):
         return False
     return bool(decision or outcome)
@@ -81,9 +81,9 @@ def _decision_content(decision: Decision) -> dict[str, Any]:
     return decision.model_dump(include=DECISION_FIELDS)
 
 
-def record_outcome(case: SessionEdit, outcome: OutcomeIn) -> None:
+def record_outcome(edit: SessionEdit, outcome: OutcomeIn) -> None:
     """Store an outcome and close the session; the same one again changes nothing."""
-    session, tx = case.session, case.work.tx
+    session, tx = edit.session, edit.uow.tx
     known = latest_outcome(tx, session.id)
     if known and _same_outcome(known, outcome):
         return
@@ -93,18 +93,18 @@ def record_outcome(case: SessionEdit, outcome: OutcomeIn) -> None:
             session_id=session.id,
             revision=session.revision,
             **outcome.model_dump(include=set(OUTCOME_FACTS)),
-            actor=outcome.actor or case.work.actor,
-            key_name=case.work.key_name,
+            actor=outcome.actor or edit.uow.actor,
+            key_name=edit.uow.key_name,
             recorded_at=tx.at,
         )
     )
     session.outcome = outcome.outcome
-    _close(case)
-    case.changed["outcome"] = outcome.outcome
-    save(case, "outcome")
+    _close(edit)
+    edit.changed["outcome"] = outcome.outcome
+    save(edit, "outcome")
 
 
-def _close(case: SessionEdit) -> None:
-    if case.session.status == "open":
-        case.session.status = "closed"
-        case.session.closed_at = case.work.tx.at
+def _close(edit: SessionEdit) -> None:
+    if edit.session.status == "open":
+        edit.session.status = "closed"
+        edit.session.closed_at = edit.uow.tx.at

@@ -72,10 +72,10 @@ def choice_fields(choice: Choice) -> dict[str, Any]:
     return {"chosen_by": choice.by, "chosen_because": choice.because}
 
 
-def session_fields(case: SessionEdit) -> dict[str, Any]:
+def session_fields(edit: SessionEdit) -> dict[str, Any]:
     """The fields of `SessionOut` for a session under work."""
-    judged = case.judged or judge_session(case.plan, case.session, case.answers)
-    return _session_fields(case.work.tx, case.session, case.answers, whole_score(case.session, judged))
+    judged = edit.judged or judge_session(edit.plan, edit.session, edit.answers)
+    return _session_fields(edit.uow.tx, edit.session, edit.answers, whole_score(edit.session, judged))
 
 
 def session_out(tx: Transaction, plans: Plans, session: Session) -> SessionOut:

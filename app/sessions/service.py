@@ -59,118 +59,116 @@ NEWEST = (
 )
 
 
-def qualify(work: UnitOfWork, request: QualifyRequest) -> QualifyResult:
+def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
     """All in one: the prospect, its session, the answers, the decision, the outcome, the score."""
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
-    prospect, created, changed = prospects.upsert(
-        work.tx, request.link, ProspectChange.model_validate(change)
-    )
-    choice = _choose_to_qualify(work, prospect, request)
-    case = _edit_to_qualify(work, prospect, request, choice)
-    opened, repeats = case.opening, _repeats(case, request)
+    prospect, created, changed = prospects.upsert(uow.tx, request.link, ProspectChange.model_validate(change))
+    choice = _choose_to_qualify(uow, prospect, request)
+    edit = _edit_to_qualify(uow, prospect, request, choice)
+    opened, repeats = edit.opening, _repeats(edit, request)
     if created:
-        prospects.set_subject(work.tx, prospect, case.plan.question_set.subject)
+        prospects.set_subject(uow.tx, prospect, edit.plan.question_set.subject)
     if changed and not created:
-        rescore_open_sessions(work, prospect, request.attributes, but=case.session.id)
-    _require_readable(case.plan, prospect, request.attributes)
-    if case.session.status == "open":
-        refresh_attributes(case, prospect)
+        rescore_open_sessions(uow, prospect, request.attributes, but=edit.session.id)
+    _require_readable(edit.plan, prospect, request.attributes)
+    if edit.session.status == "open":
+        refresh_attributes(edit, prospect)
         if opened and request.carry_over:
-            carry_over(case)
-        record_answers(case, request, None)
-    save(case, "answered")
+            carry_over(edit)
+        record_answers(edit, request, None)
+    save(edit, "answered")
     if request.decision and not repeats:
-        record_decision(case, request.decision, case.session.revision)
+        record_decision(edit, request.decision, edit.session.revision)
     if request.outcome and not repeats:
-        record_outcome(case, request.outcome)
+        record_outcome(edit, request.outcome)
     return QualifyResult(
-        **session_fields(case), **choice_fields(choice), prospect_created=created, session_opened=opened
+        **session_fields(edit), **choice_fields(choice), prospect_created=created, session_opened=opened
     )
 
 
-def plan_to_qualify(work: UnitOfWork, link: Link, deal: str | None, named: str) -> Plan:
+def plan_to_qualify(uow: UnitOfWork, link: Link, deal: str | None, named: str) -> Plan:
     """The plan that `qualify` by that name scores with: that of the open session, or of a new one."""
-    key, _ = work.plans.parts(named)
-    prospect = find_by_link(work.tx, link, lock=True)
-    if prospect and (session := _newest(work, prospect, deal, key, "open")):
-        return work.plans.find(work.tx, f"{key}@{session.version}")
-    return work.plans.find_to_open(work.tx, named)
+    key, _ = uow.plans.parts(named)
+    prospect = find_by_link(uow.tx, link, lock=True)
+    if prospect and (session := _newest(uow, prospect, deal, key, "open")):
+        return uow.plans.find(uow.tx, f"{key}@{session.version}")
+    return uow.plans.find_to_open(uow.tx, named)
 
 
-def set_to_qualify(work: UnitOfWork, link: Link, deal: str | None, attributes: Mapping[str, Any]) -> str:
+def set_to_qualify(uow: UnitOfWork, link: Link, deal: str | None, attributes: Mapping[str, Any]) -> str:
     """The name of the set that `qualify` would choose, once these attributes are known, if none is named."""
-    prospect = find_by_link(work.tx, link, lock=True)
+    prospect = find_by_link(uow.tx, link, lock=True)
     known = prospect.attributes if prospect else {}
-    choice = work.plans.choose(work.tx, {**known, **attributes})
-    going_on = _the_open_one(work, prospect, deal) if prospect and choice.by == "default" else None
+    choice = uow.plans.choose(uow.tx, {**known, **attributes})
+    going_on = _the_open_one(uow, prospect, deal) if prospect and choice.by == "default" else None
     return (going_on or choice).name
 
 
-def open_session(work: UnitOfWork, request: NewSession) -> SessionOpened:
+def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
     """Open a session; raises SESSION_IS_OPEN if there is one for this prospect, deal and set."""
-    prospect = find_prospect(work.tx, request.prospect_id, lock=True)
-    choice = _choose(work, prospect, request.question_set)
-    plan = work.plans.find_to_open(work.tx, choice.name)
-    if there := _newest(work, prospect, request.deal, plan.question_set.key, "open"):
+    prospect = find_prospect(uow.tx, request.prospect_id, lock=True)
+    choice = _choose(uow, prospect, request.question_set)
+    plan = uow.plans.find_to_open(uow.tx, choice.name)
+    if there := _newest(uow, prospect, request.deal, plan.question_set.key, "open"):
         detail = f"Session {there.id} is open for this prospect, deal and set."
         raise Problem(SESSION_IS_OPEN, detail)
-    case = open_new(work, plan, prospect, request.deal)
+    edit = open_new(uow, plan, prospect, request.deal)
     if request.carry_over:
-        carry_over(case)
-    record_answers(case, request, None)
-    save(case, "opened")
-    return SessionOpened(**session_fields(case), **choice_fields(choice))
+        carry_over(edit)
+    record_answers(edit, request, None)
+    save(edit, "opened")
+    return SessionOpened(**session_fields(edit), **choice_fields(choice))
 
 
-def record_session_answers(work: UnitOfWork, session_id: UUID, patch: AnswersPatch) -> SessionOut:
+def record_session_answers(uow: UnitOfWork, session_id: UUID, patch: AnswersPatch) -> SessionOut:
     """Record answers and score them."""
-    case = load_for_update(work, session_id)
-    record_answers(case, patch, patch.revision)
-    save(case, "answered")
-    return SessionOut(**session_fields(case))
+    edit = load_for_update(uow, session_id)
+    record_answers(edit, patch, patch.revision)
+    save(edit, "answered")
+    return SessionOut(**session_fields(edit))
 
 
-def move_session(work: UnitOfWork, session_id: UUID, request: MoveRequest) -> SessionMoved:
+def move_session(uow: UnitOfWork, session_id: UUID, request: MoveRequest) -> SessionMoved:
     """Move an open session to a newer version of its set, with the answers that has a place for."""
-    case = load_for_update(work, session_id)
+    edit = load_for_update(uow, session_id)
     if request.revision is not None:
-        require_revision("session", case.session.revision, request.revision)
-    before = case.plan.name
-    dropped = move(case, work.plans.find_to_open(work.tx, request.question_set))
-    save(case, "moved")
-    gone = [answer_out(answer, work.tx.at) for answer in dropped]
-    return SessionMoved(**session_fields(case), moved_from=before, dropped=gone)
+        require_revision("session", edit.session.revision, request.revision)
+    before = edit.plan.name
+    dropped = move(edit, uow.plans.find_to_open(uow.tx, request.question_set))
+    save(edit, "moved")
+    gone = [answer_out(answer, uow.tx.at) for answer in dropped]
+    return SessionMoved(**session_fields(edit), moved_from=before, dropped=gone)
 
 
-def decide(work: UnitOfWork, session_id: UUID, decision: NewDecision) -> SessionOut:
+def decide(uow: UnitOfWork, session_id: UUID, decision: NewDecision) -> SessionOut:
     """Record a person's decision on the revision they saw; raises REVISION_REQUIRED without one."""
-    case = load_for_update(work, session_id)
+    edit = load_for_update(uow, session_id)
     if decision.revision is None:
         raise revision_required("session")
-    record_decision(case, decision, decision.revision)
-    return SessionOut(**session_fields(case))
+    record_decision(edit, decision, decision.revision)
+    return SessionOut(**session_fields(edit))
 
 
-def record_session_outcome(work: UnitOfWork, session_id: UUID, outcome: OutcomeIn) -> SessionOut:
+def record_session_outcome(uow: UnitOfWork, session_id: UUID, outcome: OutcomeIn) -> SessionOut:
     """Record what became of it."""
-    case = load_for_update(work, session_id)
-    record_outcome(case, outcome)
-    return SessionOut(**session_fields(case))
+    edit = load_for_update(uow, session_id)
+    record_outcome(edit, outcome)
+    return SessionOut(**session_fields(edit))
 
 
-def upsert_prospect(work: UnitOfWork, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
+def upsert_prospect(uow: UnitOfWork, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
     """Create or change the prospect behind a link; whether it was created, whether it was changed."""
-    prospect, created, changed = prospects.upsert(work.tx, link, change)
+    prospect, created, changed = prospects.upsert(uow.tx, link, change)
     if changed and not created:
-        rescore_open_sessions(work, prospect, change.attributes)
+        rescore_open_sessions(uow, prospect, change.attributes)
     return prospect, created, changed
 
 
-def update_prospect(work: UnitOfWork, prospect_id: UUID, change: ProspectChange) -> Prospect:
+def update_prospect(uow: UnitOfWork, prospect_id: UUID, change: ProspectChange) -> Prospect:
     """Change a prospect, and with it the scores of its open sessions."""
-    prospect = find_prospect(work.tx, prospect_id, lock=True)
-    if prospects.apply_change(work.tx, prospect, change):
-        rescore_open_sessions(work, prospect, change.attributes)
+    prospect = find_prospect(uow.tx, prospect_id, lock=True)
+    if prospects.apply_change(uow.tx, prospect, change):
+        rescore_open_sessions(uow, prospect, change.attributes)
     return prospect
 
 
@@ -189,18 +187,18 @@ def delete_sessions(tx: Transaction, prospect_id: UUID) -> None:
 
 
 def rescore_open_sessions(
-    work: UnitOfWork, prospect: Prospect, sent: Iterable[str], but: UUID | None = None
+    uow: UnitOfWork, prospect: Prospect, sent: Iterable[str], but: UUID | None = None
 ) -> None:
     """Let every open session of a locked prospect see its attributes as they are now.
 
     Raises `Flawed` for one that was `sent`, by its name, and that a session's set cannot read.
     """
-    for session in _open_sessions(work, prospect):
+    for session in _open_sessions(uow, prospect):
         if session.id != but:
-            case = begin_edit(work, session)
-            _require_readable(case.plan, prospect, sent)
-            refresh_attributes(case, prospect)
-            save(case, "attributes")
+            edit = begin_edit(uow, session)
+            _require_readable(edit.plan, prospect, sent)
+            refresh_attributes(edit, prospect)
+            save(edit, "attributes")
 
 
 def _require_readable(plan: Plan, prospect: Prospect, sent: Iterable[str]) -> None:
@@ -211,72 +209,72 @@ def _require_readable(plan: Plan, prospect: Prospect, sent: Iterable[str]) -> No
     read_attributes(plan.question_set, {name: prospect.attributes.get(name) for name in sent})
 
 
-def _choose(work: UnitOfWork, prospect: Prospect, named: str | None) -> Choice:
+def _choose(uow: UnitOfWork, prospect: Prospect, named: str | None) -> Choice:
     """The question set that the caller names, or else the one that is meant for such a prospect."""
     if named is not None:
         return Choice(named, "request", "the request names it")
-    return work.plans.choose(work.tx, prospect.attributes)
+    return uow.plans.choose(uow.tx, prospect.attributes)
 
 
-def _choose_to_qualify(work: UnitOfWork, prospect: Prospect, request: QualifyRequest) -> Choice:
+def _choose_to_qualify(uow: UnitOfWork, prospect: Prospect, request: QualifyRequest) -> Choice:
     """The same, but the one session that is open for the deal goes on before a default begins.
 
     A conclusion alone goes to it in any case.
     """
     named = request.question_set
-    choice = None if named is None and request.only_concludes else _choose(work, prospect, named)
+    choice = None if named is None and request.only_concludes else _choose(uow, prospect, named)
     may_go_on = choice is None or choice.by == "default"
-    if may_go_on and (going_on := _the_open_one(work, prospect, request.deal)):
+    if may_go_on and (going_on := _the_open_one(uow, prospect, request.deal)):
         return going_on
-    return choice or _choose(work, prospect, named)
+    return choice or _choose(uow, prospect, named)
 
 
-def _the_open_one(work: UnitOfWork, prospect: Prospect, deal: str | None) -> Choice | None:
+def _the_open_one(uow: UnitOfWork, prospect: Prospect, deal: str | None) -> Choice | None:
     """The set of the session that is open for a deal, if that is the only one."""
-    sessions = [session for session in _open_sessions(work, prospect) if session.deal == (deal or "")]
+    sessions = [session for session in _open_sessions(uow, prospect) if session.deal == (deal or "")]
     if len(sessions) != 1:
         return None
     return Choice(sessions[0].question_set, "session", "it is the one that is open")
 
 
 def _edit_to_qualify(
-    work: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
+    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
 ) -> SessionEdit:
     """The open session; the last closed one if nothing begins anew; else a new one."""
-    key, version = work.plans.parts(choice.name)
-    session = _newest(work, prospect, request.deal, key, "open")
+    key, version = uow.plans.parts(choice.name)
+    session = _newest(uow, prospect, request.deal, key, "open")
     if session and version not in (None, session.version):
         detail = f"Session {session.id} is open on {key}@{session.version}."
         raise Problem(SESSION_IS_OPEN, detail)
     if session:
-        return begin_edit(work, session)
-    if closed := _newest(work, prospect, request.deal, key, "closed"):
-        case = begin_edit(work, closed)
-        if not request.begins_anew or _repeats(case, request):
-            return case
-    return open_new(work, work.plans.find_to_open(work.tx, choice.name), prospect, request.deal)
+        return begin_edit(uow, session)
+    if closed := _newest(uow, prospect, request.deal, key, "closed"):
+        edit = begin_edit(uow, closed)
+        if not request.begins_anew or _repeats(edit, request):
+            return edit
+    return open_new(uow, uow.plans.find_to_open(uow.tx, choice.name), prospect, request.deal)
 
 
-def _repeats(case: SessionEdit, request: QualifyRequest) -> bool:
+def _repeats(edit: SessionEdit, request: QualifyRequest) -> bool:
     """Whether a request that concludes was carried out before: a caller who got no answer sends it again."""
     return (
-        case.session.status == "closed"
-        and is_already_concluded(case, request.decision, request.outcome)
-        and request.details().keys() <= case.plan.questions.keys()
-        and not new_answers(case, request)
+        edit.session.status == "closed"
+        and is_already_concluded(edit, request.decision, request.outcome)
+        and request.details().keys() <= edit.plan.questions.keys()
+        and not new_answers(edit, request)
     )
 
 
-def _newest(work: UnitOfWork, prospect: Prospect, deal: str | None, key: str, status: str) -> Session | None:
+def _newest(uow: UnitOfWork, prospect: Prospect, deal: str | None, key: str, status: str) -> Session | None:
     """The newest session of that status for a prospect, deal and set, locked."""
     wanted = {"prospect": prospect.id, "deal": deal or "", "key": key, "status": status}
-    return work.tx.db.exec(NEWEST, params=wanted).first()
+    return uow.tx.db.exec(NEWEST, params=wanted).first()
 
 
-def _open_sessions(work: UnitOfWork, prospect: Prospect) -> list[Session]:
+def _open_sessions(uow: UnitOfWork, prospect: Prospect) -> list[Session]:
     """Its open sessions, locked in the order of their ids."""
     wanted = select(Session).where(Session.prospect_id == prospect.id, Session.status == "open")
-    return list(work.tx.db.exec(wanted.order_by(col(Session.id)).with_for_update()))
+    return list(uow.tx.db.exec(wanted.order_by(col(Session.id)).with_for_update()))
 
 
 def _refuse_clash(kept: list[Session], other: list[Session]) -> None:

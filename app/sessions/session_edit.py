@@ -51,7 +51,7 @@ class UnitOfWork:
 class SessionEdit:
     """One session under work, locked; `changed` gathers what this transaction does to it."""
 
-    work: UnitOfWork
+    uow: UnitOfWork
     session: Session
     plan: Plan
     answers: dict[str, StoredAnswer]
@@ -71,22 +71,22 @@ class SessionEdit:
             raise Problem(SESSION_IS_CLOSED, detail)
 
 
-def load_for_update(work: UnitOfWork, session_id: UUID) -> SessionEdit:
+def load_for_update(uow: UnitOfWork, session_id: UUID) -> SessionEdit:
     """The session of that id; raises NOT_FOUND."""
-    return begin_edit(work, find_session(work.tx, session_id, lock=True))
+    return begin_edit(uow, find_session(uow.tx, session_id, lock=True))
 
 
-def begin_edit(work: UnitOfWork, session: Session) -> SessionEdit:
+def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
     """The case of a session that is locked already; what has gone stale counts as open from now on."""
-    plan = plan_of(work.tx, work.plans, session)
-    case = SessionEdit(work, session, plan, answers_of(work.tx, session.id))
-    if has_stale_answers(session, work.tx.at):
-        case.changed["stale"] = judge_session(plan, session, case.answers, work.tx.at).stale
-        save(case, "aged", by=SYSTEM_KEY_NAME)
-    return case
+    plan = plan_of(uow.tx, uow.plans, session)
+    edit = SessionEdit(uow, session, plan, answers_of(uow.tx, session.id))
+    if has_stale_answers(session, uow.tx.at):
+        edit.changed["stale"] = judge_session(plan, session, edit.answers, uow.tx.at).stale
+        save(edit, "aged", by=SYSTEM_KEY_NAME)
+    return edit
 
 
-def open_new(work: UnitOfWork, plan: Plan, prospect: Prospect, deal: str | None) -> SessionEdit:
+def open_new(uow: UnitOfWork, plan: Plan, prospect: Prospect, deal: str | None) -> SessionEdit:
     """A new session for a locked prospect that has none open for this deal and set."""
     session = Session(
         id=new_id(),
@@ -95,12 +95,12 @@ def open_new(work: UnitOfWork, plan: Plan, prospect: Prospect, deal: str | None)
         question_set=plan.question_set.key,
         version=plan.version,
         attributes=attributes_as_used(plan, prospect),
-        opened_at=work.tx.at,
-        updated_at=work.tx.at,
+        opened_at=uow.tx.at,
+        updated_at=uow.tx.at,
     )
-    work.tx.db.add(session)
-    work.tx.db.flush()
-    return SessionEdit(work, session, plan, {}, opening=True, changed={"attributes": session.attributes})
+    uow.tx.db.add(session)
+    uow.tx.db.flush()
+    return SessionEdit(uow, session, plan, {}, opening=True, changed={"attributes": session.attributes})
 
 
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
@@ -109,28 +109,28 @@ def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
     return {**known, **{name: prospect.attributes[name] for name in unread}}
 
 
-def refresh_attributes(case: SessionEdit, prospect: Prospect) -> None:
+def refresh_attributes(edit: SessionEdit, prospect: Prospect) -> None:
     """Take over what has become known of the prospect."""
-    used = attributes_as_used(case.plan, prospect)
-    if not prospects.same_attributes(used, case.session.attributes):
-        case.changed["attributes"] = used
-        case.session.attributes = used
-        flag_modified(case.session, "attributes")  # the ORM, too, would see no change from true to 1
+    used = attributes_as_used(edit.plan, prospect)
+    if not prospects.same_attributes(used, edit.session.attributes):
+        edit.changed["attributes"] = used
+        edit.session.attributes = used
+        flag_modified(edit.session, "attributes")  # the ORM, too, would see no change from true to 1
 
 
-def save(case: SessionEdit, change: Change, by: str | None = None) -> None:
+def save(edit: SessionEdit, change: Change, by: str | None = None) -> None:
     """Judge the case as it is now; if anything changed, store it as the next revision and tell of it.
 
     `by` is for a change that nobody asked for.
     """
-    session, tx = case.session, case.work.tx
-    if not (case.opening or case.changed):
+    session, tx = edit.session, edit.uow.tx
+    if not (edit.opening or edit.changed):
         return
-    before = None if case.opening else _figures_of(session)
-    step = StepChange(before, case.changed)
-    session.revision = case.next_revision
+    before = None if edit.opening else _figures_of(session)
+    step = StepChange(before, edit.changed)
+    session.revision = edit.next_revision
     session.updated_at = tx.at
-    judged = case.judged = judge_session(case.plan, session, case.answers)
+    judged = edit.judged = judge_session(edit.plan, session, edit.answers)
     verdict = verdict_record(judged)
     figures: Mapping[str, object] = {**verdict}
     for figure in SESSION_FIGURES:
@@ -143,15 +143,15 @@ def save(case: SessionEdit, change: Change, by: str | None = None) -> None:
         "session_id": session.id,
         "revision": session.revision,
         "at": tx.at,
-        "key_name": by or case.work.key_name,
-        "actor": None if by else case.work.actor,
-        "change": "opened" if case.opening else change,
-        "changed": case.changed,
+        "key_name": by or edit.uow.key_name,
+        "actor": None if by else edit.uow.actor,
+        "change": "opened" if edit.opening else change,
+        "changed": edit.changed,
         "verdict": verdict,
     }
     tx.db.execute(INSERT_REVISION, row)
     _record_step_events(tx, session, step)
-    case.opening, case.changed = False, {}
+    edit.opening, edit.changed = False, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,18 +200,18 @@ def _settled_as(figures: Mapping[str, Any]) -> str | None:
     return figures["indication"] if figures.get("settled") else None
 
 
-def rescore_stale(work: UnitOfWork, sessions: list[UUID] | None) -> int:
+def rescore_stale(uow: UnitOfWork, sessions: list[UUID] | None) -> int:
     """Score aged sessions again, but for those that somebody else is at work on; how many, at most 200."""
     wanted = (
         select(Session)
-        .where(*is_stale_clause(work.tx.at))
+        .where(*is_stale_clause(uow.tx.at))
         .order_by(col(Session.id))
         .limit(MAX_RESCORED_PER_PASS)
     )
     if sessions is not None:
         wanted = wanted.where(col(Session.id).in_(sessions))
     # Waiting for the others while holding these could be a deadlock; they refresh theirs themselves.
-    found = work.tx.db.exec(wanted.with_for_update(skip_locked=True)).all()
+    found = uow.tx.db.exec(wanted.with_for_update(skip_locked=True)).all()
     for session in found:
-        begin_edit(work, session)
+        begin_edit(uow, session)
     return len(found)

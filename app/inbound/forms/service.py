@@ -47,16 +47,16 @@ OF_SCORE = FormResult.model_fields.keys() & Score.__annotations__.keys() - {
 ANSWER_WORDS = {word: Answer(word) for word in ("not_applicable", "unknown", "open")}
 
 
-def qualify_by_form(work: UnitOfWork, named: str, form: Form) -> FormResult:
+def qualify_by_form(uow: UnitOfWork, named: str, form: Form) -> FormResult:
     """All in one, as `qualify` does it, with the question set `named`.
 
     Raises `Flawed` for a field that the set knows and that cannot be used.
     """
     link = Link(source=form.source, external_id=form.external_id)
-    plan = sessions.plan_to_qualify(work, link, form.deal, named)
-    fields = translate_values(work.tx, form.source, form.fields)
+    plan = sessions.plan_to_qualify(uow, link, form.deal, named)
+    fields = translate_values(uow.tx, form.source, form.fields)
     request, ignored = read_form(plan, named, form, fields)
-    return _result(sessions.qualify(work, request), ignored)
+    return _result(sessions.qualify(uow, request), ignored)
 
 
 def _result(qualified: QualifyResult, ignored: list[str]) -> FormResult:

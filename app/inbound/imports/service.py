@@ -37,7 +37,7 @@ MAX_ATTEMPTS = 6
 FIRST_RETRY_SECONDS = 0.2
 
 
-def import_batch(work: UnitOfWork, reads: Sequence[ReadRecord]) -> list[ImportOutcome]:
+def import_batch(uow: UnitOfWork, reads: Sequence[ReadRecord]) -> list[ImportOutcome]:
     """Create or change the prospects of some records; what became of each, in their order.
 
     A record that cannot be used leaves nothing, and the others stay.
@@ -45,30 +45,30 @@ def import_batch(work: UnitOfWork, reads: Sequence[ReadRecord]) -> list[ImportOu
     entries = [
         (place, read.meant) for place, read in enumerate(reads) if isinstance(read.meant, ProspectEntry)
     ]
-    ids = find_ids_by_link(work.tx, [entry.link.key for _, entry in entries])
+    ids = find_ids_by_link(uow.tx, [entry.link.key for _, entry in entries])
     entries.sort(key=lambda one: (lock_order(one[1].link.key, ids), one[0]))
     known = [one for one in entries if one[1].link.key in ids]
     new = [one for one in entries if one[1].link.key not in ids]
-    unchanged = find_unchanged(work.tx, [(entry.link, entry.change) for _, entry in known])
+    unchanged = find_unchanged(uow.tx, [(entry.link, entry.change) for _, entry in known])
     done: dict[int, ImportOutcome] = {
-        place: "unchanged" if entry.link.key in unchanged else _import_record(work, entry)
+        place: "unchanged" if entry.link.key in unchanged else _import_record(uow, entry)
         for place, entry in known
     }
     # Of several that are about one link the first creates its prospect.
     first = {entry.link.key: (place, entry) for place, entry in reversed(new)}
-    made = create_many(work.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])
+    made = create_many(uow.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])
     for place, entry in new:
         creates = first[entry.link.key][0] == place and entry.link.key in made
-        done[place] = "created" if creates else _import_record(work, entry)
+        done[place] = "created" if creates else _import_record(uow, entry)
     return [
         read.meant if isinstance(read.meant, Problem) else done[place] for place, read in enumerate(reads)
     ]
 
 
-def _import_record(work: UnitOfWork, entry: ProspectEntry) -> ImportOutcome:
+def _import_record(uow: UnitOfWork, entry: ProspectEntry) -> ImportOutcome:
     try:
-        with work.tx.db.begin_nested():
-            _, created, changed = upsert_prospect(work, entry.link, entry.change)
+        with uow.tx.db.begin_nested():
+            _, created, changed = upsert_prospect(uow, entry.link, entry.change)
     except Problem as problem:
         return problem
     except Flawed as error:

@@ -190,20 +190,20 @@ def reassign_receipts(tx: Transaction, gone: UUID, kept: UUID) -> None:
 
 
 def process_payload(
-    work: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any
+    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any
 ) -> list[DryRunItem]:
     """Qualify every item of a payload, one after the other.
 
     Raises `Flawed` with pointers into the intake, and what `qualify` raises.
     """
-    return _process_items(work, mapping, question_set, payload, whole=False)
+    return _process_items(uow, mapping, question_set, payload, whole=False)
 
 
-def try_mapping(work: UnitOfWork, sample: DryRun) -> DryRunOut:
+def try_mapping(uow: UnitOfWork, sample: DryRun) -> DryRunOut:
     """What a payload would do. Nothing of it is written; raises what `carry_out` would."""
-    with work.tx.db.begin_nested() as trial:
+    with uow.tx.db.begin_nested() as trial:
         items = _process_items(
-            work, sample.mapping, sample.question_set, sample.payload, whole=not sample.partial
+            uow, sample.mapping, sample.question_set, sample.payload, whole=not sample.partial
         )
         said = DryRunOut(items=items)
         trial.rollback()
@@ -211,48 +211,48 @@ def try_mapping(work: UnitOfWork, sample: DryRun) -> DryRunOut:
 
 
 def _process_items(
-    work: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any, *, whole: bool
+    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any, *, whole: bool
 ) -> list[DryRunItem]:
     items = split_items(mapping, payload)
     done: dict[int, DryRunItem] = {}
-    for place in _item_order(work, mapping, items):
+    for place in _item_order(uow, mapping, items):
         which = "" if mapping.items_pointer is None else f" (in item {place + 1} of the list)"
-        one = partial(_process_item, work, mapping, question_set, items[place], whole=whole)
+        one = partial(_process_item, uow, mapping, question_set, items[place], whole=whole)
         done[place] = _with_item_number(which, one)
     return [done[place] for place in range(len(items))]
 
 
-def _item_order(work: UnitOfWork, mapping: IntakeMapping, items: Sequence[Any]) -> Sequence[int]:
+def _item_order(uow: UnitOfWork, mapping: IntakeMapping, items: Sequence[Any]) -> Sequence[int]:
     """The places of items in the order in which they are carried out: first those that tell no id."""
     if len(items) == 1:
         return [0]
     keys = {place: link.key for place, item in enumerate(items) if (link := link_of(mapping, item))}
-    ids = find_ids_by_link(work.tx, keys.values())
+    ids = find_ids_by_link(uow.tx, keys.values())
     without = [place for place in range(len(items)) if place not in keys]
     return without + sorted(keys, key=lambda place: (lock_order(keys[place], ids), place))
 
 
 def _process_item(
-    work: UnitOfWork, mapping: IntakeMapping, question_set: str | None, sent: Any, *, whole: bool
+    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, sent: Any, *, whole: bool
 ) -> DryRunItem:
     item = read_item(mapping, sent, whole=whole)
     form = _with_mapping_pointers(mapping, lambda: Form.model_validate(item.own), own=True)
     request, ignored = _with_mapping_pointers(
-        mapping, lambda: _qualify_request(work, question_set, form, item)
+        mapping, lambda: _qualify_request(uow, question_set, form, item)
     )
-    answer = _with_mapping_pointers(mapping, lambda: sessions.qualify(work, request))
+    answer = _with_mapping_pointers(mapping, lambda: sessions.qualify(uow, request))
     return DryRunItem(mapped=_mapped_item(request, answer, ignored, item), answer=answer)
 
 
 def _qualify_request(
-    work: UnitOfWork, question_set: str | None, form: Form, item: MappedValues
+    uow: UnitOfWork, question_set: str | None, form: Form, item: MappedValues
 ) -> tuple[QualifyRequest, list[str]]:
     """What an item asks for, and the ratings that its question set does not know."""
     link = Link(source=form.source, external_id=form.external_id)
-    fields = translate_values(work.tx, form.source, {**item.attributes, **item.ratings})
+    fields = translate_values(uow.tx, form.source, {**item.attributes, **item.ratings})
     known = {name: fields[name] for name in item.attributes}
-    named = question_set or sessions.set_to_qualify(work, link, form.deal, known)
-    plan = sessions.plan_to_qualify(work, link, form.deal, named)
+    named = question_set or sessions.set_to_qualify(uow, link, form.deal, known)
+    plan = sessions.plan_to_qualify(uow, link, form.deal, named)
     request, unknown = read_form(plan, named, form, fields)
     # An attribute need not be one that the set's rules use.
     others = {name: value for name, value in known.items() if name not in plan.questions}

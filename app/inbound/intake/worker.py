@@ -119,15 +119,15 @@ def process_next(tx: Transaction, plans: Plans, aside: Collection[UUID], reached
     return True
 
 
-def _process(work: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
+def _process(uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
     """Carry a receipt out, or note why that cannot be, with nothing else written then."""
-    db = work.tx.db
+    db = uow.tx.db
     mapping, payload, done, problem = None, None, [], None
     try:
         mapping = IntakeMapping.model_validate(intake.mapping)
         payload = read_payload(receipt.media_type, receipt.body)
         with db.begin_nested():
-            done = process_payload(work, mapping, intake.question_set, payload)
+            done = process_payload(uow, mapping, intake.question_set, payload)
     except (OperationalError, InterfaceError):
         raise
     except Flawed as error:
@@ -141,11 +141,11 @@ def _process(work: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
         problem = Problem(INTERNAL_ERROR, "The failure was logged.")
     db.exec(delete(IntakeItem).where(col(IntakeItem.receipt_id) == receipt.id))
     db.add_all(
-        _items(receipt, done) if problem is None else _items_of_failed(work.tx, receipt, mapping, payload)
+        _items(receipt, done) if problem is None else _items_of_failed(uow.tx, receipt, mapping, payload)
     )
     receipt.status = "done" if problem is None else "failed"
     receipt.problem = None if problem is None else stored_problem(problem)
-    receipt.processed_at = work.tx.at
+    receipt.processed_at = uow.tx.at
     db.add(receipt)
     db.flush()
 
