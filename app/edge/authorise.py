@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from cachetools import TTLCache
 from fastapi import Request
+from structlog.contextvars import bind_contextvars
 
 from app.db import Database
 from app.keys.queries import find_caller
@@ -38,6 +39,7 @@ class KeyRing:
         caller = await self._find(secret_of(request))
         if caller is None:
             raise _unauthenticated("This API key is not known, or it was revoked.")
+        bind_contextvars(key=str(caller.key_id))
         if not any(caller.may(scope) for scope in scopes):
             needed = " or ".join(sorted(scopes))
             raise Problem(FORBIDDEN, f"This operation needs a key with the scope {needed}.")

@@ -1,48 +1,72 @@
-"""Logs as JSON lines on standard error."""
+"""Logs: one JSON object a line on standard error, with the request and the caller that it belongs to.
 
-import json
-import logging
+The middleware binds them to the context once. A thread that works for the request has the same context, so a
+warning of the database carries them too.
+"""
+
 import logging.config
 from datetime import UTC, datetime
+from logging import LogRecord
 from traceback import format_tb
+from typing import cast
+
+import orjson
+from structlog.contextvars import merge_contextvars
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, WrappedLogger
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line; what is passed as `extra={"fields": …}` becomes fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info and record.exc_info[1]:
-            line["exception"] = _told(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False)
+def _add_record(_logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
+    """The time, level, logger and message of a record, and what was passed as `extra={"fields": …}`."""
+    record = cast("LogRecord", event["_record"])
+    return {
+        "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        "level": level,
+        "logger": record.name,
+        "message": event.pop("event"),
+        **event,
+        **getattr(record, "fields", {}),
+    }
 
 
-def _told(error: BaseException) -> str:
-    """Where it failed and why. Of a message the first line: the others may repeat what was sent."""
-    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    first = f"{_told(before)}\nand then\n" if before else ""
+def _format_exception(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
+    exc_info = event.pop("exc_info", None)
+    if exc_info and exc_info[1]:
+        event["exception"] = _traceback(exc_info[1])
+    return event
+
+
+def _traceback(error: BaseException) -> str:
+    """Where it failed and why, with the first line of each message: other lines may repeat what was sent."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = f"{_traceback(cause)}\nand then\n" if cause else ""
     message = str(error).partition("\n")[0]
-    return f"{first}{''.join(format_tb(error.__traceback__))}{type(error).__qualname__}: {message}"
+    return f"{before}{''.join(format_tb(error.__traceback__))}{type(error).__qualname__}: {message}"
+
+
+def _as_json(_logger: WrappedLogger, _level: str, event: EventDict) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def log_formatter() -> ProcessorFormatter:
+    """The formatter of every line, for the logging of the standard library."""
+    return ProcessorFormatter(
+        foreign_pre_chain=[merge_contextvars, _add_record, _format_exception],
+        processors=[ProcessorFormatter.remove_processors_meta, _as_json],
+    )
 
 
 def configure_logs(level: str) -> None:
-    """Send every logger's lines of `level` (debug, info, warning, error) and above there."""
+    """Log records of `level` (debug, info, warning, error) and above, of every logger, to standard error."""
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"json": {"()": JsonLines}},
+            "formatters": {"json": {"()": log_formatter}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"level": level.upper(), "handlers": ["stderr"]},
-            # One line a request is the middleware's; the migrations' chatter is nobody's; and the
-            # addresses of webhooks, which httpx would tell, hold secrets.
+            # The middleware logs each request once. Migrations log too much. The addresses of webhooks, which
+            # httpx logs, contain secrets.
             "loggers": {
                 "uvicorn.access": {"level": "CRITICAL"},
                 "alembic": {"level": "WARNING"},

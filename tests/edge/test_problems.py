@@ -1,19 +1,31 @@
 """Problems: the catalogue, the request id, and failures that nobody foresaw."""
 
+import json
 import logging
 from uuid import UUID, uuid4
 
 import anyio
 import httpx
 import pytest
+import structlog
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from app.edge.logs import log_formatter
 from app.edge.problem_responses import MOST_ERRORS
 from app.edge.routes import router
 from app.edge.service import ServiceHere
 from app.keys.schemas import Scope
 from app.main import create_app
-from app.problems import CATALOGUE, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, TYPE
+from app.problems import (
+    CATALOGUE,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TYPE,
+    UNAVAILABLE,
+)
 from app.prospects import service as prospects
 from app.prospects.schemas import NewProspect
 from app.schemas import Out
@@ -59,6 +71,13 @@ def failing(settings):
 
         await service.database.write(work)
 
+    @broken.get("/unreachable")
+    async def unreachable(service: ServiceHere) -> None:
+        def load(_):
+            raise OperationalError("SELECT 1", None, Exception(PRIVATE))
+
+        await service.database.read(load)
+
     app.include_router(broken)
     return app
 
@@ -88,12 +107,30 @@ def test_a_failure_that_nobody_foresaw_is_a_problem_without_details(service, pat
 
 def test_it_is_logged_with_the_request_id_that_the_caller_was_told(service, caplog):
     app = failing(service.settings)
+    caplog.handler.setFormatter(log_formatter())
     with caplog.at_level(logging.INFO, "app.requests"):
         told = get(app, "/v1/unforeseen").json()
-    failed, request = [record for record in caplog.records if record.name == "app.requests"]
-    assert (failed.levelname, failed.exc_info[0]) == ("ERROR", RuntimeError)
-    assert failed.fields["request_id"] == request.fields["request_id"] == told["request_id"]
-    assert (request.levelname, request.fields["status"]) == ("INFO", 500)
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    failed, request = [line for line in lines if line["logger"] == "app.requests"]
+    assert (failed["level"], "RuntimeError: " in failed["exception"]) == ("error", True)
+    assert failed["request_id"] == request["request_id"] == told["request_id"]
+    assert (request["level"], request["status"]) == ("info", 500)
+    app.state.service.database.close()
+
+
+def test_a_warning_of_the_database_names_the_request_and_the_key_that_it_belongs_to(service, caplog):
+    app = failing(service.settings)
+    caplog.handler.setFormatter(log_formatter())
+    with caplog.at_level(logging.INFO):
+        told = assert_problem(get(app, "/v1/unreachable"), UNAVAILABLE)
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    (warning,) = [line for line in lines if line["logger"] == "app.db"]
+    (request,) = [line for line in lines if line["logger"] == "app.requests"]
+    assert warning["level"] == "warning"
+    assert warning["request_id"] == request["request_id"] == told["request_id"]
+    assert warning["key"] == request["key"]
+    assert UUID(warning["key"]).version == 7
+    assert structlog.contextvars.get_contextvars() == {}
     app.state.service.database.close()
 
 
