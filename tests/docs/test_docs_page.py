@@ -39,3 +39,15 @@ def test_the_documentation_shows_every_operation_without_the_internet(
     assert [url for url in asked if not url.startswith((service.url, "data:"))] == []
     assert failures == []
     page.close()
+
+
+def test_the_root_leads_there_and_the_examples_are_real_calls(service: Running, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(service.url)
+    assert page.url == f"{service.url}/docs"
+    operation = page.locator("#operations-sessions-qualify")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_text('"Acme Logistics"').wait_for()
+    operation.get_by_text("Too early to say: 1 of 4 questions is rated so far.").wait_for()
+    assert operation.get_by_text('"string"', exact=True).count() == 0
+    page.close()
