@@ -196,7 +196,7 @@ class _ItemReader:
             yield from self._value(name, path, MAPPING_POINTER + pointer(part, name))
 
     def _value(self, name: str, path: str, field: str) -> Iterator[tuple[str, Any]]:
-        """Yield the name and the value at a path, if there is one; `field` is where the intake has the path."""
+        """Yield the name with the value at a path, if any; `field` is the intake's field with the path."""
         value = self._resolver.look_up(path)
         if value is UNRESOLVED:
             self.unresolved_pointers.append(field)

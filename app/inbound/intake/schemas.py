@@ -97,7 +97,7 @@ class IntakeMapping(In):
     items_pointer: Annotated[
         ListPointer | None,
         Field(
-            description="where the list of items is, if a payload has several; other pointers start at each item"
+            description="where the list is, if a payload has several items; other pointers start at each item"
         ),
     ] = None
 

@@ -153,7 +153,7 @@ def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> in
 
 
 def delete_expired(tx: Transaction) -> None:
-    """Delete processed receipts that are older than the `keep_hours` of their intake, and obsolete signatures.
+    """Delete processed receipts older than the `keep_hours` of their intake, and obsolete signatures.
 
     Receipts that wait to be processed are never deleted.
     """

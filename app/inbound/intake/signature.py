@@ -30,8 +30,8 @@ def check_signature(
     """
     if not signature or not sent_at:
         raise bad_signature(
-            "The header X-HubSpot-Signature-v3 or X-HubSpot-Request-Timestamp is missing: this intake accepts "
-            "only signed payloads."
+            "The header X-HubSpot-Signature-v3 or X-HubSpot-Request-Timestamp is missing: this intake "
+            "accepts only signed payloads."
         )
     decoded_uri = ENCODED_UNRESERVED.sub(lambda match: UNRESERVED[match[0].upper()], uri)
     signed = f"POST{decoded_uri}".encode() + body + sent_at.encode()

@@ -35,7 +35,7 @@ class Intake(SQLModel, table=True):
 
 
 class IntakeReceipt(SQLModel, table=True):
-    """One payload, unchanged. Ids increase with time, and receipts are processed in the order of their ids."""
+    """One unchanged payload. Ids increase with time: receipts are processed in the order of their ids."""
 
     __tablename__ = "intake_receipt"
     __table_args__ = (
