@@ -100,7 +100,7 @@ def is_variant(document: Mapping[str, Any]) -> bool:
 
 
 def read_variant(document: Mapping[str, Any], base: QuestionSet) -> QuestionSet:
-    """Return the whole set that a variant of `base` describes; raises `Flawed` with pointers into the document."""
+    """Return the set that a variant of `base` describes; raises `Flawed` with pointers into the document."""
     try:
         variant = Variant.model_validate(document)
     except ValidationError as error:
@@ -227,7 +227,7 @@ def changed_meanings(current: QuestionSet, name: str, previous: QuestionSet) -> 
             if dimension != question.dimension:
                 yield Flaw(
                     pointer("steps", i, "questions", j, "dimension"),
-                    f"in {name}, '{question.key}' has the dimension {dimension}: give this question a new key",
+                    f"in {name}, '{question.key}' has the dimension {dimension}: use a new key",
                     "changed_meaning",
                 )
     old_scale, new_scale = previous.scale, current.scale

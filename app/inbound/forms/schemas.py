@@ -109,9 +109,7 @@ class FormResult(Out):
     indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
     settled: Annotated[
         bool,
-        Field(
-            description="whether open questions can no longer change the indication, given the current attributes"
-        ),
+        Field(description="whether no open question can change the indication, given the current attributes"),
     ]
     leaning: Annotated[Leaning | None, Field(description="the indication without the open questions")]
     score: Annotated[
