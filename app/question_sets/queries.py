@@ -18,7 +18,7 @@ NEWEST_VERSIONS = (
 
 
 def find_version(tx: Transaction, key: str, version: int | None = None) -> QuestionSetVersion | None:
-    """Return a version, retired or not, or the newest one that is not retired; None if there is none."""
+    """Return a version, retired or not; without `version`, the newest one that is not retired; or None."""
     if version is not None:
         return tx.db.get(QuestionSetVersion, (key, version)) if version < 2**31 else None
     return tx.db.exec(
@@ -30,7 +30,7 @@ def find_version(tx: Transaction, key: str, version: int | None = None) -> Quest
 
 
 def published_number(tx: Transaction, key: str, version: int | None = None) -> int | None:
-    """Return the number of a version, or of the newest one; None if there is none or it is retired."""
+    """Return the number of a version, or of the newest one, if it is published and not retired; or None."""
     statement = NEWEST_VERSIONS.where(QuestionSetVersion.key == key)
     if version is not None:
         statement = statement.where(QuestionSetVersion.version == version)

@@ -23,7 +23,7 @@ OWN_COLUMNS = (SOURCE_COLUMN, EXTERNAL_ID_COLUMN, NAME_COLUMN)
 # is.
 REJECTED_LINE, REJECTED_BECAUSE = "rejected_line", "rejected_because"
 REJECT_COLUMNS = (REJECTED_LINE, REJECTED_BECAUSE)
-# With an unknown separator, a line of a megabyte is one heading.
+# If the separator is unknown, a line of a megabyte can look like one heading.
 MAX_HEADING_LENGTH = 1000
 Format = Literal["csv", "ndjson"]
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from app.problems import BAD_SIGNATURE, Problem
 
-# HubSpot's own limit. It also applies to times in the future, because such a request could be replayed for
-# as long as its time has not come.
+# HubSpot's own limit. Times in the future have the same limit: otherwise, a request could be replayed until
+# its time has passed.
 MAX_SIGNATURE_AGE = timedelta(minutes=5)
 # No leading zero: the payload and the time are signed as one text, so the last digit of a payload could
 # otherwise be moved to the time.
