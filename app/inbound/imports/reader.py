@@ -41,7 +41,7 @@ class Columns:
         Raises MALFORMED_FILE if the number of cells is not the number of columns.
         """
         if len(cells) != len(self.targets):
-            detail = f"The line has {len(cells)} cells, but the file has {len(self.targets)} columns."
+            detail = f"The line has {len(cells)} cells but the file has {len(self.targets)} columns."
             raise Problem(MALFORMED_FILE, detail)
         filled = {
             target: cell.strip()
