@@ -238,7 +238,7 @@ def test_a_file_called_after_a_version_is_that_version_for_good(run, tmp_path):
     assert done(run("question-sets", "load", ".")) == ["ours@2 published.", "ours@5 published."]
     write(tmp_path, {"ours@2.yaml": OURS})
     (taken,) = refused(run("question-sets", "load", "ours@2.yaml"))
-    assert taken.startswith("ours@2.yaml:1: /key: ours@2 is published already")
+    assert taken.startswith("ours@2.yaml:1: /key: ours@2 or a later version is already published")
     write(tmp_path, {"ours@3.yaml": OURS})
     (passed,) = refused(run("question-sets", "load", "ours@3.yaml"))
     assert passed.startswith("ours@3.yaml:1: /key: ours@3 or a later version is already published")
