@@ -34,7 +34,8 @@ INTAKE_CLEANUP_SECONDS = 60
 # A literal, because with a parameter neither database can use the partial index of waiting receipts.
 IS_WAITING = col(IntakeReceipt.status) == literal_column("'received'")
 ANY_WAITING = select(exists(select(IntakeReceipt.id).where(IS_WAITING)))
-# FOR NO KEY UPDATE does not block the insert of receipts, which refer to the intake by its id.
+# FOR NO KEY UPDATE prevents that the intake is deleted, but does not block the insert of receipts, which
+# refer to the intake by its id: the worker does not change that.
 NEXT_INTAKE = (
     select(Intake)
     .join(IntakeReceipt, col(IntakeReceipt.intake_id) == col(Intake.id))
