@@ -29,7 +29,7 @@ async def get_fit(
     """Read the fit of a prospect: from its open session, or else from its last one."""
 
     def load(tx: Transaction) -> FitOut:
-        wanted = service.plans.require(tx, question_set, "query")
+        wanted = service.plans.require_version(tx, question_set, "query")
         return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, wanted, deal)
 
     return await service.read_scores(load)
@@ -47,7 +47,7 @@ async def find_fit(
     link = Link(source=source, external_id=external_id)
 
     def load(tx: Transaction) -> FitOut:
-        wanted = service.plans.require(tx, question_set, "query")
+        wanted = service.plans.require_version(tx, question_set, "query")
         return fit_of(tx, service.plans, require_by_link(tx, link).id, wanted, deal)
 
     return await service.read_scores(load)
@@ -58,7 +58,7 @@ async def get_fits(request: FitsRequest, service: ServiceHere) -> FitList:
     """Read the fits of up to 200 prospects at once, each with its own status."""
 
     def load(tx: Transaction) -> FitList:
-        wanted = service.plans.require(tx, request.question_set, "body")
+        wanted = service.plans.require_version(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
         fits = fits_of(tx, service.plans, [i for i in ids if i], wanted)
         return FitList(

@@ -17,7 +17,7 @@ from app.edge.service import CallerHere, CallHere, ServiceHere, WriteResult
 from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
 from app.inbound.intake import service as intakes
-from app.inbound.intake.mapping import FORM_MEDIA_TYPE, read_fields
+from app.inbound.intake.mapping import FORM_MEDIA_TYPE, parse_web_form
 from app.inbound.intake.queries import intake_templates
 from app.inbound.intake.responses import intake_out, intakes_out, receipt_out
 from app.inbound.intake.schemas import ReceiptOut, ReceiptWithPayload
@@ -66,7 +66,7 @@ async def receive_payload(
     declared, body = media_type(request), await read_body(request, service.settings.max_body_bytes)
     intake = await service.database.read(lambda tx: intake_queries.find_by_token(tx, token))
     if declared == FORM_MEDIA_TYPE:
-        read_fields(body)
+        parse_web_form(body)
     elif not declared or is_json(declared):
         read_json(body)
     else:

@@ -82,7 +82,7 @@ async def get_sessions(
 
     def look(tx: Transaction) -> Sequence[Session]:
         named = query.question_set
-        wanted = service.plans.require(tx, named, "query") if named is not None else None
+        wanted = service.plans.require_version(tx, named, "query") if named is not None else None
         return list_sessions(tx, query, wanted, after=start, limit=query.limit + 1)
 
     found = await service.read_scores(look)

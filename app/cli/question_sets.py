@@ -21,7 +21,7 @@ from app.question_sets.files import (
     InvalidFile,
     as_yaml,
     files_below,
-    in_order,
+    in_load_order,
     open_file,
     parse_file,
     question_set_schema,
@@ -62,7 +62,7 @@ def lint(paths: Paths) -> None:
     faults: list[FileError] = []
     with reported_failures():
         builtin = {question_set.key: question_set for question_set in read_builtin()}
-        for file in in_order(_open_all(paths)):
+        for file in in_load_order(_open_all(paths)):
             try:
                 question_set = parse_file(file, _find_among(read, builtin), versions[file.key])
             except InvalidFile as error:
@@ -84,7 +84,7 @@ def load(paths: Paths) -> None:
     A file called key@n.yaml is published as that version. With any fault nothing is published.
     """
     with reported_failures():
-        read = in_order(_open_all(paths))
+        read = in_load_order(_open_all(paths))
         # A set that the files tell from its first version on is not published as it was built in.
         keys = {file.key for file in read if file.key != (file.extends or "").partition("@")[0]}
         builtin = [question_set for question_set in read_builtin() if question_set.key not in keys]
@@ -190,7 +190,7 @@ def _publish(tx: Transaction, file: File) -> tuple[QuestionSetVersion, bool]:
     try:
         return publish(tx, read_definition(tx, file.document), number=file.number)
     except Flawed as error:
-        raise file.broken(error.flaws) from None
+        raise file.as_error(error.flaws) from None
 
 
 def _wanted(tx: Transaction, names: list[str] | None, *, all_versions: bool) -> Iterator[tuple[str, str]]:

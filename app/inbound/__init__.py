@@ -1,1 +1,1 @@
-"""What other systems and people send: forms, payloads and files."""
+"""Receive data from other systems and people: forms, payloads and files."""

@@ -1,1 +1,1 @@
-"""Question sets: drafts, and numbered, immutable versions."""
+"""Question sets: drafts, numbered immutable versions, and the choice of a set for a prospect."""

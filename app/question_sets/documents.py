@@ -1,4 +1,4 @@
-"""Question sets as their authors write them: whole, or as a variant of another set."""
+"""Read question sets as authors write them: whole, or as a variant of another set."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any
@@ -29,18 +29,18 @@ from app.scoring.question_set import (
     Weight,
 )
 
-# Not to be written down: where a set needs a value, a null is refused like any wrong one.
+# The JSON Schema does not offer null for these fields: a set needs a value there, so reading refuses a null.
 Omittable = SkipJsonSchema[None]
-# The set that "key@n" names; None if there is none.
+# Returns the set with the name "key@n", or None if there is none.
 FindBase = Callable[[str], QuestionSet | None]
-# What was published before under a name, "key@n".
+# A published set and its name, "key@n".
 NamedSet = tuple[str, QuestionSet]
 
 
 class AddedQuestion(Part):
-    """A question to add, and its place: before or after another one, or else last in a step.
+    """A question to add, and its place: before or after another question, or last in a step.
 
-    The question that gives the place may be omitted itself: then this one takes its place.
+    The other question can also be omitted by the variant: then the added question takes its place.
     """
 
     question: Question
@@ -50,7 +50,7 @@ class AddedQuestion(Part):
 
 
 class QuestionChange(Part):
-    """The fields of a question to change; a null takes an optional one away."""
+    """The fields of a question to change. A null removes an optional field."""
 
     label: Label | Omittable = None
     text: Text | Omittable = None
@@ -65,9 +65,9 @@ class QuestionChange(Part):
 
 
 class Variant(Part):
-    """A set made from another: `extends` names the version, and what is not said here is as there.
+    """A set based on the version that `extends` names. Fields that are missing here are inherited from it.
 
-    `for` and `priority` are not taken over from another set. Attributes are added to those there.
+    `for` and `priority` are not inherited from another set. Attributes are added to the inherited ones.
     """
 
     key: SetKey
@@ -84,45 +84,45 @@ class Variant(Part):
     add: Annotated[list[AddedQuestion], Field(max_length=500)] = []
     change: Annotated[
         dict[Name, QuestionChange],
-        Field(max_length=500, description="what is different, by question key"),
+        Field(max_length=500, description="changes to questions, by question key"),
     ] = {}
 
 
 Steps = list[dict[str, Any]]
 VARIANT_FIELDS = {"omit", "add", "change"}
-# They would be true of two sets, and nobody could choose between them.
+# If inherited, they would apply to two sets equally, and the service could not choose between them.
 NOT_INHERITED = {"for", "priority"}
 
 
 def is_variant(document: Mapping[str, Any]) -> bool:
-    """Whether a document tells a set by what differs; one with `steps` is told whole."""
+    """Return whether a document is a variant; a document with `steps` describes a whole set."""
     return "extends" in document and "steps" not in document
 
 
 def read_variant(document: Mapping[str, Any], base: QuestionSet) -> QuestionSet:
-    """The whole set that a variant of `base` is; raises `Flawed` with pointers into the document."""
+    """Return the set that a variant of `base` describes; raises `Flawed` with pointers into the document."""
     try:
         variant = Variant.model_validate(document)
     except ValidationError as error:
         raise Flawed(shape_flaws(error, document)) from None
     definition = base.canonical()
     steps: Steps = definition["steps"]
-    taken = {question["key"] for step in steps for question in step["questions"]}
-    flaws = [*_change(steps, variant), *_add(steps, variant, taken), *_omit(steps, variant)]
+    base_keys = {question["key"] for step in steps for question in step["questions"]}
+    flaws = [*_change(steps, variant), *_add(steps, variant, base_keys), *_omit(steps, variant)]
     if flaws:
         raise Flawed(flaws)
-    said = variant.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=VARIANT_FIELDS)
-    own = variant.key == base.key
+    set_fields = variant.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=VARIANT_FIELDS)
+    same_key = variant.key == base.key
     whole = {
-        **{name: definition[name] for name in definition if own or name not in NOT_INHERITED},
-        **said,
+        **{name: definition[name] for name in definition if same_key or name not in NOT_INHERITED},
+        **set_fields,
         "attributes": {**definition["attributes"], **variant.attributes},
         "steps": [step for step in steps if step["questions"]],
     }
     try:
         question_set = read_question_set(whole)
     except Flawed as error:
-        raise Flawed([in_the_variant(flaw, whole, document) for flaw in error.flaws]) from None
+        raise Flawed([locate_in_variant(flaw, whole, document) for flaw in error.flaws]) from None
     return question_set
 
 
@@ -135,15 +135,15 @@ def _change(steps: Steps, variant: Variant) -> Iterator[Flaw]:
         known[key].update(change.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
-def _add(steps: Steps, variant: Variant, taken: Collection[str]) -> Iterator[Flaw]:
+def _add(steps: Steps, variant: Variant, base_keys: Collection[str]) -> Iterator[Flaw]:
     for index, added in enumerate(variant.add):
-        if added.question.key in taken:
-            detail = f"{variant.extends} has a question of that key: change it, or add one of a new key"
+        if added.question.key in base_keys:
+            detail = f"{variant.extends} has a question with that key: change that one, or use a new key"
             yield Flaw(pointer("add", index, "question", "key"), detail, "changed_meaning")
             continue
         places = [name for name in ("step", "before", "after") if getattr(added, name) is not None]
         if len(places) != 1:
-            detail = "say where: one of step, before and after"
+            detail = "give the place with exactly one of step, before and after"
             yield Flaw(pointer("add", index), detail)
             continue
         place, key = places[0], getattr(added, places[0])
@@ -156,7 +156,10 @@ def _add(steps: Steps, variant: Variant, taken: Collection[str]) -> Iterator[Fla
 
 
 def _place(steps: Steps, place: str, key: str) -> tuple[list[Any], int] | None:
-    """The questions to insert among, and the position; None if there is no such step or question."""
+    """Return the list of questions and the position to insert at; None if there is no such step or question.
+
+    `place` is "step", "before" or "after", and `key` is the key of the step or question.
+    """
     for step in steps:
         questions = step["questions"]
         if place == "step":
@@ -175,7 +178,9 @@ def _omit(steps: Steps, variant: Variant) -> Iterator[Flaw]:
         if found is None:
             yield _no_such_question(variant, "omit", index)
         elif key in variant.change:
-            yield Flaw(pointer("change", key), "it is omitted too: do one or the other")
+            yield Flaw(
+                pointer("change", key), "the variant also omits this question: either change it or omit it"
+            )
         else:
             questions, position = found
             del questions[position]
@@ -183,11 +188,11 @@ def _omit(steps: Steps, variant: Variant) -> Iterator[Flaw]:
 
 def _no_such_question(variant: Variant, *place: str | int) -> Flaw:
     what = "step" if place[-1] == "step" else "question"
-    return Flaw(pointer(*place), f"{variant.extends} has no {what} of that key", f"unknown_{what}")
+    return Flaw(pointer(*place), f"{variant.extends} has no {what} with that key", f"unknown_{what}")
 
 
-def in_the_variant(flaw: Flaw, whole: Mapping[str, Any], variant: Mapping[str, Any]) -> Flaw:
-    """A flaw of the whole definition, at the place in the variant's document that it comes from."""
+def locate_in_variant(flaw: Flaw, whole: Mapping[str, Any], variant: Mapping[str, Any]) -> Flaw:
+    """Return a flaw of the whole definition with a pointer to the place in the variant that it comes from."""
     top, *parts = flaw.pointer.split("/")[1:] or [""]
     if top != "steps":
         return flaw if top in variant else _inherited(flaw)
@@ -204,48 +209,49 @@ def in_the_variant(flaw: Flaw, whole: Mapping[str, Any], variant: Mapping[str, A
 
 
 def _inherited(flaw: Flaw) -> Flaw:
-    return Flaw("/extends", f"{flaw.pointer} as taken over from there: {flaw.detail}", flaw.kind)
+    return Flaw("/extends", f"{flaw.pointer}, inherited from that version: {flaw.detail}", flaw.kind)
 
 
-def changed_meanings(now: QuestionSet, name: str, before: QuestionSet) -> Iterator[Flaw]:
-    """What is wrong with `now` beside `before`, the version `name` that it follows or was made from.
+def changed_meanings(current: QuestionSet, name: str, previous: QuestionSet) -> Iterator[Flaw]:
+    """Yield a flaw for each question of a set whose meaning differs from that in an earlier version.
 
-    A question that both have is of the same dimension and on the same scale.
+    `previous` is the version called `name` that `current` follows or extends. A question that both have must
+    have the same dimension and the same scale.
     """
-    dimensions = {question.key: question.dimension for step in before.steps for question in step.questions}
-    kept = False
-    for i, step in enumerate(now.steps):
+    dimensions = {question.key: question.dimension for step in previous.steps for question in step.questions}
+    any_shared = False
+    for i, step in enumerate(current.steps):
         for j, question in enumerate(step.questions):
             dimension = dimensions.get(question.key, question.dimension)
-            kept = kept or question.key in dimensions
+            any_shared = any_shared or question.key in dimensions
             if dimension != question.dimension:
                 yield Flaw(
                     pointer("steps", i, "questions", j, "dimension"),
-                    f"in {name} '{question.key}' is a question on {dimension}: give this one a new key",
+                    f"in {name}, '{question.key}' has the dimension {dimension}: use a new key",
                     "changed_meaning",
                 )
-    then, since = before.scale, now.scale
-    if kept and (then.min, then.max) != (since.min, since.max):
+    old_scale, new_scale = previous.scale, current.scale
+    if any_shared and (old_scale.min, old_scale.max) != (new_scale.min, new_scale.max):
         yield Flaw(
             "/scale",
-            f"in {name} questions of these keys are rated {then.min} to {then.max}: "
-            "keep that scale, or give them new keys",
+            f"in {name}, questions with the same keys are rated from {old_scale.min} to {old_scale.max}: "
+            "keep that scale, or give the questions new keys",
             "changed_meaning",
         )
 
 
 def read_document(data: Any, find_base: FindBase, earlier: Iterable[NamedSet] = ()) -> QuestionSet:
-    """The whole set that a document tells; raises `Flawed` with pointers into the document.
+    """Return the whole set that a document describes; raises `Flawed` with pointers into the document.
 
-    `earlier` are the versions that it would follow.
+    `earlier` are the versions that the set would follow.
     """
-    # A version that was made from none tells it as null.
+    # The definition of a version that extends none has a null here.
     if not isinstance(data, Mapping) or data.get("extends") is None:
         return _check_meanings(earlier, read_question_set(data), None)
     name = data["extends"]
     base = find_base(name) if isinstance(name, str) else None
     if base is None:
-        detail = "no such version is known: name one as key@version, and publish it before"
+        detail = "no such version is known: name one as key@version, and publish it first"
         raise Flawed([Flaw("/extends", detail, "unknown_question_set")])
     if is_variant(data):
         return _check_meanings(earlier, read_variant(data, base), data)
@@ -253,10 +259,13 @@ def read_document(data: Any, find_base: FindBase, earlier: Iterable[NamedSet] = 
 
 
 def _check_meanings(
-    earlier: Iterable[NamedSet], now: QuestionSet, variant: Mapping[str, Any] | None
+    earlier: Iterable[NamedSet], current: QuestionSet, variant: Mapping[str, Any] | None
 ) -> QuestionSet:
-    """The set, unless one of its questions had another meaning earlier."""
-    flaws = [flaw for name, before in earlier for flaw in changed_meanings(now, name, before)]
+    """Return the set; raises `Flawed` if one of its questions has another meaning in an earlier version."""
+    flaws = [flaw for name, previous in earlier for flaw in changed_meanings(current, name, previous)]
+    if flaws and variant:
+        definition = current.canonical()
+        flaws = [locate_in_variant(flaw, definition, variant) for flaw in flaws]
     if flaws:
-        raise Flawed([in_the_variant(flaw, now.canonical(), variant) for flaw in flaws] if variant else flaws)
-    return now
+        raise Flawed(flaws)
+    return current

@@ -1,4 +1,4 @@
-"""Question sets as YAML 1.2 files, and their JSON Schema for editors."""
+"""Read and write question sets as YAML 1.2 files, and describe them with a JSON Schema for editors."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,25 +22,28 @@ SCHEMA_FILE_NAME = "question-set.schema.json"
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BUILTIN = Path(__file__).parent / "builtin"
 ENDINGS = (".yaml", ".yml")
-# What editors go by to check a file and to complete it.
+# Editors use the schema to check and complete a file.
 EDITOR_HEADER = f"# yaml-language-server: $schema={SCHEMA_FILE_NAME}\n"
 
 
 class StrictJsonSchema(GenerateJsonSchema):
-    """A schema that refuses what reading refuses, and proposes nothing that it refuses."""
+    """Generates a schema that refuses what reading refuses, and proposes nothing that reading refuses."""
 
     def dict_schema(self, schema: DictSchema) -> dict[str, Any]:
-        """A map takes no names but those of its pattern."""
+        """Refuse names in a map that do not match its pattern."""
         return super().dict_schema(schema) | {"additionalProperties": False}
 
     def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
-        """A null as the default says nothing."""
-        told = super().default_schema(schema)
-        return {name: value for name, value in told.items() if (name, value) != ("default", None)}
+        """Leave out a default of null, because the field may refuse a null."""
+        json_schema = super().default_schema(schema)
+        return {name: value for name, value in json_schema.items() if (name, value) != ("default", None)}
 
 
 def question_set_schema() -> dict[str, Any]:
-    """A document is a variant if it extends a set and has no steps of its own, or else a whole set."""
+    """Return the JSON Schema of a document.
+
+    A document is a variant if it extends a set and has no steps of its own; otherwise, it is a whole set.
+    """
     references, schema = models_json_schema(
         [(QuestionSet, "validation"), (Variant, "validation")],
         by_alias=True,
@@ -58,7 +61,7 @@ def question_set_schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class FileError:
-    """What is wrong in a file, and on which line (from 1)."""
+    """An error in a file, with its line, counted from 1."""
 
     path: Path
     line: int
@@ -69,7 +72,7 @@ class FileError:
 
 
 class InvalidFile(ValueError):
-    """A file is no valid question set; `faults` says why, by file and line."""
+    """At least one file is not a valid question set; `faults` has the errors, ordered by file and line."""
 
     def __init__(self, faults: Iterable[FileError]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.path, fault.line)))
@@ -78,7 +81,7 @@ class InvalidFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file with the document that it holds, not yet understood."""
+    """A file with the document that it contains, which is not checked yet."""
 
     path: Path
     text: str
@@ -86,24 +89,24 @@ class File:
 
     @property
     def key(self) -> str | None:
-        """The key that the document says, if it says one."""
-        said = self.document.get("key") if isinstance(self.document, dict) else None
-        return said if isinstance(said, str) else None
+        """The key in the document, or None."""
+        key = self.document.get("key") if isinstance(self.document, dict) else None
+        return key if isinstance(key, str) else None
 
     @property
     def extends(self) -> str | None:
-        """The name of the version that the document says it was made from."""
-        said = self.document.get("extends") if isinstance(self.document, dict) else None
-        return said if isinstance(said, str) else None
+        """The name of the version that the document extends, or None."""
+        name = self.document.get("extends") if isinstance(self.document, dict) else None
+        return name if isinstance(name, str) else None
 
     @property
     def number(self) -> int | None:
-        """The version that a file called key@n.yaml holds; None for any other name."""
+        """The version number of a file called key@n.yaml; None for any other name."""
         parts = split_name(self.path.stem)
         return parts[1] if parts else None
 
-    def broken(self, flaws: Iterable[Flaw]) -> InvalidFile:
-        """The error that names the lines of these flaws."""
+    def as_error(self, flaws: Iterable[Flaw]) -> InvalidFile:
+        """Return the exception for flaws in the document, with the line of each."""
         root = _yaml().compose(self.text)
         return InvalidFile(
             [
@@ -114,7 +117,7 @@ class File:
 
 
 def open_file(path: Path) -> File:
-    """The document in a file; raises `BrokenFile` if it is no YAML 1.2, or `OSError`."""
+    """Load a file. Raises `InvalidFile` if it is not YAML 1.2 or has a wrong name, and `OSError`."""
     try:
         text = path.read_text("utf-8")
         file = File(path, text, _yaml().load(text))
@@ -127,73 +130,76 @@ def open_file(path: Path) -> File:
     except (YAMLError, RecursionError):
         raise InvalidFile([FileError(path, 1, "the file is not YAML 1.2")]) from None
     if "@" in path.stem and not file.number:
-        detail = "a name with @ is that of a version, as bant@2.yaml: this is none"
+        detail = "a file name with @ has to end in a version number, such as bant@2.yaml: rename the file"
         raise InvalidFile([FileError(path, 1, detail)])
     if file.number and path.stem.partition("@")[0] != file.key:
-        raise file.broken([Flaw("/key", "the name of the file says another key")])
+        raise file.as_error([Flaw("/key", "the file name contains another key")])
     return file
 
 
 def parse_file(file: File, find_base: FindBase, earlier: Iterable[NamedSet] = ()) -> QuestionSet:
-    """The question set in a file; raises `BrokenFile` with every fault found.
+    """Return the question set in a file; raises `InvalidFile` with every error.
 
-    `earlier` are the versions that it follows.
+    `earlier` are the versions that the set follows.
     """
     try:
         return read_document(file.document, find_base, earlier)
     except Flawed as error:
-        raise file.broken(error.flaws) from None
+        raise file.as_error(error.flaws) from None
 
 
 def read_file(path: Path) -> QuestionSet:
-    """The question set in a file that extends none; raises `BrokenFile`, or `OSError`."""
+    """Return the question set in a file that extends no other set; raises `InvalidFile` and `OSError`."""
     return parse_file(open_file(path), lambda _: None)
 
 
 def read_builtin() -> Iterator[QuestionSet]:
-    """The sets that come with the service, each after the one that it extends; raises `BrokenFile`."""
+    """Yield the sets that come with the service, each after the one that it extends; raises `InvalidFile`."""
     known: dict[str, QuestionSet] = {}
-    for file in in_order([open_file(path) for path in sorted(BUILTIN.glob("*.yaml"))]):
+    for file in in_load_order([open_file(path) for path in sorted(BUILTIN.glob("*.yaml"))]):
         question_set = parse_file(file, known.get)
         known[f"{question_set.key}@1"] = question_set
         yield question_set
 
 
 def files_below(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and all YAML files in the folders named and below; none twice."""
-    found: dict[Path, None] = {}
+    """Return the given files, and all YAML files in the given directories and below, each once."""
+    files: dict[Path, None] = {}
     for path in paths:
-        inside = sorted(p for p in path.rglob("*") if p.suffix in ENDINGS) if path.is_dir() else [path]
-        found |= dict.fromkeys(inside)
-    return list(found)
+        below = sorted(p for p in path.rglob("*") if p.suffix in ENDINGS) if path.is_dir() else [path]
+        files |= dict.fromkeys(below)
+    return list(files)
 
 
-def in_order(files: Sequence[File]) -> list[File]:
-    """Each file after those that hold what it extends, and after earlier versions of its own set.
+def in_load_order(files: Sequence[File]) -> list[File]:
+    """Return the files in the order to read them: after the sets they extend and after earlier versions.
 
-    One without a number is the next version: it goes after those that have one. Raises `BrokenFile`
-    where files extend each other.
+    A file without a version number contains the next version, and comes after those with a number. Raises
+    `InvalidFile` if files extend each other, or if two files contain the same version.
     """
-    _refuse_doubles(files)
-    before = {file.path: [other.path for other in files if _goes_before(other, file)] for file in files}
+    _refuse_duplicates(files)
+    predecessors = {file.path: [other.path for other in files if _goes_before(other, file)] for file in files}
     try:
-        order = list(TopologicalSorter(before).static_order())
+        order = list(TopologicalSorter(predecessors).static_order())
     except CycleError as error:
         path = error.args[1][0]
-        raise InvalidFile([FileError(path, 1, "it is made from itself, by way of other files")]) from None
+        raise InvalidFile([FileError(path, 1, "the set extends itself through other files")]) from None
     by_path = {file.path: file for file in files}
     return [by_path[path] for path in order]
 
 
-def _refuse_doubles(files: Sequence[File]) -> None:
-    """Two files of one set with the same number, or with none, would be two versions at each load."""
+def _refuse_duplicates(files: Sequence[File]) -> None:
+    """Refuse two files of one set with the same number or both without one.
+
+    Each load would publish both of them, as two new versions.
+    """
     first: dict[tuple[str, int | None], Path] = {}
     for file in files:
         if file.key is None:
             continue
         other = first.setdefault((file.key, file.number), file.path)
         if other != file.path:
-            raise file.broken([Flaw("/key", f"{other} is a file of the same question set and version")])
+            raise file.as_error([Flaw("/key", f"{other} contains the same question set and version")])
 
 
 def _goes_before(first: File, file: File) -> bool:
@@ -206,7 +212,7 @@ def _goes_before(first: File, file: File) -> bool:
 
 
 def as_yaml(question_set: QuestionSet) -> str:
-    """The question set as a file; reading it gives the same set."""
+    """Return the text of a YAML file for a question set; reading it gives the same set."""
     yaml = YAML()
     yaml.width = 100
     out = StringIO()
@@ -215,12 +221,12 @@ def as_yaml(question_set: QuestionSet) -> str:
 
 
 def _yaml() -> YAML:
-    # The C loader reads YAML 1.1, where the answer `no` would become false.
+    # The C loader reads YAML 1.1, in which the word `no` is false.
     return YAML(typ="safe", pure=True)
 
 
 def _line_of(root: Node | None, pointer: str) -> int:
-    """The line of what a pointer names, or of the nearest thing around it that is there."""
+    """Return the line of the node at a pointer, or of its nearest parent that exists, counted from 1."""
     node: Any = root
     line = node.start_mark.line if node else 0
     for part in pointer.split("/")[1:]:

@@ -1,4 +1,4 @@
-"""Published versions prepared for scoring, and the choice of a set for a prospect."""
+"""Prepare published versions for scoring, and choose a set for a prospect."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,33 +28,36 @@ Version = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The name of a set, "key" or "key@n", who chose it, and why."""
+    """The name of the chosen set, "key" or "key@n", what chose it, and why."""
 
     name: str
     by: ChosenBy
-    because: str
+    reason: str
 
 
 def choose(candidates: Iterable[Plan], attributes: Mapping[str, Any], default: str) -> Choice:
-    """The candidate with the highest priority of those meant for such a prospect, or the default.
+    """Choose the candidate with the highest priority of those whose `for` matches, or the default.
 
-    Raises SEVERAL_SETS_MATCH rather than choosing between equals.
+    Raises SEVERAL_SETS_MATCH if several of them have the highest priority.
     """
-    meant = [plan.question_set for plan in candidates if _is_meant_for(plan.question_set, attributes)]
-    if not meant:
-        return Choice(default, "default", "no question set is meant for such a prospect")
-    highest = max(map(_priority, meant))
-    first, *others = sorted((s for s in meant if _priority(s) == highest), key=lambda s: s.key)
+    matching = [plan.question_set for plan in candidates if _is_meant_for(plan.question_set, attributes)]
+    if not matching:
+        return Choice(default, "default", "no question set is meant for this prospect")
+    highest = max(map(_priority, matching))
+    first, *others = sorted((s for s in matching if _priority(s) == highest), key=lambda s: s.key)
     if others:
-        names = " and ".join(one.key for one in (first, *others))
+        keys = " and ".join(question_set.key for question_set in (first, *others))
         raise Problem(
-            SEVERAL_SETS_MATCH, f"{names} are meant for such a prospect, all with priority {highest}."
+            SEVERAL_SETS_MATCH, f"{keys} are meant for this prospect, and all have priority {highest}."
         )
     return Choice(first.key, "for", f"{_describe_conditions(first.for_ or {})}; priority {highest}")
 
 
 def _is_meant_for(question_set: QuestionSet, attributes: Mapping[str, Any]) -> bool:
-    """An attribute that the set cannot read is missing."""
+    """Return whether a set has conditions for prospects, and the attributes meet them.
+
+    An attribute that the set cannot read counts as missing.
+    """
     conditions = question_set.for_ or {}
     return bool(conditions) and meets(conditions, read_stored(question_set, attributes).known)
 
@@ -64,7 +67,7 @@ def _priority(question_set: QuestionSet) -> int:
 
 
 def _describe_conditions(conditions: Mapping[str, Condition]) -> str:
-    """The conditions in words: "industry in logistics, retail and employees at least 50"."""
+    """Return the conditions in words: "industry in logistics, retail and employees at least 50"."""
     return " and ".join(
         f"{name} {operator.replace('_', ' ')} {_describe_value(value)}"
         for name, condition in conditions.items()
@@ -79,7 +82,11 @@ def _describe_value(value: Any) -> str:
 
 
 class Plans:
-    """Versions never change and are kept for ever; which ones are newest is asked every 2 seconds."""
+    """The plans of published versions, cached in memory; used by many threads.
+
+    Versions never change, so their plans are never evicted. Which versions are the newest is read again after
+    NEWEST_CACHE_SECONDS.
+    """
 
     def __init__(self, database: Database, default: str) -> None:
         self.default = default
@@ -90,15 +97,18 @@ class Plans:
         self._lock = Lock()
 
     async def get(self, name: str | None) -> Plan:
-        """The plan of "key" or "key@n"; neither a thread nor the database when it is in memory."""
-        key, version = self.parts(name)
+        """Return the plan of "key", "key@n" or the default set; raises INVALID_REQUEST if there is none.
+
+        If the plan is cached, this uses neither a thread nor the database.
+        """
+        key, version = self.parse_name(name)
         if plan := self._cached(key, version):
             return plan
         return await self._database.read(lambda tx: self.find(tx, name))
 
     def find(self, tx: Transaction, name: str | None) -> Plan:
-        """The plan of "key" or "key@n", in a transaction; raises INVALID_REQUEST if there is none."""
-        key, version = self.parts(name)
+        """Return the same plan as `get`, in a transaction; raises INVALID_REQUEST if there is none."""
+        key, version = self.parse_name(name)
         if plan := self._cached(key, version):
             return plan
         stored = find_version(tx, key, version)
@@ -107,61 +117,62 @@ class Plans:
         if version is None:
             with self._lock:
                 self._newest[key] = stored.version
-        return self._ready(stored)
+        return self._prepare(stored)
 
     def find_to_open(self, tx: Transaction, name: str) -> Plan:
-        """The plan for a new session, the newest there is this moment for a bare key.
+        """Return the plan for a new session: for a bare key, that of the newest version in the database.
 
-        Raises INVALID_REQUEST if there is none or it is retired.
+        Raises INVALID_REQUEST if there is none or if the version is retired.
         """
-        key, version = self.parts(name)
+        key, version = self.parse_name(name)
         number = published_number(tx, key, version)
         if number is None:
             if version is not None and version_exists(tx, key, version):
-                detail = "that version is retired: name a newer one, or none"
+                detail = "that version is retired: name a newer version, or only the key"
                 raise invalid_field("/question_set", "retired", detail)
             raise unknown_question_set()
-        return self._of(tx, key, number)
+        return self._load(tx, key, number)
 
     def choose(self, tx: Transaction, attributes: Mapping[str, Any]) -> Choice:
-        """The set that is meant for a prospect with these attributes, or the default one."""
+        """Choose the set for a prospect with these attributes: see the function `choose`."""
         with self._lock:
             candidates = self._with_for.get("")
         if candidates is None:
-            newest = [self._of(tx, key, version) for key, version in newest_versions(tx)]
+            newest = [self._load(tx, key, version) for key, version in newest_versions(tx)]
             candidates = [plan for plan in newest if plan.question_set.for_]
             with self._lock:
                 self._with_for[""] = candidates
         return choose(candidates, attributes, self.default)
 
     def forget_newest(self) -> None:
-        """After a version was published or retired: this process need not wait to know."""
+        """Make this process read the newest versions again. Call it after one was published or retired."""
         with self._lock:
             self._newest.clear()
             self._with_for.clear()
 
-    def parts(self, name: str | None, where: Where = "body") -> tuple[str, int | None]:
-        """The key and number in a name, or in the default; raises INVALID_REQUEST."""
+    def parse_name(self, name: str | None, where: Where = "body") -> tuple[str, int | None]:
+        """Return the key and number of a name, or of the default set's; raises INVALID_REQUEST."""
         return read_name(name or self.default, where)
 
-    def require(self, tx: Transaction, name: str | None, where: Where) -> tuple[str, int | None]:
-        """The key and number in a name, or in the default, whose sessions are looked for.
+    def require_version(self, tx: Transaction, name: str | None, where: Where) -> tuple[str, int | None]:
+        """Return the key and number of a name, or of the default set's, to search for sessions.
 
-        Retired ones have sessions too. Raises INVALID_REQUEST if there never was such a version.
+        A retired version is valid, because it has sessions too. Raises INVALID_REQUEST if there never was
+        such a version.
         """
-        key, version = self.parts(name, where)
+        key, version = self.parse_name(name, where)
         if not version_exists(tx, key, version):
             raise unknown_question_set(where)
         return key, version
 
-    def _of(self, tx: Transaction, key: str, version: int) -> Plan:
+    def _load(self, tx: Transaction, key: str, version: int) -> Plan:
         if plan := self._plans.get((key, version)):
             return plan
         stored = find_version(tx, key, version)
         assert stored is not None, "a version is never deleted"
-        return self._ready(stored)
+        return self._prepare(stored)
 
-    def _ready(self, stored: QuestionSetVersion) -> Plan:
+    def _prepare(self, stored: QuestionSetVersion) -> Plan:
         plan = Plan(QuestionSet.model_validate(stored.definition), stored.name)
         return self._plans.setdefault((stored.key, stored.version), plan)
 
@@ -172,26 +183,26 @@ class Plans:
         return self._plans.get((key, version)) if version else None
 
 
-def shared_questions(tx: Transaction, plans: Plans, one: Plan, other: Plan) -> set[str]:
-    """The questions that mean the same in both, since both have them from versions of one set.
+def shared_questions(tx: Transaction, plans: Plans, first: Plan, second: Plan) -> set[str]:
+    """Return the keys of the questions that have the same meaning in two plans, from a common set.
 
-    None where neither set was made from the other, nor both from the same. A question that each of
-    them added for itself is another one, even if it has the same key.
+    The result is empty if neither set extends the other and they extend no common set. If each set added a
+    question itself, these are different questions, even if they have the same key.
     """
-    here, there = _descent(tx, plans, one), _descent(tx, plans, other)
+    first_origins, second_origins = _origins(tx, plans, first), _origins(tx, plans, second)
     return {
         question
-        for key in here.keys() & there.keys()
-        for question in here[key] & there[key]
-        if one.means_the_same(other, question)
+        for key in first_origins.keys() & second_origins.keys()
+        for question in first_origins[key] & second_origins[key]
+        if first.means_the_same(second, question)
     }
 
 
-def _descent(tx: Transaction, plans: Plans, plan: Plan) -> dict[str, set[str]]:
-    """The questions that a set has, by the key of every set that it was made from and that has them too."""
-    made_from = [plans.find(tx, name) for name in ancestry(tx, plan.question_set)]
-    descent: dict[str, set[str]] = {}
-    for version in (plan, *made_from):
-        kept = version.questions.keys() & plan.questions.keys()
-        descent.setdefault(version.question_set.key, set()).update(kept)
-    return descent
+def _origins(tx: Transaction, plans: Plans, plan: Plan) -> dict[str, set[str]]:
+    """Return the questions that a plan shares with its own set and each set that it extends, by set key."""
+    ancestors = [plans.find(tx, name) for name in ancestry(tx, plan.question_set)]
+    origins: dict[str, set[str]] = {}
+    for version in (plan, *ancestors):
+        shared = version.questions.keys() & plan.questions.keys()
+        origins.setdefault(version.question_set.key, set()).update(shared)
+    return origins

@@ -10,7 +10,7 @@ from app.problems import Problem, Where, invalid_field
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import QuestionSet
 
-NEWEST = (
+NEWEST_VERSIONS = (
     select(QuestionSetVersion.key, func.max(QuestionSetVersion.version).label("version"))
     .where(QuestionSetVersion.status == "published")
     .group_by(QuestionSetVersion.key)
@@ -18,7 +18,7 @@ NEWEST = (
 
 
 def find_version(tx: Transaction, key: str, version: int | None = None) -> QuestionSetVersion | None:
-    """That version, retired or not; without a number the newest that is not retired."""
+    """Return a version, retired or not; without `version`, the newest one that is not retired; or None."""
     if version is not None:
         return tx.db.get(QuestionSetVersion, (key, version)) if version < 2**31 else None
     return tx.db.exec(
@@ -30,46 +30,46 @@ def find_version(tx: Transaction, key: str, version: int | None = None) -> Quest
 
 
 def published_number(tx: Transaction, key: str, version: int | None = None) -> int | None:
-    """That number, or the newest one, if it is published and not retired; else None."""
-    statement = NEWEST.where(QuestionSetVersion.key == key)
+    """Return the number of a version, or of the newest one, if it is published and not retired; or None."""
+    statement = NEWEST_VERSIONS.where(QuestionSetVersion.key == key)
     if version is not None:
         statement = statement.where(QuestionSetVersion.version == version)
-    found = tx.db.exec(statement).first()
-    return found[1] if found else None
+    row = tx.db.exec(statement).first()
+    return row[1] if row else None
 
 
 def version_exists(tx: Transaction, key: str, version: int | None = None) -> bool:
-    """Whether that version was ever published; without a number, whether any was."""
-    wanted = select(QuestionSetVersion.version).where(QuestionSetVersion.key == key)
+    """Return whether a version was ever published; without a number, whether any version of the set was."""
+    statement = select(QuestionSetVersion.version).where(QuestionSetVersion.key == key)
     if version is not None:
-        wanted = wanted.where(QuestionSetVersion.version == version)
-    return tx.db.exec(wanted.limit(1)).first() is not None
+        statement = statement.where(QuestionSetVersion.version == version)
+    return tx.db.exec(statement.limit(1)).first() is not None
 
 
 def find_set(tx: Transaction, name: str) -> QuestionSet | None:
-    """The definition of "key" or "key@n"; None for any other text, or one that is not published."""
+    """Return the definition of "key" or "key@n"; None if the name is not valid or not published."""
     parts = split_name(name)
-    found = find_version(tx, *parts) if parts else None
-    return QuestionSet.model_validate(found.definition) if found else None
+    version = find_version(tx, *parts) if parts else None
+    return QuestionSet.model_validate(version.definition) if version else None
 
 
 def ancestry(tx: Transaction, question_set: QuestionSet) -> list[str]:
-    """The versions that a set was made from, nearest first."""
+    """Return the names of the versions that a set extends, directly or indirectly, nearest first."""
     names: list[str] = []
-    made_from: QuestionSet | None = question_set
-    while made_from and made_from.extends:
-        names.append(made_from.extends)
-        made_from = find_set(tx, made_from.extends)
+    ancestor: QuestionSet | None = question_set
+    while ancestor and ancestor.extends:
+        names.append(ancestor.extends)
+        ancestor = find_set(tx, ancestor.extends)
     return names
 
 
 def parent_key(question_set: QuestionSet) -> str | None:
-    """The key of the set that a set was made from."""
+    """Return the key of the set that a set extends; None if it extends none."""
     return question_set.extends.partition("@")[0] if question_set.extends else None
 
 
 def list_versions(tx: Transaction, key: str) -> Sequence[QuestionSetVersion]:
-    """Every version of a set, newest first; empty for an unknown set."""
+    """Return all versions of a set, newest first; empty for an unknown set."""
     return tx.db.exec(
         select(QuestionSetVersion)
         .where(QuestionSetVersion.key == key)
@@ -78,8 +78,8 @@ def list_versions(tx: Transaction, key: str) -> Sequence[QuestionSetVersion]:
 
 
 def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
-    """The newest version of every set that is not retired, by key."""
-    newest = NEWEST.subquery()
+    """Return the newest version of every set that is not retired, ordered by key."""
+    newest = NEWEST_VERSIONS.subquery()
     return tx.db.exec(
         select(QuestionSetVersion)
         .join(
@@ -91,34 +91,38 @@ def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
 
 
 def list_all(tx: Transaction) -> Sequence[QuestionSetVersion]:
-    """Every version of every set, retired ones too, by key and the newest first."""
-    every = select(QuestionSetVersion)
-    return tx.db.exec(every.order_by(QuestionSetVersion.key, col(QuestionSetVersion.version).desc())).all()
+    """Return all versions of all sets, retired ones too, ordered by key and then newest first."""
+    statement = select(QuestionSetVersion)
+    statement = statement.order_by(QuestionSetVersion.key, col(QuestionSetVersion.version).desc())
+    return tx.db.exec(statement).all()
 
 
 def newest_versions(tx: Transaction) -> list[tuple[str, int]]:
-    """The key and number of the newest version of every set, without its definition."""
-    return [(key, version) for key, version in tx.db.exec(NEWEST)]
+    """Return the key and number of the newest version of every set that is not retired."""
+    return [(key, version) for key, version in tx.db.exec(NEWEST_VERSIONS)]
 
 
 SET_NAME = re.compile(r"([a-z][a-z0-9-]{0,63})(?:@([1-9][0-9]{0,8}))?")
 
 
 def split_name(name: str) -> tuple[str, int | None] | None:
-    """The key and number in "key@n", the key and None in "key"; None for any other text."""
-    found = SET_NAME.fullmatch(name)
-    return (found[1], int(found[2]) if found[2] else None) if found else None
+    """Return the key and number of "key@n", or the key and None of "key"; None for any other text."""
+    match = SET_NAME.fullmatch(name)
+    return (match[1], int(match[2]) if match[2] else None) if match else None
 
 
-def read_name(name: str, where: Where, at: str = "/question_set") -> tuple[str, int | None]:
-    """The key and number in a name that somebody sent; raises INVALID_REQUEST."""
+def read_name(name: str, where: Where, field: str = "/question_set") -> tuple[str, int | None]:
+    """Return the key and number of a name in a request, as `split_name` does.
+
+    Raises INVALID_REQUEST for the pointer `field` if it is not a valid name.
+    """
     parts = split_name(name)
     if parts is None:
-        raise invalid_field(at, "invalid", 'send "key" or "key@version"', where)
+        raise invalid_field(field, "invalid", 'send "key" or "key@version"', where)
     return parts
 
 
-def unknown_question_set(where: Where = "body", at: str = "/question_set") -> Problem:
-    """An INVALID_REQUEST problem: a name that somebody sent is nobody's."""
-    detail = "no such question set or version is published: name one that the list of question sets has"
-    return invalid_field(at, "unknown_question_set", detail, where)
+def unknown_question_set(where: Where = "body", field: str = "/question_set") -> Problem:
+    """Return an INVALID_REQUEST problem for a request that names an unknown question set or version."""
+    detail = "no such question set or version is published: name one from the list of question sets"
+    return invalid_field(field, "unknown_question_set", detail, where)

@@ -1,4 +1,4 @@
-"""Question sets as callers see them: versions, drafts and differences."""
+"""Turn versions, drafts and differences of question sets into responses."""
 
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
@@ -21,13 +21,13 @@ from app.question_sets.schemas import (
 from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
 from app.scoring import QuestionSet
 
-# What says nothing about how two sets differ, or is told question by question.
+# The key and the origin do not count as differences; questions are compared one by one, and steps separately.
 EXCLUDED_FIELDS = {"key", "extends", "steps"}
-MAX_FLAWS = 100
+MAX_DRAFT_FLAWS = 100
 
 
 def difference(before: tuple[str, QuestionSet], after: tuple[str, QuestionSet]) -> Difference:
-    """What differs between two sets, each with how to call it."""
+    """Return the difference between two sets, each given with its name."""
     old, new = before[1].canonical(), after[1].canonical()
     return Difference(
         before=before[0],
@@ -57,21 +57,21 @@ def _questions(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Quest
 
 
 def _by_key(definition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every question by its key, with its step and the question that it follows there."""
-    found = {}
+    """Return every question by its key, with its step and the key of the question before it in the step."""
+    questions = {}
     for step in definition["steps"]:
         follows = None
         for question in step["questions"]:
-            found[question["key"]] = {**question, "step": step["key"], "follows": follows}
+            questions[question["key"]] = {**question, "step": step["key"], "follows": follows}
             follows = question["key"]
-    return found
+    return questions
 
 
 def _moved(before: list[str], after: list[str]) -> set[str]:
-    """The questions of both that stand in another order; where others came and went, none moved."""
-    both = [key for key in before if key in after], [key for key in after if key in before]
-    blocks = SequenceMatcher(None, *both, autojunk=False).get_matching_blocks()
-    return set(both[0]) - {key for block in blocks for key in both[0][block.a : block.a + block.size]}
+    """Return the shared questions whose order differs. Added and omitted questions do not move the others."""
+    old_order, new_order = [key for key in before if key in after], [key for key in after if key in before]
+    blocks = SequenceMatcher(None, old_order, new_order, autojunk=False).get_matching_blocks()
+    return set(old_order) - {key for block in blocks for key in old_order[block.a : block.a + block.size]}
 
 
 def _step_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[FieldDifference]:
@@ -98,6 +98,7 @@ def _without(fields: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
 
 
 def version_summary(version: QuestionSetVersion) -> QuestionSetSummary:
+    """Return a version as an entry of a list."""
     described = {name: version.definition.get(name) for name in ("title", "subject", "combine", "extends")}
     return QuestionSetSummary.model_validate(
         version.model_dump(include=set(QuestionSetSummary.model_fields)) | described
@@ -107,9 +108,12 @@ def version_summary(version: QuestionSetVersion) -> QuestionSetSummary:
 def version_out(
     tx: Transaction, version: QuestionSetVersion | None, diff: str | None
 ) -> QuestionSetVersionOut:
-    """A version as the caller sees it; raises NOT_FOUND if it is none."""
+    """Return the response for a version, with its difference from the version that `diff` names, if any.
+
+    Raises NOT_FOUND if `version` is None, and INVALID_REQUEST for an unknown `diff`.
+    """
     if version is None:
-        raise missing("question set or version of that key")
+        raise missing("question set or version with that name")
     question_set = QuestionSet.model_validate(version.definition)
     return QuestionSetVersionOut(
         **version.model_dump(exclude={"builtin", "definition"}),
@@ -122,7 +126,10 @@ def version_out(
 def difference_from(
     tx: Transaction, diff: str | None, name: str, question_set: QuestionSet
 ) -> Difference | None:
-    """What is different from the version that `diff` names, if it names one; raises INVALID_REQUEST."""
+    """Return the difference of a set called `name` from the version that `diff` names; None without `diff`.
+
+    Raises INVALID_REQUEST if there is no version with that name.
+    """
     if diff is None:
         return None
     read_name(diff, "query", "/diff")
@@ -133,6 +140,7 @@ def difference_from(
 
 
 def draft_out(tx: Transaction, draft: QuestionSetDraft, diff: str | None) -> DraftOut:
+    """Return the response for a draft; `diff` is as in `version_out`, and ignored if the draft has flaws."""
     question_set, flaws = question_sets.read_draft(tx, draft)
     return DraftOut(
         key=draft.key,
@@ -142,7 +150,8 @@ def draft_out(tx: Transaction, draft: QuestionSetDraft, diff: str | None) -> Dra
         document=draft.document or {},
         publishable=question_set is not None,
         flaws=[
-            DraftFlaw(pointer=flaw.pointer, code=flaw.kind, detail=flaw.detail) for flaw in flaws[:MAX_FLAWS]
+            DraftFlaw(pointer=flaw.pointer, code=flaw.kind, detail=flaw.detail)
+            for flaw in flaws[:MAX_DRAFT_FLAWS]
         ],
         flaw_count=len(flaws),
         definition=question_set,

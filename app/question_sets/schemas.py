@@ -1,4 +1,4 @@
-"""Question sets in responses."""
+"""Responses about question sets."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ ChosenBy = Literal["request", "session", "for", "default"]
 
 
 class FieldDifference(Out):
-    """One field that differs; null where a side does not have it."""
+    """One field that differs; null on a side that does not have the field."""
 
     field: str
     before: Any
@@ -20,7 +20,7 @@ class FieldDifference(Out):
 
 
 class QuestionDifference(Out):
-    """One question that differs, with all its fields where it is there on one side only."""
+    """One question that differs; with all its fields if only one side has the question."""
 
     question: str
     change: Literal["added", "omitted", "changed"]
@@ -28,12 +28,15 @@ class QuestionDifference(Out):
 
 
 class Difference(Out):
-    """What has to be done to the one set to get the other."""
+    """The changes that turn one set into another."""
 
     before: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
     after: Annotated[str, Field(examples=["staffing@1"])]
-    fields: Annotated[list[FieldDifference], Field(description="of the set, and of its steps")]
-    questions: Annotated[list[QuestionDifference], Field(description="omitted ones first, then in order")]
+    fields: Annotated[list[FieldDifference], Field(description="fields of the set and of its steps")]
+    questions: Annotated[
+        list[QuestionDifference],
+        Field(description="omitted questions first, then the others in the order of the set"),
+    ]
 
 
 class QuestionSetSummary(Out):
@@ -47,7 +50,7 @@ class QuestionSetSummary(Out):
     combine: Literal["reciprocal", "weighted"]
     published_at: datetime
     content_hash: Annotated[str, Field(description="SHA-256 of the canonical definition")]
-    extends: Annotated[str | None, Field(description="the version that it was made from")]
+    extends: Annotated[str | None, Field(description="the version that the set extends")]
 
 
 class QuestionSetList(Out):
@@ -63,12 +66,14 @@ class QuestionSetVersionOut(Out):
     published_at: datetime
     content_hash: Annotated[str, Field(description="SHA-256 of the canonical definition")]
     definition: QuestionSet
-    ancestry: Annotated[list[str], Field(description="the versions that it was made from, nearest first")]
-    difference: Annotated[Difference | None, Field(description="from the version that `diff` names")]
+    ancestry: Annotated[list[str], Field(description="the versions that the set extends, nearest first")]
+    difference: Annotated[
+        Difference | None, Field(description="the difference from the version that `diff` names")
+    ]
 
 
 class DraftFlaw(Out):
-    """What is missing or wrong in a draft, and what to do about it."""
+    """Something that is missing or wrong in a draft, and what to do about it."""
 
     pointer: Annotated[str, Field(description="JSON pointer into the document", examples=["/title"])]
     code: Annotated[str, Field(description="stable, for programs", examples=["missing"])]
@@ -76,7 +81,7 @@ class DraftFlaw(Out):
 
 
 class DraftOut(Out):
-    """A draft as it was saved, what it would be as a version, and what it still lacks for that."""
+    """A draft as it was saved, its flaws, and the version that it would become."""
 
     key: str
     revision: int
@@ -84,8 +89,10 @@ class DraftOut(Out):
     saved_by: Annotated[str, Field(description="the API key's name")]
     document: dict[str, Any]
     publishable: bool
-    flaws: Annotated[list[DraftFlaw], Field(description="the first 100 of them")]
+    flaws: Annotated[list[DraftFlaw], Field(description="the first 100 flaws")]
     flaw_count: int
-    definition: Annotated[QuestionSet | None, Field(description="the whole set; null with flaws")]
-    ancestry: Annotated[list[str], Field(description="the versions that it is made from, nearest first")]
-    difference: Annotated[Difference | None, Field(description="from the version that `diff` names")]
+    definition: Annotated[QuestionSet | None, Field(description="the whole set; null if the draft has flaws")]
+    ancestry: Annotated[list[str], Field(description="the versions that the draft extends, nearest first")]
+    difference: Annotated[
+        Difference | None, Field(description="the difference from the version that `diff` names")
+    ]

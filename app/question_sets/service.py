@@ -14,11 +14,11 @@ from app.question_sets.queries import ancestry, find_set, list_versions
 from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
 from app.scoring import Flaw, Flawed, QuestionSet
 
-MAX_VERSION = 999_999_999  # what a name, key@n, has room for
+MAX_VERSION = 999_999_999  # a name, "key@n", has at most nine digits
 
 
 def content_hash(question_set: QuestionSet) -> str:
-    """SHA-256 in hex of the canonical JSON: names sorted, no white space, UTF-8."""
+    """Return the SHA-256, in hex, of the canonical JSON: sorted names, no white space, UTF-8."""
     canonical = json.dumps(
         question_set.canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
@@ -26,36 +26,42 @@ def content_hash(question_set: QuestionSet) -> str:
 
 
 def read_definition(tx: Transaction, document: Any) -> QuestionSet:
-    """The whole set that a document tells here, where it may extend what is published; raises `Flawed`."""
-    said = document if isinstance(document, Mapping) else {}
-    key, extends = said.get("key"), said.get("extends")
+    """Return the whole set that a document describes; it may extend a published version.
+
+    Raises `Flawed` with pointers into the document, also if a question has another meaning than in an earlier
+    version of the set or in a version that the set extends.
+    """
+    fields = document if isinstance(document, Mapping) else {}
+    key, extends = fields.get("key"), fields.get("extends")
     earlier = [_named_version(version) for version in list_versions(tx, key)] if isinstance(key, str) else []
     base = find_set(tx, extends) if isinstance(extends, str) else None
     for name in ancestry(tx, base) if base else ():
-        made_from = find_set(tx, name)
-        earlier += [(name, made_from)] if made_from else []
+        ancestor = find_set(tx, name)
+        earlier += [(name, ancestor)] if ancestor else []
     return read_document(document, partial(find_set, tx), earlier)
 
 
 def publish(
     tx: Transaction, question_set: QuestionSet, *, builtin: bool = False, number: int | None = None
 ) -> tuple[QuestionSetVersion, bool]:
-    """Publish a set as its next version, unless the newest one is the same; whether it was new.
+    """Publish a set as its next version, unless the newest version has the same content.
 
-    With a `number` it becomes that version, unless it is that one already. Raises `Flawed` if a
-    question changes its meaning, or if the number is taken or passed.
+    With a `number`, publishes it as that version, unless that version has the same content. Returns the
+    version, and whether it is new. Raises `Flawed` if a question changes its meaning, or if that version or a
+    later one exists.
     """
-    wanted = content_hash(question_set)
+    digest = content_hash(question_set)
     while True:
-        # Retired ones count for the number, and one look at all of them sees no other publish between.
+        # Retired versions count for the next number. One query reads all versions, so that another
+        # transaction cannot publish between two reads.
         versions = list_versions(tx, question_set.key)
-        same = _same_version(versions, wanted, number)
-        if same:
-            return same, False
+        existing = _same_version(versions, digest, number)
+        if existing:
+            return existing, False
         following = versions[0].version + 1 if versions else 1
         flaws = list(_meaning_flaws(question_set, versions))
         if number is not None and number < following:
-            flaws.append(Flaw("/key", f"{question_set.key}@{number} is published already, or a later one is"))
+            flaws.append(Flaw("/key", f"{question_set.key}@{number} or a later version is already published"))
         if (number or following) > MAX_VERSION:
             flaws.append(Flaw("/key", f"there is no version after {question_set.key}@{MAX_VERSION}"))
         if flaws:
@@ -64,7 +70,7 @@ def publish(
             key=question_set.key,
             version=number or following,
             published_at=tx.at,
-            content_hash=wanted,
+            content_hash=digest,
             builtin=builtin,
             definition=question_set.canonical(),
         )
@@ -74,7 +80,10 @@ def publish(
 
 
 def publish_builtin(tx: Transaction, builtin: Iterable[QuestionSet]) -> list[QuestionSetVersion]:
-    """Publish the built-in sets that are new; one that a team published over or retired is left alone."""
+    """Publish new built-in sets and new versions of them, and return the versions that are new.
+
+    A built-in set stays as it is if its newest version was published by a team or is retired.
+    """
     published = []
     for question_set in builtin:
         versions = list_versions(tx, question_set.key)
@@ -85,13 +94,13 @@ def publish_builtin(tx: Transaction, builtin: Iterable[QuestionSet]) -> list[Que
 
 
 def retire(tx: Transaction, key: str, number: int) -> QuestionSetVersion:
-    """Take a version out of use for new sessions; a second time changes nothing. Raises NOT_FOUND.
+    """Retire a version, so that no new session can use it. Raises NOT_FOUND.
 
-    Sessions that were opened with it go on, and are scored with it.
+    Existing sessions continue, and are scored with this version. Retiring it again changes nothing.
     """
     version = tx.db.get(QuestionSetVersion, (key, number), with_for_update=True)
     if version is None:
-        raise missing("version of that number")
+        raise missing("version with that number")
     if version.status != "retired":
         version.status = "retired"
         tx.db.add(version)
@@ -101,18 +110,18 @@ def retire(tx: Transaction, key: str, number: int) -> QuestionSetVersion:
 
 
 def _same_version(
-    versions: Iterable[QuestionSetVersion], wanted: str, number: int | None
+    versions: Iterable[QuestionSetVersion], digest: str, number: int | None
 ) -> QuestionSetVersion | None:
-    """The version that is there and says the same: the one of that number, or else the newest."""
-    for known in versions:
-        if known.version == number or (number is None and known.status == "published"):
-            return known if known.content_hash == wanted else None
+    """Return the version with this number, or the newest published one, if its content hash is `digest`."""
+    for version in versions:
+        if version.version == number or (number is None and version.status == "published"):
+            return version if version.content_hash == digest else None
     return None
 
 
 def _meaning_flaws(question_set: QuestionSet, versions: Iterable[QuestionSetVersion]) -> Iterable[Flaw]:
-    for name, before in map(_named_version, versions):
-        yield from changed_meanings(question_set, name, before)
+    for name, previous in map(_named_version, versions):
+        yield from changed_meanings(question_set, name, previous)
 
 
 def _named_version(version: QuestionSetVersion) -> tuple[str, QuestionSet]:
@@ -120,7 +129,7 @@ def _named_version(version: QuestionSetVersion) -> tuple[str, QuestionSet]:
 
 
 def find_draft(tx: Transaction, key: str, *, lock: bool = False) -> QuestionSetDraft:
-    """The draft of that key, locked for a change if asked; raises NOT_FOUND."""
+    """Return the draft with a key, locked for a change if `lock` is true; raises NOT_FOUND."""
     draft = tx.db.get(QuestionSetDraft, key, with_for_update=lock or None)
     if draft is None or draft.document is None:
         raise missing("draft of that question set")
@@ -130,39 +139,43 @@ def find_draft(tx: Transaction, key: str, *, lock: bool = False) -> QuestionSetD
 def save_draft(
     tx: Transaction, key: str, document: Mapping[str, Any], seen: int | None, by: str
 ) -> QuestionSetDraft:
-    """Save a document as the draft of that key, complete or not; the same one again changes nothing.
+    """Save a document, complete or not, as the draft with a key. Saving the same document changes nothing.
 
-    `seen` is the revision that the author worked on, None for a new draft. Raises REVISION_REQUIRED
-    or STALE_REVISION where that is not the draft that is there, INVALID_REQUEST for another key.
+    `seen` is the revision that the author edited, None for a new draft; `by` is the name of the API key.
+    Raises REVISION_REQUIRED or STALE_REVISION if `seen` is not the current revision, and INVALID_REQUEST if
+    the document has another key.
     """
     document = {"key": key, **document}
     if document["key"] != key:
-        raise invalid_field("/key", "conflict", "the address names another question set: send its key")
-    fresh = QuestionSetDraft(key=key, document=document, revision=1, saved_at=tx.at, saved_by=by)
-    known = tx.db.get(QuestionSetDraft, key, with_for_update=True)
-    if known is None and seen is None and insert_if_new(tx, QuestionSetDraft, fresh.model_dump()):
-        return fresh
-    known = known or tx.db.get(QuestionSetDraft, key, with_for_update=True)
-    if known is None:
+        raise invalid_field(
+            "/key", "conflict", "the URL names another question set: send the key that is in the URL"
+        )
+    new = QuestionSetDraft(key=key, document=document, revision=1, saved_at=tx.at, saved_by=by)
+    stored = tx.db.get(QuestionSetDraft, key, with_for_update=True)
+    if stored is None and seen is None and insert_if_new(tx, QuestionSetDraft, new.model_dump()):
+        return new
+    stored = stored or tx.db.get(QuestionSetDraft, key, with_for_update=True)
+    if stored is None:
         raise missing("draft of that question set")
-    if _canonical_text(known.document) == _canonical_text(document):
-        return known
-    if known.document is not None or seen is not None:
-        require_revision("draft", known.revision, seen)
-    return _save_document(tx, known, document, by)
+    if _canonical_text(stored.document) == _canonical_text(document):
+        return stored
+    if stored.document is not None or seen is not None:
+        require_revision("draft", stored.revision, seen)
+    return _save_document(tx, stored, document, by)
 
 
 def discard_draft(tx: Transaction, key: str, seen: int | None, by: str) -> None:
-    """Throw a draft away. Raises NOT_FOUND, REVISION_REQUIRED and STALE_REVISION."""
+    """Discard a draft. Raises NOT_FOUND, REVISION_REQUIRED and STALE_REVISION."""
     draft = find_draft(tx, key, lock=True)
     require_revision("draft", draft.revision, seen)
     _save_document(tx, draft, None, by)
 
 
 def publish_draft(tx: Transaction, key: str, seen: int | None, by: str) -> tuple[QuestionSetVersion, bool]:
-    """Make a draft the next version, once; whether the version is new.
+    """Publish a draft as the next version, and remove the draft.
 
-    Raises NOT_FOUND, REVISION_REQUIRED, STALE_REVISION, and DRAFT_HAS_FLAWS with all of them.
+    Returns the version, and whether it is new. Raises NOT_FOUND, REVISION_REQUIRED, STALE_REVISION, and
+    DRAFT_HAS_FLAWS with all flaws.
     """
     draft = find_draft(tx, key, lock=True)
     require_revision("draft", draft.revision, seen)
@@ -173,7 +186,7 @@ def publish_draft(tx: Transaction, key: str, seen: int | None, by: str) -> tuple
 
 
 def require_publishable(tx: Transaction, draft: QuestionSetDraft) -> QuestionSet:
-    """The whole set that a draft tells; raises DRAFT_HAS_FLAWS."""
+    """Return the whole set that a draft describes; raises DRAFT_HAS_FLAWS."""
     question_set, flaws = read_draft(tx, draft)
     if question_set is None:
         raise flawed(DRAFT_HAS_FLAWS, flaws, "draft")
@@ -181,7 +194,7 @@ def require_publishable(tx: Transaction, draft: QuestionSetDraft) -> QuestionSet
 
 
 def read_draft(tx: Transaction, draft: QuestionSetDraft) -> tuple[QuestionSet | None, tuple[Flaw, ...]]:
-    """The whole set that a draft tells, or else what is missing or wrong in it."""
+    """Return the whole set that a draft describes and no flaws, or None and the flaws of the draft."""
     try:
         return read_definition(tx, draft.document or {}), ()
     except Flawed as error:
@@ -199,5 +212,5 @@ def _save_document(
 
 
 def _canonical_text(document: Mapping[str, Any] | None) -> str:
-    # Compared as text, since Python calls 1 and true equal.
+    # Documents are compared as text, because Python treats 1 and true as equal.
     return json.dumps(document, sort_keys=True)

@@ -1,4 +1,4 @@
-"""What is stored of a question set."""
+"""Tables of published versions and drafts."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from app.db import UtcDateTime
 
 
 class QuestionSetVersion(SQLModel, table=True):
-    """A published version; the database refuses every change but retiring it."""
+    """A published version. The database refuses every change except retiring it."""
 
     __tablename__ = "question_set_version"
     __table_args__ = (
@@ -27,15 +27,15 @@ class QuestionSetVersion(SQLModel, table=True):
 
     @property
     def name(self) -> str:
-        """How it is called: "key@version"."""
+        """The name of the version: "key@version"."""
         return f"{self.key}@{self.version}"
 
 
 class QuestionSetDraft(SQLModel, table=True):
-    """What may become the next version: a definition or a variant, complete or not.
+    """The draft of the next version: a whole set or a variant, complete or not.
 
-    A draft that was published or discarded has no document; its row stays, so that no revision ever
-    comes twice.
+    A draft that was published or discarded has no document. Its row stays, so that no revision number is ever
+    used twice.
     """
 
     __tablename__ = "question_set_draft"

@@ -100,7 +100,7 @@ def _last_session(edit: SessionEdit, names: Collection[str]) -> Session | None:
     """The last one of the prospect that has answers on one of these versions."""
     if not names:
         return None
-    versions = [edit.uow.plans.parts(name) for name in names]
+    versions = [edit.uow.plans.parse_name(name) for name in names]
     return edit.uow.tx.db.exec(
         select(Session)
         .where(*_answered_before(edit), tuple_(col(Session.question_set), col(Session.version)).in_(versions))

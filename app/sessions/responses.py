@@ -69,7 +69,7 @@ def session_head(session: Session) -> dict[str, Any]:
 
 def choice_fields(choice: Choice) -> dict[str, Any]:
     """What `Opened` says of the choice of the question set."""
-    return {"chosen_by": choice.by, "chosen_because": choice.because}
+    return {"chosen_by": choice.by, "chosen_because": choice.reason}
 
 
 def session_fields(edit: SessionEdit) -> dict[str, Any]:

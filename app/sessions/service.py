@@ -88,7 +88,7 @@ def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
 
 def plan_to_qualify(uow: UnitOfWork, link: Link, deal: str | None, named: str) -> Plan:
     """The plan that `qualify` by that name scores with: that of the open session, or of a new one."""
-    key, _ = uow.plans.parts(named)
+    key, _ = uow.plans.parse_name(named)
     prospect = find_by_link(uow.tx, link, lock=True)
     if prospect and (session := _newest(uow, prospect, deal, key, "open")):
         return uow.plans.find(uow.tx, f"{key}@{session.version}")
@@ -241,7 +241,7 @@ def _edit_to_qualify(
     uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
 ) -> SessionEdit:
     """The open session; the last closed one if nothing begins anew; else a new one."""
-    key, version = uow.plans.parts(choice.name)
+    key, version = uow.plans.parse_name(choice.name)
     session = _newest(uow, prospect, request.deal, key, "open")
     if session and version not in (None, session.version):
         detail = f"Session {session.id} is open on {key}@{session.version}."

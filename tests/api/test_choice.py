@@ -29,7 +29,7 @@ def meant(key, conditions, priority=None, **attributes):
     )
 
 
-DEFAULT = ("qualifying-a-sale@1", "default", "no question set is meant for such a prospect")
+DEFAULT = ("qualifying-a-sale@1", "default", "no question set is meant for this prospect")
 LARGE = ("large@1", "for", "employees at least 1000; priority 20")
 SETS = [
     meant("logistics", {"trade": {"in": ["logistics", "freight"]}}, 10),
@@ -78,9 +78,9 @@ def chosen(told):
         ),
         (
             {"trade": "bank"},
-            ("qualifying-a-sale@1", "default", "no question set is meant for such a prospect"),
+            ("qualifying-a-sale@1", "default", "no question set is meant for this prospect"),
         ),
-        ({}, ("qualifying-a-sale@1", "default", "no question set is meant for such a prospect")),
+        ({}, ("qualifying-a-sale@1", "default", "no question set is meant for this prospect")),
     ],
     ids=str,
 )

@@ -153,7 +153,7 @@ def test_nor_of_what_was_changed_before_among_many_others(client, link, ruled, s
 
 def test_what_somebody_still_reads_is_gone_from_the_files_soon_after(tmp_path, monkeypatch):
     """SQLite keeps its journal for them."""
-    monkeypatch.setattr(worker, "CLEANUP_SECONDS", 0.2)
+    monkeypatch.setattr(worker, "INTAKE_CLEANUP_SECONDS", 0.2)
     file = tmp_path / "read.db"
     with serving(settings_for(f"sqlite:///{file}")) as running:
         prospect = new_prospect(running.client, name="zzlingering")["id"]

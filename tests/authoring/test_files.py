@@ -186,7 +186,7 @@ def test_what_is_no_yaml_is_named_with_its_line_before_anything_is_understood(ru
 def test_files_that_extend_each_other_are_refused(run, tmp_path):
     write(tmp_path, {"a.yaml": variant("a", "b@1"), "b.yaml": variant("b", "a@1")})
     (told,) = refused(run("question-sets", "lint", "."))
-    assert told.endswith("it is made from itself, by way of other files")
+    assert told.endswith("the set extends itself through other files")
 
 
 def test_a_folder_is_loaded_in_its_own_order_and_again_changes_nothing(run, tmp_path):
@@ -238,14 +238,14 @@ def test_a_file_called_after_a_version_is_that_version_for_good(run, tmp_path):
     assert done(run("question-sets", "load", ".")) == ["ours@2 published.", "ours@5 published."]
     write(tmp_path, {"ours@2.yaml": OURS})
     (taken,) = refused(run("question-sets", "load", "ours@2.yaml"))
-    assert taken.startswith("ours@2.yaml:1: /key: ours@2 is published already")
+    assert taken.startswith("ours@2.yaml:1: /key: ours@2 or a later version is already published")
     write(tmp_path, {"ours@3.yaml": OURS})
     (passed,) = refused(run("question-sets", "load", "ours@3.yaml"))
-    assert passed.startswith("ours@3.yaml:1: /key: ours@3 is published already, or a later one is")
+    assert passed.startswith("ours@3.yaml:1: /key: ours@3 or a later version is already published")
     assert names_of(tmp_path, "ours") == ["ours@2", "ours@5"]
     write(tmp_path, {"theirs@1.yaml": OURS})
     assert refused(run("question-sets", "load", "theirs@1.yaml")) == [
-        "theirs@1.yaml:1: /key: the name of the file says another key"
+        "theirs@1.yaml:1: /key: the file name contains another key"
     ]
     assert done(run("question-sets", "load", "ours@5.yaml")) == ["ours@5 is published already."]
 

@@ -130,7 +130,7 @@ def test_two_files_of_one_set_are_a_fault_for_each_load_would_publish_both(run: 
         (tmp_path / name).write_text(A_SET.replace("title: Ours", f"title: {title}"))
     for command in ("lint", "load"):
         done = run("question-sets", command, "one.yaml", "two.yaml")
-        told = "two.yaml:1: /key: one.yaml is a file of the same question set and version\n"
+        told = "two.yaml:1: /key: one.yaml contains the same question set and version\n"
         assert (done.returncode, done.stderr) == (1, told)
 
 
@@ -138,7 +138,7 @@ def test_two_files_of_one_set_are_a_fault_for_each_load_would_publish_both(run: 
 def test_a_file_that_is_called_like_no_version_is_a_fault(run: Run, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(A_SET)
     done = run("question-sets", "lint", name)
-    assert (done.returncode, done.stderr.startswith(f"{name}:1: a name with @")) == (1, True)
+    assert (done.returncode, done.stderr.startswith(f"{name}:1: a file name with @")) == (1, True)
 
 
 def test_an_empty_file_is_told_and_no_failure(run: Run, tmp_path: Path) -> None:

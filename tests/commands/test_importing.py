@@ -120,8 +120,8 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     rejects = (tmp_path / "r.csv").read_bytes().decode("utf-8-sig")
     assert rejects.splitlines() == [
         f"rejected_line;rejected_because;{rows[0]}",
-        "4;The number of its cells is 2 and that of the columns 4.;b;Beta",
-        "5;The number of its cells is 5 and that of the columns 4.;c;;1200;;",
+        "4;The line has 2 cells but the file has 4 columns.;b;Beta",
+        "5;The line has 5 cells but the file has 4 columns.;c;;1200;;",
     ]
     mended = rejects.replace("b;Beta", "b;Beta;;").replace("1200;;", "1200;")
     (tmp_path / "m.csv").write_bytes(mended.encode())
@@ -165,7 +165,7 @@ def test_long_headings_are_kept_and_a_line_that_is_too_long_is_named(imported: R
     assert imported("a.csv", "--source", "crm", "--rejects", "r.csv")[0] == 0
     assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines() == [
         f"rejected_line,rejected_because,{headings}",
-        "2,The number of its cells is 3 and that of the columns 2.,a,b,c",
+        "2,The line has 3 cells but the file has 2 columns.,a,b,c",
         "3,The line is longer than 1000000 bytes. It is left out here.,",
     ]
 
@@ -188,7 +188,7 @@ GIVE_UP = {
     "no source": (("a.csv",), "option source"),
     "a bad source": (("a.csv", "--source", "CRM"), "source: use lower-case letters"),
     "no such column": (("a.csv", "--source", "crm", "--name", "Title"), "name: no column"),
-    "a bad key": (("a.csv", "--source", "crm", "--map", "Size=size"), "Size: a column stands for"),
+    "a bad key": (("a.csv", "--source", "crm", "--map", "Size=size"), "Size: map a column to"),
     "no pair": (("a.csv", "--source", "crm", "--map", "size"), "write KEY=COLUMN"),
     "columns of lines": (("a.ndjson", "--source", "crm", "--id", "x"), "have no columns"),
     "itself": (("a.csv", "--source", "crm", "--rejects", "a.csv"), "names the file itself"),

@@ -84,8 +84,8 @@ def test_what_leads_nowhere_or_to_no_single_value_is_named_with_what_is_there(cl
         "/mapping/ratings/demand": "wrong_type",
         "/mapping/ratings/audit": "points_nowhere",
     }
-    assert "there is a list" in told["/mapping/external_id"][1]
-    assert "there is an object" in told["/mapping/attributes/industry"][1]
+    assert "leads to a list" in told["/mapping/external_id"][1]
+    assert "leads to an object" in told["/mapping/attributes/industry"][1]
     assert "hush" not in str(told)
 
 

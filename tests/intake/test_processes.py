@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import httpx
 
-from app.inbound.intake.mapping import MAX_ITEMS
+from app.inbound.intake.mapping import MAX_PAYLOAD_ITEMS
 from tests.api.calls import history, ok, ratings_of, session
 from tests.catalogue import connected
 from tests.conftest import ADMIN_KEY
@@ -21,7 +21,7 @@ MANY = 200
 def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once(new_database, tmp_path):
     """A list of 100 is killed in the midst of its transaction, and what waits behind it before it began."""
     url = new_database()
-    payloads = [[{"id": f"{number}-{n}", "r": 4} for n in range(MAX_ITEMS)] for number in range(2)]
+    payloads = [[{"id": f"{number}-{n}", "r": 4} for n in range(MAX_PAYLOAD_ITEMS)] for number in range(2)]
     with process(tmp_path, url) as first, httpx.Client(base_url=first.url, headers=KEY) as client:
         mapping = {"source": "crm.killed", **MAPPING, "items_pointer": ""}
         intake = make(client, mapping=mapping, question_set="bant")
@@ -34,8 +34,8 @@ def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once
         told = settled(client, intake)
         assert [(one["id"], one["status"]) for one in told] == [(one, "done") for one in ids[::-1]]
         items = [item for one in told for item in one["items"]]
-        assert len({item["prospect_id"] for item in items}) == len(items) == 2 * MAX_ITEMS
-        for item in items[:: MAX_ITEMS // 2]:
+        assert len({item["prospect_id"] for item in items}) == len(items) == 2 * MAX_PAYLOAD_ITEMS
+        for item in items[:: MAX_PAYLOAD_ITEMS // 2]:
             opened = session(client, item["session_id"])
             assert (opened["revision"], ratings_of(opened)) == (1, {"budget": 4})
 

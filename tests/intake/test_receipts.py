@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.inbound.intake.queries import PAYLOAD_BATCH, any_expired
+from app.inbound.intake.queries import PAYLOADS_PER_SEARCH, any_expired
 from app.inbound.intake.service import delete_expired
 from app.main import open_database
 from tests.api.calls import every_page, merge, new_prospect, ok, pointers, ratings_of, refusal, session
@@ -185,12 +185,12 @@ def test_what_was_done_by_another_mapping_is_read_by_the_one_of_today(client, an
 
 
 def test_more_receipts_than_are_looked_at_at_a_time(client, anybody, intake):
-    for n in range(2 * PAYLOAD_BATCH + 1):
+    for n in range(2 * PAYLOADS_PER_SEARCH + 1):
         post(anybody, intake, {"key": n % 2})
     known = taken_in(client, anybody, intake, {"id": 1})
     erased(client, known["items"][0]["prospect_id"])
     left = settled(client, intake)
-    assert len(left) == PAYLOAD_BATCH + 1
+    assert len(left) == PAYLOADS_PER_SEARCH + 1
     assert {receipt(client, intake, one["id"])["payload"] for one in left} == {'{"key":0}'}
 
 

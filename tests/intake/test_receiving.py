@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.inbound.intake.mapping import MAX_ITEMS
+from app.inbound.intake.mapping import MAX_PAYLOAD_ITEMS
 from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
 from tests.api.calls import ok, refusal
 from tests.catalogue import connected
@@ -142,11 +142,11 @@ def test_made_twice_under_one_key_it_is_one_intake_with_one_token(client, anybod
 def test_the_answer_does_not_wait_for_the_work(client, anybody, link):
     """A list of 100 takes far longer to process than to be stored."""
     intake = make(client, mapping={"source": "crm.slow", "external_id": "/id", "items_pointer": ""})
-    ids = [{"id": f"{link['external_id']}-{n}"} for n in range(MAX_ITEMS)]
+    ids = [{"id": f"{link['external_id']}-{n}"} for n in range(MAX_PAYLOAD_ITEMS)]
     started = time.perf_counter()
     told = post(anybody, intake, ids)
     answered = time.perf_counter() - started
-    assert len(receipt(client, intake, told)["items"]) == MAX_ITEMS
+    assert len(receipt(client, intake, told)["items"]) == MAX_PAYLOAD_ITEMS
     assert answered < (time.perf_counter() - started) / 2
 
 

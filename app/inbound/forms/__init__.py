@@ -1,1 +1,1 @@
-"""Question sets as flat forms: one field for each attribute and question."""
+"""Flat forms: one field for each attribute and question of a question set."""

@@ -1,4 +1,4 @@
-"""The flat form and its result. Both also have the fields of the question set."""
+"""The flat form and its result. Both also have the fields of a question set."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from app.sessions.tables import DecisionWord, OutcomeWord, Status
 
 
 def number_as_text(value: Any) -> Any:
-    """A whole number, which may come as 7.0, as the text that says it."""
+    """Return an integer, or a float such as 7.0, as text; any other value unchanged."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -25,7 +25,7 @@ def _as_number(value: Any) -> Any:
 
 
 def as_boolean(value: Any) -> Any:
-    """A text that says true or false, as that."""
+    """Return the texts "true" and "false", in any case, as booleans; any other value unchanged."""
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
@@ -36,7 +36,7 @@ QuestionKeys = Annotated[
 
 
 class Form(BaseModel):
-    """What a CRM knows, as one flat object: these fields, and one for each attribute and question of the set.
+    """A qualification as one flat object: these fields, and one for each attribute and question of the set.
 
     An empty text is treated as a missing field. You can send numbers, true and false as text. A question
     takes a rating, or the word not_applicable, unknown or open. Null leaves an answer as it is and removes
@@ -58,7 +58,7 @@ class Form(BaseModel):
     decision_reason: Prose | None = None
     outcome: Annotated[
         OutcomeWord | None,
-        Field(description="how it ended; closes the session"),
+        Field(description="how the deal ended; closes the session"),
     ] = None
     outcome_amount: Annotated[
         Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)] | None, BeforeValidator(_as_number)
@@ -84,16 +84,17 @@ class Form(BaseModel):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What was sent for the attributes and questions of the set, and whatever else."""
+        """The fields besides those of the form: attributes and questions of the set, and unknown fields."""
         return self.model_extra or {}
 
 
 class FormResult(Out):
-    """The session and its score, flat: these fields, and the estimate of every dimension as `…_score`."""
+    """The session and its score as one flat object, with the estimate of each dimension as `…_score`."""
 
     model_config = ConfigDict(extra="allow")
 
-    # As a union of number and null, the most used generator of clients cannot read it.
+    # A union of number and null would be equivalent, but the most widely used client generator cannot read
+    # it.
     __pydantic_extra__: dict[str, Annotated[float | None, WithJsonSchema({"type": ["number", "null"]})]]
 
     prospect_id: UUID
@@ -108,22 +109,20 @@ class FormResult(Out):
     indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
     settled: Annotated[
         bool,
-        Field(
-            description="whether it holds however open questions are answered, with the attributes known now"
-        ),
+        Field(description="whether no open question can change the indication, given the current attributes"),
     ]
     leaning: Annotated[Leaning | None, Field(description="the indication without the open questions")]
     score: Annotated[
         float | None,
         Field(
-            ge=0, le=100, description="null until half of each side is rated, and when a knock-out is missed"
+            ge=0, le=100, description="null until half of each side is rated, and if a knock-out is missed"
         ),
     ]
     lowest: Annotated[
-        float | None, Field(ge=0, le=100, description="the lowest that the score can still become")
+        float | None, Field(ge=0, le=100, description="the lowest value that the score can still reach")
     ]
     highest: Annotated[
-        float | None, Field(ge=0, le=100, description="the highest that the score can still become")
+        float | None, Field(ge=0, le=100, description="the highest value that the score can still reach")
     ]
     coverage: Annotated[float | None, Field(ge=0, le=1, description="share of the weight that is rated")]
     points: int
@@ -139,14 +138,14 @@ class FormResult(Out):
     top_strength: Annotated[
         str | None,
         Field(
-            description="label and anchor, as one phrase", examples=["Timeline: they have to start by June"]
+            description="label and rating anchor, in words", examples=["Timeline: they have to start by June"]
         ),
     ]
     top_strength_key: Annotated[str | None, Field(description="the question's key")]
     top_gap: Annotated[
         str | None,
         Field(
-            description="label and anchor, as one phrase",
+            description="label and rating anchor, in words",
             examples=["Budget: no money is set aside, and they know of no way to find any"],
         ),
     ]
@@ -171,10 +170,10 @@ class FormResult(Out):
     ignored: Annotated[list[str], Field(description="fields that the question set does not know")]
 
 
-# Of every session; there is the estimate of each dimension besides.
+# The fields that describe any session; the estimate of each dimension is not among them.
 SESSION_FIELDS = FormResult.model_fields.keys() - {"prospect_created", "session_opened", "ignored"}
 
 
 def estimate_field(dimension: str) -> str:
-    """The answer's field for the estimate of a dimension."""
+    """Return the name of the result's field for the estimate of a dimension."""
     return f"{dimension}_score"

@@ -1,4 +1,4 @@
-"""Qualify with a flat form: read it for its question set, qualify, and return a flat result."""
+"""Qualify with a flat form: read the form with its question set, qualify, and return a flat result."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -35,9 +35,10 @@ from app.sessions.schemas import (
 )
 from app.sessions.session_edit import UnitOfWork
 
-# What is told under the same name, but for what is a list or an object there.
-OF_SESSION = SESSION_FIELDS & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
-OF_SCORE = FormResult.model_fields.keys() & Score.__annotations__.keys() - {
+# Fields of the result that are copied from the field of the same name, without those that are a list or an
+# object in the session or the score.
+COPIED_SESSION_FIELDS = SESSION_FIELDS & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
+COPIED_SCORE_FIELDS = FormResult.model_fields.keys() & Score.__annotations__.keys() - {
     "question_set",
     "blockers",
     "must_answer",
@@ -47,15 +48,15 @@ OF_SCORE = FormResult.model_fields.keys() & Score.__annotations__.keys() - {
 ANSWER_WORDS = {word: Answer(word) for word in ("not_applicable", "unknown", "open")}
 
 
-def qualify_by_form(uow: UnitOfWork, named: str, form: Form) -> FormResult:
-    """All in one, as `qualify` does it, with the question set `named`.
+def qualify_by_form(uow: UnitOfWork, set_name: str, form: Form) -> FormResult:
+    """Qualify a prospect with a form and the question set `set_name`, which is "key" or "key@n".
 
-    Raises `Flawed` for a field that the set knows and that cannot be used.
+    Raises `Flawed` if the set knows a field but its value is not valid, and what `qualify` raises.
     """
     link = Link(source=form.source, external_id=form.external_id)
-    plan = sessions.plan_to_qualify(uow, link, form.deal, named)
+    plan = sessions.plan_to_qualify(uow, link, form.deal, set_name)
     fields = translate_values(uow.tx, form.source, form.fields)
-    request, ignored = read_form(plan, named, form, fields)
+    request, ignored = read_form(plan, set_name, form, fields)
     return _result(sessions.qualify(uow, request), ignored)
 
 
@@ -69,34 +70,34 @@ def _result(qualified: QualifyResult, ignored: list[str]) -> FormResult:
 
 
 def flat_fields(session: SessionOut) -> dict[str, Any]:
-    """A session and its score, flat: `FIGURES`, and the estimate of every dimension."""
+    """Return the values of SESSION_FIELDS for a session, and the estimate of every dimension."""
     score = session.score
     return {
-        **{name: getattr(session, name) for name in OF_SESSION},
-        **{name: value for name, value in score.items() if name in OF_SCORE},
-        **_reasons(score),
+        **{name: getattr(session, name) for name in COPIED_SESSION_FIELDS},
+        **{name: value for name, value in score.items() if name in COPIED_SCORE_FIELDS},
+        **_flat_lists(score),
         **{estimate_field(dimension["key"]): dimension["estimate"] for dimension in score["dimensions"]},
         "decision": session.decision.decision if session.decision else None,
         "outcome": session.outcome.outcome if session.outcome else None,
     }
 
 
-def _reasons(score: Score) -> dict[str, str | None]:
-    """Of each list of questions the first one in words, or all their keys in one text."""
+def _flat_lists(score: Score) -> dict[str, str | None]:
+    """Return the lists of a score as texts: all keys separated by commas, or the first entry in words."""
     strength, gap = _first(score["strengths"]), _first(score["gaps"])
-    following = score["next_questions"][0] if score["next_questions"] else None
-    missing = [one["attribute"] for one in score["missing_attributes"] if one["questions"]]
+    next_question = score["next_questions"][0] if score["next_questions"] else None
+    missing = [missed["attribute"] for missed in score["missing_attributes"] if missed["questions"]]
     return {
         "blockers": _joined([blocker["question"] for blocker in score["blockers"]]),
         "must_answer": _joined(score["must_answer"]),
         "missing_attributes": _joined(missing),
-        "unread_attributes": _joined([one["attribute"] for one in score["unread_attributes"]]),
+        "unread_attributes": _joined([unread["attribute"] for unread in score["unread_attributes"]]),
         "top_strength": in_words(strength) if strength else None,
         "top_strength_key": strength["question"] if strength else None,
         "top_gap": in_words(gap) if gap else None,
         "top_gap_key": gap["question"] if gap else None,
-        "next_question": following["text"] if following else None,
-        "next_question_key": following["question"] if following else None,
+        "next_question": next_question["text"] if next_question else None,
+        "next_question_key": next_question["question"] if next_question else None,
     }
 
 
@@ -109,11 +110,12 @@ def _joined(keys: list[str]) -> str | None:
 
 
 def read_form(
-    plan: Plan, named: str, form: Form, fields: Mapping[str, Any]
+    plan: Plan, set_name: str, form: Form, fields: Mapping[str, Any]
 ) -> tuple[QualifyRequest, list[str]]:
-    """What a form asks for with the question set `named`, and the names in it that the plan does not know.
+    """Return the qualify request of a form, and the names of the fields that the plan does not know.
 
-    `fields` are those beside the form's own. Raises `Flawed` for a known field that cannot be used.
+    `set_name` is the question set of the request, and `fields` are the fields besides the form's own, with
+    value aliases translated. Raises `Flawed` if the plan knows a field but its value is not valid.
     """
     flaws: list[Flaw] = []
     answers = _collect(flaws, lambda: read_answers(plan.question_set, _sent(plan, form, fields)))
@@ -122,8 +124,8 @@ def read_form(
     flaws += _too_many("attributes", len(attributes), MOST_ATTRIBUTES)
     if flaws:
         raise Flawed(flaws)
-    said = {
-        "question_set": named,
+    request = {
+        "question_set": set_name,
         "attributes": attributes,
         "answers": [
             AnswerIn(question=key, state=answer.state, rating=answer.rating)
@@ -134,12 +136,12 @@ def read_form(
         "decision": _decision(form),
         "outcome": _outcome(form),
     }
-    return QualifyRequest.model_validate(said), list(_unknown(plan, form, fields))
+    return QualifyRequest.model_validate(request), list(_unknown(plan, form, fields))
 
 
-def _too_many(what: str, count: int, most: int) -> Iterator[Flaw]:
-    if count > most:
-        yield Flaw("", f"at most {most} {what} at a time", "too_long")
+def _too_many(what: str, count: int, maximum: int) -> Iterator[Flaw]:
+    if count > maximum:
+        yield Flaw("", f"a form has at most {maximum} {what}: send fewer at a time", "too_long")
 
 
 def _collect(flaws: list[Flaw], read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -151,7 +153,7 @@ def _collect(flaws: list[Flaw], read: Callable[[], dict[str, Any]]) -> dict[str,
 
 
 def _sent(plan: Plan, form: Form, fields: Mapping[str, Any]) -> Iterator[Sent]:
-    """The answers, each with its place in the form; to take something for a rating is left to the reader."""
+    """Yield the answers, each with its pointer into the form. `read_answers` checks the ratings."""
     for key, value in fields.items():
         if key in plan.questions and value is not None:
             yield Sent(pointer(key), key, _read_answer(value))
@@ -169,14 +171,14 @@ def _read_answer(value: Any) -> Answer:
 
 def _attributes(question_set: QuestionSet, fields: Mapping[str, Any]) -> dict[str, Any]:
     sent = {
-        name: as_boolean(fields[name]) if declared == "boolean" else fields[name]
-        for name, declared in question_set.attributes.items()
+        name: as_boolean(fields[name]) if attribute_type == "boolean" else fields[name]
+        for name, attribute_type in question_set.attributes.items()
         if name in fields
     }
-    long = [name for name, value in sent.items() if isinstance(value, str) and len(value) > LONGEST_TEXT]
-    if long:
+    too_long = [name for name, value in sent.items() if isinstance(value, str) and len(value) > LONGEST_TEXT]
+    if too_long:
         detail = f"a text has at most {LONGEST_TEXT} characters"
-        raise Flawed(Flaw(pointer(name), detail, "too_long") for name in long)
+        raise Flawed(Flaw(pointer(name), detail, "too_long") for name in too_long)
     return dict.fromkeys(sent) | read_attributes(question_set, sent, at="")
 
 
@@ -202,5 +204,5 @@ def _decision(form: Form) -> DecisionIn | None:
 def _outcome(form: Form) -> OutcomeIn | None:
     if form.outcome is None:
         return None
-    more = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FACTS - {"outcome"}}
-    return OutcomeIn(outcome=form.outcome, **more)
+    facts = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FACTS - {"outcome"}}
+    return OutcomeIn(outcome=form.outcome, **facts)

@@ -1,1 +1,1 @@
-"""Imports: prospects from files of any size."""
+"""Import prospects from files of any size."""

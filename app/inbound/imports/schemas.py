@@ -1,4 +1,4 @@
-"""Imports in requests and responses."""
+"""Requests and responses about imports."""
 
 from typing import Annotated, Any
 
@@ -8,12 +8,14 @@ from app.schemas import AttributesIn, ExternalId, In, Line, Out, ProblemOut, Sou
 
 
 class ProspectLine(In):
-    """A line of NDJSON: a prospect by its link.
+    """One line of an import: a prospect, identified by its link.
 
-    What is not sent stays, and so does what is sent as an empty text; a null removes.
+    A field that is missing or an empty text changes nothing; a null removes the value.
     """
 
-    source: Annotated[Source | None, Field(description="without it the one that is named for all")] = None
+    source: Annotated[
+        Source | None, Field(description="without it, the source that the request names for all lines")
+    ] = None
     external_id: ExternalId
     name: Line | None = None
     attributes: Annotated[AttributesIn, BeforeValidator(without_blanks)] = {}
@@ -25,14 +27,14 @@ class ProspectLine(In):
 
 
 class ImportLineError(Out):
-    """What is wrong with one line."""
+    """A line that was refused, and why."""
 
     line: int
     problem: ProblemOut
 
 
 class ImportProgress(Out):
-    """How far it is: all up to line `committed_to` is committed."""
+    """The progress of an import: everything up to line `committed_to` is committed."""
 
     committed_to: int
     created: int

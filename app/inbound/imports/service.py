@@ -1,4 +1,4 @@
-"""Import prospects in short transactions, so that nobody else waits for long."""
+"""Import prospects in short transactions, so that other writers do not wait for long."""
 
 import csv
 import json
@@ -30,38 +30,40 @@ from app.sessions.service import upsert_prospect
 from app.sessions.session_edit import UnitOfWork
 
 ImportOutcome = Literal["created", "changed", "unchanged"] | Problem
-MAX_BATCH = 100
-# So long a transaction holds what others may wait for.
-TARGET_SECONDS = 0.1
+MAX_LINES_PER_BATCH = 100
+# A batch holds its locks, for which others may wait, for about this long.
+TARGET_BATCH_SECONDS = 0.1
 MAX_ATTEMPTS = 6
+# The wait after the first failed attempt; it doubles with each further one.
 FIRST_RETRY_SECONDS = 0.2
 
 
 def import_batch(uow: UnitOfWork, reads: Sequence[ReadRecord]) -> list[ImportOutcome]:
-    """Create or change the prospects of some records; what became of each, in their order.
+    """Create or change the prospects of some records, and return the outcome of each, in their order.
 
-    A record that cannot be used leaves nothing, and the others stay.
+    A record that cannot be used writes nothing, and does not affect the others.
     """
     entries = [
-        (place, read.meant) for place, read in enumerate(reads) if isinstance(read.meant, ProspectEntry)
+        (place, read.content) for place, read in enumerate(reads) if isinstance(read.content, ProspectEntry)
     ]
     ids = find_ids_by_link(uow.tx, [entry.link.key for _, entry in entries])
-    entries.sort(key=lambda one: (lock_order(one[1].link.key, ids), one[0]))
-    known = [one for one in entries if one[1].link.key in ids]
-    new = [one for one in entries if one[1].link.key not in ids]
+    entries.sort(key=lambda numbered: (lock_order(numbered[1].link.key, ids), numbered[0]))
+    known = [(place, entry) for place, entry in entries if entry.link.key in ids]
+    new = [(place, entry) for place, entry in entries if entry.link.key not in ids]
     unchanged = find_unchanged(uow.tx, [(entry.link, entry.change) for _, entry in known])
-    done: dict[int, ImportOutcome] = {
+    outcomes: dict[int, ImportOutcome] = {
         place: "unchanged" if entry.link.key in unchanged else _import_record(uow, entry)
         for place, entry in known
     }
-    # Of several that are about one link the first creates its prospect.
+    # If several records have the same link, the first one creates the prospect.
     first = {entry.link.key: (place, entry) for place, entry in reversed(new)}
-    made = create_many(uow.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])
+    created = create_many(uow.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])
     for place, entry in new:
-        creates = first[entry.link.key][0] == place and entry.link.key in made
-        done[place] = "created" if creates else _import_record(uow, entry)
+        is_created = first[entry.link.key][0] == place and entry.link.key in created
+        outcomes[place] = "created" if is_created else _import_record(uow, entry)
     return [
-        read.meant if isinstance(read.meant, Problem) else done[place] for place, read in enumerate(reads)
+        read.content if isinstance(read.content, Problem) else outcomes[place]
+        for place, read in enumerate(reads)
     ]
 
 
@@ -78,7 +80,7 @@ def _import_record(uow: UnitOfWork, entry: ProspectEntry) -> ImportOutcome:
 
 @dataclass(slots=True)
 class ImportTally:
-    """How far an import is: all up to line `committed_to` is committed."""
+    """The progress of an import: everything up to line `committed_to` is committed."""
 
     committed_to: int
     counts: Counter[str] = field(default_factory=Counter)
@@ -86,18 +88,20 @@ class ImportTally:
     def add(
         self, reads: Sequence[ReadRecord], outcomes: Sequence[ImportOutcome]
     ) -> list[tuple[ReadRecord, Problem]]:
-        """Count what was committed; the records that were refused."""
+        """Count the outcomes of a committed batch, and return the refused records with their problems."""
         refused = [
-            (read, told) for read, told in zip(reads, outcomes, strict=True) if isinstance(told, Problem)
+            (read, outcome)
+            for read, outcome in zip(reads, outcomes, strict=True)
+            if isinstance(outcome, Problem)
         ]
-        self.counts.update(told for told in outcomes if not isinstance(told, Problem))
+        self.counts.update(outcome for outcome in outcomes if not isinstance(outcome, Problem))
         self.counts["refused"] += len(refused)
         self.committed_to = reads[-1].record.end
         return refused
 
 
 class BatchPacing:
-    """How many lines go into the next transaction, and how long it lets others write before."""
+    """Decides how many `lines` the next transaction imports, and how long to wait before it."""
 
     def __init__(self) -> None:
         self.lines = 10
@@ -105,27 +109,27 @@ class BatchPacing:
         self._started = 0.0
 
     def start(self) -> None:
-        """A transaction begins."""
+        """Note that a transaction begins."""
         self._started = monotonic()
 
     def done(self, lines: int) -> float:
-        """So many are committed: fewer or more go into the next one.
+        """Note that a transaction with this number of lines was committed, and set the size of the next one.
 
-        Returns how long to wait before that where processes share a SQLite file: who waits for its lock
-        only looks now and then whether it is free.
+        Returns the number of seconds to wait before the next transaction if several processes share a SQLite
+        file: a process that waits for its lock only checks now and then whether the lock is free.
         """
-        taken = monotonic() - self._started
+        seconds = monotonic() - self._started
         self._failures = 0
-        if taken > TARGET_SECONDS:
-            self.lines = max(1, round(lines * TARGET_SECONDS / taken))
+        if seconds > TARGET_BATCH_SECONDS:
+            self.lines = max(1, round(lines * TARGET_BATCH_SECONDS / seconds))
         elif lines == self.lines:
-            self.lines = min(MAX_BATCH, 2 * lines)
-        return taken / 2
+            self.lines = min(MAX_LINES_PER_BATCH, 2 * lines)
+        return seconds / 2
 
     def failed(self, problem: Problem) -> float:
-        """It failed for an outside reason: how long to wait before the same is tried again.
+        """Note that a transaction failed because of the database, not because of a record.
 
-        Raises the problem when it was tried often enough.
+        Returns the number of seconds to wait before the next attempt. Raises the problem after MAX_ATTEMPTS.
         """
         self._failures += 1
         if self._failures == MAX_ATTEMPTS:
@@ -137,8 +141,9 @@ class BatchPacing:
 class Importer:
     """Imports records in batches, each in a transaction of its own, and counts the results.
 
-    `pauses` lets other processes write between two batches: processes that share an SQLite file look only
-    now and then whether its lock is free.
+    With `pauses`, it waits between two batches so that other processes can write: processes that share a
+    SQLite file only check now and then whether its lock is free. `tally` has the counts and the last
+    committed line.
     """
 
     def __init__(
@@ -152,9 +157,9 @@ class Importer:
         self.tally = ImportTally(after_line)
 
     async def run(self, reads: Sequence[ReadRecord]) -> AsyncIterator[list[tuple[ReadRecord, Problem]]]:
-        """Import records; after each commit, yield the refused ones of the batch.
+        """Import records; after each commit, yield the refused records of the batch.
 
-        Raises UNAVAILABLE if the database is not available for too long. What is counted stays committed.
+        Raises UNAVAILABLE if the database fails MAX_ATTEMPTS times in a row. What is counted stays committed.
         """
         while reads:
             batch = reads[: self._pacing.lines]
@@ -164,7 +169,7 @@ class Importer:
                 yield self.tally.add(batch, outcomes)
 
     async def _commit(self, batch: Sequence[ReadRecord]) -> list[ImportOutcome] | None:
-        """Import a batch in one transaction; None if it, or less of it, is to be tried again."""
+        """Import a batch in one transaction. Return None if it failed; the next attempt may be smaller."""
         self._pacing.start()
         try:
             outcomes = await self._database.write(
@@ -180,27 +185,28 @@ class Importer:
 
 
 def rejects_heading(reader: Reader) -> bytes:
-    """How the file begins."""
+    """Return the first line of a file of rejects, with the headings of the CSV file; empty for NDJSON."""
     if not (reader.heading and reader.separator):
         return b""
-    # With the mark that Excel looks for, since it was told of a file that it may have made.
+    # With a byte order mark, because Excel, which may have made the imported file, needs it for UTF-8.
     return UTF_8_BOM + _csv_cells(reader.separator, *REJECT_COLUMNS) + reader.heading.raw + b"\n"
 
 
 def rejected_record(reader: Reader, record: Record, problem: Problem) -> bytes:
-    """A record as it was, with its line and what is wrong: two more cells before it, or a line of NDJSON.
+    """Return a refused record as in a file of rejects: the original record, its line and the problem.
 
-    A line that was too long to be read was not kept, and that is said.
+    In CSV, two more cells precede the record; in NDJSON, a line of its own. The content of a line that was
+    too long is not stored, and the entry says so.
     """
-    because = problem.detail + (" It is left out here." if problem.kind is BODY_TOO_LARGE else "")
+    reason = problem.detail + (" It is left out here." if problem.kind is BODY_TOO_LARGE else "")
     if reader.separator:
-        return _csv_cells(reader.separator, str(record.line), because) + record.raw + b"\n"
-    remark = json.dumps({REJECTED_LINE: record.line, REJECTED_BECAUSE: because}, ensure_ascii=False)
+        return _csv_cells(reader.separator, str(record.line), reason) + record.raw + b"\n"
+    remark = json.dumps({REJECTED_LINE: record.line, REJECTED_BECAUSE: reason}, ensure_ascii=False)
     return remark.encode() + b"\n" + record.raw + b"\n"
 
 
 def _csv_cells(separator: str, *cells: str) -> bytes:
-    """Cells that others follow."""
+    """Return cells with a separator after each, for others to follow."""
     text = StringIO()
     csv.writer(text, delimiter=separator, lineterminator="").writerow(cells)
     return (text.getvalue() + separator).encode()

@@ -1,1 +1,1 @@
-"""Intakes: payloads of other systems, stored as they arrive and read with a mapping."""
+"""Intakes: store payloads from other systems as they arrive, and read them with a mapping."""

@@ -1,4 +1,4 @@
-"""Read a payload with a mapping. The pointers in flaws lead into the intake, to the place to correct."""
+"""Read a payload with a mapping. The pointers in flaws refer to the field of the intake to correct."""
 
 import json
 import re
@@ -18,62 +18,66 @@ from app.scoring import Flaw, Flawed, is_blank, parts_of, pointer
 
 UNRESOLVED = object()
 LIST_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
-# How Dataverse and other .NET systems send what is an object elsewhere.
+# Dataverse and other .NET systems send objects as lists of pairs with these keys.
 PAIR_KEYS = (("key", "value"), ("Key", "Value"))
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 1000
-# All of a payload is one transaction, which must not keep others waiting for long.
-MAX_ITEMS = 100
+# One transaction processes the whole payload, and must not block other writers for long.
+MAX_PAYLOAD_ITEMS = 100
 MAPPING_POINTER = "/mapping"
 IDENTITY_FIELDS = ("external_id", "name", "deal")
 
 
 class PointerResolver:
-    """One payload, or an item of one, to look many pointers up in."""
+    """Looks up pointers in one payload, or in one item of a payload."""
 
     def __init__(self, payload: Any) -> None:
         self._payload = payload
-        # By its identity, since every pointer into a list would look at all of it again.
-        self._named: dict[int, Mapping[Any, Any]] = {}
+        # The values of each list by key, by the id() of the list. Without this cache, every pointer into a
+        # list would read the whole list again.
+        self._values_by_key: dict[int, Mapping[Any, Any]] = {}
 
     def look_up(self, pointer: str) -> Any:
-        """What a pointer leads to, or NOWHERE.
+        """Return the value that a JSON pointer leads to, or UNRESOLVED.
 
-        In a list of objects that have `key` and `value`, a name leads to the value that has that key.
+        In a list of objects with `key` and `value`, a name leads to the value of that key.
         """
-        found = self._payload
+        value = self._payload
         for token in parts_of(pointer):
-            found = self._step(found, token)
-            if found is UNRESOLVED:
+            value = self._step(value, token)
+            if value is UNRESOLVED:
                 break
-        return found
+        return value
 
     def _step(self, value: Any, token: str) -> Any:
         if isinstance(value, dict):
             return value.get(token, UNRESOLVED)
         if not isinstance(value, list):
             return UNRESOLVED
-        if id(value) not in self._named:
-            self._named[id(value)] = _by_key(value)
-        named = self._named[id(value)]
-        if token in named:
-            return named[token]
+        if id(value) not in self._values_by_key:
+            self._values_by_key[id(value)] = _values_by_key(value)
+        values = self._values_by_key[id(value)]
+        if token in values:
+            return values[token]
         if LIST_INDEX.fullmatch(token) and int(token) < len(value):
             return value[int(token)]
         return UNRESOLVED
 
 
-def _by_key(entries: list[Any]) -> Mapping[Any, Any]:
-    """What stands in a list of keys and values, of a key that comes again the first."""
-    for key, held in PAIR_KEYS:
-        if all(isinstance(entry, dict) and key in entry and held in entry for entry in entries):
-            pairs = ((entry[key], entry[held]) for entry in reversed(entries))
+def _values_by_key(entries: list[Any]) -> Mapping[Any, Any]:
+    """Return the values of a list of key-value pairs by key; if a key is repeated, the first one counts.
+
+    Any other list gives an empty result.
+    """
+    for key_name, value_name in PAIR_KEYS:
+        if all(isinstance(entry, dict) and key_name in entry and value_name in entry for entry in entries):
+            pairs = ((entry[key_name], entry[value_name]) for entry in reversed(entries))
             return {name: value for name, value in pairs if isinstance(name, str)}
     return {}
 
 
 def kind_of(value: Any) -> str:
-    """What a value is called in a message, which never repeats it."""
+    """Return the name of a JSON value's type for a message, because messages never repeat values."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -84,14 +88,14 @@ def kind_of(value: Any) -> str:
 
 
 def read_payload(media_type: str, body: bytes) -> Any:
-    """What a payload says that was taken in: JSON was read strictly then."""
-    return read_fields(body) if media_type == FORM_MEDIA_TYPE else json.loads(body)
+    """Return the content of a stored payload. Its JSON was checked strictly when it was received."""
+    return parse_web_form(body) if media_type == FORM_MEDIA_TYPE else json.loads(body)
 
 
-def read_fields(body: bytes) -> dict[str, str | list[str]]:
-    """The fields of a web form by name, of one that is there several times a list.
+def parse_web_form(body: bytes) -> dict[str, str | list[str]]:
+    """Return the fields of a percent-encoded web form by name; a repeated field has a list of its values.
 
-    Raises MALFORMED_BODY where that is not what `body` holds.
+    Raises MALFORMED_BODY if `body` is not such a form, has no fields or has more than MAX_FORM_FIELDS.
     """
     try:
         pairs = parse_qsl(
@@ -102,9 +106,9 @@ def read_fields(body: bytes) -> dict[str, str | list[str]]:
     except ValueError:
         raise _malformed(f"it has more than {MAX_FORM_FIELDS} fields: send fewer") from None
     if not pairs:
-        raise _malformed("it has no field")
+        raise _malformed("it has no fields")
     if any("\0" in part for pair in pairs for part in pair):
-        raise _malformed("a text holds a NUL character")
+        raise _malformed("it contains a NUL character")
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
@@ -118,99 +122,105 @@ def _malformed(reason: str) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class MappedValues:
-    """What one item of a payload says: whom it is about, and the attributes and ratings.
+    """The values that a mapping finds in one item of a payload, by field.
 
-    `unresolved_pointers` are the places in the intake of pointers that lead nowhere in this item.
+    `identity` has the source and the fields of IDENTITY_FIELDS that were found. `unresolved_pointers` lists
+    the fields of the intake, as pointers, whose own pointers lead nowhere in this item.
     """
 
-    own: dict[str, Any]
+    identity: dict[str, Any]
     attributes: dict[str, Any]
     ratings: dict[str, Any]
     unresolved_pointers: list[str]
 
 
 def split_items(mapping: IntakeMapping, payload: Any) -> list[Any]:
-    """The items of a payload, which is the only one if it is not told where a list of them is.
+    """Return the items of a payload; without an `items_pointer`, the payload is the only item.
 
-    Raises `Flawed` where there is no list, or one that is too long.
+    Raises `Flawed` if `items_pointer` does not lead to a list, or if the list has more than MAX_PAYLOAD_ITEMS
+    items.
     """
     if mapping.items_pointer is None:
         return [payload]
     items = PointerResolver(payload).look_up(mapping.items_pointer)
+    field = f"{MAPPING_POINTER}/items_pointer"
     if items is UNRESOLVED:
-        raise Flawed([_unresolved(MAPPING_POINTER + "/items_pointer")])
+        raise Flawed([_unresolved(field)])
     if not isinstance(items, list):
-        detail = f"there is {kind_of(items)} in the payload at that place: point at a list"
-        raise Flawed([Flaw(MAPPING_POINTER + "/items_pointer", detail, "wrong_type")])
-    if len(items) > MAX_ITEMS:
-        raise Flawed(
-            [Flaw(MAPPING_POINTER + "/items_pointer", f"at most {MAX_ITEMS} items at a time", "too_long")]
-        )
+        detail = f"the pointer leads to {kind_of(items)} in the payload: point to a list"
+        raise Flawed([Flaw(field, detail, "wrong_type")])
+    if len(items) > MAX_PAYLOAD_ITEMS:
+        detail = f"a payload has at most {MAX_PAYLOAD_ITEMS} items: send fewer at a time"
+        raise Flawed([Flaw(field, detail, "too_long")])
     return items
 
 
-def read_item(mapping: IntakeMapping, item: Any, *, whole: bool = False) -> MappedValues:
-    """What an item says; it may lack what is not its id, unless it has to be `whole`.
+def read_item(mapping: IntakeMapping, item: Any, *, complete: bool = False) -> MappedValues:
+    """Return the values that a mapping finds in an item.
 
-    Raises `Flawed` for what leads nowhere or to what is no single value.
+    Raises `Flawed` if a pointer leads to an object or a list, if there is no external id, and, with
+    `complete`, if any pointer leads nowhere.
     """
-    read = _ItemReader(mapping, item)
-    own = {name: value for name, value in read.own() if value is not None}
-    attributes, ratings = (dict(read.all_of(part)) for part in ("attributes", "ratings"))
-    flaws = [*read.flaws, *(_unresolved(place) for place in read.unresolved_pointers if whole)]
-    if "external_id" not in own and not any(
-        flaw.pointer == f"{MAPPING_POINTER}/external_id" for flaw in flaws
-    ):
-        flaws.append(_missing_id(unresolved=f"{MAPPING_POINTER}/external_id" in read.unresolved_pointers))
+    reader = _ItemReader(mapping, item)
+    identity = {name: value for name, value in reader.identity() if value is not None}
+    attributes, ratings = (dict(reader.all_of(part)) for part in ("attributes", "ratings"))
+    flaws = [*reader.flaws, *(_unresolved(field) for field in reader.unresolved_pointers if complete)]
+    id_field = f"{MAPPING_POINTER}/external_id"
+    if "external_id" not in identity and not any(flaw.pointer == id_field for flaw in flaws):
+        flaws.append(_missing_id(unresolved=id_field in reader.unresolved_pointers))
     if flaws:
         raise Flawed(flaws)
-    return MappedValues({"source": mapping.source, **own}, attributes, ratings, read.unresolved_pointers)
+    return MappedValues(
+        {"source": mapping.source, **identity}, attributes, ratings, reader.unresolved_pointers
+    )
 
 
 class _ItemReader:
-    """One item being read; gathers what is wrong, and what leads nowhere."""
+    """Reads one item, and collects the flaws and the unresolved pointers."""
 
     def __init__(self, mapping: IntakeMapping, item: Any) -> None:
         self._mapping = mapping
-        self._places = PointerResolver(item)
-        self._absent = {(isinstance(value, bool), value) for value in mapping.empty_values}
+        self._resolver = PointerResolver(item)
+        # With the type, because Python treats 1 and true as equal.
+        self._empty_values = {(isinstance(value, bool), value) for value in mapping.empty_values}
         self.flaws: list[Flaw] = []
         self.unresolved_pointers: list[str] = []
 
-    def own(self) -> Iterator[tuple[str, Any]]:
+    def identity(self) -> Iterator[tuple[str, Any]]:
         for name in IDENTITY_FIELDS:
-            if (where := getattr(self._mapping, name)) is not None:
-                yield from self._value(name, where, f"{MAPPING_POINTER}/{name}")
+            if (path := getattr(self._mapping, name)) is not None:
+                yield from self._value(name, path, f"{MAPPING_POINTER}/{name}")
 
     def all_of(self, part: str) -> Iterator[tuple[str, Any]]:
-        for name, where in getattr(self._mapping, part).items():
-            yield from self._value(name, where, MAPPING_POINTER + pointer(part, name))
+        for name, path in getattr(self._mapping, part).items():
+            yield from self._value(name, path, MAPPING_POINTER + pointer(part, name))
 
-    def _value(self, name: str, where: str, place: str) -> Iterator[tuple[str, Any]]:
-        found = self._places.look_up(where)
-        if found is UNRESOLVED:
-            self.unresolved_pointers.append(place)
-        elif isinstance(found, dict | list):
-            detail = f"there is {kind_of(found)} in the payload at that place: point at one value in it"
-            self.flaws.append(Flaw(place, detail, "wrong_type"))
-        elif (isinstance(found, bool), found) in self._absent:
+    def _value(self, name: str, path: str, field: str) -> Iterator[tuple[str, Any]]:
+        """Yield the name with the value at a path, if any; `field` is the intake's field with the path."""
+        value = self._resolver.look_up(path)
+        if value is UNRESOLVED:
+            self.unresolved_pointers.append(field)
+        elif isinstance(value, dict | list):
+            detail = f"the pointer leads to {kind_of(value)} in the payload: point to one value in it"
+            self.flaws.append(Flaw(field, detail, "wrong_type"))
+        elif (isinstance(value, bool), value) in self._empty_values:
             yield name, None
-        elif not is_blank(found):
-            yield name, found
+        elif not is_blank(value):
+            yield name, value
 
 
-def _unresolved(place: str) -> Flaw:
-    return Flaw(place, "it leads nowhere in the payload: correct it, or take it away", "points_nowhere")
+def _unresolved(field: str) -> Flaw:
+    return Flaw(field, "the pointer leads nowhere in the payload: correct it or remove it", "points_nowhere")
 
 
 def _missing_id(*, unresolved: bool) -> Flaw:
     kind = "points_nowhere" if unresolved else "missing"
-    detail = "there is nothing in the payload at that place: point at the id of the record"
+    detail = "the pointer leads to no value in the payload: point to the id of the record"
     return Flaw(f"{MAPPING_POINTER}/external_id", detail, kind)
 
 
 def links_in(mapping: IntakeMapping, payload: Any) -> Iterator[Link]:
-    """Whom a payload is about, as far as it tells."""
+    """Yield the links of the records that a payload is about, as far as the mapping finds them."""
     with suppress(Flawed):
         for item in split_items(mapping, payload):
             if (link := link_of(mapping, item)) is not None:
@@ -218,20 +228,20 @@ def links_in(mapping: IntakeMapping, payload: Any) -> Iterator[Link]:
 
 
 def link_of(mapping: IntakeMapping, item: Any) -> Link | None:
-    """Whom one item of a payload is about, if it tells."""
+    """Return the link of the record that an item is about, or None if the mapping finds no valid one."""
     only_id = IntakeMapping(
         source=mapping.source, external_id=mapping.external_id, empty_values=mapping.empty_values
     )
     with suppress(Flawed, ValidationError):
-        form = Form.model_validate(read_item(only_id, item).own)
+        form = Form.model_validate(read_item(only_id, item).identity)
         return Link(source=form.source, external_id=form.external_id)
     return None
 
 
 def may_be_about(mapping: IntakeMapping, payload: Any, ids: Collection[str]) -> bool:
-    """Whether a payload is about one of these ids of the mapping's source.
+    """Return whether a payload may be about a record with one of these ids in the mapping's source.
 
-    What does not tell whom it is about is about an id that it holds anywhere.
+    If the mapping finds no id in an item, the item counts as being about every id that it contains anywhere.
     """
     try:
         items = split_items(mapping, payload)
@@ -248,13 +258,13 @@ def _item_may_be_about(mapping: IntakeMapping, item: Any, ids: Collection[str]) 
 
 
 def _contains(payload: Any, ids: Collection[str]) -> bool:
-    waiting = [payload]
-    while waiting:
-        part = waiting.pop()
+    pending = [payload]
+    while pending:
+        part = pending.pop()
         if isinstance(part, dict):
-            waiting.extend(part.values())
+            pending.extend(part.values())
         elif isinstance(part, list):
-            waiting.extend(part)
+            pending.extend(part)
         elif number_as_text(part) in ids:
             return True
     return False

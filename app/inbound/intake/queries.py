@@ -23,34 +23,35 @@ from app.prospects.queries import find_prospect, links_of
 from app.schemas import In, Scalar
 from app.scoring import Plan
 
-# To read as many of the largest takes a second or two.
-PAYLOAD_BATCH = 20
-# What was processed by the mapping as it is tells by its items whom it is about.
-PAYLOAD_IDENTIFIES_PROSPECT = or_(
+# Receipts in one read transaction. To read this many of the largest payloads takes one or two seconds.
+PAYLOADS_PER_SEARCH = 20
+# Receipts whose payload has to be searched for the ids of a prospect. If a receipt was processed with the
+# current mapping, its items already identify its prospects.
+NEEDS_PAYLOAD_SEARCH = or_(
     col(IntakeReceipt.status) != "done",
     col(IntakeReceipt.processed_at) < col(Intake.updated_at),
     ~exists(select(IntakeItem.place).where(IntakeItem.receipt_id == IntakeReceipt.id)),
 )
-TEMPLATE_FILES = Path(__file__).parent / "ready_made"
+INTAKE_TEMPLATE_DIR = Path(__file__).parent / "ready_made"
 
 
 def list_intakes(tx: Transaction) -> Sequence[Intake]:
-    """Every intake, oldest first."""
+    """Return all intakes, oldest first."""
     return tx.db.exec(select(Intake).order_by(col(Intake.id))).all()
 
 
 def find_intake(tx: Transaction, intake_id: UUID, *, lock: bool = False) -> Intake:
-    """The intake of that id, locked for a change if asked; raises NOT_FOUND."""
-    wanted = select(Intake).where(Intake.id == intake_id)
-    # Not FOR UPDATE: that would wait for every payload that is being taken in.
-    found = tx.db.exec(wanted.with_for_update(key_share=True) if lock else wanted).one_or_none()
+    """Return the intake with an id, locked for a change if `lock` is true; raises NOT_FOUND."""
+    statement = select(Intake).where(Intake.id == intake_id)
+    # Not FOR UPDATE: that would wait for every transaction that stores a payload of this intake.
+    found = tx.db.exec(statement.with_for_update(key_share=True) if lock else statement).one_or_none()
     if found is None:
-        raise missing("intake of that id")
+        raise missing("intake with that id")
     return found
 
 
 def find_by_token(tx: Transaction, token: str) -> Intake:
-    """The intake behind a token; raises NOT_FOUND."""
+    """Return the intake with a token; raises NOT_FOUND."""
     found = None
     if has_valid_checksum(token, INTAKE_TOKEN_PREFIX):
         found = tx.db.exec(select(Intake).where(Intake.digest == digest(token))).one_or_none()
@@ -60,65 +61,75 @@ def find_by_token(tx: Transaction, token: str) -> Intake:
 
 
 def receipt_counts(tx: Transaction, intakes: Iterable[UUID]) -> dict[tuple[UUID, str], int]:
-    """How many receipts of these intakes wait and have failed, by intake and status."""
-    wanted = (
+    """Return the number of receipts of these intakes that wait or failed, by intake id and status.
+
+    A pair without receipts is not in the result.
+    """
+    statement = (
         select(IntakeReceipt.intake_id, IntakeReceipt.status, func.count())
         .where(col(IntakeReceipt.intake_id).in_(list(intakes)))
         .where(col(IntakeReceipt.status).in_(("received", "failed")))
         .group_by(col(IntakeReceipt.intake_id), col(IntakeReceipt.status))
     )
-    return {(intake, status): count for intake, status, count in tx.db.exec(wanted)}
+    return {(intake, status): count for intake, status, count in tx.db.exec(statement)}
 
 
 def list_receipts(
     tx: Transaction, intake_id: UUID, status: str | None, before: UUID | None, limit: int
 ) -> Sequence[IntakeReceipt]:
-    """Receipts of an intake without their bodies, newest first, from before a receipt on.
+    """Return at most `limit` receipts of an intake without their bodies, newest first.
 
-    Raises NOT_FOUND.
+    If `status` is given, returns only receipts with this status; if `before` is given, only receipts that
+    are older than the one with this id. Raises NOT_FOUND if there is no such intake.
     """
     find_intake(tx, intake_id)
-    # Two hundred payloads could be very long.
-    wanted = select(IntakeReceipt).options(defer(IntakeReceipt.body))  # type: ignore[arg-type]  # a column
-    wanted = wanted.where(IntakeReceipt.intake_id == intake_id)
+    # A page of two hundred payloads could be very large.
+    statement = select(IntakeReceipt).options(defer(IntakeReceipt.body))  # type: ignore[arg-type]  # a column
+    statement = statement.where(IntakeReceipt.intake_id == intake_id)
     if status is not None:
-        wanted = wanted.where(IntakeReceipt.status == status)
+        statement = statement.where(IntakeReceipt.status == status)
     if before is not None:
-        wanted = wanted.where(col(IntakeReceipt.id) < before)
-    return tx.db.exec(wanted.order_by(col(IntakeReceipt.id).desc()).limit(limit)).all()
+        statement = statement.where(col(IntakeReceipt.id) < before)
+    return tx.db.exec(statement.order_by(col(IntakeReceipt.id).desc()).limit(limit)).all()
 
 
 def find_receipt(tx: Transaction, intake_id: UUID, receipt_id: UUID) -> IntakeReceipt:
-    """The receipt of that id; raises NOT_FOUND."""
-    wanted = select(IntakeReceipt).where(IntakeReceipt.id == receipt_id, IntakeReceipt.intake_id == intake_id)
-    found = tx.db.exec(wanted).one_or_none()
+    """Return the receipt of an intake with an id; raises NOT_FOUND."""
+    statement = select(IntakeReceipt).where(
+        IntakeReceipt.id == receipt_id, IntakeReceipt.intake_id == intake_id
+    )
+    found = tx.db.exec(statement).one_or_none()
     if found is None:
-        raise missing("receipt of that id; one is kept for as long as its intake says")
+        raise missing("receipt with that id; the intake's keep_hours says when a receipt is deleted")
     return found
 
 
 def items_of(tx: Transaction, receipts: Iterable[UUID]) -> dict[UUID, list[IntakeItem]]:
-    """Whom each of the receipts is about, in the order of the payload."""
+    """Return the items of each receipt, by receipt id, in the order of the payload."""
     items: dict[UUID, list[IntakeItem]] = {receipt: [] for receipt in receipts}
-    wanted = select(IntakeItem).where(col(IntakeItem.receipt_id).in_(list(items)))
-    for item in tx.db.exec(wanted.order_by(col(IntakeItem.receipt_id), col(IntakeItem.place))):
+    statement = select(IntakeItem).where(col(IntakeItem.receipt_id).in_(list(items)))
+    for item in tx.db.exec(statement.order_by(col(IntakeItem.receipt_id), col(IntakeItem.place))):
         items[item.receipt_id].append(item)
     return items
 
 
 def any_expired(tx: Transaction) -> bool:
-    """Whether there is anything that `forget_outdated` deletes."""
-    parts = [select(IntakeReceipt.id).where(*is_expired(tx, one)) for one in list_intakes(tx)]
-    parts.append(select(IntakeSignature.intake_id).where(is_obsolete_signature(tx)))
-    return any(tx.db.exec(select(exists(part))).one() for part in parts)
+    """Return whether there is anything that `delete_expired` would delete."""
+    statements = [
+        select(IntakeReceipt.id).where(*expired_receipt_clauses(tx, intake)) for intake in list_intakes(tx)
+    ]
+    statements.append(select(IntakeSignature.intake_id).where(obsolete_signature_clause(tx)))
+    return any(tx.db.exec(select(exists(statement))).one() for statement in statements)
 
 
-def is_obsolete_signature(tx: Transaction) -> ColumnElement[bool]:
-    # Its time may have been ahead of ours.
+def obsolete_signature_clause(tx: Transaction) -> ColumnElement[bool]:
+    """Return the condition for signatures that are too old to be accepted again."""
+    # Twice the maximum age, because the clock of the sender may be ahead of ours by as much.
     return col(IntakeSignature.seen_at) < tx.at - 2 * MAX_SIGNATURE_AGE
 
 
-def is_expired(tx: Transaction, intake: Intake) -> tuple[Any, ...]:
+def expired_receipt_clauses(tx: Transaction, intake: Intake) -> tuple[Any, ...]:
+    """Return the conditions for processed receipts of an intake that are older than its `keep_hours`."""
     return (
         col(IntakeReceipt.intake_id) == intake.id,
         col(IntakeReceipt.status) != "received",
@@ -129,33 +140,36 @@ def is_expired(tx: Transaction, intake: Intake) -> tuple[Any, ...]:
 def find_receipts_about(
     tx: Transaction, prospect_id: UUID, after: UUID | None
 ) -> tuple[set[UUID], UUID | None]:
-    """Of some receipts those whose payloads are about a prospect, and the one after which to look on, if any.
+    """Search the payloads of at most PAYLOADS_PER_SEARCH receipts for a prospect.
 
-    They may wait, have failed, or have been processed by another mapping than would read them now.
-    Raises NOT_FOUND.
+    Covers the receipts whose items do not identify their prospects reliably: they wait, they failed, or they
+    were processed with an earlier mapping. `after` is the id of the receipt after which the search starts.
+    Returns the ids of the receipts found, and the `after` of the next search, or None if all are searched.
+    Raises NOT_FOUND if there is no such prospect.
     """
     find_prospect(tx, prospect_id)
     links = links_of(tx, [prospect_id])[prospect_id]
-    wanted = (
+    statement = (
         select(IntakeReceipt, Intake.mapping)
         .join(Intake, col(Intake.id) == col(IntakeReceipt.intake_id))
-        .where(PAYLOAD_IDENTIFIES_PROSPECT, *([col(IntakeReceipt.id) > after] if after else []))
+        .where(NEEDS_PAYLOAD_SEARCH, *([col(IntakeReceipt.id) > after] if after else []))
         .order_by(col(IntakeReceipt.id))
-        .limit(PAYLOAD_BATCH)
+        .limit(PAYLOADS_PER_SEARCH)
     )
-    receipts, found = tx.db.exec(wanted).all(), set()
-    for receipt, stored in receipts:
-        mapping = IntakeMapping.model_validate(stored)
+    receipts, found = tx.db.exec(statement).all(), set()
+    for receipt, stored_mapping in receipts:
+        mapping = IntakeMapping.model_validate(stored_mapping)
         ids = {link.external_id for link in links if link.source == mapping.source}
         if ids and may_be_about(mapping, read_payload(receipt.media_type, receipt.body), ids):
             found.add(receipt.id)
-    return found, receipts[-1][0].id if len(receipts) == PAYLOAD_BATCH else None
+    return found, receipts[-1][0].id if len(receipts) == PAYLOADS_PER_SEARCH else None
 
 
 class _TemplateFile(In):
-    """A ready-made mapping as it is written down; `field` is where a field of any name stands.
+    """A file with a ready-made mapping.
 
-    In it `{field}` is the key of a question or an attribute, and `{Field}` that with Capital_Letters.
+    `field` is the pointer to the field of any question or attribute. In this pointer, `{field}` stands for
+    the key of the question or the name of the attribute, and `{Field}` for the same with Capital_Letters.
     """
 
     title: str
@@ -165,41 +179,43 @@ class _TemplateFile(In):
     name: str | None = None
     deal: str | None = None
     field: str
-    known: dict[str, str] = Field(default={}, description="where the system itself has an attribute")
+    known: dict[str, str] = Field(
+        default={}, description="pointers to standard fields of the system, by attribute"
+    )
     empty_values: list[Scalar] = []
     items_pointer: str | None = None
 
 
 def intake_templates(plan: Plan) -> list[IntakeTemplate]:
-    """Every ready-made mapping with a pointer for each question and attribute of a question set."""
-    return [_filled_template(name, written, plan) for name, written in _template_files().items()]
+    """Return every ready-made mapping, with a pointer for each question and attribute of a question set."""
+    return [_filled_template(name, template, plan) for name, template in _template_files().items()]
 
 
 @cache
 def _template_files() -> dict[str, _TemplateFile]:
     return {
         path.stem: _TemplateFile.model_validate_json(path.read_text("utf-8"))
-        for path in sorted(TEMPLATE_FILES.glob("*.json"))
+        for path in sorted(INTAKE_TEMPLATE_DIR.glob("*.json"))
     }
 
 
-def _filled_template(name: str, written: _TemplateFile, plan: Plan) -> IntakeTemplate:
-    def place(field: str) -> str:
-        return written.field.replace("{field}", field).replace("{Field}", field.title())
+def _filled_template(name: str, template: _TemplateFile, plan: Plan) -> IntakeTemplate:
+    def pointer_to(field: str) -> str:
+        return template.field.replace("{field}", field).replace("{Field}", field.title())
 
     return IntakeTemplate(
         name=name,
-        title=written.title,
-        about=written.about,
+        title=template.title,
+        about=template.about,
         question_set=plan.name,
         mapping=IntakeMappingOut(
-            **written.model_dump(
+            **template.model_dump(
                 include={"source", "external_id", "name", "deal", "empty_values", "items_pointer"}
             ),
             attributes={
-                attribute: written.known.get(attribute) or place(attribute)
+                attribute: template.known.get(attribute) or pointer_to(attribute)
                 for attribute in plan.question_set.attributes
             },
-            ratings={question: place(question) for question in plan.questions},
+            ratings={question: pointer_to(question) for question in plan.questions},
         ),
     )

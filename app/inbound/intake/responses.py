@@ -1,4 +1,4 @@
-"""Intakes and receipts as callers see them."""
+"""Turn intakes and receipts into responses."""
 
 from app.db import Transaction
 from app.inbound.intake import queries as intake_queries
@@ -12,27 +12,30 @@ PROBLEM_KINDS = {kind.slug: kind for kind in CATALOGUE}
 
 
 def intake_out(tx: Transaction, intake: Intake) -> schemas.IntakeOut:
+    """Return the response for an intake, with the numbers of its waiting and failed receipts."""
     return intakes_out(tx, [intake])[0]
 
 
 def intakes_out(tx: Transaction, intakes: list[Intake]) -> list[schemas.IntakeOut]:
-    counts = intake_queries.receipt_counts(tx, [one.id for one in intakes])
+    """Return the responses for intakes, in their order."""
+    counts = intake_queries.receipt_counts(tx, [intake.id for intake in intakes])
     return [
         schemas.IntakeOut(
-            **one.model_dump(
+            **intake.model_dump(
                 include={"id", "name", "prefix", "question_set", "keep_hours", "revision"}
                 | {"created_at", "updated_at"}
             ),
-            mapping=schemas.IntakeMappingOut.model_validate(one.mapping),
-            signed=one.hubspot_secret is not None,
-            waiting=counts.get((one.id, "received"), 0),
-            failed=counts.get((one.id, "failed"), 0),
+            mapping=schemas.IntakeMappingOut.model_validate(intake.mapping),
+            signed=intake.hubspot_secret is not None,
+            waiting=counts.get((intake.id, "received"), 0),
+            failed=counts.get((intake.id, "failed"), 0),
         )
-        for one in intakes
+        for intake in intakes
     ]
 
 
 def receipt_out(receipt: IntakeReceipt, items: list[IntakeItem]) -> ReceiptOut:
+    """Return the response for a receipt with these items, without its payload."""
     return ReceiptOut(
         **receipt.model_dump(include={"id", "received_at", "status", "processed_at"}),
         items=[

@@ -1,4 +1,4 @@
-"""Intakes in requests and responses."""
+"""Requests and responses about intakes and receipts."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -24,23 +24,26 @@ from app.schemas import (
 from app.scoring import State, form
 from app.sessions.schemas import MAX_ANSWERS, QualifyResult, QuestionKey
 
-LONGEST_POINTER = 500
-A_POINTER = form(
-    r"^(/([^~/\x00-\x1f\x7f]|~[01])*)+$", "send a JSON pointer into the payload: /properties/budget/value"
+MAX_MAPPING_POINTER_LENGTH = 500
+POINTER_PATTERN = form(
+    r"^(/([^~/\x00-\x1f\x7f]|~[01])*)+$",
+    "send a JSON pointer into the payload, such as /properties/budget/value",
 )
-A_PLACE = form(
+LIST_POINTER_PATTERN = form(
     r"^(/([^~/\x00-\x1f\x7f]|~[01])*)*$",
-    "send a JSON pointer to the list; an empty text is the whole payload",
+    "send a JSON pointer to the list; an empty text means the whole payload",
 )
 Pointer = Annotated[
     str,
-    StringConstraints(strict=True, max_length=LONGEST_POINTER, pattern=A_POINTER),
+    StringConstraints(strict=True, max_length=MAX_MAPPING_POINTER_LENGTH, pattern=POINTER_PATTERN),
     Field(examples=["/Id"]),
 ]
-Place = Annotated[str, StringConstraints(strict=True, max_length=LONGEST_POINTER, pattern=A_PLACE)]
+ListPointer = Annotated[
+    str, StringConstraints(strict=True, max_length=MAX_MAPPING_POINTER_LENGTH, pattern=LIST_POINTER_PATTERN)
+]
 KeepHours = Annotated[
     int,
-    Field(strict=True, ge=1, le=8760, description="for how long a payload is kept that has been processed"),
+    Field(strict=True, ge=1, le=8760, description="number of hours for which a processed payload is kept"),
 ]
 Secret = Annotated[
     str,
@@ -51,18 +54,18 @@ Secret = Annotated[
         pattern=VISIBLE,
     ),
     Field(
-        description="the client secret of the HubSpot app: with it every payload has to bear HubSpot's "
-        "signature, version 3; it is never told again"
+        description="the client secret of the HubSpot app: if it is set, every payload needs HubSpot's "
+        "signature, version 3; no response contains it"
     ),
 ]
 ReceiptStatus = Literal["received", "done", "failed"]
 
 
 class IntakeMapping(In):
-    """Where in a payload stands what qualify takes.
+    """Where a payload contains the values that qualify receives.
 
-    Pointers are JSON pointers (RFC 6901); in a list of objects with key and value a name leads to the
-    value of that key. What is nowhere in a payload is left as it is, and so is what is an empty text there.
+    Pointers are JSON pointers (RFC 6901). In a list of objects with `key` and `value`, a name leads to the
+    value of that key. A value that the payload does not contain, or that is an empty text, changes nothing.
     """
 
     source: Source
@@ -78,8 +81,8 @@ class IntakeMapping(In):
         dict[QuestionKey, Pointer],
         Field(
             max_length=MAX_ANSWERS,
-            description="by question; there may stand a number, a text that is one, not_applicable, "
-            "unknown or open, or a text that is a value alias of the source",
+            description="pointers by question key; the value can be a number, also as text, one of the words "
+            "not_applicable, unknown and open, or a value alias of the source",
             examples=[{"budget": "/Budget__c"}],
         ),
         at_most(MAX_ANSWERS, "ratings"),
@@ -88,35 +91,37 @@ class IntakeMapping(In):
         list[Scalar],
         Field(
             max_length=20,
-            description="values that mean null, which removes an attribute; Odoo sends false for it",
+            description="values that mean null, which removes an attribute; Odoo, for example, sends false",
         ),
     ] = []
     items_pointer: Annotated[
-        Place | None,
-        Field(description="where the list is if a payload has several; the pointers then begin in each item"),
+        ListPointer | None,
+        Field(
+            description="where the list is, if a payload has several items; other pointers start at each item"
+        ),
     ] = None
 
     @model_validator(mode="after")
-    def _names_once(self) -> "IntakeMapping":
+    def _require_distinct_names(self) -> "IntakeMapping":
         if both := self.attributes.keys() & self.ratings.keys():
-            raise ValueError(f"{min(both)} is both an attribute and a rating: keep one of them")
+            raise ValueError(f"{min(both)} is both an attribute and a rating: keep only one of them")
         return self
 
 
 class NewIntake(WriteIn):
-    """An intake to make."""
+    """An intake to create."""
 
-    name: Annotated[Line, Field(description="what sends to it", examples=["HubSpot, hot leads"])]
+    name: Annotated[Line, Field(description="which system sends to it", examples=["HubSpot, hot leads"])]
     mapping: IntakeMapping
     question_set: Annotated[
-        SetName | None, Field(description="without it the set is chosen as for qualify")
+        SetName | None, Field(description="without it, a set is chosen as for qualify")
     ] = None
     hubspot_secret: Secret | None = None
     keep_hours: KeepHours = 168
 
 
 class IntakeChange(WriteIn):
-    """What to change; what is not sent stays. A null removes the question set or the secret."""
+    """The fields to change; the others stay. A null removes the question set or the secret."""
 
     name: Line | None = None
     mapping: IntakeMapping | None = None
@@ -124,32 +129,33 @@ class IntakeChange(WriteIn):
     hubspot_secret: Secret | None = None
     keep_hours: KeepHours | None = None
     revision: Annotated[
-        Revision | None, Field(description="refuse the change if there is a newer revision than this")
+        Revision | None,
+        Field(description="reject the change if the intake has a newer revision than this one"),
     ] = None
 
 
 class DryRun(In):
-    """A mapping to try on a sample of what the other system sends."""
+    """A mapping, and a sample payload of the other system to try it on."""
 
     mapping: IntakeMapping
     question_set: SetName | None = None
-    payload: Annotated[Any, Field(description="the sample, as JSON; of a web form an object of its fields")]
+    payload: Annotated[Any, Field(description="the sample, as JSON; for a web form, an object of its fields")]
     partial: Annotated[
         bool,
-        Field(strict=True, description="the sample need not have everything that the mapping points at"),
+        Field(strict=True, description="accept pointers that lead nowhere in the sample"),
     ] = False
 
 
 class ReceiptReplay(WriteIn):
-    """Which receipts to process again, in the order in which they came."""
+    """The receipts to process again. They are processed in the order of arrival."""
 
     ids: Annotated[
-        list[UUID] | None, Field(min_length=1, max_length=200, description="without it all that failed")
+        list[UUID] | None, Field(min_length=1, max_length=200, description="without it, all that failed")
     ] = None
 
 
 class IntakeMappingOut(Out):
-    """Where in a payload stands what qualify takes."""
+    """Where a payload contains the values that qualify receives."""
 
     source: str
     external_id: str
@@ -166,23 +172,23 @@ class IntakeOut(Out):
 
     id: UUID
     name: str
-    prefix: Annotated[str, Field(description="how the token begins", examples=["pfi_4fZq0s"])]
+    prefix: Annotated[str, Field(description="the start of the token", examples=["pfi_4fZq0s"])]
     mapping: IntakeMappingOut
     question_set: str | None
-    signed: Annotated[bool, Field(description="whether payloads have to bear HubSpot's signature")]
+    signed: Annotated[bool, Field(description="whether payloads need HubSpot's signature")]
     keep_hours: int
-    waiting: Annotated[int, Field(description="receipts that are still to be processed")]
-    failed: Annotated[int, Field(description="receipts that failed and are kept")]
+    waiting: Annotated[int, Field(description="number of receipts that wait to be processed")]
+    failed: Annotated[int, Field(description="number of stored receipts that failed")]
     revision: int
     created_at: datetime
     updated_at: datetime
 
 
 class IntakeCreated(IntakeOut):
-    """A new intake. This is the only time that its token is shown."""
+    """A new intake. No other response contains its token."""
 
     token: str
-    address: Annotated[str, Field(description="what to give to the other system")]
+    address: Annotated[str, Field(description="the URL to enter in the other system")]
 
 
 class IntakeList(Out):
@@ -194,7 +200,7 @@ class IntakeTemplate(Out):
 
     name: Annotated[str, Field(examples=["salesforce-flat"])]
     title: str
-    about: Annotated[str, Field(description="what the other system sends, and what to look at")]
+    about: Annotated[str, Field(description="what the other system sends, and what to check")]
     question_set: str
     mapping: IntakeMappingOut
 
@@ -204,7 +210,7 @@ class IntakeTemplateList(Out):
 
 
 class MappedAnswer(Out):
-    """An answer as qualify would take it."""
+    """An answer as qualify would receive it."""
 
     question: str
     state: State
@@ -212,7 +218,7 @@ class MappedAnswer(Out):
 
 
 class MappedItem(Out):
-    """What one item of a payload says, as qualify would take it."""
+    """One item of a payload as qualify would receive it."""
 
     source: str
     external_id: str
@@ -223,31 +229,31 @@ class MappedItem(Out):
     answers: list[MappedAnswer]
     ignored: Annotated[list[str], Field(description="ratings that the question set does not know")]
     unresolved_pointers: Annotated[
-        list[str], Field(description="pointers of the mapping that lead nowhere in this item, as pointers")
+        list[str], Field(description="fields of the mapping whose pointers lead nowhere in this item")
     ]
 
 
 class DryRunItem(Out):
-    """One item, and what qualify would answer; nothing was written."""
+    """One item, and what qualify would return for it. Nothing was written."""
 
     mapped: MappedItem
     answer: QualifyResult
 
 
 class DryRunOut(Out):
-    """What the payload would do, item by item."""
+    """The result of a dry run, item by item."""
 
     items: list[DryRunItem]
 
 
 class PayloadReceived(Out):
-    """The payload is stored, and will be processed in its turn."""
+    """The payload is stored, and is processed later."""
 
     receipt_id: UUID
 
 
 class ReceiptItem(Out):
-    """Whom a payload is about; without a session if it failed."""
+    """A record that a payload is about. There is no session if the payload failed."""
 
     source: str
     external_id: str
@@ -256,13 +262,13 @@ class ReceiptItem(Out):
 
 
 class ReplayedReceipts(Out):
-    """How many receipts wait to be processed again."""
+    """The number of receipts that are going to be processed again."""
 
     receipts: int
 
 
 class ReceiptError(Out):
-    """Why a payload could not be processed; the pointers lead into the intake."""
+    """Why a payload could not be processed. The pointers refer to fields of the intake."""
 
     type: Annotated[str, Field(description="stable, for programs")]
     title: str
@@ -272,18 +278,18 @@ class ReceiptError(Out):
 
 
 class ReceiptOut(Out):
-    """A payload that was taken in, and what became of it."""
+    """A payload that was received, and the result of processing it."""
 
     id: UUID
     received_at: datetime
     status: ReceiptStatus
     processed_at: datetime | None
-    items: Annotated[list[ReceiptItem], Field(description="whom it is about")]
+    items: Annotated[list[ReceiptItem], Field(description="the records that the payload is about")]
     problem: ReceiptError | None
 
 
 class ReceiptWithPayload(ReceiptOut):
-    """The same with the payload as it came."""
+    """A receipt with its original payload."""
 
-    media_type: Annotated[str, Field(description="as it was declared; empty if it was not")]
+    media_type: Annotated[str, Field(description="the Content-Type of the payload; empty if there was none")]
     payload: str

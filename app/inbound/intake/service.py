@@ -20,7 +20,12 @@ from app.inbound.intake.mapping import (
     read_item,
     split_items,
 )
-from app.inbound.intake.queries import find_intake, is_expired, is_obsolete_signature, list_intakes
+from app.inbound.intake.queries import (
+    expired_receipt_clauses,
+    find_intake,
+    list_intakes,
+    obsolete_signature_clause,
+)
 from app.inbound.intake.schemas import (
     DryRun,
     DryRunItem,
@@ -51,9 +56,10 @@ T = TypeVar("T")
 
 
 def create_intake(tx: Transaction, plans: Plans, new: NewIntake, token: str) -> Intake:
-    """A new intake behind a token.
+    """Create an intake that is reached with `token`, and return it.
 
-    Raises INVALID_REQUEST for an unknown question set, `Flawed` for ratings that it does not know.
+    Raises INVALID_REQUEST if the question set is unknown, and `Flawed` if the mapping has ratings that the
+    question set does not know.
     """
     _check_ratings(tx, plans, new.mapping, new.question_set)
     intake = Intake(
@@ -73,16 +79,21 @@ def create_intake(tx: Transaction, plans: Plans, new: NewIntake, token: str) -> 
     return intake
 
 
-def update_intake(tx: Transaction, plans: Plans, intake_id: UUID, wanted: IntakeChange) -> Intake:
-    """Change an intake. Raises NOT_FOUND, STALE_REVISION and what `create` raises."""
+def update_intake(tx: Transaction, plans: Plans, intake_id: UUID, change: IntakeChange) -> Intake:
+    """Set the fields that were sent, and return the intake. The revision increases if a value differs.
+
+    Raises NOT_FOUND, STALE_REVISION, INVALID_REQUEST for a null in a required field, and what
+    `create_intake` raises.
+    """
     intake = find_intake(tx, intake_id, lock=True)
-    if wanted.revision is not None:
-        require_revision("intake", intake.revision, wanted.revision)
-    said = wanted.model_dump()
-    sent = {name: said[name] for name in wanted.model_fields_set - {"revision", "idempotency_key"}}
+    if change.revision is not None:
+        require_revision("intake", intake.revision, change.revision)
+    values = change.model_dump()
+    sent = {name: values[name] for name in change.model_fields_set - {"revision", "idempotency_key"}}
     for name in ("name", "mapping", "keep_hours"):
         if name in sent and sent[name] is None:
-            raise invalid_field(f"/{name}", "wrong_type", "an intake needs one: leave it out to keep it")
+            detail = "it cannot be null: leave it out to keep the current value"
+            raise invalid_field(f"/{name}", "wrong_type", detail)
     after = {name: sent.get(name, getattr(intake, name)) for name in ("mapping", "question_set")}
     if sent.keys() & after.keys():
         _check_ratings(tx, plans, IntakeMapping.model_validate(after["mapping"]), after["question_set"])
@@ -105,17 +116,18 @@ def delete_intake(tx: Transaction, intake_id: UUID) -> None:
 def store_payload(
     tx: Transaction, intake: Intake, media_type: str, body: bytes, signature: str | None
 ) -> UUID:
-    """Store a payload, to be processed in its turn.
+    """Store a payload that is processed later, and return the id of its receipt.
 
-    Raises BAD_SIGNATURE for a signature seen before, NOT_FOUND if the intake was deleted this moment.
+    Raises BAD_SIGNATURE if the signature was seen before, and NOT_FOUND if the intake was deleted after it
+    was read.
     """
-    there = select(Intake.id).where(Intake.id == intake.id).with_for_update(read=True, key_share=True)
-    if tx.db.exec(there).first() is None:
+    statement = select(Intake.id).where(Intake.id == intake.id).with_for_update(read=True, key_share=True)
+    if tx.db.exec(statement).first() is None:
         raise missing("intake with that token")
     if signature is not None:
         seen = IntakeSignature(intake_id=intake.id, signature=signature, seen_at=tx.at)
         if not insert_if_new(tx, IntakeSignature, seen.model_dump()):
-            raise bad_signature("A payload with this signature was received before: this is a replay of it.")
+            raise bad_signature("A payload with this signature was received before: this one is a replay.")
     receipt = IntakeReceipt(
         id=new_id(), intake_id=intake.id, received_at=tx.at, media_type=media_type, body=body
     )
@@ -125,28 +137,29 @@ def store_payload(
 
 
 def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> int:
-    """Have receipts processed again, all that failed if none are named; how many there are.
+    """Mark receipts to be processed again: those in `ids`, or all that failed if `ids` is None.
 
-    Raises NOT_FOUND, and INVALID_REQUEST for an id that is none of this intake's receipts.
+    Returns the number of receipts. Raises NOT_FOUND if there is no such intake, and INVALID_REQUEST if an id
+    is not the id of one of its receipts.
     """
     find_intake(tx, intake_id)
-    these = col(IntakeReceipt.intake_id) == intake_id
+    of_intake = col(IntakeReceipt.intake_id) == intake_id
     if ids is None:
-        which = col(IntakeReceipt.status) == "failed"
+        selected = col(IntakeReceipt.status) == "failed"
     else:
-        which = col(IntakeReceipt.id).in_(ids)
-        require_known("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(these, which))))
-    return tx.db.exec(update(IntakeReceipt).where(these, which).values(**REPLAY_VALUES)).rowcount
+        selected = col(IntakeReceipt.id).in_(ids)
+        require_known("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(of_intake, selected))))
+    return tx.db.exec(update(IntakeReceipt).where(of_intake, selected).values(**REPLAY_VALUES)).rowcount
 
 
 def delete_expired(tx: Transaction) -> None:
-    """Delete the receipts that were kept for as long as their intakes say, and signatures too old to hold.
+    """Delete processed receipts older than the `keep_hours` of their intake, and obsolete signatures.
 
-    What still waits stays.
+    Receipts that wait to be processed are never deleted.
     """
     for intake in list_intakes(tx):
-        tx.db.exec(delete(IntakeReceipt).where(*is_expired(tx, intake)))
-    tx.db.exec(delete(IntakeSignature).where(is_obsolete_signature(tx)))
+        tx.db.exec(delete(IntakeReceipt).where(*expired_receipt_clauses(tx, intake)))
+    tx.db.exec(delete(IntakeSignature).where(obsolete_signature_clause(tx)))
 
 
 def _check_ratings(tx: Transaction, plans: Plans, mapping: IntakeMapping, question_set: str | None) -> None:
@@ -155,14 +168,14 @@ def _check_ratings(tx: Transaction, plans: Plans, mapping: IntakeMapping, questi
     questions: Mapping[str, Any] = plans.find_to_open(tx, question_set).questions
     unknown = [key for key in mapping.ratings if key not in questions]
     if unknown:
-        detail = "there is no such question in the question set: correct the key or take it away"
+        detail = "the question set has no such question: correct the key or remove it"
         raise Flawed(
             Flaw("/mapping" + pointer("ratings", key), detail, "unknown_question") for key in unknown
         )
 
 
 def delete_receipts(tx: Transaction, prospect_id: UUID, found: Collection[UUID] = ()) -> None:
-    """Delete every receipt that was processed about a prospect, and those that were found."""
+    """Delete every receipt with an item about a prospect, and the receipts whose ids are in `found`."""
     by_link = (
         and_(col(IntakeItem.source) == link.source, col(IntakeItem.external_id) == link.external_id)
         for link in links_of(tx, [prospect_id])[prospect_id]
@@ -170,73 +183,79 @@ def delete_receipts(tx: Transaction, prospect_id: UUID, found: Collection[UUID] 
     about = or_(col(IntakeItem.prospect_id) == prospect_id, *by_link)
     receipts = {*found, *tx.db.exec(select(IntakeItem.receipt_id).where(about))}
     if receipts:
-        # In one order, and one after the other: whoever processes a receipt is waited for.
+        # One statement for each receipt, in the order of the ids, so that two transactions cannot deadlock. A
+        # delete waits until a worker that is processing the receipt has finished.
         tx.db.execute(DELETE_RECEIPT, [{"receipt": receipt} for receipt in sorted(receipts)])
 
 
 def lock_receipts(tx: Transaction, prospects: Collection[UUID]) -> None:
-    """Lock what was received about prospects.
+    """Lock the receipts about prospects, in the order of their ids.
 
-    Before they are locked themselves: so does whoever processes a receipt.
+    Call this before you lock the prospects: the worker also locks a receipt before its prospects.
     """
     about = select(IntakeItem.receipt_id).where(col(IntakeItem.prospect_id).in_(prospects))
-    wanted = select(IntakeReceipt.id).where(col(IntakeReceipt.id).in_(about))
-    tx.db.exec(wanted.order_by(col(IntakeReceipt.id)).with_for_update()).all()
+    statement = select(IntakeReceipt.id).where(col(IntakeReceipt.id).in_(about))
+    tx.db.exec(statement.order_by(col(IntakeReceipt.id)).with_for_update()).all()
 
 
-def reassign_receipts(tx: Transaction, gone: UUID, kept: UUID) -> None:
-    """Let what was about a prospect be about the one that it was merged into."""
-    tx.db.exec(update(IntakeItem).where(col(IntakeItem.prospect_id) == gone).values(prospect_id=kept))
+def reassign_receipts(tx: Transaction, from_id: UUID, to_id: UUID) -> None:
+    """Move the receipts about a prospect to the prospect that it was merged into."""
+    tx.db.exec(update(IntakeItem).where(col(IntakeItem.prospect_id) == from_id).values(prospect_id=to_id))
 
 
 def process_payload(
     uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any
 ) -> list[DryRunItem]:
-    """Qualify every item of a payload, one after the other.
+    """Qualify every item of a payload, and return the results in the order of the payload.
 
-    Raises `Flawed` with pointers into the intake, and what `qualify` raises.
+    Without a `question_set`, one is chosen for each item as `qualify` does. Raises `Flawed` with pointers
+    into the intake, and what `qualify` raises.
     """
-    return _process_items(uow, mapping, question_set, payload, whole=False)
+    return _process_items(uow, mapping, question_set, payload, complete=False)
 
 
 def try_mapping(uow: UnitOfWork, sample: DryRun) -> DryRunOut:
-    """What a payload would do. Nothing of it is written; raises what `carry_out` would."""
-    with uow.tx.db.begin_nested() as trial:
+    """Return what a payload would do, and write nothing.
+
+    Raises what `process_payload` raises. Unless the sample is `partial`, also raises `Flawed` if a pointer
+    leads nowhere.
+    """
+    with uow.tx.db.begin_nested() as savepoint:
         items = _process_items(
-            uow, sample.mapping, sample.question_set, sample.payload, whole=not sample.partial
+            uow, sample.mapping, sample.question_set, sample.payload, complete=not sample.partial
         )
-        said = DryRunOut(items=items)
-        trial.rollback()
-    return said
+        result = DryRunOut(items=items)
+        savepoint.rollback()
+    return result
 
 
 def _process_items(
-    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any, *, whole: bool
+    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any, *, complete: bool
 ) -> list[DryRunItem]:
     items = split_items(mapping, payload)
-    done: dict[int, DryRunItem] = {}
+    results: dict[int, DryRunItem] = {}
     for place in _item_order(uow, mapping, items):
-        which = "" if mapping.items_pointer is None else f" (in item {place + 1} of the list)"
-        one = partial(_process_item, uow, mapping, question_set, items[place], whole=whole)
-        done[place] = _with_item_number(which, one)
-    return [done[place] for place in range(len(items))]
+        suffix = "" if mapping.items_pointer is None else f" (in item {place + 1} of the list)"
+        process = partial(_process_item, uow, mapping, question_set, items[place], complete=complete)
+        results[place] = _with_item_number(suffix, process)
+    return [results[place] for place in range(len(items))]
 
 
 def _item_order(uow: UnitOfWork, mapping: IntakeMapping, items: Sequence[Any]) -> Sequence[int]:
-    """The places of items in the order in which they are carried out: first those that tell no id."""
+    """Return the indexes of the items in processing order: first items without an id, then by lock order."""
     if len(items) == 1:
         return [0]
     keys = {place: link.key for place, item in enumerate(items) if (link := link_of(mapping, item))}
     ids = find_ids_by_link(uow.tx, keys.values())
-    without = [place for place in range(len(items)) if place not in keys]
-    return without + sorted(keys, key=lambda place: (lock_order(keys[place], ids), place))
+    without_id = [place for place in range(len(items)) if place not in keys]
+    return without_id + sorted(keys, key=lambda place: (lock_order(keys[place], ids), place))
 
 
 def _process_item(
-    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, sent: Any, *, whole: bool
+    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, raw_item: Any, *, complete: bool
 ) -> DryRunItem:
-    item = read_item(mapping, sent, whole=whole)
-    form = _with_mapping_pointers(mapping, lambda: Form.model_validate(item.own), own=True)
+    item = read_item(mapping, raw_item, complete=complete)
+    form = _with_mapping_pointers(mapping, lambda: Form.model_validate(item.identity), identity=True)
     request, ignored = _with_mapping_pointers(
         mapping, lambda: _qualify_request(uow, question_set, form, item)
     )
@@ -247,18 +266,18 @@ def _process_item(
 def _qualify_request(
     uow: UnitOfWork, question_set: str | None, form: Form, item: MappedValues
 ) -> tuple[QualifyRequest, list[str]]:
-    """What an item asks for, and the ratings that its question set does not know."""
+    """Return an item's qualify request, and the ratings that its question set does not know."""
     link = Link(source=form.source, external_id=form.external_id)
     fields = translate_values(uow.tx, form.source, {**item.attributes, **item.ratings})
     known = {name: fields[name] for name in item.attributes}
-    named = question_set or sessions.set_to_qualify(uow, link, form.deal, known)
-    plan = sessions.plan_to_qualify(uow, link, form.deal, named)
-    request, unknown = read_form(plan, named, form, fields)
-    # An attribute need not be one that the set's rules use.
+    set_name = question_set or sessions.set_to_qualify(uow, link, form.deal, known)
+    plan = sessions.plan_to_qualify(uow, link, form.deal, set_name)
+    request, unknown = read_form(plan, set_name, form, fields)
+    # Attributes are stored even if no rule of the set uses them.
     others = {name: value for name, value in known.items() if name not in plan.questions}
-    # What was not sent stays unsent: a name that is null would be taken away.
-    said = request.model_dump(exclude_unset=True) | {"attributes": others | request.attributes}
-    return QualifyRequest.model_validate(said), [name for name in unknown if name in item.ratings]
+    # Leave out what was not sent: a null would remove the name of the prospect.
+    values = request.model_dump(exclude_unset=True) | {"attributes": others | request.attributes}
+    return QualifyRequest.model_validate(values), [name for name in unknown if name in item.ratings]
 
 
 def _mapped_item(
@@ -268,29 +287,33 @@ def _mapped_item(
         **request.model_dump(include={"source", "external_id", "name", "deal", "attributes"}),
         question_set=answer.question_set,
         answers=[
-            MappedAnswer(question=one.question, state=one.as_answer().state, rating=one.rating)
-            for one in request.answers
+            MappedAnswer(question=sent.question, state=sent.as_answer().state, rating=sent.rating)
+            for sent in request.answers
         ],
         ignored=ignored,
         unresolved_pointers=item.unresolved_pointers,
     )
 
 
-def _with_mapping_pointers(mapping: IntakeMapping, read: Callable[[], T], *, own: bool = False) -> T:
-    """What is read; a flaw in a field is one in the pointer of the mapping that led to it."""
+def _with_mapping_pointers(mapping: IntakeMapping, read: Callable[[], T], *, identity: bool = False) -> T:
+    """Return the result of `read`; if it finds flaws in fields, raise them for the pointers of the mapping.
+
+    If `identity` is true, a flaw in one of IDENTITY_FIELDS belongs to the mapping's field of that name.
+    """
     try:
         return read()
     except ValidationError as error:
-        raise Flawed(_mapping_pointer(mapping, flaw, own=own) for flaw in shape_flaws(error)) from None
+        flaws = shape_flaws(error)
+        raise Flawed(_flaw_in_mapping(mapping, flaw, identity=identity) for flaw in flaws) from None
     except Flawed as error:
-        raise Flawed(_mapping_pointer(mapping, flaw, own=own) for flaw in error.flaws) from None
+        raise Flawed(_flaw_in_mapping(mapping, flaw, identity=identity) for flaw in error.flaws) from None
 
 
-def _mapping_pointer(mapping: IntakeMapping, flaw: Flaw, *, own: bool) -> Flaw:
+def _flaw_in_mapping(mapping: IntakeMapping, flaw: Flaw, *, identity: bool) -> Flaw:
     name, _, rest = flaw.pointer.removeprefix("/").partition("/")
-    if not own and name == "attributes":
-        name, own = rest, False
-    if own and name in IDENTITY_FIELDS:
+    if not identity and name == "attributes":
+        name = rest
+    if identity and name in IDENTITY_FIELDS:
         return Flaw(f"{MAPPING_POINTER}/{name}", flaw.detail, flaw.kind)
     for part in ("ratings", "attributes"):
         if name in getattr(mapping, part):
@@ -298,13 +321,13 @@ def _mapping_pointer(mapping: IntakeMapping, flaw: Flaw, *, own: bool) -> Flaw:
     return flaw
 
 
-def _with_item_number(which: str, run: Callable[[], T]) -> T:
-    """What is run; a flaw tells of which item it is."""
+def _with_item_number(suffix: str, run: Callable[[], T]) -> T:
+    """Return the result of `run`; add `suffix`, which names the item, to the details of what it raises."""
     try:
         return run()
     except Flawed as error:
-        raise Flawed(Flaw(f.pointer, f.detail + which, f.kind) for f in error.flaws) from None
+        raise Flawed(Flaw(f.pointer, f.detail + suffix, f.kind) for f in error.flaws) from None
     except Problem as error:
-        if which:
-            raise Problem(error.kind, error.detail + which, error.errors, error.headers) from None
+        if suffix:
+            raise Problem(error.kind, error.detail + suffix, error.errors, error.headers) from None
         raise

@@ -1,4 +1,4 @@
-"""HubSpot's signature of a request, version 3: who does not know the secret cannot make it."""
+"""Check HubSpot's signature of a request, version 3, which is made with a shared secret."""
 
 import base64
 import hashlib
@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from app.problems import BAD_SIGNATURE, Problem
 
-# HubSpot's own limit. As far in the future one is as bad: it could be sent again for ever.
+# HubSpot's own limit. Times in the future have the same limit: otherwise, a request could be replayed until
+# its time has passed.
 MAX_SIGNATURE_AGE = timedelta(minutes=5)
-# No zero before it: with one, the last digit of a payload could be taken for the first of the time.
-MILLISECONDS = re.compile("[1-9][0-9]{0,14}")
-# What HubSpot signs of these characters is themselves, however they are written in the address.
+# No leading zero: the payload and the time are signed as one text, so the last digit of a payload could
+# otherwise be moved to the time.
+TIMESTAMP_PATTERN = re.compile("[1-9][0-9]{0,14}")
+# HubSpot signs these characters unencoded, even if they are percent-encoded in the URL.
 UNRESERVED = {f"%{ord(character):02X}": character for character in ":/?@!$'()*,;"}
 ENCODED_UNRESERVED = re.compile("|".join(UNRESERVED), re.IGNORECASE)
 
@@ -20,27 +22,29 @@ ENCODED_UNRESERVED = re.compile("|".join(UNRESERVED), re.IGNORECASE)
 def check_signature(
     secret: str, uri: str, body: bytes, signature: str | None, sent_at: str | None, now: datetime
 ) -> None:
-    """Raises BAD_SIGNATURE unless `signature` is what HubSpot makes for a POST of `body` to `uri`.
+    """Check that `signature` is HubSpot's signature of a POST of `body` to `uri`, at most 5 minutes old.
 
-    `sent_at` is HubSpot's time of the request in milliseconds since 1970, which is signed along with it.
+    `sent_at` is the signed time of the request, in milliseconds since 1970 (UTC), from HubSpot's header;
+    `now` is the current time. Raises BAD_SIGNATURE if a header is missing, or if the signature is wrong or
+    too old.
     """
     if not signature or not sent_at:
         raise bad_signature(
-            "X-HubSpot-Signature-v3 or X-HubSpot-Request-Timestamp is missing: this intake takes signed "
-            "payloads only."
+            "The header X-HubSpot-Signature-v3 or X-HubSpot-Request-Timestamp is missing: this intake "
+            "accepts only signed payloads."
         )
-    plain = ENCODED_UNRESERVED.sub(lambda found: UNRESERVED[found[0].upper()], uri)
-    signed = f"POST{plain}".encode() + body + sent_at.encode()
-    made = base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256))
-    if not MILLISECONDS.fullmatch(sent_at) or not hmac.compare_digest(made, signature.encode()):
-        raise bad_signature("The signature is another than this secret makes for this address and payload.")
+    decoded_uri = ENCODED_UNRESERVED.sub(lambda match: UNRESERVED[match[0].upper()], uri)
+    signed = f"POST{decoded_uri}".encode() + body + sent_at.encode()
+    expected = base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256))
+    if not TIMESTAMP_PATTERN.fullmatch(sent_at) or not hmac.compare_digest(expected, signature.encode()):
+        raise bad_signature("The signature does not match the secret, the URL and the payload.")
     age = now - datetime(1970, 1, 1, tzinfo=UTC) - timedelta(milliseconds=int(sent_at))
     if age > MAX_SIGNATURE_AGE:
         raise bad_signature("The payload was signed more than 5 minutes ago.")
     if age < -MAX_SIGNATURE_AGE:
-        raise bad_signature("The payload was signed more than 5 minutes ahead of this service's time.")
+        raise bad_signature("The payload was signed more than 5 minutes ahead of this service's clock.")
 
 
 def bad_signature(detail: str) -> Problem:
-    """A BAD_SIGNATURE problem."""
+    """Return a BAD_SIGNATURE problem."""
     return Problem(BAD_SIGNATURE, detail)

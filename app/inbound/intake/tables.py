@@ -1,4 +1,4 @@
-"""What is stored of an intake: how it reads payloads, and the payloads for as long as they are kept."""
+"""Tables of intakes, their receipts with the payloads, and the signatures that were seen."""
 
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,9 @@ from app.db import UtcDateTime
 
 
 class Intake(SQLModel, table=True):
-    """`digest` is the SHA-256 of the token, which is itself stored nowhere.
+    """An intake. `digest` is the SHA-256 of the token; the token itself is not stored.
 
-    The secret has to be stored as it is: signatures are made with it.
+    The secret has to be stored in plain text, because signatures are computed with it.
     """
 
     __tablename__ = "intake"
@@ -35,7 +35,7 @@ class Intake(SQLModel, table=True):
 
 
 class IntakeReceipt(SQLModel, table=True):
-    """One payload as it came. Its id tells when: receipts are processed in the order of their ids."""
+    """One unchanged payload. Ids increase with time: receipts are processed in the order of their ids."""
 
     __tablename__ = "intake_receipt"
     __table_args__ = (
@@ -62,7 +62,7 @@ class IntakeReceipt(SQLModel, table=True):
 
 
 class IntakeSignature(SQLModel, table=True):
-    """One that was seen, to know it when it comes again: also after its payload was erased."""
+    """A signature that was seen, to detect a replay, even after its payload was erased."""
 
     __tablename__ = "intake_signature"
     __table_args__ = (Index("ix_intake_signature_seen_at", "seen_at"),)
@@ -73,9 +73,10 @@ class IntakeSignature(SQLModel, table=True):
 
 
 class IntakeItem(SQLModel, table=True):
-    """Whom a processed payload is about, so that the payload is erased along with them.
+    """A record that a processed payload is about, so that the payload is erased together with its prospect.
 
-    One that failed has no session, and perhaps no prospect.
+    `place` orders the items of one payload. If the payload failed, there is no session, and there may be no
+    prospect.
     """
 
     __tablename__ = "intake_item"

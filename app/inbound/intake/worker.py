@@ -1,7 +1,7 @@
-"""The worker of one process: it carries out what was taken in, and deletes what was kept long enough.
+"""The intake worker of a process: it processes stored payloads, and deletes expired receipts.
 
-Several processes share one database: each receipt is processed in one transaction that locks its
-intake, so that it has one effect, and the payloads of one intake come in their order.
+Several processes share one database. Each receipt is processed in one transaction that locks its intake.
+Thus a receipt takes effect exactly once, and the payloads of one intake are processed in order.
 """
 
 import logging
@@ -28,13 +28,14 @@ from app.scoring import Flawed
 from app.sessions.session_edit import UnitOfWork
 
 log = logging.getLogger(__name__)
-# Other processes may take payloads in, and this one may have been started anew.
-POLL_SECONDS = 1
-CLEANUP_SECONDS = 60
-# As a literal, since with a parameter neither database can use the index of what waits.
+# Polling finds the payloads that other processes received, and those from before a restart of this one.
+INTAKE_POLL_SECONDS = 1
+INTAKE_CLEANUP_SECONDS = 60
+# A literal, because with a parameter neither database can use the partial index of waiting receipts.
 IS_WAITING = col(IntakeReceipt.status) == literal_column("'received'")
 ANY_WAITING = select(exists(select(IntakeReceipt.id).where(IS_WAITING)))
-# The lock lets receipts come in: they refer to the intake, which is not deleted or given another id.
+# FOR NO KEY UPDATE prevents that the intake is deleted, but does not block the insert of receipts, which
+# refer to the intake by its id: the worker does not change that.
 NEXT_INTAKE = (
     select(Intake)
     .join(IntakeReceipt, col(IntakeReceipt.intake_id) == col(Intake.id))
@@ -46,55 +47,56 @@ NEXT_INTAKE = (
 
 
 class IntakeWorker:
-    """Runs as long as the process does."""
+    """Processes receipts and deletes expired ones, for as long as the process runs."""
 
     def __init__(self, database: Database, plans: Plans) -> None:
         self._database = database
         self._plans = plans
-        self._news = anyio.Event()
-        self._tidy_at = 0.0
+        self._wake = anyio.Event()
+        self._next_cleanup = 0.0
 
     def wake(self) -> None:
-        """There is something to do."""
-        self._news.set()
+        """Make the worker look for receipts now, instead of at its next poll."""
+        self._wake.set()
 
     async def run(self) -> None:
-        """Process, and wait for more; never returns."""
+        """Process receipts until cancelled; never returns."""
         while True:
-            self._news = anyio.Event()
+            self._wake = anyio.Event()
             try:
-                await self._work_off()
-                await self._tidy()
+                await self._process_waiting()
+                await self._clean_up()
             except Problem:
-                # The database is away or busy. What was taken in is still there.
-                await anyio.sleep(POLL_SECONDS)
+                # The database is down or busy. The receipts are stored, and wait.
+                await anyio.sleep(INTAKE_POLL_SECONDS)
             except Exception:
-                log.exception("the worker of intakes failed, and goes on")
-                await anyio.sleep(POLL_SECONDS)
-            with anyio.move_on_after(POLL_SECONDS):
-                await self._news.wait()
+                log.exception("the intake worker failed and continues")
+                await anyio.sleep(INTAKE_POLL_SECONDS)
+            with anyio.move_on_after(INTAKE_POLL_SECONDS):
+                await self._wake.wait()
 
-    async def _work_off(self) -> None:
+    async def _process_waiting(self) -> None:
         if not await self._database.read(lambda tx: tx.db.exec(ANY_WAITING).one()):
             return
-        aside: set[UUID] = set()
+        skipped: set[UUID] = set()
         more = True
         while more:
-            reached: set[UUID] = set()
+            locked: set[UUID] = set()
             try:
                 more = await self._database.write(
-                    lambda tx: process_next(tx, self._plans, aside, reached)  # noqa: B023
+                    lambda tx: process_next(tx, self._plans, skipped, locked)  # noqa: B023
                 )
             except Problem:
-                if not reached:
+                if not locked:
                     raise
-                # Somebody holds what its receipt needs: the others go on, and it is tried at the next look.
-                aside |= reached
+                # Another transaction holds rows that the receipt needs. Process the other intakes, and try
+                # this one again at the next poll.
+                skipped |= locked
 
-    async def _tidy(self) -> None:
-        if monotonic() < self._tidy_at:
+    async def _clean_up(self) -> None:
+        if monotonic() < self._next_cleanup:
             return
-        self._tidy_at = monotonic() + CLEANUP_SECONDS
+        self._next_cleanup = monotonic() + INTAKE_CLEANUP_SECONDS
         if await self._database.read(any_expired):
             await self._database.write(delete_expired)
             await self._database.erase_traces()
@@ -102,16 +104,17 @@ class IntakeWorker:
             await self._database.erase_traces()
 
 
-def process_next(tx: Transaction, plans: Plans, aside: Collection[UUID], reached: set[UUID]) -> bool:
-    """Process the oldest receipt of an intake that nobody else is at work on; whether there was any.
+def process_next(tx: Transaction, plans: Plans, skipped: Collection[UUID], locked: set[UUID]) -> bool:
+    """Process the oldest waiting receipt of an intake that no other transaction has locked.
 
-    Those set `aside` are passed over; the intake is told in `reached` before anything is done for it.
+    Ignores the intakes in `skipped`. Adds the id of the intake to `locked` before it processes anything, so
+    that the caller knows the intake if this raises. Returns whether there was such an intake.
     """
-    intake = tx.db.exec(NEXT_INTAKE.where(col(Intake.id).not_in(aside))).first()
+    intake = tx.db.exec(NEXT_INTAKE.where(col(Intake.id).not_in(skipped))).first()
     if intake is None:
         return False
-    reached.add(intake.id)
-    # Looked for after the lock: another process may have been faster.
+    locked.add(intake.id)
+    # Read the receipt after the lock: another process may have processed it already.
     oldest = select(IntakeReceipt).where(IntakeReceipt.intake_id == intake.id, IS_WAITING)
     receipt = tx.db.exec(oldest.order_by(col(IntakeReceipt.id)).limit(1).with_for_update()).first()
     if receipt is not None:
@@ -120,14 +123,14 @@ def process_next(tx: Transaction, plans: Plans, aside: Collection[UUID], reached
 
 
 def _process(uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
-    """Carry a receipt out, or note why that cannot be, with nothing else written then."""
+    """Process a receipt; if that fails, write nothing except the problem and whom the payload is about."""
     db = uow.tx.db
-    mapping, payload, done, problem = None, None, [], None
+    mapping, payload, results, problem = None, None, [], None
     try:
         mapping = IntakeMapping.model_validate(intake.mapping)
         payload = read_payload(receipt.media_type, receipt.body)
         with db.begin_nested():
-            done = process_payload(uow, mapping, intake.question_set, payload)
+            results = process_payload(uow, mapping, intake.question_set, payload)
     except (OperationalError, InterfaceError):
         raise
     except Flawed as error:
@@ -137,11 +140,11 @@ def _process(uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
             raise
         problem = error
     except Exception:
-        log.exception("a receipt failed", extra={"fields": {"receipt": str(receipt.id)}})
+        log.exception("a receipt could not be processed", extra={"fields": {"receipt": str(receipt.id)}})
         problem = Problem(INTERNAL_ERROR, "The failure was logged.")
     db.exec(delete(IntakeItem).where(col(IntakeItem.receipt_id) == receipt.id))
     db.add_all(
-        _items(receipt, done) if problem is None else _items_of_failed(uow.tx, receipt, mapping, payload)
+        _items(receipt, results) if problem is None else _items_of_failed(uow.tx, receipt, mapping, payload)
     )
     receipt.status = "done" if problem is None else "failed"
     receipt.problem = None if problem is None else stored_problem(problem)
@@ -151,29 +154,31 @@ def _process(uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
 
 
 def stored_problem(problem: Problem) -> dict[str, object]:
-    """What is kept of a problem."""
-    errors = [{"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in problem.errors]
+    """The JSON of a problem, as a receipt stores it."""
+    errors = [
+        {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in problem.errors
+    ]
     return {"slug": problem.kind.slug, "detail": problem.detail, "errors": errors}
 
 
-def _items(receipt: IntakeReceipt, done: list[DryRunItem]) -> list[IntakeItem]:
+def _items(receipt: IntakeReceipt, results: list[DryRunItem]) -> list[IntakeItem]:
     return [
         IntakeItem(
             receipt_id=receipt.id,
             place=place,
-            source=one.mapped.source,
-            external_id=one.mapped.external_id,
-            prospect_id=one.answer.prospect_id,
-            session_id=one.answer.session_id,
+            source=result.mapped.source,
+            external_id=result.mapped.external_id,
+            prospect_id=result.answer.prospect_id,
+            session_id=result.answer.session_id,
         )
-        for place, one in enumerate(done)
+        for place, result in enumerate(results)
     ]
 
 
 def _items_of_failed(
     tx: Transaction, receipt: IntakeReceipt, mapping: IntakeMapping | None, payload: Any
 ) -> list[IntakeItem]:
-    """Whom a payload that failed is about: it has to be erased along with them, too."""
+    """The records that a failed payload is about: it too is deleted when one of them is erased."""
     items: list[IntakeItem] = []
     if mapping is None:
         return items
