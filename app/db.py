@@ -69,7 +69,7 @@ class Database:
         self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else pool_size)
         self._readers = anyio.CapacityLimiter(SQLITE_READERS) if self.is_sqlite else self._writers
         self._threads = anyio.CapacityLimiter(pool_size + SQLITE_READERS)
-        self.traces_left = False
+        self.wal_truncation_pending = False
         self._at_work = 0
         self._at_rest = Condition()
 
@@ -81,11 +81,11 @@ class Database:
         """Run `work` in a transaction, in a thread; when this returns it is committed."""
         return await self._hop(self._writers, partial(self._transact, self.engine, work))
 
-    def read_here(self, work: Callable[[Transaction], T]) -> T:
+    def read_sync(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read-only transaction, in this thread."""
         return self._transact(self._reading, work, Event())
 
-    def write_here(self, work: Callable[[Transaction], T]) -> T:
+    def write_sync(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction, in this thread; when this returns it is committed."""
         return self._transact(self.engine, work, Event())
 
@@ -138,24 +138,24 @@ class Database:
             given_up.set()
             limiter.release_on_behalf_of(borrower)
 
-    async def erase_traces(self) -> None:
+    async def truncate_wal(self) -> None:
         """After a deletion: let SQLite's journal forget it too. PostgreSQL's vacuum does that.
 
-        Where somebody reads for long there are `traces_left`, to be erased later.
+        Where somebody reads for long there are `wal_truncation_pending`, to be erased later.
         """
         if self.is_sqlite:
-            self.traces_left = True
+            self.wal_truncation_pending = True
             with suppress(Problem):
-                await self._hop(self._writers, lambda _: self.erase_traces_here())
+                await self._hop(self._writers, lambda _: self.truncate_wal_sync())
 
-    def erase_traces_here(self) -> None:
+    def truncate_wal_sync(self) -> None:
         """The same, in this thread."""
         if not self.is_sqlite:
             return
         connection = self.engine.raw_connection()
         try:
             busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self.traces_left = bool(busy)
+            self.wal_truncation_pending = bool(busy)
         finally:
             connection.close()
 
@@ -259,7 +259,7 @@ def insert_new(
     return {tuple(row) for row in tx.db.execute(statement, values)}
 
 
-def write_alone(tx: Transaction, table: type[SQLModel]) -> None:
+def lock_table(tx: Transaction, table: type[SQLModel]) -> None:
     """Let nobody else write to a table until the transaction ends; SQLite has one writer anyway."""
     if tx.db.get_bind().dialect.name == "postgresql":
         tx.db.execute(text(f'LOCK TABLE "{table.__tablename__}" IN SHARE ROW EXCLUSIVE MODE'))

@@ -128,27 +128,27 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     return app
 
 
-def served() -> FastAPI:
+def create_app_from_environment() -> FastAPI:
     """The application of one serving process, from the environment."""
     settings = Settings()
     configure_logs(settings.log_level)
     return create_app(settings)
 
 
-def prepare(database: Database, settings: Settings) -> str | None:
+def prepare_database(database: Database, settings: Settings) -> str | None:
     """Bring a database to where the service can serve from it; harmless when run again.
 
     Returns the first key if one was made, to be shown once. Raises `InvalidFile` before anything is
-    written if a built-in question set is not valid, `ForeignSchema` if another build made the database,
+    written if a built-in question set is not valid, `UnknownSchema` if another build made the database,
     and `Flawed` if the default question set is not there.
     """
     builtin = list(read_builtin())
     migrate(database)
     secret = settings.admin_key.get_secret_value() if settings.admin_key else None
-    database.write_here(lambda tx: publish_builtin(tx, builtin))
+    database.write_sync(lambda tx: publish_builtin(tx, builtin))
     # Before a key is made, which would be lost with a start that fails.
-    database.read_here(lambda tx: _require_default(tx, settings.default_question_set))
-    return database.write_here(lambda tx: ensure_admin_key(tx, secret))
+    database.read_sync(lambda tx: _require_default(tx, settings.default_question_set))
+    return database.write_sync(lambda tx: ensure_admin_key(tx, secret))
 
 
 def _require_default(tx: Transaction, name: str) -> None:

@@ -15,20 +15,20 @@ from app.db import Database
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number will do that nothing else locks
 # An unknown revision does not tell whether the other build is earlier or later.
-FOREIGN = (
+UNKNOWN_SCHEMA = (
     "This database has the schema of an earlier or later build of Prospect Fit, and this build cannot "
     "upgrade it: use that build, or start with a new database and load your data again."
 )
 
 
-class ForeignSchema(Exception):
+class UnknownSchema(Exception):
     """The database is at a revision that this build does not know."""
 
 
 def migrate(database: Database) -> str:
     """Run every migration that is missing, in one transaction; returns the revision reached.
 
-    Raises `ForeignSchema`, and changes nothing, if the database has the schema of another build.
+    Raises `UnknownSchema`, and changes nothing, if the database has the schema of another build.
     """
     with database.engine.connect() as connection:
         if database.is_sqlite:
@@ -37,8 +37,8 @@ def migrate(database: Database) -> str:
         try:
             with connection.begin():
                 _lock(connection)
-                if is_foreign(current_revision(connection)):
-                    raise ForeignSchema(FOREIGN)
+                if is_unknown_revision(current_revision(connection)):
+                    raise UnknownSchema(UNKNOWN_SCHEMA)
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -60,7 +60,7 @@ def newest_revision() -> str:
     return newest
 
 
-def is_foreign(revision: str | None) -> bool:
+def is_unknown_revision(revision: str | None) -> bool:
     """Whether this build does not know the revision; None is that of a new database."""
     return revision is not None and revision not in _known_revisions()
 

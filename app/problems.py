@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.scoring import Flaw
 
-TYPE = "urn:prospect-fit:problem:"
+PROBLEM_TYPE = "urn:prospect-fit:problem:"
 Where = Literal["body", "path", "query", "header", "draft"]
 
 
@@ -23,7 +23,7 @@ class Kind:
     @property
     def type(self) -> str:
         """The stable URI of RFC 9457."""
-        return TYPE + self.slug
+        return PROBLEM_TYPE + self.slug
 
 
 MALFORMED_BODY = Kind(
@@ -163,10 +163,10 @@ class Problem(Exception):
 
 def invalid(flaws: Iterable[Flaw], where: Where = "body") -> Problem:
     """An INVALID_REQUEST problem from what reading found wrong; the edge makes it of `Flawed`."""
-    return flawed(INVALID_REQUEST, flaws, where)
+    return problem_from_flaws(INVALID_REQUEST, flaws, where)
 
 
-def flawed(kind: Kind, flaws: Iterable[Flaw], where: Where) -> Problem:
+def problem_from_flaws(kind: Kind, flaws: Iterable[Flaw], where: Where) -> Problem:
     """A problem of that kind that names every flaw; there is at least one."""
     errors = [FieldError(where, flaw.pointer, flaw.kind, flaw.detail) for flaw in flaws]
     first = errors[0]
@@ -179,7 +179,7 @@ def invalid_field(pointer: str, code: str, detail: str, where: Where = "body") -
     return invalid([Flaw(pointer, detail, code)], where)
 
 
-def require_known(field: str, named: Iterable[UUID], known: Collection[UUID]) -> None:
+def require_known_ids(field: str, named: Iterable[UUID], known: Collection[UUID]) -> None:
     """Raises INVALID_REQUEST for the first of the ids in a field that is none of the known."""
     for number, one in enumerate(named):
         if one not in known:

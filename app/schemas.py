@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app.problems import TYPE, Where
+from app.problems import PROBLEM_TYPE, Where
 from app.scoring import NAME, form, is_blank
 
 CONTROL_FREE = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
@@ -28,8 +28,8 @@ EXTERNAL_ID = form(
     "send one line without '/', '?', '#' and '\\', and without blanks at its ends",
 )
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks")
-LONGEST_TEXT = 1000
-MOST_ATTRIBUTES = 200
+MAX_TEXT_LENGTH = 1000
+MAX_ATTRIBUTES = 200
 
 
 def result_json(result: Any) -> bytes:
@@ -83,8 +83,8 @@ def _scalar(value: Any) -> Any:
     # One check with one message: a union would report every one of its members.
     if not isinstance(value, str | bool | int | float):
         raise ValueError("send a text, a number, true, false or null")
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        raise ValueError(f"a text has at most {LONGEST_TEXT} characters")
+    if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"a text has at most {MAX_TEXT_LENGTH} characters")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         raise ValueError("an integer is at most 2⁵³")
     return value
@@ -96,7 +96,7 @@ Line = Annotated[
 ]
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Scalar = Annotated[
-    Annotated[str, Field(strict=True, max_length=LONGEST_TEXT)]
+    Annotated[str, Field(strict=True, max_length=MAX_TEXT_LENGTH)]
     | Annotated[bool, Field(strict=True)]
     | Annotated[int, Field(strict=True)]
     | Annotated[float, Field(strict=True, allow_inf_nan=False)],
@@ -119,11 +119,11 @@ def _null_if_blank(value: Any) -> Any:
 AttributesIn = Annotated[
     dict[AttributeName, Annotated[Scalar | None, BeforeValidator(_null_if_blank)]],
     Field(
-        max_length=MOST_ATTRIBUTES,
+        max_length=MAX_ATTRIBUTES,
         description="typed facts by name; a null or an empty text removes one",
         examples=[{"employees": 120, "industry": "logistics"}],
     ),
-    at_most(MOST_ATTRIBUTES, "attributes"),
+    at_most(MAX_ATTRIBUTES, "attributes"),
 ]
 Source = Annotated[
     str,
@@ -204,7 +204,9 @@ class FieldErrorOut(Out):
 class ProblemOut(Out):
     """A failure: what went wrong, where, and what to do."""
 
-    type: Annotated[str, Field(description="stable, for programs", examples=[TYPE + "invalid-request"])]
+    type: Annotated[
+        str, Field(description="stable, for programs", examples=[PROBLEM_TYPE + "invalid-request"])
+    ]
     title: str
     status: int
     detail: str

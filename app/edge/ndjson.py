@@ -13,8 +13,8 @@ from app.edge.stopping import is_stopping
 from app.inbound.imports.records import Lines
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
 
-MEDIA_TYPE = "application/x-ndjson"
-MEDIA_TYPES = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
+NDJSON_MEDIA_TYPE = "application/x-ndjson"
+NDJSON_MEDIA_TYPES = (NDJSON_MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
 # Who sends on without reading what is answered blocks both ends, for so long.
 STUCK_SECONDS = 60
 LINGER_SECONDS = 3
@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.25
 class NdjsonResponse(StreamingResponse):
     """One JSON object a line."""
 
-    media_type = MEDIA_TYPE
+    media_type = NDJSON_MEDIA_TYPE
 
 
 class StreamingNdjsonResponse(NdjsonResponse):
@@ -71,7 +71,7 @@ class BodyReader:
             yield lines.feed(chunk)
         yield lines.rest()
 
-    async def linger(self) -> None:
+    async def drain(self) -> None:
         """Before an early end: to close while they send would take from the caller what was not yet read."""
         with anyio.move_on_after(LINGER_SECONDS):
             while self._more:
@@ -89,7 +89,7 @@ class BodyReader:
 def require_media_type(request: Request, *others: str) -> str:
     """The media type of a body of lines, or of one of the others; raises UNSUPPORTED_MEDIA_TYPE."""
     declared = media_type(request)
-    if declared not in MEDIA_TYPES + others:
-        wanted = " or ".join((MEDIA_TYPE, *others))
+    if declared not in NDJSON_MEDIA_TYPES + others:
+        wanted = " or ".join((NDJSON_MEDIA_TYPE, *others))
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {wanted}.")
     return declared

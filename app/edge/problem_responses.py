@@ -23,15 +23,15 @@ from app.problems import (
 from app.schemas import FieldErrorOut, ProblemOut
 from app.scoring import Flawed, shape_flaw
 
-MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 20
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 20
 LONGEST_POINTER = 200
 LONGEST_DETAIL = 300
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-PROBLEMS: dict[int | str, dict[str, Any]] = {
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     code: {
         "description": "A problem",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
     }
     for code in ("4XX", "5XX")
 }
@@ -60,7 +60,7 @@ def problem_out(request: Request, problem: Problem) -> ProblemOut:
                 code=error.code,
                 detail=error.detail,
             )
-            for error in problem.errors[:MOST_ERRORS]
+            for error in problem.errors[:MAX_ERRORS]
         ],
         request_id=getattr(request.state, "request_id", None),
     )
@@ -69,7 +69,7 @@ def problem_out(request: Request, problem: Problem) -> ProblemOut:
 def problem_response(request: Request, problem: Problem) -> Response:
     """The response that tells of a problem."""
     body = problem_out(request, problem).model_dump_json()
-    return Response(body, problem.kind.status, problem.headers, media_type=MEDIA_TYPE)
+    return Response(body, problem.kind.status, problem.headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def internal_error(request: Request) -> Response:
@@ -88,7 +88,7 @@ async def _on_flawed(request: Request, error: Exception) -> Response:
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     failure = cast("RequestValidationError", error)
     found = failure.errors()
-    errors = _field_errors(found[:MOST_ERRORS], failure.body)
+    errors = _field_errors(found[:MAX_ERRORS], failure.body)
     first = errors[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     detail = f"{first.where} {first.pointer[:LONGEST_POINTER] or '/'}: {first.detail[:LONGEST_DETAIL]}{more}"

@@ -33,7 +33,7 @@ def seen_revision(if_match: str | None, in_body: int | None = None) -> int | Non
     return in_body or in_header
 
 
-def on_revision(request: R, if_match: str | None) -> R:
+def with_revision(request: R, if_match: str | None) -> R:
     """A request with the revision that it is based on, wherever that was sent."""
     return request.model_copy(update={"revision": seen_revision(if_match, request.revision)})
 

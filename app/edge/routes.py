@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.bodies import is_json, media_type, read_body
-from app.edge.problem_responses import PROBLEMS
+from app.edge.problem_responses import PROBLEM_RESPONSES
 from app.edge.service import Service
 from app.edge.strict_query import check_query, known_parameters
 from app.keys.schemas import Scope
@@ -74,4 +74,4 @@ class EdgeRoute(APIRoute):
 def router(tag: str, *scopes: Scope) -> APIRouter:
     """A router under /v1 for operations that need a key with one of these scopes."""
     route_class = type(EdgeRoute.__name__, (EdgeRoute,), {"scopes": scopes})
-    return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, responses=PROBLEMS)
+    return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, responses=PROBLEM_RESPONSES)

@@ -138,6 +138,6 @@ async def _call(
     )
 
 
-ServiceHere = Annotated[Service, Depends(_service)]
-CallerHere = Annotated[Caller, Depends(_caller)]
-CallHere = Annotated[WriteCall, Depends(_call)]
+ServiceDep = Annotated[Service, Depends(_service)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+WriteCallDep = Annotated[WriteCall, Depends(_call)]

@@ -141,7 +141,7 @@ def messages(tx: Transaction, plans: Plans, events: list[Event], payload: str) -
     ]
 
 
-def samples(
+def sample_messages(
     tx: Transaction, plans: Plans, types: list[EventType], payload: Payload, limit: int
 ) -> list[WebhookMessage]:
     """The newest messages of these types (of any, if empty), newest first; invented if there are none yet."""
@@ -153,7 +153,7 @@ def samples(
     )
 
 
-def sample_for(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingRequest:
+def sample_request(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingRequest:
     """What the webhook would send of the newest event that it wants, under an id of its own.
 
     Raises `NothingToSendError` where no record can be updated yet, and `ScoresHaveAged`.

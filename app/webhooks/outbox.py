@@ -19,7 +19,7 @@ from app.clock import new_id
 from app.db import Transaction
 from app.events.service import assign_positions, lock_feed
 from app.events.tables import Event, types_named
-from app.problems import require_known
+from app.problems import require_known_ids
 from app.webhooks.queries import PENDING, Lease, is_due, is_ready
 from app.webhooks.schemas import MAX_ANSWER_CHARACTERS
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
@@ -256,7 +256,9 @@ def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | Non
     which = col(Delivery.status) == "failed"
     if delivery_ids is not None:
         which = col(Delivery.id).in_(delivery_ids)
-        require_known("delivery_ids", delivery_ids, set(tx.db.exec(select(Delivery.id).where(here, which))))
+        require_known_ids(
+            "delivery_ids", delivery_ids, set(tx.db.exec(select(Delivery.id).where(here, which)))
+        )
     values = {"status": "pending", "attempts": 0, "due_at": tx.at, "leased_until": None, "settled_at": None}
     return tx.db.exec(update(Delivery).where(here, which, ~PENDING).values(**values)).rowcount
 

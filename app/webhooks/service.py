@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select
 
 from app.clock import new_id
-from app.db import Transaction, write_alone
+from app.db import Transaction, lock_table
 from app.events.tables import types_named
 from app.problems import invalid_field, require_revision
 from app.question_sets.queries import version_exists
@@ -29,7 +29,7 @@ SECRET_OVERLAP = timedelta(hours=24)
 
 def create_webhook(tx: Transaction, new: NewWebhook) -> Webhook:
     """A new webhook, for what happens from now on; raises INVALID_REQUEST where there are 100."""
-    write_alone(tx, Webhook)
+    lock_table(tx, Webhook)
     if tx.db.exec(select(func.count()).select_from(Webhook)).one() >= MAX_WEBHOOKS:
         raise invalid_field(
             "", "too_many", f"there are {MAX_WEBHOOKS} webhooks: remove one that nobody needs"
@@ -94,7 +94,7 @@ def rotate_secret(tx: Transaction, webhook_id: UUID, secret: str | None) -> Webh
     return _save(tx, webhook)
 
 
-def delete_some(tx: Transaction, webhook_id: UUID) -> bool:
+def delete_webhook_batch(tx: Transaction, webhook_id: UUID) -> bool:
     """Delete a webhook with all that was and will be sent to it, so much at a time; whether it is gone.
 
     All of a long log at once would keep others waiting. Until it is gone it is disabled. Raises NOT_FOUND.

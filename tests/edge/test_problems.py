@@ -8,12 +8,19 @@ import httpx
 import pytest
 from starlette.exceptions import HTTPException
 
-from app.edge.problem_responses import MOST_ERRORS
+from app.edge.problem_responses import MAX_ERRORS
 from app.edge.routes import router
-from app.edge.service import ServiceHere
+from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.main import create_app
-from app.problems import CATALOGUE, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, TYPE
+from app.problems import (
+    CATALOGUE,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    PROBLEM_TYPE,
+)
 from app.prospects import service as prospects
 from app.prospects.schemas import NewProspect
 from app.schemas import Out
@@ -52,7 +59,7 @@ def failing(settings):
         Promise.model_validate({"number": PRIVATE})
 
     @broken.get("/half-written")
-    async def half_written(service: ServiceHere) -> None:
+    async def half_written(service: ServiceDep) -> None:
         def work(tx):
             prospects.create(tx, NewProspect(name=PRIVATE))
             raise RuntimeError(PRIVATE)
@@ -100,7 +107,7 @@ def test_it_is_logged_with_the_request_id_that_the_caller_was_told(service, capl
 def test_every_kind_has_a_name_of_its_own_and_a_remedy():
     assert len({kind.slug for kind in CATALOGUE}) == len(CATALOGUE)
     for kind in CATALOGUE:
-        assert kind.type == TYPE + kind.slug
+        assert kind.type == PROBLEM_TYPE + kind.slug
         assert kind.slug == kind.slug.lower().replace(" ", "-")
         assert 400 <= kind.status < 600
         assert kind.title.endswith(".")
@@ -120,12 +127,12 @@ def test_of_very_many_errors_the_first_are_told_and_how_many_there_are(client):
     sent = {"answers": [{"question": "budget", "rating": "x"}] * 100}
     told = assert_problem(client.post("/v1/score", json=sent), INVALID_REQUEST)
     assert [error["pointer"] for error in told["errors"]] == [
-        f"/answers/{n}/rating" for n in range(MOST_ERRORS)
+        f"/answers/{n}/rating" for n in range(MAX_ERRORS)
     ]
     assert "and 99 more" in told["detail"]
     sent = {"ratings": {f"question_{n}": 3 for n in range(100)}}
     told = assert_problem(client.post("/v1/score", json=sent), INVALID_REQUEST)
-    assert len(told["errors"]) == MOST_ERRORS
+    assert len(told["errors"]) == MAX_ERRORS
     assert "and 99 more" in told["detail"]
 
 

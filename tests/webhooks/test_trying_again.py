@@ -246,6 +246,6 @@ def test_the_log_is_paged_and_filtered_and_forgotten_after_thirty_days(client, h
     for days, left in ((29, 5), (31, 0)):
         then = datetime.now(UTC) + timedelta(days=days)
         database = open_database(hooked.settings, clock=lambda then=then: then)
-        database.write_here(delete_expired)
+        database.write_sync(delete_expired)
         database.close()
         assert len(deliveries(client, hook)) == left

@@ -6,7 +6,7 @@ from typing import Any
 from app.inbound.forms.schemas import SESSION_FIELDS, Form, FormResult, as_boolean, estimate_field
 from app.prospects.queries import translate_values
 from app.prospects.schemas import Link
-from app.schemas import LONGEST_TEXT, MOST_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES, MAX_TEXT_LENGTH
 from app.scoring import (
     Answer,
     Flaw,
@@ -119,7 +119,7 @@ def read_form(
     answers = _collect(flaws, lambda: read_answers(plan.question_set, _sent(plan, form, fields)))
     attributes = _collect(flaws, lambda: _attributes(plan.question_set, fields))
     flaws += _too_many("answers", len(answers), MAX_ANSWERS)
-    flaws += _too_many("attributes", len(attributes), MOST_ATTRIBUTES)
+    flaws += _too_many("attributes", len(attributes), MAX_ATTRIBUTES)
     if flaws:
         raise Flawed(flaws)
     said = {
@@ -173,9 +173,9 @@ def _attributes(question_set: QuestionSet, fields: Mapping[str, Any]) -> dict[st
         for name, declared in question_set.attributes.items()
         if name in fields
     }
-    long = [name for name, value in sent.items() if isinstance(value, str) and len(value) > LONGEST_TEXT]
+    long = [name for name, value in sent.items() if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH]
     if long:
-        detail = f"a text has at most {LONGEST_TEXT} characters"
+        detail = f"a text has at most {MAX_TEXT_LENGTH} characters"
         raise Flawed(Flaw(pointer(name), detail, "too_long") for name in long)
     return dict.fromkeys(sent) | read_attributes(question_set, sent, at="")
 

@@ -13,7 +13,7 @@ from app.inbound.imports.records import MOST_COLUMNS, Record, Records, find_sepa
 from app.inbound.imports.schemas import ProspectLine
 from app.problems import MALFORMED_FILE, Problem, invalid, invalid_field
 from app.prospects.schemas import Link, ProspectChange
-from app.schemas import MOST_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES
 from app.scoring import NAME, Flaw, pointer, shape_flaws
 from app.strict_json import read_json
 
@@ -119,8 +119,8 @@ def _invalid_columns(targets: Sequence[str]) -> Iterator[Flaw]:
         elif target in seen and target not in REJECT_COLUMNS:
             yield Flaw(at, "a column before it stands for the same: rename one, or leave it out", "repeated")
         seen.add(target)
-    if len(seen.difference(OWN_COLUMNS, REJECT_COLUMNS)) > MOST_ATTRIBUTES:
-        detail = f"a prospect has at most {MOST_ATTRIBUTES} attributes: leave columns out"
+    if len(seen.difference(OWN_COLUMNS, REJECT_COLUMNS)) > MAX_ATTRIBUTES:
+        detail = f"a prospect has at most {MAX_ATTRIBUTES} attributes: leave columns out"
         yield Flaw("/columns", detail, "too_long")
 
 

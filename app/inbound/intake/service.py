@@ -34,7 +34,7 @@ from app.inbound.intake.schemas import (
 from app.inbound.intake.signature import bad_signature
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.service import digest, display_prefix
-from app.problems import Problem, invalid_field, missing, require_known, require_revision
+from app.problems import Problem, invalid_field, missing, require_known_ids, require_revision
 from app.prospects.queries import find_ids_by_link, links_of, translate_values
 from app.prospects.schemas import Link
 from app.prospects.service import lock_order
@@ -135,7 +135,7 @@ def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> in
         which = col(IntakeReceipt.status) == "failed"
     else:
         which = col(IntakeReceipt.id).in_(ids)
-        require_known("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(these, which))))
+        require_known_ids("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(these, which))))
     return tx.db.exec(update(IntakeReceipt).where(these, which).values(**REPLAY_VALUES)).rowcount
 
 

@@ -97,9 +97,9 @@ class IntakeWorker:
         self._tidy_at = monotonic() + CLEANUP_SECONDS
         if await self._database.read(any_expired):
             await self._database.write(delete_expired)
-            await self._database.erase_traces()
-        elif self._database.traces_left:
-            await self._database.erase_traces()
+            await self._database.truncate_wal()
+        elif self._database.wal_truncation_pending:
+            await self._database.truncate_wal()
 
 
 def process_next(tx: Transaction, plans: Plans, aside: Collection[UUID], reached: set[UUID]) -> bool:
