@@ -82,7 +82,7 @@ def test_410_disables_and_nobody_else_is_affected(client, place, subscribe):
     disabled = until(
         lambda: ok(client.get(f"/v1/webhooks/{hook['id']}")), lambda one: one["status"] == "disabled"
     )
-    assert disabled["disabled_because"] == "The endpoint answered 410 Gone."
+    assert disabled["disabled_because"] == "The receiver responded with 410 Gone."
     new_prospect(client)
     there.wait_for(2)
     until(lambda: len(deliveries(client, other, status="delivered")) == 2)
