@@ -158,7 +158,7 @@ SigningSecret = Annotated[str, StringConstraints(strict=True, max_length=100), A
 
 
 class NewWebhook(WriteIn):
-    """Which events to send, and where. With `record_update`, they update records of another system instead."""
+    """Which events to send, and where. With `record_update`, it updates records of another system."""
 
     url: Url
     name: Line | None = None
