@@ -134,7 +134,7 @@ class _ImportResponse:
 
     def _require_running(self) -> None:
         if is_stopping(self._request):
-            raise unavailable("The service stops.")
+            raise unavailable("The service is stopping.")
 
     def _refusal(self, read: ReadRecord, problem: Problem) -> str:
         refused = ImportLineError(line=read.record.line, problem=problem_out(self._request, problem))

@@ -1,4 +1,4 @@
-"""The routes that need no key: is it alive, is it ready, and the documentation."""
+"""The routes that need no API key: liveness, readiness and the documentation."""
 
 from typing import Any
 
@@ -39,20 +39,20 @@ async def ready(service: ServiceDep) -> Health:
 
 @operations.get(f"/{SCHEMA_FILE_NAME}", operation_id="get_schema")
 async def get_schema() -> dict[str, Any]:
-    """Read the JSON Schema of a question set's document, for editors and for drafts."""
+    """Read the JSON Schema of question set documents, for editors and for drafts."""
     return question_set_schema()
 
 
 @operations.get("/", include_in_schema=False)
 async def root() -> Response:
-    """Lead a browser to the documentation."""
+    """Redirect a browser to the documentation."""
     return RedirectResponse("docs")
 
 
 @operations.get("/docs", include_in_schema=False)
 async def docs() -> Response:
-    """Show the API in a browser, from files that come with an installed package."""
-    # Relative, so that they are found below whatever path a proxy puts before them.
+    """Show the API in a browser, with files from an installed package."""
+    # Relative addresses also work below the path of a proxy.
     files = DOCS_FILES.removeprefix("/")
     return get_swagger_ui_html(
         openapi_url="openapi.json",
