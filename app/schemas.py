@@ -19,9 +19,11 @@ from pydantic_core import PydanticCustomError
 from app.problems import PROBLEM_TYPE, Where
 from app.scoring import NAME, form, is_blank
 
-SINGLE_LINE = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
-SOURCE = form(r"^[a-z0-9][a-z0-9._-]{0,63}$", "use at most 64 lower-case letters, digits, '.', '_' and '-'")
-EXTERNAL_ID = form(
+SINGLE_LINE_PATTERN = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
+SOURCE_PATTERN = form(
+    r"^[a-z0-9][a-z0-9._-]{0,63}$", "use at most 64 lower-case letters, digits, '.', '_' and '-'"
+)
+EXTERNAL_ID_PATTERN = form(
     r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
     "send one line without '/', '?', '#' and '\\', and without spaces at its ends",
 )
@@ -95,7 +97,9 @@ def _check_scalar(value: Any) -> Any:
 
 Line = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1, max_length=200, pattern=SINGLE_LINE, strip_whitespace=True),
+    StringConstraints(
+        strict=True, min_length=1, max_length=200, pattern=SINGLE_LINE_PATTERN, strip_whitespace=True
+    ),
 ]
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Scalar = Annotated[
@@ -130,7 +134,7 @@ AttributesIn = Annotated[
 ]
 Source = Annotated[
     str,
-    StringConstraints(strict=True, pattern=SOURCE),
+    StringConstraints(strict=True, pattern=SOURCE_PATTERN),
     Field(description="the other system that has the prospect", examples=["salesforce.account"]),
 ]
 
@@ -147,7 +151,7 @@ ExternalId = Annotated[
         strict=True,
         min_length=1,
         max_length=200,
-        pattern=EXTERNAL_ID,
+        pattern=EXTERNAL_ID_PATTERN,
     ),
     AfterValidator(_check_path_segment),
     Field(

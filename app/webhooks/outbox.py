@@ -20,7 +20,7 @@ from app.db import Transaction
 from app.events.service import assign_positions, lock_feed
 from app.events.tables import Event, types_named
 from app.problems import require_known_ids
-from app.webhooks.queries import PENDING, Lease, due_conditions, ready_conditions
+from app.webhooks.queries import IS_PENDING, Lease, due_conditions, ready_conditions
 from app.webhooks.schemas import MAX_ANSWER_CHARACTERS
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
@@ -159,7 +159,7 @@ def claim_due(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Lease
         return []
     of_webhook = col(Delivery.webhook_id) == webhook_id
     in_flight = tx.db.exec(
-        select(Delivery.session_id).where(of_webhook, PENDING, col(Delivery.leased_until) > tx.at)
+        select(Delivery.session_id).where(of_webhook, IS_PENDING, col(Delivery.leased_until) > tx.at)
     ).all()
     due = (
         select(Delivery)
@@ -188,7 +188,7 @@ def _newest_of_each(tx: Transaction, webhook_id: UUID, deliveries: Sequence[Deli
     """Return the newest pending delivery of each session, due or not, and mark the older ones superseded."""
     sessions = {delivery.session_id for delivery in deliveries}
     pending = select(Delivery).where(
-        Delivery.webhook_id == webhook_id, PENDING, col(Delivery.session_id).in_(sessions)
+        Delivery.webhook_id == webhook_id, IS_PENDING, col(Delivery.session_id).in_(sessions)
     )
     newest: dict[UUID | None, Delivery] = {}
     unlocked = pending.order_by(col(Delivery.position)).with_for_update(skip_locked=True)
@@ -216,7 +216,7 @@ def record_results(tx: Transaction, results: Sequence[tuple[Lease, AttemptResult
 
 def _record_result(tx: Transaction, lease: Lease, result: AttemptResult) -> None:
     statement = select(Delivery).where(
-        Delivery.id == lease.delivery_id, PENDING, Delivery.leased_until == lease.leased_until
+        Delivery.id == lease.delivery_id, IS_PENDING, Delivery.leased_until == lease.leased_until
     )
     delivery = tx.db.exec(statement.with_for_update(skip_locked=True)).one_or_none()
     if delivery is None:
@@ -277,7 +277,7 @@ def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | Non
             "delivery_ids", delivery_ids, set(tx.db.exec(select(Delivery.id).where(of_webhook, selected)))
         )
     values = {"status": "pending", "attempts": 0, "due_at": tx.at, "leased_until": None, "settled_at": None}
-    return tx.db.exec(update(Delivery).where(of_webhook, selected, ~PENDING).values(**values)).rowcount
+    return tx.db.exec(update(Delivery).where(of_webhook, selected, ~IS_PENDING).values(**values)).rowcount
 
 
 def delete_expired(tx: Transaction) -> bool:

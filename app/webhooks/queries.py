@@ -17,9 +17,9 @@ from app.problems import missing
 from app.webhooks.schemas import WebhookTemplate, WebhookTemplateList
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
-TEMPLATE_FILES = Path(__file__).parent / "ready_made"
+WEBHOOK_TEMPLATES_FOLDER = Path(__file__).parent / "ready_made"
 # A literal, because with a bound parameter neither database can use the partial index on pending deliveries.
-PENDING = col(Delivery.status) == literal_column("'pending'")
+IS_PENDING = col(Delivery.status) == literal_column("'pending'")
 
 
 @cache
@@ -27,7 +27,7 @@ def webhook_templates() -> WebhookTemplateList:
     """Return all webhook templates, sorted by name."""
     parse = TypeAdapter(WebhookTemplate).validate_json
     return WebhookTemplateList(
-        items=[parse(file.read_text("utf-8")) for file in sorted(TEMPLATE_FILES.glob("*.json"))]
+        items=[parse(file.read_text("utf-8")) for file in sorted(WEBHOOK_TEMPLATES_FOLDER.glob("*.json"))]
     )
 
 
@@ -99,7 +99,7 @@ def find_leased(tx: Transaction, leases: Sequence[Lease]) -> dict[Lease, tuple[W
         select(Delivery, Webhook, Event)
         .join(Webhook, col(Webhook.id) == col(Delivery.webhook_id))
         .join(Event, col(Event.id) == col(Delivery.event_id))
-        .where(PENDING, col(Delivery.id).in_([lease.delivery_id for lease in leases]))
+        .where(IS_PENDING, col(Delivery.id).in_([lease.delivery_id for lease in leases]))
     )
     found = {
         Lease(webhook.id, delivery.id, delivery.leased_until): (webhook, event)
@@ -112,7 +112,7 @@ def find_leased(tx: Transaction, leases: Sequence[Lease]) -> dict[Lease, tuple[W
 def due_conditions(tx: Transaction) -> list[ColumnElement[bool]]:
     """Return the conditions for a delivery that can be sent now."""
     not_leased = or_(col(Delivery.leased_until).is_(None), col(Delivery.leased_until) <= tx.at)
-    return [PENDING, col(Delivery.due_at) <= tx.at, not_leased]
+    return [IS_PENDING, col(Delivery.due_at) <= tx.at, not_leased]
 
 
 def ready_conditions(tx: Transaction) -> list[ColumnElement[bool]]:
