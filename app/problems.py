@@ -42,7 +42,7 @@ MALFORMED_REQUEST = Kind(
 )  # fmt: skip
 UNAUTHENTICATED = Kind(
     "unauthenticated", 401, "A valid API key is required.",
-    "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' makes a key.",
+    "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' creates a key.",
 )  # fmt: skip
 BAD_SIGNATURE = Kind(
     "bad-signature", 401, "The signature of the payload is not valid.",
@@ -194,26 +194,26 @@ def require_known_ids(field: str, ids: Iterable[UUID], known: Collection[UUID]) 
             raise invalid_field(f"/{field}/{number}", "unknown", detail)
 
 
-def require_revision(what: str, current: int, sent: int | None) -> None:
-    """Check the revision that the caller sent; `what` is the kind of resource, such as "prospect".
+def require_revision(resource: str, current: int, sent: int | None) -> None:
+    """Check the revision that the caller sent; `resource` is its kind, such as "prospect".
 
     Raises:
         Problem: REVISION_REQUIRED if the caller sent none, STALE_REVISION if it is not the current one.
     """
     if sent is None:
-        raise revision_required(what)
+        raise revision_required(resource)
     if sent != current:
-        raise Problem(STALE_REVISION, f"The {what} is at revision {current}.")
+        raise Problem(STALE_REVISION, f"The {resource} is at revision {current}.")
 
 
-def revision_required(what: str) -> Problem:
+def revision_required(resource: str) -> Problem:
     """Return a REVISION_REQUIRED problem for a kind of resource."""
-    return Problem(REVISION_REQUIRED, f"The request does not name the revision of the {what}.")
+    return Problem(REVISION_REQUIRED, f"The request does not name the revision of the {resource}.")
 
 
-def missing(what: str) -> Problem:
-    """Return a NOT_FOUND problem with the detail "There is no {what}."."""
-    return Problem(NOT_FOUND, f"There is no {what}.")
+def missing(resource: str) -> Problem:
+    """Return a NOT_FOUND problem for a resource, such as "webhook of that id"."""
+    return Problem(NOT_FOUND, f"There is no {resource}.")
 
 
 def unavailable(detail: str, retry_after: int = 2) -> Problem:

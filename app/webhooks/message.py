@@ -60,7 +60,7 @@ def check_record_update(url: str, update: RecordUpdateIn, types: Collection[str]
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     if not (names and set(names) <= set(PLACEHOLDERS)):
         detail = (
-            f"the path of the URL must contain at least one of these placeholders, and no others: {known}"
+            f"after its host, the URL must contain one or more of these, and nothing else in braces: {known}"
         )
         raise Flawed([Flaw("/url", detail, "invalid")])
     if "{" in authority_of(url):

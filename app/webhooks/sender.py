@@ -171,7 +171,7 @@ class Sender:
         except (BlockedTarget, NoTokenError) as error:
             result = AttemptResult(error=str(error)[:MAX_ERROR_LENGTH])
         except (TimeoutError, httpcore.TimeoutException):
-            result = AttemptResult(error=f"no answer within {self.timeout:g} seconds")
+            result = AttemptResult(error=f"no response within {self.timeout:g} seconds")
         except (*CONNECTION_ERRORS, ValueError) as error:
             error_text = f"{type(error).__name__}: {str(error) or CONNECTION_LOST}".replace("\0", "")
             result = AttemptResult(error=error_text[:MAX_ERROR_LENGTH])
@@ -225,8 +225,8 @@ class Sender:
             raise NoTokenError(
                 f"the token endpoint responded with {response.status} and without a token"
             ) from None
-        until = monotonic() + max(0, parsed.expires_in - TOKEN_MARGIN_SECONDS)
-        self._tokens[_cache_key(credentials)] = parsed.access_token, until
+        expires_at = monotonic() + max(0, parsed.expires_in - TOKEN_MARGIN_SECONDS)
+        self._tokens[_cache_key(credentials)] = parsed.access_token, expires_at
         return parsed.access_token
 
     def _forget_token(self, outgoing: OutgoingRequest) -> bool:
@@ -247,13 +247,13 @@ def _header_value(response: httpcore.Response, header_name: bytes) -> str | None
 
 async def _read_beginning(response: httpcore.Response, seconds: float | None = None) -> str:
     """Return the beginning of a body: what arrives within `seconds`, and before the connection fails."""
-    read = b""
+    content = b""
     with anyio.move_on_after(seconds), suppress(*CONNECTION_ERRORS):
         async for chunk in response.aiter_stream():
-            read += chunk
-            if len(read) > MAX_BODY_BYTES_READ:
+            content += chunk
+            if len(content) > MAX_BODY_BYTES_READ:
                 break
-    return read[:MAX_BODY_BYTES_READ].decode("utf-8", "replace").replace("\0", "")
+    return content[:MAX_BODY_BYTES_READ].decode("utf-8", "replace").replace("\0", "")
 
 
 def _threaded_lookup(limiter: CapacityLimiter) -> Lookup:

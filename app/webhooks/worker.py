@@ -25,8 +25,8 @@ from app.webhooks.sender import Sender
 from app.webhooks.tables import Webhook
 
 log = logging.getLogger(__name__)
+# How often to look for due deliveries, and while no webhook is active, for active webhooks.
 DELIVERY_POLL_SECONDS = 0.25
-# How often to look again while no webhook is active.
 IDLE_POLL_SECONDS = 1.0
 # After an attempt ends, wait this long for others to end, so that one transaction stores all their results.
 RESULT_BATCH_SECONDS = 0.005
@@ -123,7 +123,7 @@ class DeliveryWorker:
             self._cleanup_at = monotonic() + (IDLE_POLL_SECONDS if more else DELIVERY_CLEANUP_SECONDS)
 
     async def _send(self, leases: Sequence[Lease]) -> None:
-        """Send the leased deliveries of one webhook. If a session is locked, only this webhook waits."""
+        """Send the leased deliveries of one webhook. If it waits for a session, the other webhooks do not."""
         prepared = await self._prepare(leases)
         async with anyio.create_task_group() as sending:
             for lease, outgoing in zip(leases, prepared, strict=True):

@@ -200,7 +200,7 @@ def test_the_log_says_that_no_answer_came_or_no_connection(client, place, subscr
         until(lambda: deliveries(client, hook), lambda found: found and found[0]["last_error"])[0]  # noqa: B023
         for hook in hooks
     )
-    assert (silent["last_status"], silent["last_error"]) == (None, "no answer within 2 seconds")
+    assert (silent["last_status"], silent["last_error"]) == (None, "no response within 2 seconds")
     assert "ConnectError" in dead["last_error"]
 
 
