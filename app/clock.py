@@ -1,4 +1,4 @@
-"""The two things a write takes from outside the request: the time, and a new id."""
+"""What a write needs besides its request: the time and new ids."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,10 +10,10 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The time, in UTC, to the microsecond."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def new_id() -> UUID:
-    """A UUIDv7: ids sort by the time they were made."""
+    """Return a new UUIDv7. Such ids sort by the time of their creation."""
     return uuid7()

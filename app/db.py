@@ -1,8 +1,8 @@
-"""The database: engines, and the one place where a transaction begins and is committed.
+"""The database: engines, and the only place where transactions begin and commit.
 
-Nothing waits for a thread while it holds a transaction: a request makes one hop into a thread, and
-the function that runs there opens the session, works, commits and returns. (A second hop inside a
-transaction deadlocks the pool under load.)
+No code waits for a thread while it holds a transaction: a request moves to a thread once, and the function
+there opens the database session, works, commits and returns. Waiting for a second thread inside a transaction
+would deadlock the pool under load.
 """
 
 import logging
@@ -35,146 +35,166 @@ from app.problems import Problem, unavailable
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-SQLITE_READERS = 4
-BUSY_SECONDS = 5
-# So much longer than the database's own time-outs, which can tell that nothing was written.
-GRACE_SECONDS = 2
-# So often a transaction is begun anew that PostgreSQL ended because others waited for it, and it for them.
-DEADLOCKS = 2
+MAX_SQLITE_READERS = 4
+SQLITE_BUSY_TIMEOUT_SECONDS = 5
+# How much longer to wait than the time-outs of the database: those guarantee that nothing was written.
+DATABASE_TIMEOUT_GRACE_SECONDS = 2
+# How often to repeat a transaction that PostgreSQL ended to resolve a deadlock.
+MAX_DEADLOCK_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What a flow works with: the session of its one transaction, and its time (UTC)."""
+    """A running transaction: its database session, and its time in UTC, which all its writes use."""
 
     db: DatabaseSession
     at: datetime
 
 
 class Database:
-    """One database. `read` and `write` run a function in a transaction of its own."""
+    """A database. `read` and `write` run a function in a transaction of its own.
+
+    Both return what the function returns, and raise what it raises. They raise UNAVAILABLE if the database is
+    down, busy or does not answer in time. Nothing is written then, unless the connection breaks during the
+    commit.
+
+    Args:
+        pool_size: the maximum number of PostgreSQL connections.
+        wait_seconds: how long to wait for a connection, a lock or a statement.
+    """
 
     def __init__(
         self, url: str, *, pool_size: int = 10, wait_seconds: float = 10, clock: Clock = utc_now
     ) -> None:
         self.engine = create_database_engine(url, pool_size, wait_seconds)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._reading = (
+        self._read_engine = (
             self.engine.execution_options(read_only=True)
             if self.is_sqlite
             else self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         )
         self.wait_seconds = wait_seconds
         self._clock = clock
-        self._writers = anyio.CapacityLimiter(1 if self.is_sqlite else pool_size)
-        self._readers = anyio.CapacityLimiter(SQLITE_READERS) if self.is_sqlite else self._writers
-        self._threads = anyio.CapacityLimiter(pool_size + SQLITE_READERS)
-        self.traces_left = False
-        self._at_work = 0
-        self._at_rest = Condition()
+        self._writer_limiter = anyio.CapacityLimiter(1 if self.is_sqlite else pool_size)
+        self._reader_limiter = (
+            anyio.CapacityLimiter(MAX_SQLITE_READERS) if self.is_sqlite else self._writer_limiter
+        )
+        self._thread_limiter = anyio.CapacityLimiter(pool_size + MAX_SQLITE_READERS)
+        self.wal_truncation_pending = False
+        self._running_count = 0
+        self._running_changed = Condition()
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a read-only transaction, in a thread."""
-        return await self._hop(self._readers, partial(self._transact, self._reading, work))
+        """Run `work` in a read-only transaction in another thread."""
+        return await self._run_in_thread(
+            self._reader_limiter, partial(self._run_with_retries, self._read_engine, work)
+        )
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction, in a thread; when this returns it is committed."""
-        return await self._hop(self._writers, partial(self._transact, self.engine, work))
+        """Run `work` in a transaction in another thread, and commit before returning."""
+        return await self._run_in_thread(
+            self._writer_limiter, partial(self._run_with_retries, self.engine, work)
+        )
 
-    def read_here(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a read-only transaction, in this thread."""
-        return self._transact(self._reading, work, Event())
+    def read_sync(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a read-only transaction in this thread."""
+        return self._run_with_retries(self._read_engine, work, Event())
 
-    def write_here(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction, in this thread; when this returns it is committed."""
-        return self._transact(self.engine, work, Event())
+    def write_sync(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction in this thread, and commit before returning."""
+        return self._run_with_retries(self.engine, work, Event())
 
-    def _transact(self, engine: Engine, work: Callable[[Transaction], T], given_up: Event) -> T:
-        self._count(1)
+    def _run_with_retries(self, engine: Engine, work: Callable[[Transaction], T], abandoned: Event) -> T:
+        self._change_running_count(1)
         try:
-            for _ in range(DEADLOCKS):
+            for _ in range(MAX_DEADLOCK_RETRIES):
                 try:
-                    return self._transact_once(engine, work, given_up)
+                    return self._run_once(engine, work, abandoned)
                 except OperationalError as error:
                     if not isinstance(error.orig, DeadlockDetected):
                         raise
-                    log.info("a deadlock: all of the transaction is done again")
-            return self._transact_once(engine, work, given_up)
+                    log.info("deadlock: the transaction is repeated")
+            return self._run_once(engine, work, abandoned)
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             log.warning("database unavailable: %s", type(error.__cause__ or error).__name__)
             raise unavailable("The database is down or busy.") from error
         finally:
-            self._count(-1)
+            self._change_running_count(-1)
 
-    def _transact_once(self, engine: Engine, work: Callable[[Transaction], T], given_up: Event) -> T:
+    def _run_once(self, engine: Engine, work: Callable[[Transaction], T], abandoned: Event) -> T:
         with DatabaseSession(engine, expire_on_commit=False, close_resets_only=False, autoflush=False) as db:
             result = work(Transaction(db, self._clock()))
-            if given_up.is_set():
-                # The caller was told that nothing was written.
+            if abandoned.is_set():
+                # Do not commit: the caller already has the response that nothing was written.
                 raise unavailable("The database does not answer.")
             db.commit()
             return result
 
-    def _count(self, more: int) -> None:
-        with self._at_rest:
-            self._at_work += more
-            self._at_rest.notify_all()
+    def _change_running_count(self, change: int) -> None:
+        with self._running_changed:
+            self._running_count += change
+            self._running_changed.notify_all()
 
-    async def _hop(self, limiter: anyio.CapacityLimiter, run: Callable[[Event], T]) -> T:
-        """Run in a thread. One that hangs on a silent database is given up; its event says so."""
-        borrower, given_up = object(), Event()
+    async def _run_in_thread(self, limiter: anyio.CapacityLimiter, run: Callable[[Event], T]) -> T:
+        """Run a function in a thread, and set its event if the caller no longer waits for the result.
+
+        A thread that hangs because the database does not answer is abandoned.
+        """
+        borrower, abandoned = object(), Event()
         try:
             with anyio.fail_after(self.wait_seconds):
                 await limiter.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
-            raise unavailable("Too many requests wait for the database.") from error
+            raise unavailable("Too many requests are waiting for the database.") from error
         try:
-            with anyio.fail_after(self.wait_seconds + GRACE_SECONDS):
-                return await to_thread.run_sync(run, given_up, limiter=self._threads, abandon_on_cancel=True)
+            with anyio.fail_after(self.wait_seconds + DATABASE_TIMEOUT_GRACE_SECONDS):
+                return await to_thread.run_sync(
+                    run, abandoned, limiter=self._thread_limiter, abandon_on_cancel=True
+                )
         except TimeoutError as error:
             log.warning("database unavailable: no answer")
             raise unavailable("The database does not answer.") from error
         finally:
-            given_up.set()
+            abandoned.set()
             limiter.release_on_behalf_of(borrower)
 
-    async def erase_traces(self) -> None:
-        """After a deletion: let SQLite's journal forget it too. PostgreSQL's vacuum does that.
+    async def truncate_wal(self) -> None:
+        """Remove deleted data from SQLite's write-ahead log. On PostgreSQL, vacuum does that.
 
-        Where somebody reads for long there are `traces_left`, to be erased later.
+        If a reader blocks it, `wal_truncation_pending` stays set, and the caller has to try again later.
         """
         if self.is_sqlite:
-            self.traces_left = True
+            self.wal_truncation_pending = True
             with suppress(Problem):
-                await self._hop(self._writers, lambda _: self.erase_traces_here())
+                await self._run_in_thread(self._writer_limiter, lambda _: self.truncate_wal_sync())
 
-    def erase_traces_here(self) -> None:
-        """The same, in this thread."""
+    def truncate_wal_sync(self) -> None:
+        """Do the same as `truncate_wal` in this thread."""
         if not self.is_sqlite:
             return
         connection = self.engine.raw_connection()
         try:
             busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self.traces_left = bool(busy)
+            self.wal_truncation_pending = bool(busy)
         finally:
             connection.close()
 
     def close(self) -> None:
-        """Close every connection, when whoever was given up in the middle has ended as well."""
-        with self._at_rest:
-            self._at_rest.wait_for(lambda: self._at_work == 0, self.wait_seconds)
+        """Wait for running transactions, including abandoned ones, and close all connections."""
+        with self._running_changed:
+            self._running_changed.wait_for(lambda: self._running_count == 0, self.wait_seconds)
         self.engine.dispose()
 
 
 def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Engine:
-    """An engine with the time-outs and, on SQLite, the pragmas that make writes durable."""
+    """Create an engine with time-outs and, on SQLite, the pragmas that make writes durable."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
             url,
-            pool_size=SQLITE_READERS + 1,
+            pool_size=MAX_SQLITE_READERS + 1,
             max_overflow=0,
             hide_parameters=True,
             json_serializer=_to_json,
@@ -193,7 +213,7 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
         json_serializer=_to_json,
         connect_args={
             "connect_timeout": 3,
-            # A host that is gone without a word is noticed, and its connection becomes free.
+            # Detects a host that disappeared without closing the connection, and frees the connection.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -205,16 +225,16 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
 
 
 def _to_json(value: Any) -> str:
-    """Without spaces: most of what is stored as JSON is small, and there is much of it."""
+    """Serialise without spaces: there are many small JSON values in the database."""
     return to_json(value).decode()
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # Without this the driver begins transactions by itself, late, and acknowledged writes get lost.
+    # Otherwise the driver begins transactions itself, too late, and acknowledged writes get lost.
     connection.isolation_level = None
     _use_wal(connection)
     for pragma in (
-        f"busy_timeout={BUSY_SECONDS * 1000}",
+        f"busy_timeout={SQLITE_BUSY_TIMEOUT_SECONDS * 1000}",
         "synchronous=FULL",
         "foreign_keys=ON",
         "secure_delete=ON",
@@ -223,13 +243,16 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Of processes that ask for it at once on a new file, SQLite lets none wait for the other."""
-    until = monotonic() + BUSY_SECONDS
+    """Switch to write-ahead logging, and retry if other processes do the same on a new file.
+
+    The busy time-out of SQLite does not apply to this statement.
+    """
+    deadline = monotonic() + SQLITE_BUSY_TIMEOUT_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError:
-            if monotonic() > until:
+            if monotonic() > deadline:
                 raise
             sleep(0.01)
         else:
@@ -237,14 +260,14 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    read_only = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
 def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]) -> bool:
-    """Insert a row unless one with the same unique values is there; whether it was inserted.
+    """Insert a row unless one with the same unique values exists, and return whether it was inserted.
 
-    A concurrent insert of the same values is waited for.
+    The insert waits for concurrent inserts of the same values.
     """
     return bool(insert_new(tx, table, [values]))
 
@@ -252,21 +275,21 @@ def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]
 def insert_new(
     tx: Transaction, table: type[SQLModel], values: Sequence[dict[str, Any]]
 ) -> set[tuple[Any, ...]]:
-    """Insert those of several rows whose unique values are not there; the primary keys of the inserted."""
+    """Insert the rows whose unique values do not exist yet, and return their primary keys."""
     insert = sqlite.insert if tx.db.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows = SQLModel.metadata.tables[str(table.__tablename__)]
     statement = insert(rows).on_conflict_do_nothing().returning(*rows.primary_key)
     return {tuple(row) for row in tx.db.execute(statement, values)}
 
 
-def write_alone(tx: Transaction, table: type[SQLModel]) -> None:
-    """Let nobody else write to a table until the transaction ends; SQLite has one writer anyway."""
+def lock_table(tx: Transaction, table: type[SQLModel]) -> None:
+    """Block all other writers of a table until the transaction ends. SQLite has only one writer anyway."""
     if tx.db.get_bind().dialect.name == "postgresql":
         tx.db.execute(text(f'LOCK TABLE "{table.__tablename__}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC; SQLite, which knows no zones, gets it without one."""
+    """A time in UTC. SQLite has no time zones: the zone is removed before storing and added after reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -1,4 +1,4 @@
-"""Create the application from its settings, and prepare its database."""
+"""Create the application from its settings, and prepare the database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -77,7 +77,7 @@ ROUTERS = (
 
 
 def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
-    """The database that the settings name."""
+    """Open the database of the settings. The schema may still be missing or old."""
     return Database(
         settings.database_url.get_secret_value(),
         pool_size=settings.pool_size,
@@ -87,7 +87,7 @@ def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
 
 
 def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None = None) -> FastAPI:
-    """The application. Its database has to be migrated: `prospect-fit serve` sees to that."""
+    """Create the application. Its database must be migrated; `prospect-fit serve` does that first."""
     database = open_database(settings, clock)
     plans = Plans(database, settings.default_question_set)
     feed = FeedPublisher(
@@ -128,30 +128,36 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     return app
 
 
-def served() -> FastAPI:
-    """The application of one serving process, from the environment."""
+def create_app_from_environment() -> FastAPI:
+    """Create the application of one serving process, with the settings of the environment."""
     settings = Settings()
     configure_logs(settings.log_level)
     return create_app(settings)
 
 
-def prepare(database: Database, settings: Settings) -> str | None:
-    """Bring a database to where the service can serve from it; harmless when run again.
+def prepare_database(database: Database, settings: Settings) -> str | None:
+    """Migrate a database, publish the built-in question sets and make sure that there is an admin key.
 
-    Returns the first key if one was made, to be shown once. Raises `InvalidFile` before anything is
-    written if a built-in question set is not valid, `ForeignSchema` if another build made the database,
-    and `Flawed` if the default question set is not there.
+    It is safe to run this again.
+
+    Returns:
+        The secret of the first API key if this created one, to be shown once; otherwise None.
+
+    Raises:
+        InvalidFile: if a built-in question set is not valid. Nothing is written then.
+        UnknownSchema: if another build created the database.
+        Flawed: if the default question set is not published.
     """
     builtin = list(read_builtin())
     migrate(database)
     secret = settings.admin_key.get_secret_value() if settings.admin_key else None
-    database.write_here(lambda tx: publish_builtin(tx, builtin))
-    # Before a key is made, which would be lost with a start that fails.
-    database.read_here(lambda tx: _require_default(tx, settings.default_question_set))
-    return database.write_here(lambda tx: ensure_admin_key(tx, secret))
+    database.write_sync(lambda tx: publish_builtin(tx, builtin))
+    # Check this before a key is created: its secret would be lost if the start failed afterwards.
+    database.read_sync(lambda tx: _require_default(tx, settings.default_question_set))
+    return database.write_sync(lambda tx: ensure_admin_key(tx, secret))
 
 
 def _require_default(tx: Transaction, name: str) -> None:
     if find_set(tx, name) is None:
-        detail = "no such question set is published: see 'prospect-fit question-sets list'"
+        detail = "this question set is not published: see 'prospect-fit question-sets list'"
         raise Flawed([Flaw("/default_question_set", detail, "unknown_question_set")])

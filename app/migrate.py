@@ -1,4 +1,4 @@
-"""The schema: bring it to the newest migration, safely when several processes start at once."""
+"""Database migrations. It is safe to start several processes at the same time."""
 
 from functools import cache
 from pathlib import Path
@@ -11,34 +11,35 @@ from sqlalchemy import Connection, text
 
 from app.db import Database
 
-# Beside `app`, in a checkout as in a wheel.
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
-MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number will do that nothing else locks
-# An unknown revision does not tell whether the other build is earlier or later.
-FOREIGN = (
+# Next to `app`, both in a checkout and in a wheel.
+MIGRATIONS_FOLDER = Path(__file__).parent.parent / "migrations"
+MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number that no other advisory lock uses
+# An unknown revision does not show whether the other build is earlier or later.
+UNKNOWN_SCHEMA = (
     "This database has the schema of an earlier or later build of Prospect Fit, and this build cannot "
     "upgrade it: use that build, or start with a new database and load your data again."
 )
 
 
-class ForeignSchema(Exception):
-    """The database is at a revision that this build does not know."""
+class UnknownSchema(Exception):
+    """The database has a schema revision that this build does not know."""
 
 
 def migrate(database: Database) -> str:
-    """Run every migration that is missing, in one transaction; returns the revision reached.
+    """Run all missing migrations in one transaction, and return the new revision.
 
-    Raises `ForeignSchema`, and changes nothing, if the database has the schema of another build.
+    Raises:
+        UnknownSchema: if the database has the schema of another build. Nothing is changed then.
     """
     with database.engine.connect() as connection:
         if database.is_sqlite:
-            # Rebuilding a table with foreign keys on would delete the rows that refer to it.
+            # With foreign keys on, rebuilding a table would delete the rows that refer to it.
             connection.connection.dbapi_connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]
         try:
             with connection.begin():
                 _lock(connection)
-                if is_foreign(current_revision(connection)):
-                    raise ForeignSchema(FOREIGN)
+                if is_unknown_revision(current_revision(connection)):
+                    raise UnknownSchema(UNKNOWN_SCHEMA)
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -48,40 +49,40 @@ def migrate(database: Database) -> str:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision that the database is at; None before the first migration."""
+    """Return the revision of the database, or None before the first migration."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 @cache
 def newest_revision() -> str:
-    """The revision that this version of the service needs; read from the files once."""
-    newest = _scripts().get_current_head()
-    assert newest is not None, "there is at least one migration"
-    return newest
+    """Return the revision that this build needs."""
+    revision = _script_directory().get_current_head()
+    assert revision is not None, "there is at least one migration"
+    return revision
 
 
-def is_foreign(revision: str | None) -> bool:
-    """Whether this build does not know the revision; None is that of a new database."""
+def is_unknown_revision(revision: str | None) -> bool:
+    """Return whether this build does not know a revision. None, the revision of a new database, is known."""
     return revision is not None and revision not in _known_revisions()
 
 
 @cache
 def _known_revisions() -> frozenset[str]:
-    return frozenset(script.revision for script in _scripts().walk_revisions())
+    return frozenset(script.revision for script in _script_directory().walk_revisions())
 
 
-def _scripts() -> ScriptDirectory:
+def _script_directory() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER).replace("%", "%%"))
     return config
 
 
 def _lock(connection: Connection) -> None:
-    """One process migrates, the others wait; BEGIN IMMEDIATE is SQLite's lock already."""
+    """Let one process migrate while the others wait. On SQLite, BEGIN IMMEDIATE is the lock."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})

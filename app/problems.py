@@ -1,4 +1,4 @@
-"""The catalogue of errors: every failure that a caller can see is one of these."""
+"""The catalogue of errors. Every failure that a caller sees is one of these."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from uuid import UUID
 
 from app.scoring import Flaw
 
-TYPE = "urn:prospect-fit:problem:"
+PROBLEM_TYPE = "urn:prospect-fit:problem:"
 Where = Literal["body", "path", "query", "header", "draft"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem. Its slug never changes; `remedy` says what the caller can do."""
+    """A kind of problem. Its slug never changes. `remedy` says what the caller can do."""
 
     slug: str
     status: int
@@ -22,8 +22,8 @@ class Kind:
 
     @property
     def type(self) -> str:
-        """The stable URI of RFC 9457."""
-        return TYPE + self.slug
+        """The `type` of RFC 9457, a stable URI."""
+        return PROBLEM_TYPE + self.slug
 
 
 MALFORMED_BODY = Kind(
@@ -33,8 +33,8 @@ MALFORMED_BODY = Kind(
 )  # fmt: skip
 MALFORMED_FILE = Kind(
     "malformed-file", 400, "The file cannot be read.",
-    "Save it as UTF-8, with headings in the first line and as many cells in every row. Put a cell that "
-    "contains a quote, a separator or a line break in quotes, and double every quote inside it.",
+    "Save it as UTF-8, with headings in the first line and the same number of cells in every row. Put a cell "
+    "that contains a quote, a separator or a line break in quotes, and double every quote inside it.",
 )  # fmt: skip
 MALFORMED_REQUEST = Kind(
     "malformed-request", 400, "The request is not valid HTTP.",
@@ -42,7 +42,7 @@ MALFORMED_REQUEST = Kind(
 )  # fmt: skip
 UNAUTHENTICATED = Kind(
     "unauthenticated", 401, "A valid API key is required.",
-    "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' makes a key.",
+    "Send 'Authorization: Bearer pfk_…' or 'X-API-Key: pfk_…'; 'prospect-fit keys create' creates a key.",
 )  # fmt: skip
 BAD_SIGNATURE = Kind(
     "bad-signature", 401, "The signature of the payload is not valid.",
@@ -70,7 +70,7 @@ SESSION_IS_OPEN = Kind(
     "Continue the open session, move it to the version, or close it with an outcome.",
 )  # fmt: skip
 SEVERAL_SETS_MATCH = Kind(
-    "several-sets-match", 409, "Several question sets are meant for this prospect.",
+    "several-sets-match", 409, "Several question sets match this prospect.",
     "Name one of them in 'question_set', or publish them with different priorities.",
 )  # fmt: skip
 SESSION_IS_CLOSED = Kind(
@@ -136,7 +136,7 @@ CATALOGUE: tuple[Kind, ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field that cannot be used; `code` is stable, `detail` is for people."""
+    """One field that is not valid. `code` is stable, for programs; `detail` is for people."""
 
     where: Where
     pointer: str
@@ -145,7 +145,7 @@ class FieldError:
 
 
 class Problem(Exception):
-    """A failure to tell the caller; `detail` never repeats what was sent."""
+    """A failure that is returned to the caller. `detail` never repeats what was sent."""
 
     def __init__(
         self,
@@ -162,49 +162,60 @@ class Problem(Exception):
 
 
 def invalid(flaws: Iterable[Flaw], where: Where = "body") -> Problem:
-    """An INVALID_REQUEST problem from what reading found wrong; the edge makes it of `Flawed`."""
-    return flawed(INVALID_REQUEST, flaws, where)
+    """Return an INVALID_REQUEST problem that names every flaw, of which there is at least one.
+
+    The edge converts `Flawed` exceptions with this function.
+    """
+    return problem_from_flaws(INVALID_REQUEST, flaws, where)
 
 
-def flawed(kind: Kind, flaws: Iterable[Flaw], where: Where) -> Problem:
-    """A problem of that kind that names every flaw; there is at least one."""
+def problem_from_flaws(kind: Kind, flaws: Iterable[Flaw], where: Where) -> Problem:
+    """Return a problem of a kind that names every flaw. There is at least one."""
     errors = [FieldError(where, flaw.pointer, flaw.kind, flaw.detail) for flaw in flaws]
-    first = errors[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return Problem(kind, f"{first.pointer or '/'}: {first.detail}{more}", errors)
+    first_error = errors[0]
+    suffix = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Problem(kind, f"{first_error.pointer or '/'}: {first_error.detail}{suffix}", errors)
 
 
 def invalid_field(pointer: str, code: str, detail: str, where: Where = "body") -> Problem:
-    """An INVALID_REQUEST problem for one field."""
+    """Return an INVALID_REQUEST problem for one field. `pointer` is a JSON pointer; "" is the whole body."""
     return invalid([Flaw(pointer, detail, code)], where)
 
 
-def require_known(field: str, named: Iterable[UUID], known: Collection[UUID]) -> None:
-    """Raises INVALID_REQUEST for the first of the ids in a field that is none of the known."""
-    for number, one in enumerate(named):
-        if one not in known:
-            detail = "there is none of that id here: name one that is listed"
+def require_known_ids(field: str, ids: Iterable[UUID], known: Collection[UUID]) -> None:
+    """Check the ids in a list field.
+
+    Raises:
+        Problem: INVALID_REQUEST for the first id that is not one of the known ids.
+    """
+    for number, identifier in enumerate(ids):
+        if identifier not in known:
+            detail = "there is nothing with this id here: send an id from the list"
             raise invalid_field(f"/{field}/{number}", "unknown", detail)
 
 
-def require_revision(what: str, current: int, seen: int | None) -> None:
-    """Raises REVISION_REQUIRED if the caller names none, STALE_REVISION if it is not the current one."""
-    if seen is None:
-        raise revision_required(what)
-    if seen != current:
-        raise Problem(STALE_REVISION, f"The {what} is at revision {current}.")
+def require_revision(resource: str, current: int, sent: int | None) -> None:
+    """Check the revision that the caller sent; `resource` is its kind, such as "prospect".
+
+    Raises:
+        Problem: REVISION_REQUIRED if the caller sent none, STALE_REVISION if it is not the current one.
+    """
+    if sent is None:
+        raise revision_required(resource)
+    if sent != current:
+        raise Problem(STALE_REVISION, f"The {resource} is at revision {current}.")
 
 
-def revision_required(what: str) -> Problem:
-    """A REVISION_REQUIRED problem: nobody knows what of the `what` was seen."""
-    return Problem(REVISION_REQUIRED, f"The request does not say which revision of the {what} was seen.")
+def revision_required(resource: str) -> Problem:
+    """Return a REVISION_REQUIRED problem for a kind of resource."""
+    return Problem(REVISION_REQUIRED, f"The request does not name the revision of the {resource}.")
 
 
-def missing(what: str) -> Problem:
-    """A NOT_FOUND problem: "there is no {what}"."""
-    return Problem(NOT_FOUND, f"There is no {what}.")
+def missing(resource: str) -> Problem:
+    """Return a NOT_FOUND problem for a resource, such as "webhook of that id"."""
+    return Problem(NOT_FOUND, f"There is no {resource}.")
 
 
 def unavailable(detail: str, retry_after: int = 2) -> Problem:
-    """An UNAVAILABLE problem; `retry_after` is in seconds."""
+    """Return an UNAVAILABLE problem. `retry_after` is in seconds."""
     return Problem(UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})

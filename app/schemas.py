@@ -1,4 +1,4 @@
-"""What the requests and responses of several rooms share."""
+"""Types and base classes that the requests and responses of several packages share."""
 
 import re
 from datetime import UTC, date, datetime
@@ -16,35 +16,35 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app.problems import TYPE, Where
+from app.problems import PROBLEM_TYPE, Where
 from app.scoring import NAME, form, is_blank
 
-CONTROL_FREE = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
-SOURCE = form(
-    r"^[a-z0-9][a-z0-9._-]{0,63}$", "use lower-case letters, digits, '.', '_' and '-', at most 64 of them"
+SINGLE_LINE_PATTERN = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
+SOURCE_PATTERN = form(
+    r"^[a-z0-9][a-z0-9._-]{0,63}$", "use at most 64 lower-case letters, digits, '.', '_' and '-'"
 )
-EXTERNAL_ID = form(
+EXTERNAL_ID_PATTERN = form(
     r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
-    "send one line without '/', '?', '#' and '\\', and without blanks at its ends",
+    "send one line without '/', '?', '#' and '\\', and without spaces at its ends",
 )
-VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without blanks")
-LONGEST_TEXT = 1000
-MOST_ATTRIBUTES = 200
+VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without spaces")
+MAX_TEXT_LENGTH = 1000
+MAX_ATTRIBUTES = 200
 
 
 def result_json(result: Any) -> bytes:
-    """A result of plain dictionaries as JSON: orjson takes a third of pydantic's time for the same text."""
+    """Serialise a result of plain dictionaries: orjson takes a third of pydantic's time for the same text."""
     return orjson.dumps(result, option=orjson.OPT_UTC_Z)
 
 
 class In(BaseModel):
-    """A request body: exact types, and an unknown field is an error rather than ignored."""
+    """Base of request bodies. Types are exact, and an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Out(BaseModel):
-    """A response: every field is always there, null where there is nothing."""
+    """Base of responses. Every field is always present; it is null if there is no value."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
@@ -56,35 +56,40 @@ IdempotencyKey = Annotated[
         max_length=255,
         pattern=VISIBLE,
     ),
-    Field(description="makes it safe to send again: the same key and request get the first answer again"),
+    Field(
+        description="makes the request safe to send again: the same key and request get the first response "
+        "again"
+    ),
 ]
 
 
 class WriteIn(In):
-    """The body of a request that writes."""
+    """Base of the bodies of requests that write."""
 
     idempotency_key: Annotated[
-        IdempotencyKey | None, Field(description="or as the header Idempotency-Key")
+        IdempotencyKey | None, Field(description="can also be sent as the header Idempotency-Key")
     ] = None
 
 
-def at_most(most: int, what: str) -> BeforeValidator:
-    """Refuse a map that is too large as a whole, before every entry gets an error of its own."""
+def at_most(limit: int, what: str) -> BeforeValidator:
+    """Reject a map with more than `limit` entries as a whole, before each entry gets an error of its own."""
 
     def check(value: Any) -> Any:
-        if isinstance(value, dict) and len(value) > most:
-            raise PydanticCustomError("too_many", "send at most {most} {what}", {"most": most, "what": what})
+        if isinstance(value, dict) and len(value) > limit:
+            raise PydanticCustomError(
+                "too_many", "send at most {limit} {what}", {"limit": limit, "what": what}
+            )
         return value
 
     return BeforeValidator(check)
 
 
-def _scalar(value: Any) -> Any:
-    # One check with one message: a union would report every one of its members.
+def _check_scalar(value: Any) -> Any:
+    # One check gives one message: a union would report an error for each of its members.
     if not isinstance(value, str | bool | int | float):
         raise ValueError("send a text, a number, true, false or null")
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        raise ValueError(f"a text has at most {LONGEST_TEXT} characters")
+    if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"a text has at most {MAX_TEXT_LENGTH} characters")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         raise ValueError("an integer is at most 2⁵³")
     return value
@@ -92,24 +97,26 @@ def _scalar(value: Any) -> Any:
 
 Line = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1, max_length=200, pattern=CONTROL_FREE, strip_whitespace=True),
+    StringConstraints(
+        strict=True, min_length=1, max_length=200, pattern=SINGLE_LINE_PATTERN, strip_whitespace=True
+    ),
 ]
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Scalar = Annotated[
-    Annotated[str, Field(strict=True, max_length=LONGEST_TEXT)]
+    Annotated[str, Field(strict=True, max_length=MAX_TEXT_LENGTH)]
     | Annotated[bool, Field(strict=True)]
     | Annotated[int, Field(strict=True)]
     | Annotated[float, Field(strict=True, allow_inf_nan=False)],
-    BeforeValidator(_scalar),
+    BeforeValidator(_check_scalar),
 ]
 AttributeName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
-def without_blanks(sent: Any) -> Any:
-    """What was sent without its empty texts, which say nothing in forms and files."""
-    if not isinstance(sent, dict):
-        return sent
-    return {name: value for name, value in sent.items() if not is_blank(value)}
+def without_blanks(value: Any) -> Any:
+    """Return an object without its empty texts, which forms and files send if there is no value."""
+    if not isinstance(value, dict):
+        return value
+    return {name: value for name, value in value.items() if not is_blank(value)}
 
 
 def _null_if_blank(value: Any) -> Any:
@@ -119,22 +126,22 @@ def _null_if_blank(value: Any) -> Any:
 AttributesIn = Annotated[
     dict[AttributeName, Annotated[Scalar | None, BeforeValidator(_null_if_blank)]],
     Field(
-        max_length=MOST_ATTRIBUTES,
-        description="typed facts by name; a null or an empty text removes one",
+        max_length=MAX_ATTRIBUTES,
+        description="attributes by name; null or an empty text removes one",
         examples=[{"employees": 120, "industry": "logistics"}],
     ),
-    at_most(MOST_ATTRIBUTES, "attributes"),
+    at_most(MAX_ATTRIBUTES, "attributes"),
 ]
 Source = Annotated[
     str,
-    StringConstraints(strict=True, pattern=SOURCE),
-    Field(description="the system that knows it", examples=["salesforce.account"]),
+    StringConstraints(strict=True, pattern=SOURCE_PATTERN),
+    Field(description="the other system that has the prospect", examples=["salesforce.account"]),
 ]
 
 
-def _addressable(value: str) -> str:
+def _check_path_segment(value: str) -> str:
     if value in (".", ".."):
-        raise ValueError("'.' and '..' cannot stand in an address")
+        raise ValueError("send another text: '.' and '..' cannot be part of an address")
     return value
 
 
@@ -144,28 +151,31 @@ ExternalId = Annotated[
         strict=True,
         min_length=1,
         max_length=200,
-        pattern=EXTERNAL_ID,
+        pattern=EXTERNAL_ID_PATTERN,
     ),
-    AfterValidator(_addressable),
-    Field(description="its id there; no '/', '?', '#' or '\\'", examples=["0015g00000XyZ"]),
+    AfterValidator(_check_path_segment),
+    Field(
+        description="the id of the prospect in that system, without '/', '?', '#' and '\\'",
+        examples=["0015g00000XyZ"],
+    ),
 ]
-Deal = Annotated[
-    Line, Field(description="the deal within the prospect, if it has several", examples=["0065g00000AbC"])
+Deal = Annotated[Line, Field(description="the deal, if the prospect has several", examples=["0065g00000AbC"])]
+Actor = Annotated[
+    Line, Field(description="the person who does this, for the history", examples=["ana@example.com"])
 ]
-Actor = Annotated[Line, Field(description="the person at work, for the record", examples=["ana@example.com"])]
 Revision = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 SetName = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=80),
     Field(
-        description='"key" for the newest version, or "key@version"; without it the default of the service',
+        description='"key" for the newest version, or "key@version"; the default of the service if not sent',
         examples=["qualifying-a-sale"],
     ),
 ]
 
 
-# Numbers and texts of digits would be taken for the seconds since 1970.
-def _written_out(value: Any) -> Any:
+# pydantic would read numbers and texts of digits as seconds since 1970.
+def _check_date_text(value: Any) -> Any:
     if isinstance(value, date):
         return value
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
@@ -173,30 +183,32 @@ def _written_out(value: Any) -> Any:
     return value
 
 
-Day = Annotated[date, BeforeValidator(_written_out)]
+Day = Annotated[date, BeforeValidator(_check_date_text)]
 
 
-def _in_utc(time: datetime) -> datetime:
+def _to_utc(time: datetime) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("send a time from the years 1 to 9999 in UTC") from None
+        raise ValueError("send a time whose year in UTC is 1 to 9999") from None
 
 
-def _written_as_time(time: Any) -> Any:
+def _check_time_text(time: Any) -> Any:
     if not isinstance(time, str) or not re.match("[0-9]{4}-", time):
         raise ValueError("send a time as text: 2026-01-31T09:00:00Z")
     return time
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_check_time_text), AfterValidator(_to_utc)]
 
 
 class FieldErrorOut(Out):
-    """One field that cannot be used."""
+    """One field that is not valid."""
 
     where: Where
-    pointer: Annotated[str, Field(description="JSON pointer; '' is the whole", examples=["/ratings/budget"])]
+    pointer: Annotated[
+        str, Field(description="JSON pointer; '' means the whole body", examples=["/ratings/budget"])
+    ]
     code: Annotated[str, Field(description="stable, for programs", examples=["unknown_question"])]
     detail: str
 
@@ -204,7 +216,9 @@ class FieldErrorOut(Out):
 class ProblemOut(Out):
     """A failure: what went wrong, where, and what to do."""
 
-    type: Annotated[str, Field(description="stable, for programs", examples=[TYPE + "invalid-request"])]
+    type: Annotated[
+        str, Field(description="stable, for programs", examples=[PROBLEM_TYPE + "invalid-request"])
+    ]
     title: str
     status: int
     detail: str

@@ -1,4 +1,4 @@
-"""Settings: `PROSPECT_FIT_*` in the environment, or a file named by `PROSPECT_FIT_*_FILE`."""
+"""Settings: `PROSPECT_FIT_*` environment variables, or files that `PROSPECT_FIT_*_FILE` variables name."""
 
 import os
 import re
@@ -13,11 +13,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "PROSPECT_FIT_"
-PUBLIC_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[\w.~%-]+)*/?", re.ASCII)
+PUBLIC_URL_PATTERN = re.compile(
+    r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[\w.~%-]+)*/?", re.ASCII
+)
 
 
 class Settings(BaseSettings):
-    """Every setting; each is also an option of `prospect-fit serve`."""
+    """All settings. Each is also an option of `prospect-fit serve`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -31,8 +33,8 @@ class Settings(BaseSettings):
     admin_key: Annotated[
         SecretStr | None,
         Field(
-            description="The first key, with every scope, 20 to 200 characters; without it one is made at "
-            "the first start and shown once.",
+            description="The first API key, with every scope: 20 to 200 characters. Without it, the first "
+            "start creates a key and shows it once.",
         ),
     ] = None
     host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
@@ -40,69 +42,75 @@ class Settings(BaseSettings):
     public_url: Annotated[
         str | None,
         Field(
-            description="Where callers reach the service if a proxy is in front of it: https://HOST, with a "
-            "path if the proxy takes one away. The addresses in answers begin with it.",
+            description="Where callers reach the service behind a proxy: https://HOST, with a path if the "
+            "proxy removes one. The addresses in responses begin with it.",
         ),
     ] = None
-    workers: Annotated[int, Field(ge=1, le=64, description="How many processes serve.")] = 1
+    workers: Annotated[int, Field(ge=1, le=64, description="The number of serving processes.")] = 1
     default_question_set: Annotated[
-        str, Field(description="The question set of a fit or a score that names none.")
+        str, Field(description="The question set for fits and scores that name none.")
     ] = "qualifying-a-sale"
-    pool_size: Annotated[int, Field(ge=1, le=500, description="PostgreSQL connections of each process.")] = 10
+    pool_size: Annotated[
+        int, Field(ge=1, le=500, description="The PostgreSQL connections of each process.")
+    ] = 10
     wait_seconds: Annotated[
         float,
-        Field(gt=0, le=300, description="How long a request waits for the database before it is a 503."),
+        Field(gt=0, le=300, description="How long a request waits for the database before it gets a 503."),
     ] = 10.0
     max_body_bytes: Annotated[
-        int, Field(ge=1024, description="The largest request body; a larger one is a 413.")
+        int, Field(ge=1024, description="The largest request body; a larger one gets a 413.")
     ] = 1_000_000
     webhook_networks: Annotated[
         str,
         Field(
-            description="Networks that webhooks may reach though they are not public, at any port, with "
-            "commas between: 10.0.0.0/8,fd00::/8.",
+            description="Networks that webhooks may reach at any port although they are not public, "
+            "separated by commas: 10.0.0.0/8,fd00::/8.",
         ),
     ] = ""
     webhook_seconds: Annotated[
-        float, Field(gt=0, le=60, description="How long a webhook's receiver has to answer.")
+        float, Field(gt=0, le=60, description="How long the receiver of a webhook has to respond.")
     ] = 15.0
     log_level: Annotated[
-        str, Field(pattern="^(debug|info|warning|error)$", description="What is logged, as JSON lines.")
+        str,
+        Field(
+            pattern="^(debug|info|warning|error)$",
+            description="The lowest level that is logged, as JSON lines.",
+        ),
     ] = "info"
 
     @field_validator("database_url")
     @classmethod
-    def _known_database(cls, url: SecretStr) -> SecretStr:
-        """Name the driver that is installed, whichever common spelling was given."""
+    def _check_database_url(cls, url: SecretStr) -> SecretStr:
+        """Accept both common prefixes of PostgreSQL URLs, and add the driver that is installed."""
         value = url.get_secret_value()
-        for spelling in ("postgresql://", "postgres://"):
-            if value.startswith(spelling):
-                value = "postgresql+psycopg://" + value.removeprefix(spelling)
-        if not _names_a_database(value):
+        for prefix in ("postgresql://", "postgres://"):
+            if value.startswith(prefix):
+                value = "postgresql+psycopg://" + value.removeprefix(prefix)
+        if not _is_supported_database(value):
             raise ValueError("give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         return SecretStr(value)
 
     @field_validator("public_url")
     @classmethod
-    def _address(cls, url: str | None) -> str | None:
-        """An address that others can be appended to."""
-        if url is not None and not PUBLIC_URL.fullmatch(url):
-            raise ValueError("give http://HOST or https://HOST, with a port and a path if it has them")
+    def _check_public_url(cls, url: str | None) -> str | None:
+        """Remove the slash at the end, so that paths can be appended."""
+        if url is not None and not PUBLIC_URL_PATTERN.fullmatch(url):
+            raise ValueError("give http://HOST or https://HOST, optionally with a port and a path")
         return url.rstrip("/") if url else None
 
     @field_validator("webhook_networks")
     @classmethod
-    def _networks(cls, networks: str) -> str:
+    def _check_networks(cls, networks: str) -> str:
         try:
             for network in filter(None, networks.split(",")):
                 ip_network(network.strip())
         except ValueError:
-            raise ValueError("give networks with commas between: 10.0.0.0/8,192.168.7.0/24") from None
+            raise ValueError("give networks separated by commas: 10.0.0.0/8,192.168.7.0/24") from None
         return networks
 
     @field_validator("admin_key")
     @classmethod
-    def _strong_key(cls, key: SecretStr | None) -> SecretStr | None:
+    def _check_admin_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not (
             20 <= len(key.get_secret_value()) <= 200
             and key.get_secret_value().isascii()
@@ -125,18 +133,18 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _FileSource(settings_cls)
 
 
-def _names_a_database(url: str) -> bool:
+def _is_supported_database(url: str) -> bool:
     try:
         parsed = make_url(url)
     except (ValueError, ArgumentError):
         return False
-    # SQLite in memory would be a database of its own for every connection.
+    # With SQLite in memory, every connection would have its own database.
     in_memory = parsed.database in (None, "", ":memory:")
     return parsed.drivername == "postgresql+psycopg" or (url.startswith("sqlite:///") and not in_memory)
 
 
 class _FileSource(PydanticBaseSettingsSource):
-    """A setting from the file that `PROSPECT_FIT_<NAME>_FILE` names, as container secrets come."""
+    """Reads a setting from the file that `PROSPECT_FIT_<NAME>_FILE` names, such as a container secret."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
@@ -144,8 +152,8 @@ class _FileSource(PydanticBaseSettingsSource):
         return (Path(path).read_text("utf-8").strip() if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {
+        values = {
             name: self.get_field_value(field, name)[0]
             for name, field in self.settings_cls.model_fields.items()
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None}

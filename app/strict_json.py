@@ -1,4 +1,4 @@
-"""A strict reader of JSON bodies: what it lets through, both databases can store."""
+"""A strict JSON parser for request bodies. Both databases can store everything that it accepts."""
 
 import json
 import re
@@ -9,27 +9,30 @@ from typing import Any, NoReturn
 
 from app.problems import MALFORMED_BODY, FieldError, Problem
 
-DEEPEST = 32
-LARGEST_INTEGER = 2**63 - 1
-STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-# NUL, and halves of surrogate pairs, also where they are whole; JSON cannot hold them as they are.
-UNSTORABLE = re.compile(r"\\u(0000|[dD][89a-fA-F])")
+MAX_JSON_DEPTH = 32
+MAX_INT64 = 2**63 - 1
+JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Escapes of NUL and of surrogates, paired or not. JSON text can contain these characters only as escapes.
+UNSTORABLE_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])")
 
 
 def read_json(body: bytes) -> Any:
-    """The value in `body`; raises MALFORMED_BODY.
+    """Parse a JSON body.
 
-    Stricter than the standard library: UTF-8 only, no repeated name in an object, finite numbers,
-    64-bit integers, at most 32 levels, no NUL character and no lone surrogate in any text.
+    This is stricter than the standard library: UTF-8 only, no repeated name in an object, only finite numbers
+    and 64-bit integers, at most 32 levels of nesting, and no NUL character or lone surrogate in any text.
+
+    Raises:
+        Problem: MALFORMED_BODY.
     """
     try:
         text = body.decode("utf-8")
         value = json.loads(
             text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_integer,
+            object_pairs_hook=_object_from_pairs,
+            parse_constant=_reject_constant,
+            parse_float=_parse_float,
+            parse_int=_parse_integer,
         )
     except UnicodeDecodeError:
         raise _malformed("it is not UTF-8") from None
@@ -37,11 +40,11 @@ def read_json(body: bytes) -> Any:
         raise _malformed(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise _too_deep() from None
-    # In the text rather than in the value, which may have hundreds of thousands of parts.
-    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+    # Check the text, not the value: a value can have hundreds of thousands of parts.
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH:
         raise _too_deep()
-    if "\\u" in text and not all(map(_is_storable, _texts(text))):
-        raise _malformed("a text holds a NUL character or half a surrogate pair")
+    if "\\u" in text and not all(map(_is_storable, _suspicious_strings(text))):
+        raise _malformed("a text contains a NUL character or half a surrogate pair")
     return value
 
 
@@ -54,43 +57,49 @@ def _malformed(reason: str) -> Problem:
 
 
 def _too_deep() -> Problem:
-    return _malformed(f"it nests deeper than {DEEPEST} levels")
+    return _malformed(f"it has more than {MAX_JSON_DEPTH} levels of nesting")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _malformed("an object has the same name twice")
-    return found
+def _object_from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _malformed("an object contains the same name twice")
+    return members
 
 
-def _no_constant(_: str) -> NoReturn:
+def _reject_constant(_: str) -> NoReturn:
     raise _malformed("NaN and Infinity are not JSON")
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise _malformed("a number is too large")
     return number
 
 
-def _integer(text: str) -> int:
-    # Checked by length first: turning a long text into an integer takes quadratic time.
-    if len(text) > 20 or abs(int(text)) > LARGEST_INTEGER:
-        raise _malformed("an integer does not fit 64 bits")
+def _parse_integer(text: str) -> int:
+    # Check the length first: parsing a long integer takes quadratic time.
+    if len(text) > 20 or abs(int(text)) > MAX_INT64:
+        raise _malformed("an integer does not fit into 64 bits")
     return int(text)
 
 
 def _depth(text: str) -> int:
-    """How deep a text of JSON nests."""
-    steps = (1 if character in "[{" else -1 for character in STRING.sub("", text) if character in "[{]}")
-    return max(accumulate(steps), default=0)
+    """Return the maximum depth of nesting in a JSON text."""
+    depth_changes = (
+        1 if character in "[{" else -1 for character in JSON_STRING.sub("", text) if character in "[{]}"
+    )
+    return max(accumulate(depth_changes), default=0)
 
 
-def _texts(text: str) -> Iterator[str]:
-    """The texts in a text of JSON that may hold what cannot be stored."""
-    return (json.loads(found[0]) for found in STRING.finditer(text) if UNSTORABLE.search(found[0]))
+def _suspicious_strings(text: str) -> Iterator[str]:
+    """Return the strings in a JSON text that may contain characters that cannot be stored."""
+    return (
+        json.loads(members[0])
+        for members in JSON_STRING.finditer(text)
+        if UNSTORABLE_ESCAPE.search(members[0])
+    )
 
 
 def _is_storable(text: str) -> bool:

@@ -51,16 +51,16 @@ class Run(NamedTuple):
 
 def by_position(database: Database, after: int) -> tuple[list[object], int]:
     """Give positions, and read what has one."""
-    if database.read_here(has_pending_events):
-        database.write_here(assign_positions)
-    stretch = database.read_here(lambda tx: read_after(tx, after, 200, ()))
+    if database.read_sync(has_pending_events):
+        database.write_sync(assign_positions)
+    stretch = database.read_sync(lambda tx: read_after(tx, after, 200, ()))
     return [event.id for event in stretch.events], stretch.end
 
 
 def by_number(database: Database, after: int) -> tuple[list[object], int]:
     """Read by the number that a row is given when it is inserted."""
     wanted = EVENT.select().where(EVENT.c.seq > after).order_by(EVENT.c.seq).limit(200)
-    rows = database.read_here(lambda tx: tx.db.execute(wanted).all())
+    rows = database.read_sync(lambda tx: tx.db.execute(wanted).all())
     return [row.id for row in rows], rows[-1].seq if rows else after
 
 
@@ -110,7 +110,7 @@ def run_on(server: PostgreSQL, kind: str, dawdle: float) -> Run:
 
 def run(database: Database, *, tells: bool, look: Look | None, dawdle: float) -> Run:
     """Write and read for some seconds."""
-    known = [database.write_here(lambda tx: prospects.create(tx, NewProspect())).id for _ in range(WRITERS)]
+    known = [database.write_sync(lambda tx: prospects.create(tx, NewProspect())).id for _ in range(WRITERS)]
     with database.engine.begin() as connection:
         connection.execute(EVENT.delete())
     stop, done, seen = threading.Event(), threading.Event(), []
@@ -119,7 +119,7 @@ def run(database: Database, *, tells: bool, look: Look | None, dawdle: float) ->
     def write(number: int) -> None:
         dice = random.Random(number)
         while not stop.is_set():
-            database.write_here(partial(_change, known[number], dice.random() * dawdle, tells=tells))
+            database.write_sync(partial(_change, known[number], dice.random() * dawdle, tells=tells))
             counts[number] += 1
 
     def read() -> None:

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.edge.logs import configure_logs
-from app.main import create_app, open_database, prepare
+from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
 from bench.server import KEY, hello, load, postgresql, qualify, score, serving
 from bench.table import Measure, in_turns, median_ratio, print_table
@@ -71,7 +71,7 @@ def both_served(database_url: str) -> Iterator[int]:
     """The service and, on the same server, a FastAPI application with nothing but one endpoint."""
     settings = Settings(database_url=database_url, admin_key=KEY)
     database = open_database(settings)
-    prepare(database, settings)
+    prepare_database(database, settings)
     database.close()
     ours, bare = create_app(settings), FastAPI()
 

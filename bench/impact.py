@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, select
 from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
-from app.main import open_database, prepare
+from app.main import open_database, prepare_database
 from app.question_sets.plans import Plans
 from app.question_sets.queries import find_set
 from app.scoring import Plan, read_question_set
@@ -60,7 +60,7 @@ def measures() -> Iterator[Measure]:
 def opened(url: str) -> Database:
     settings = Settings(database_url=url, admin_key=KEY)
     database = open_database(settings)
-    prepare(database, settings)
+    prepare_database(database, settings)
     return database
 
 
@@ -105,7 +105,7 @@ def answer(number: int, question: str, place: int) -> dict[str, object]:
 
 
 def plan_of(database: Database) -> Plan:
-    question_set = database.read_here(lambda tx: find_set(tx, SET))
+    question_set = database.read_sync(lambda tx: find_set(tx, SET))
     assert question_set is not None
     return Plan(question_set, f"{SET}@1")
 
@@ -119,7 +119,7 @@ def in_a_process_of_its_own(what: str, url: str) -> dict[str, float]:
 def measure(what: str, url: str) -> None:
     database = opened(url)
     started = time.perf_counter()
-    changed = anyio.run(try_a_draft, database) if what == "impact" else database.read_here(read)
+    changed = anyio.run(try_a_draft, database) if what == "impact" else database.read_sync(read)
     print(
         json.dumps(
             {

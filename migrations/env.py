@@ -1,4 +1,4 @@
-"""Alembic's entry: on the connection that the service hands over, or on the configured database."""
+"""The entry point of Alembic. It uses the connection that the service passes, or the configured database."""
 
 from alembic import context
 from sqlmodel import SQLModel
@@ -15,7 +15,7 @@ from app.settings import Settings
 
 
 def run() -> None:
-    """Run the migrations asked for."""
+    """Run the requested migrations."""
     connection = context.config.attributes.get("connection")
     if connection is None:
         url = Settings().database_url.get_secret_value()

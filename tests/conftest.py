@@ -18,7 +18,7 @@ import psycopg
 import pytest
 import uvicorn
 
-from app.main import create_app, open_database, prepare
+from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
 
 ADMIN_KEY = "admin-key-of-the-tests"
@@ -81,7 +81,7 @@ def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def serving(settings: Settings, **wiring: object) -> Iterator[Running]:
     """A migrated, loaded and serving service on a free port."""
     database = open_database(settings)
-    prepare(database, settings)
+    prepare_database(database, settings)
     database.close()
     app = create_app(settings, **wiring)  # type: ignore[arg-type]
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))

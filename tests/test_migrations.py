@@ -8,8 +8,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app.main import open_database, prepare
-from app.migrate import FOREIGN, ForeignSchema, is_foreign, migrate, newest_revision
+from app.main import open_database, prepare_database
+from app.migrate import UNKNOWN_SCHEMA, UnknownSchema, is_unknown_revision, migrate, newest_revision
 from tests.api.calls import ok
 from tests.catalogue import (
     catalogue,
@@ -128,8 +128,8 @@ EARLIER = [f"{number:04}" for number in range(1, 10)]
 
 
 def test_only_the_revisions_of_this_build_and_a_new_database_are_known() -> None:
-    assert [number for number in EARLIER if not is_foreign(number)] == []
-    assert (is_foreign(newest_revision()), is_foreign(None)) == (False, False)
+    assert [number for number in EARLIER if not is_unknown_revision(number)] == []
+    assert (is_unknown_revision(newest_revision()), is_unknown_revision(None)) == (False, False)
 
 
 @pytest.mark.parametrize("revision", [EARLIER[0], EARLIER[-1], "9999"])
@@ -143,10 +143,10 @@ def test_a_database_of_another_build_is_refused_and_stays_as_it_is(
     set_revision(url, revision)
     before = stored_whole(url)
     database = open_database(settings)
-    with pytest.raises(ForeignSchema) as migrated:
+    with pytest.raises(UnknownSchema) as migrated:
         migrate(database)
-    with pytest.raises(ForeignSchema) as prepared:
-        prepare(database, settings)
+    with pytest.raises(UnknownSchema) as prepared:
+        prepare_database(database, settings)
     database.close()
-    assert (str(migrated.value), str(prepared.value)) == (FOREIGN, FOREIGN)
+    assert (str(migrated.value), str(prepared.value)) == (UNKNOWN_SCHEMA, UNKNOWN_SCHEMA)
     assert stored_whole(url) == before

@@ -42,11 +42,11 @@ def _at(start: Barrier, work: Callable[[str], None], url: str) -> None:
 
 
 def make_a_key(url: str) -> None:
-    open_database(settings_for(url)).write_here(lambda tx: ensure_admin_key(tx, None))
+    open_database(settings_for(url)).write_sync(lambda tx: ensure_admin_key(tx, None))
 
 
 def store_the_given_key(url: str) -> None:
-    open_database(settings_for(url)).write_here(lambda tx: ensure_admin_key(tx, ADMIN_KEY))
+    open_database(settings_for(url)).write_sync(lambda tx: ensure_admin_key(tx, ADMIN_KEY))
 
 
 def test_all_that_migrate_at_once_succeed(new_database: NewDatabase) -> None:

@@ -7,10 +7,10 @@ import anyio.lowlevel
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
-from app.edge.ndjson import MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
+from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
-from app.edge.service import Service, ServiceHere
+from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
 from app.problems import BODY_TOO_LARGE, Problem, invalid
 from app.schemas import In, Out, ProblemOut, SetName, result_json
@@ -27,7 +27,7 @@ BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            MEDIA_TYPE: {
+            NDJSON_MEDIA_TYPE: {
                 "schema": {
                     "type": "string",
                     "description": "a JSON object a line, each as for POST /v1/score",
@@ -64,7 +64,7 @@ class BatchError(Out):
     "/score/batch", operation_id="score_batch", response_class=StreamingNdjsonResponse, openapi_extra=BODY
 )
 async def score_batch(
-    request: Request, service: ServiceHere, query: Annotated[BatchQuery, Query()]
+    request: Request, service: ServiceDep, query: Annotated[BatchQuery, Query()]
 ) -> StreamingNdjsonResponse:
     """Score lines of NDJSON. Each line gets `{"line": 1, "score": …}`, or a `problem` if it is not valid.
 
@@ -99,7 +99,7 @@ class _Batch:
                     await anyio.lowlevel.checkpoint()
         except Problem as problem:
             yield self._refusal(number + 1, problem)
-            await body.linger()
+            await body.drain()
 
     async def _answer(self, number: int, line: bytes | None) -> str:
         if line is not None and not line.strip():

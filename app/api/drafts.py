@@ -9,7 +9,7 @@ from app.db import Transaction
 from app.edge.ndjson import NdjsonResponse
 from app.edge.revisions import IfMatch, seen_revision, set_etag
 from app.edge.routes import router
-from app.edge.service import CallerHere, CallHere, ServiceHere, WriteResult
+from app.edge.service import CallerDep, ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.question_sets import queries as question_set_queries
 from app.question_sets import service as question_sets
@@ -36,8 +36,8 @@ Document = Annotated[
 async def save_draft(
     key: Key,
     document: Document,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Save the draft of a question set, complete or not, and see what it lacks.
@@ -54,7 +54,7 @@ async def save_draft(
 
 
 @authoring.get("/question-sets/{key}/draft", operation_id="get_draft")
-async def get_draft(key: Key, response: Response, service: ServiceHere, diff: Diff = None) -> DraftOut:
+async def get_draft(key: Key, response: Response, service: ServiceDep, diff: Diff = None) -> DraftOut:
     """Read the draft of a question set, what it lacks, and how it differs from a version."""
     found = await service.database.read(lambda tx: draft_out(tx, question_sets.find_draft(tx, key), diff))
     set_etag(response, found.revision)
@@ -62,7 +62,7 @@ async def get_draft(key: Key, response: Response, service: ServiceHere, diff: Di
 
 
 @authoring.delete("/question-sets/{key}/draft", operation_id="discard_draft", status_code=204)
-async def discard_draft(key: Key, service: ServiceHere, caller: CallerHere, if_match: IfMatch = None) -> None:
+async def discard_draft(key: Key, service: ServiceDep, caller: CallerDep, if_match: IfMatch = None) -> None:
     """Discard the draft of a question set. Needs its revision as If-Match."""
     seen = seen_revision(if_match)
     await service.database.write(lambda tx: question_sets.discard_draft(tx, key, seen, caller.name))
@@ -75,7 +75,9 @@ async def discard_draft(key: Key, service: ServiceHere, caller: CallerHere, if_m
     response_model=QuestionSetVersionOut,
     responses={200: {"model": QuestionSetVersionOut, "description": "The newest version says the same"}},
 )
-async def publish_draft(key: Key, service: ServiceHere, call: CallHere, if_match: IfMatch = None) -> Response:
+async def publish_draft(
+    key: Key, service: ServiceDep, call: WriteCallDep, if_match: IfMatch = None
+) -> Response:
     """Publish the draft as the next version, which never changes. Needs its revision as If-Match.
 
     The draft no longer exists afterwards. If it is the same as the newest version, no new version is created
@@ -100,7 +102,7 @@ async def publish_draft(key: Key, service: ServiceHere, call: CallHere, if_match
 )
 async def preview_draft(
     key: Key,
-    service: ServiceHere,
+    service: ServiceDep,
     status: Annotated[Status | None, Query(description="only of these sessions")] = None,
 ) -> NdjsonResponse:
     """Score the stored sessions with the draft, and see which indications would change, and why.

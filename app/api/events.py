@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from app.db import Transaction
 from app.edge.paging import Limit, address_after
 from app.edge.routes import router
-from app.edge.service import ServiceHere
+from app.edge.service import ServiceDep
 from app.edge.stopping import is_stopping
 from app.events.queries import read_after, read_latest
 from app.events.service import POLL_SECONDS, FeedPublisher
@@ -72,7 +72,7 @@ class EventPage(Out):
 
 @reading.get("/events", operation_id="list_events")
 async def get_events(
-    request: Request, service: ServiceHere, query: Annotated[EventQuery, Query()]
+    request: Request, service: ServiceDep, query: Annotated[EventQuery, Query()]
 ) -> EventPage:
     """Read the events after a position, oldest first: every event once, in one order that never changes.
 
@@ -116,7 +116,7 @@ def _page(tx: Transaction, request: Request, query: EventQuery, after: int) -> E
 
 
 @reading.get("/events/latest", operation_id="latest_events")
-async def get_latest_events(service: ServiceHere, query: Annotated[EventFilter, Query()]) -> list[EventOut]:
+async def get_latest_events(service: ServiceDep, query: Annotated[EventFilter, Query()]) -> list[EventOut]:
     """Read the newest events, newest first, as a plain list.
 
     For pollers that store no cursor and recognise new events by their `id`.

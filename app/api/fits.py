@@ -7,7 +7,7 @@ from fastapi import Path, Query
 
 from app.db import Transaction
 from app.edge.routes import router
-from app.edge.service import ServiceHere
+from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.prospects.queries import find_ids_by_link, find_prospect, require_by_link
 from app.prospects.schemas import Link
@@ -24,7 +24,7 @@ DealHere = Annotated[Deal | None, Query(description="of this deal only")]
 
 @reading.get("/prospects/{prospect_id}/fit", operation_id="get_fit")
 async def get_fit(
-    prospect_id: UUID, service: ServiceHere, question_set: SetHere = None, deal: DealHere = None
+    prospect_id: UUID, service: ServiceDep, question_set: SetHere = None, deal: DealHere = None
 ) -> FitOut:
     """Read the fit of a prospect: from its open session, or else from its last one."""
 
@@ -39,7 +39,7 @@ async def get_fit(
 async def find_fit(
     source: Annotated[Source, Path()],
     external_id: Annotated[ExternalId, Path()],
-    service: ServiceHere,
+    service: ServiceDep,
     question_set: SetHere = None,
     deal: DealHere = None,
 ) -> FitOut:
@@ -54,7 +54,7 @@ async def find_fit(
 
 
 @reading.post("/fits", operation_id="get_fits")
-async def get_fits(request: FitsRequest, service: ServiceHere) -> FitList:
+async def get_fits(request: FitsRequest, service: ServiceDep) -> FitList:
     """Read the fits of up to 200 prospects at once, each with its own status."""
 
     def load(tx: Transaction) -> FitList:

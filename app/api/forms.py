@@ -10,7 +10,7 @@ from app.edge.form_description import describe_form
 from app.edge.openapi_versions import to_2_0, to_3_0
 from app.edge.paging import base_url
 from app.edge.routes import router
-from app.edge.service import CallHere, ServiceHere
+from app.edge.service import ServiceDep, WriteCallDep
 from app.inbound.forms.schemas import Form, FormResult
 from app.inbound.forms.service import qualify_by_form
 from app.keys.schemas import Scope
@@ -29,7 +29,7 @@ IN_OPENAPI = {"3.0": to_3_0, "2.0": to_2_0}
 
 @writing.post("/qualify/{key}", operation_id="qualify_by_form", response_model=FormResult)
 async def post_form(
-    key: Annotated[SetName, Path()], form: Form, service: ServiceHere, call: CallHere
+    key: Annotated[SetName, Path()], form: Form, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Qualify with a flat form: one object with a field for every attribute and question of the set.
 
@@ -46,7 +46,7 @@ async def post_form(
 
 
 @reading.get("/question-sets/{key}/openapi-{openapi}.json", operation_id="describe_form")
-async def get_form(key: Key, openapi: OpenApi, request: Request, service: ServiceHere) -> dict[str, Any]:
+async def get_form(key: Key, openapi: OpenApi, request: Request, service: ServiceDep) -> dict[str, Any]:
     """Read the flat form of a question set's newest version as OpenAPI, for a form builder."""
     return await service.database.read(lambda tx: _described(tx, request, openapi, key, None))
 
@@ -55,7 +55,7 @@ async def get_form(key: Key, openapi: OpenApi, request: Request, service: Servic
     "/question-sets/{key}/versions/{number}/openapi-{openapi}.json", operation_id="describe_version_form"
 )
 async def get_version_form(
-    key: Key, number: Number, openapi: OpenApi, request: Request, service: ServiceHere
+    key: Key, number: Number, openapi: OpenApi, request: Request, service: ServiceDep
 ) -> dict[str, Any]:
     """Read the flat form of one version as OpenAPI. A form that is built with it stays on that version."""
     return await service.database.read(lambda tx: _described(tx, request, openapi, key, number))

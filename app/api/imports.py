@@ -9,10 +9,10 @@ from anyio import to_thread
 from fastapi import Query, Request
 from pydantic import Field
 
-from app.edge.ndjson import MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
+from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
-from app.edge.service import CallerHere, ServiceHere
+from app.edge.service import CallerDep, ServiceDep
 from app.edge.stopping import is_stopping
 from app.inbound.imports.reader import EXTERNAL_ID_COLUMN, NAME_COLUMN, ImportOptions, Reader, ReadRecord
 from app.inbound.imports.schemas import ImportLineError, ImportProgress
@@ -31,7 +31,7 @@ LINES = {
         "line, with `external_id` and, if need be, `source`, `name` and `attributes`",
     }
 }
-BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: LINES, CSV: LINES}}}
+BODY = {"requestBody": {"required": True, "content": {NDJSON_MEDIA_TYPE: LINES, CSV: LINES}}}
 
 
 class ImportQuery(In):
@@ -58,7 +58,7 @@ class ImportQuery(In):
     openapi_extra=BODY,
 )
 async def import_prospects(
-    request: Request, service: ServiceHere, caller: CallerHere, query: Annotated[ImportQuery, Query()]
+    request: Request, service: ServiceDep, caller: CallerDep, query: Annotated[ImportQuery, Query()]
 ) -> StreamingNdjsonResponse:
     """Create or change a prospect for each line of CSV or NDJSON, by its external id.
 
@@ -121,7 +121,7 @@ class _ImportResponse:
                 yield some
         except Problem as problem:
             yield self._progress(problem=problem)
-            await body.linger()
+            await body.drain()
         else:
             yield self._progress(done=True)
 
@@ -134,7 +134,7 @@ class _ImportResponse:
 
     def _require_running(self) -> None:
         if is_stopping(self._request):
-            raise unavailable("The service stops.")
+            raise unavailable("The service is stopping.")
 
     def _refusal(self, read: ReadRecord, problem: Problem) -> str:
         refused = ImportLineError(line=read.record.line, problem=problem_out(self._request, problem))

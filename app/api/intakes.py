@@ -10,10 +10,10 @@ from app.db import Transaction
 from app.edge.authorise import require_also
 from app.edge.bodies import is_json, media_type, read_body
 from app.edge.paging import Page, PageQuery, base_url, next_page, position_after
-from app.edge.problem_responses import PROBLEMS
-from app.edge.revisions import IfMatch, on_revision, set_etag
+from app.edge.problem_responses import PROBLEM_RESPONSES
+from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
-from app.edge.service import CallerHere, CallHere, ServiceHere, WriteResult
+from app.edge.service import CallerDep, ServiceDep, WriteCallDep, WriteResult
 from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
 from app.inbound.intake import service as intakes
@@ -32,7 +32,7 @@ from app.strict_json import read_json
 
 authoring = router("intakes", Scope.AUTHOR)
 # Who posts here has no key: the token in the address is the secret.
-receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEMS)
+receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEM_RESPONSES)
 POSITION = TypeAdapter(tuple[UUID])
 WRITES = "What is taken in is qualified."
 ANYTHING = {"schema": {"type": "object", "description": "whatever the other system sends, a list as well"}}
@@ -55,7 +55,7 @@ class ReceiptPage(Page[ReceiptOut]):
 async def receive_payload(
     token: Annotated[str, Path(description="told once when the intake is made")],
     request: Request,
-    service: ServiceHere,
+    service: ServiceDep,
 ) -> schemas.PayloadReceived:
     """Receive a payload from another system. It is stored as it is, and processed after the response.
 
@@ -87,7 +87,7 @@ async def receive_payload(
     "/intakes", operation_id="create_intake", status_code=201, response_model=schemas.IntakeCreated
 )
 async def create_intake(
-    new: schemas.NewIntake, request: Request, service: ServiceHere, call: CallHere
+    new: schemas.NewIntake, request: Request, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Create an intake. Store its token at once: you cannot read it again.
 
@@ -105,7 +105,7 @@ async def create_intake(
 
 
 @authoring.get("/intakes", operation_id="list_intakes")
-async def get_intakes(service: ServiceHere) -> schemas.IntakeList:
+async def get_intakes(service: ServiceDep) -> schemas.IntakeList:
     """List the intakes, oldest first."""
     return await service.database.read(
         lambda tx: schemas.IntakeList(items=intakes_out(tx, list(intake_queries.list_intakes(tx))))
@@ -114,7 +114,7 @@ async def get_intakes(service: ServiceHere) -> schemas.IntakeList:
 
 @authoring.get("/intake-templates", operation_id="list_intake_templates")
 async def get_templates(
-    service: ServiceHere,
+    service: ServiceDep,
     question_set: Annotated[SetName | None, Query(description="whose questions to map")] = None,
 ) -> schemas.IntakeTemplateList:
     """Read the ready-made mappings, filled in with every question and attribute of a question set."""
@@ -123,7 +123,7 @@ async def get_templates(
 
 
 @authoring.post("/intake-dry-run", operation_id="dry_run_intake")
-async def dry_run(sample: schemas.DryRun, service: ServiceHere, caller: CallerHere) -> schemas.DryRunOut:
+async def dry_run(sample: schemas.DryRun, service: ServiceDep, caller: CallerDep) -> schemas.DryRunOut:
     """Try a mapping on a sample, and see what qualify would receive and return. Nothing is written.
 
     If the mapping cannot be used, the response is a 422 that names the places in it. The key also needs the
@@ -136,7 +136,7 @@ async def dry_run(sample: schemas.DryRun, service: ServiceHere, caller: CallerHe
 
 
 @authoring.get("/intakes/{intake_id}", operation_id="get_intake")
-async def get_intake(intake_id: UUID, response: Response, service: ServiceHere) -> schemas.IntakeOut:
+async def get_intake(intake_id: UUID, response: Response, service: ServiceDep) -> schemas.IntakeOut:
     """Read an intake."""
     found = await service.database.read(lambda tx: intake_out(tx, intake_queries.find_intake(tx, intake_id)))
     set_etag(response, found.revision)
@@ -147,8 +147,8 @@ async def get_intake(intake_id: UUID, response: Response, service: ServiceHere) 
 async def update_intake(
     intake_id: UUID,
     request: schemas.IntakeChange,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Change an intake. Payloads that are not processed yet are read with the new mapping.
@@ -156,22 +156,22 @@ async def update_intake(
     The key also needs the scope write.
     """
     require_also(call.caller, Scope.WRITE, WRITES)
-    change = on_revision(request, if_match)
+    change = with_revision(request, if_match)
     return await service.write(
         call, lambda uow: intake_out(uow.tx, intakes.update_intake(uow.tx, uow.plans, intake_id, change))
     )
 
 
 @authoring.delete("/intakes/{intake_id}", operation_id="delete_intake", status_code=204)
-async def delete_intake(intake_id: UUID, service: ServiceHere) -> None:
+async def delete_intake(intake_id: UUID, service: ServiceDep) -> None:
     """Delete an intake with all its receipts. From then on its address returns a 404."""
     await service.database.write(lambda tx: intakes.delete_intake(tx, intake_id))
-    await service.database.erase_traces()
+    await service.database.truncate_wal()
 
 
 @authoring.get("/intakes/{intake_id}/receipts", operation_id="list_receipts")
 async def get_receipts(
-    intake_id: ReceiptsOf, request: Request, service: ServiceHere, query: Annotated[ReceiptQuery, Query()]
+    intake_id: ReceiptsOf, request: Request, service: ServiceDep, query: Annotated[ReceiptQuery, Query()]
 ) -> ReceiptPage:
     """List what an intake received, newest first, without the payloads."""
     start = position_after(query.after, POSITION)
@@ -188,7 +188,7 @@ async def get_receipts(
 
 
 @authoring.get("/intakes/{intake_id}/receipts/{receipt_id}", operation_id="get_receipt")
-async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceHere) -> ReceiptWithPayload:
+async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceDep) -> ReceiptWithPayload:
     """Read a receipt with its original payload."""
 
     def load(tx: Transaction) -> ReceiptWithPayload:
@@ -203,7 +203,7 @@ async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceH
     "/intakes/{intake_id}/replay", operation_id="replay_receipts", response_model=schemas.ReplayedReceipts
 )
 async def replay_receipts(
-    intake_id: ReceiptsOf, request: schemas.ReceiptReplay, service: ServiceHere, call: CallHere
+    intake_id: ReceiptsOf, request: schemas.ReceiptReplay, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Process receipts again with the current mapping: those that you name, or all that failed."""
     replayed = await service.write(

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import Response
 
 from app.edge.routes import router
-from app.edge.service import CallHere, ServiceHere, WriteResult
+from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.keys.queries import list_keys
 from app.keys.responses import key_out
 from app.keys.schemas import KeyCreated, KeyList, KeyOut, NewKey, Scope
@@ -16,7 +16,7 @@ managing = router("keys", Scope.ADMIN)
 
 
 @managing.post("/keys", operation_id="create_key", status_code=201, response_model=KeyCreated)
-async def post_key(request: NewKey, service: ServiceHere, call: CallHere) -> Response:
+async def post_key(request: NewKey, service: ServiceDep, call: WriteCallDep) -> Response:
     """Create an API key. Store it at once: you cannot read it again."""
     secret = new_secret(call.seed)
 
@@ -29,13 +29,13 @@ async def post_key(request: NewKey, service: ServiceHere, call: CallHere) -> Res
 
 
 @managing.get("/keys", operation_id="list_keys")
-async def get_keys(service: ServiceHere) -> KeyList:
+async def get_keys(service: ServiceDep) -> KeyList:
     """List the keys, oldest first, including revoked ones."""
     found = await service.database.read(list_keys)
     return KeyList(items=[key_out(key.model_dump()) for key in found])
 
 
 @managing.delete("/keys/{key_id}", operation_id="revoke_key")
-async def delete_key(key_id: UUID, service: ServiceHere) -> KeyOut:
+async def delete_key(key_id: UUID, service: ServiceDep) -> KeyOut:
     """Revoke a key, for good. Every process rejects it within two seconds."""
     return key_out((await service.database.write(lambda tx: revoke_key(tx, key_id))).model_dump())

@@ -8,9 +8,9 @@ from fastapi import Path, Query, Request, Response
 from app import lifecycle
 from app.db import Transaction
 from app.edge.paging import Page, PageQuery, next_page, position_after
-from app.edge.revisions import IfMatch, on_revision, set_etag
+from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
-from app.edge.service import CallHere, ServiceHere, WriteResult
+from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.prospects import queries as prospect_queries
 from app.prospects import service as prospects
@@ -44,7 +44,7 @@ class ProspectPage(Page[ProspectOut]):
 
 
 @writing.post("/prospects", operation_id="create_prospect", status_code=201, response_model=ProspectOut)
-async def create_prospect(request: NewProspect, service: ServiceHere, call: CallHere) -> Response:
+async def create_prospect(request: NewProspect, service: ServiceDep, call: WriteCallDep) -> Response:
     """Create a prospect. If you have an id of your own, upsert the prospect by that id instead."""
     return await service.write(
         call,
@@ -56,7 +56,7 @@ async def create_prospect(request: NewProspect, service: ServiceHere, call: Call
 
 @reading.get("/prospects", operation_id="list_prospects")
 async def get_prospects(
-    request: Request, service: ServiceHere, query: Annotated[ProspectQuery, Query()]
+    request: Request, service: ServiceDep, query: Annotated[ProspectQuery, Query()]
 ) -> ProspectPage:
     """List prospects, newest first."""
     start = position_after(query.after, PROSPECT_POSITION)
@@ -71,7 +71,7 @@ async def get_prospects(
 
 
 @reading.get("/prospects/{prospect_id}", operation_id="get_prospect")
-async def get_prospect(prospect_id: UUID, response: Response, service: ServiceHere) -> ProspectOut:
+async def get_prospect(prospect_id: UUID, response: Response, service: ServiceDep) -> ProspectOut:
     """Read a prospect."""
     found = await service.database.read(
         lambda tx: prospect_queries.prospect_out(tx, prospect_queries.find_prospect(tx, prospect_id))
@@ -84,12 +84,12 @@ async def get_prospect(prospect_id: UUID, response: Response, service: ServiceHe
 async def update_prospect(
     prospect_id: UUID,
     request: ProspectChange,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Change a prospect. Its open sessions are scored again with the new attributes."""
-    change = on_revision(request, if_match)
+    change = with_revision(request, if_match)
     return await service.write(
         call,
         lambda uow: prospect_queries.prospect_out(uow.tx, sessions.update_prospect(uow, prospect_id, change)),
@@ -97,7 +97,7 @@ async def update_prospect(
 
 
 @writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
-async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
+async def erase_prospect(prospect_id: UUID, service: ServiceDep) -> None:
     """Erase a prospect with its links, sessions, answers, decisions and history, for good.
 
     The payloads that intakes received about it are erased too.
@@ -107,7 +107,7 @@ async def erase_prospect(prospect_id: UUID, service: ServiceHere) -> None:
 
 @reading.get("/prospects/by-external-id/{source}/{external_id}", operation_id="find_prospect")
 async def find_prospect(
-    source: SourceInPath, external_id: ExternalIdInPath, response: Response, service: ServiceHere
+    source: SourceInPath, external_id: ExternalIdInPath, response: Response, service: ServiceDep
 ) -> ProspectOut:
     """Read the prospect that another system knows by this id."""
     link = Link(source=source, external_id=external_id)
@@ -128,13 +128,13 @@ async def upsert_prospect(
     source: SourceInPath,
     external_id: ExternalIdInPath,
     request: ProspectChange,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Create the prospect that another system knows by this id (201), or change it (200)."""
     link = Link(source=source, external_id=external_id)
-    change = on_revision(request, if_match)
+    change = with_revision(request, if_match)
 
     def upsert(uow: UnitOfWork) -> WriteResult:
         prospect, created, _ = sessions.upsert_prospect(uow, link, change)
@@ -144,7 +144,7 @@ async def upsert_prospect(
 
 
 @writing.post("/prospects/{prospect_id}/links", operation_id="add_link", response_model=ProspectOut)
-async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, call: CallHere) -> Response:
+async def add_link(prospect_id: UUID, request: NewLink, service: ServiceDep, call: WriteCallDep) -> Response:
     """Link a prospect to another system. Adding a link that it already has changes nothing."""
 
     def add(uow: UnitOfWork) -> ProspectOut:
@@ -157,7 +157,7 @@ async def add_link(prospect_id: UUID, request: NewLink, service: ServiceHere, ca
 
 @writing.delete("/prospects/{prospect_id}/links/{source}/{external_id}", operation_id="remove_link")
 async def remove_link(
-    prospect_id: UUID, source: SourceInPath, external_id: ExternalIdInPath, service: ServiceHere
+    prospect_id: UUID, source: SourceInPath, external_id: ExternalIdInPath, service: ServiceDep
 ) -> ProspectOut:
     """Remove a link from a prospect."""
 
@@ -171,7 +171,7 @@ async def remove_link(
 
 @writing.post("/prospects/{prospect_id}/merge", operation_id="merge_prospects", response_model=ProspectOut)
 async def merge_prospects(
-    prospect_id: UUID, request: MergeRequest, service: ServiceHere, call: CallHere
+    prospect_id: UUID, request: MergeRequest, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Merge another prospect into this one: links, sessions, and the attributes that this one lacks.
 

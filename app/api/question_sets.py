@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Query, Response
 
 from app.edge.routes import router
-from app.edge.service import CallHere, ServiceHere
+from app.edge.service import ServiceDep, WriteCallDep
 from app.keys.schemas import Scope
 from app.problems import missing
 from app.question_sets import queries as question_set_queries
@@ -25,14 +25,14 @@ Diff = Annotated[
 
 
 @reading.get("/question-sets", operation_id="list_question_sets")
-async def list_question_sets(service: ServiceHere) -> QuestionSetList:
+async def list_question_sets(service: ServiceDep) -> QuestionSetList:
     """List the newest version of every question set."""
     found = await service.database.read(question_set_queries.list_newest)
     return QuestionSetList(items=[version_summary(version) for version in found])
 
 
 @reading.get("/question-sets/{key}", operation_id="get_question_set")
-async def get_question_set(key: Key, service: ServiceHere, diff: Diff = None) -> QuestionSetVersionOut:
+async def get_question_set(key: Key, service: ServiceDep, diff: Diff = None) -> QuestionSetVersionOut:
     """Read the newest version of a question set, and how it differs from another one."""
     return await service.database.read(
         lambda tx: version_out(tx, question_set_queries.find_version(tx, key), diff)
@@ -40,7 +40,7 @@ async def get_question_set(key: Key, service: ServiceHere, diff: Diff = None) ->
 
 
 @reading.get("/question-sets/{key}/versions", operation_id="list_versions")
-async def list_versions(key: Key, service: ServiceHere) -> QuestionSetList:
+async def list_versions(key: Key, service: ServiceDep) -> QuestionSetList:
     """List every version of a question set, newest first, including retired ones."""
     found = await service.database.read(lambda tx: question_set_queries.list_versions(tx, key))
     if not found:
@@ -50,7 +50,7 @@ async def list_versions(key: Key, service: ServiceHere) -> QuestionSetList:
 
 @reading.get("/question-sets/{key}/versions/{number}", operation_id="get_version")
 async def get_version(
-    key: Key, number: Number, service: ServiceHere, diff: Diff = None
+    key: Key, number: Number, service: ServiceDep, diff: Diff = None
 ) -> QuestionSetVersionOut:
     """Read one version of a question set. It never changes, except that it can be retired."""
     return await service.database.read(
@@ -63,7 +63,7 @@ async def get_version(
     operation_id="retire_version",
     response_model=QuestionSetVersionOut,
 )
-async def retire_version(key: Key, number: Number, service: ServiceHere, call: CallHere) -> Response:
+async def retire_version(key: Key, number: Number, service: ServiceDep, call: WriteCallDep) -> Response:
     """Retire a version, for good. New sessions cannot use it.
 
     Sessions that were opened with it continue and are scored with it.

@@ -3,7 +3,7 @@
 from fastapi import Response
 
 from app.edge.routes import router
-from app.edge.service import ServiceHere
+from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.schemas import result_json
 from app.scoring import Score, read_answers, read_attributes, score
@@ -13,7 +13,7 @@ scoring = router("scoring", Scope.SCORE)
 
 
 @scoring.post("/score", operation_id="score", response_model=Score)
-async def score_answers(request: ScoreRequest, service: ServiceHere) -> Response:
+async def score_answers(request: ScoreRequest, service: ServiceDep) -> Response:
     """Score answers. Nothing is stored, and the same request always gets the same score.
 
     If answers of the set go stale, this needs `as_of` and the `answered_at` of each answer. Without `as_of`,

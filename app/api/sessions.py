@@ -8,9 +8,9 @@ from fastapi import Query, Request, Response
 
 from app.db import Transaction
 from app.edge.paging import Page, PageQuery, next_page, position_after
-from app.edge.revisions import IfMatch, on_revision, set_etag
+from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
-from app.edge.service import CallHere, ServiceHere, WriteResult
+from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.sessions import service as sessions
 from app.sessions.queries import find_session, list_sessions, position_of
@@ -46,7 +46,7 @@ class SessionPage(Page[SessionSummary]):
 
 
 @writing.post("/qualify", operation_id="qualify", response_model=QualifyResult)
-async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere) -> Response:
+async def qualify(request: QualifyRequest, service: ServiceDep, call: WriteCallDep) -> Response:
     """Do everything that a CRM needs in one call and one transaction.
 
     Creates or changes the prospect with this `source` and `external_id`, opens or continues its session,
@@ -62,7 +62,7 @@ async def qualify(request: QualifyRequest, service: ServiceHere, call: CallHere)
 
 
 @writing.post("/sessions", operation_id="open_session", status_code=201, response_model=SessionOpened)
-async def open_session(request: NewSession, service: ServiceHere, call: CallHere) -> Response:
+async def open_session(request: NewSession, service: ServiceDep, call: WriteCallDep) -> Response:
     """Open a session for a prospect. There is one open session per prospect, deal and set.
 
     Without a `question_set`, the service chooses the set that is meant for the prospect, as `qualify` does.
@@ -75,7 +75,7 @@ async def open_session(request: NewSession, service: ServiceHere, call: CallHere
 
 @reading.get("/sessions", operation_id="list_sessions")
 async def get_sessions(
-    request: Request, service: ServiceHere, query: Annotated[SessionQuery, Query()]
+    request: Request, service: ServiceDep, query: Annotated[SessionQuery, Query()]
 ) -> SessionPage:
     """List sessions."""
     start = position_after(query.after, SESSION_POSITIONS[query.sort])
@@ -95,7 +95,7 @@ async def get_sessions(
 
 
 @reading.get("/sessions/{session_id}", operation_id="get_session")
-async def get_session(session_id: UUID, response: Response, service: ServiceHere) -> SessionOut:
+async def get_session(session_id: UUID, response: Response, service: ServiceDep) -> SessionOut:
     """Read a session with its answers and its score."""
     found = await service.read_scores(lambda tx: session_out(tx, service.plans, find_session(tx, session_id)))
     set_etag(response, found.revision)
@@ -106,8 +106,8 @@ async def get_session(session_id: UUID, response: Response, service: ServiceHere
 async def patch_answers(
     session_id: UUID,
     request: AnswersPatch,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Record answers, and get the score and the next questions.
@@ -115,7 +115,7 @@ async def patch_answers(
     Answers to different questions merge. If you send a `revision`, an answer that changed after it is not
     overwritten: the response is a 412, and nothing is written.
     """
-    patch = on_revision(request, if_match)
+    patch = with_revision(request, if_match)
     return await service.write(
         call, lambda uow: sessions.record_session_answers(uow, session_id, patch), request.actor
     )
@@ -125,15 +125,15 @@ async def patch_answers(
 async def move_session(
     session_id: UUID,
     request: MoveRequest,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Move an open session to a newer version of its question set.
 
     The session keeps the answers to questions that the new version also has. `dropped` lists the others.
     """
-    move = on_revision(request, if_match)
+    move = with_revision(request, if_match)
     return await service.write(call, lambda uow: sessions.move_session(uow, session_id, move), request.actor)
 
 
@@ -141,18 +141,18 @@ async def move_session(
 async def decide(
     session_id: UUID,
     request: NewDecision,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Record a person's decision on the revision that they saw."""
-    decision = on_revision(request, if_match)
+    decision = with_revision(request, if_match)
     return await service.write(call, lambda uow: sessions.decide(uow, session_id, decision), request.actor)
 
 
 @writing.post("/sessions/{session_id}/outcome", operation_id="record_outcome", response_model=SessionOut)
 async def record_outcome(
-    session_id: UUID, request: NewOutcome, service: ServiceHere, call: CallHere
+    session_id: UUID, request: NewOutcome, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Record the outcome and close the session. If you send it again, it corrects the earlier one."""
     return await service.write(
@@ -161,7 +161,7 @@ async def record_outcome(
 
 
 @reading.get("/sessions/{session_id}/history", operation_id="get_history")
-async def get_history(session_id: UUID, service: ServiceHere) -> HistoryOut:
+async def get_history(session_id: UUID, service: ServiceDep) -> HistoryOut:
     """Read the history of a session, with the verdict of every revision."""
     return await service.database.read(
         lambda tx: history_out(tx, service.plans, find_session(tx, session_id))

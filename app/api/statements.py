@@ -8,7 +8,7 @@ from pydantic import Field
 from app.api.question_sets import Key, Number
 from app.db import Transaction
 from app.edge.routes import router
-from app.edge.service import ServiceHere
+from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.problems import invalid, missing
 from app.question_sets.plans import Plans
@@ -55,7 +55,7 @@ class SqlResponse(Response):
 
 @reading.get("/question-sets/{key}/versions/{number}/sql", operation_id="get_sql", response_class=SqlResponse)
 async def get_sql(
-    key: Key, number: Number, service: ServiceHere, query: Annotated[StatementQuery, Query()]
+    key: Key, number: Number, service: ServiceDep, query: Annotated[StatementQuery, Query()]
 ) -> Response:
     """Read a version as one SELECT that computes the same scores, to the last bit, where the data is.
 

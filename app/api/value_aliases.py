@@ -4,7 +4,7 @@ from fastapi import Response
 
 from app.api.prospects import SourceInPath
 from app.edge.routes import router
-from app.edge.service import CallHere, ServiceHere
+from app.edge.service import ServiceDep, WriteCallDep
 from app.keys.schemas import Scope
 from app.prospects import service as prospects
 from app.prospects.queries import list_aliases
@@ -15,7 +15,7 @@ authoring = router("value aliases", Scope.AUTHOR)
 
 
 @reading.get("/value-aliases/{source}", operation_id="get_value_aliases")
-async def get_value_aliases(source: SourceInPath, service: ServiceHere) -> ValueAliasesOut:
+async def get_value_aliases(source: SourceInPath, service: ServiceDep) -> ValueAliasesOut:
     """Read the value aliases of a source."""
     return await service.database.read(lambda tx: list_aliases(tx, source))
 
@@ -24,7 +24,7 @@ async def get_value_aliases(source: SourceInPath, service: ServiceHere) -> Value
     "/value-aliases/{source}", operation_id="replace_value_aliases", response_model=ValueAliasesOut
 )
 async def replace_value_aliases(
-    source: SourceInPath, request: ValueAliasesIn, service: ServiceHere, call: CallHere
+    source: SourceInPath, request: ValueAliasesIn, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Replace the value aliases of a source.
 

@@ -10,15 +10,21 @@ from app.api.events import EventFilter
 from app.db import Transaction
 from app.edge.authorise import require_also
 from app.edge.paging import Page, PageQuery, next_page, position_after
-from app.edge.revisions import IfMatch, on_revision, set_etag
+from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
-from app.edge.service import CallerHere, CallHere, Service, ServiceHere, WriteResult
+from app.edge.service import CallerDep, Service, ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.problems import NOTHING_TO_SEND, Problem, invalid_field
 from app.webhooks import outbox
 from app.webhooks import queries as webhook_queries
 from app.webhooks import service as webhooks
-from app.webhooks.message import NothingToSendError, OutgoingRequest, check_record_update, sample_for, samples
+from app.webhooks.message import (
+    NothingToSendError,
+    OutgoingRequest,
+    check_record_update,
+    sample_messages,
+    sample_request,
+)
 from app.webhooks.queries import webhook_templates
 from app.webhooks.responses import delivery_out, test_result, webhook_created, webhook_out
 from app.webhooks.schemas import (
@@ -62,7 +68,7 @@ class DeliveryPage(Page[DeliveryOut]):
 
 
 @managing.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookCreated)
-async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere) -> Response:
+async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCallDep) -> Response:
     """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
 
     Every event arrives at least once, always with the same `webhook-id`. If the receiver does not answer with
@@ -82,7 +88,7 @@ async def post_webhook(request: NewWebhook, service: ServiceHere, call: CallHere
 
 
 @managing.get("/webhooks", operation_id="list_webhooks")
-async def get_webhooks(service: ServiceHere) -> WebhookList:
+async def get_webhooks(service: ServiceDep) -> WebhookList:
     """List the webhooks, oldest first."""
     found = await service.database.read(webhook_queries.list_webhooks)
     return WebhookList(items=[webhook_out(webhook) for webhook in found])
@@ -95,19 +101,19 @@ async def get_templates() -> WebhookTemplateList:
 
 
 @reading.get("/webhook-samples", operation_id="sample_webhooks")
-async def get_samples(service: ServiceHere, query: Annotated[SampleQuery, Query()]) -> list[WebhookMessage]:
+async def get_samples(service: ServiceDep, query: Annotated[SampleQuery, Query()]) -> list[WebhookMessage]:
     """Read sample messages of a webhook as a plain list: of the newest events, or invented if there are none.
 
     For form builders that show the fields before anything has happened.
     """
     await service.feed.publish_pending()
     return await service.database.read(
-        lambda tx: samples(tx, service.plans, query.wanted, query.payload, query.limit)
+        lambda tx: sample_messages(tx, service.plans, query.wanted, query.payload, query.limit)
     )
 
 
 @managing.get("/webhooks/{webhook_id}", operation_id="get_webhook")
-async def get_webhook(webhook_id: UUID, response: Response, service: ServiceHere) -> WebhookOut:
+async def get_webhook(webhook_id: UUID, response: Response, service: ServiceDep) -> WebhookOut:
     """Read a webhook."""
     found = await service.database.read(lambda tx: webhook_out(webhook_queries.find_webhook(tx, webhook_id)))
     set_etag(response, found.revision)
@@ -118,15 +124,15 @@ async def get_webhook(webhook_id: UUID, response: Response, service: ServiceHere
 async def patch_webhook(
     webhook_id: UUID,
     request: WebhookChange,
-    service: ServiceHere,
-    call: CallHere,
+    service: ServiceDep,
+    call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Change, disable or enable a webhook. The key also needs the scope read."""
     require_also(call.caller, Scope.READ, TELLS)
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
-    change = on_revision(request, if_match)
+    change = with_revision(request, if_match)
     await service.feed.publish_all()  # what was before is for the webhook as it was
     return await service.write(
         call, lambda uow: webhook_out(webhooks.update_webhook(uow.tx, webhook_id, change))
@@ -134,15 +140,15 @@ async def patch_webhook(
 
 
 @managing.delete("/webhooks/{webhook_id}", operation_id="remove_webhook", status_code=204)
-async def delete_webhook(webhook_id: UUID, service: ServiceHere) -> None:
+async def delete_webhook(webhook_id: UUID, service: ServiceDep) -> None:
     """Delete a webhook and its log. Nothing more is sent."""
-    while not await service.database.write(lambda tx: webhooks.delete_some(tx, webhook_id)):
+    while not await service.database.write(lambda tx: webhooks.delete_webhook_batch(tx, webhook_id)):
         pass
 
 
 @managing.post("/webhooks/{webhook_id}/secret", operation_id="rotate_secret", response_model=WebhookCreated)
 async def post_secret(
-    webhook_id: UUID, request: SecretRotation, service: ServiceHere, call: CallHere
+    webhook_id: UUID, request: SecretRotation, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Change the secret. For 24 hours messages are also signed with the old one, so that none is rejected."""
     return await service.write(
@@ -151,7 +157,7 @@ async def post_secret(
 
 
 @managing.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
-async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) -> TestResult:
+async def post_test(webhook_id: UUID, service: ServiceDep, caller: CallerDep) -> TestResult:
     """Send the newest matching event, or an invented one, at once, and see the result.
 
     The attempt is not logged and not repeated. A record update writes the current figures. The key also needs
@@ -160,7 +166,7 @@ async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) 
 
     def sample(tx: Transaction) -> OutgoingRequest | NothingToSendError:
         try:
-            return sample_for(tx, service.plans, webhook_queries.find_webhook(tx, webhook_id))
+            return sample_request(tx, service.plans, webhook_queries.find_webhook(tx, webhook_id))
         except NothingToSendError as error:
             return error
 
@@ -174,7 +180,7 @@ async def post_test(webhook_id: UUID, service: ServiceHere, caller: CallerHere) 
 
 @managing.get("/webhooks/{webhook_id}/deliveries", operation_id="list_deliveries")
 async def get_deliveries(
-    webhook_id: UUID, request: Request, service: ServiceHere, query: Annotated[DeliveryQuery, Query()]
+    webhook_id: UUID, request: Request, service: ServiceDep, query: Annotated[DeliveryQuery, Query()]
 ) -> DeliveryPage:
     """List the deliveries of a webhook, newest event first. Finished ones are kept for 30 days."""
     start = position_after(query.after, POSITION)
@@ -196,7 +202,7 @@ async def get_deliveries(
     response_model=ReplayedDeliveries,
 )
 async def post_replay(
-    webhook_id: UUID, request: DeliveryReplay, service: ServiceHere, call: CallHere
+    webhook_id: UUID, request: DeliveryReplay, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Send deliveries again, whatever their status: those that you name, or all that failed."""
 

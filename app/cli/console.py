@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
 from app.main import open_database
-from app.migrate import ForeignSchema, migrate
+from app.migrate import UnknownSchema, migrate
 from app.problems import Problem
 from app.question_sets.files import InvalidFile, read_builtin
 from app.question_sets.plans import Plans
@@ -80,7 +80,7 @@ def reported_failures() -> Iterator[None]:
         fail(_told(flaws_of(problem)) or problem.detail)
     except DBAPIError as error:
         fail(f"The database cannot be used: {error.orig}")
-    except (InvalidFile, ForeignSchema, OSError) as error:
+    except (InvalidFile, UnknownSchema, OSError) as error:
         fail(str(error))
 
 
@@ -100,5 +100,5 @@ def migrated_database() -> Iterator[Database]:
 def published_plans() -> Iterator[tuple[Database, Plans]]:
     """The database with the built-in sets published, and the plans of all its sets."""
     with migrated_database() as database:
-        database.write_here(lambda tx: publish_builtin(tx, read_builtin()))
+        database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
         yield database, Plans(database, Settings().default_question_set)

@@ -56,8 +56,8 @@ def demo(
 ) -> None:
     """Load 36 invented prospects with sessions at every stage; run again, it starts over."""
     with migrated_database() as database:
-        gone, kept = database.write_here(_remove)
-        database.erase_traces_here()
+        gone, kept = database.write_sync(_remove)
+        database.truncate_wal_sync()
         if kept:
             say(f"Left alone, since they have other links too: {kept}.")
         if remove:
@@ -86,15 +86,15 @@ def _is_ours(link: ProspectLink) -> bool:
 
 def _load(database: Database) -> int:
     """Invent all but those that were left alone; how many."""
-    database.write_here(lambda tx: publish_builtin(tx, read_builtin()))
+    database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
     plans = Plans(database, Settings().default_question_set)
-    plan = database.read_here(lambda tx: plans.find(tx, SET))
+    plan = database.read_sync(lambda tx: plans.find(tx, SET))
     dice = random.Random(7)  # noqa: S311  # the same prospects every time
     stages = cycle(STAGES.values())
     count = 0
     for number in track(NAMES, "Inventing prospects", console=err, transient=True):
         request = _invent(dice, plan, number, next(stages))
-        count += database.write_here(partial(_qualify_new, plans, request))
+        count += database.write_sync(partial(_qualify_new, plans, request))
     return count
 
 

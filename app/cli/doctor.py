@@ -10,7 +10,7 @@ from app.cli.console import out, reported_failures, table
 from app.db import Database, Transaction
 from app.keys.queries import list_keys
 from app.main import open_database
-from app.migrate import FOREIGN, current_revision, is_foreign, newest_revision
+from app.migrate import UNKNOWN_SCHEMA, current_revision, is_unknown_revision, newest_revision
 from app.problems import Problem
 from app.question_sets.files import read_builtin
 from app.question_sets.queries import find_version, list_newest, split_name
@@ -39,7 +39,7 @@ def _checks(settings: Settings, database: Database) -> Iterator[Check]:
     yield "version", True, f"{version('prospect-fit')} on Python {sys.version.split()[0]}"
     yield "built-in question sets", True, f"{len(list(read_builtin()))} valid"
     try:
-        yield from database.read_here(_database_checks(settings))
+        yield from database.read_sync(_database_checks(settings))
     except Problem as problem:
         yield "database", False, f"{problem.detail} ({database.engine.url!r})"
 
@@ -48,8 +48,8 @@ def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]
     def check(tx: Transaction) -> list[Check]:
         reached = current_revision(tx.db.connection())
         checks = [("database", True, repr(tx.db.get_bind().engine.url))]
-        if is_foreign(reached):
-            return [*checks, ("schema", False, f"{reached}: {FOREIGN}")]
+        if is_unknown_revision(reached):
+            return [*checks, ("schema", False, f"{reached}: {UNKNOWN_SCHEMA}")]
         if reached != newest_revision():
             return [*checks, ("schema", False, f"{reached}: run 'prospect-fit migrate'")]
         active = [key for key in list_keys(tx) if key.revoked_at is None]

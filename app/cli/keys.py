@@ -25,7 +25,7 @@ def create(
 ) -> None:
     """Make a key and print it: the only time that it is shown."""
     with migrated_database() as database:
-        _, secret = database.write_here(lambda tx: create_key(tx, name, scope, "command"))
+        _, secret = database.write_sync(lambda tx: create_key(tx, name, scope, "command"))
         say(secret)
 
 
@@ -34,7 +34,7 @@ def list_() -> None:
     """List the keys, revoked ones too."""
     with migrated_database() as database:
         rows = table("id", "name", "begins", "scopes", "made", "revoked")
-        for key in database.read_here(list_keys):
+        for key in database.read_sync(list_keys):
             revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
             made = f"{key.created_at:%Y-%m-%d %H:%M}"
             rows.add_row(str(key.id), key.name, key.prefix, " ".join(key.scopes), made, revoked)
@@ -46,5 +46,5 @@ def list_() -> None:
 def revoke(key_id: Annotated[UUID, typer.Argument(help="From `keys list`.")]) -> None:
     """Revoke a key, for good; running services refuse it within two seconds."""
     with migrated_database() as database:
-        key = database.write_here(lambda tx: revoke_key(tx, key_id))
+        key = database.write_sync(lambda tx: revoke_key(tx, key_id))
         say(f"Revoked {key.name}.")

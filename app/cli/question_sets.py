@@ -43,7 +43,7 @@ def list_() -> None:
     """List every published version, retired ones too."""
     with _database() as database:
         rows = table("name", "status", "title", "extends")
-        for version in database.read_here(list_all):
+        for version in database.read_sync(list_all):
             title, extends = (escape(version.definition.get(name) or "") for name in ("title", "extends"))
             rows.add_row(version.name, version.status, title, extends)
         rows.columns[0].no_wrap = True
@@ -94,7 +94,7 @@ def load(paths: Paths) -> None:
         return [_publish(tx, file) for file in read]
 
     with migrated_database() as database:
-        for version, is_new in database.write_here(publish_all):
+        for version, is_new in database.write_sync(publish_all):
             what = "published" if is_new else "is published already"
             say(f"{version.name} {what}.")
 
@@ -117,7 +117,7 @@ def export(
     if output is None and (all_versions or len(names or ()) != 1):
         fail("Name one set, or a folder with --output.")
     with _database() as database:
-        found = database.read_here(lambda tx: list(_wanted(tx, names, all_versions=all_versions)))
+        found = database.read_sync(lambda tx: list(_wanted(tx, names, all_versions=all_versions)))
     if output is None:
         say(found[0][1].rstrip())
         return
@@ -135,7 +135,7 @@ def diff(
 ) -> None:
     """Tell what is different between two sets, question by question; exits with 1 if anything is."""
     with _database() as database:
-        told = database.read_here(lambda tx: difference(_named(tx, before), _named(tx, after)))
+        told = database.read_sync(lambda tx: difference(_named(tx, before), _named(tx, after)))
     lines = list(_told(told))
     say("\n".join(lines) or "No difference.")
     if lines:
@@ -157,7 +157,7 @@ def _database() -> Iterator[Database]:
     """The database with the built-in sets, which variants are made from."""
     with migrated_database() as database:
         builtin = list(read_builtin())
-        database.write_here(lambda tx: publish_builtin(tx, builtin))
+        database.write_sync(lambda tx: publish_builtin(tx, builtin))
         yield database
 
 

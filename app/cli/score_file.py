@@ -70,7 +70,7 @@ def score_file(
     with published_plans() as (database, plans):
         if output:
             score_many(
-                database.read_here(lambda tx: plans.find(tx, question_set)),
+                database.read_sync(lambda tx: plans.find(tx, question_set)),
                 file,
                 output,
                 rejects=rejects,
@@ -79,7 +79,7 @@ def score_file(
                 missing_open=missing_open,
             )
             return
-        scored = database.read_here(lambda tx: _score_all(tx, plans, Path(file), question_set))
+        scored = database.read_sync(lambda tx: _score_all(tx, plans, Path(file), question_set))
     if shown == "json":
         results = [to_jsonable_python(result) for _, _, result in scored]
         say(json.dumps(results, indent=2, ensure_ascii=False))

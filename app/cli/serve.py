@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.cli.console import fail, migrated_database, reported_failures, say
-from app.main import open_database, prepare
+from app.main import open_database, prepare_database
 from app.migrate import newest_revision
 from app.settings import PREFIX, Settings
 
@@ -43,7 +43,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
         listening = _listen(settings.host, settings.port)
         database = open_database(settings)
         try:
-            new_key = prepare(database, settings)
+            new_key = prepare_database(database, settings)
         finally:
             database.close()
     _greet(settings, listening.getsockname()[1], new_key)
@@ -84,7 +84,7 @@ def _run(settings: Settings, listening: socket.socket) -> None:
         "timeout_worker_healthcheck": 60,
         "server_header": False,
     }
-    config = uvicorn.Config("app.main:served", workers=settings.workers, **options)
+    config = uvicorn.Config("app.main:create_app_from_environment", workers=settings.workers, **options)
     if settings.workers == 1:
         uvicorn.Server(config).run([listening])
     else:

@@ -25,5 +25,5 @@ def sql(
     It reads a wide table, with a column for every question and attribute, or with --answers a long one.
     """
     with published_plans() as (database, plans):
-        plan = database.read_here(lambda tx: plans.find(tx, question_set))
+        plan = database.read_sync(lambda tx: plans.find(tx, question_set))
         say(score_sql(plan, source_of(table, id_column, answers, not_applicable), dialect).rstrip())

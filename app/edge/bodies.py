@@ -1,20 +1,24 @@
-"""The body of a request, no longer than it may be, and what it says that it is."""
+"""Read the body of a request up to a limit, and its media type."""
 
 from fastapi import Request
 
 from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, Problem
 
 
-async def read_body(request: Request, most_bytes: int) -> bytes:
-    """The bytes of a body, at least one; raises BODY_TOO_LARGE or MALFORMED_BODY."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > most_bytes:
-        raise _too_large(most_bytes)
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read a body, which must not be empty.
+
+    Raises:
+        Problem: BODY_TOO_LARGE if it is larger than `max_bytes`, MALFORMED_BODY if it is empty.
+    """
+    content_length = request.headers.get("content-length", "0")
+    if content_length.isdigit() and int(content_length) > max_bytes:
+        raise _too_large(max_bytes)
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > most_bytes:
-            raise _too_large(most_bytes)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
         chunks.append(chunk)
     body = b"".join(chunks)
     if not body:
@@ -23,16 +27,14 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
 
 
 def media_type(request: Request) -> str:
-    """What the Content-Type says, without its parameters; empty if there is none."""
+    """Return the media type from the Content-Type header, lower-case and without parameters, or ""."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def is_json(declared: str) -> bool:
-    """Whether a media type is one of JSON's."""
-    return declared == "application/json" or (
-        declared.startswith("application/") and declared.endswith("+json")
-    )
+def is_json(name: str) -> bool:
+    """Return whether a media type is a JSON type, such as application/json or application/ld+json."""
+    return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
 
-def _too_large(most_bytes: int) -> Problem:
-    return Problem(BODY_TOO_LARGE, f"The body is larger than {most_bytes} bytes.")
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(BODY_TOO_LARGE, f"The body is larger than {max_bytes} bytes.")

@@ -1,4 +1,4 @@
-"""Bodies of many lines, NDJSON: read and answered at the same time, a few lines in memory."""
+"""Streams of NDJSON: read the request and send the response at the same time, with few lines in memory."""
 
 from collections.abc import AsyncIterator
 
@@ -13,83 +13,94 @@ from app.edge.stopping import is_stopping
 from app.inbound.imports.records import Lines
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
 
-MEDIA_TYPE = "application/x-ndjson"
-MEDIA_TYPES = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
-# Who sends on without reading what is answered blocks both ends, for so long.
-STUCK_SECONDS = 60
-LINGER_SECONDS = 3
-# So often a body that does not go on is left for a look whether the process is to stop.
-LOOK_SECONDS = 0.25
+NDJSON_MEDIA_TYPE = "application/x-ndjson"
+NDJSON_MEDIA_TYPES = (NDJSON_MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
+# A caller that sends without reading the response blocks both sides. The response ends after this time.
+SEND_TIMEOUT_SECONDS = 60
+MAX_DRAIN_SECONDS = 3
+# How often to check whether the process is stopping, while no data arrives.
+STOP_CHECK_SECONDS = 0.25
 
 
 class NdjsonResponse(StreamingResponse):
-    """One JSON object a line."""
+    """A response with one JSON object in each line."""
 
-    media_type = MEDIA_TYPE
+    media_type = NDJSON_MEDIA_TYPE
 
 
 class StreamingNdjsonResponse(NdjsonResponse):
-    """Lines that are made while the request's body still arrives.
+    """A response whose lines are computed while the body of the request is still arriving.
 
-    Starlette looks out for the caller's leaving by receiving what comes next: that is the body here.
-    Who leaves is noticed by whoever reads it.
+    Starlette detects a disconnected caller by receiving messages, which here would consume the body. So this
+    class leaves that to the code that reads the body.
     """
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send every line as soon as the caller takes it; raises ClientDisconnect if they do not."""
+        """Send the lines. Raises ClientDisconnect if the caller does not read a line in time."""
         try:
-            await self.stream_response(lambda message: _in_time(send, message))
+            await self.stream_response(lambda message: _send_in_time(send, message))
         except TimeoutError:
             raise ClientDisconnect from None
 
 
-async def _in_time(send: Send, message: Message) -> None:
-    with anyio.fail_after(STUCK_SECONDS):
+async def _send_in_time(send: Send, message: Message) -> None:
+    with anyio.fail_after(SEND_TIMEOUT_SECONDS):
         await send(message)
 
 
 class BodyReader:
-    """The body of a request while it arrives. Whoever reads it raises ClientDisconnect if the caller left."""
+    """Reads the body of a request while it arrives. All methods raise ClientDisconnect if the caller left."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._more = True
+        self._more_body = True
 
     async def next(self) -> bytes | None:
-        """What has come, or None at the end; raises UNAVAILABLE when the process is told to stop."""
-        while self._more:
+        """Return the next chunk, or None at the end. Raises UNAVAILABLE if the process is stopping."""
+        while self._more_body:
             if is_stopping(self._request):
-                raise unavailable("The service stops.")
-            with anyio.move_on_after(LOOK_SECONDS):
+                raise unavailable("The service is stopping.")
+            with anyio.move_on_after(STOP_CHECK_SECONDS):
                 return await self._receive()
         return None
 
-    async def lines(self, most_bytes: int) -> AsyncIterator[list[bytes | None]]:
-        """Its lines without their ends; None for one longer than `most_bytes`. Raises as `next` does."""
-        lines = Lines(most_bytes)
+    async def lines(self, max_bytes: int) -> AsyncIterator[list[bytes | None]]:
+        """Yield lists of lines without their ends, with None for a line longer than `max_bytes`.
+
+        Raises what `next` raises.
+        """
+        lines = Lines(max_bytes)
         while (chunk := await self.next()) is not None:
             yield lines.feed(chunk)
         yield lines.rest()
 
-    async def linger(self) -> None:
-        """Before an early end: to close while they send would take from the caller what was not yet read."""
-        with anyio.move_on_after(LINGER_SECONDS):
-            while self._more:
+    async def drain(self) -> None:
+        """Read and discard the rest of the body for a few seconds, before the response ends early.
+
+        Closing the connection while the caller still sends would destroy the part of the response that the
+        caller has not read yet.
+        """
+        with anyio.move_on_after(MAX_DRAIN_SECONDS):
+            while self._more_body:
                 await self._receive()
 
     async def _receive(self) -> bytes:
         message = await self._request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        self._more = message.get("more_body", False)
+        self._more_body = message.get("more_body", False)
         body: bytes = message.get("body", b"")
         return body
 
 
 def require_media_type(request: Request, *others: str) -> str:
-    """The media type of a body of lines, or of one of the others; raises UNSUPPORTED_MEDIA_TYPE."""
-    declared = media_type(request)
-    if declared not in MEDIA_TYPES + others:
-        wanted = " or ".join((MEDIA_TYPE, *others))
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {wanted}.")
-    return declared
+    """Return the media type of a body if it is NDJSON or one of `others`.
+
+    Raises:
+        Problem: UNSUPPORTED_MEDIA_TYPE.
+    """
+    media_type_ = media_type(request)
+    if media_type_ not in NDJSON_MEDIA_TYPES + others:
+        expected = " or ".join((NDJSON_MEDIA_TYPE, *others))
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {expected}.")
+    return media_type_

@@ -1,4 +1,4 @@
-"""The routes that need no key: is it alive, is it ready, and the documentation."""
+"""The routes that need no API key: liveness, readiness and the documentation."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import RedirectResponse
 
-from app.edge.service import ServiceHere
-from app.migrate import FOREIGN, current_revision, is_foreign, newest_revision
+from app.edge.service import ServiceDep
+from app.migrate import UNKNOWN_SCHEMA, current_revision, is_unknown_revision, newest_revision
 from app.problems import unavailable
 from app.question_sets.files import SCHEMA_FILE_NAME, question_set_schema
 from app.schemas import Out
@@ -27,11 +27,11 @@ async def live() -> Health:
 
 
 @operations.get("/readyz", operation_id="ready")
-async def ready(service: ServiceHere) -> Health:
+async def ready(service: ServiceDep) -> Health:
     """Check that the service can respond: the database is available, and its schema is the newest."""
     reached = await service.database.read(lambda tx: current_revision(tx.db.connection()))
-    if is_foreign(reached):
-        raise unavailable(FOREIGN, retry_after=10)
+    if is_unknown_revision(reached):
+        raise unavailable(UNKNOWN_SCHEMA, retry_after=10)
     if reached != newest_revision():
         raise unavailable("The database needs 'prospect-fit migrate'.", retry_after=10)
     return Health(status="ready")
@@ -39,20 +39,20 @@ async def ready(service: ServiceHere) -> Health:
 
 @operations.get(f"/{SCHEMA_FILE_NAME}", operation_id="get_schema")
 async def get_schema() -> dict[str, Any]:
-    """Read the JSON Schema of a question set's document, for editors and for drafts."""
+    """Read the JSON Schema of question set documents, for editors and for drafts."""
     return question_set_schema()
 
 
 @operations.get("/", include_in_schema=False)
 async def root() -> Response:
-    """Lead a browser to the documentation."""
+    """Redirect a browser to the documentation."""
     return RedirectResponse("docs")
 
 
 @operations.get("/docs", include_in_schema=False)
 async def docs() -> Response:
-    """Show the API in a browser, from files that come with an installed package."""
-    # Relative, so that they are found below whatever path a proxy puts before them.
+    """Show the API in a browser, with files from an installed package."""
+    # Relative addresses also work below the path of a proxy.
     files = DOCS_FILES.removeprefix("/")
     return get_swagger_ui_html(
         openapi_url="openapi.json",

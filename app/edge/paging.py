@@ -1,4 +1,4 @@
-"""Keyset pages: `{items, next}`, with `next` an absolute address in the body."""
+"""Keyset pagination. A page is `{items, next}`, where `next` is the absolute address of the next page."""
 
 import base64
 import json
@@ -16,59 +16,68 @@ T = TypeVar("T")
 
 
 class Limit(In):
-    """How much of a list."""
+    """The query parameter of a list without pages."""
 
-    limit: Annotated[int, Field(ge=1, le=200, description="at most this many items")] = 50
+    limit: Annotated[int, Field(ge=1, le=200, description="the maximum number of items")] = 50
 
 
 class PageQuery(Limit):
-    """Which page of a list."""
+    """The query parameters of a list with pages."""
 
-    after: Annotated[str | None, Field(max_length=500, description="from the address in `next`")] = None
+    after: Annotated[
+        str | None, Field(max_length=500, description="the value from the address in `next`")
+    ] = None
 
 
 class Page(Out, Generic[T]):
     """A page of a list."""
 
     items: list[T]
-    next: Annotated[str | None, Field(description="the next page's absolute address; null on the last")]
+    next: Annotated[
+        str | None, Field(description="the absolute address of the next page; null on the last page")
+    ]
 
 
-def position_after(cursor: str | None, shape: TypeAdapter[T]) -> T | None:
-    """The position in a cursor, of the shape that the list's positions have; raises INVALID_REQUEST."""
+def position_after(cursor: str | None, position_type: TypeAdapter[T]) -> T | None:
+    """Decode a cursor to a position in a list, or None without a cursor.
+
+    Raises:
+        Problem: INVALID_REQUEST if the cursor does not contain a position of this type.
+    """
     if cursor is None:
         return None
     try:
         position = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
-        return shape.validate_json(position, strict=True)
+        return position_type.validate_json(position, strict=True)
     except ValueError:
         raise invalid_field(
-            "/after", "invalid", "send the value from the address in 'next', or nothing", "query"
+            "/after", "invalid", "send the value from the address in 'next', or leave it out", "query"
         ) from None
 
 
 def base_url(request: Request) -> str:
-    """Where callers reach the service, without a slash at the end."""
+    """Return the URL at which callers reach the service, without a slash at the end."""
     service: Service = request.app.state.service
-    # Behind a proxy the request does not know where the caller sent it.
+    # Behind a proxy, the URL of the request is not the one that the caller used.
     return service.settings.public_url or str(request.base_url).rstrip("/")
 
 
-def next_page(request: Request, found: Sequence[Any], limit: int, position: Sequence[Any]) -> str | None:
-    """The address of the page after `position`, the last of `found`; None if there is none.
+def next_page(request: Request, rows: Sequence[Any], limit: int, position: Sequence[Any]) -> str | None:
+    """Return the address of the next page, or None if this is the last one.
 
-    `found` was read with one item more than the page shows.
+    `rows` holds up to `limit` + 1 rows, so that it shows whether more follow. `position` is the position of
+    the last row on this page.
     """
-    if len(found) <= limit:
+    if len(rows) <= limit:
         return None
     cursor = base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
     return address_after(request, cursor)
 
 
 def address_after(request: Request, cursor: str | int) -> str:
-    """The absolute address of the same request, but for what comes after a cursor."""
+    """Return the absolute address of the same request with another cursor."""
     address = request.url.include_query_params(after=cursor)
     service: Service = request.app.state.service
-    # Behind a proxy the request does not know where the caller sent it.
-    public = service.settings.public_url
-    return f"{public}{address.path}?{address.query}" if public else str(address)
+    # Behind a proxy, the URL of the request is not the one that the caller used.
+    public_url = service.settings.public_url
+    return f"{public_url}{address.path}?{address.query}" if public_url else str(address)

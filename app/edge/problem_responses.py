@@ -1,4 +1,4 @@
-"""Every failure as `application/problem+json` (RFC 9457)."""
+"""Return every failure as `application/problem+json` (RFC 9457)."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -23,22 +23,22 @@ from app.problems import (
 from app.schemas import FieldErrorOut, ProblemOut
 from app.scoring import Flawed, shape_flaw
 
-MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 20
-LONGEST_POINTER = 200
-LONGEST_DETAIL = 300
-METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-PROBLEMS: dict[int | str, dict[str, Any]] = {
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 20
+MAX_ERROR_POINTER_LENGTH = 200
+MAX_ERROR_DETAIL_LENGTH = 300
+HTTP_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     code: {
         "description": "A problem",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
     }
     for code in ("4XX", "5XX")
 }
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let every exception end as a problem."""
+    """Convert the exceptions of all operations to problem responses."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(Flawed, _on_flawed)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
@@ -46,7 +46,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 def problem_out(request: Request, problem: Problem) -> ProblemOut:
-    """A problem as the caller sees it."""
+    """Convert a problem to the body of a response. It names at most MAX_ERRORS fields."""
     return ProblemOut(
         type=problem.kind.type,
         title=problem.kind.title,
@@ -56,24 +56,24 @@ def problem_out(request: Request, problem: Problem) -> ProblemOut:
         errors=[
             FieldErrorOut(
                 where=error.where,
-                pointer=error.pointer[:LONGEST_POINTER],
+                pointer=error.pointer[:MAX_ERROR_POINTER_LENGTH],
                 code=error.code,
                 detail=error.detail,
             )
-            for error in problem.errors[:MOST_ERRORS]
+            for error in problem.errors[:MAX_ERRORS]
         ],
         request_id=getattr(request.state, "request_id", None),
     )
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """The response that tells of a problem."""
+    """Return the response for a problem."""
     body = problem_out(request, problem).model_dump_json()
-    return Response(body, problem.kind.status, problem.headers, media_type=MEDIA_TYPE)
+    return Response(body, problem.kind.status, problem.headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def internal_error(request: Request) -> Response:
-    """What a caller is told of a failure that nobody foresaw."""
+    """Return the response for an unexpected exception. It contains no details of the exception."""
     return problem_response(request, Problem(INTERNAL_ERROR, "The failure was logged."))
 
 
@@ -86,47 +86,48 @@ async def _on_flawed(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    failure = cast("RequestValidationError", error)
-    found = failure.errors()
-    errors = _field_errors(found[:MOST_ERRORS], failure.body)
+    exception = cast("RequestValidationError", error)
+    raw_errors = exception.errors()
+    errors = _field_errors(raw_errors[:MAX_ERRORS], exception.body)
     first = errors[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    detail = f"{first.where} {first.pointer[:LONGEST_POINTER] or '/'}: {first.detail[:LONGEST_DETAIL]}{more}"
+    pointer, text = first.pointer[:MAX_ERROR_POINTER_LENGTH], first.detail[:MAX_ERROR_DETAIL_LENGTH]
+    suffix = f" (and {len(raw_errors) - 1} more)" if len(raw_errors) > 1 else ""
+    detail = f"{first.where} {pointer or '/'}: {text}{suffix}"
     return problem_response(request, Problem(INVALID_REQUEST, detail, errors))
 
 
-def _field_errors(found: Iterable[Any], body: Any) -> list[FieldError]:
+def _field_errors(raw_errors: Iterable[Any], body: Any) -> list[FieldError]:
     errors = []
-    for error in found:
+    for error in raw_errors:
         where, *place = error["loc"]
-        known = where if where in ("body", "path", "query", "header") else "body"
-        # Of a parameter the whole place is its name.
-        flaw = shape_flaw(error, place, body if known == "body" else {name: {} for name in place})
-        errors.append(FieldError(cast("Where", known), flaw.pointer, flaw.kind, flaw.detail))
+        location = where if where in ("body", "path", "query", "header") else "body"
+        # The location of an error in a parameter consists of its name only.
+        flaw = shape_flaw(error, place, body if location == "body" else {name: {} for name in place})
+        errors.append(FieldError(cast("Where", location), flaw.pointer, flaw.kind, flaw.detail))
     return errors
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's own failures: no route, a method that the route does not take."""
-    failure = cast("HTTPException", error)
-    kind = _KINDS.get(failure.status_code)
+    """Convert the exceptions of Starlette: no such route, or a method that the route does not support."""
+    exception = cast("HTTPException", error)
+    kind = KIND_BY_STATUS.get(exception.status_code)
     if kind is None:
         return internal_error(request)
-    detail = HTTPStatus(failure.status_code).description or kind.title
-    headers = dict(failure.headers or {})
-    if kind is METHOD_NOT_ALLOWED and (methods := _methods_here(request)):
+    detail = HTTPStatus(exception.status_code).description or kind.title
+    headers = dict(exception.headers or {})
+    if kind is METHOD_NOT_ALLOWED and (methods := _allowed_methods(request)):
         headers["Allow"] = ", ".join(methods)
     return problem_response(request, Problem(kind, detail, headers=headers))
 
 
-def _methods_here(request: Request) -> list[str]:
-    """The methods of this address: Starlette names those of the first route alone.
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of an address. Starlette names only those of the first route that matches.
 
-    HEAD is answered wherever GET is: the middleware sees to that.
+    HEAD is supported wherever GET is: the middleware handles it.
     """
     return [
         method
-        for method in METHODS
+        for method in HTTP_METHODS
         if any(
             route.matches({**request.scope, "method": "GET" if method == "HEAD" else method})[0] is Match.FULL
             for route in request.app.routes
@@ -134,4 +135,4 @@ def _methods_here(request: Request) -> list[str]:
     ]
 
 
-_KINDS: dict[int, Kind] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+KIND_BY_STATUS: dict[int, Kind] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}

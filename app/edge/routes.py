@@ -1,4 +1,4 @@
-"""The way in: authorise first, then look at the query and read the body, then everything else."""
+"""The routes of the API: authorise the caller, check the query, read the body, then call the operation."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.bodies import is_json, media_type, read_body
-from app.edge.problem_responses import PROBLEMS
+from app.edge.problem_responses import PROBLEM_RESPONSES
 from app.edge.service import Service
 from app.edge.strict_query import check_query, known_parameters
 from app.keys.schemas import Scope
@@ -19,22 +19,26 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRequest(Request):
-    """A request whose JSON body was read strictly before anybody asks for it."""
+    """A request whose JSON body is already read strictly when FastAPI asks for it."""
 
-    async def load(self, most_bytes: int) -> None:
-        """Read the body; raises BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_BODY."""
-        self._body = await read_body(self, most_bytes)
+    async def load(self, max_bytes: int) -> None:
+        """Read the body.
+
+        Raises:
+            Problem: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_BODY.
+        """
+        self._body = await read_body(self, max_bytes)
         if not is_json(media_type(self)):
             raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not JSON.")
         self._json = read_json(self._body)
 
 
 class EdgeRoute(APIRoute):
-    """A route that authorises before it reads anything, and reads strictly.
+    """A route that authorises the caller before it reads anything, and then reads strictly.
 
-    (FastAPI reads the body before it solves dependencies, so that a stranger could make the parser
-    work; its own reader takes repeated names and lone surrogates, and it ignores query parameters that
-    it does not know. Its security dependencies would be solved for every request only to be described.)
+    FastAPI reads the body before it solves dependencies, so that callers without a key could make the parser
+    work. Its parser accepts repeated names and lone surrogates, and it ignores unknown query parameters. Its
+    security dependencies would cost time in every request, but only the description of the API needs them.
     """
 
     scopes: tuple[Scope, ...] = ()
@@ -45,33 +49,33 @@ class EdgeRoute(APIRoute):
         endpoint: Callable[..., Any],
         *,
         openapi_extra: dict[str, Any] | None = None,
-        **more: Any,
+        **options: Any,
     ) -> None:
-        names = [scope.value for scope in self.scopes]
-        security = {"security": [{scheme: names} for scheme in SECURITY_SCHEMES]}
-        super().__init__(path, endpoint, openapi_extra={**security, **(openapi_extra or {})}, **more)
+        scope_names = [scope.value for scope in self.scopes]
+        security = {"security": [{scheme: scope_names} for scheme in SECURITY_SCHEMES]}
+        super().__init__(path, endpoint, openapi_extra={**security, **(openapi_extra or {})}, **options)
 
     def get_route_handler(self) -> Handler:
-        """What FastAPI calls for every request."""
+        """Return the function that FastAPI calls for every request."""
         handle = super().get_route_handler()
         scopes = frozenset(self.scopes)
         assert scopes, f"{self.path} needs a scope"
         reads_body = self.body_field is not None
-        known = frozenset(known_parameters(self.dependant))
+        known_names = frozenset(known_parameters(self.dependant))
 
-        async def handle_at_the_edge(request: Request) -> Response:
+        async def handle_request(request: Request) -> Response:
             service: Service = request.app.state.service
             request.state.caller = await service.keys.authorise(request, scopes)
-            check_query(request, known)
+            check_query(request, known_names)
             if reads_body:
                 request = StrictRequest(request.scope, request.receive)
                 await request.load(service.settings.max_body_bytes)
             return await handle(request)
 
-        return handle_at_the_edge
+        return handle_request
 
 
 def router(tag: str, *scopes: Scope) -> APIRouter:
-    """A router under /v1 for operations that need a key with one of these scopes."""
+    """Create a router under /v1 for operations that need an API key with one of these scopes."""
     route_class = type(EdgeRoute.__name__, (EdgeRoute,), {"scopes": scopes})
-    return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, responses=PROBLEMS)
+    return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, responses=PROBLEM_RESPONSES)

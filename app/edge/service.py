@@ -1,4 +1,4 @@
-"""What every operation has at hand, made once by `main.py`."""
+"""The service object that every operation uses. `main.py` creates it once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What a write has to say: with another status than 200, or with a secret that is stored nowhere."""
+    """The result of a write that has a status other than 200, or a secret that must not be stored."""
 
     body: BaseModel
     status: int = 200
@@ -41,7 +41,7 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The running service."""
+    """The running service: its settings, database and background workers."""
 
     settings: Settings
     database: Database
@@ -53,48 +53,51 @@ class Service:
     clock: Clock
 
     async def write(
-        self, call: WriteCall, flow: Callable[[UnitOfWork], BaseModel | WriteResult], actor: str | None = None
+        self, call: WriteCall, work: Callable[[UnitOfWork], BaseModel | WriteResult], actor: str | None = None
     ) -> Response:
-        """Run a flow in one transaction, and answer what it says; when this returns it is committed.
+        """Run `work` in one transaction, commit it and return the response.
 
-        Under an idempotency key it runs once, and then the same bytes are answered again.
+        With an idempotency key, `work` runs only once: later calls return the bytes of the first response.
+        `actor` is the person that the history names.
         """
 
         def run(tx: Transaction) -> StoredResponse:
             if call.key and (stored := claim_key(tx, call)):
                 return stored
-            returned = flow(UnitOfWork(tx, self.plans, call.caller.name, actor))
+            returned = work(UnitOfWork(tx, self.plans, call.caller.name, actor))
             result = returned if isinstance(returned, WriteResult) else WriteResult(returned)
             body = result.body
             response = StoredResponse(
                 result.status, body.model_dump_json(by_alias=True), getattr(body, "revision", None)
             )
             if call.key:
-                store_response(tx, call, response.without(result.secret), _prospect_of(body))
+                store_response(tx, call, response.without(result.secret), _prospect_id_of(body))
             return response
 
         return _http_response(await self.database.write(run))
 
-    async def read_scores(self, look: Callable[[Transaction], T]) -> T:
-        """Read sessions with the scores of today: those that have aged are scored again before.
+    async def read_scores(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a read transaction, after computing again the stale scores that it would read.
 
-        Raises UNAVAILABLE when that takes longer than a request may wait; what is done stays done.
+        Raises:
+            Problem: UNAVAILABLE if that takes longer than a request may wait. Scores that were computed by
+                then stay stored.
         """
-        until = monotonic() + self.settings.wait_seconds
+        deadline = monotonic() + self.settings.wait_seconds
         while True:
             try:
-                return await self.database.read(look)
+                return await self.database.read(work)
             except StaleScores as error:
-                stale = error.sessions
-            if monotonic() > until:
-                raise unavailable("Many answers have gone stale, and their scores are still made again.")
-            rescored = await self.database.write(partial(self._rescore, stale))
+                session_ids = error.sessions
+            if monotonic() > deadline:
+                raise unavailable("Many answers have gone stale, and their scores are still being computed.")
+            rescored = await self.database.write(partial(self._rescore, session_ids))
             if rescored == 0:
-                # Somebody else is at work on them.
+                # Another process is computing them.
                 await anyio.sleep(0.05)
 
-    def _rescore(self, stale: list[UUID] | None, tx: Transaction) -> int:
-        return rescore_stale(UnitOfWork(tx, self.plans, SYSTEM_KEY_NAME), stale)
+    def _rescore(self, session_ids: list[UUID] | None, tx: Transaction) -> int:
+        return rescore_stale(UnitOfWork(tx, self.plans, SYSTEM_KEY_NAME), session_ids)
 
 
 def _http_response(stored: StoredResponse) -> Response:
@@ -104,12 +107,12 @@ def _http_response(stored: StoredResponse) -> Response:
     return Response(stored.body, stored.status, headers, media_type="application/json")
 
 
-def _prospect_of(body: BaseModel) -> UUID | None:
-    """The prospect that a response is about: the stored response is erased with it."""
+def _prospect_id_of(body: BaseModel) -> UUID | None:
+    """Return the id of the prospect that a response is about: the stored response is erased with it."""
     return body.id if isinstance(body, ProspectOut) else getattr(body, "prospect_id", None)
 
 
-# All are `async def`, since FastAPI sends a plain function through a thread.
+# These functions are `async def`, because FastAPI runs plain functions in a thread.
 async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
@@ -125,19 +128,21 @@ async def _call(
     idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
 ) -> WriteCall:
     body = getattr(request, "_json", None)
-    said = dict(body) if isinstance(body, dict) else {}
-    in_body = said.pop("idempotency_key", None)
-    if idempotency_key and in_body and idempotency_key != in_body:
-        raise invalid_field("/idempotency_key", "conflict", "the body and the header name two keys")
+    sent_values = dict(body) if isinstance(body, dict) else {}
+    key_in_body = sent_values.pop("idempotency_key", None)
+    if idempotency_key and key_in_body and idempotency_key != key_in_body:
+        raise invalid_field(
+            "/idempotency_key", "conflict", "the body and the header contain different keys: send only one"
+        )
     return WriteCall(
         caller=request.state.caller,
-        key=idempotency_key or in_body,
-        # Without the host: who sends again may come by another name of the service.
-        fingerprint=fingerprint(request.method, f"{request.url.path}?{request.url.query}", said),
+        key=idempotency_key or key_in_body,
+        # Without the host: a caller may use another host name of the service to send the request again.
+        fingerprint=fingerprint(request.method, f"{request.url.path}?{request.url.query}", sent_values),
         presented=secret_of(request),
     )
 
 
-ServiceHere = Annotated[Service, Depends(_service)]
-CallerHere = Annotated[Caller, Depends(_caller)]
-CallHere = Annotated[WriteCall, Depends(_call)]
+ServiceDep = Annotated[Service, Depends(_service)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+WriteCallDep = Annotated[WriteCall, Depends(_call)]

@@ -1,11 +1,11 @@
-"""A process that is told to stop: a request that only waits for something to happen ends at once."""
+"""Whether the process is stopping: requests that wait for events then end at once."""
 
 from fastapi import Request
 
-# Where the protocol leaves word in a request's state.
+# The protocol sets this attribute in the state of a running request.
 STOPPING = "stopping"
 
 
 def is_stopping(request: Request) -> bool:
-    """Whether the process that answers was told to stop."""
+    """Return whether the process that handles the request is stopping."""
     return getattr(request.state, STOPPING, False)

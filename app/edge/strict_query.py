@@ -1,4 +1,4 @@
-"""A strict look at query parameters: a mistyped name would be taken for a parameter that was not sent."""
+"""Reject unknown and repeated query parameters: otherwise a mistyped name would be ignored."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -7,31 +7,38 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
 
-from app.edge.problem_responses import LONGEST_POINTER
+from app.edge.problem_responses import MAX_ERROR_POINTER_LENGTH
 from app.problems import invalid
 from app.scoring import Flaw, pointer
 
-UNKNOWN = ("there is no such parameter here: correct its name or take it away", "unknown_field")
-REPEATED = ("that parameter is there more than once: send one", "repeated")
+UNKNOWN_PARAMETER = ("this operation has no such parameter: correct its name or remove it", "unknown_field")
+REPEATED_PARAMETER = ("this parameter is repeated: send it once", "repeated")
 
 
 def known_parameters(dependant: Dependant) -> Iterator[str]:
-    """The names of the query parameters that an operation and what it depends on declare."""
+    """Yield the names of the query parameters that an operation and its dependencies declare."""
     for field in dependant.query_params:
-        declared = field.field_info.annotation
-        if isinstance(declared, type) and issubclass(declared, BaseModel):
-            yield from declared.model_fields
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from annotation.model_fields
         else:
             yield field.alias
-    for inner in dependant.dependencies:
-        yield from known_parameters(inner)
+    for dependency in dependant.dependencies:
+        yield from known_parameters(dependency)
 
 
 def check_query(request: Request, known: Collection[str]) -> None:
-    """Raises INVALID_REQUEST for a parameter that is not known, or that is there more than once."""
+    """Check the query parameters of a request.
+
+    Raises:
+        Problem: INVALID_REQUEST for every parameter that is unknown or repeated.
+    """
     names = Counter(name for name, _ in request.query_params.multi_items())
     flaws = [
-        Flaw(pointer(name)[:LONGEST_POINTER], *(REPEATED if name in known else UNKNOWN))
+        Flaw(
+            pointer(name)[:MAX_ERROR_POINTER_LENGTH],
+            *(REPEATED_PARAMETER if name in known else UNKNOWN_PARAMETER),
+        )
         for name, count in names.items()
         if name not in known or count > 1
     ]

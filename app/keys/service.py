@@ -15,7 +15,7 @@ from zlib import crc32
 from sqlmodel import col, select, update
 
 from app.clock import new_id
-from app.db import Transaction, write_alone
+from app.db import Transaction, lock_table
 from app.keys.schemas import Scope
 from app.keys.tables import ApiKey
 from app.problems import missing
@@ -115,7 +115,7 @@ def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
     revoked stays revoked. Raises `Flawed` for a mistyped key.
     """
     # Of several processes that start at once, one makes the key and the others find it.
-    write_alone(tx, ApiKey)
+    lock_table(tx, ApiKey)
     if from_setting is None:
         if tx.db.exec(select(ApiKey.id).limit(1)).first() is not None:
             return None

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from app.schemas import (
-    LONGEST_TEXT,
+    MAX_TEXT_LENGTH,
     AttributeName,
     AttributesIn,
     ExternalId,
@@ -109,7 +109,7 @@ class ValueAliasIn(In):
     ]
     sent: Annotated[
         str,
-        StringConstraints(strict=True, min_length=1, max_length=LONGEST_TEXT),
+        StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT_LENGTH),
         Field(description="the text exactly as it comes", examples=["Software & Internet"]),
     ]
     means: Annotated[Scalar, Field(description="the value, or the rating, to take it for", examples=["saas"])]

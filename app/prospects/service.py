@@ -18,7 +18,7 @@ from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_re
 from app.prospects.queries import find_by_link, links_of, list_aliases, sources_with_aliases, translate_values
 from app.prospects.schemas import Link, NewProspect, ProspectChange, ValueAliasesOut, ValueAliasIn
 from app.prospects.tables import Prospect, ProspectLink, ValueAlias
-from app.schemas import MOST_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES
 from app.scoring import Flaw, Flawed, Subject
 
 MAX_LINKS = 50
@@ -172,8 +172,8 @@ def _record_event(tx: Transaction, prospect: Prospect, event: EventType, **data:
 
 def _merged(known: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
     merged = {k: v for k, v in {**known, **sent}.items() if v is not None}
-    if len(merged) > MOST_ATTRIBUTES:
-        raise invalid_field("/attributes", "too_long", f"a prospect has at most {MOST_ATTRIBUTES} attributes")
+    if len(merged) > MAX_ATTRIBUTES:
+        raise invalid_field("/attributes", "too_long", f"a prospect has at most {MAX_ATTRIBUTES} attributes")
     return merged
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.db import Transaction, insert_if_new
 from app.events.service import EventSubject, record_events
-from app.problems import DRAFT_HAS_FLAWS, flawed, invalid_field, missing, require_revision
+from app.problems import DRAFT_HAS_FLAWS, invalid_field, missing, problem_from_flaws, require_revision
 from app.question_sets.documents import changed_meanings, read_document
 from app.question_sets.queries import ancestry, find_set, list_versions
 from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
@@ -189,7 +189,7 @@ def require_publishable(tx: Transaction, draft: QuestionSetDraft) -> QuestionSet
     """Return the whole set that a draft describes; raises DRAFT_HAS_FLAWS."""
     question_set, flaws = read_draft(tx, draft)
     if question_set is None:
-        raise flawed(DRAFT_HAS_FLAWS, flaws, "draft")
+        raise problem_from_flaws(DRAFT_HAS_FLAWS, flaws, "draft")
     return question_set
 
 

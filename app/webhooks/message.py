@@ -1,4 +1,4 @@
-"""Build the request of a delivery: a signed message (Standard Webhooks), or the update of a record."""
+"""Build the HTTP request of a delivery: a signed message (Standard Webhooks) or a record update."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -30,11 +30,11 @@ from app.webhooks.tables import Webhook
 from app.webhooks.targets import authority_of
 
 PLACEHOLDERS = ("external_id", "deal", "prospect_id", "session_id")
-# The only events that have a session, whose figures are written.
-SESSION_EVENTS = types_named(["session.*", "score.*", "indication.*", "decision.*", "outcome.*"])
+# Only events of these types have a session. A record update writes the figures of that session.
+SESSION_EVENT_TYPES = types_named(["session.*", "score.*", "indication.*", "decision.*", "outcome.*"])
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-MAX_SAMPLED = 50
-# Of an invented event: no version of UUID that any event has.
+MAX_SAMPLED_EVENTS = 50
+# The ids in an example event. No real event has this UUID.
 EXAMPLE_ID = UUID(int=0)
 EXAMPLE_SET = "qualifying-a-sale"
 EXAMPLE_TIME = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -45,46 +45,57 @@ EXAMPLE_FIGURES: Mapping[str, Any] = {
 
 
 def placeholders_in(url: str) -> list[str]:
-    """The names between braces in a URL."""
+    """Return the names between braces in a URL."""
     return PLACEHOLDER.findall(url)
 
 
 def check_record_update(url: str, update: RecordUpdateIn, types: Collection[str]) -> None:
-    """Raises `Flawed` for a URL with a place that nothing fills or with none, and for types that say nothing.
+    """Check that the URL and the event types of a webhook suit its record update.
 
-    The pointers lead into the webhook.
+    Raises:
+        Flawed: if the URL has no placeholder, an unknown one or one in its host, if the source of the link
+            is missing, or if none of the types belongs to a session. The pointers start at the webhook.
     """
-    places = placeholders_in(url)
-    known = ", ".join(f"{{{place}}}" for place in PLACEHOLDERS)
-    if not (places and set(places) <= set(PLACEHOLDERS)):
-        detail = f"the URL of a record has one of these in its path, and no others: {known}"
+    names = placeholders_in(url)
+    known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    if not (names and set(names) <= set(PLACEHOLDERS)):
+        detail = (
+            f"after its host, the URL must contain one or more of these, and nothing else in braces: {known}"
+        )
         raise Flawed([Flaw("/url", detail, "invalid")])
     if "{" in authority_of(url):
-        raise Flawed([Flaw("/url", "the host is the same for every record: name it", "invalid")])
-    if "external_id" in places and update.source is None:
-        detail = "{external_id} in the URL is that of a link: name its source"
+        raise Flawed([Flaw("/url", "the host must not contain a placeholder: write it out", "invalid")])
+    if "external_id" in names and update.source is None:
+        detail = "the URL contains {external_id}: send the source of the link that it is taken from"
         raise Flawed([Flaw("/record_update/source", detail, "missing")])
-    if types and not set(types_named(types)) & set(SESSION_EVENTS):
-        detail = f"a record has the figures of a session: these tell of one: {', '.join(SESSION_EVENTS)}"
+    if types and not set(types_named(types)) & set(SESSION_EVENT_TYPES):
+        detail = (
+            "a record update needs at least one event type that belongs to a session: "
+            f"{', '.join(SESSION_EVENT_TYPES)}"
+        )
         raise Flawed([Flaw("/types", detail, "invalid")])
 
 
 def fill_placeholders(url: str, values: Mapping[str, str]) -> str:
-    """The URL with every place filled; raises KeyError for one that has no value."""
-    return PLACEHOLDER.sub(lambda place: quote(values[place[1]], safe=""), url)
+    """Return the URL with its placeholders replaced by percent-encoded values.
+
+    Raises:
+        KeyError: for a placeholder that has no value.
+    """
+    return PLACEHOLDER.sub(lambda match: quote(values[match[1]], safe=""), url)
 
 
 def record_body(update: RecordUpdateIn, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The body that sets every field whose figure the session has."""
+    """Return the body of a record update; it omits fields whose figure the session does not have."""
     body: dict[str, Any] = {}
-    for place, figure in update.fields.items():
+    for pointer, figure in update.fields.items():
         if figure not in figures:
             continue
-        *above, last = parts_of(place)
-        inner = body
-        for part in above:
-            inner = inner.setdefault(part, {})
-        inner[last] = _as_text(figures[figure]) if update.values == "text" else figures[figure]
+        *parents, last = parts_of(pointer)
+        target = body
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = _as_text(figures[figure]) if update.values == "text" else figures[figure]
     return body
 
 
@@ -95,12 +106,15 @@ def _as_text(value: Any) -> str:
 
 
 class NothingToSendError(Exception):
-    """There is no record to update; the message says why."""
+    """There is no record to update. The message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
-    """A request to another system, but for the bearer token that it may need."""
+    """A request to another system.
+
+    The sender adds the bearer token: `token`, or one that it requests with `client_credentials`.
+    """
 
     method: str
     url: str
@@ -113,71 +127,85 @@ class OutgoingRequest:
 def outgoing_request(
     tx: Transaction, plans: Plans, webhook: Webhook, event: Event, message_id: UUID | None = None
 ) -> OutgoingRequest:
-    """What to send for an event.
+    """Return the request that sends an event to a webhook.
 
-    A record update has the session as it is now; a full message has its score as of the event. Raises
-    `NothingToSendError`, and `ScoresHaveAged` for a record update of a session that has aged.
+    A record update writes the current figures of the session; a full message has the score as of the event.
+    `message_id` is the `webhook-id` of a message; by default it is the id of the event.
+
+    Raises:
+        NothingToSendError: if there is no record to update.
+        StaleScores: if the score of the session has to be computed again first.
     """
     if webhook.record_update:
         return _record_request(
             tx, plans, webhook, RecordUpdateIn.model_validate(webhook.record_update), event
         )
-    (message,) = messages(tx, plans, [event], webhook.payload)
+    (message,) = build_messages(tx, plans, [event], webhook.payload)
     return signed_request(tx, webhook, message.model_copy(update={"id": message_id or event.id}))
 
 
-def messages(tx: Transaction, plans: Plans, events: list[Event], payload: str) -> list[WebhookMessage]:
-    """The messages of events; a full one has the session with the score as of the event."""
+def build_messages(tx: Transaction, plans: Plans, events: list[Event], payload: str) -> list[WebhookMessage]:
+    """Return the messages of events; a full message has the session with the score as of the event."""
     return [
         WebhookMessage(
-            id=told.id,
-            type=told.type,
-            timestamp=told.at,
-            data=told,
-            prospect=_prospect(tx, told) if payload == "full" else None,
-            session=_session(tx, plans, told) if payload == "full" else None,
+            id=event.id,
+            type=event.type,
+            timestamp=event.at,
+            data=event,
+            prospect=_prospect(tx, event) if payload == "full" else None,
+            session=_session(tx, plans, event) if payload == "full" else None,
         )
-        for told in events_out(tx, events)
+        for event in events_out(tx, events)
     ]
 
 
-def samples(
+def sample_messages(
     tx: Transaction, plans: Plans, types: list[EventType], payload: Payload, limit: int
 ) -> list[WebhookMessage]:
-    """The newest messages of these types (of any, if empty), newest first; invented if there are none yet."""
-    found = list(read_latest(tx, limit, types))
+    """Return up to `limit` messages of the latest events of these types, newest first.
+
+    No types means all types. If there are no such events yet, the messages are invented examples.
+    """
+    events = list(read_latest(tx, limit, types))
     return (
-        messages(tx, plans, found, payload)
-        if found
+        build_messages(tx, plans, events, payload)
+        if events
         else [example_message(type_) for type_ in (types or TYPES)[:limit]]
     )
 
 
-def sample_for(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingRequest:
-    """What the webhook would send of the newest event that it wants, under an id of its own.
+def sample_request(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingRequest:
+    """Return the request that tests a webhook: its latest matching event under a new message id.
 
-    Raises `NothingToSendError` where no record can be updated yet, and `ScoresHaveAged`.
+    If there is no matching event, a webhook of messages sends an invented example.
+
+    Raises:
+        NothingToSendError: if no record can be updated yet.
+        StaleScores: if the score of the session has to be computed again first.
     """
     types, key = types_named(webhook.types), webhook.question_set
-    why = NothingToSendError("Nothing has happened yet that it would tell.")
-    for event in read_latest(tx, MAX_SAMPLED, types, key):
+    reason = NothingToSendError("No event that matches this webhook has happened yet.")
+    for event in read_latest(tx, MAX_SAMPLED_EVENTS, types, key):
         if not matches(webhook, event):
             continue
         try:
             return outgoing_request(tx, plans, webhook, event, new_id())
         except NothingToSendError as error:
-            why = error
+            reason = error
     if webhook.record_update:
-        raise why
+        raise reason
     return signed_request(
         tx, webhook, example_message((types or TYPES)[0], key).model_copy(update={"id": new_id()})
     )
 
 
 def example_message(type_: EventType, key: str | None = None) -> WebhookMessage:
-    """A message of that type as it could be, for whoever builds before anything has happened."""
+    """Return an invented message of a type, for integrations that are built before the first event.
+
+    `key` is the key of the question set in the event.
+    """
     about_session = not type_.startswith(("prospect.", "question_set."))
-    event = dict.fromkeys(EventOut.model_fields) | {
+    values = dict.fromkeys(EventOut.model_fields) | {
         "id": EXAMPLE_ID,
         "position": 1,
         "type": type_,
@@ -189,12 +217,17 @@ def example_message(type_: EventType, key: str | None = None) -> WebhookMessage:
         "links": [{"source": "example", "external_id": "1"}] if about_session else [],
         **(EXAMPLE_FIGURES if about_session else {}),
     }
-    told = EventOut.model_validate(event)
-    return WebhookMessage(id=told.id, type=type_, timestamp=told.at, data=told, prospect=None, session=None)
+    event = EventOut.model_validate(values)
+    return WebhookMessage(
+        id=event.id, type=type_, timestamp=event.at, data=event, prospect=None, session=None
+    )
 
 
 def signed_request(tx: Transaction, webhook: Webhook, message: WebhookMessage) -> OutgoingRequest:
-    """A message with its signature, by the secret and, for a day after a change, by the one before."""
+    """Return the request that sends a message, signed with the secret.
+
+    For a day after the secret was rotated, the message is signed with the old secret too.
+    """
     body = message.model_dump_json()
     secrets = [webhook.secret]
     if webhook.old_secret and webhook.old_secret_until and webhook.old_secret_until > tx.at:
@@ -215,23 +248,24 @@ def _record_request(
 ) -> OutgoingRequest:
     session = tx.db.get(Session, event.session_id)
     if session is None:
-        raise NothingToSendError("The session is gone.")
+        raise NothingToSendError("The session no longer exists.")
     links = links_of(tx, [session.prospect_id])[session.prospect_id]
-    places = {
+    values = {
         "external_id": next((link.external_id for link in links if link.source == update.source), None),
         "deal": session.deal or None,
         "prospect_id": str(session.prospect_id),
         "session_id": str(session.id),
     }
-    if any(places[place] in {".", ".."} for place in placeholders_in(webhook.url)):
-        raise NothingToSendError("'.' and '..' cannot stand in an address.")
+    if any(values[name] in {".", ".."} for name in placeholders_in(webhook.url)):
+        raise NothingToSendError("A URL cannot contain '.' or '..' as the id of a record.")
     try:
         url = fill_placeholders(
-            webhook.url, {place: value for place, value in places.items() if value is not None}
+            webhook.url, {name: value for name, value in values.items() if value is not None}
         )
     except KeyError as error:
-        what = "link of that source" if error.args[0] == "external_id" else "deal"
-        raise NothingToSendError(f"The session's prospect has no {what}.") from None
+        if error.args[0] == "external_id":
+            raise NothingToSendError("The prospect has no link with the source of the webhook.") from None
+        raise NothingToSendError("The session has no deal.") from None
     figures = to_jsonable_python(flat_fields(session_out(tx, plans, session)))
     return OutgoingRequest(
         update.method,
@@ -243,11 +277,11 @@ def _record_request(
     )
 
 
-def _prospect(tx: Transaction, told: EventOut) -> Any:
-    found = tx.db.exec(select(Prospect).where(col(Prospect.id) == told.prospect_id)).one_or_none()
-    return prospect_out(tx, found) if found else None
+def _prospect(tx: Transaction, event: EventOut) -> Any:
+    prospect = tx.db.exec(select(Prospect).where(col(Prospect.id) == event.prospect_id)).one_or_none()
+    return prospect_out(tx, prospect) if prospect else None
 
 
-def _session(tx: Transaction, plans: Plans, told: EventOut) -> SessionOut | None:
-    found = tx.db.get(Session, told.session_id) if told.session_id else None
-    return session_out_at(tx, plans, found, told.revision) if found and told.revision else None
+def _session(tx: Transaction, plans: Plans, event: EventOut) -> SessionOut | None:
+    session = tx.db.get(Session, event.session_id) if event.session_id else None
+    return session_out_at(tx, plans, session, event.revision) if session and event.revision else None

@@ -19,8 +19,8 @@ from app.clock import new_id
 from app.db import Transaction
 from app.events.service import assign_positions, lock_feed
 from app.events.tables import Event, types_named
-from app.problems import require_known
-from app.webhooks.queries import PENDING, Lease, is_due, is_ready
+from app.problems import require_known_ids
+from app.webhooks.queries import IS_PENDING, Lease, due_conditions, ready_conditions
 from app.webhooks.schemas import MAX_ANSWER_CHARACTERS
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
@@ -29,45 +29,46 @@ RETRY_DELAYS = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
 )
-# Up to so much later, so that what failed together does not come back together.
-JITTER = 0.1
-MAX_PAUSE = timedelta(hours=24)
-# So much is on its way to one far end at the same time, from all processes together.
+# A retry is delayed by up to this fraction more, so that deliveries that failed together spread out.
+MAX_JITTER_FRACTION = 0.1
+MAX_RETRY_AFTER = timedelta(hours=24)
+# How many deliveries to one webhook all processes together send at the same time.
 MAX_IN_FLIGHT_PER_WEBHOOK = 8
-# So long the log keeps what was delivered or given up.
+# How long a settled delivery stays in the log.
 DELIVERY_LOG_RETENTION = timedelta(days=30)
-MAX_EXPIRED_PER_PASS = 500
-GONE = 410
-WAIT_STATUSES = (429, 503)
-SUCCESSES = range(200, 300)
+EXPIRED_DELIVERIES_BATCH = 500
+HTTP_GONE = 410
+RETRY_AFTER_STATUSES = (429, 503)
+SUCCESS_STATUSES = range(200, 300)
 INSERT_DELIVERIES = SQLModel.metadata.tables["webhook_delivery"].insert()
 
 
 def next_attempt(attempts: int, at: datetime) -> datetime | None:
-    """When to try again after so many attempts; None if that was the last."""
+    """Return the time of the next attempt after `attempts` attempts, or None after the last one."""
     if attempts > len(RETRY_DELAYS):
         return None
-    return at + RETRY_DELAYS[attempts - 1] * random.uniform(1, 1 + JITTER)  # noqa: S311  # no secret
+    return at + RETRY_DELAYS[attempts - 1] * random.uniform(1, 1 + MAX_JITTER_FRACTION)  # noqa: S311  # no secret
 
 
 def parse_retry_after(retry_after: str | None, at: datetime) -> datetime | None:
-    """Until when a Retry-After header, of seconds or a date (RFC 9110, 10.2.3), asks to be left alone.
+    """Return the time that a Retry-After header names, in seconds or as a date (RFC 9110, 10.2.3).
 
-    None for one that says nothing of use; at most 24 hours.
+    The time is at most 24 hours after `at`. Returns None if there is no header, or if it is not valid or
+    names a time in the past.
     """
     if retry_after is None:
         return None
-    until = _after_seconds(retry_after.strip(), at) or _date(retry_after.strip())
-    return min(until, at + MAX_PAUSE) if until and until > at else None
+    until = _parse_delay(retry_after.strip(), at) or _parse_date(retry_after.strip())
+    return min(until, at + MAX_RETRY_AFTER) if until and until > at else None
 
 
-def _after_seconds(text: str, at: datetime) -> datetime | None:
+def _parse_delay(text: str, at: datetime) -> datetime | None:
     if not (text.isascii() and text.isdigit()):
         return None
-    return at + min(timedelta(seconds=int(text[:9])), MAX_PAUSE)
+    return at + min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER)
 
 
-def _date(text: str) -> datetime | None:
+def _parse_date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
@@ -77,9 +78,10 @@ def _date(text: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What came of an attempt: the far end's status, or else why there is none.
+    """The result of an attempt: the HTTP status of the receiver, or the error if there is none.
 
-    `skipped` where there was nothing to send.
+    `answer` is the beginning of the response body; `retry_after` is the header as it came. `skipped` means
+    that there was nothing to send.
     """
 
     status: int | None = None
@@ -90,25 +92,25 @@ class AttemptResult:
     skipped: bool = False
 
     @property
-    def arrived(self) -> bool:
-        """Whether the far end took it."""
-        return self.status in SUCCESSES
+    def succeeded(self) -> bool:
+        """Whether the receiver accepted the request (2xx)."""
+        return self.status in SUCCESS_STATUSES
 
     @property
-    def outcome(self) -> DeliveryStatus:
-        """What becomes of a delivery that is not tried again."""
+    def final_status(self) -> DeliveryStatus:
+        """The status of the delivery if it is not tried again."""
         if self.skipped:
             return "skipped"
-        return "delivered" if self.arrived else "failed"
+        return "delivered" if self.succeeded else "failed"
 
 
 def publish_committed(tx: Transaction) -> int:
-    """Give the next positions to committed events, and put them into the outbox; to how many."""
+    """Assign positions to committed events and create their deliveries; return the number of events."""
     last = lock_feed(tx)
-    given = assign_positions(tx)
-    # Locked so that none is deleted before it has its deliveries.
+    count = assign_positions(tx)
+    # Locked, so that nobody deletes a webhook before its deliveries are created.
     active = select(Webhook).where(Webhook.status == "active").with_for_update(read=True, key_share=True)
-    webhooks = tx.db.exec(active).all() if given else ()
+    webhooks = tx.db.exec(active).all() if count else ()
     if webhooks:
         events = tx.db.exec(select(Event).where(col(Event.position) > last)).all()
         rows = [
@@ -119,15 +121,15 @@ def publish_committed(tx: Transaction) -> int:
         ]
         if rows:
             tx.db.execute(INSERT_DELIVERIES, rows)
-    return given
+    return count
 
 
 def matches(webhook: Webhook, event: Event) -> bool:
-    """Whether a webhook is to tell of an event."""
+    """Whether a webhook subscribes to an event."""
     if webhook.payload == "record" and event.session_id is None:
         return False
-    about = (event.question_set or "").partition("@")[0]
-    return webhook.question_set in (None, about) and (
+    set_key = (event.question_set or "").partition("@")[0]
+    return webhook.question_set in (None, set_key) and (
         not webhook.types or event.type in types_named(webhook.types)
     )
 
@@ -146,46 +148,51 @@ def _delivery_row(tx: Transaction, webhook: Webhook, event: Event) -> dict[str, 
 
 
 def claim_due(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Lease]:
-    """Take what is due for a webhook, for so long; nothing if somebody else is taking this moment.
+    """Lease the due deliveries of a webhook for the duration `lease`.
 
-    Of the updates of one session's record the newest alone, and while one is on its way, none.
+    Returns an empty list if another process leases deliveries of the webhook at this moment. Of the record
+    updates of one session, only the newest is leased, and none while another one is in flight.
     """
-    wanted = select(Webhook).where(Webhook.id == webhook_id, *is_ready(tx))
-    webhook = tx.db.exec(wanted.with_for_update(skip_locked=True, key_share=True)).one_or_none()
+    statement = select(Webhook).where(Webhook.id == webhook_id, *ready_conditions(tx))
+    webhook = tx.db.exec(statement.with_for_update(skip_locked=True, key_share=True)).one_or_none()
     if webhook is None:
         return []
-    here = col(Delivery.webhook_id) == webhook_id
-    on_their_way = tx.db.exec(
-        select(Delivery.session_id).where(here, PENDING, col(Delivery.leased_until) > tx.at)
+    of_webhook = col(Delivery.webhook_id) == webhook_id
+    in_flight = tx.db.exec(
+        select(Delivery.session_id).where(of_webhook, IS_PENDING, col(Delivery.leased_until) > tx.at)
     ).all()
-    due = select(Delivery).where(here, *is_due(tx)).order_by(col(Delivery.due_at), col(Delivery.position))
+    due = (
+        select(Delivery)
+        .where(of_webhook, *due_conditions(tx))
+        .order_by(col(Delivery.due_at), col(Delivery.position))
+    )
     if webhook.payload == "record":
-        due = due.where(col(Delivery.session_id).not_in(on_their_way))
-    # What somebody erases this moment is not waited for: they may wait for what is held already.
-    free = due.limit(max(0, MAX_IN_FLIGHT_PER_WEBHOOK - len(on_their_way))).with_for_update(skip_locked=True)
-    found = tx.db.exec(free).all()
+        due = due.where(col(Delivery.session_id).not_in(in_flight))
+    # Skip locked rows: whoever erases them may wait for rows that this transaction has locked.
+    unlocked = due.limit(max(0, MAX_IN_FLIGHT_PER_WEBHOOK - len(in_flight))).with_for_update(skip_locked=True)
+    deliveries = tx.db.exec(unlocked).all()
     if webhook.payload == "record":
-        found = _newest_of_each(tx, webhook_id, found)
+        deliveries = _newest_of_each(tx, webhook_id, deliveries)
     until = tx.at + lease
-    for delivery in found:
-        # An attempt that nobody told the end of is made anew.
+    for delivery in deliveries:
+        # An expired lease means that an attempt has no result: it is repeated, not counted again.
         delivery.attempts += delivery.leased_until is None
         delivery.leased_until = until
         delivery.last_attempt_at = tx.at
         tx.db.add(delivery)
     tx.db.flush()
-    return [Lease(webhook_id, delivery.id, until) for delivery in found]
+    return [Lease(webhook_id, delivery.id, until) for delivery in deliveries]
 
 
-def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]) -> list[Delivery]:
-    """Of each session the newest delivery that is pending, due or not; those before it are superseded."""
-    sessions = {delivery.session_id for delivery in found}
+def _newest_of_each(tx: Transaction, webhook_id: UUID, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Return the newest pending delivery of each session, due or not, and mark the older ones superseded."""
+    sessions = {delivery.session_id for delivery in deliveries}
     pending = select(Delivery).where(
-        Delivery.webhook_id == webhook_id, PENDING, col(Delivery.session_id).in_(sessions)
+        Delivery.webhook_id == webhook_id, IS_PENDING, col(Delivery.session_id).in_(sessions)
     )
     newest: dict[UUID | None, Delivery] = {}
-    free = pending.order_by(col(Delivery.position)).with_for_update(skip_locked=True)
-    for delivery in tx.db.exec(free):
+    unlocked = pending.order_by(col(Delivery.position)).with_for_update(skip_locked=True)
+    for delivery in tx.db.exec(unlocked):
         if before := newest.get(delivery.session_id):
             before.status, before.settled_at = "superseded", tx.at
             tx.db.add(before)
@@ -194,79 +201,91 @@ def _newest_of_each(tx: Transaction, webhook_id: UUID, found: Sequence[Delivery]
 
 
 def record_results(tx: Transaction, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
-    """Write down what came of attempts, and when the next ones are; only the holder's word counts.
+    """Store the results of attempts, and when to try again. Results of expired leases are ignored.
 
-    An endpoint that answers 410 is disabled. One that asks for it is left alone, with all that is for it.
+    A webhook of messages whose receiver responds with 410 is disabled. If the receiver sends Retry-After with
+    429 or 503, all deliveries of the webhook pause.
     """
-    # Webhooks before their deliveries, as whoever deletes one locks them.
-    webhooks = select(Webhook.id).where(col(Webhook.id).in_({held.webhook_id for held, _ in results}))
+    # Lock webhooks before their deliveries: deletion locks them in the same order.
+    webhooks = select(Webhook.id).where(col(Webhook.id).in_({lease.webhook_id for lease, _ in results}))
     tx.db.exec(webhooks.order_by(col(Webhook.id)).with_for_update(key_share=True)).all()
-    for held, result in results:
-        _record_result(tx, held, result)
+    for lease, result in results:
+        _record_result(tx, lease, result)
     tx.db.flush()
 
 
-def _record_result(tx: Transaction, held: Lease, result: AttemptResult) -> None:
-    wanted = select(Delivery).where(
-        Delivery.id == held.delivery_id, PENDING, Delivery.leased_until == held.leased_until
+def _record_result(tx: Transaction, lease: Lease, result: AttemptResult) -> None:
+    statement = select(Delivery).where(
+        Delivery.id == lease.delivery_id, IS_PENDING, Delivery.leased_until == lease.leased_until
     )
-    delivery = tx.db.exec(wanted.with_for_update(skip_locked=True)).one_or_none()
+    delivery = tx.db.exec(statement.with_for_update(skip_locked=True)).one_or_none()
     if delivery is None:
         return
     delivery.leased_until = None
     delivery.last_status, delivery.last_error = result.status, result.error
-    delivery.last_answer = None if result.arrived else (result.answer or "")[:MAX_ANSWER_CHARACTERS] or None
+    delivery.last_answer = None if result.succeeded else (result.answer or "")[:MAX_ANSWER_CHARACTERS] or None
     delivery.last_milliseconds = result.milliseconds
-    again = None if result.arrived or result.skipped else next_attempt(delivery.attempts, tx.at)
-    if result.status in WAIT_STATUSES and (until := parse_retry_after(result.retry_after, tx.at)):
-        again = max(again, until) if again else None
+    retry_at = None if result.succeeded or result.skipped else next_attempt(delivery.attempts, tx.at)
+    if result.status in RETRY_AFTER_STATUSES and (until := parse_retry_after(result.retry_after, tx.at)):
+        retry_at = max(retry_at, until) if retry_at else None
         _update_if_unchanged(tx, delivery, paused_until=until)
-    if result.status == GONE and _disable(tx, delivery, "The endpoint answered 410 Gone."):
-        again = None
-    if again:
-        delivery.due_at = again
+    if result.status == HTTP_GONE and _disable(tx, delivery, "The receiver responded with 410 Gone."):
+        retry_at = None
+    if retry_at:
+        delivery.due_at = retry_at
     else:
-        delivery.status, delivery.settled_at = result.outcome, tx.at
+        delivery.status, delivery.settled_at = result.final_status, tx.at
     tx.db.add(delivery)
 
 
-def _disable(tx: Transaction, delivery: Delivery, why: str) -> bool:
-    """Whether that was so; a record that is gone says nothing of the others."""
-    disabled = {"status": "disabled", "disabled_because": why, "revision": Webhook.revision + 1}
+def _disable(tx: Transaction, delivery: Delivery, reason: str) -> bool:
+    """Disable the webhook and return whether that happened.
+
+    A webhook that updates records stays active: one missing record does not mean that the others are gone.
+    """
+    disabled = {"status": "disabled", "disabled_because": reason, "revision": Webhook.revision + 1}
     return _update_if_unchanged(tx, delivery, col(Webhook.payload) != "record", **disabled)
 
 
 def _update_if_unchanged(
-    tx: Transaction, delivery: Delivery, *which: ColumnElement[bool], **values: Any
+    tx: Transaction, delivery: Delivery, *selected: ColumnElement[bool], **values: Any
 ) -> bool:
-    """What the far end said counts as long as the webhook is as it was then."""
-    as_it_was = [
+    """Update the webhook of a delivery unless it changed after the attempt; return whether it was updated.
+
+    The response of the receiver is about the webhook as it was at the attempt.
+    """
+    unchanged = [
         col(Webhook.id) == delivery.webhook_id,
         col(Webhook.updated_at) <= delivery.last_attempt_at,
     ]
-    return tx.db.exec(update(Webhook).where(*as_it_was, *which).values(**values)).rowcount > 0
+    return tx.db.exec(update(Webhook).where(*unchanged, *selected).values(**values)).rowcount > 0
 
 
 def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None) -> int:
-    """Let deliveries be pending again, from the first attempt on: these, or all that failed; how many.
+    """Make deliveries pending again, with no attempts yet, and return how many.
 
-    Raises INVALID_REQUEST for an id that is none of this webhook's deliveries.
+    `delivery_ids` are the deliveries, whatever their status; None means all that failed.
+
+    Raises:
+        Problem: INVALID_REQUEST for an id that is not a delivery of this webhook.
     """
-    here = col(Delivery.webhook_id) == webhook_id
-    which = col(Delivery.status) == "failed"
+    of_webhook = col(Delivery.webhook_id) == webhook_id
+    selected = col(Delivery.status) == "failed"
     if delivery_ids is not None:
-        which = col(Delivery.id).in_(delivery_ids)
-        require_known("delivery_ids", delivery_ids, set(tx.db.exec(select(Delivery.id).where(here, which))))
+        selected = col(Delivery.id).in_(delivery_ids)
+        require_known_ids(
+            "delivery_ids", delivery_ids, set(tx.db.exec(select(Delivery.id).where(of_webhook, selected)))
+        )
     values = {"status": "pending", "attempts": 0, "due_at": tx.at, "leased_until": None, "settled_at": None}
-    return tx.db.exec(update(Delivery).where(here, which, ~PENDING).values(**values)).rowcount
+    return tx.db.exec(update(Delivery).where(of_webhook, selected, ~IS_PENDING).values(**values)).rowcount
 
 
 def delete_expired(tx: Transaction) -> bool:
-    """Delete some of what was settled more than 30 days ago; whether there may be more."""
-    outdated = (
+    """Delete a batch of deliveries that settled more than 30 days ago; return whether there may be more."""
+    expired = (
         select(Delivery.id)
         .where(col(Delivery.settled_at) < tx.at - DELIVERY_LOG_RETENTION)
-        .limit(MAX_EXPIRED_PER_PASS)
+        .limit(EXPIRED_DELIVERIES_BATCH)
     )
-    gone = tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(outdated)))
-    return gone.rowcount == MAX_EXPIRED_PER_PASS
+    deleted = tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(expired)))
+    return deleted.rowcount == EXPIRED_DELIVERIES_BATCH

@@ -1,4 +1,4 @@
-"""Webhooks and deliveries as callers see them."""
+"""Convert stored webhooks and deliveries to responses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,37 +17,37 @@ from app.webhooks.tables import Delivery, Webhook
 
 
 def record_update_out(stored: Mapping[str, Any]) -> RecordUpdateOut:
-    """A stored record update as the caller sees it."""
+    """Return a stored record update as a response, without its token or client secret."""
     update = RecordUpdateIn.model_validate(stored)
-    asked = update.client_credentials
+    credentials = update.client_credentials
     return RecordUpdateOut(
         **update.model_dump(include={"method", "source", "fields", "values"}),
-        token_url=asked.token_url if asked else None,
-        client_id=asked.client_id if asked else None,
+        token_url=credentials.token_url if credentials else None,
+        client_id=credentials.client_id if credentials else None,
     )
 
 
 def webhook_out(webhook: Webhook) -> WebhookOut:
-    """A stored webhook as the caller sees it."""
+    """Return a stored webhook as a response, without its secret."""
     update = record_update_out(webhook.record_update) if webhook.record_update else None
     stored = webhook.model_dump(include=set(WebhookOut.model_fields) - {"record_update"})
     return WebhookOut.model_validate({**stored, "record_update": update})
 
 
 def webhook_created(webhook: Webhook) -> WebhookCreated:
-    """A stored webhook with the secret that signs."""
-    shown: dict[str, Any] = dict(webhook_out(webhook))
-    return WebhookCreated.model_validate({**shown, "secret": webhook.secret})
+    """Return a stored webhook as a response, with its secret."""
+    values: dict[str, Any] = dict(webhook_out(webhook))
+    return WebhookCreated.model_validate({**values, "secret": webhook.secret})
 
 
 def delivery_out(delivery: Delivery) -> DeliveryOut:
-    """A stored delivery as the caller sees it."""
-    shown = delivery.model_dump(include=set(DeliveryOut.model_fields))
-    return DeliveryOut.model_validate(shown | ({} if delivery.status == "pending" else {"due_at": None}))
+    """Return a stored delivery as a response; `due_at` is null once it is settled."""
+    values = delivery.model_dump(include=set(DeliveryOut.model_fields))
+    return DeliveryOut.model_validate(values | ({} if delivery.status == "pending" else {"due_at": None}))
 
 
 def test_result(result: AttemptResult) -> TestResult:
-    """What came of an attempt, as the caller sees it."""
+    """Return the result of a test request as a response."""
     return TestResult(
         status=result.status,
         error=result.error,

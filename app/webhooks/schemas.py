@@ -1,4 +1,4 @@
-"""Webhooks and deliveries in requests and responses."""
+"""The requests and responses of webhooks and deliveries."""
 
 import base64
 import re
@@ -16,20 +16,20 @@ from app.scoring import SET_KEY, form
 from app.sessions.schemas import EventOut, SessionOut
 from app.webhooks.tables import DeliveryStatus
 
-MAX_FIELDS = 100
+MAX_RECORD_FIELDS = 100
 ESTIMATE_FIELD = re.compile(r"[a-z][a-z0-9_]{0,47}_score")
 BODY_POINTER = form(
     r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score"
 )
 SECRET_PREFIX = "whsec_"  # noqa: S105  # of Standard Webhooks
-SHORTEST_SECRET, LONGEST_SECRET = 24, 64
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 MAX_ANSWER_CHARACTERS = 500
 
 
 def _known_field(figure: str) -> str:
     if figure not in SESSION_FIELDS and not ESTIMATE_FIELD.fullmatch(figure):
         known = ", ".join(sorted(SESSION_FIELDS))
-        raise ValueError(f"send one of these, or a dimension's key with _score behind it: {known}")
+        raise ValueError(f"send one of these, or the key of a dimension followed by _score: {known}")
     return figure
 
 
@@ -45,7 +45,7 @@ class BearerToken(In):
 
 
 class ClientCredentials(In):
-    """What to ask for a bearer token with, by OAuth 2.0's client-credentials grant (RFC 6749, 4.4)."""
+    """How to request a bearer token with the OAuth 2.0 client credentials grant (RFC 6749, 4.4)."""
 
     token_url: Annotated[str, StringConstraints(strict=True, max_length=2000)]
     client_id: CredentialText
@@ -54,53 +54,58 @@ class ClientCredentials(In):
 
 
 class RecordUpdateIn(In):
-    """How to write another system's record: the URL holds {external_id}, {deal} or another place.
+    """How to update a record of another system. The URL has {external_id}, {deal} or another placeholder.
 
-    It is written with the session as it stands then, so an older state never follows a newer one.
+    The update writes the figures that the session has when it is sent, so that an older state never
+    overwrites a newer one.
     """
 
     method: Literal["PATCH", "PUT", "POST"] = "PATCH"
     source: Annotated[
         Source | None,
-        Field(description="the link that {external_id} is of", examples=["hubspot.company"]),
+        Field(
+            description="the source of the link whose external id replaces {external_id}",
+            examples=["hubspot.company"],
+        ),
     ] = None
     fields: Annotated[
         dict[BodyPointer, SessionField],
         Field(
             min_length=1,
-            max_length=MAX_FIELDS,
-            description="by JSON pointer into the body: the session's figure to put there, named as in the "
-            "answer of a flat form",
+            max_length=MAX_RECORD_FIELDS,
+            description="the names of the figures to write, as in the response of a flat form, by JSON "
+            "pointer into the body of the update",
             examples=[{"/properties/fit_score": "score", "/properties/fit_indication": "indication"}],
         ),
     ]
     values: Annotated[
         Literal["typed", "text"],
         Field(
-            description="typed: numbers, true, false and null; text: all as text, and null as an empty one"
+            description="typed: send numbers, true, false and null as they are; text: send everything as "
+            "text, and null as an empty text"
         ),
     ] = "typed"
     token: Annotated[BearerToken | None, Field(description="a bearer token that does not change")] = None
     client_credentials: ClientCredentials | None = None
 
     @model_validator(mode="after")
-    def _can_be_written(self) -> "RecordUpdateIn":
+    def _check_credentials_and_fields(self) -> "RecordUpdateIn":
         if (self.token is None) == (self.client_credentials is None):
-            raise ValueError("send token or client_credentials, one of the two")
-        for place in self.fields:
-            if any(other != place and other.startswith(place + "/") for other in self.fields):
-                raise ValueError(f"a value cannot stand at {place} and below it: take one of the two away")
+            raise ValueError("send either token or client_credentials")
+        for pointer in self.fields:
+            if any(other != pointer and other.startswith(pointer + "/") for other in self.fields):
+                raise ValueError(f"a value cannot be both at {pointer} and below it: remove one of the two")
         return self
 
 
 class RecordUpdateOut(Out):
-    """How another system's record is written; what is secret of it is not shown."""
+    """How a record of another system is updated, without the secrets."""
 
     method: Literal["PATCH", "PUT", "POST"]
     source: str | None
     fields: dict[str, str]
     values: Literal["typed", "text"]
-    token_url: Annotated[str | None, Field(description="null with a token that does not change")]
+    token_url: Annotated[str | None, Field(description="null if the token does not change")]
     client_id: str | None
 
 
@@ -115,8 +120,10 @@ def _usable_secret(secret: str) -> str:
         length = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
     except ValueError:
         length = 0
-    if not secret.startswith(SECRET_PREFIX) or not SHORTEST_SECRET <= length <= LONGEST_SECRET:
-        raise ValueError(f"send {SECRET_PREFIX} and {SHORTEST_SECRET} to {LONGEST_SECRET} bytes in base64")
+    if not secret.startswith(SECRET_PREFIX) or not MIN_SECRET_BYTES <= length <= MAX_SECRET_BYTES:
+        raise ValueError(
+            f"send {SECRET_PREFIX} followed by {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes in base64"
+        )
     return secret
 
 
@@ -124,7 +131,8 @@ Url = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=2000),
     Field(
-        description="http or https; no credentials, no fragment", examples=["https://example.com/hooks/fit"]
+        description="an http or https URL without credentials and fragment",
+        examples=["https://example.com/hooks/fit"],
     ),
 ]
 EventName = Annotated[str, StringConstraints(strict=True, max_length=100), AfterValidator(_known_event)]
@@ -132,21 +140,25 @@ EventNames = Annotated[
     list[EventName],
     Field(
         max_length=40,
-        description="prospect.* is all that begin so; none stands for all",
+        description="the event types to send; prospect.* means all types of that group, and an empty list "
+        "means all types",
         examples=[["score.*"]],
     ),
 ]
 SetKey = Annotated[
     str,
     StringConstraints(strict=True, pattern=SET_KEY),
-    Field(description="only what happens to sessions with this set", examples=["qualifying-a-sale"]),
+    Field(
+        description="send only events about this question set and its sessions",
+        examples=["qualifying-a-sale"],
+    ),
 ]
 Payload = Literal["thin", "full", "record"]
 SigningSecret = Annotated[str, StringConstraints(strict=True, max_length=100), AfterValidator(_usable_secret)]
 
 
 class NewWebhook(WriteIn):
-    """Where to send what. With `record_update`, another system's record is written instead."""
+    """Which events to send, and where. With `record_update`, it updates records of another system."""
 
     url: Url
     name: Line | None = None
@@ -155,16 +167,18 @@ class NewWebhook(WriteIn):
     payload: Annotated[
         Literal["thin", "full"],
         Field(
-            description="thin: the event as in the feed; full: its prospect and session as well, with the "
+            description="thin: the event as in the feed; full: also its prospect and its session, with the "
             "score as of the event"
         ),
     ] = "thin"
-    secret: Annotated[SigningSecret | None, Field(description="to sign with; without it one is made")] = None
+    secret: Annotated[
+        SigningSecret | None, Field(description="the secret that signs; generated if it is not sent")
+    ] = None
     record_update: RecordUpdateIn | None = None
 
 
 class WebhookChange(WriteIn):
-    """What to change; what is not sent stays. A record update is replaced as a whole."""
+    """The fields to change. Other fields stay as they are. A record update is replaced as a whole."""
 
     url: Url | None = None
     name: Line | None = None
@@ -175,30 +189,32 @@ class WebhookChange(WriteIn):
     status: Annotated[
         Literal["active", "disabled"] | None,
         Field(
-            description="while it is disabled nothing is sent or added; what was pending goes on with active"
+            description="a disabled webhook sends nothing and gets no new deliveries; its pending deliveries "
+            "continue when it is active again"
         ),
     ] = None
     revision: Annotated[
-        Revision | None, Field(description="refuse the change if there is a newer revision than this")
+        Revision | None, Field(description="reject the change if the webhook has a newer revision than this")
     ] = None
 
 
 class SecretRotation(WriteIn):
-    """A new secret to sign with; for 24 hours the one before signs as well."""
+    """A new secret. For 24 hours the old secret signs as well."""
 
-    secret: Annotated[SigningSecret | None, Field(description="without it one is made")] = None
+    secret: Annotated[SigningSecret | None, Field(description="generated if it is not sent")] = None
 
 
 class DeliveryReplay(WriteIn):
-    """What to send again, whatever became of it."""
+    """Which deliveries to send again, whatever their status."""
 
     delivery_ids: Annotated[
-        list[UUID] | None, Field(min_length=1, max_length=1000, description="without it: all that failed")
+        list[UUID] | None,
+        Field(min_length=1, max_length=1000, description="all that failed if it is not sent"),
     ] = None
 
 
 class WebhookOut(Out):
-    """Where what is sent. Its secret is shown when it is made."""
+    """A webhook, without its secret."""
 
     id: UUID
     name: str | None
@@ -209,15 +225,17 @@ class WebhookOut(Out):
     record_update: RecordUpdateOut | None
     status: Literal["active", "disabled"]
     disabled_because: str | None
-    paused_until: Annotated[datetime | None, Field(description="the far end asked for it, by Retry-After")]
-    old_secret_until: Annotated[datetime | None, Field(description="until then two secrets sign")]
+    paused_until: Annotated[
+        datetime | None, Field(description="the receiver requested the pause with Retry-After")
+    ]
+    old_secret_until: Annotated[datetime | None, Field(description="until then the old secret signs as well")]
     revision: int
     created_at: datetime
     updated_at: datetime
 
 
 class WebhookCreated(WebhookOut):
-    """A webhook with its new secret. This is the only time that it is shown."""
+    """A webhook with its new secret. No other response shows the secret."""
 
     secret: str
 
@@ -227,69 +245,76 @@ class WebhookList(Out):
 
 
 class WebhookMessage(Out):
-    """What a webhook sends: the event as in the feed; in a full one its prospect and session besides."""
+    """A message of a webhook: the event as in the feed, and in a full message its prospect and session."""
 
-    id: Annotated[UUID, Field(description="the event's, the same however often it is sent")]
+    id: Annotated[UUID, Field(description="the id of the event; the same in every attempt")]
     type: EventType
-    timestamp: Annotated[datetime, Field(description="when it happened")]
+    timestamp: Annotated[datetime, Field(description="the time of the event")]
     data: EventOut
     prospect: Annotated[
-        ProspectOut | None, Field(description="as it is now; null in a thin one, and once erased")
+        ProspectOut | None,
+        Field(description="as it is now; null in a thin message, and after the prospect is erased"),
     ]
     session: Annotated[
         SessionOut | None,
         Field(
-            description="as it is now, but with the score as of the event's revision; null in a thin "
-            "message, and where there is no session"
+            description="as it is now, but with the score as of the revision of the event; null in a thin "
+            "message, and if the event has no session"
         ),
     ]
 
 
 class DeliveryOut(Out):
-    """One event for one webhook: what was tried, and what came of the last attempt."""
+    """One event for one webhook, with the result of the last attempt."""
 
     id: UUID
     event_id: UUID
-    position: Annotated[int, Field(description="of the event in the feed")]
+    position: Annotated[int, Field(description="the position of the event in the feed")]
     status: Annotated[
         DeliveryStatus,
         Field(
-            description="failed: given up; superseded: a later update of the record said it; skipped: there "
-            "is no record to update"
+            description="failed: not tried again; superseded: replaced by a later update of the same record; "
+            "skipped: there is no record to update"
         ),
     ]
     attempts: int
-    due_at: Annotated[datetime | None, Field(description="of the next attempt, while it is pending")]
+    due_at: Annotated[
+        datetime | None, Field(description="the time of the next attempt; null unless it is pending")
+    ]
     last_attempt_at: datetime | None
-    last_status: Annotated[int | None, Field(description="of HTTP; null where nothing was answered")]
+    last_status: Annotated[int | None, Field(description="the HTTP status; null without a response")]
     last_error: str | None
-    last_answer: Annotated[str | None, Field(description="how the far end's answer began, unless it took it")]
+    last_answer: Annotated[
+        str | None, Field(description="the beginning of the response body, if the status is not 2xx")
+    ]
     last_milliseconds: int | None
-    settled_at: Annotated[datetime | None, Field(description="when it was delivered or given up")]
+    settled_at: Annotated[
+        datetime | None, Field(description="when it was delivered, failed, superseded or skipped")
+    ]
 
 
 class ReplayedDeliveries(Out):
-    """How many deliveries are pending again."""
+    """The number of deliveries that are pending again."""
 
     replayed: int
 
 
 class TestResult(Out):
-    """What came of one attempt."""
+    """The result of one attempt."""
 
-    status: Annotated[int | None, Field(description="of HTTP; null where nothing was answered")]
+    status: Annotated[int | None, Field(description="the HTTP status; null without a response")]
     error: str | None
-    answer: Annotated[str | None, Field(description="how the far end's answer began")]
+    answer: Annotated[str | None, Field(description="the beginning of the response body")]
     milliseconds: int
 
 
 class WebhookTemplate(Out):
-    """A record update to begin with."""
+    """A ready-made record update to start from."""
 
     name: Annotated[str, Field(examples=["hubspot-company"])]
     title: str
     prepare: Annotated[
-        list[str], Field(description="what has to be there in the other system, and what to fill in")
+        list[str], Field(description="what to prepare in the other system, and which values to fill in")
     ]
     webhook: Annotated[dict[str, Any], Field(description="the body for POST /v1/webhooks")]
 

@@ -22,30 +22,32 @@ from app.webhooks.outbox import AttemptResult
 from app.webhooks.schemas import ClientCredentials
 from app.webhooks.targets import Address, BlockedTarget, Lookup, Targets
 
-# Of an answer: its head, and the beginning that is kept of it, with as much to spare.
+# Read from one connection at most: the head of a response, the beginning of its body, and some spare.
 MAX_RESPONSE_BYTES = 40_000
 READ_CHUNK_BYTES = 4_000
 MAX_ADDRESSES = 4
-# Of an answer no more is read: room for any token.
-ANSWER_BYTES = 20_000
-ANSWER_SECONDS = 1
-LONGEST_ERROR = 300
-MAX_TOKENS = 100
-# A token that says nothing of its age is asked for again after so long, and any a little before its end.
-TOKEN_SECONDS = 600
-SPARE_SECONDS = 30
-# One name that hangs holds a few of these at most, until the time is over.
-MAX_LOOKUPS = 500
-UNAUTHORISED = 401
+# No more of a response body is read. It is enough for any token.
+MAX_BODY_BYTES_READ = 20_000
+BODY_READ_SECONDS = 1
+MAX_ERROR_LENGTH = 300
+MAX_CACHED_TOKENS = 100
+# The lifetime of a token whose response has no expires_in. A new token is requested a little before the old
+# one expires.
+DEFAULT_TOKEN_SECONDS = 600
+TOKEN_MARGIN_SECONDS = 30
+# The threads that resolve hosts. A host whose lookup hangs holds a few of them until the time-out.
+MAX_LOOKUP_THREADS = 500
+HTTP_UNAUTHORISED = 401
 DEFAULT_HEADERS = {"User-Agent": "Prospect-Fit", "Accept": "*/*", "Accept-Encoding": "identity"}
-BROKEN_OFF = "the connection was broken off"
-FAILURES = (httpcore.NetworkError, httpcore.ProtocolError)
+CONNECTION_LOST = "the connection was closed"
+CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError)
 
 
 class Connector(httpcore.AsyncNetworkBackend):
-    """Connects to the first of some addresses that lets it, and to no other, whatever the host is called.
+    """Connects to the first of the given addresses that accepts, and never resolves the host again.
 
-    `seconds` are for all of them together.
+    Args:
+        seconds: the time-out for all addresses together.
     """
 
     def __init__(self, addresses: Sequence[Address], seconds: float) -> None:
@@ -61,7 +63,12 @@ class Connector(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect; raises httpcore.ConnectError or ConnectTimeout."""
+        """Connect to one of the addresses.
+
+        Raises:
+            httpcore.ConnectError: if none of them accepts.
+            httpcore.ConnectTimeout: if the last one does not answer in time.
+        """
         del host, timeout
         *others, last = (str(address) for address in self._addresses)
         seconds = self._seconds / len(self._addresses)
@@ -79,20 +86,20 @@ class Connector(httpcore.AsyncNetworkBackend):
 
 
 class _BoundedStream(httpcore.AsyncNetworkStream):
-    """A stream that fails where it should have ended long ago."""
+    """A stream that fails after MAX_RESPONSE_BYTES, and raises TLS errors as httpcore errors."""
 
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner
-        self._left = MAX_RESPONSE_BYTES
+        self._bytes_left = MAX_RESPONSE_BYTES
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        if not self._left:
-            raise httpcore.RemoteProtocolError("the answer does not end")
+        if not self._bytes_left:
+            raise httpcore.RemoteProtocolError("the response is too long")
         try:
-            read = await self._inner.read(min(max_bytes, READ_CHUNK_BYTES, self._left), timeout)
-        except SSLError as error:  # after the handshake httpcore does not know it
+            read = await self._inner.read(min(max_bytes, READ_CHUNK_BYTES, self._bytes_left), timeout)
+        except SSLError as error:  # httpcore converts TLS errors only during the handshake
             raise httpcore.ReadError(f"TLS: {error.reason}") from None
-        self._left -= len(read)
+        self._bytes_left -= len(read)
         return read
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
@@ -113,7 +120,7 @@ class _BoundedStream(httpcore.AsyncNetworkStream):
         try:
             return _BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
         except BaseException:
-            # Also where the time for all of it is over: nobody else knows of the stream by then.
+            # Close it even on cancellation: nothing else has a reference to the stream yet.
             with anyio.CancelScope(shield=True):
                 await self._inner.aclose()
             raise
@@ -122,124 +129,138 @@ class _BoundedStream(httpcore.AsyncNetworkStream):
         return self._inner.get_extra_info(info)
 
 
-class TokenAnswer(BaseModel):
-    """What a token endpoint answers (RFC 6749, 5.1)."""
+class TokenResponse(BaseModel):
+    """The response of a token endpoint (RFC 6749, 5.1)."""
 
     access_token: str = Field(max_length=8000, pattern=VISIBLE)
-    expires_in: float = TOKEN_SECONDS
+    expires_in: float = DEFAULT_TOKEN_SECONDS
 
 
 class NoTokenError(Exception):
-    """No bearer token was to be had; the message says why."""
+    """The token endpoint returned no bearer token. The message gives the reason."""
 
 
 class Sender:
-    """Sends, follows no redirect, and keeps no connection: two hosts at one address share none.
+    """Sends requests. It follows no redirects, and reuses no connection: two hosts at one address share none.
 
-    `timeout` is in seconds, for all of it: look-up, connecting, token, and the beginning of the answer.
+    Args:
+        networks: the networks that the operator allows, as for `Targets`.
+        timeout: seconds for the whole attempt: lookup, connection, token and the beginning of the response.
+        lookup: resolves a host; by default with `getaddrinfo` in threads of its own.
     """
 
-    def __init__(self, networks: str, timeout: float, look_up: Lookup | None = None) -> None:
-        self.targets = Targets(networks, look_up or _threaded_lookup(CapacityLimiter(MAX_LOOKUPS)))
+    def __init__(self, networks: str, timeout: float, lookup: Lookup | None = None) -> None:
+        self.targets = Targets(networks, lookup or _threaded_lookup(CapacityLimiter(MAX_LOOKUP_THREADS)))
         self.timeout = timeout
         self._ssl_context = httpx.create_ssl_context()
-        self._tokens: TTLCache[tuple[str, ...], tuple[str, float]] = TTLCache(MAX_TOKENS, ttl=24 * 3600)
+        self._tokens: TTLCache[tuple[str, ...], tuple[str, float]] = TTLCache(
+            MAX_CACHED_TOKENS, ttl=24 * 3600
+        )
 
     async def send(self, outgoing: OutgoingRequest) -> AttemptResult:
-        """Make the request, with a new bearer token once if the first is refused; what fails is told."""
+        """Make one attempt and return its result. It never raises for a failure of the other system.
+
+        If the response is 401, a token from the cache is replaced and the request is sent once more.
+        """
         started = monotonic()
         try:
             with anyio.fail_after(self.timeout) as limit:
                 result = await self._try(outgoing, limit)
-                if result.status == UNAUTHORISED and self._forget_token(outgoing):
+                if result.status == HTTP_UNAUTHORISED and self._forget_token(outgoing):
                     result = await self._try(outgoing, limit)
         except (BlockedTarget, NoTokenError) as error:
-            result = AttemptResult(error=str(error)[:LONGEST_ERROR])
+            result = AttemptResult(error=str(error)[:MAX_ERROR_LENGTH])
         except (TimeoutError, httpcore.TimeoutException):
-            result = AttemptResult(error=f"no answer within {self.timeout:g} seconds")
-        except (*FAILURES, ValueError) as error:
-            told = f"{type(error).__name__}: {str(error) or BROKEN_OFF}".replace("\0", "")
-            result = AttemptResult(error=told[:LONGEST_ERROR])
-        taken = round(1000 * (monotonic() - started))
-        return replace(result, milliseconds=taken)
+            result = AttemptResult(error=f"no response within {self.timeout:g} seconds")
+        except (*CONNECTION_ERRORS, ValueError) as error:
+            error_text = f"{type(error).__name__}: {str(error) or CONNECTION_LOST}".replace("\0", "")
+            result = AttemptResult(error=error_text[:MAX_ERROR_LENGTH])
+        milliseconds = round(1000 * (monotonic() - started))
+        return replace(result, milliseconds=milliseconds)
 
     async def _try(self, outgoing: OutgoingRequest, limit: CancelScope) -> AttemptResult:
         token = outgoing.token
         if outgoing.client_credentials:
             token = await self._token(outgoing.client_credentials)
         headers = dict(outgoing.headers) | ({"Authorization": f"Bearer {token}"} if token else {})
-        async with self._asked(outgoing.method, outgoing.url, outgoing.body, headers) as response:
-            # The status is told: it is not lost where there is no time for the rest.
-            limit.deadline = max(limit.deadline, anyio.current_time() + 2 * ANSWER_SECONDS)
-            answer = await _read_beginning(response, ANSWER_SECONDS)
-            return AttemptResult(response.status, None, answer, _header(response, b"retry-after"))
+        async with self._open_request(outgoing.method, outgoing.url, outgoing.body, headers) as response:
+            # The status is known by now. Extend the deadline, so that reading the body cannot lose it.
+            limit.deadline = max(limit.deadline, anyio.current_time() + 2 * BODY_READ_SECONDS)
+            body_start = await _read_beginning(response, BODY_READ_SECONDS)
+            return AttemptResult(response.status, None, body_start, _header_value(response, b"retry-after"))
 
     @asynccontextmanager
-    async def _asked(
+    async def _open_request(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str]
     ) -> AsyncIterator[httpcore.Response]:
         target = await self.targets.find(url)
         headers = {**DEFAULT_HEADERS, **headers, "Host": target.host_header}
         async with (
             httpcore.AsyncHTTPConnection(
-                target.to_ask.origin,
+                target.request_url.origin,
                 self._ssl_context,
                 network_backend=Connector(target.addresses, self.timeout),
             ) as connection,
-            connection.stream(method, target.to_ask, headers=[*headers.items()], content=body) as response,
+            connection.stream(
+                method, target.request_url, headers=[*headers.items()], content=body
+            ) as response,
         ):
             yield response
 
-    async def _token(self, asked: ClientCredentials) -> str:
-        known = self._tokens.get(_key(asked))
-        if known and monotonic() < known[1]:
-            return known[0]
+    async def _token(self, credentials: ClientCredentials) -> str:
+        cached = self._tokens.get(_cache_key(credentials))
+        if cached and monotonic() < cached[1]:
+            return cached[0]
         form = {
             "grant_type": "client_credentials",
-            **asked.model_dump(exclude={"token_url"}, exclude_none=True),
+            **credentials.model_dump(exclude={"token_url"}, exclude_none=True),
         }
         body = str(httpx.QueryParams(form)).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        async with self._asked("POST", asked.token_url, body, headers) as response:
-            said = await _read_beginning(response)
+        async with self._open_request("POST", credentials.token_url, body, headers) as response:
+            text = await _read_beginning(response)
         try:
-            answer = TokenAnswer.model_validate_json(said)
+            parsed = TokenResponse.model_validate_json(text)
         except ValidationError:
-            raise NoTokenError(f"the token endpoint answered {response.status}, and no token") from None
-        until = monotonic() + max(0, answer.expires_in - SPARE_SECONDS)
-        self._tokens[_key(asked)] = answer.access_token, until
-        return answer.access_token
+            raise NoTokenError(
+                f"the token endpoint responded with {response.status} and without a token"
+            ) from None
+        expires_at = monotonic() + max(0, parsed.expires_in - TOKEN_MARGIN_SECONDS)
+        self._tokens[_cache_key(credentials)] = parsed.access_token, expires_at
+        return parsed.access_token
 
     def _forget_token(self, outgoing: OutgoingRequest) -> bool:
-        """Whether there is any use in another attempt."""
-        asked = outgoing.client_credentials
-        return asked is not None and self._tokens.pop(_key(asked), None) is not None
+        """Remove the cached token of a request; return whether there was one, so that a retry makes sense."""
+        credentials = outgoing.client_credentials
+        return credentials is not None and self._tokens.pop(_cache_key(credentials), None) is not None
 
 
-def _key(asked: ClientCredentials) -> tuple[str, ...]:
-    return asked.token_url, asked.client_id, asked.client_secret, asked.scope or ""
+def _cache_key(credentials: ClientCredentials) -> tuple[str, ...]:
+    return credentials.token_url, credentials.client_id, credentials.client_secret, credentials.scope or ""
 
 
-def _header(response: httpcore.Response, wanted: bytes) -> str | None:
-    return next((value.decode("latin-1") for name, value in response.headers if name.lower() == wanted), None)
+def _header_value(response: httpcore.Response, header_name: bytes) -> str | None:
+    return next(
+        (value.decode("latin-1") for name, value in response.headers if name.lower() == header_name), None
+    )
 
 
 async def _read_beginning(response: httpcore.Response, seconds: float | None = None) -> str:
-    """What there is of an answer within some seconds; however it ends, its status has been told."""
-    read = b""
-    with anyio.move_on_after(seconds), suppress(*FAILURES):
+    """Return the beginning of a body: what arrives within `seconds`, and before the connection fails."""
+    content = b""
+    with anyio.move_on_after(seconds), suppress(*CONNECTION_ERRORS):
         async for chunk in response.aiter_stream():
-            read += chunk
-            if len(read) > ANSWER_BYTES:
+            content += chunk
+            if len(content) > MAX_BODY_BYTES_READ:
                 break
-    return read[:ANSWER_BYTES].decode("utf-8", "replace").replace("\0", "")
+    return content[:MAX_BODY_BYTES_READ].decode("utf-8", "replace").replace("\0", "")
 
 
 def _threaded_lookup(limiter: CapacityLimiter) -> Lookup:
-    """In threads of its own: a name that nobody answers for does not keep others waiting."""
+    """Return a lookup that uses threads of its own, so that a host that hangs does not block other work."""
 
-    async def look_up(host: str, port: int) -> Sequence[Any]:
+    async def lookup(host: str, port: int) -> Sequence[Any]:
         find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         return await to_thread.run_sync(find, limiter=limiter, abandon_on_cancel=True)
 
-    return look_up
+    return lookup

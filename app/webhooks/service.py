@@ -1,4 +1,4 @@
-"""Create, change and delete webhooks, and rotate their secrets."""
+"""Create, update and delete webhooks, and rotate their secrets."""
 
 import base64
 import secrets
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select
 
 from app.clock import new_id
-from app.db import Transaction, write_alone
+from app.db import Transaction, lock_table
 from app.events.tables import types_named
 from app.problems import invalid_field, require_revision
 from app.question_sets.queries import version_exists
@@ -18,23 +18,28 @@ from app.webhooks.message import check_record_update
 from app.webhooks.queries import find_webhook
 from app.webhooks.schemas import SECRET_PREFIX, NewWebhook, RecordUpdateIn, WebhookChange
 from app.webhooks.tables import Delivery, Webhook
-from app.webhooks.targets import read_url
+from app.webhooks.targets import parse_url
 
 MAX_WEBHOOKS = 100
 SECRET_BYTES = 32
 DELETE_BATCH = 5000
-# Both secrets sign for so long, so that the receiver can change over at any time between.
+# How long both secrets sign, so that the receiver can switch to the new one at any time in between.
 SECRET_OVERLAP = timedelta(hours=24)
 
 
 def create_webhook(tx: Transaction, new: NewWebhook) -> Webhook:
-    """A new webhook, for what happens from now on; raises INVALID_REQUEST where there are 100."""
-    write_alone(tx, Webhook)
+    """Create a webhook. It receives events that get their positions after this transaction.
+
+    Raises:
+        Problem: INVALID_REQUEST if there are 100 webhooks already, if the question set does not exist, or if
+            none of the types can belong to it.
+    """
+    lock_table(tx, Webhook)
     if tx.db.exec(select(func.count()).select_from(Webhook)).one() >= MAX_WEBHOOKS:
         raise invalid_field(
-            "", "too_many", f"there are {MAX_WEBHOOKS} webhooks: remove one that nobody needs"
+            "", "too_many", f"there are {MAX_WEBHOOKS} webhooks already: delete one that is no longer needed"
         )
-    _require_known(tx, new.question_set)
+    _require_known_question_set(tx, new.question_set)
     _require_matching_types(new.types, new.question_set)
     webhook = Webhook(
         id=new_id(),
@@ -53,29 +58,34 @@ def create_webhook(tx: Transaction, new: NewWebhook) -> Webhook:
     return webhook
 
 
-def update_webhook(tx: Transaction, webhook_id: UUID, wanted: WebhookChange) -> Webhook:
-    """Change a webhook; raises NOT_FOUND, STALE_REVISION and INVALID_REQUEST."""
+def update_webhook(tx: Transaction, webhook_id: UUID, change: WebhookChange) -> Webhook:
+    """Change the fields of a webhook that were sent.
+
+    Raises:
+        Problem: NOT_FOUND, STALE_REVISION or INVALID_REQUEST.
+        Flawed: if the URL or the types do not suit the record update.
+    """
     webhook = find_webhook(tx, webhook_id, lock=True)
-    if wanted.revision is not None:
-        require_revision("webhook", webhook.revision, wanted.revision)
+    if change.revision is not None:
+        require_revision("webhook", webhook.revision, change.revision)
     values: dict[str, Any] = {
-        name: getattr(wanted, name)
-        for name in wanted.model_fields_set - {"idempotency_key", "revision", "record_update"}
-        if getattr(wanted, name) is not None or name in {"name", "question_set"}
+        name: getattr(change, name)
+        for name in change.model_fields_set - {"idempotency_key", "revision", "record_update"}
+        if getattr(change, name) is not None or name in {"name", "question_set"}
     }
-    _require_one_kind(webhook, wanted)
-    if wanted.record_update:
-        values["record_update"] = wanted.record_update.model_dump()
-    _require_known(tx, values.get("question_set"))
+    _require_one_kind(webhook, change)
+    if change.record_update:
+        values["record_update"] = change.record_update.model_dump()
+    _require_known_question_set(tx, values.get("question_set"))
     if "url" in values:
         values["paused_until"] = None
-        _require_secrets(webhook, wanted, values["url"])
-    looked_at = ("url", "types", "question_set", "record_update")
-    after = {name: values.get(name, getattr(webhook, name)) for name in looked_at}
-    _require_matching_types(after["types"], after["question_set"])
-    if after["record_update"]:
+        _require_secrets(webhook, change, values["url"])
+    checked = ("url", "types", "question_set", "record_update")
+    merged = {name: values.get(name, getattr(webhook, name)) for name in checked}
+    _require_matching_types(merged["types"], merged["question_set"])
+    if merged["record_update"]:
         check_record_update(
-            after["url"], RecordUpdateIn.model_validate(after["record_update"]), after["types"]
+            merged["url"], RecordUpdateIn.model_validate(merged["record_update"]), merged["types"]
         )
     if values.get("status") == "active":
         values |= {"disabled_because": None, "paused_until": None}
@@ -87,22 +97,33 @@ def update_webhook(tx: Transaction, webhook_id: UUID, wanted: WebhookChange) -> 
 
 
 def rotate_secret(tx: Transaction, webhook_id: UUID, secret: str | None) -> Webhook:
-    """Sign with a new secret, and for 24 hours with the one before as well; raises NOT_FOUND."""
+    """Give a webhook a new secret, generated if it is None. For 24 hours the old secret signs as well.
+
+    Raises:
+        Problem: NOT_FOUND.
+    """
     webhook = find_webhook(tx, webhook_id, lock=True)
     webhook.old_secret, webhook.old_secret_until = webhook.secret, tx.at + SECRET_OVERLAP
     webhook.secret = secret or _new_secret()
     return _save(tx, webhook)
 
 
-def delete_some(tx: Transaction, webhook_id: UUID) -> bool:
-    """Delete a webhook with all that was and will be sent to it, so much at a time; whether it is gone.
+def delete_webhook_batch(tx: Transaction, webhook_id: UUID) -> bool:
+    """Delete up to 5000 deliveries of a webhook, and the webhook itself once it has none left.
 
-    All of a long log at once would keep others waiting. Until it is gone it is disabled. Raises NOT_FOUND.
+    The webhook is disabled until it is deleted. Batches keep the transactions short: deleting a long log at
+    once would block others.
+
+    Returns:
+        Whether the webhook is deleted. Call again until it is.
+
+    Raises:
+        Problem: NOT_FOUND.
     """
     webhook = find_webhook(tx, webhook_id, lock=True)
-    here = col(Delivery.webhook_id) == webhook_id
-    some = select(Delivery.id).where(here).limit(DELETE_BATCH)
-    if tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(some))).rowcount < DELETE_BATCH:
+    of_webhook = col(Delivery.webhook_id) == webhook_id
+    batch = select(Delivery.id).where(of_webhook).limit(DELETE_BATCH)
+    if tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(batch))).rowcount < DELETE_BATCH:
         tx.db.exec(delete(Webhook).where(col(Webhook.id) == webhook_id))
         return True
     webhook.status = "disabled"
@@ -119,31 +140,34 @@ def _save(tx: Transaction, webhook: Webhook) -> Webhook:
     return webhook
 
 
-def _require_one_kind(webhook: Webhook, wanted: WebhookChange) -> None:
-    """A webhook stays one of messages, or one of record updates."""
-    if wanted.record_update and webhook.payload != "record":
-        raise invalid_field("/record_update", "unwanted", "this webhook sends messages: make another one")
-    if wanted.payload and webhook.payload == "record":
-        raise invalid_field("/payload", "unwanted", "this webhook updates records: make another one")
+def _require_one_kind(webhook: Webhook, change: WebhookChange) -> None:
+    """A webhook that sends messages cannot become one that updates records, or the other way round."""
+    if change.record_update and webhook.payload != "record":
+        detail = "this webhook sends messages: create another webhook to update records"
+        raise invalid_field("/record_update", "unwanted", detail)
+    if change.payload and webhook.payload == "record":
+        detail = "this webhook updates records: create another webhook to send messages"
+        raise invalid_field("/payload", "unwanted", detail)
 
 
-def _require_secrets(webhook: Webhook, wanted: WebhookChange, url: str) -> None:
-    """Another host does not get what was entrusted to be sent to this one."""
-    old, new = read_url(webhook.url), read_url(url)
-    moves = (old.scheme, old.raw_host, old.port) != (new.scheme, new.raw_host, new.port)
-    if webhook.record_update and moves and not wanted.record_update:
-        detail = "the URL names another host: send the record update again, with its token or credentials"
+def _require_secrets(webhook: Webhook, change: WebhookChange, url: str) -> None:
+    """Credentials that were entered for one host are never sent to another."""
+    old, new = parse_url(webhook.url), parse_url(url)
+    host_changes = (old.scheme, old.raw_host, old.port) != (new.scheme, new.raw_host, new.port)
+    if webhook.record_update and host_changes and not change.record_update:
+        detail = "the URL has a new host: send the record update again, with its token or client credentials"
         raise invalid_field("/record_update", "missing", detail)
 
 
-def _require_known(tx: Transaction, question_set: str | None) -> None:
+def _require_known_question_set(tx: Transaction, question_set: str | None) -> None:
     if question_set is not None and not version_exists(tx, question_set):
-        raise invalid_field("/question_set", "unknown_question_set", "there is no question set of that key")
+        detail = "there is no question set with this key: send the key of a published question set"
+        raise invalid_field("/question_set", "unknown_question_set", detail)
 
 
 def _require_matching_types(types: Sequence[str], question_set: str | None) -> None:
     if question_set and types and all(type_.startswith("prospect.") for type_ in types_named(types)):
-        detail = "what is told of prospects is of no question set: send other types, or no question set"
+        detail = "events of prospects belong to no question set: add other types, or leave out question_set"
         raise invalid_field("/types", "invalid", detail)
 
 

@@ -1,4 +1,4 @@
-"""What is stored of webhooks, and of what is still to be sent."""
+"""The tables of webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -14,10 +14,11 @@ STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
 
 
 class Webhook(SQLModel, table=True):
-    """Where to send what; its secrets are stored as they are, since every delivery needs them.
+    """A subscription to events. Its secrets are stored in plain text, because every delivery needs them.
 
-    `types` are events by name or group; `record_update` tells how another system's record is written.
-    `paused_until` is the far end's own wish, by Retry-After.
+    `types` holds event types and groups such as `score.*`; an empty list means all. `record_update` holds
+    the `RecordUpdateIn` of a webhook that updates records. `paused_until` comes from the Retry-After header
+    of the receiver.
     """
 
     __tablename__ = "webhook"
@@ -45,10 +46,10 @@ class Webhook(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """One event for one webhook: the outbox while it is pending, the log afterwards.
+    """One event for one webhook: part of the outbox while it is pending, and of the log afterwards.
 
-    It goes with its event: of an erased prospect nothing is sent but that it was erased. Whoever sends
-    it holds it until `leased_until`; `attempts` tells the holders apart.
+    A delivery is deleted with its event: after a prospect is erased, only the event about that is sent.
+    The process that sends a delivery has a lease on it until `leased_until`, which also identifies the lease.
     """
 
     __tablename__ = "webhook_delivery"

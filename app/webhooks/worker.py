@@ -1,4 +1,4 @@
-"""Who sends: one in every serving process, all from one outbox."""
+"""The delivery worker. Every serving process runs one, and all of them share one outbox."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,27 +25,29 @@ from app.webhooks.sender import Sender
 from app.webhooks.tables import Webhook
 
 log = logging.getLogger(__name__)
-# So often somebody looks whether there is something to send, or anybody to send to.
-POLL_SECONDS = 0.25
-IDLE_SECONDS = 1.0
-# After an attempt so long for others to end as well, and be written down with it.
-GATHER_SECONDS = 0.005
-# After a failure that is not the far end's: the database is down, say.
+# How often to look for due deliveries, and while no webhook is active, for active webhooks.
+DELIVERY_POLL_SECONDS = 0.25
+IDLE_POLL_SECONDS = 1.0
+# After an attempt ends, wait this long for others to end, so that one transaction stores all their results.
+RESULT_BATCH_SECONDS = 0.005
+# The pause after a failure of the service itself, such as a database that is down.
 ERROR_PAUSE_SECONDS = 1.0
-CLEANUP_SECONDS = 3600
-# What has a position already is not kept waiting for what has none.
-CATCH_UP_SECONDS = 0.1
-# Of a lease that much is left when the time for sending is over, to write down what came of it.
+DELIVERY_CLEANUP_SECONDS = 3600
+# Limits how long deliveries that exist already wait for events that have no position yet.
+MAX_PUBLISH_SECONDS_PER_PASS = 0.1
+# How much longer a lease lasts than the attempt may take: the time to store the result.
 LEASE_MARGIN_SECONDS = 5
-FAILED = "the service failed; its log says why"
-Rendered = OutgoingRequest | AttemptResult | None
-ReadScores = Callable[[Callable[[Transaction], list[Rendered]]], Awaitable[list[Rendered]]]
+SERVICE_FAILED = "the service failed; its log says why"
+Prepared = OutgoingRequest | AttemptResult | None
+ReadScores = Callable[[Callable[[Transaction], list[Prepared]]], Awaitable[list[Prepared]]]
 
 
 class DeliveryWorker:
-    """Sends what is due. A process that is gone leaves its leases to run out, and others send again.
+    """Sends due deliveries. If a process ends, its leases expire and another process sends again.
 
-    `catch_up` lets events have their positions; `read_scores` reads sessions with the scores of today.
+    Args:
+        publish_pending: gives committed events their positions, in at most the given number of seconds.
+        read_scores: runs a function in a read transaction in which all scores are up to date.
     """
 
     def __init__(
@@ -53,111 +55,115 @@ class DeliveryWorker:
         database: Database,
         plans: Plans,
         sender: Sender,
-        catch_up: Callable[[float], Awaitable[None]],
+        publish_pending: Callable[[float], Awaitable[None]],
         read_scores: ReadScores,
     ) -> None:
         self._database = database
         self._plans = plans
         self._sender = sender
-        self._catch_up = catch_up
+        self._publish_pending = publish_pending
         self._read_scores = read_scores
-        self._lease = timedelta(seconds=sender.timeout + LEASE_MARGIN_SECONDS)
-        self._sweep_at = self._catch_up_at = 0.0
+        self._lease_duration = timedelta(seconds=sender.timeout + LEASE_MARGIN_SECONDS)
+        self._cleanup_at = self._publish_at = 0.0
         self._results: list[tuple[Lease, AttemptResult]] = []
-        self._done = anyio.Event()
+        self._result_available = anyio.Event()
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send due deliveries until cancelled."""
         async with anyio.create_task_group() as sending:
             while True:
-                self._done = anyio.Event()
-                rest = await self._look(sending)
-                with anyio.move_on_after(rest):
-                    await self._done.wait()
-                    await anyio.sleep(GATHER_SECONDS)
+                self._result_available = anyio.Event()
+                pause = await self._run_pass(sending)
+                with anyio.move_on_after(pause):
+                    await self._result_available.wait()
+                    await anyio.sleep(RESULT_BATCH_SECONDS)
 
-    async def _look(self, sending: TaskGroup) -> float:
-        """Write down what was sent, and begin to send what is due; after how many seconds to look again."""
+    async def _run_pass(self, sending: TaskGroup) -> float:
+        """Store results and start sending what is due. Return the seconds until the next pass."""
         results, self._results = self._results, []
         try:
-            await self._sweep()
-            if monotonic() >= self._catch_up_at:
+            await self._clean_up()
+            if monotonic() >= self._publish_at:
                 if not results and not await self._database.read(any_active):
-                    return IDLE_SECONDS
-                await self._catch_up(CATCH_UP_SECONDS)
-                self._catch_up_at = monotonic() + POLL_SECONDS
+                    return IDLE_POLL_SECONDS
+                await self._publish_pending(MAX_PUBLISH_SECONDS_PER_PASS)
+                self._publish_at = monotonic() + DELIVERY_POLL_SECONDS
             due = await self._database.read(find_due)
-            turn = partial(self._turn, results=results, due=due)
-            held = await self._database.write(turn) if due or results else []
+            record_and_claim = partial(self._record_and_claim, results=results, due=due)
+            leases = await self._database.write(record_and_claim) if due or results else []
         except Problem:
-            # If it cannot be written down in time, the leases run out, and it is sent again.
+            # If the results cannot be stored in time, the leases expire and the deliveries are sent again.
             self._results = results + self._results
             return ERROR_PAUSE_SECONDS
-        except Exception:  # whatever it is, what comes later still has to be sent
-            log.exception("webhooks are not sent for a moment")
-            await self._write_down_each(results)
+        except Exception:  # the worker must survive any failure, to send later deliveries
+            log.exception("webhook deliveries pause after a failure")
+            await self._record_each(results)
             return ERROR_PAUSE_SECONDS
-        for _, some in groupby(held, attrgetter("webhook_id")):
-            sending.start_soon(self._send, list(some))
-        return POLL_SECONDS
+        for _, webhook_leases in groupby(leases, attrgetter("webhook_id")):
+            sending.start_soon(self._send, list(webhook_leases))
+        return DELIVERY_POLL_SECONDS
 
-    async def _write_down_each(self, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
-        """One that cannot be written down keeps no other from it."""
-        for held, result in results:
+    async def _record_each(self, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
+        """Store each result in its own transaction, so that one that fails does not affect the others."""
+        for lease, result in results:
             with suppress(Exception):
-                await self._database.write(lambda tx: outbox.record_results(tx, [(held, result)]))  # noqa: B023
+                await self._database.write(lambda tx: outbox.record_results(tx, [(lease, result)]))  # noqa: B023
 
-    def _turn(
+    def _record_and_claim(
         self, tx: Transaction, results: Sequence[tuple[Lease, AttemptResult]], due: Sequence[UUID]
     ) -> list[Lease]:
         outbox.record_results(tx, results)
-        return [held for webhook_id in due for held in outbox.claim_due(tx, webhook_id, self._lease)]
+        return [
+            lease for webhook_id in due for lease in outbox.claim_due(tx, webhook_id, self._lease_duration)
+        ]
 
-    async def _sweep(self) -> None:
-        if monotonic() >= self._sweep_at:
+    async def _clean_up(self) -> None:
+        if monotonic() >= self._cleanup_at:
             more = await self._database.write(outbox.delete_expired)
-            self._sweep_at = monotonic() + (IDLE_SECONDS if more else CLEANUP_SECONDS)
+            self._cleanup_at = monotonic() + (IDLE_POLL_SECONDS if more else DELIVERY_CLEANUP_SECONDS)
 
-    async def _send(self, held: Sequence[Lease]) -> None:
-        """Send what is held for one webhook; another that has to wait for a session waits by itself."""
-        rendered = await self._render(held)
+    async def _send(self, leases: Sequence[Lease]) -> None:
+        """Send the leased deliveries of one webhook. If it waits for a session, the other webhooks do not."""
+        prepared = await self._prepare(leases)
         async with anyio.create_task_group() as sending:
-            for one, outgoing in zip(held, rendered, strict=True):
-                sending.start_soon(self._deliver, one, outgoing)
+            for lease, outgoing in zip(leases, prepared, strict=True):
+                sending.start_soon(self._deliver, lease, outgoing)
 
-    async def _render(self, held: Sequence[Lease]) -> list[Rendered]:
-        """What to send of each; all in one read, or each in its own if one of them fails."""
+    async def _prepare(self, leases: Sequence[Lease]) -> list[Prepared]:
+        """Return what to send for each lease: from one read, or from a read for each if that fails."""
         try:
-            return await self._read_scores(lambda tx: _render_all(tx, self._plans, held))
+            return await self._read_scores(lambda tx: _prepare_all(tx, self._plans, leases))
         except Problem:
-            return [None] * len(held)
-        except Exception:  # a delivery that fails in a new way keeps no other from being sent
-            log.exception("an event cannot be told")
-            if len(held) == 1:
-                return [AttemptResult(error=FAILED)]
-            return [rendered for one in held for rendered in await self._render([one])]
+            return [None] * len(leases)
+        except Exception:  # a delivery that fails must not prevent the others
+            log.exception("a webhook delivery cannot be prepared")
+            if len(leases) == 1:
+                return [AttemptResult(error=SERVICE_FAILED)]
+            return [prepared for lease in leases for prepared in await self._prepare([lease])]
 
-    async def _deliver(self, held: Lease, outgoing: Rendered) -> None:
-        """Make one attempt; without anything to send the lease runs out."""
+    async def _deliver(self, lease: Lease, outgoing: Prepared) -> None:
+        """Make one attempt. If there is nothing to send, let the lease expire."""
         if outgoing is None:
             return
         try:
             result = outgoing if isinstance(outgoing, AttemptResult) else await self._sender.send(outgoing)
-        except Exception:  # it would end the sending of all others
-            log.exception("an attempt failed")
-            result = AttemptResult(error=FAILED)
-        self._results.append((held, result))
-        self._done.set()
+        except Exception:  # it would cancel all other attempts
+            log.exception("a webhook attempt failed")
+            result = AttemptResult(error=SERVICE_FAILED)
+        self._results.append((lease, result))
+        self._result_available.set()
 
 
-def _render_all(tx: Transaction, plans: Plans, held: Sequence[Lease]) -> list[Rendered]:
-    """What to send of each; None for what is not the holder's any more."""
-    found = find_leased(tx, held)
-    return [_render(tx, plans, *found[one]) if one in found else None for one in held]
+def _prepare_all(tx: Transaction, plans: Plans, leases: Sequence[Lease]) -> list[Prepared]:
+    """Return what to send for each lease; None if the lease is no longer valid."""
+    valid = find_leased(tx, leases)
+    return [_prepare(tx, plans, *valid[lease]) if lease in valid else None for lease in leases]
 
 
-def _render(tx: Transaction, plans: Plans, webhook: Webhook, event: Event) -> OutgoingRequest | AttemptResult:
-    """What to send, or what comes of it if there is nothing to."""
+def _prepare(
+    tx: Transaction, plans: Plans, webhook: Webhook, event: Event
+) -> OutgoingRequest | AttemptResult:
+    """Return the request to send, or the result `skipped` if there is nothing to send."""
     try:
         return outgoing_request(tx, plans, webhook, event)
     except NothingToSendError as error:

@@ -1,7 +1,7 @@
 """All tables and triggers.
 
-Earlier builds use the numbers 0001 to 0011. This migration has a new number, so that a database of an
-earlier build does not pass for one with this schema.
+Earlier builds use the revisions 0001 to 0011. This migration has a new number, so that a database of an
+earlier build is not taken for one with this schema.
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ revision = "0012"
 down_revision = None
 
 TIME = sa.DateTime(timezone=True)
-# SQLite numbers rows by itself only where the column is an INTEGER.
+# SQLite assigns row ids automatically only if the type of the column is INTEGER.
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 ANSWER_STATES = (
@@ -26,7 +26,8 @@ EVENT_TYPES = (
 )
 DELIVERY_STATUSES = "status IN ('pending', 'delivered', 'failed', 'superseded', 'skipped')"
 
-# The tables that refuse an UPDATE, with the reason. A published version may be retired, and nothing else.
+# The tables whose triggers reject an UPDATE, with the error message. The only allowed change of a published
+# version is to retire it.
 IMMUTABLE = {
     "question_set_version": "a published version is immutable",
     "session_revision": "the history is append-only",
@@ -511,7 +512,7 @@ def _refuse_updates(table: str, what: str) -> None:
 
 
 def _keep_versions() -> None:
-    """Sessions refer to the version that scored them, and no version number is ever used twice."""
+    """Reject the deletion of versions: sessions refer to them, and no version number may be used twice."""
     if op.get_bind().dialect.name == "sqlite":
         refuse = "BEGIN SELECT RAISE(ABORT, 'a published version is kept'); END"
     else:

@@ -40,7 +40,7 @@ def publish(database: Database) -> Publish:
 
     def publish_it(definition: dict[str, Any]) -> int:
         question_set = read_question_set(definition)
-        version, _ = database.write_here(partial(question_sets.publish, question_set=question_set))
+        version, _ = database.write_sync(partial(question_sets.publish, question_set=question_set))
         return version.version
 
     return publish_it

@@ -56,7 +56,7 @@ class Naive:
 
     def look(self):
         wanted = select(Event.seq).where(col(Event.seq) > self._last).order_by(col(Event.seq))
-        found = self._database.read_here(lambda tx: tx.db.exec(wanted).all())
+        found = self._database.read_sync(lambda tx: tx.db.exec(wanted).all())
         self.seen += found
         self._last = max((self._last, *found))
 
@@ -65,10 +65,10 @@ def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, da
     """On SQLite the writers queue, and even a naive cursor sees all."""
     first, second = two
     made = partial(prospects.create, new=NewProspect())
-    known = [database.write_here(made).id for _ in range(PROSPECTS)]
+    known = [database.write_sync(made).id for _ in range(PROSPECTS)]
     before = events_after(first.client, 0)
     start = before[-1]["position"]
-    last_seq = database.read_here(lambda tx: max(tx.db.exec(select(Event.seq)).all()))
+    last_seq = database.read_sync(lambda tx: max(tx.db.exec(select(Event.seq)).all()))
     naive, done = Naive(database, last_seq), count()
 
     def write(number):
@@ -76,7 +76,7 @@ def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, da
         try:
             for _ in range(WRITES):
                 seconds = dice.random() * (0.002 if database.is_sqlite else 0.02)
-                database.write_here(partial(change_and_dawdle, dice.choice(known), seconds))
+                database.write_sync(partial(change_and_dawdle, dice.choice(known), seconds))
         finally:
             next(done)  # the readers wait for this, whatever happens
         return []
@@ -118,7 +118,7 @@ def test_an_event_that_is_committed_late_is_not_passed(two, database):
         pytest.skip("SQLite has one writer: nothing is inserted beside an open transaction")
     client = two[0].client
     start = ok(client.get("/v1/events/latest?limit=1"))[0]["position"]
-    naive = Naive(database, database.read_here(lambda tx: max(tx.db.exec(select(Event.seq)).all())))
+    naive = Naive(database, database.read_sync(lambda tx: max(tx.db.exec(select(Event.seq)).all())))
 
     def late(tx):
         slow = prospects.create(tx, NewProspect()).id
@@ -128,7 +128,7 @@ def test_an_event_that_is_committed_late_is_not_passed(two, database):
         assert seen["prospect_id"] == quick
         return str(slow), quick, seen["position"]
 
-    slow, quick, cursor = database.write_here(late)
+    slow, quick, cursor = database.write_sync(late)
     assert [event["prospect_id"] for event in events_after(client, cursor)] == [slow]
     assert [event["prospect_id"] for event in events_after(client, start)] == [quick, slow]
     naive.look()
@@ -146,7 +146,7 @@ def test_who_gives_positions_waits_for_no_writer_and_no_writer_for_them(two, dat
         assert assign_positions(tx) > 0
         return new_prospect(client)["id"]
 
-    made = database.write_here(hold)
+    made = database.write_sync(hold)
     assert ok(client.get("/v1/events/latest?limit=1"))[0]["prospect_id"] == made
 
 
@@ -158,10 +158,10 @@ def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
         for _ in range(1003):
             prospects.create(tx, NewProspect())
 
-    database.write_here(many)
-    assert [database.write_here(assign_positions) for _ in range(3)] == [1000, 3, 0]
-    assert not database.read_here(has_pending_events)
-    stretch = database.read_here(lambda tx: read_after(tx, start, 2000, ()))
+    database.write_sync(many)
+    assert [database.write_sync(assign_positions) for _ in range(3)] == [1000, 3, 0]
+    assert not database.read_sync(has_pending_events)
+    stretch = database.read_sync(lambda tx: read_after(tx, start, 2000, ()))
     assert [event.position for event in stretch.events] == list(range(start + 1, start + 1004))
     assert [event.seq for event in stretch.events] == sorted(event.seq for event in stretch.events)
     assert (stretch.end, stretch.more) == (start + 1003, False)
@@ -169,8 +169,8 @@ def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
 
 def test_a_reader_after_a_long_silence_catches_up_in_one_call(two, database):
     client = two[0].client
-    database.write_here(lambda tx: [prospects.create(tx, NewProspect()) for _ in range(2100)])
-    newest = database.write_here(lambda tx: prospects.create(tx, NewProspect())).id
+    database.write_sync(lambda tx: [prospects.create(tx, NewProspect()) for _ in range(2100)])
+    newest = database.write_sync(lambda tx: prospects.create(tx, NewProspect())).id
     assert ok(client.get("/v1/events/latest?limit=1"))[0]["prospect_id"] == str(newest)
 
 

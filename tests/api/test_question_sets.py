@@ -92,7 +92,7 @@ def test_a_built_in_set_that_was_retired_stays_retired_when_the_service_starts_a
     built_in = read_question_set(SMALL | {"key": f"built-in-{small}"})
 
     def start():
-        return database.write_here(lambda tx: question_sets.publish_builtin(tx, [built_in]))
+        return database.write_sync(lambda tx: question_sets.publish_builtin(tx, [built_in]))
 
     assert [version.version for version in start()] == [1]
     retire(database, built_in.key, 1)

@@ -45,7 +45,7 @@ def test_who_waits_for_a_prospect_whose_link_is_taken_away_makes_a_new_one(clien
         until_it_waits(tx, made)
         return made
 
-    second = ok(database.write_here(take_the_link_away).result(), 201)
+    second = ok(database.write_sync(take_the_link_away).result(), 201)
     assert (second["links"], second["attributes"]) == ([link], {"employees": 2})
     left = ok(client.get(f"/v1/prospects/{first['id']}"))
     assert (left["links"], left["attributes"]) == ([], {"employees": 1})
@@ -75,7 +75,7 @@ def test_erasing_waits_for_who_is_at_work_on_a_session_and_keeps_an_answer(
         tx.db.flush()
         return erased
 
-    assert database.write_here(answer_under_a_key).result().status_code == 204
+    assert database.write_sync(answer_under_a_key).result().status_code == 204
     assert refusal(client.get(f"/v1/sessions/{told['session_id']}")) == (404, "not-found")
     with database.engine.connect() as connection:
         kept = connection.execute(

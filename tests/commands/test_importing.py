@@ -90,7 +90,7 @@ def imported(started: Started, url: str, tmp_path: Path) -> Run:
 
 def stored(database: Database) -> dict[str, tuple[str | None, dict]]:
     """Name and attributes of every prospect, by source and external id."""
-    found = database.read_here(
+    found = database.read_sync(
         lambda tx: prospects_out(tx, list_prospects(tx, ProspectFilter(), after=None, limit=100_000))
     )
     return {f"{p.links[0].source}:{p.links[0].external_id}": (p.name, p.attributes) for p in found}
@@ -213,7 +213,7 @@ def begun(database: Database) -> None:
     """Waits until some lines are committed."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        if database.read_here(lambda tx: tx.db.exec(select(Prospect.id).limit(1)).first()):
+        if database.read_sync(lambda tx: tx.db.exec(select(Prospect.id).limit(1)).first()):
             return
         time.sleep(0.01)
     raise AssertionError("nothing was imported in a minute")

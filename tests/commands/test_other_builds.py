@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.migrate import FOREIGN
+from app.migrate import UNKNOWN_SCHEMA
 from app.question_sets.files import BUILTIN
 from tests.catalogue import run_migrations, set_revision, stored_whole
 from tests.commands.started import Started
@@ -49,11 +49,11 @@ def test_a_command_refuses_it_in_one_sentence(
         (tmp_path / name).write_text(text, "utf-8")
     before = stored_whole(url)
     done = started.run(command.split(), tmp_path, PROSPECT_FIT_DATABASE_URL=url)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", FOREIGN + "\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", UNKNOWN_SCHEMA + "\n")
     assert stored_whole(url) == before
 
 
 def test_the_doctor_says_the_same_and_names_the_revision(started: Started, url: str, tmp_path: Path) -> None:
     done = started.run(["doctor"], tmp_path, PROSPECT_FIT_DATABASE_URL=url)
     assert (done.returncode, done.stderr) == (1, "")
-    assert f"schema 0009: {FOREIGN}" in " ".join(done.stdout.split())
+    assert f"schema 0009: {UNKNOWN_SCHEMA}" in " ".join(done.stdout.split())

@@ -112,6 +112,6 @@ def test_a_port_that_is_taken_is_said_before_anything_is_served(tmp_path: Path) 
 
 def test_a_default_set_that_is_not_there_is_said_before_a_key_is_made(tmp_path: Path) -> None:
     told = refusal(tmp_path, "--port", "0", "--default-question-set", "nope")
-    assert told.startswith("default_question_set: no such question set is published")
+    assert told.startswith("default_question_set: this question set is not published")
     with serve(tmp_path) as (_, greeting):
         assert "pfk_" in greeting

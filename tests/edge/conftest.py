@@ -54,7 +54,7 @@ def served(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) 
 def ruled(database: Database) -> str:
     """The key of a set that declares employees a number, industry a text and public a boolean."""
     question_set = read_question_set(RULED | {"key": "ruled-at-the-edge"})
-    database.write_here(lambda tx: question_sets.publish(tx, question_set))
+    database.write_sync(lambda tx: question_sets.publish(tx, question_set))
     return question_set.key
 
 
@@ -72,9 +72,9 @@ def unwritten(service: Running, database: Database, target: Target, ruled: str) 
     del target, ruled
     # Other tests leave answers that go stale; whoever reads a list first has those sessions scored again.
     ok(service.client.get("/v1/sessions"))
-    before = database.read_here(_rows)
+    before = database.read_sync(_rows)
     yield
-    assert database.read_here(_rows) == before
+    assert database.read_sync(_rows) == before
 
 
 def _rows(tx: Transaction) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import httpx
 
-from app.edge.problem_responses import MEDIA_TYPE, MOST_ERRORS
+from app.edge.problem_responses import MAX_ERRORS, PROBLEM_MEDIA_TYPE
 from app.problems import CATALOGUE, Kind
 
 FIELDS = {"type", "title", "status", "detail", "remedy", "errors", "request_id"}
@@ -12,7 +12,7 @@ PRIVATE = "what only the seller may read"
 
 def assert_problem(response: httpx.Response, kind: Kind, *pointers: str, where: str = "body") -> dict:
     """A whole problem of that kind, at exactly these places of the request; returns what it tells."""
-    assert response.headers["content-type"] == MEDIA_TYPE, response.text
+    assert response.headers["content-type"] == PROBLEM_MEDIA_TYPE, response.text
     assert PRIVATE not in response.text
     told = response.json()
     assert set(told) == FIELDS
@@ -21,7 +21,7 @@ def assert_problem(response: httpx.Response, kind: Kind, *pointers: str, where: 
     assert (told["status"], told["title"], told["remedy"]) == (kind.status, kind.title, kind.remedy)
     assert told["detail"]
     assert told["request_id"] == response.headers["x-request-id"]
-    assert len(told["errors"]) <= MOST_ERRORS
+    assert len(told["errors"]) <= MAX_ERRORS
     if pointers:
         assert [error["pointer"] for error in told["errors"]] == list(pointers), told
         assert {error["where"] for error in told["errors"]} == {where}

@@ -141,7 +141,7 @@ def test_two_transactions_that_wait_for_each_other_are_both_carried_out(postgres
                 if runs[order] == 1 and place == order[0]:
                     both_hold_one.wait(5)
 
-        database.write_here(work)
+        database.write_sync(work)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(change, [(0, 1), (1, 0)]))

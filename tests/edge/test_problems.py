@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.edge.logs import log_formatter
-from app.edge.problem_responses import MOST_ERRORS
+from app.edge.problem_responses import MAX_ERRORS
 from app.edge.routes import router
-from app.edge.service import ServiceHere
+from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.main import create_app
 from app.problems import (
@@ -23,7 +23,7 @@ from app.problems import (
     INVALID_REQUEST,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
-    TYPE,
+    PROBLEM_TYPE,
     UNAVAILABLE,
 )
 from app.prospects import service as prospects
@@ -64,7 +64,7 @@ def failing(settings):
         Promise.model_validate({"number": PRIVATE})
 
     @broken.get("/half-written")
-    async def half_written(service: ServiceHere) -> None:
+    async def half_written(service: ServiceDep) -> None:
         def work(tx):
             prospects.create(tx, NewProspect(name=PRIVATE))
             raise RuntimeError(PRIVATE)
@@ -72,7 +72,7 @@ def failing(settings):
         await service.database.write(work)
 
     @broken.get("/unreachable")
-    async def unreachable(service: ServiceHere) -> None:
+    async def unreachable(service: ServiceDep) -> None:
         def load(_):
             raise OperationalError("SELECT 1", None, Exception(PRIVATE))
 
@@ -137,7 +137,7 @@ def test_a_warning_of_the_database_names_the_request_and_the_key_that_it_belongs
 def test_every_kind_has_a_name_of_its_own_and_a_remedy():
     assert len({kind.slug for kind in CATALOGUE}) == len(CATALOGUE)
     for kind in CATALOGUE:
-        assert kind.type == TYPE + kind.slug
+        assert kind.type == PROBLEM_TYPE + kind.slug
         assert kind.slug == kind.slug.lower().replace(" ", "-")
         assert 400 <= kind.status < 600
         assert kind.title.endswith(".")
@@ -157,12 +157,12 @@ def test_of_very_many_errors_the_first_are_told_and_how_many_there_are(client):
     sent = {"answers": [{"question": "budget", "rating": "x"}] * 100}
     told = assert_problem(client.post("/v1/score", json=sent), INVALID_REQUEST)
     assert [error["pointer"] for error in told["errors"]] == [
-        f"/answers/{n}/rating" for n in range(MOST_ERRORS)
+        f"/answers/{n}/rating" for n in range(MAX_ERRORS)
     ]
     assert "and 99 more" in told["detail"]
     sent = {"ratings": {f"question_{n}": 3 for n in range(100)}}
     told = assert_problem(client.post("/v1/score", json=sent), INVALID_REQUEST)
-    assert len(told["errors"]) == MOST_ERRORS
+    assert len(told["errors"]) == MAX_ERRORS
     assert "and 99 more" in told["detail"]
 
 

@@ -78,7 +78,7 @@ def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_databas
             started = time.monotonic()
             os.kill(served.pid, signal.SIGTERM)
             end = [json.loads(one) for one in answers if one.startswith(b"{")][-1]
-            assert end["problem"]["detail"] == "The service stops."
+            assert end["problem"]["detail"] == "The service is stopping."
             # Far less than the 20 seconds that others get to finish.
             assert time.monotonic() - started < 10
     assert [line for line in served.lines() if line["level"] in ("error", "ERROR")] == []

@@ -345,10 +345,10 @@ def test_a_payload_is_kept_for_its_time_and_no_longer(new_database):
         database = open_database(settings, clock)
         for ahead, outdated, left in ((59, False, (2, 2)), (61, True, (0, 2)), (121, True, (0, 0))):
             clock.ahead = timedelta(minutes=ahead)
-            assert database.read_here(any_expired) is outdated
-            database.write_here(delete_expired)
+            assert database.read_sync(any_expired) is outdated
+            database.write_sync(delete_expired)
             assert tuple(len(settled(running.client, intake)) for intake in (short, long)) == left
-            assert database.read_here(any_expired) is False
+            assert database.read_sync(any_expired) is False
         database.close()
         assert prospect_of(running.client, "crm.kept", "1").status_code == 200
 

@@ -125,7 +125,7 @@ def test_a_token_that_is_not_to_be_had_is_told(client, end, subscribe, link):
     hook = subscribe(made.pop("url"), **made)
     qualify(client, own(link, "salesforce.account", "002"), **BANT)
     log = until(lambda: [one for one in deliveries(client, hook) if one["last_error"]])
-    assert log[0]["last_error"] == "the token endpoint answered 400, and no token"
+    assert log[0]["last_error"] == "the token endpoint responded with 400 and without a token"
 
 
 def test_who_has_no_record_there_is_skipped(client, end, subscribe, link):
@@ -133,7 +133,7 @@ def test_who_has_no_record_there_is_skipped(client, end, subscribe, link):
     hook = subscribe(made.pop("url"), **made)
     qualify(client, link, **BANT)
     log = until(lambda: deliveries(client, hook, status="skipped"))
-    assert log[0]["last_error"] == "The session's prospect has no link of that source."
+    assert log[0]["last_error"] == "The prospect has no link with the source of the webhook."
     assert end.received == []
 
 
@@ -143,7 +143,7 @@ def test_a_deal_that_would_lead_elsewhere_leads_nowhere(client, end, subscribe, 
     hook = subscribe(f"{base(end)}/crm/deals/{{deal}}", record_update=update, question_set="bant")
     qualify(client, link, **BANT, deal=deal)
     log = until(lambda: deliveries(client, hook, status="skipped"))
-    assert log[0]["last_error"] == "'.' and '..' cannot stand in an address."
+    assert log[0]["last_error"] == "A URL cannot contain '.' or '..' as the id of a record."
     assert end.received == []
 
 
@@ -163,7 +163,7 @@ def test_a_token_that_no_header_can_hold_is_none_and_is_not_told(client, end, su
     hook = subscribe(made.pop("url"), **made)
     qualify(client, own(link, "salesforce.account", "003"), **BANT)
     log = until(lambda: [one for one in deliveries(client, hook) if one["last_error"]])
-    assert log[0]["last_error"] == "the token endpoint answered 200, and no token"
+    assert log[0]["last_error"] == "the token endpoint responded with 200 and without a token"
 
 
 def test_a_test_sends_nothing_of_another_question_set(client, end, subscribe, link):

@@ -137,11 +137,11 @@ def test_an_attempt_that_nobody_told_the_end_of_is_none(new_database):
     database = open_database(settings, clock)
     for _ in range(12):
         clock.turn(minutes=10)
-        (held,) = database.write_here(
+        (held,) = database.write_sync(
             lambda tx: outbox.claim_due(tx, UUID(hook["id"]), timedelta(seconds=20))
         )
     refused = [(held, outbox.AttemptResult(503))]
-    database.write_here(lambda tx: outbox.record_results(tx, refused))
-    (delivery,) = database.read_here(lambda tx: tx.db.exec(select(Delivery)).all())
+    database.write_sync(lambda tx: outbox.record_results(tx, refused))
+    (delivery,) = database.read_sync(lambda tx: tx.db.exec(select(Delivery)).all())
     assert (delivery.attempts, delivery.status) == (2, "pending")
     database.close()

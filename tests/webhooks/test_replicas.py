@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from app.main import open_database, prepare
+from app.main import open_database, prepare_database
 from tests.api.calls import events_after, ok
 from tests.conftest import ADMIN_KEY, settings_for
 from tests.edge.process import process
@@ -23,7 +23,7 @@ def url(new_database):
     """A database that is ready."""
     settings = settings_for(new_database())
     database = open_database(settings)
-    prepare(database, settings)
+    prepare_database(database, settings)
     database.close()
     return settings.database_url.get_secret_value()
 

@@ -105,7 +105,7 @@ BAD = {
     "http://1.1.1.1:0/": "port 0",
     "http://1.1.1.1:99999/": "port 99999",
     "http://1.1.1.1:http/": "not a URL",
-    "http://1.1.1.1:99999999999999999999999/": "ports are 1 to 65535",
+    "http://1.1.1.1:99999999999999999999999/": "a port from 1 to 65535",
     "https://nobody.invalid/": "not found",
     "https://1.1.1.1/\nhook": "not a URL",
     "https://exa mple.com/": "not found",
@@ -335,7 +335,7 @@ def test_interim_answers_without_end_are_read_no_further():
 
         flooding = aside.submit(flood)
         result = sent(Sender(HERE, 5), f"http://127.0.0.1:{server.getsockname()[1]}/")
-        assert (result.status, result.error) == (None, "RemoteProtocolError: the answer does not end")
+        assert (result.status, result.error) == (None, "RemoteProtocolError: the response is too long")
         assert flooding.result() is None
 
 

@@ -82,7 +82,7 @@ def test_410_disables_and_nobody_else_is_affected(client, place, subscribe):
     disabled = until(
         lambda: ok(client.get(f"/v1/webhooks/{hook['id']}")), lambda one: one["status"] == "disabled"
     )
-    assert disabled["disabled_because"] == "The endpoint answered 410 Gone."
+    assert disabled["disabled_because"] == "The receiver responded with 410 Gone."
     new_prospect(client)
     there.wait_for(2)
     until(lambda: len(deliveries(client, other, status="delivered")) == 2)
@@ -200,7 +200,7 @@ def test_the_log_says_that_no_answer_came_or_no_connection(client, place, subscr
         until(lambda: deliveries(client, hook), lambda found: found and found[0]["last_error"])[0]  # noqa: B023
         for hook in hooks
     )
-    assert (silent["last_status"], silent["last_error"]) == (None, "no answer within 2 seconds")
+    assert (silent["last_status"], silent["last_error"]) == (None, "no response within 2 seconds")
     assert "ConnectError" in dead["last_error"]
 
 
@@ -246,6 +246,6 @@ def test_the_log_is_paged_and_filtered_and_forgotten_after_thirty_days(client, h
     for days, left in ((29, 5), (31, 0)):
         then = datetime.now(UTC) + timedelta(days=days)
         database = open_database(hooked.settings, clock=lambda then=then: then)
-        database.write_here(delete_expired)
+        database.write_sync(delete_expired)
         database.close()
         assert len(deliveries(client, hook)) == left

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from app.main import create_app, open_database, prepare
+from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
 from app.webhooks.message import OutgoingRequest
 from app.webhooks.outbox import AttemptResult
@@ -133,7 +133,7 @@ async def _service(clock: _Clock) -> AsyncIterator[httpx.AsyncClient]:
             admin_key=ADMIN_KEY,
         )
         database = open_database(settings, clock)
-        prepare(database, settings)
+        prepare_database(database, settings)
         database.close()
         transport = httpx.ASGITransport(create_app(settings, clock, FakeReceivers()))
         headers = {"X-API-Key": ADMIN_KEY}

@@ -1,56 +1,56 @@
-"""A whole document of OpenAPI 3.1 as one of 3.0."""
+"""Convert a document of OpenAPI 3.1 to 3.0."""
 
 from typing import Any
 
 from app.edge.openapi_versions.parts import (
     Part,
     UnsupportedSchema,
-    converted,
-    each,
-    expect,
-    kept,
-    operations,
-    place,
+    convert_key,
+    copy_keys,
+    list_operations,
+    map_converter,
+    operation_pointer,
+    require_known_keys,
 )
 from app.edge.openapi_versions.schema_3_0 import schema_3_0
 
-ABOUT = {"info", "servers", "tags", "externalDocs"}
-INFO = {"title", "description", "version", "termsOfService", "contact", "license"}
-OPERATION = {"tags", "summary", "description", "externalDocs", "operationId", "deprecated"}
-PARAMETER = {"name", "in", "description", "required", "deprecated", "style", "explode", "example"}
-HEADER = {"description", "required", "deprecated", "example"}
-MEDIA = {"example", "examples"}
+COPIED_IN_3_0 = {"info", "servers", "tags", "externalDocs"}
+INFO_KEYS = {"title", "description", "version", "termsOfService", "contact", "license"}
+OPERATION_KEYS = {"tags", "summary", "description", "externalDocs", "operationId", "deprecated"}
+PARAMETER_KEYS = {"name", "in", "description", "required", "deprecated", "style", "explode", "example"}
+HEADER_KEYS = {"description", "required", "deprecated", "example"}
+MEDIA_TYPE_KEYS = {"example", "examples"}
 
 
 def to_3_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
-    """The same API told in OpenAPI 3.0.3. What is given is not changed.
+    """Convert a document of OpenAPI 3.1 to OpenAPI 3.0.3. The argument is not changed.
 
-    Takes documents as FastAPI and pydantic make them: operations with path, query and header
-    parameters, bodies, responses and headers, whose schemas stand in `components.schemas` or in place;
-    security schemes; servers; extensions (`x-…`), which are kept as they are.
+    The function supports documents of FastAPI and pydantic: operations with path, query and header
+    parameters, bodies, responses and headers, with schemas in `components.schemas` or inline; security
+    schemes; servers; and extensions (`x-…`), which are copied.
 
     Raises:
-        Undescribable: for anything else, webhooks, callbacks and conditional schemas for example.
+        UnsupportedSchema: for anything else, such as webhooks, callbacks and conditional schemas.
     """
-    expect(document_3_1, {"openapi", "paths", "components", "security", *ABOUT}, "#")
-    expect(document_3_1["info"], INFO, "#/info")
-    paths: Part = {path: kept(item, ()) for path, item in document_3_1["paths"].items()}
-    for path, method, operation in operations(document_3_1):
-        paths[path][method] = _operation(operation, place(path, method))
+    require_known_keys(document_3_1, {"openapi", "paths", "components", "security", *COPIED_IN_3_0}, "#")
+    require_known_keys(document_3_1["info"], INFO_KEYS, "#/info")
+    paths: Part = {path: copy_keys(item, ()) for path, item in document_3_1["paths"].items()}
+    for path, method, operation in list_operations(document_3_1):
+        paths[path][method] = _operation(operation, operation_pointer(path, method))
     return {
         "openapi": "3.0.3",
-        **kept(document_3_1, ABOUT),
+        **copy_keys(document_3_1, COPIED_IN_3_0),
         **_security(document_3_1.get("security", [])),
         "paths": paths,
-        **converted(document_3_1, "components", _components, "#"),
+        **convert_key(document_3_1, "components", _components, "#"),
     }
 
 
 def _components(part: Part, where: str) -> Part:
-    expect(part, {"schemas", "securitySchemes"}, where)
+    require_known_keys(part, {"schemas", "securitySchemes"}, where)
     return {
-        **converted(part, "schemas", each(schema_3_0), where),
-        **converted(part, "securitySchemes", each(_scheme), where),
+        **convert_key(part, "schemas", map_converter(schema_3_0), where),
+        **convert_key(part, "securitySchemes", map_converter(_scheme), where),
     }
 
 
@@ -61,23 +61,30 @@ def _scheme(part: Part, where: str) -> Part:
 
 
 def _operation(part: Part, where: str) -> Part:
-    expect(part, {*OPERATION, "security", "parameters", "requestBody", "responses"}, where)
+    require_known_keys(part, {*OPERATION_KEYS, "security", "parameters", "requestBody", "responses"}, where)
     return {
-        **kept(part, OPERATION),
+        **copy_keys(part, OPERATION_KEYS),
         **_security(part.get("security", [])),
-        **converted(part, "parameters", _parameters, where),
-        **converted(part, "requestBody", _body, where),
-        **converted(part, "responses", each(_response), where),
+        **convert_key(part, "parameters", _parameters, where),
+        **convert_key(part, "requestBody", _body, where),
+        **convert_key(part, "responses", map_converter(_response), where),
     }
 
 
-def _security(ways: list[Part]) -> Part:
-    """Which keys may be sent; what scopes they need is told by `x-scopes`, as in 3.0 only OAuth has any."""
-    if not ways:
+def _security(requirements: list[Part]) -> Part:
+    """Convert security requirements. Scopes go to `x-scopes`, because in 3.0 only OAuth has scopes."""
+    if not requirements:
         return {}
-    scopes = sorted({scope for way in ways for needed in way.values() for scope in needed})
-    bare: list[Part] = [{name: [] for name in way} for way in ways]
-    return {"security": bare, **({"x-scopes": scopes} if scopes else {})}
+    scopes = sorted(
+        {
+            scope
+            for requirement in requirements
+            for scope_names in requirement.values()
+            for scope in scope_names
+        }
+    )
+    without_scopes: list[Part] = [{name: [] for name in requirement} for requirement in requirements]
+    return {"security": without_scopes, **({"x-scopes": scopes} if scopes else {})}
 
 
 def _parameters(parts: list[Part], where: str) -> Any:
@@ -85,29 +92,32 @@ def _parameters(parts: list[Part], where: str) -> Any:
 
 
 def _parameter(part: Part, where: str) -> Part:
-    expect(part, {*PARAMETER, "schema"}, where)
-    return {**kept(part, PARAMETER), **converted(part, "schema", schema_3_0, where)}
+    require_known_keys(part, {*PARAMETER_KEYS, "schema"}, where)
+    return {**copy_keys(part, PARAMETER_KEYS), **convert_key(part, "schema", schema_3_0, where)}
 
 
 def _body(part: Part, where: str) -> Part:
-    expect(part, {"description", "required", "content"}, where)
-    return {**kept(part, {"description", "required"}), **converted(part, "content", each(_media), where)}
+    require_known_keys(part, {"description", "required", "content"}, where)
+    return {
+        **copy_keys(part, {"description", "required"}),
+        **convert_key(part, "content", map_converter(_media), where),
+    }
 
 
 def _response(part: Part, where: str) -> Part:
-    expect(part, {"description", "headers", "content"}, where)
+    require_known_keys(part, {"description", "headers", "content"}, where)
     return {
-        **kept(part, {"description"}),
-        **converted(part, "headers", each(_header), where),
-        **converted(part, "content", each(_media), where),
+        **copy_keys(part, {"description"}),
+        **convert_key(part, "headers", map_converter(_header), where),
+        **convert_key(part, "content", map_converter(_media), where),
     }
 
 
 def _header(part: Part, where: str) -> Part:
-    expect(part, {*HEADER, "schema"}, where)
-    return {**kept(part, HEADER), **converted(part, "schema", schema_3_0, where)}
+    require_known_keys(part, {*HEADER_KEYS, "schema"}, where)
+    return {**copy_keys(part, HEADER_KEYS), **convert_key(part, "schema", schema_3_0, where)}
 
 
 def _media(part: Part, where: str) -> Part:
-    expect(part, {*MEDIA, "schema"}, where)
-    return {**kept(part, MEDIA), **converted(part, "schema", schema_3_0, where)}
+    require_known_keys(part, {*MEDIA_TYPE_KEYS, "schema"}, where)
+    return {**copy_keys(part, MEDIA_TYPE_KEYS), **convert_key(part, "schema", schema_3_0, where)}

@@ -1,70 +1,86 @@
-"""Parameters and headers of OpenAPI 2.0: they have no schema, what it says stands in themselves."""
+"""Convert parameters and headers to OpenAPI 2.0, where they contain the keywords of their schema."""
 
-from app.edge.openapi_versions.parts import Part, UnsupportedSchema, expect, kept
+from app.edge.openapi_versions.parts import Part, UnsupportedSchema, copy_keys, require_known_keys
 from app.edge.openapi_versions.schema_2_0 import SCHEMAS_2_0, schema_2_0
 
-IN = ("path", "query", "header")
-STYLES = {"path": "simple", "query": "form", "header": "simple"}
-SAID = {"name", "in", "description", "required"}
-KNOWN = SAID | {"deprecated", "style", "explode", "example", "schema"}
-VALUE = {"type", "format", "enum", "pattern", "default", "minLength", "maxLength", "multipleOf", "minItems"}
-VALUE |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxItems", "uniqueItems"}
-# What a parameter of 2.0 has no word for; titles, which repeat the name, are left out.
-EXTENSIONS = {"example": "x-example", "readOnly": "x-read-only"}
+SUPPORTED_LOCATIONS = ("path", "query", "header")
+DEFAULT_STYLES = {"path": "simple", "query": "form", "header": "simple"}
+COPIED_PARAMETER_KEYS = {"name", "in", "description", "required"}
+KNOWN_PARAMETER_KEYS = COPIED_PARAMETER_KEYS | {"deprecated", "style", "explode", "example", "schema"}
+VALUE_KEYS = {
+    "type",
+    "format",
+    "enum",
+    "pattern",
+    "default",
+    "minLength",
+    "maxLength",
+    "multipleOf",
+    "minItems",
+}
+VALUE_KEYS |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxItems", "uniqueItems"}
+# Keywords that parameters of 2.0 do not have. Titles are left out: they repeat the name.
+PARAMETER_EXTENSIONS = {"example": "x-example", "readOnly": "x-read-only"}
 
 
 def parameter_2_0(part: Part, definitions: Part, where: str) -> Part:
-    """A parameter of 3.0 as one of 2.0; `definitions` are the schemas of 2.0 by name.
+    """Convert a parameter of 3.0 to 2.0; `definitions` are the schemas of 2.0 by name.
 
-    A union, which 2.0 does not know, is a text: that is how it travels. Its kinds are in `x-any-of`.
+    2.0 has no unions: a union becomes a string, which is how it is sent, and `x-any-of` lists its types.
 
     Raises:
-        Undescribable: for a cookie, a style of its own, or a map as a value.
+        UnsupportedSchema: for a cookie, a style that is not the default, or a map as a value.
     """
-    expect(part, KNOWN, where)
-    if part["in"] not in IN or part.get("style", STYLES[part["in"]]) != STYLES[part["in"]]:
+    require_known_keys(part, KNOWN_PARAMETER_KEYS, where)
+    if (
+        part["in"] not in SUPPORTED_LOCATIONS
+        or part.get("style", DEFAULT_STYLES[part["in"]]) != DEFAULT_STYLES[part["in"]]
+    ):
         raise UnsupportedSchema(f"{where}: cannot convert a parameter in {part['in']} of this style")
-    value, said = _value(schema_2_0(part["schema"], where), definitions, where)
-    made = {**value, **kept(part, SAID)}
-    if said and "description" not in made:
-        made["description"] = said
+    value, description = _convert_value(schema_2_0(part["schema"], where), definitions, where)
+    result = {**value, **copy_keys(part, COPIED_PARAMETER_KEYS)}
+    if description and "description" not in result:
+        result["description"] = description
     if part.get("deprecated"):
-        made["x-deprecated"] = True
+        result["x-deprecated"] = True
     if "example" in part:
-        made["x-example"] = part["example"]
-    if made["type"] == "array":
-        spread = part.get("explode", part["in"] == "query")
-        made["collectionFormat"] = "multi" if spread and part["in"] == "query" else "csv"
-    return made
+        result["x-example"] = part["example"]
+    if result["type"] == "array":
+        exploded = part.get("explode", part["in"] == "query")
+        result["collectionFormat"] = "multi" if exploded and part["in"] == "query" else "csv"
+    return result
 
 
 def header_2_0(part: Part, definitions: Part, where: str) -> Part:
-    """A header of a response; without `required`, which 2.0 does not know there."""
-    made = parameter_2_0({"name": "", "in": "header", **part}, definitions, where)
-    return {name: value for name, value in made.items() if name not in ("name", "in", "required")}
+    """Convert a header of a response, without `required`, which headers of 2.0 do not have."""
+    result = parameter_2_0({"name": "", "in": "header", **part}, definitions, where)
+    return {name: value for name, value in result.items() if name not in ("name", "in", "required")}
 
 
-def _value(schema: Part, definitions: Part, where: str) -> tuple[Part, str]:
-    """What the schema allows, and its description."""
-    schema = _resolved(schema, definitions, where)
-    expect(schema, VALUE | {"title", "description", "items"} | set(EXTENSIONS), where)
-    made = {
-        EXTENSIONS.get(name, name): value for name, value in kept(schema, VALUE | set(EXTENSIONS)).items()
+def _convert_value(schema: Part, definitions: Part, where: str) -> tuple[Part, str]:
+    """Return the keywords of a schema as those of a parameter, and its description."""
+    schema = _resolve(schema, definitions, where)
+    require_known_keys(
+        schema, VALUE_KEYS | {"title", "description", "items"} | set(PARAMETER_EXTENSIONS), where
+    )
+    result = {
+        PARAMETER_EXTENSIONS.get(name, name): value
+        for name, value in copy_keys(schema, VALUE_KEYS | set(PARAMETER_EXTENSIONS)).items()
     }
-    if made.setdefault("type", "string") == "object":
+    if result.setdefault("type", "string") == "object":
         raise UnsupportedSchema(f"{where}: cannot convert a map as a parameter")
     if "items" in schema:
-        made["items"], _ = _value(schema["items"], definitions, where)
-    return made, schema.get("description", "")
+        result["items"], _ = _convert_value(schema["items"], definitions, where)
+    return result, schema.get("description", "")
 
 
-def _resolved(schema: Part, definitions: Part, where: str) -> Part:
-    """With what it refers to put in its place."""
+def _resolve(schema: Part, definitions: Part, where: str) -> Part:
+    """Replace a reference by the schema that it refers to."""
     if "$ref" in schema:
-        return _resolved(definitions[schema["$ref"].removeprefix(SCHEMAS_2_0)], definitions, where)
+        return _resolve(definitions[schema["$ref"].removeprefix(SCHEMAS_2_0)], definitions, where)
     if "allOf" in schema:
         if len(schema["allOf"]) > 1:
             raise UnsupportedSchema(f"{where}: cannot convert allOf in a parameter")
-        rest = {name: value for name, value in schema.items() if name != "allOf"}
-        return {**_resolved(schema["allOf"][0], definitions, where), **rest}
+        other_keys = {name: value for name, value in schema.items() if name != "allOf"}
+        return {**_resolve(schema["allOf"][0], definitions, where), **other_keys}
     return schema

@@ -1,17 +1,17 @@
-"""A schema of OpenAPI 3.0 as one of 2.0."""
+"""Convert a schema of OpenAPI 3.0 to 2.0."""
 
 from copy import deepcopy
 from typing import Any
 
-from app.edge.openapi_versions.parts import Part, each, expect
-from app.edge.openapi_versions.schema_3_0 import KEPT
+from app.edge.openapi_versions.parts import Part, map_converter, require_known_keys
+from app.edge.openapi_versions.schema_3_0 import COPIED_SCHEMA_KEYS
 
 SCHEMAS_3_0, SCHEMAS_2_0 = "#/components/schemas/", "#/definitions/"
-BOUNDS = {"exclusiveMinimum", "exclusiveMaximum"}
-NESTED = {"anyOf", "oneOf", "allOf", "items", "additionalProperties", "properties"}
-KNOWN = {"$ref", "example", "nullable"} | KEPT | NESTED | BOUNDS
-# What 2.0 has no keyword for.
-EXTENSIONS = {
+EXCLUSIVE_BOUND_KEYS = {"exclusiveMinimum", "exclusiveMaximum"}
+NESTED_KEYS_2_0 = {"anyOf", "oneOf", "allOf", "items", "additionalProperties", "properties"}
+KNOWN_KEYS_3_0 = {"$ref", "example", "nullable"} | COPIED_SCHEMA_KEYS | NESTED_KEYS_2_0 | EXCLUSIVE_BOUND_KEYS
+# Keywords that 2.0 does not have.
+SCHEMA_EXTENSIONS = {
     "anyOf": "x-any-of",
     "oneOf": "x-one-of",
     "nullable": "x-nullable",
@@ -21,37 +21,37 @@ EXTENSIONS = {
 
 
 def schema_2_0(schema: Any, where: str) -> Part:
-    """The same values allowed, as far as 2.0 has words; the rest is told by extensions.
+    """Convert a schema of 3.0 to 2.0. Extensions express what 2.0 has no keyword for.
 
     A value that may be null has `x-nullable: true`. A union has `x-any-of` or `x-one-of`, a list of
-    schemas, and a `type` only if all of them have the same. A map of values without a type, which
-    generators of clients would take for objects, allows any and has `x-additionalProperties`.
+    schemas, and a `type` only if all of them have the same type. A map whose values have no type allows any
+    value and has `x-additionalProperties`: client generators would take the values for objects.
 
     Raises:
-        Undescribable: for `not`.
+        UnsupportedSchema: for `not`.
     """
-    expect(schema, KNOWN, where)
-    made = {
-        EXTENSIONS.get(name, name): _nested(name, deepcopy(value), f"{where}/{name}")
+    require_known_keys(schema, KNOWN_KEYS_3_0, where)
+    result = {
+        SCHEMA_EXTENSIONS.get(name, name): _convert_nested(name, deepcopy(value), f"{where}/{name}")
         for name, value in schema.items()
     }
-    # Where null is told by x-nullable, a null among the values would be one of the wrong type.
-    if None in made.get("enum", ()) and "type" in made:
-        made["enum"].remove(None)
-    types = {option.get("type") for name in ("x-any-of", "x-one-of") for option in made.get(name, ())}
+    # x-nullable allows null already, and a null in the enum would not match the type.
+    if None in result.get("enum", ()) and "type" in result:
+        result["enum"].remove(None)
+    types = {option.get("type") for name in ("x-any-of", "x-one-of") for option in result.get(name, ())}
     if len(types) == 1 and types != {None}:
-        made.setdefault("type", *types)
-    values = made.get("additionalProperties")
+        result.setdefault("type", *types)
+    values = result.get("additionalProperties")
     if isinstance(values, dict) and not values.keys() & {"type", "$ref", "allOf"}:
-        made |= {"additionalProperties": True, "x-additionalProperties": values}
-    return made
+        result |= {"additionalProperties": True, "x-additionalProperties": values}
+    return result
 
 
-def _nested(name: str, value: Any, where: str) -> Any:
+def _convert_nested(name: str, value: Any, where: str) -> Any:
     if name == "$ref":
         return value.replace(SCHEMAS_3_0, SCHEMAS_2_0)
     if name == "properties":
-        return each(schema_2_0)(value, where)
+        return map_converter(schema_2_0)(value, where)
     if name in ("anyOf", "oneOf", "allOf"):
         return [schema_2_0(option, f"{where}/{number}") for number, option in enumerate(value)]
     if name == "items" or (name == "additionalProperties" and not isinstance(value, bool)):

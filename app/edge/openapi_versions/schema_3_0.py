@@ -1,47 +1,61 @@
-"""A schema of OpenAPI 3.1, which is JSON Schema, as one of 3.0, which is not quite."""
+"""Convert a schema of OpenAPI 3.1, which is JSON Schema, to 3.0, which is a variant of it."""
 
 from copy import deepcopy
 from typing import Any
 
-from app.edge.openapi_versions.parts import Part, UnsupportedSchema, each, expect
+from app.edge.openapi_versions.parts import Part, UnsupportedSchema, map_converter, require_known_keys
 
-SCALARS = {"type", "format", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "multipleOf"}
-COUNTS = {"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "required"}
-NOTES = {"title", "description", "default", "deprecated", "readOnly", "writeOnly"}
-NESTED = {"anyOf", "oneOf", "allOf", "items", "additionalProperties", "properties", "not"}
-KEPT = SCALARS | COUNTS | NOTES
-NEWER = {"const", "examples", "exclusiveMinimum", "exclusiveMaximum"}
-NAMED = {"patternProperties", "propertyNames"}
-KNOWN = {"$ref", "prefixItems"} | KEPT | NESTED | NEWER | NAMED
-NULL = {"enum": [None], "nullable": True}
+SCALAR_KEYS = {
+    "type",
+    "format",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "multipleOf",
+}
+COUNT_KEYS = {"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "required"}
+ANNOTATION_KEYS = {"title", "description", "default", "deprecated", "readOnly", "writeOnly"}
+NESTED_KEYS_3_1 = {"anyOf", "oneOf", "allOf", "items", "additionalProperties", "properties", "not"}
+COPIED_SCHEMA_KEYS = SCALAR_KEYS | COUNT_KEYS | ANNOTATION_KEYS
+CONVERTED_KEYS = {"const", "examples", "exclusiveMinimum", "exclusiveMaximum"}
+PROPERTY_NAME_KEYS = {"patternProperties", "propertyNames"}
+KNOWN_KEYS_3_1 = (
+    {"$ref", "prefixItems"} | COPIED_SCHEMA_KEYS | NESTED_KEYS_3_1 | CONVERTED_KEYS | PROPERTY_NAME_KEYS
+)
+NULL_SCHEMA_3_0 = {"enum": [None], "nullable": True}
 
 
 def schema_3_0(schema: Any, where: str) -> Part:
-    """The same values allowed, in the words of 3.0.
+    """Convert a schema of 3.1 to a schema of 3.0 that allows the same values.
 
-    Names of a map, which 3.0 cannot bound, are told by `x-propertyNames`. Examples after the first
-    are in `x-examples`.
+    3.0 cannot restrict the names in a map: `x-propertyNames` does. If there are several examples,
+    `x-examples` lists them all.
 
     Raises:
-        Undescribable: for a keyword that 3.0 has no words for.
+        UnsupportedSchema: for a keyword that 3.0 cannot express.
     """
     if isinstance(schema, bool):
         return {} if schema else {"not": {}}
-    expect(schema, KNOWN, where)
-    made = {name: _nested(name, deepcopy(value), f"{where}/{name}") for name, value in schema.items()}
-    _name_values(made, where)
-    _list_values(made, where)
-    _give_type(made)
-    _give_constant(made)
-    _give_example(made)
-    _bound(made, "exclusiveMinimum", "minimum", max)
-    _bound(made, "exclusiveMaximum", "maximum", min)
-    return _refer(_choose(made, where))
+    require_known_keys(schema, KNOWN_KEYS_3_1, where)
+    result = {
+        name: _convert_nested(name, deepcopy(value), f"{where}/{name}") for name, value in schema.items()
+    }
+    _convert_property_names(result, where)
+    _convert_tuple(result, where)
+    _convert_type(result)
+    _convert_const(result)
+    _convert_examples(result)
+    _convert_bound(result, "exclusiveMinimum", "minimum", max)
+    _convert_bound(result, "exclusiveMaximum", "maximum", min)
+    return _wrap_reference(_convert_unions(result, where))
 
 
-def _nested(name: str, value: Any, where: str) -> Any:
+def _convert_nested(name: str, value: Any, where: str) -> Any:
     if name in ("properties", "patternProperties"):
-        return each(schema_3_0)(value, where)
+        return map_converter(schema_3_0)(value, where)
     if name in ("anyOf", "oneOf", "allOf", "prefixItems"):
         return [schema_3_0(option, f"{where}/{number}") for number, option in enumerate(value)]
     if name in ("items", "not") or (name == "additionalProperties" and not isinstance(value, bool)):
@@ -49,91 +63,95 @@ def _nested(name: str, value: Any, where: str) -> Any:
     return value
 
 
-def _name_values(made: Part, where: str) -> None:
-    """A map of one pattern of names: its values become `additionalProperties`."""
-    patterns = made.pop("patternProperties", None)
+def _convert_property_names(result: Part, where: str) -> None:
+    """Convert a map with one pattern of names: its values become `additionalProperties`."""
+    patterns = result.pop("patternProperties", None)
     if patterns:
-        if len(patterns) > 1 or made.get("additionalProperties") or "propertyNames" in made:
-            raise UnsupportedSchema(f"{where}: cannot convert more than one kind of names in a map")
+        if len(patterns) > 1 or result.get("additionalProperties") or "propertyNames" in result:
+            raise UnsupportedSchema(f"{where}: cannot convert a map with several patterns of names")
         ((pattern, values),) = patterns.items()
-        made |= {"additionalProperties": values, "propertyNames": {"pattern": pattern}}
-    if "propertyNames" in made:
-        made["x-propertyNames"] = made.pop("propertyNames")
+        result |= {"additionalProperties": values, "propertyNames": {"pattern": pattern}}
+    if "propertyNames" in result:
+        result["x-propertyNames"] = result.pop("propertyNames")
 
 
-def _list_values(made: Part, where: str) -> None:
-    """A list of a fixed length, all of one kind: 3.0 cannot tell what stands at which place."""
-    places = made.pop("prefixItems", None)
-    if places:
-        fixed = made.get("minItems") == made.get("maxItems") == len(places)
-        if not fixed or "items" in made or any(place != places[0] for place in places):
-            raise UnsupportedSchema(f"{where}: cannot convert a list of different kinds at different places")
-        made["items"] = places[0]
+def _convert_tuple(result: Part, where: str) -> None:
+    """Convert a list of a fixed length whose items have one schema: 3.0 has no schema for each position."""
+    item_schemas = result.pop("prefixItems", None)
+    if item_schemas:
+        fixed = result.get("minItems") == result.get("maxItems") == len(item_schemas)
+        if not fixed or "items" in result or any(schema != item_schemas[0] for schema in item_schemas):
+            raise UnsupportedSchema(
+                f"{where}: cannot convert a list with different schemas at different positions"
+            )
+        result["items"] = item_schemas[0]
 
 
-def _give_type(made: Part) -> None:
-    types = made.pop("type", [])
+def _convert_type(result: Part) -> None:
+    types = result.pop("type", [])
     types = [types] if isinstance(types, str) else list(types)
     if "null" in types:
         types.remove("null")
-        made |= {"nullable": True} if types else deepcopy(NULL)
+        result |= {"nullable": True} if types else deepcopy(NULL_SCHEMA_3_0)
     if len(types) == 1:
-        made["type"] = types[0]
+        result["type"] = types[0]
     elif types:
-        made.setdefault("allOf", []).append({"anyOf": [{"type": name} for name in types]})
+        result.setdefault("allOf", []).append({"anyOf": [{"type": name} for name in types]})
 
 
-def _give_constant(made: Part) -> None:
-    if "const" in made:
-        made["enum"] = [made.pop("const")]
+def _convert_const(result: Part) -> None:
+    if "const" in result:
+        result["enum"] = [result.pop("const")]
 
 
-def _give_example(made: Part) -> None:
-    examples = made.pop("examples", [])
+def _convert_examples(result: Part) -> None:
+    examples = result.pop("examples", [])
     if examples:
-        made["example"] = examples[0]
+        result["example"] = examples[0]
     if len(examples) > 1:
-        made["x-examples"] = examples
+        result["x-examples"] = examples
 
 
-def _bound(made: Part, exclusive: str, inclusive: str, stricter: Any) -> None:
-    """An exclusive bound is a number in 3.1, and a mark on the inclusive one in 3.0."""
-    if exclusive in made:
-        bound = made.pop(exclusive)
-        if inclusive not in made or stricter(bound, made[inclusive]) == bound:
-            made |= {inclusive: bound, exclusive: True}
+def _convert_bound(result: Part, exclusive: str, inclusive: str, stricter: Any) -> None:
+    """Convert an exclusive bound: a number in 3.1, and a flag for the inclusive bound in 3.0."""
+    if exclusive in result:
+        bound = result.pop(exclusive)
+        if inclusive not in result or stricter(bound, result[inclusive]) == bound:
+            result |= {inclusive: bound, exclusive: True}
 
 
-def _choose(made: Part, where: str) -> Part:
+def _convert_unions(result: Part, where: str) -> Part:
     for name in ("anyOf", "oneOf"):
-        if name in made:
-            made = _choice(name, made.pop(name), made, where)
-    return made
+        if name in result:
+            result = _convert_union(name, result.pop(name), result, where)
+    return result
 
 
-def _choice(name: str, options: list[Part], beside: Part, where: str) -> Part:
-    """The union with what stands beside it; null among its options is `nullable`."""
-    others = [option for option in options if option != NULL]
+def _convert_union(name: str, options: list[Part], siblings: Part, where: str) -> Part:
+    """Merge a union with its sibling keywords. A null option becomes `nullable`."""
+    others = [option for option in options if option != NULL_SCHEMA_3_0]
     if name == "anyOf" and {"type": "number"} in others:
         others = [option for option in others if option != {"type": "integer"}]
-    made = _merged(others[0], beside, where) if len(others) == 1 else {name: others, **beside}
-    if len(options) > len(others) and NULL in options:
-        made["nullable"] = True
-        if "enum" in made:
-            made["enum"] = [*made["enum"], None]
-    return made
+    result = _merge(others[0], siblings, where) if len(others) == 1 else {name: others, **siblings}
+    if len(options) > len(others) and NULL_SCHEMA_3_0 in options:
+        result["nullable"] = True
+        if "enum" in result:
+            result["enum"] = [*result["enum"], None]
+    return result
 
 
-def _merged(option: Part, beside: Part, where: str) -> Part:
-    clash = (option.keys() & beside.keys()) - NOTES - {"example", "x-examples"}
-    if clash:
-        raise UnsupportedSchema(f"{where}: cannot convert {', '.join(sorted(clash))} told twice")
-    return {**option, **beside}
+def _merge(option: Part, siblings: Part, where: str) -> Part:
+    conflicts = (option.keys() & siblings.keys()) - ANNOTATION_KEYS - {"example", "x-examples"}
+    if conflicts:
+        raise UnsupportedSchema(
+            f"{where}: cannot convert {', '.join(sorted(conflicts))} both in a union and beside it"
+        )
+    return {**option, **siblings}
 
 
-def _refer(made: Part) -> Part:
-    """In 3.0 nothing may stand beside a reference."""
-    if "$ref" in made and len(made) > 1:
-        reference = {"$ref": made.pop("$ref")}
-        return {"allOf": [reference, *made.pop("allOf", [])], **made}
-    return made
+def _wrap_reference(result: Part) -> Part:
+    """Move a reference with sibling keywords into `allOf`: 3.0 allows nothing beside a reference."""
+    if "$ref" in result and len(result) > 1:
+        reference = {"$ref": result.pop("$ref")}
+        return {"allOf": [reference, *result.pop("allOf", [])], **result}
+    return result

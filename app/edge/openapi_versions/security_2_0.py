@@ -1,26 +1,26 @@
-"""A security scheme of OpenAPI 3 as one of 2.0."""
+"""Convert a security scheme of OpenAPI 3 to 2.0."""
 
-from app.edge.openapi_versions.parts import Part, UnsupportedSchema, expect, kept
+from app.edge.openapi_versions.parts import Part, UnsupportedSchema, copy_keys, require_known_keys
 
 
 def security_2_0(part: Part, where: str) -> Part:
-    """An API key as it is; a bearer token as an API key in the header that it is sent in.
+    """Convert a security scheme. A bearer token becomes an API key in the Authorization header.
 
     Raises:
-        Undescribable: for any other scheme, and for a key in a cookie.
+        UnsupportedSchema: for any other scheme, and for a key in a cookie.
     """
     if part["type"] == "apiKey" and part["in"] in ("header", "query"):
-        expect(part, {"type", "description", "name", "in"}, where)
-        return kept(part, {"type", "description", "name", "in"})
+        require_known_keys(part, {"type", "description", "name", "in"}, where)
+        return copy_keys(part, {"type", "description", "name", "in"})
     if part["type"] == "http" and part["scheme"].lower() == "bearer":
-        expect(part, {"type", "description", "scheme", "bearerFormat"}, where)
-        said = f"{part.get('description', '')} Sent with the word Bearer before it: Bearer {{token}}."
+        require_known_keys(part, {"type", "description", "scheme", "bearerFormat"}, where)
+        description = f"{part.get('description', '')} Send it with the prefix Bearer: Bearer {{token}}."
         return {
             "type": "apiKey",
             "name": "Authorization",
             "in": "header",
-            "description": said.strip(),
+            "description": description.strip(),
             **({"x-bearer-format": part["bearerFormat"]} if "bearerFormat" in part else {}),
-            **kept(part, ()),
+            **copy_keys(part, ()),
         }
     raise UnsupportedSchema(f"{where}: cannot convert this security scheme")

@@ -6,7 +6,7 @@ from typing import Any
 from app.inbound.forms.schemas import SESSION_FIELDS, Form, FormResult, as_boolean, estimate_field
 from app.prospects.queries import translate_values
 from app.prospects.schemas import Link
-from app.schemas import LONGEST_TEXT, MOST_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES, MAX_TEXT_LENGTH
 from app.scoring import (
     Answer,
     Flaw,
@@ -121,7 +121,7 @@ def read_form(
     answers = _collect(flaws, lambda: read_answers(plan.question_set, _sent(plan, form, fields)))
     attributes = _collect(flaws, lambda: _attributes(plan.question_set, fields))
     flaws += _too_many("answers", len(answers), MAX_ANSWERS)
-    flaws += _too_many("attributes", len(attributes), MOST_ATTRIBUTES)
+    flaws += _too_many("attributes", len(attributes), MAX_ATTRIBUTES)
     if flaws:
         raise Flawed(flaws)
     request = {
@@ -175,9 +175,11 @@ def _attributes(question_set: QuestionSet, fields: Mapping[str, Any]) -> dict[st
         for name, attribute_type in question_set.attributes.items()
         if name in fields
     }
-    too_long = [name for name, value in sent.items() if isinstance(value, str) and len(value) > LONGEST_TEXT]
+    too_long = [
+        name for name, value in sent.items() if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH
+    ]
     if too_long:
-        detail = f"a text has at most {LONGEST_TEXT} characters"
+        detail = f"a text has at most {MAX_TEXT_LENGTH} characters"
         raise Flawed(Flaw(pointer(name), detail, "too_long") for name in too_long)
     return dict.fromkeys(sent) | read_attributes(question_set, sent, at="")
 

@@ -13,7 +13,7 @@ from app.inbound.imports.records import MAX_COLUMNS, Record, Records, find_separ
 from app.inbound.imports.schemas import ProspectLine
 from app.problems import MALFORMED_FILE, Problem, invalid, invalid_field
 from app.prospects.schemas import Link, ProspectChange
-from app.schemas import MOST_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES
 from app.scoring import NAME, Flaw, pointer, shape_flaws
 from app.strict_json import read_json
 
@@ -134,8 +134,8 @@ def _invalid_columns(targets: Sequence[str]) -> Iterator[Flaw]:
             detail = "an earlier column has the same name: rename one of them, or leave it out"
             yield Flaw(column, detail, "repeated")
         seen.add(target)
-    if len(seen.difference(OWN_COLUMNS, REJECT_COLUMNS)) > MOST_ATTRIBUTES:
-        detail = f"a prospect has at most {MOST_ATTRIBUTES} attributes: leave columns out"
+    if len(seen.difference(OWN_COLUMNS, REJECT_COLUMNS)) > MAX_ATTRIBUTES:
+        detail = f"a prospect has at most {MAX_ATTRIBUTES} attributes: leave columns out"
         yield Flaw("/columns", detail, "too_long")
 
 

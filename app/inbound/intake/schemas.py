@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from app.schemas import (
-    MOST_ATTRIBUTES,
+    MAX_ATTRIBUTES,
     VISIBLE,
     AttributeName,
     FieldErrorOut,
@@ -74,8 +74,8 @@ class IntakeMapping(In):
     deal: Pointer | None = None
     attributes: Annotated[
         dict[AttributeName, Pointer],
-        Field(max_length=MOST_ATTRIBUTES, examples=[{"industry": "/Industry"}]),
-        at_most(MOST_ATTRIBUTES, "attributes"),
+        Field(max_length=MAX_ATTRIBUTES, examples=[{"industry": "/Industry"}]),
+        at_most(MAX_ATTRIBUTES, "attributes"),
     ] = {}
     ratings: Annotated[
         dict[QuestionKey, Pointer],

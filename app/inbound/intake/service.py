@@ -39,7 +39,7 @@ from app.inbound.intake.schemas import (
 from app.inbound.intake.signature import bad_signature
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.service import digest, display_prefix
-from app.problems import Problem, invalid_field, missing, require_known, require_revision
+from app.problems import Problem, invalid_field, missing, require_known_ids, require_revision
 from app.prospects.queries import find_ids_by_link, links_of, translate_values
 from app.prospects.schemas import Link
 from app.prospects.service import lock_order
@@ -148,7 +148,7 @@ def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> in
         selected = col(IntakeReceipt.status) == "failed"
     else:
         selected = col(IntakeReceipt.id).in_(ids)
-        require_known("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(of_intake, selected))))
+        require_known_ids("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(of_intake, selected))))
     return tx.db.exec(update(IntakeReceipt).where(of_intake, selected).values(**REPLAY_VALUES)).rowcount
 
 

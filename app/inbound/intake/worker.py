@@ -99,9 +99,9 @@ class IntakeWorker:
         self._next_cleanup = monotonic() + INTAKE_CLEANUP_SECONDS
         if await self._database.read(any_expired):
             await self._database.write(delete_expired)
-            await self._database.erase_traces()
-        elif self._database.traces_left:
-            await self._database.erase_traces()
+            await self._database.truncate_wal()
+        elif self._database.wal_truncation_pending:
+            await self._database.truncate_wal()
 
 
 def process_next(tx: Transaction, plans: Plans, skipped: Collection[UUID], locked: set[UUID]) -> bool:
