@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 from app.clock import new_id
 from app.db import Transaction
 from app.events.queries import read_latest
-from app.events.tables import TYPES, Event, EventType, types_named
+from app.events.tables import EVENT_TYPES, Event, EventType, types_named
 from app.inbound.forms.service import flat_fields
 from app.prospects.queries import links_of, prospect_out
 from app.prospects.tables import Prospect
@@ -149,7 +149,7 @@ def samples(
     return (
         messages(tx, plans, found, payload)
         if found
-        else [example_message(type_) for type_ in (types or TYPES)[:limit]]
+        else [example_message(type_) for type_ in (types or EVENT_TYPES)[:limit]]
     )
 
 
@@ -170,7 +170,7 @@ def sample_for(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingReque
     if webhook.record_update:
         raise why
     return signed_request(
-        tx, webhook, example_message((types or TYPES)[0], key).model_copy(update={"id": new_id()})
+        tx, webhook, example_message((types or EVENT_TYPES)[0], key).model_copy(update={"id": new_id()})
     )
 
 

@@ -25,7 +25,7 @@ from app.scoring import (
 from app.sessions import service as sessions
 from app.sessions.schemas import (
     MAX_ANSWERS,
-    OUTCOME_FACTS,
+    OUTCOME_FIELDS,
     AnswerIn,
     DecisionIn,
     OutcomeIn,
@@ -53,7 +53,7 @@ def qualify_by_form(uow: UnitOfWork, named: str, form: Form) -> FormResult:
     Raises `Flawed` for a field that the set knows and that cannot be used.
     """
     link = Link(source=form.source, external_id=form.external_id)
-    plan = sessions.plan_to_qualify(uow, link, form.deal, named)
+    plan = sessions.plan_for_qualify(uow, link, form.deal, named)
     fields = translate_values(uow.tx, form.source, form.fields)
     request, ignored = read_form(plan, named, form, fields)
     return _result(sessions.qualify(uow, request), ignored)
@@ -202,5 +202,5 @@ def _decision(form: Form) -> DecisionIn | None:
 def _outcome(form: Form) -> OutcomeIn | None:
     if form.outcome is None:
         return None
-    more = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FACTS - {"outcome"}}
+    more = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FIELDS - {"outcome"}}
     return OutcomeIn(outcome=form.outcome, **more)

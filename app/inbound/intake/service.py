@@ -251,8 +251,8 @@ def _qualify_request(
     link = Link(source=form.source, external_id=form.external_id)
     fields = translate_values(uow.tx, form.source, {**item.attributes, **item.ratings})
     known = {name: fields[name] for name in item.attributes}
-    named = question_set or sessions.set_to_qualify(uow, link, form.deal, known)
-    plan = sessions.plan_to_qualify(uow, link, form.deal, named)
+    named = question_set or sessions.question_set_for_qualify(uow, link, form.deal, known)
+    plan = sessions.plan_for_qualify(uow, link, form.deal, named)
     request, unknown = read_form(plan, named, form, fields)
     # An attribute need not be one that the set's rules use.
     others = {name: value for name, value in known.items() if name not in plan.questions}
