@@ -25,9 +25,9 @@ SCOPES = {
     Scope.SCORE: "score answers and read question sets; nothing is stored",
     Scope.READ: "read prospects, sessions and fits",
     Scope.WRITE: "create and change prospects and sessions",
-    Scope.AUTHOR: "write question sets, and see what a draft would change; with read, set up webhooks; with "
-    "write, intakes",
-    Scope.ADMIN: "everything, API keys included",
+    Scope.AUTHOR: "write question sets, and see what a draft would change; together with read, set up "
+    "webhooks; together with write, set up intakes",
+    Scope.ADMIN: "everything, including API keys",
 }
 
 

@@ -101,8 +101,8 @@ class ProspectFilter(In):
     subject: Annotated[
         Subject,
         Field(
-            description="own_company and person list the records that question sets about the own company, "
-            "or about a person, have created"
+            description="own_company or person lists the records of question sets about your own company or "
+            "about a person"
         ),
     ] = "prospect"
 

@@ -181,7 +181,8 @@ def _merged_attributes(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> di
     """
     merged = {name: value for name, value in {**stored, **sent}.items() if value is not None}
     if len(merged) > MOST_ATTRIBUTES:
-        raise invalid_field("/attributes", "too_long", f"a prospect has at most {MOST_ATTRIBUTES} attributes")
+        detail = f"a prospect has at most {MOST_ATTRIBUTES} attributes: send null to remove some"
+        raise invalid_field("/attributes", "too_long", detail)
     return merged
 
 
@@ -208,7 +209,8 @@ def _typed(attributes: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:
 
 def _require_room_for_links(tx: Transaction, prospect: Prospect) -> None:
     if len(links_of(tx, [prospect.id])[prospect.id]) > MAX_LINKS:
-        raise invalid_field("", "too_long", f"a prospect has at most {MAX_LINKS} links")
+        detail = f"a prospect has at most {MAX_LINKS} links: remove links that are no longer used"
+        raise invalid_field("", "too_long", detail)
 
 
 def _link_row(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]:

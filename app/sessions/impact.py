@@ -65,7 +65,7 @@ ANSWER_COLUMNS = ("question", "state", "rating", "answered_at", "evidence")
 SELECT_SESSION_BATCH = (
     select(
         *(SESSION_TABLE.c[name] for name in (*SESSION_COLUMNS, *IMPACT_FIGURES)),
-        PROSPECT_TABLE.c.attributes.label("known"),
+        PROSPECT_TABLE.c.attributes.label("prospect_attributes"),
         _raw(SESSION_TABLE.c.id).label("key"),
     )
     .join(PROSPECT_TABLE, PROSPECT_TABLE.c.id == SESSION_TABLE.c.prospect_id)
@@ -147,7 +147,9 @@ def _judge(
     that it was closed with, and with the prospect's current ones that its own question set does not have.
     """
     is_open = session.status == "open"
-    stored = session.known if is_open else {**session.known, **session.attributes}
+    stored = session.prospect_attributes
+    if not is_open:
+        stored = {**stored, **session.attributes}
     as_of = session.closed_at or tx.at
     current = plans.find(tx, f"{session.question_set}@{session.version}")
     figures_before: Mapping[str, Any] = (

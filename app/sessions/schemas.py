@@ -69,7 +69,7 @@ QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
 # The currency of an amount. Amounts in different currencies, or without one, are never added up.
 Currency = Annotated[
     str,
-    StringConstraints(strict=True, pattern=form(r"^[A-Z]{3}$", "send an ISO 4217 code: EUR")),
+    StringConstraints(strict=True, pattern=form(r"^[A-Z]{3}$", "send an ISO 4217 code, such as EUR")),
     Field(examples=["EUR"]),
 ]
 OutcomeReason = Annotated[str, StringConstraints(strict=True, pattern=NAME), Field(examples=["price"])]
