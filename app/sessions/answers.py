@@ -67,7 +67,10 @@ def add_to_edit(edit: SessionEdit, answers: Iterable[StoredAnswer]) -> None:
 
 
 def _revision_entry(answer: StoredAnswer, at: datetime) -> dict[str, Any]:
-    """Return what a revision stores of an answer: what scoring needs, without nulls and its own time `at`."""
+    """Return what a revision stores of an answer: what scoring needs.
+
+    It omits nulls, and the time of the answer if it is `at`, the time of the revision.
+    """
     fields = {"state", "rating", "evidence"} | ({"answered_at"} if answer.answered_at != at else set())
     return answer.model_dump(mode="json", include=fields, exclude_none=True)
 
@@ -97,7 +100,7 @@ def _answer_to_store(
 ) -> StoredAnswer | None:
     """Return the answer to store; None if the stored one already says the same.
 
-    An answer that is stale or carried over is stored again, since giving it again confirms it.
+    The same answer is stored again if the stored one is stale, carried over or older: it is confirmed.
     """
     answer = new.as_answer()
     stored = edit.answers.get(new.question)

@@ -64,7 +64,9 @@ def events_page(calls: Mapping[str, RecordedCall]) -> str:
 def _types(calls: Mapping[str, RecordedCall]) -> Iterator[str]:
     yield "| type | meaning |"
     yield "|---|---|"
-    yield from (f"| [`{type_}`](#{type_.replace('.', '')}) | {EVENT_DESCRIPTIONS[type_]} |" for type_ in EVENT_TYPES)
+    yield from (
+        f"| [`{type_}`](#{type_.replace('.', '')}) | {EVENT_DESCRIPTIONS[type_]} |" for type_ in EVENT_TYPES
+    )
     for type_ in EVENT_TYPES:
         (message,) = json.loads(calls[type_].response)
         yield f"\n## {type_}\n\n{EVENT_DESCRIPTIONS[type_]}\n\n```json"
