@@ -1,7 +1,7 @@
 """Erase and merge prospects, with everything that any package stores about them.
 
-Locks are taken in one order, so that no two transactions wait for each other: receipts before prospects,
-prospects before sessions.
+Locks are taken in one order, so that transactions cannot deadlock: receipts before prospects, prospects
+before sessions.
 """
 
 from collections.abc import Collection
@@ -21,9 +21,9 @@ from app.sessions.session_edit import UnitOfWork
 
 
 async def erase_prospect(database: Database, prospect_id: UUID) -> None:
-    """Erase a prospect for good, and overwrite what the database files still hold; raises NOT_FOUND.
+    """Erase a prospect permanently, and overwrite its traces in the database files. Raises NOT_FOUND.
 
-    The payloads about it are searched in many short reads, since one long write would block other writers.
+    The search for payloads about it uses many short reads, since one long write would block other writers.
     """
     receipts: set[UUID] = set()
     after: UUID | None = None
@@ -38,7 +38,7 @@ async def erase_prospect(database: Database, prospect_id: UUID) -> None:
 
 
 def erase(tx: Transaction, prospect_id: UUID) -> None:
-    """Erase a prospect in one transaction, the search for its payloads included; raises NOT_FOUND."""
+    """Erase a prospect in one transaction, including the search for its payloads. Raises NOT_FOUND."""
     receipts: set[UUID] = set()
     after: UUID | None = None
     while True:
@@ -52,29 +52,35 @@ def erase(tx: Transaction, prospect_id: UUID) -> None:
 def _erase(tx: Transaction, prospect_id: UUID, receipts: Collection[UUID]) -> None:
     delete_receipts(tx, prospect_id, receipts)
     prospect = find_prospect(tx, prospect_id, lock=True)
-    # Other receipts may have been processed until the prospect was locked.
+    # More receipts about the prospect may have been processed before it was locked.
     delete_receipts(tx, prospect_id)
-    # Sessions go first: an edit of one may still refer to the prospect, and then waits for us.
+    # Sessions are deleted first. A transaction that edits one may still insert rows that refer to the
+    # prospect, and would then wait for this one while holding the lock of the session.
     sessions.delete_sessions(tx, prospect_id)
     prospects.erase(tx, prospect)
 
 
-def merge_prospects(uow: UnitOfWork, kept_id: UUID, other_id: UUID) -> Prospect:
-    """Merge another prospect into one: its links, sessions, and the attributes that the first one lacks.
+def merge_prospects(uow: UnitOfWork, target_id: UUID, other_id: UUID) -> Prospect:
+    """Merge another prospect into the target: its links, its sessions, and the attributes the target lacks.
 
-    Raises NOT_FOUND, INVALID_REQUEST for one and the same prospect, and SESSION_IS_OPEN, naming both
-    sessions, if both prospects have an open session for one deal and question set.
+    Returns the target. Raises NOT_FOUND, INVALID_REQUEST if both ids are the same, and SESSION_IS_OPEN,
+    which names both sessions, if both prospects have an open session for the same deal and question set.
     """
-    if kept_id == other_id:
-        raise invalid_field("/prospect_id", "same", "a prospect cannot be merged into itself")
+    if target_id == other_id:
+        raise invalid_field(
+            "/prospect_id", "same", "a prospect cannot be merged into itself: send the id of another one"
+        )
     tx = uow.tx
-    lock_receipts(tx, [kept_id, other_id])
-    locked = {key: find_prospect(tx, key, lock=True) for key in sorted((kept_id, other_id))}
-    kept, other = locked[kept_id], locked[other_id]
-    sessions.move_sessions(uow, kept, other)
-    prospects.merge(tx, kept, other)
-    sessions.rescore_open_sessions(uow, kept, ())
-    reassign_responses(tx, other.id, kept.id)
-    reassign_receipts(tx, other.id, kept.id)
-    prospects.remove(tx, other)
-    return kept
+    lock_receipts(tx, [target_id, other_id])
+    locked = {
+        prospect_id: find_prospect(tx, prospect_id, lock=True)
+        for prospect_id in sorted((target_id, other_id))
+    }
+    target, other = locked[target_id], locked[other_id]
+    sessions.reassign_sessions(uow, target, other)
+    prospects.merge(tx, target, other)
+    sessions.rescore_open_sessions(uow, target, ())
+    reassign_responses(tx, other.id, target.id)
+    reassign_receipts(tx, other.id, target.id)
+    prospects.delete_row(tx, other)
+    return target

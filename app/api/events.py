@@ -15,8 +15,8 @@ from app.edge.routes import router
 from app.edge.service import ServiceDep
 from app.edge.stopping import is_stopping
 from app.events.queries import read_after, read_latest
-from app.events.service import POLL_SECONDS, FeedPublisher
-from app.events.tables import NAMES, EventType, types_named
+from app.events.service import FEED_POLL_SECONDS, FeedPublisher
+from app.events.tables import EVENT_TYPE_FILTERS, EventType, types_named
 from app.keys.schemas import Scope
 from app.schemas import Out
 from app.sessions.responses import events_out
@@ -26,8 +26,8 @@ reading = router("events", Scope.READ)
 
 
 def _known(named: str) -> str:
-    if not all(one in NAMES for one in named.split(",")):
-        raise ValueError(f"send some of these, separated by commas: {', '.join(NAMES)}")
+    if not all(one in EVENT_TYPE_FILTERS for one in named.split(",")):
+        raise ValueError(f"send some of these, separated by commas: {', '.join(EVENT_TYPE_FILTERS)}")
     return named
 
 
@@ -100,9 +100,9 @@ async def _wait(
         while not is_stopping(request):
             if await request.is_disconnected():
                 raise ClientDisconnect
-            if await feed.has_news(after, types):
+            if await feed.may_have_events(after, types):
                 return True
-            await anyio.sleep(POLL_SECONDS)
+            await anyio.sleep(FEED_POLL_SECONDS)
     return False
 
 

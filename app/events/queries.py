@@ -9,13 +9,15 @@ from sqlmodel import SQLModel, col, select
 from app.db import Transaction
 from app.events.tables import Event, EventType, LastPosition
 
-EVENT = SQLModel.metadata.tables["event"]
-PENDING = select(EVENT.c.seq).where(EVENT.c.position.is_(None)).order_by(EVENT.c.seq)
+EVENT_TABLE = SQLModel.metadata.tables["event"]
+SELECT_PENDING_EVENTS = (
+    select(EVENT_TABLE.c.seq).where(EVENT_TABLE.c.position.is_(None)).order_by(EVENT_TABLE.c.seq)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """A stretch of the feed: events by position, where it ends, and whether more is there already."""
+    """One page of the feed: its events by position, the position it reaches, and whether more follow now."""
 
     events: Sequence[Event]
     end: int
@@ -23,31 +25,34 @@ class FeedPage:
 
 
 def has_pending_events(tx: Transaction) -> bool:
-    """Whether events wait for their position."""
-    return tx.db.execute(PENDING.limit(1)).first() is not None
+    """Whether committed events have no position yet."""
+    return tx.db.execute(SELECT_PENDING_EVENTS.limit(1)).first() is not None
 
 
 def last_position(tx: Transaction) -> int:
-    """The last position that was given; 0 before the first."""
+    """Return the last position that was assigned; 0 before the first event."""
     return tx.db.exec(select(LastPosition.position)).one()
 
 
 def read_after(tx: Transaction, after: int, limit: int, types: Collection[EventType]) -> FeedPage:
-    """At most `limit` events of these types (of any, if empty) after a position, oldest first."""
+    """Return at most `limit` events after a position, oldest first. Without `types`, any type is returned."""
     statement = select(Event).where(col(Event.position) > after)
     if types:
         statement = statement.where(col(Event.type).in_(types))
     found = tx.db.exec(statement.order_by(col(Event.position)).limit(limit + 1)).all()
     if len(found) > limit:
         return FeedPage(found[:limit], _position(found[limit - 1]), more=True)
-    # All that was given a position so far was looked at, and left out if it is not here.
+    # Every event with a position was examined, so the next reader can skip the ones of other types.
     return FeedPage(found, max(after, last_position(tx)), more=has_pending_events(tx))
 
 
 def read_latest(
     tx: Transaction, limit: int, types: Collection[EventType], question_set: str | None = None
 ) -> Sequence[Event]:
-    """The newest `limit` events of these types (of any, if empty) and that set (its key), newest first."""
+    """Return the newest `limit` events, newest first.
+
+    `question_set` is the key of a set. Without `types` or `question_set`, that filter does not apply.
+    """
     statement = select(Event).where(col(Event.position).is_not(None))
     if types:
         statement = statement.where(col(Event.type).in_(types))
@@ -57,12 +62,12 @@ def read_latest(
 
 
 def newest_positions(tx: Transaction, after: int) -> dict[str, int]:
-    """The newest position of every type that was told after a position."""
-    newest = select(EVENT.c.type, func.max(EVENT.c.position).label("position"))
-    told = newest.where(EVENT.c.position > after).group_by(EVENT.c.type)
-    return {row.type: row.position for row in tx.db.execute(told)}
+    """Return the newest position of every event type that occurs after a position."""
+    newest = select(EVENT_TABLE.c.type, func.max(EVENT_TABLE.c.position).label("position"))
+    statement = newest.where(EVENT_TABLE.c.position > after).group_by(EVENT_TABLE.c.type)
+    return {row.type: row.position for row in tx.db.execute(statement)}
 
 
 def _position(event: Event) -> int:
-    assert event.position is not None, "the feed reads only what has a position"
+    assert event.position is not None, "the feed only reads events that have a position"
     return event.position

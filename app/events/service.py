@@ -13,48 +13,59 @@ from sqlmodel import SQLModel, col, delete, select
 
 from app.clock import new_id
 from app.db import Database, Transaction
-from app.events.queries import EVENT, PENDING, has_pending_events, last_position, newest_positions
+from app.events.queries import (
+    EVENT_TABLE,
+    SELECT_PENDING_EVENTS,
+    has_pending_events,
+    last_position,
+    newest_positions,
+)
 from app.events.tables import Event, EventType
 from app.problems import Problem, unavailable
 
 MAX_POSITIONS_PER_PASS = 1000
-LAST = SQLModel.metadata.tables["event_last_position"]
-LOCKED = select(LAST.c.position).with_for_update()
+LAST_POSITION_TABLE = SQLModel.metadata.tables["event_last_position"]
+SELECT_LAST_POSITION_FOR_UPDATE = select(LAST_POSITION_TABLE.c.position).with_for_update()
 INSERT_EVENTS = SQLModel.metadata.tables["event"].insert()
-# All waiting readers share one look at the database for so long.
-POLL_SECONDS = 0.25
-# One reader publishes for so long at most, if nobody has read the feed for a long time.
+# All waiting readers of a process share one poll of the database, at this interval.
+FEED_POLL_SECONDS = 0.25
+# If nobody has read the feed for a long time, one reader spends at most this long on publishing.
 MAX_PUBLISH_SECONDS = 2
 
 
 def lock_feed(tx: Transaction) -> int:
-    """Let nobody give positions until the transaction ends; returns the last position given."""
-    position: int = tx.db.execute(LOCKED).scalar_one()
+    """Lock the feed until the transaction ends, and return the last position that was assigned.
+
+    While the feed is locked, no other transaction can assign positions.
+    """
+    position: int = tx.db.execute(SELECT_LAST_POSITION_FOR_UPDATE).scalar_one()
     return position
 
 
 def assign_positions(tx: Transaction) -> int:
-    """Give the next positions to at most 1,000 committed events; to how many.
+    """Assign the next positions to at most `MAX_POSITIONS_PER_PASS` committed events; return their number.
 
-    Of two events of one session or prospect the later one was inserted when the earlier one was
-    committed. Whoever sees it sees the earlier one too, which has the lower `seq`.
+    The events of one session or prospect get positions in the order in which they happened: the later
+    event is inserted after the earlier one is committed. A transaction that sees the later event also sees
+    the earlier one, which has the lower `seq`.
     """
     last = lock_feed(tx)
-    # A new statement sees all that was committed before it, which the one that waited for the lock may not.
-    waiting = PENDING.limit(MAX_POSITIONS_PER_PASS).subquery()
+    # This has to be a new statement: it sees everything that was committed before it starts. The statement
+    # that waited for the lock may not.
+    waiting = SELECT_PENDING_EVENTS.limit(MAX_POSITIONS_PER_PASS).subquery()
     numbered = select(
         waiting.c.seq, (last + func.row_number().over(order_by=waiting.c.seq)).label("position")
     ).subquery()
-    given = tx.db.exec(
-        EVENT.update().values(position=numbered.c.position).where(EVENT.c.seq == numbered.c.seq)
+    updated = tx.db.exec(
+        EVENT_TABLE.update().values(position=numbered.c.position).where(EVENT_TABLE.c.seq == numbered.c.seq)
     )
-    tx.db.execute(LAST.update().values(position=last + given.rowcount))
-    return given.rowcount
+    tx.db.execute(LAST_POSITION_TABLE.update().values(position=last + updated.rowcount))
+    return updated.rowcount
 
 
 @dataclass(frozen=True, slots=True)
 class EventSubject:
-    """What an event is about; `data` holds ids, decisions and outcomes only."""
+    """What an event is about. `data` holds only ids, decisions and outcomes."""
 
     prospect_id: UUID | None = None
     session_id: UUID | None = None
@@ -63,49 +74,56 @@ class EventSubject:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def record_events(tx: Transaction, about: EventSubject, types: Iterable[EventType]) -> None:
-    """Tell events of these types, in this order. The prospect or session they are about is locked."""
-    record_events_of_many(tx, [(about, type_) for type_ in types])
+def record_events(tx: Transaction, subject: EventSubject, types: Iterable[EventType]) -> None:
+    """Insert events of these types about one subject, in this order.
+
+    The caller holds the lock of the prospect or session that they are about.
+    """
+    record_events_of_many(tx, [(subject, type_) for type_ in types])
 
 
 def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, EventType]]) -> None:
-    """Tell events about several, in this order; all that they are about is locked."""
+    """Insert events about several subjects, in this order.
+
+    The caller holds the locks of all prospects and sessions that they are about.
+    """
     rows = [
         {
             "id": new_id(),
             "type": type_,
             "at": tx.at,
-            "prospect_id": about.prospect_id,
-            "session_id": about.session_id,
-            "question_set": about.question_set,
-            "revision": about.revision,
-            "data": about.data,
+            "prospect_id": subject.prospect_id,
+            "session_id": subject.session_id,
+            "question_set": subject.question_set,
+            "revision": subject.revision,
+            "data": subject.data,
         }
-        for about, type_ in events
+        for subject, type_ in events
     ]
     if rows:
         tx.db.execute(INSERT_EVENTS, rows)
 
 
 def erase_events(tx: Transaction, prospect_id: UUID) -> None:
-    """Delete all that was told of a prospect, its sessions, and the prospects that were merged into it.
+    """Delete the events about a prospect, its sessions, and the prospects that were merged into it.
 
-    The prospect is deleted already: nothing more is told of its sessions meanwhile.
+    The caller has deleted the prospect already, so no new events about its sessions can appear meanwhile.
     """
     lock_feed(tx)
     ids = [prospect_id]
-    for known in ids:
-        merged = select(Event.data).where(Event.prospect_id == known, Event.type == "prospect.merged")
+    # The list grows while it is read: a merged prospect may itself have absorbed others.
+    for merged_into in ids:
+        merged = select(Event.data).where(Event.prospect_id == merged_into, Event.type == "prospect.merged")
         ids += [UUID(data["merged_prospect_id"]) for data in tx.db.exec(merged)]
     tx.db.exec(delete(Event).where(col(Event.prospect_id).in_(ids)))
 
 
 class FeedPublisher:
-    """Publishes committed events in one process, and knows whether there is anything new to read.
+    """Publishes committed events for one process, and answers whether there are new events to read.
 
     `publish` assigns positions to at most `MAX_POSITIONS_PER_PASS` events and returns their number.
-    `any_stale` and `rescore` belong to sessions: scores that became stale are computed again first, so that
-    their events are published too.
+    `any_stale` and `rescore` come from `sessions`: stale scores are computed again first, so that their
+    events are published too.
     """
 
     def __init__(
@@ -122,15 +140,15 @@ class FeedPublisher:
         self._polling = anyio.Lock()
         self._next_poll = 0.0
         self._last_seen: int | None = None
-        # Types are not known up to this position, so every reader has to look there.
+        # The types of the events up to this position are not known, so every reader has to query them.
         self._unknown_to = 0
         self._newest: dict[str, int] = {}
 
     async def publish_pending(self, seconds: float = MAX_PUBLISH_SECONDS) -> None:
-        """Rescore stale sessions and publish committed events, for so many seconds at most.
+        """Rescore stale sessions and publish committed events, for at most `seconds`.
 
-        If the database is busy or there is not enough time, the next reader continues: events that are
-        published already can be read.
+        If the database is busy or the time is up, the next reader continues. The events that are published
+        so far can be read.
         """
         with suppress(Problem):
             stale, pending = await self._database.read(
@@ -144,7 +162,7 @@ class FeedPublisher:
                 stale, pending = False, published == MAX_POSITIONS_PER_PASS and monotonic() < until
 
     async def publish_all(self) -> None:
-        """Publish every committed event; raises UNAVAILABLE if that takes too long."""
+        """Publish every committed event. Raises UNAVAILABLE if that takes longer than a request may wait."""
         until = monotonic() + self._database.wait_seconds
         pending = await self._database.read(has_pending_events)
         while pending:
@@ -152,10 +170,10 @@ class FeedPublisher:
             if pending and monotonic() > until:
                 raise unavailable("Many events are still being published.")
 
-    async def has_news(self, after: int, types: Collection[EventType]) -> bool:
-        """Whether there may be events of these types (of any, if empty) after a position.
+    async def may_have_events(self, after: int, types: Collection[EventType]) -> bool:
+        """Whether there may be events of these types after a position. Without `types`, any type counts.
 
-        All readers of the process share one look at the database every `POLL_SECONDS`.
+        All readers of the process share one poll of the database every `FEED_POLL_SECONDS`.
         """
         async with self._polling:
             if monotonic() >= self._next_poll:
@@ -168,10 +186,10 @@ class FeedPublisher:
         try:
             last, newest = await self._database.read(self._read_newest)
         except Problem:
-            # Readers continue to wait, and get the problem when their time is over.
+            # The readers keep waiting, and get the problem when their time is up.
             return
         finally:
-            self._next_poll = monotonic() + POLL_SECONDS
+            self._next_poll = monotonic() + FEED_POLL_SECONDS
         self._last_seen = last
         if newest is None:
             self._unknown_to = last
@@ -179,7 +197,10 @@ class FeedPublisher:
             self._newest |= newest
 
     def _read_newest(self, tx: Transaction) -> tuple[int, dict[str, int] | None]:
-        """The last position, and the newest position of every type since the last poll, if it is near."""
+        """Return the last position, and the newest position of every type since the last poll.
+
+        The types are None on the first poll, and if too many events were published since the last one.
+        """
         last = last_position(tx)
         if self._last_seen is None or last - self._last_seen > MAX_POSITIONS_PER_PASS:
             return last, None

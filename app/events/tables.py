@@ -1,4 +1,4 @@
-"""What is stored of an event."""
+"""The tables of the change feed, and the types of events."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -28,8 +28,8 @@ EventType = Literal[
     "question_set.published",
     "question_set.retired",
 ]
-TYPES: tuple[EventType, ...] = get_args(EventType)
-MEANINGS: Mapping[EventType, str] = {
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+EVENT_DESCRIPTIONS: Mapping[EventType, str] = {
     "prospect.created": "A prospect was created.",
     "prospect.updated": "The name or an attribute of the prospect changed.",
     "prospect.linked": "A link to another system was added.",
@@ -47,29 +47,31 @@ MEANINGS: Mapping[EventType, str] = {
     "question_set.published": "A version of a question set was published.",
     "question_set.retired": "A version of a question set was retired: new sessions cannot use it.",
 }
-# prospect.* is every type that begins so.
-GROUPS = tuple(dict.fromkeys(type_.partition(".")[0] + ".*" for type_ in TYPES))
-NAMES = (*GROUPS, *TYPES)
-# SQLite numbers rows by itself only where the column is an INTEGER.
-NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+# "prospect.*" stands for every type that begins with "prospect.".
+EVENT_TYPE_GROUPS = tuple(dict.fromkeys(type_.partition(".")[0] + ".*" for type_ in EVENT_TYPES))
+EVENT_TYPE_FILTERS = (*EVENT_TYPE_GROUPS, *EVENT_TYPES)
+# SQLite assigns row numbers only to an INTEGER column, not to a BIGINT.
+BIG_INTEGER = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def types_named(names: Collection[str]) -> list[EventType]:
-    """The types that some `NAMES` stand for."""
-    return [type_ for type_ in TYPES if type_ in names or type_.partition(".")[0] + ".*" in names]
+    """Return the event types that these `EVENT_TYPE_FILTERS` stand for, in the order of `EVENT_TYPES`."""
+    return [type_ for type_ in EVENT_TYPES if type_ in names or type_.partition(".")[0] + ".*" in names]
 
 
 class Event(SQLModel, table=True):
-    """Thin: `data` holds ids, decisions and outcomes, never texts, names, deals or another system's ids.
+    """One entry of the change feed.
 
-    `seq` is given at insert, while the prospect or session is locked; `position` after the commit, see
-    `feed`. `revision` is the session's, or else the prospect's. Nothing refers to the prospect by a
-    foreign key: that it was erased is told of one that is gone.
+    `data` holds ids, decisions and outcomes, and never texts, names, deals or the ids of other systems.
+    `seq` is assigned at insert, while the prospect or session is locked. `position` is assigned after the
+    commit, see `service.assign_positions`. `revision` is that of the session, or else of the prospect.
+    `prospect_id` is not a foreign key, because the event `prospect.erased` is about a prospect that no
+    longer exists.
     """
 
     __tablename__ = "event"
     __table_args__ = (
-        CheckConstraint(f"type IN ({', '.join(map(repr, TYPES))})", name="ck_event_type"),
+        CheckConstraint(f"type IN ({', '.join(map(repr, EVENT_TYPES))})", name="ck_event_type"),
         Index("uq_event_id", "id", unique=True),
         Index("uq_event_position", "position", unique=True),
         Index("ix_event_type", "type", "position"),
@@ -82,9 +84,9 @@ class Event(SQLModel, table=True):
         ),
     )
 
-    seq: int | None = Field(default=None, sa_column=Column(NUMBER, primary_key=True))
+    seq: int | None = Field(default=None, sa_column=Column(BIG_INTEGER, primary_key=True))
     id: UUID
-    position: int | None = Field(default=None, sa_column=Column(NUMBER))
+    position: int | None = Field(default=None, sa_column=Column(BIG_INTEGER))
     type: str
     at: datetime = Field(sa_type=UtcDateTime)
     prospect_id: UUID | None = None
@@ -95,10 +97,13 @@ class Event(SQLModel, table=True):
 
 
 class LastPosition(SQLModel, table=True):
-    """One row: the last position that was given. The newest events may be erased, their positions not."""
+    """The last position that was assigned, in one row.
+
+    It cannot be read from the events: the newest ones may be erased, and their positions are not used again.
+    """
 
     __tablename__ = "event_last_position"
     __table_args__ = (CheckConstraint("id = 1", name="ck_event_last_position_id"),)
 
     id: int = Field(primary_key=True)
-    position: int = Field(sa_column=Column(NUMBER, nullable=False))
+    position: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))

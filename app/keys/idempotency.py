@@ -1,7 +1,7 @@
-"""Writing once: a request that is sent again under its idempotency key gets its first answer again.
+"""Idempotency: a write that is sent again with the same idempotency key gets the first response again.
 
-The key is claimed, the work done and the answer kept in one transaction: a crash leaves neither an
-effect nor a key, and a second request under the key waits for the first one to commit.
+One transaction claims the key, does the work and stores the response. A crash therefore leaves neither an
+effect nor a claimed key, and a second request with the key waits until the first one commits.
 """
 
 import hashlib
@@ -22,17 +22,17 @@ from app.keys.tables import IdempotentResponse
 from app.problems import KEY_IN_FLIGHT, KEY_REUSED, Problem
 
 RESPONSE_RETENTION = timedelta(hours=24)
-# Stand in a kept answer for a secret that is stored nowhere, by how it begins; JSON never holds these
-# characters as such.
+# Secrets are stored nowhere, so a stored response has a placeholder for each, by the prefix of the secret.
+# JSON never contains these characters unescaped.
 SECRET_PLACEHOLDERS = {KEY_PREFIX: "\x01", INTAKE_TOKEN_PREFIX: "\x02"}
-# PostgreSQL's codes for a lock that was not to be had: its own time-out, and the statement's.
+# The PostgreSQL error codes of a lock that timed out: lock_timeout, and statement_timeout.
 LOCK_TIMEOUT_CODES = ("55P03", "57014")
 MAX_EXPIRED_PER_CALL = 20
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What a write answers: the very bytes, and the revision for the ETag."""
+    """The response to a write: its exact body, and the revision for the ETag."""
 
     status: int
     body: str
@@ -40,7 +40,7 @@ class StoredResponse:
     replayed: bool = False
 
     def without(self, secret: str | None) -> "StoredResponse":
-        """What may be kept of it."""
+        """Return the response as it may be stored: with a placeholder instead of the secret."""
         if not secret:
             return self
         return replace(self, body=self.body.replace(secret, SECRET_PLACEHOLDERS[secret[: len(KEY_PREFIX)]]))
@@ -48,7 +48,10 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class WriteCall:
-    """A writing request: who calls, and under which idempotency key, if any, it says what."""
+    """A request that writes: its caller, its idempotency key if it has one, and its fingerprint.
+
+    `presented` is the API key as the caller sent it.
+    """
 
     caller: Caller
     key: str | None
@@ -57,9 +60,10 @@ class WriteCall:
 
     @property
     def seed(self) -> bytes | None:
-        """64 bytes that only who presents this API key and idempotency key can make again.
+        """Return 64 bytes for `new_secret`, or None without an idempotency key.
 
-        None without an idempotency key.
+        Only a caller with this API key and this idempotency key gets the same bytes again. A repeated
+        request can therefore return the same secret, although the secret is not stored.
         """
         if self.key is None:
             return None
@@ -67,72 +71,80 @@ class WriteCall:
 
 
 def fingerprint(method: str, address: str, body: Any) -> str:
-    """What two requests have in common that ask for the same."""
-    said = json.dumps([method, address, body], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).hexdigest()
+    """Return a hash that is equal for two requests with the same method, address and body."""
+    text = json.dumps([method, address, body], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
-    """The answer that was given under the key; None if the key is the caller's now.
+    """Claim the idempotency key of a call, or return the response that is stored under it.
 
-    Raises KEY_REUSED if it was used for another request, KEY_IN_FLIGHT if that takes too long.
+    Returns None if this transaction has claimed the key. Raises KEY_REUSED if the key was used for another
+    request, and KEY_IN_FLIGHT if the first request with the key takes too long to finish.
     """
     assert call.key is not None
     _delete_expired(tx, call)
-    mine = IdempotentResponse(
+    claim = IdempotentResponse(
         api_key_id=call.caller.key_id, key=call.key, fingerprint=call.fingerprint, claimed_at=tx.at
     )
     try:
-        if insert_if_new(tx, IdempotentResponse, mine.model_dump()):
+        if insert_if_new(tx, IdempotentResponse, claim.model_dump()):
             return None
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in LOCK_TIMEOUT_CODES:
             raise Problem(
-                KEY_IN_FLIGHT, "The first request is not done yet.", headers={"Retry-After": "2"}
+                KEY_IN_FLIGHT,
+                "The first request with this idempotency key has not finished yet.",
+                headers={"Retry-After": "2"},
             ) from error
         raise
-    kept = tx.db.exec(select(IdempotentResponse).where(*_of(call))).one()
-    if kept.fingerprint != call.fingerprint:
-        raise Problem(KEY_REUSED, "Another request was made under this idempotency key.")
-    assert kept.status is not None, "an answer is kept in the transaction that claims the key"
-    body = kept.body or ""
-    for prefix, mark in SECRET_PLACEHOLDERS.items():
-        body = body.replace(mark, new_secret(call.seed, prefix))
-    return StoredResponse(kept.status, body, kept.revision, replayed=True)
+    stored = tx.db.exec(select(IdempotentResponse).where(*_has_key_of(call))).one()
+    if stored.fingerprint != call.fingerprint:
+        raise Problem(KEY_REUSED, "A different request was made with this idempotency key.")
+    assert stored.status is not None, "the transaction that claims the key also stores the response"
+    body = stored.body or ""
+    for prefix, placeholder in SECRET_PLACEHOLDERS.items():
+        body = body.replace(placeholder, new_secret(call.seed, prefix))
+    return StoredResponse(stored.status, body, stored.revision, replayed=True)
 
 
 def store_response(
-    tx: Transaction, call: WriteCall, answer: StoredResponse, prospect_id: UUID | None
+    tx: Transaction, call: WriteCall, response: StoredResponse, prospect_id: UUID | None
 ) -> None:
-    """Keep an answer under the key that was claimed in this transaction."""
-    kept = tx.db.exec(select(IdempotentResponse).where(*_of(call))).one()
-    kept.status, kept.body, kept.revision = answer.status, answer.body, answer.revision
-    kept.prospect_id = prospect_id
-    tx.db.add(kept)
+    """Store a response under the key that this transaction has claimed.
+
+    `prospect_id` is the prospect that the response is about: the response is erased with it.
+    """
+    stored = tx.db.exec(select(IdempotentResponse).where(*_has_key_of(call))).one()
+    stored.status, stored.body, stored.revision = response.status, response.body, response.revision
+    stored.prospect_id = prospect_id
+    tx.db.add(stored)
     tx.db.flush()
 
 
-def reassign_responses(tx: Transaction, gone: UUID, kept: UUID) -> None:
-    """Let the answers that are kept about a prospect be about the one that it was merged into."""
+def reassign_responses(tx: Transaction, from_id: UUID, to_id: UUID) -> None:
+    """Reassign the stored responses about a prospect to the prospect that it was merged into."""
     tx.db.exec(
-        update(IdempotentResponse).where(col(IdempotentResponse.prospect_id) == gone).values(prospect_id=kept)
+        update(IdempotentResponse)
+        .where(col(IdempotentResponse.prospect_id) == from_id)
+        .values(prospect_id=to_id)
     )
 
 
-def _of(call: WriteCall) -> tuple[Any, Any]:
+def _has_key_of(call: WriteCall) -> tuple[Any, Any]:
     return col(IdempotentResponse.api_key_id) == call.caller.key_id, col(IdempotentResponse.key) == call.key
 
 
 def _delete_expired(tx: Transaction, call: WriteCall) -> None:
-    """The key's own answer if it is too old, and a few others."""
-    outdated = col(IdempotentResponse.claimed_at) < tx.at - RESPONSE_RETENTION
-    tx.db.exec(delete(IdempotentResponse).where(*_of(call), outdated))
-    some = (
+    """Delete the response stored under this key if it has expired, and a few other expired responses."""
+    is_expired = col(IdempotentResponse.claimed_at) < tx.at - RESPONSE_RETENTION
+    tx.db.exec(delete(IdempotentResponse).where(*_has_key_of(call), is_expired))
+    others = (
         select(IdempotentResponse)
-        .where(outdated)
+        .where(is_expired)
         .limit(MAX_EXPIRED_PER_CALL)
         .with_for_update(skip_locked=True)
     )
-    for kept in tx.db.exec(some).all():
-        tx.db.delete(kept)
+    for expired in tx.db.exec(others).all():
+        tx.db.delete(expired)
     tx.db.flush()

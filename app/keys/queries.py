@@ -10,12 +10,12 @@ from app.keys.tables import ApiKey
 
 
 def list_keys(tx: Transaction) -> Sequence[ApiKey]:
-    """Every key, revoked ones too, oldest first."""
+    """Return every API key, oldest first, including revoked ones."""
     return tx.db.exec(select(ApiKey).order_by(col(ApiKey.id))).all()
 
 
 def find_caller(tx: Transaction, secret_digest: str) -> Caller | None:
-    """The caller behind a key's digest; None for an unknown or revoked key."""
+    """Return the caller that the digest of a key belongs to; None if the key is unknown or revoked."""
     key = tx.db.exec(select(ApiKey).where(ApiKey.digest == secret_digest)).one_or_none()
     if key is None or key.revoked_at is not None:
         return None

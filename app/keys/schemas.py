@@ -12,7 +12,7 @@ from app.schemas import Line, Out, WriteIn
 
 
 class Scope(StrEnum):
-    """What a key may do. `admin` holds every scope."""
+    """What a key may do. `admin` includes every other scope."""
 
     SCORE = "score"
     READ = "read"
@@ -25,34 +25,34 @@ SCOPES = {
     Scope.SCORE: "score answers and read question sets; nothing is stored",
     Scope.READ: "read prospects, sessions and fits",
     Scope.WRITE: "create and change prospects and sessions",
-    Scope.AUTHOR: "write question sets, and see what a draft would change; with read, set up webhooks; with "
-    "write, intakes",
-    Scope.ADMIN: "everything, API keys included",
+    Scope.AUTHOR: "write question sets, and see what a draft would change; together with read, set up "
+    "webhooks; together with write, set up intakes",
+    Scope.ADMIN: "everything, including API keys",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: a key's id, its name for the record, and its scopes."""
+    """Who makes a request: the id, the name and the scopes of the API key."""
 
     key_id: UUID
     name: str
     scopes: frozenset[str]
 
     def may(self, scope: Scope) -> bool:
-        """Whether the key has that scope, or admin."""
+        """Whether the key has this scope, or `admin`."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
 class NewKey(WriteIn):
-    """A key to make."""
+    """An API key to create."""
 
-    name: Annotated[Line, Field(description="who or what uses it", examples=["salesforce"])]
+    name: Annotated[Line, Field(description="who or what uses the key", examples=["salesforce"])]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=5, examples=[["read", "write"]])]
 
 
 class KeyOut(Out):
-    """A key, without the key itself."""
+    """An API key, without the secret."""
 
     id: UUID
     name: str
@@ -63,7 +63,7 @@ class KeyOut(Out):
 
 
 class KeyCreated(KeyOut):
-    """A new key. This is the only time that it is shown."""
+    """A new API key. The key is shown only in this response."""
 
     key: str
 

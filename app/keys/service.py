@@ -1,7 +1,7 @@
 """Create, revoke and check API keys and other secrets.
 
-A secret is a prefix, 32 random characters and a checksum of 6. The checksum rejects a mistyped secret, and
-lets a scanner find a leaked one, without a look-up.
+A secret is a prefix, 32 random characters and a checksum of 6 characters. The checksum rejects a mistyped
+secret, and lets a scanner recognise a leaked one, without a look-up in the database.
 """
 
 import hashlib
@@ -22,54 +22,61 @@ from app.problems import missing
 from app.scoring import Flaw, Flawed
 
 KEY_PREFIX = "pfk_"
-INTAKE_TOKEN_PREFIX = "pfi_"  # noqa: S105  # how a token begins
-ALPHABET = string.digits + string.ascii_letters
-RANDOM_CHARACTERS = 32
-CHECK_CHARACTERS = 6
-DISPLAYED_CHARACTERS = 10
+INTAKE_TOKEN_PREFIX = "pfi_"  # noqa: S105  # only the start of a token
+SECRET_ALPHABET = string.digits + string.ascii_letters
+RANDOM_LENGTH = 32
+CHECKSUM_LENGTH = 6
+MAX_DISPLAYED_LENGTH = 10
 MadeBy = Literal["setting", "command", "api"]
 
 
 def new_secret(seed: bytes | None = None, prefix: str = KEY_PREFIX) -> str:
-    """A new key of 190 random bits; from a seed of at least 64 bytes always the same one."""
+    """Return a new secret with 190 random bits. A seed of at least 64 bytes always gives the same secret."""
     number = int.from_bytes(seed or secrets.token_bytes(64))
-    random = _characters(number, RANDOM_CHARACTERS)
+    random = _encode(number, RANDOM_LENGTH)
     return prefix + random + _checksum(random)
 
 
 def is_plausible(secret: str) -> bool:
-    """False for a `pfk_` key whose checksum is wrong; an operator's own key has none."""
+    """Whether a text can be an API key: False if it begins with `pfk_` and its checksum is wrong.
+
+    A key that an operator chose has another prefix and no checksum.
+    """
     return not secret.startswith(KEY_PREFIX) or has_valid_checksum(secret, KEY_PREFIX)
 
 
 def has_valid_checksum(secret: str, prefix: str) -> bool:
-    """Whether a text could be one of those that begin so: its checksum is right."""
+    """Whether a text is a secret with this prefix and the right checksum. The secret may not exist."""
     if not secret.startswith(prefix):
         return False
     body = secret.removeprefix(prefix)
-    random, check = body[:-CHECK_CHARACTERS], body[-CHECK_CHARACTERS:]
-    return len(random) == RANDOM_CHARACTERS and check == _checksum(random)
+    random, checksum = body[:-CHECKSUM_LENGTH], body[-CHECKSUM_LENGTH:]
+    return len(random) == RANDOM_LENGTH and checksum == _checksum(random)
 
 
 def display_prefix(secret: str) -> str:
-    """What may be shown of a key to tell it from others: never more than a quarter."""
-    return secret[: min(DISPLAYED_CHARACTERS, len(secret) // 4)]
+    """Return the first characters of a secret, by which people recognise it: at most a quarter of it."""
+    return secret[: min(MAX_DISPLAYED_LENGTH, len(secret) // 4)]
 
 
 def digest(secret: str) -> str:
-    """What is stored of a key: SHA-256 in hex. It needs no salt, since a key is no guessable word."""
+    """Return the SHA-256 of a secret in hex, which is all that is stored of it.
+
+    It needs no salt, since a secret is too random to guess.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _checksum(random: str) -> str:
-    return _characters(crc32(random.encode()), CHECK_CHARACTERS)
+    return _encode(crc32(random.encode()), CHECKSUM_LENGTH)
 
 
-def _characters(number: int, count: int) -> str:
+def _encode(number: int, length: int) -> str:
+    """Return the last `length` digits of a number in base 62, the lowest digit first."""
     characters = []
-    for _ in range(count):
-        number, rest = divmod(number, len(ALPHABET))
-        characters.append(ALPHABET[rest])
+    for _ in range(length):
+        number, digit = divmod(number, len(SECRET_ALPHABET))
+        characters.append(SECRET_ALPHABET[digit])
     return "".join(characters)
 
 
@@ -80,7 +87,10 @@ def create_key(
     made_by: MadeBy,
     secret: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """Store a new key and return it with its secret, which cannot be read again."""
+    """Store a new API key, and return it with its secret, which cannot be read again.
+
+    Without `secret`, a random one is generated.
+    """
     secret = secret or new_secret()
     key = ApiKey(
         id=new_id(),
@@ -97,10 +107,10 @@ def create_key(
 
 
 def revoke_key(tx: Transaction, key_id: UUID) -> ApiKey:
-    """Revoke a key, for good; a second time changes nothing. Raises NOT_FOUND."""
+    """Revoke an API key permanently. Revoking it again changes nothing. Raises NOT_FOUND."""
     key = tx.db.get(ApiKey, key_id, with_for_update=True)
     if key is None:
-        raise missing("API key of that id")
+        raise missing("API key with that id")
     if key.revoked_at is None:
         key.revoked_at = tx.at
         tx.db.add(key)
@@ -109,22 +119,28 @@ def revoke_key(tx: Transaction, key_id: UUID) -> ApiKey:
 
 
 def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
-    """See to it that somebody can get in; returns a new key if one was made, to be shown once.
+    """Make sure that an admin key exists. Return a new key that has to be shown once, or None.
 
-    A key from the setting replaces the one that an earlier setting brought. A key that somebody
-    revoked stays revoked. Raises `Flawed` for a mistyped key.
+    `from_setting` is the value of the setting `admin_key`. It replaces the key of an earlier setting. A key
+    that was revoked stays revoked. Without the setting, a key is created if there is none. Raises `Flawed`
+    if the key in the setting is mistyped.
     """
-    # Of several processes that start at once, one makes the key and the others find it.
+    # If several processes start at once, one of them creates the key and the others find it.
     lock_table(tx, ApiKey)
     if from_setting is None:
         if tx.db.exec(select(ApiKey.id).limit(1)).first() is not None:
             return None
         return create_key(tx, "admin", [Scope.ADMIN], "command")[1]
     if not is_plausible(from_setting):
-        raise Flawed([Flaw("/admin_key", "it begins with pfk_ but is no such key: a mistype?")])
-    wanted = digest(from_setting)
-    others = col(ApiKey.made_by) == "setting", col(ApiKey.revoked_at).is_(None)
-    tx.db.exec(update(ApiKey).where(*others, col(ApiKey.digest) != wanted).values(revoked_at=tx.at))
-    if tx.db.exec(select(ApiKey.id).where(ApiKey.digest == wanted)).first() is None:
+        detail = "it begins with pfk_ but its checksum is wrong: check it for typing errors"
+        raise Flawed([Flaw("/admin_key", detail)])
+    setting_digest = digest(from_setting)
+    is_active_setting = col(ApiKey.made_by) == "setting", col(ApiKey.revoked_at).is_(None)
+    tx.db.exec(
+        update(ApiKey)
+        .where(*is_active_setting, col(ApiKey.digest) != setting_digest)
+        .values(revoked_at=tx.at)
+    )
+    if tx.db.exec(select(ApiKey.id).where(ApiKey.digest == setting_digest)).first() is None:
         create_key(tx, "admin", [Scope.ADMIN], "setting", from_setting)
     return None

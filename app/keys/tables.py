@@ -9,7 +9,10 @@ from app.db import UtcDateTime
 
 
 class IdempotentResponse(SQLModel, table=True):
-    """The answer to a request, so that it can be given again; goes with the prospect that it is about."""
+    """The response to a write, stored under its idempotency key so that it can be returned again.
+
+    It is deleted together with the prospect that it is about.
+    """
 
     __tablename__ = "idempotency"
     __table_args__ = (
@@ -28,7 +31,7 @@ class IdempotentResponse(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """`digest` is the SHA-256 of the key, which is itself stored nowhere."""
+    """An API key. `digest` is the SHA-256 of the secret; the secret itself is stored nowhere."""
 
     __tablename__ = "api_key"
     __table_args__ = (CheckConstraint("made_by IN ('setting', 'command', 'api')", name="ck_api_key_made_by"),)

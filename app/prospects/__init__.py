@@ -1,1 +1,1 @@
-"""Prospects and their links. Scores are elsewhere."""
+"""Prospects, their links and value aliases."""

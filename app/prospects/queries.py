@@ -12,7 +12,7 @@ from app.problems import missing
 from app.prospects.schemas import Link, LinkOut, ProspectFilter, ProspectOut, ValueAliasesOut, ValueAliasOut
 from app.prospects.tables import Prospect, ProspectLink, ValueAlias
 
-LINKED = (
+SELECT_BY_LINK = (
     select(Prospect)
     .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
     .where(
@@ -20,10 +20,11 @@ LINKED = (
         ProspectLink.external_id == bindparam("external_id"),
     )
 )
-# Not FOR UPDATE: that would wait for whoever only refers to the prospect, and holds its sessions.
-# The link too, after its prospect: it may have been taken away while the prospect was waited for.
-LINKED_LOCKED = LINKED.with_for_update(of=[Prospect, ProspectLink], key_share=True)
-MEANINGS = select(ValueAlias).where(
+# FOR NO KEY UPDATE rather than FOR UPDATE: the latter would also wait for transactions that only refer to
+# the prospect and hold the locks of its sessions.
+# The link is locked too, after its prospect: it may have been removed while this waited for the prospect.
+SELECT_BY_LINK_FOR_UPDATE = SELECT_BY_LINK.with_for_update(of=[Prospect, ProspectLink], key_share=True)
+SELECT_ALIASES = select(ValueAlias).where(
     ValueAlias.source == bindparam("source"),
     col(ValueAlias.field).in_(bindparam("fields", expanding=True)),
     col(ValueAlias.sent).in_(bindparam("texts", expanding=True)),
@@ -31,7 +32,7 @@ MEANINGS = select(ValueAlias).where(
 
 
 def _prospect_with_links(prospect: Prospect, links: list[ProspectLink]) -> ProspectOut:
-    """A stored prospect as the caller sees it."""
+    """Return the response for a prospect with these links."""
     return ProspectOut(
         id=prospect.id,
         name=prospect.name,
@@ -45,52 +46,53 @@ def _prospect_with_links(prospect: Prospect, links: list[ProspectLink]) -> Prosp
 
 
 def list_prospects(
-    tx: Transaction, wanted: ProspectFilter, *, after: UUID | None, limit: int
+    tx: Transaction, filters: ProspectFilter, *, after: UUID | None, limit: int
 ) -> Sequence[Prospect]:
-    """At most `limit` prospects, newest first, from the one after `after` on.
+    """Return at most `limit` prospects that match the filters, newest first.
 
-    `q` is found anywhere in the name, whatever its case, or is exactly an external id.
+    `after` is the id of the last prospect of the page before. `q` matches a part of the name in any case,
+    or a whole external id.
     """
-    statement = select(Prospect).where(Prospect.subject == wanted.subject)
+    statement = select(Prospect).where(Prospect.subject == filters.subject)
     statement = statement.order_by(col(Prospect.id).desc()).limit(limit)
     if after:
         statement = statement.where(col(Prospect.id) < after)
-    if wanted.updated_since:
-        statement = statement.where(col(Prospect.updated_at) >= wanted.updated_since)
-    if wanted.source:
-        linked = select(ProspectLink.prospect_id).where(ProspectLink.source == wanted.source)
+    if filters.updated_since:
+        statement = statement.where(col(Prospect.updated_at) >= filters.updated_since)
+    if filters.source:
+        linked = select(ProspectLink.prospect_id).where(ProspectLink.source == filters.source)
         statement = statement.where(col(Prospect.id).in_(linked))
-    if wanted.q:
-        known_as = select(ProspectLink.prospect_id).where(ProspectLink.external_id == wanted.q)
+    if filters.q:
+        has_external_id = select(ProspectLink.prospect_id).where(ProspectLink.external_id == filters.q)
         statement = statement.where(
             or_(
-                col(Prospect.searchable).contains(wanted.q.casefold(), autoescape=True),
-                col(Prospect.id).in_(known_as),
+                col(Prospect.searchable).contains(filters.q.casefold(), autoescape=True),
+                col(Prospect.id).in_(has_external_id),
             )
         )
     return tx.db.exec(statement).all()
 
 
 def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
-    """The prospect of that id, locked for a change if asked; raises NOT_FOUND."""
+    """Return a prospect, locked for a change if `lock` is set. Raises NOT_FOUND."""
     statement = select(Prospect).where(Prospect.id == prospect_id)
     if lock:
         statement = statement.with_for_update(key_share=True)
     found = tx.db.exec(statement).one_or_none()
     if found is None:
-        raise missing("prospect of that id")
+        raise missing("prospect with that id")
     return found
 
 
 def find_by_link(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:
-    """The prospect that another system knows by `link`, locked for a change if asked."""
-    statement = LINKED_LOCKED if lock else LINKED
-    wanted = {"source": link.source, "external_id": link.external_id}
-    return tx.db.exec(statement, params=wanted).one_or_none()
+    """Return the prospect with a link, locked for a change if `lock` is set; None if there is none."""
+    statement = SELECT_BY_LINK_FOR_UPDATE if lock else SELECT_BY_LINK
+    parameters = {"source": link.source, "external_id": link.external_id}
+    return tx.db.exec(statement, params=parameters).one_or_none()
 
 
 def require_by_link(tx: Transaction, link: Link) -> Prospect:
-    """The prospect behind a link; raises NOT_FOUND."""
+    """Return the prospect with a link. Raises NOT_FOUND."""
     found = find_by_link(tx, link)
     if found is None:
         raise missing("prospect with that source and external id")
@@ -98,18 +100,18 @@ def require_by_link(tx: Transaction, link: Link) -> Prospect:
 
 
 def prospect_out(tx: Transaction, prospect: Prospect) -> ProspectOut:
-    """The prospect as the caller sees it."""
+    """Return the response for a prospect."""
     return prospects_out(tx, [prospect])[0]
 
 
 def prospects_out(tx: Transaction, prospects: Sequence[Prospect]) -> list[ProspectOut]:
-    """The prospects as the caller sees them, with one look-up of their links."""
+    """Return the responses for several prospects. One query reads all their links."""
     links = links_of(tx, [prospect.id for prospect in prospects])
     return [_prospect_with_links(prospect, links[prospect.id]) for prospect in prospects]
 
 
 def links_of(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, list[ProspectLink]]:
-    """The links of every prospect named, oldest first."""
+    """Return the links of each of these prospects, oldest first."""
     links: dict[UUID, list[ProspectLink]] = {prospect_id: [] for prospect_id in ids}
     statement = (
         select(ProspectLink)
@@ -122,38 +124,42 @@ def links_of(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, list[ProspectLi
 
 
 def find_ids_by_link(tx: Transaction, links: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
-    """The prospect behind each (source, external id) that is known."""
-    wanted = set(links)
+    """Return the ids of prospects by their link, a (source, external id). Unknown links are left out."""
+    requested = set(links)
     statement = select(ProspectLink).where(
-        col(ProspectLink.external_id).in_([external_id for _, external_id in wanted])
+        col(ProspectLink.external_id).in_([external_id for _, external_id in requested])
     )
     found = {(link.source, link.external_id): link.prospect_id for link in tx.db.exec(statement)}
-    return {link: found[link] for link in wanted & found.keys()}
+    return {link: found[link] for link in requested & found.keys()}
 
 
 def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with every text that has an alias of this source replaced by what it means.
+    """Return the values with every text that is an alias of this source replaced by its meaning.
 
-    Harmless when done twice: no alias means what is itself an alias.
+    Translating twice gives the same result, because the meaning of an alias is never itself an alias.
     """
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     if not texts:
         return dict(values)
-    wanted = {"source": source, "fields": list(texts), "texts": list(set(texts.values()))}
-    meanings = {(one.field, one.sent): json.loads(one.means) for one in tx.db.exec(MEANINGS, params=wanted)}
+    parameters = {"source": source, "fields": list(texts), "texts": list(set(texts.values()))}
+    aliases = tx.db.exec(SELECT_ALIASES, params=parameters)
+    meanings = {(alias.field, alias.sent): json.loads(alias.means) for alias in aliases}
     return {**values, **{name: meanings.get((name, text), text) for name, text in texts.items()}}
 
 
 def sources_with_aliases(tx: Transaction, sources: Collection[str]) -> set[str]:
-    """Those of the sources that have any alias."""
+    """Return the sources that have at least one alias."""
     return set(tx.db.exec(select(ValueAlias.source).where(col(ValueAlias.source).in_(sources)).distinct()))
 
 
 def list_aliases(tx: Transaction, source: str) -> ValueAliasesOut:
-    """Every alias of a source; none for one that was never heard of."""
-    wanted = select(ValueAlias).where(ValueAlias.source == source)
-    found = tx.db.exec(wanted.order_by(col(ValueAlias.field), col(ValueAlias.sent))).all()
+    """Return every alias of a source, by field and text. An unknown source has none."""
+    statement = select(ValueAlias).where(ValueAlias.source == source)
+    aliases = tx.db.exec(statement.order_by(col(ValueAlias.field), col(ValueAlias.sent))).all()
     return ValueAliasesOut(
         source=source,
-        aliases=[ValueAliasOut(field=one.field, sent=one.sent, means=json.loads(one.means)) for one in found],
+        aliases=[
+            ValueAliasOut(field=alias.field, sent=alias.sent, means=json.loads(alias.means))
+            for alias in aliases
+        ],
     )

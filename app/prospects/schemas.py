@@ -22,20 +22,20 @@ from app.schemas import (
 )
 from app.scoring import Subject
 
-# What stands for a place in the list.
+# The position of a prospect in the list, as a page address contains it: its id.
 PROSPECT_POSITION = TypeAdapter(tuple[UUID])
 MAX_ALIASES = 2000
 
 
 class Link(In):
-    """How another system knows a prospect."""
+    """The id of a prospect in another system."""
 
     source: Source
     external_id: ExternalId
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from other links."""
+        """The source and the external id, which only one link has."""
         return self.source, self.external_id
 
 
@@ -52,22 +52,22 @@ class NewProspect(WriteIn):
 
 
 class ProspectChange(WriteIn):
-    """What to change; what is not sent stays, and a null removes."""
+    """What to change in a prospect. A field that is not sent stays as it is, and a null removes the value."""
 
     name: Line | None = None
     attributes: AttributesIn = {}
     revision: Annotated[
-        Revision | None, Field(description="refuse the change if there is a newer revision than this")
+        Revision | None, Field(description="the change is refused if the prospect has a newer revision")
     ] = None
 
     @property
-    def renames(self) -> bool:
-        """Whether a name was sent, be it null."""
+    def has_name(self) -> bool:
+        """Whether a name was sent, even a null."""
         return "name" in self.model_fields_set
 
 
 class MergeRequest(WriteIn):
-    """The prospect that is merged into this one, and is gone afterwards."""
+    """The prospect to merge into this one. It no longer exists afterwards."""
 
     prospect_id: UUID
 
@@ -78,11 +78,13 @@ class LinkOut(Out):
 
 
 class ProspectOut(Out):
-    """The account or person being qualified."""
+    """The account or person that is qualified."""
 
     id: UUID
     name: str | None
-    subject: Annotated[Subject, Field(description="what the set asks about that it was first qualified with")]
+    subject: Annotated[
+        Subject, Field(description="what the question set of its first qualification asks about")
+    ]
     attributes: dict[str, Any]
     links: list[LinkOut]
     revision: int
@@ -91,18 +93,22 @@ class ProspectOut(Out):
 
 
 class ProspectFilter(In):
-    """Which prospects: those that match every filter given."""
+    """The prospects to list: those that match every filter."""
 
     q: Annotated[Line | None, Field(description="part of the name, or an external id")] = None
     source: Annotated[Source | None, Field(description="linked to this system")] = None
     updated_since: Moment | None = None
     subject: Annotated[
-        Subject, Field(description="own_company and person are what sets of that subject are about")
+        Subject,
+        Field(
+            description="own_company or person lists the records of question sets about your own company or "
+            "about a person"
+        ),
     ] = "prospect"
 
 
 class ValueAliasIn(In):
-    """One text that the source sends, and what it means here."""
+    """One text that a source sends, and the value that it means."""
 
     field: Annotated[
         AttributeName, Field(description="the key of an attribute or a question", examples=["industry"])
@@ -110,19 +116,19 @@ class ValueAliasIn(In):
     sent: Annotated[
         str,
         StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT_LENGTH),
-        Field(description="the text exactly as it comes", examples=["Software & Internet"]),
+        Field(description="the text exactly as the source sends it", examples=["Software & Internet"]),
     ]
-    means: Annotated[Scalar, Field(description="the value, or the rating, to take it for", examples=["saas"])]
+    means: Annotated[Scalar, Field(description="the value or the rating to use instead", examples=["saas"])]
 
 
 class ValueAliasesIn(WriteIn):
-    """Every alias of one source; those that it had before and that are not here are gone."""
+    """Every alias of one source. Aliases that the source has and that are not listed here are removed."""
 
     aliases: Annotated[list[ValueAliasIn], Field(max_length=MAX_ALIASES)]
 
 
 class ValueAliasOut(Out):
-    """One text that the source sends, and what it means here."""
+    """One text that a source sends, and the value that it means."""
 
     field: str
     sent: str

@@ -22,14 +22,14 @@ from app.schemas import MAX_ATTRIBUTES
 from app.scoring import Flaw, Flawed, Subject
 
 MAX_LINKS = 50
-PROSPECT = SQLModel.metadata.tables["prospect"]
+PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
 INSERT_ALIASES = SQLModel.metadata.tables["value_alias"].insert()
 
 
 def create(tx: Transaction, new: NewProspect) -> Prospect:
-    """A new prospect with its links; raises LINK_TAKEN."""
+    """Create a prospect with its links. Raises LINK_TAKEN if another prospect has one of them."""
     prospect = _insert(tx, new.name, new.attributes)
-    # In one order: two that want the same links would else wait for each other in a circle.
+    # Links are inserted in one order, so that two transactions that insert the same links cannot deadlock.
     for link in sorted(new.links, key=lambda link: link.key):
         _insert_link(tx, prospect, link)
     _record_event(tx, prospect, "prospect.created")
@@ -37,9 +37,10 @@ def create(tx: Transaction, new: NewProspect) -> Prospect:
 
 
 def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
-    """The prospect behind `link`, created or changed and locked; whether created, whether changed.
+    """Create or change the prospect with a link, and lock it.
 
-    What the source calls by words of its own is translated.
+    Returns the prospect, whether it was created, and whether it changed. Values that are aliases of the
+    source are translated. Raises STALE_REVISION.
     """
     attributes = translate_values(tx, link.source, change.attributes)
     change = change.model_copy(update={"attributes": attributes})
@@ -52,39 +53,42 @@ def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospec
         if insert_if_new(tx, ProspectLink, values):
             _record_event(tx, created, "prospect.created")
             return created, True, True
-        # Somebody else created it meanwhile: theirs is the prospect.
+        # Another transaction has created the prospect meanwhile, so this one is not needed.
         tx.db.delete(created)
         tx.db.flush()
 
 
 def apply_change(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
-    """Change a locked prospect; whether anything changed. Raises STALE_REVISION."""
+    """Change a locked prospect. Return whether anything changed. Raises STALE_REVISION."""
     if change.revision is not None:
         require_revision("prospect", prospect.revision, change.revision)
-    name, attributes = _after_change(prospect, change)
+    name, attributes = _changed_values(prospect, change)
     if _is_unchanged(prospect, name, attributes):
         return False
     prospect.name, prospect.searchable, prospect.attributes = name, _searchable(name), attributes
-    flag_modified(prospect, "attributes")  # the ORM, too, would see no change from 1 to true
-    _touch(tx, prospect, "prospect.updated")
+    flag_modified(prospect, "attributes")  # without this, the ORM would miss a change from 1 to true
+    _save_revision(tx, prospect, "prospect.updated")
     return True
 
 
 def set_subject(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
-    """Tell what a new record is about; only prospects are in the lists of prospects."""
+    """Set the subject of a new prospect. The list of prospects shows the subject "prospect" by default."""
     prospect.subject = subject
     tx.db.add(prospect)
     tx.db.flush()
 
 
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
-    """Link a locked prospect; a link that it has changes nothing. Raises LINK_TAKEN if another one has it."""
+    """Add a link to a locked prospect. A link that it already has changes nothing.
+
+    Raises LINK_TAKEN if another prospect has the link.
+    """
     if _insert_link(tx, prospect, link):
-        _touch(tx, prospect, "prospect.linked")
+        _save_revision(tx, prospect, "prospect.linked")
 
 
 def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: str) -> None:
-    """Take a link away from a locked prospect; raises NOT_FOUND."""
+    """Remove a link from a locked prospect. Raises NOT_FOUND if it has no such link."""
     removed = tx.db.exec(
         delete(ProspectLink).where(
             col(ProspectLink.prospect_id) == prospect.id,
@@ -93,35 +97,35 @@ def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: s
         )
     )
     if removed.rowcount == 0:
-        raise missing("such link of this prospect")
-    _touch(tx, prospect, "prospect.unlinked")
+        raise missing("such link on this prospect")
+    _save_revision(tx, prospect, "prospect.unlinked")
 
 
-def merge(tx: Transaction, kept: Prospect, other: Prospect) -> None:
-    """Give `kept` the links of `other` and the attributes it lacks. Both are locked.
+def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
+    """Give `target` the links of `other`, and the name and attributes that it lacks. Both are locked.
 
-    What `kept` knows goes before what `other` says; the caller removes `other`.
-    Raises INVALID_REQUEST where that is more than one prospect may have.
+    Where both have a value, `target` keeps its own. The caller deletes `other`. Raises INVALID_REQUEST if
+    `target` would have too many links or attributes.
     """
     tx.db.exec(
-        update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=kept.id)
+        update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=target.id)
     )
-    _refuse_too_many_links(tx, kept)
-    kept.name = kept.name or other.name
-    kept.searchable = _searchable(kept.name)
-    kept.attributes = _merged(other.attributes, kept.attributes)
-    _touch(tx, kept, "prospect.merged", merged_prospect_id=str(other.id))
+    _require_room_for_links(tx, target)
+    target.name = target.name or other.name
+    target.searchable = _searchable(target.name)
+    target.attributes = _merged_attributes(other.attributes, target.attributes)
+    _save_revision(tx, target, "prospect.merged", merged_prospect_id=str(other.id))
 
 
 def erase(tx: Transaction, prospect: Prospect) -> None:
-    """Delete a locked prospect with everything that is stored of it, but that it was erased."""
-    remove(tx, prospect)
+    """Delete a locked prospect and the events about it. Only the event `prospect.erased` remains."""
+    delete_row(tx, prospect)
     erase_events(tx, prospect.id)
     _record_event(tx, prospect, "prospect.erased")
 
 
-def remove(tx: Transaction, prospect: Prospect) -> None:
-    """Delete a prospect that was merged into another; what was told of it stays."""
+def delete_row(tx: Transaction, prospect: Prospect) -> None:
+    """Delete the row of a prospect, and with it its links. The events about it remain."""
     tx.db.exec(delete(Prospect).where(col(Prospect.id) == prospect.id))
     tx.db.expunge(prospect)
 
@@ -134,31 +138,31 @@ def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) ->
 
 
 def _new_prospect(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
-    """A new prospect, not stored yet."""
+    """Return a new prospect that is not stored yet."""
     return Prospect(
         id=new_id(),
         name=name,
         searchable=_searchable(name),
-        attributes=_merged({}, attributes),
+        attributes=_merged_attributes({}, attributes),
         created_at=tx.at,
         updated_at=tx.at,
     )
 
 
 def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
-    """Whether the link is new; raises LINK_TAKEN if another prospect has it."""
+    """Insert a link. Return whether it is new. Raises LINK_TAKEN if another prospect has it."""
     while not insert_if_new(tx, ProspectLink, _link_row(tx, prospect, link)):
-        # Nobody has it any more if it was taken away this moment.
+        # If the link was removed in this moment, it has no owner any more, and the insert is tried again.
         if owner := find_by_link(tx, link):
             if owner.id != prospect.id:
-                raise Problem(LINK_TAKEN, f"Prospect {owner.id} has that link.")
+                raise Problem(LINK_TAKEN, f"Prospect {owner.id} already has that link.")
             return False
-    _refuse_too_many_links(tx, prospect)
+    _require_room_for_links(tx, prospect)
     return True
 
 
-def _touch(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
-    """Write a changed prospect as its next revision, and tell of it."""
+def _save_revision(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
+    """Store a changed prospect as its next revision, and record the event."""
     prospect.revision += 1
     prospect.updated_at = tx.at
     tx.db.add(prospect)
@@ -170,41 +174,47 @@ def _record_event(tx: Transaction, prospect: Prospect, event: EventType, **data:
     record_events(tx, EventSubject(prospect_id=prospect.id, revision=prospect.revision, data=data), [event])
 
 
-def _merged(known: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {k: v for k, v in {**known, **sent}.items() if v is not None}
+def _merged_attributes(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes after a change, without those that were sent as null.
+
+    Raises INVALID_REQUEST if there are too many.
+    """
+    merged = {name: value for name, value in {**stored, **sent}.items() if value is not None}
     if len(merged) > MAX_ATTRIBUTES:
-        raise invalid_field("/attributes", "too_long", f"a prospect has at most {MAX_ATTRIBUTES} attributes")
+        detail = f"a prospect has at most {MAX_ATTRIBUTES} attributes: send null to remove some"
+        raise invalid_field("/attributes", "too_long", detail)
     return merged
 
 
-def _after_change(prospect: Prospect, change: ProspectChange) -> tuple[str | None, dict[str, Any]]:
-    """The name and the attributes after a change; raises INVALID_REQUEST for too many."""
-    name = change.name if change.renames else prospect.name
-    return name, _merged(prospect.attributes, change.attributes)
+def _changed_values(prospect: Prospect, change: ProspectChange) -> tuple[str | None, dict[str, Any]]:
+    """Return the name and the attributes after a change. Raises INVALID_REQUEST for too many attributes."""
+    name = change.name if change.has_name else prospect.name
+    return name, _merged_attributes(prospect.attributes, change.attributes)
 
 
 def _is_unchanged(prospect: Prospect, name: str | None, attributes: Mapping[str, Any]) -> bool:
-    """Whether a prospect has this name and these attributes."""
+    """Whether a prospect already has this name and exactly these attributes."""
     return name == prospect.name and same_attributes(attributes, prospect.attributes)
 
 
-def same_attributes(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Whether attributes have the same names and values, of the same types."""
-    return _typed(some) == _typed(others)
+def same_attributes(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether two sets of attributes have the same names and values. The values true and 1 differ."""
+    return _typed(first) == _typed(second)
 
 
 def _typed(attributes: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:
-    """The attributes with true and 1 told apart, which Python calls equal."""
+    """Return the attributes with a mark on each boolean, because true and 1 are equal in Python."""
     return {name: (isinstance(value, bool), value) for name, value in attributes.items()}
 
 
-def _refuse_too_many_links(tx: Transaction, prospect: Prospect) -> None:
+def _require_room_for_links(tx: Transaction, prospect: Prospect) -> None:
     if len(links_of(tx, [prospect.id])[prospect.id]) > MAX_LINKS:
-        raise invalid_field("", "too_long", f"a prospect has at most {MAX_LINKS} links")
+        detail = f"a prospect has at most {MAX_LINKS} links: remove links that are no longer used"
+        raise invalid_field("", "too_long", detail)
 
 
 def _link_row(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]:
-    """The row of a link that is new."""
+    """Return the row of a new link."""
     return {
         "source": link.source,
         "external_id": link.external_id,
@@ -218,83 +228,86 @@ def _searchable(name: str | None) -> str:
 
 
 def lock_order(link: tuple[str, str], ids: Mapping[tuple[str, str], UUID]) -> tuple[bool, str, str, str]:
-    """When the prospect behind a link is due in a transaction that changes several. `ids` are the known.
+    """Return the sort key by which a transaction locks several prospects. `ids` has the known prospects.
 
-    Those are locked by their id, as by a merge, and new links come last in one order: no two transactions
-    wait for each other in a circle.
+    Known prospects come first, by their id, as in a merge. New links come last, in one order. Transactions
+    that lock several prospects in this order cannot deadlock.
     """
-    known = ids.get(link)
-    return known is None, str(known or ""), *link
+    prospect_id = ids.get(link)
+    return prospect_id is None, str(prospect_id or ""), *link
 
 
 def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> set[tuple[str, str]]:
-    """Create a prospect for each of several links, as `upsert` does, in a few statements.
+    """Create a prospect for each of several new links, as `upsert` does, in a few statements.
 
-    Returns the links, as (source, external id), that nobody else had meanwhile; only those were created.
+    Returns the links, as (source, external id), whose prospects were created. A link is left out if another
+    transaction has inserted it meanwhile.
     """
     if not new:
         return set()
-    made = {
+    prospects = {
         key: _new_prospect(tx, change.name, change.attributes) for key, change in _translated_changes(tx, new)
     }
-    tx.db.execute(PROSPECT.insert(), [prospect.model_dump() for prospect in made.values()])
-    links = [_link_row(tx, prospect, link) for prospect, (link, _) in zip(made.values(), new, strict=True)]
-    mine = insert_new(tx, ProspectLink, links)
-    others = [prospect.id for link, prospect in made.items() if link not in mine]
-    if others:
-        tx.db.execute(PROSPECT.delete().where(PROSPECT.c.id.in_(others)))
-    created = [prospect for link, prospect in made.items() if link in mine]
+    tx.db.execute(PROSPECT_TABLE.insert(), [prospect.model_dump() for prospect in prospects.values()])
+    links = [
+        _link_row(tx, prospect, link) for prospect, (link, _) in zip(prospects.values(), new, strict=True)
+    ]
+    inserted = insert_new(tx, ProspectLink, links)
+    unused = [prospect.id for link, prospect in prospects.items() if link not in inserted]
+    if unused:
+        tx.db.execute(PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id.in_(unused)))
+    created = [prospect for link, prospect in prospects.items() if link in inserted]
     record_events_of_many(
         tx, [(EventSubject(prospect_id=p.id, revision=p.revision), "prospect.created") for p in created]
     )
-    return mine
+    return inserted
 
 
-def find_unchanged(tx: Transaction, wanted: Sequence[tuple[Link, ProspectChange]]) -> set[tuple[str, str]]:
-    """The links, as (source, external id), of known prospects that `upsert` would leave as they are.
+def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange]]) -> set[tuple[str, str]]:
+    """Return the links, as (source, external id), of known prospects that `upsert` would not change.
 
-    All that are known are locked, in one statement and in the order of their ids. A link that comes more
+    All known prospects are locked, in one statement and in the order of their ids. A link that occurs more
     than once is left out.
     """
-    if not wanted:
+    if not changes:
         return set()
-    changes = list(_translated_changes(tx, wanted))
-    times = Counter(key for key, _ in changes)
+    translated = list(_translated_changes(tx, changes))
+    counts = Counter(key for key, _ in translated)
     statement = (
         select(Prospect, ProspectLink)
         .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
-        # SQLite looks through all rows for pairs.
-        .where(col(ProspectLink.source).in_({source for source, _ in times}))
-        .where(col(ProspectLink.external_id).in_({external_id for _, external_id in times}))
+        # Two conditions, because SQLite scans all rows if it compares pairs.
+        .where(col(ProspectLink.source).in_({source for source, _ in counts}))
+        .where(col(ProspectLink.external_id).in_({external_id for _, external_id in counts}))
         .order_by(col(Prospect.id))
         .with_for_update(of=[Prospect, ProspectLink], key_share=True)
     )
     found = {(link.source, link.external_id): prospect for prospect, link in tx.db.exec(statement)}
     unchanged = set()
-    for key, change in changes:
-        if key in found and times[key] == 1:
-            with suppress(Problem):  # for whoever tries to change it to tell
-                if _is_unchanged(found[key], *_after_change(found[key], change)):
+    for key, change in translated:
+        if key in found and counts[key] == 1:
+            with suppress(Problem):  # `upsert` raises it again
+                if _is_unchanged(found[key], *_changed_values(found[key], change)):
                     unchanged.add(key)
     return unchanged
 
 
 def _translated_changes(
-    tx: Transaction, wanted: Sequence[tuple[Link, ProspectChange]]
+    tx: Transaction, changes: Sequence[tuple[Link, ProspectChange]]
 ) -> Iterator[tuple[tuple[str, str], ProspectChange]]:
-    """Each change by its (source, external id), with what the source calls by words of its own translated."""
-    translating = sources_with_aliases(tx, {link.source for link, _ in wanted})
-    for link, change in wanted:
+    """Yield each change by its (source, external id), with the value aliases of the source translated."""
+    with_aliases = sources_with_aliases(tx, {link.source for link, _ in changes})
+    for link, change in changes:
         attributes = change.attributes
-        if link.source in translating:
+        if link.source in with_aliases:
             attributes = translate_values(tx, link.source, attributes)
         yield link.key, change.model_copy(update={"attributes": attributes})
 
 
 def replace_aliases(tx: Transaction, source: str, aliases: Sequence[ValueAliasIn]) -> ValueAliasesOut:
-    """Let a source have these aliases and no others.
+    """Replace all aliases of a source.
 
-    Raises `Flawed` for a text that has two meanings, and for a meaning that is itself an alias.
+    Raises `Flawed` for a text that occurs twice, and for a meaning that is itself an alias.
     """
     flaws = list(_contradictions(aliases))
     if flaws:
@@ -310,10 +323,10 @@ def _contradictions(aliases: Sequence[ValueAliasIn]) -> Iterator[Flaw]:
     sent = Counter((alias.field, alias.sent) for alias in aliases)
     seen = set()
     for index, alias in enumerate(aliases):
-        here = (alias.field, alias.sent)
-        if here in seen:
-            yield Flaw(f"/aliases/{index}/sent", "that text is there before: send it once", "repeated")
+        key = (alias.field, alias.sent)
+        if key in seen:
+            yield Flaw(f"/aliases/{index}/sent", "an earlier alias has this text: send it once", "repeated")
         elif alias.means != alias.sent and (alias.field, alias.means) in sent:
-            detail = "that is an alias itself: send what it means in the end"
+            detail = "this is itself the text of an alias: send the value that it means"
             yield Flaw(f"/aliases/{index}/means", detail, "chained")
-        seen.add(here)
+        seen.add(key)

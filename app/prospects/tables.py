@@ -1,4 +1,4 @@
-"""What is stored of a prospect."""
+"""The tables of prospects, their links and value aliases."""
 
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,9 @@ from app.db import UtcDateTime
 
 
 class Prospect(SQLModel, table=True):
-    """`searchable` is the name case-folded; attributes are as the CRM sent them.
+    """A prospect. `searchable` is its case-folded name. The attributes are stored as the CRM sent them.
 
-    `subject` tells a prospect from the own company or a person that a set of that subject is about.
+    `subject` is "own_company" or "person" if a question set with that subject created the record.
     """
 
     __tablename__ = "prospect"
@@ -31,7 +31,7 @@ class Prospect(SQLModel, table=True):
 
 
 class ProspectLink(SQLModel, table=True):
-    """How another system knows the prospect."""
+    """The id of a prospect in another system."""
 
     __tablename__ = "prospect_link"
     __table_args__ = (
@@ -46,9 +46,9 @@ class ProspectLink(SQLModel, table=True):
 
 
 class ValueAlias(SQLModel, table=True):
-    """What a source's own text in a field, an attribute or a question, means here.
+    """The meaning of a text that a source sends in a field, which is an attribute or a question.
 
-    `means` is JSON, as text: a column of that type would make 2 of 2.0 in SQLite.
+    `means` is JSON stored as text: in SQLite, a JSON column would turn 2.0 into 2.
     """
 
     __tablename__ = "value_alias"

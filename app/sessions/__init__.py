@@ -1,1 +1,1 @@
-"""Qualification sessions: open, answer, decide, record the outcome."""
+"""Qualification sessions: open, answer and move them, and record decisions and outcomes."""

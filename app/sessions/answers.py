@@ -1,4 +1,4 @@
-"""Record answers in a case."""
+"""Record answers in a session."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -14,93 +14,112 @@ from app.sessions.scores import as_answers
 from app.sessions.session_edit import SessionEdit
 from app.sessions.tables import StoredAnswer
 
-# So much may a caller's clock be ahead of ours.
+# The clock of a caller may be ahead of the clock of the service by at most this.
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-ANSWER = SQLModel.metadata.tables["answer"]
-INSERT_ANSWERS = ANSWER.insert()
-UPDATE_ANSWERS = ANSWER.update().where(
-    ANSWER.c.session_id == bindparam("of_session"), ANSWER.c.question == bindparam("to_question")
+ANSWER_TABLE = SQLModel.metadata.tables["answer"]
+INSERT_ANSWERS = ANSWER_TABLE.insert()
+UPDATE_ANSWERS = ANSWER_TABLE.update().where(
+    ANSWER_TABLE.c.session_id == bindparam("of_session"), ANSWER_TABLE.c.question == bindparam("to_question")
 )
 
 
 def record_answers(edit: SessionEdit, sent: AnswersIn, based_on: int | None) -> None:
-    """Store the answers that say something new; answers to other questions merge.
+    """Store the answers that differ from the stored ones. Questions that were not sent keep their answers.
 
-    Raises `Flawed`, SESSION_IS_CLOSED, INVALID_REQUEST for an answer from the future, and
-    STALE_REVISION where an answer was changed after the revision `based_on` that the caller saw.
+    `based_on` is the revision that the caller saw, or None for no check. Raises `Flawed`, SESSION_IS_CLOSED,
+    INVALID_REQUEST for an answer from the future, and STALE_REVISION if one of the answers was changed after
+    `based_on`.
     """
     edit.require_open()
-    fresh = new_answers(edit, sent)
-    _refuse_stale(edit, {place: answer.question for place, answer in fresh.items()}, based_on)
-    if fresh:
-        _store(edit, list(fresh.values()))
-        add_to_edit(edit, fresh.values())
+    answers = new_answers(edit, sent)
+    _require_unchanged_since(
+        edit, {pointer: answer.question for pointer, answer in answers.items()}, based_on
+    )
+    if answers:
+        _store(edit, list(answers.values()))
+        add_to_edit(edit, answers.values())
 
 
 def new_answers(edit: SessionEdit, sent: AnswersIn) -> dict[str, StoredAnswer]:
-    """The answers that say something new, by their place in the request; raises `Flawed`."""
+    """Return the answers that differ from the stored ones, by their JSON pointer in the request.
+
+    Raises `Flawed` for answers that do not suit the question set, and INVALID_REQUEST for an answer from the
+    future.
+    """
     read_answers(edit.plan.question_set, sent.sent())
-    places = {one.question: one.place for one in sent.sent()}
-    old = _stale_questions(edit)
-    fresh = {}
-    for question, new in sent.details().items():
-        at = _answered_at(edit, new, places[question])
-        answer = _merged(edit, new, at, too_old=question in old)
+    pointers = {entry.question: entry.place for entry in sent.sent()}
+    stale = _stale_questions(edit)
+    answers = {}
+    for question, new in sent.answers_by_question().items():
+        at = _answered_at(edit, new, pointers[question])
+        answer = _answer_to_store(edit, new, at, is_stale=question in stale)
         if answer:
-            fresh[places[question]] = answer
-    return fresh
+            answers[pointers[question]] = answer
+    return answers
 
 
-def add_to_edit(edit: SessionEdit, fresh: Iterable[StoredAnswer]) -> None:
-    """Let a case know answers that are stored."""
-    edit.answers |= {answer.question: answer for answer in fresh}
+def add_to_edit(edit: SessionEdit, answers: Iterable[StoredAnswer]) -> None:
+    """Add answers that are stored to the edit, so that scoring and the next revision include them."""
+    edit.answers |= {answer.question: answer for answer in answers}
     edit.changed["answers"] = edit.changed.get("answers", {}) | {
-        answer.question: _revision_entry(answer, edit.uow.tx.at) for answer in fresh
+        answer.question: _revision_entry(answer, edit.uow.tx.at) for answer in answers
     }
 
 
 def _revision_entry(answer: StoredAnswer, at: datetime) -> dict[str, Any]:
-    """What a revision keeps of an answer: everything scoring needs, without what can be filled in."""
-    kept = {"state", "rating", "evidence"} | ({"answered_at"} if answer.answered_at != at else set())
-    return answer.model_dump(mode="json", include=kept, exclude_none=True)
+    """Return what a revision stores of an answer: what scoring needs.
+
+    It omits nulls, and the time of the answer if it is `at`, the time of the revision.
+    """
+    fields = {"state", "rating", "evidence"} | ({"answered_at"} if answer.answered_at != at else set())
+    return answer.model_dump(mode="json", include=fields, exclude_none=True)
 
 
 def _stale_questions(edit: SessionEdit) -> set[str]:
-    """The questions whose answer is stale by now, in a closed session too: to give it again is news."""
+    """Return the questions whose answer is stale now. To give such an answer again is a change.
+
+    This applies to closed sessions too.
+    """
     if not edit.plan.goes_stale:
         return set()
     answers = as_answers(edit.answers.values())
     return set(judge(edit.plan, answers, edit.session.attributes, as_of=edit.uow.tx.at).stale)
 
 
-def _answered_at(edit: SessionEdit, new: AnswerIn, place: str) -> datetime:
+def _answered_at(edit: SessionEdit, new: AnswerIn, pointer: str) -> datetime:
     now = edit.uow.tx.at
     at = new.answered_at or now
     if at > now + MAX_CLOCK_SKEW:
-        raise invalid_field(f"{place}/answered_at", "in_the_future", "send a time that has been, or none")
+        detail = "this time is in the future: send the time of the answer, or leave it out"
+        raise invalid_field(f"{pointer}/answered_at", "in_the_future", detail)
     return min(at, now)
 
 
-def _merged(edit: SessionEdit, new: AnswerIn, at: datetime, *, too_old: bool) -> StoredAnswer | None:
-    """The answer to store; None if the known one says it all."""
-    said = new.as_answer()
-    known = edit.answers.get(new.question)
-    if known is None and said.state == "open":
+def _answer_to_store(
+    edit: SessionEdit, new: AnswerIn, at: datetime, *, is_stale: bool
+) -> StoredAnswer | None:
+    """Return the answer to store; None if the stored one already says the same.
+
+    The same answer is stored again if the stored one is stale, carried over or older: it is confirmed.
+    """
+    answer = new.as_answer()
+    stored = edit.answers.get(new.question)
+    if stored is None and answer.state == "open":
         return None
     text: str | None = new.text
     evidence: str | None = new.evidence
-    if known is not None and (known.state, known.rating) == (said.state, said.rating):
-        # What was said about this rating still holds unless something else is said.
-        text = known.text if text is None else text
-        evidence = known.evidence if evidence is None else evidence
-        confirmed = too_old or known.carried_from or (new.answered_at and at > known.answered_at)
-        if (text, evidence) == (known.text, known.evidence) and not confirmed:
+    if stored is not None and (stored.state, stored.rating) == (answer.state, answer.rating):
+        # The rating has not changed, so its text and evidence still apply unless new ones are sent.
+        text = stored.text if text is None else text
+        evidence = stored.evidence if evidence is None else evidence
+        confirms = is_stale or stored.carried_from or (new.answered_at and at > stored.answered_at)
+        if (text, evidence) == (stored.text, stored.evidence) and not confirms:
             return None
     return StoredAnswer(
         session_id=edit.session.id,
         question=new.question,
-        state=said.state,
-        rating=said.rating,
+        state=answer.state,
+        rating=answer.rating,
         text=text,
         evidence=evidence,
         actor=new.actor or edit.uow.actor,
@@ -109,33 +128,39 @@ def _merged(edit: SessionEdit, new: AnswerIn, at: datetime, *, too_old: bool) ->
     )
 
 
-def _refuse_stale(edit: SessionEdit, fresh: Mapping[str, str], based_on: int | None) -> None:
-    """`fresh` names the question that is answered at each place of the request."""
+def _require_unchanged_since(edit: SessionEdit, questions: Mapping[str, str], based_on: int | None) -> None:
+    """Raise STALE_REVISION if one of the questions was answered after the revision `based_on`.
+
+    `questions` has the key of the answered question by its JSON pointer in the request.
+    """
     if based_on is None:
         return
-    stale = [
-        place
-        for place, question in fresh.items()
+    changed = [
+        pointer
+        for pointer, question in questions.items()
         if question in edit.answers and edit.answers[question].revision > based_on
     ]
-    if based_on > edit.session.revision or stale:
+    if based_on > edit.session.revision or changed:
         detail = f"The session is at revision {edit.session.revision}."
         raise Problem(
             STALE_REVISION,
             detail,
-            [FieldError("body", place, "stale", "it was answered since") for place in stale],
+            [
+                FieldError("body", pointer, "stale", "the answer has changed since that revision")
+                for pointer in changed
+            ],
         )
 
 
-def _store(edit: SessionEdit, fresh: list[StoredAnswer]) -> None:
-    inserts = [answer.model_dump() for answer in fresh if answer.question not in edit.answers]
+def _store(edit: SessionEdit, answers: list[StoredAnswer]) -> None:
+    inserts = [answer.model_dump() for answer in answers if answer.question not in edit.answers]
     updates = [
         {
             "of_session": answer.session_id,
             "to_question": answer.question,
             **answer.model_dump(exclude={"session_id", "question"}),
         }
-        for answer in fresh
+        for answer in answers
         if answer.question in edit.answers
     ]
     if inserts:

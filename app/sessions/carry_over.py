@@ -1,4 +1,4 @@
-"""What is already known: answers taken along into a new session, or to a newer version of the set."""
+"""Carry answers over into a new session, and move a session to a newer version of its question set."""
 
 from collections.abc import Collection
 from typing import Any
@@ -16,12 +16,13 @@ from app.sessions.tables import Session, StoredAnswer
 
 
 def carry_over(edit: SessionEdit) -> None:
-    """Let a new session begin with the answers of the prospect's last one, with the age they have.
+    """Start a new session with the answers of the prospect's last session. The answers keep their age.
 
-    The last one with answers on a set of the same family: this set, one that it was made from, one that
-    was made from it, or one that was made from the same. Only questions that mean the same come along.
+    The last session is the newest one with answers on a related question set: the same set, a set that it
+    was made from, a set that was made from it, or a set that was made from a common one. Only answers to
+    questions with the same meaning in both sets are carried over.
     """
-    shared = {name: keys for name in _sets_answered(edit) if (keys := _shared(edit, name))}
+    shared = {name: questions for name in _answered_sets(edit) if (questions := _shared(edit, name))}
     last = _last_session(edit, shared)
     if last is None:
         return
@@ -44,13 +45,15 @@ def carry_over(edit: SessionEdit) -> None:
         edit.changed["carried_from"] = str(last.id)
 
 
-def _sets_answered(edit: SessionEdit) -> list[str]:
-    """The versions that other sessions of the prospect have answers on."""
-    wanted = select(Session.question_set, Session.version).where(*_answered_before(edit)).distinct()
-    return [f"{key}@{version}" for key, version in edit.uow.tx.db.exec(wanted)]
+def _answered_sets(edit: SessionEdit) -> list[str]:
+    """Return the names of the versions that other sessions of the prospect have answers on."""
+    statement = (
+        select(Session.question_set, Session.version).where(*_is_other_answered_session(edit)).distinct()
+    )
+    return [f"{key}@{version}" for key, version in edit.uow.tx.db.exec(statement)]
 
 
-def _answered_before(edit: SessionEdit) -> tuple[Any, ...]:
+def _is_other_answered_session(edit: SessionEdit) -> tuple[Any, ...]:
     of_session = col(StoredAnswer.session_id) == col(Session.id)
     return (
         Session.prospect_id == edit.session.prospect_id,
@@ -60,21 +63,25 @@ def _answered_before(edit: SessionEdit) -> tuple[Any, ...]:
 
 
 def _shared(edit: SessionEdit, name: str) -> set[str]:
+    """Return the questions with the same meaning in the plan of the session and in another version."""
     tx, plans = edit.uow.tx, edit.uow.plans
     return shared_questions(tx, plans, edit.plan, plans.find(tx, name))
 
 
 def move(edit: SessionEdit, plan: Plan) -> list[StoredAnswer]:
-    """Move an open session to a newer version of its set, and return the answers that has no place for.
+    """Move an open session to a newer version of its question set.
 
-    Raises INVALID_REQUEST for another set or an older version, and SESSION_IS_CLOSED.
+    Returns the dropped answers: those to questions that the newer version does not have. Raises
+    INVALID_REQUEST for another question set or an older version, and SESSION_IS_CLOSED.
     """
     edit.require_open()
     session = edit.session
     if plan.question_set.key != session.question_set:
-        raise invalid_field("/question_set", "other_set", f"name a version of {session.question_set}")
+        detail = f"a session cannot move to another question set: send a version of {session.question_set}"
+        raise invalid_field("/question_set", "other_set", detail)
     if plan.version < session.version:
-        raise invalid_field("/question_set", "older", f"name a version after {session.version}")
+        detail = f"a session cannot move to an older version: send a version after {session.version}"
+        raise invalid_field("/question_set", "older", detail)
     if plan.version == session.version:
         return []
     dropped = [answer for question, answer in edit.answers.items() if question not in plan.questions]
@@ -97,13 +104,16 @@ def _drop(edit: SessionEdit, dropped: list[StoredAnswer]) -> None:
 
 
 def _last_session(edit: SessionEdit, names: Collection[str]) -> Session | None:
-    """The last one of the prospect that has answers on one of these versions."""
+    """Return the prospect's newest other session that has answers on one of these versions."""
     if not names:
         return None
     versions = [edit.uow.plans.parse_name(name) for name in names]
     return edit.uow.tx.db.exec(
         select(Session)
-        .where(*_answered_before(edit), tuple_(col(Session.question_set), col(Session.version)).in_(versions))
+        .where(
+            *_is_other_answered_session(edit),
+            tuple_(col(Session.question_set), col(Session.version)).in_(versions),
+        )
         .order_by(col(Session.id).desc())
         .limit(1)
     ).first()

@@ -1,31 +1,32 @@
-"""Record a person's decision and the outcome of a case."""
+"""Record the decisions and the outcome of a session."""
 
 from typing import Any
 
 from app.clock import new_id
 from app.problems import require_revision
 from app.sessions.queries import decisions_of, latest_outcome
-from app.sessions.schemas import OUTCOME_FACTS, DecisionIn, OutcomeIn
+from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn
 from app.sessions.session_edit import SessionEdit, save
 from app.sessions.tables import Decision, Outcome
 
-# What makes two decisions the same.
+# Two decisions are the same if they are equal in these fields.
 DECISION_FIELDS = {"decision", "match_word", "benefit_word", "reason", "revisit_on", "actor"}
 
 
 def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> None:
-    """Store a decision on the revision that the person saw; `disqualify` closes the session.
+    """Store a decision, and save the session. The decision `disqualify` closes the session.
 
-    The same one again, with nothing in between, changes nothing. Raises SESSION_IS_CLOSED, and
-    STALE_REVISION unless `based_on` is the current revision.
+    `based_on` is the revision that the person saw. Sending the same decision again changes nothing if
+    nothing else has changed meanwhile. Raises SESSION_IS_CLOSED, and STALE_REVISION unless `based_on` is the
+    current revision.
     """
     session, tx = edit.session, edit.uow.tx
-    made = _decision(edit, decision, based_on)
-    if _repeats_last_decision(edit, made):
+    row = _decision_row(edit, decision, based_on)
+    if _repeats_last_decision(edit, row):
         return
     edit.require_open()
     require_revision("session", session.revision, based_on)
-    tx.db.add(made)
+    tx.db.add(row)
     session.decision = decision.decision
     if decision.decision == "disqualify":
         _close(edit)
@@ -33,7 +34,7 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
     save(edit, "decided")
 
 
-def _decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> Decision:
+def _decision_row(edit: SessionEdit, decision: DecisionIn, based_on: int) -> Decision:
     return Decision(
         id=new_id(),
         session_id=edit.session.id,
@@ -49,32 +50,38 @@ def _decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> Decisio
     )
 
 
-def _repeats_last_decision(edit: SessionEdit, made: Decision) -> bool:
-    """Whether the current revision is that very decision: who sends it again means no second one."""
-    now = edit.session.revision
+def _repeats_last_decision(edit: SessionEdit, row: Decision) -> bool:
+    """Whether the current revision recorded the same decision, so that this one is a repeated request.
+
+    A repeated request is based on the revision before the decision, or on the one that it created.
+    """
+    current = edit.session.revision
     return any(
-        last.revision + 1 == now
-        and made.revision in (last.revision, now)
-        and _decision_content(last) == _decision_content(made)
+        last.revision + 1 == current
+        and row.revision in (last.revision, current)
+        and _decision_content(last) == _decision_content(row)
         for last in decisions_of(edit.uow.tx, edit.session.id)[-1:]
     )
 
 
 def is_already_concluded(edit: SessionEdit, decision: DecisionIn | None, outcome: OutcomeIn | None) -> bool:
-    """Whether a case has that decision and that outcome already, of which at least one is given."""
+    """Whether the session already has this decision as its last one, and this outcome.
+
+    What is None is not compared. Returns False if both are None.
+    """
     last = decisions_of(edit.uow.tx, edit.session.id)[-1:]
     if decision and not (
-        last and _decision_content(last[0]) == _decision_content(_decision(edit, decision, 0))
+        last and _decision_content(last[0]) == _decision_content(_decision_row(edit, decision, 0))
     ):
         return False
-    known = latest_outcome(edit.uow.tx, edit.session.id)
-    if outcome and not (known and _same_outcome(known, outcome)):
+    stored = latest_outcome(edit.uow.tx, edit.session.id)
+    if outcome and not (stored and _same_outcome(stored, outcome)):
         return False
     return bool(decision or outcome)
 
 
-def _same_outcome(known: Outcome, outcome: OutcomeIn) -> bool:
-    return all(getattr(known, fact) == getattr(outcome, fact) for fact in OUTCOME_FACTS)
+def _same_outcome(stored: Outcome, outcome: OutcomeIn) -> bool:
+    return all(getattr(stored, field) == getattr(outcome, field) for field in OUTCOME_FIELDS)
 
 
 def _decision_content(decision: Decision) -> dict[str, Any]:
@@ -82,17 +89,17 @@ def _decision_content(decision: Decision) -> dict[str, Any]:
 
 
 def record_outcome(edit: SessionEdit, outcome: OutcomeIn) -> None:
-    """Store an outcome and close the session; the same one again changes nothing."""
+    """Store an outcome, close the session and save it. The same outcome again changes nothing."""
     session, tx = edit.session, edit.uow.tx
-    known = latest_outcome(tx, session.id)
-    if known and _same_outcome(known, outcome):
+    stored = latest_outcome(tx, session.id)
+    if stored and _same_outcome(stored, outcome):
         return
     tx.db.add(
         Outcome(
             id=new_id(),
             session_id=session.id,
             revision=session.revision,
-            **outcome.model_dump(include=set(OUTCOME_FACTS)),
+            **outcome.model_dump(include=set(OUTCOME_FIELDS)),
             actor=outcome.actor or edit.uow.actor,
             key_name=edit.uow.key_name,
             recorded_at=tx.at,

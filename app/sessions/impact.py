@@ -1,4 +1,4 @@
-"""What a draft would change: stored sessions scored again with it, and nothing written."""
+"""The impact of a draft: score stored sessions again with it, and write nothing."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -35,19 +35,20 @@ from app.sessions.schemas import (
 )
 from app.sessions.tables import Status
 
-BATCH_SIZE = 500
-PROGRESS_INTERVAL = 10_000
+SESSIONS_PER_BATCH = 500
+SESSIONS_PER_PROGRESS_LINE = 10_000
+# The indication before and after.
 Transition = tuple[Indication | None, Indication | None]
 
 
 def _raw(column: Column[Any]) -> ColumnElement[Any]:
-    """An id as the driver returns it: making a UUID for every answer took a fifth of the time."""
+    """Select an id as the driver returns it. Creating a UUID for every answer took a fifth of the time."""
     return type_coerce(column, String())
 
 
-SESSION = SQLModel.metadata.tables["session"]
-PROSPECT = SQLModel.metadata.tables["prospect"]
-ANSWER = SQLModel.metadata.tables["answer"]
+SESSION_TABLE = SQLModel.metadata.tables["session"]
+PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
+ANSWER_TABLE = SQLModel.metadata.tables["answer"]
 IMPACT_FIGURES = ("indication", "score", "lowest", "highest")
 SESSION_COLUMNS = (
     "id",
@@ -59,72 +60,77 @@ SESSION_COLUMNS = (
     "closed_at",
     "valid_until",
 )
-# Of an answer, all but its session: what `Answer` takes, in its order, behind the question.
+# The question, and then the fields of `Answer` in their order.
 ANSWER_COLUMNS = ("question", "state", "rating", "answered_at", "evidence")
-SESSION_BATCH = (
+SELECT_SESSION_BATCH = (
     select(
-        *(SESSION.c[name] for name in (*SESSION_COLUMNS, *IMPACT_FIGURES)),
-        PROSPECT.c.attributes.label("known"),
-        _raw(SESSION.c.id).label("key"),
+        *(SESSION_TABLE.c[name] for name in (*SESSION_COLUMNS, *IMPACT_FIGURES)),
+        PROSPECT_TABLE.c.attributes.label("prospect_attributes"),
+        _raw(SESSION_TABLE.c.id).label("key"),
     )
-    .join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id)
-    .order_by(SESSION.c.id)
-    .limit(BATCH_SIZE)
+    .join(PROSPECT_TABLE, PROSPECT_TABLE.c.id == SESSION_TABLE.c.prospect_id)
+    .order_by(SESSION_TABLE.c.id)
+    .limit(SESSIONS_PER_BATCH)
 )
-ANSWERS = select(_raw(ANSWER.c.session_id), *(ANSWER.c[name] for name in ANSWER_COLUMNS)).where(
-    ANSWER.c.session_id.in_(bindparam("sessions", expanding=True))
-)
+SELECT_RAW_ANSWERS = select(
+    _raw(ANSWER_TABLE.c.session_id), *(ANSWER_TABLE.c[name] for name in ANSWER_COLUMNS)
+).where(ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True)))
 
 
 async def impact(
     database: Database, plans: Plans, draft: Plan, key: str, status: Status | None
 ) -> AsyncIterator[ImpactLine]:
-    """Every session on the set `key` whose indication the draft would change, and a summary.
+    """Yield each session on the set `key` whose indication the draft would change, and then a summary.
 
-    Reads a few hundred at a time, each time in a transaction of its own, and keeps none of them: a
-    session that changes meanwhile is seen as it was or as it is.
+    In between it yields the progress. With `status`, only sessions with that status are scored. Each batch
+    of sessions is read in a transaction of its own and not kept in memory, so a session that changes
+    meanwhile is scored either before or after its change.
     """
     sessions, last = 0, None
-    turns: Counter[Transition] = Counter()
+    transitions: Counter[Transition] = Counter()
     while True:
-        judge = partial(_judge_some, plans=plans, draft=draft, key=key, status=status, after=last)
-        judged, read, last = await database.read(judge)
-        sessions += read
-        for line in judged:
-            yield line
-            turns[line.before.indication, line.after.indication] += 1
+        judge = partial(_judge_batch, plans=plans, draft=draft, key=key, status=status, after=last)
+        changes, count, last = await database.read(judge)
+        sessions += count
+        for change in changes:
+            yield change
+            transitions[change.before.indication, change.after.indication] += 1
         if last is None:
             break
-        if sessions % PROGRESS_INTERVAL == 0:
+        if sessions % SESSIONS_PER_PROGRESS_LINE == 0:
             yield ImpactProgress(kind="progress", sessions=sessions)
     yield ImpactSummary(
         kind="summary",
         sessions=sessions,
-        changed=turns.total(),
+        changed=transitions.total(),
         turns=[
             ImpactTransition(before=before, after=after, sessions=count)
-            for (before, after), count in turns.most_common()
+            for (before, after), count in transitions.most_common()
         ],
     )
 
 
-def _judge_some(
+def _judge_batch(
     tx: Transaction, *, plans: Plans, draft: Plan, key: str, status: Status | None, after: UUID | None
 ) -> tuple[list[ImpactChange], int, UUID | None]:
-    """What is to be said of the next sessions, how many they are, and the last one if there are more."""
-    wanted = SESSION_BATCH.where(SESSION.c.question_set == key)
+    """Judge the sessions after the id `after`.
+
+    Returns the changes, the number of sessions, and the id of the last one if there may be more.
+    """
+    statement = SELECT_SESSION_BATCH.where(SESSION_TABLE.c.question_set == key)
     if status:
-        wanted = wanted.where(SESSION.c.status == status)
+        statement = statement.where(SESSION_TABLE.c.status == status)
     if after:
-        wanted = wanted.where(SESSION.c.id > after)
-    sessions = tx.db.execute(wanted).all()
+        statement = statement.where(SESSION_TABLE.c.id > after)
+    sessions = tx.db.execute(statement).all()
     answers: dict[object, dict[str, Answer]] = {session.key: {} for session in sessions}
-    for its, question, *said in tx.db.execute(ANSWERS, {"sessions": [one.id for one in sessions]}).all():
-        answers[its][question] = Answer(*said)
-    shared = cache(lambda then: shared_questions(tx, plans, draft, then))
-    judged = [_judge(tx, plans, draft, session, answers[session.key], shared) for session in sessions]
-    more = len(sessions) == BATCH_SIZE
-    return [line for line in judged if line], len(sessions), sessions[-1].id if more else None
+    parameters = {"sessions": [session.id for session in sessions]}
+    for session_key, question, *fields in tx.db.execute(SELECT_RAW_ANSWERS, parameters).all():
+        answers[session_key][question] = Answer(*fields)
+    shared = cache(lambda current: shared_questions(tx, plans, draft, current))
+    changes = [_judge(tx, plans, draft, session, answers[session.key], shared) for session in sessions]
+    has_more = len(sessions) == SESSIONS_PER_BATCH
+    return [change for change in changes if change], len(sessions), sessions[-1].id if has_more else None
 
 
 def _judge(
@@ -135,85 +141,96 @@ def _judge(
     answers: Answers,
     shared: Callable[[Plan], set[str]],
 ) -> ImpactChange | None:
-    """What is to be said of one session, a row; None if it says the same with the draft.
+    """Return what the draft changes for one session, a row; None if its indication stays the same.
 
-    An open one is judged as if it were moved now; a closed one on what it closed with, and on what its
-    own set did not ask.
+    An open session is judged as if it moved to the draft now. A closed session is judged with the attributes
+    that it was closed with, and with the prospect's current ones that its own question set does not have.
     """
     is_open = session.status == "open"
-    known = session.known if is_open else {**session.known, **session.attributes}
+    stored = session.prospect_attributes
+    if not is_open:
+        stored = {**stored, **session.attributes}
     as_of = session.closed_at or tx.at
-    then = plans.find(tx, f"{session.question_set}@{session.version}")
-    said: Mapping[str, Any] = (
-        score(then, answers, session.attributes, as_of=as_of)
+    current = plans.find(tx, f"{session.question_set}@{session.version}")
+    figures_before: Mapping[str, Any] = (
+        score(current, answers, session.attributes, as_of=as_of)
         if has_stale_answers(session, as_of)
         else session._asdict()
     )
-    attributes = read_stored(draft.question_set, known).known
-    counted = {key: one for key, one in answers.items() if key in shared(then)}
-    states = draft.evaluate(counted, attributes, as_of)
-    totals = Totals(draft, states)
-    if indicated(draft, totals) == said["indication"]:
+    attributes = read_stored(draft.question_set, stored).known
+    shared_answers = {key: answer for key, answer in answers.items() if key in shared(current)}
+    states_after = draft.evaluate(shared_answers, attributes, as_of)
+    totals = Totals(draft, states_after)
+    if indicated(draft, totals) == figures_before["indication"]:
         return None
-    stood = then.evaluate(answers, read_stored(then.question_set, session.attributes).known, as_of)
-    now = assess(draft, totals, [])
+    attributes_before = read_stored(current.question_set, session.attributes).known
+    states_before = current.evaluate(answers, attributes_before, as_of)
+    assessment = assess(draft, totals, [])
     return ImpactChange(
         kind="changed",
         session_id=session.id,
         prospect_id=session.prospect_id,
         status=session.status,
-        before=ImpactFigures(question_set=then.name, **{figure: said[figure] for figure in IMPACT_FIGURES}),
-        after=ImpactFigures(
-            question_set=draft.name, **{figure: getattr(now, figure) for figure in IMPACT_FIGURES}
+        before=ImpactFigures(
+            question_set=current.name, **{figure: figures_before[figure] for figure in IMPACT_FIGURES}
         ),
-        why=[*_why_of_the_set(then, draft), *_why_of_questions(stood, states)],
+        after=ImpactFigures(
+            question_set=draft.name, **{figure: getattr(assessment, figure) for figure in IMPACT_FIGURES}
+        ),
+        why=[*_set_reasons(current, draft), *_question_reasons(states_before, states_after)],
     )
 
 
-def _why_of_the_set(then: Plan, draft: Plan) -> Iterator[ImpactReason]:
-    for before, after in zip(_of_the_set(then), _of_the_set(draft), strict=True):
+def _set_reasons(current: Plan, draft: Plan) -> Iterator[ImpactReason]:
+    """Yield a reason for each rule of the whole set that the draft changes."""
+    for before, after in zip(_set_rules(current), _set_rules(draft), strict=True):
         if before != after:
             yield ImpactReason(question=None, before=before, after=after)
 
 
-def _of_the_set(plan: Plan) -> tuple[str, str]:
-    cuts = plan.question_set.thresholds
-    limits = f"fit at {cuts.fit_at}, no fit below {cuts.no_fit_below}" if cuts else "no threshold"
-    return limits, plan.question_set.combine
+def _set_rules(plan: Plan) -> tuple[str, str]:
+    thresholds = plan.question_set.thresholds
+    description = (
+        f"fit at {thresholds.fit_at}, no fit below {thresholds.no_fit_below}"
+        if thresholds
+        else "no threshold"
+    )
+    return description, plan.question_set.combine
 
 
-def _why_of_questions(
-    stood: Iterable[QuestionState], states: Iterable[QuestionState]
+def _question_reasons(
+    states_before: Iterable[QuestionState], states_after: Iterable[QuestionState]
 ) -> Iterator[ImpactReason]:
-    """The questions that count differently, or on one side only."""
-    before, after = _counting(stood), _counting(states)
-    for question in {**before, **after}:
-        then, now = before.get(question), after.get(question)
-        if _input(then) != _input(now):
-            yield ImpactReason(question=question, before=_in_words(then), after=_in_words(now))
+    """Yield a reason for each question that counts differently, or in one of the two sets only."""
+    counting_before, counting_after = _counting(states_before), _counting(states_after)
+    for question in {**counting_before, **counting_after}:
+        before, after = counting_before.get(question), counting_after.get(question)
+        if _score_input(before) != _score_input(after):
+            yield ImpactReason(question=question, before=_in_words(before), after=_in_words(after))
 
 
 def _counting(states: Iterable[QuestionState]) -> dict[str, QuestionState]:
-    return {s.question.key: s for s in states if not s.step.gated and s.asked.matters}
+    """Return the states of the questions that count in the score, by question."""
+    return {state.question.key: state for state in states if not state.step.gated and state.asked.matters}
 
 
-def _input(question_state: QuestionState | None) -> tuple[object, ...] | None:
-    """All that an indication is made of as far as one question goes."""
+def _score_input(question_state: QuestionState | None) -> tuple[object, ...] | None:
+    """Return everything about one question that the indication depends on."""
     if question_state is None:
         return None
     question = question_state.question
-    must = question.must_reach, question.must_reach is not None and question.if_missed
+    requirement = question.must_reach, question.must_reach is not None and question.if_missed
     return (
         question_state.state,
         question_state.rating,
         question_state.rated_by == "rule",
         question.weight,
-        must,
+        requirement,
     )
 
 
 def _in_words(question_state: QuestionState | None) -> str | None:
-    """What `_input` holds: "rated 2 by rule, weight 1, must reach 3 or it is mixed"."""
+    """Describe the `_score_input`: "rated 2 by rule, weight 1, must reach 3 or it is mixed"."""
     if question_state is None:
         return None
     question = question_state.question
@@ -221,7 +238,7 @@ def _in_words(question_state: QuestionState | None) -> str | None:
         f" {question_state.rating}" if question_state.rating is not None else ""
     )
     by_rule = " by rule" if question_state.rated_by == "rule" else ""
-    told = f"{state}{by_rule}, weight {question.weight}"
+    description = f"{state}{by_rule}, weight {question.weight}"
     if question.must_reach is None:
-        return told
-    return f"{told}, must reach {question.must_reach} or it is {question.if_missed}"
+        return description
+    return f"{description}, must reach {question.must_reach} or it is {question.if_missed}"

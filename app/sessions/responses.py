@@ -1,4 +1,4 @@
-"""Sessions, fits and events as callers see them."""
+"""The responses for sessions, their history, fits and events."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from app.sessions.queries import (
     answers_of_many,
     decisions_of,
     latest_outcome,
-    on_question_set,
     plan_of,
+    question_set_clauses,
     require_fresh,
 )
 from app.sessions.schemas import (
@@ -53,7 +53,7 @@ from app.sessions.tables import Decision, Outcome, Session, SessionRevision, Sto
 
 
 def session_head(session: Session) -> dict[str, Any]:
-    """The fields of `SessionHead`."""
+    """Return the fields of `SessionHead`."""
     return {
         "session_id": session.id,
         "prospect_id": session.prospect_id,
@@ -68,18 +68,18 @@ def session_head(session: Session) -> dict[str, Any]:
 
 
 def choice_fields(choice: Choice) -> dict[str, Any]:
-    """What `Opened` says of the choice of the question set."""
+    """Return the fields of `SessionOpened` about the choice of the question set."""
     return {"chosen_by": choice.by, "chosen_because": choice.reason}
 
 
 def session_fields(edit: SessionEdit) -> dict[str, Any]:
-    """The fields of `SessionOut` for a session under work."""
+    """Return the fields of `SessionOut` for a session that this transaction edits."""
     judged = edit.judged or judge_session(edit.plan, edit.session, edit.answers)
     return _session_fields(edit.uow.tx, edit.session, edit.answers, whole_score(edit.session, judged))
 
 
 def session_out(tx: Transaction, plans: Plans, session: Session) -> SessionOut:
-    """A session as the caller sees it; raises `ScoresHaveAged`."""
+    """Return the response for a session. Raises `StaleScores`."""
     require_fresh(tx, [session])
     answers = answers_of(tx, session.id)
     judged = judge_session(plan_of(tx, plans, session), session, answers)
@@ -87,7 +87,7 @@ def session_out(tx: Transaction, plans: Plans, session: Session) -> SessionOut:
 
 
 def session_out_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> SessionOut:
-    """A session as it is now, with the score as it stood after a revision."""
+    """Return the response for a session as it is now, but with the score as it was after a revision."""
     score = score_at(tx, plans, session, revision)
     return SessionOut(**_session_fields(tx, session, answers_of(tx, session.id), score))
 
@@ -108,19 +108,19 @@ def _session_fields(
 
 
 def answer_out(answer: StoredAnswer, at: datetime) -> AnswerOut:
-    """An answer with its age."""
+    """Return the response for an answer, with its age in whole days at the time `at`."""
     age = max(0, (at - answer.answered_at).days)
     return AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}) | {"age_days": age})
 
 
 def session_summary(session: Session) -> SessionSummary:
-    """A session in a list."""
+    """Return the entry of a session in a list."""
     figures = session.model_dump(include=set(SessionSummary.model_fields) - set(SessionHead.model_fields))
     return SessionSummary(**session_head(session), **figures)
 
 
 def history_out(tx: Transaction, plans: Plans, session: Session) -> HistoryOut:
-    """All that happened to a session."""
+    """Return the history of a session: its revisions, decisions and outcomes, oldest first."""
     revisions = tx.db.exec(
         select(SessionRevision)
         .where(SessionRevision.session_id == session.id)
@@ -142,13 +142,13 @@ def _revision_out(tx: Transaction, plans: Plans, session: Session, revision: Ses
     changed = dict(revision.changed)
     if "answers" in changed:
         changed["answers"] = to_jsonable_python(answers_changed(revision.at, changed))
-    kept = revision.model_dump(exclude={"session_id"})
-    return RevisionOut.model_validate(kept | {"changed": changed, "verdict": verdict})
+    fields = revision.model_dump(exclude={"session_id"})
+    return RevisionOut.model_validate(fields | {"changed": changed, "verdict": verdict})
 
 
 def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:
-    """A decision with the figures as they stood."""
-    stood = verdict_at(tx, decision.session_id, decision.revision)
+    """Return the response for a decision, with the figures at the revision that it was made on."""
+    verdict = verdict_at(tx, decision.session_id, decision.revision)
     return DecisionOut(
         decision=decision.decision,
         match=decision.match_word,
@@ -158,15 +158,15 @@ def decision_out(tx: Transaction, decision: Decision) -> DecisionOut:
         actor=decision.actor,
         decided_at=decision.decided_at,
         revision=decision.revision,
-        indication=stood["indication"],
-        score=stood["score"],
-        lowest=stood["lowest"],
-        highest=stood["highest"],
+        indication=verdict["indication"],
+        score=verdict["score"],
+        lowest=verdict["lowest"],
+        highest=verdict["highest"],
     )
 
 
 def outcome_out(outcome: Outcome) -> OutcomeOut:
-    """An outcome as the caller sees it."""
+    """Return the response for an outcome."""
     fields = outcome.model_dump(exclude={"id", "session_id", "key_name"})
     return OutcomeOut.model_validate(fields)
 
@@ -178,19 +178,20 @@ def fits_of(
     question_set: SetFilter,
     deal: str | None = None,
 ) -> dict[UUID, FitOut]:
-    """The fit of every prospect that has a session for the set.
+    """Return the fits of several prospects, by prospect.
 
-    Raises `ScoresHaveAged`.
+    A prospect without a session for the question set is left out. With `deal`, only the sessions of that
+    deal count. Raises `StaleScores`.
     """
-    wanted = (
+    statement = (
         select(Session)
-        .where(col(Session.prospect_id).in_(prospect_ids), *on_question_set(question_set))
+        .where(col(Session.prospect_id).in_(prospect_ids), *question_set_clauses(question_set))
         .order_by(col(Session.status), col(Session.id))
     )
     if deal is not None:
-        wanted = wanted.where(Session.deal == deal)
-    # Closed before open, older before newer: the last one seen is the one to show.
-    shown = {session.prospect_id: session for session in tx.db.exec(wanted)}
+        statement = statement.where(Session.deal == deal)
+    # Closed sessions come before open ones, and older before newer ones: the last one of a prospect is shown.
+    shown = {session.prospect_id: session for session in tx.db.exec(statement)}
     require_fresh(tx, shown.values())
     answers = answers_of_many(tx, [session.id for session in shown.values()])
     return {
@@ -202,7 +203,7 @@ def fits_of(
 def fit_of(
     tx: Transaction, plans: Plans, prospect_id: UUID, question_set: SetFilter, deal: str | None
 ) -> FitOut:
-    """The fit of one prospect; raises NOT_FOUND if it has no session for the set."""
+    """Return the fit of one prospect. Raises `StaleScores`, and NOT_FOUND without a session for the set."""
     fits = fits_of(tx, plans, [prospect_id], question_set, deal)
     if prospect_id not in fits:
         raise missing("session of this prospect for that question set")
@@ -211,66 +212,68 @@ def fit_of(
 
 def _fit_out(plan: Plan, session: Session, answers: Mapping[str, StoredAnswer]) -> FitOut:
     score = whole_score(session, judge_session(plan, session, answers))
-    said = {name: score[name] for name in ("summary", "weaker_side", "blockers")}
-    return FitOut(**session_summary(session).model_dump(), **said)
+    texts = {name: score[name] for name in ("summary", "weaker_side", "blockers")}
+    return FitOut(**session_summary(session).model_dump(), **texts)
 
 
 EVENT_COLUMNS = {"id", "position", "type", "at", "prospect_id", "session_id", "question_set", "revision"}
-# What an event may hold besides; its figures are those of its session's revision.
-EVENT_DATA = ("decision", "outcome", "merged_prospect_id")
+# The fields of an event's `data`. Its figures are not stored: they are those of the session's revision.
+EVENT_DATA_FIELDS = ("decision", "outcome", "merged_prospect_id")
 
 
 @dataclass(frozen=True, slots=True)
 class _CurrentTarget:
-    """Where an event leads by now: a session may have gone to another prospect, by a merge."""
+    """The prospect and the deal that an event is about now. A merge gives a session to another prospect."""
 
     prospect_id: UUID | None
     deal: str | None = None
 
 
 def events_out(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
-    """Events as the caller sees them, with one query each for sessions, revisions and links."""
+    """Return the responses for several events, with one query each for sessions, revisions and links."""
     sessions = _event_targets(tx, {event.session_id for event in events if event.session_id})
-    now = [sessions.get(event.session_id) or _CurrentTarget(event.prospect_id) for event in events]
-    links = links_of(tx, {one.prospect_id for one in now if one.prospect_id})
+    targets = [sessions.get(event.session_id) or _CurrentTarget(event.prospect_id) for event in events]
+    links = links_of(tx, {target.prospect_id for target in targets if target.prospect_id})
     figures = _event_figures(tx, [event.id for event in events])
     return [
         _event_out(
             event,
-            one.deal,
-            links[one.prospect_id] if one.prospect_id else (),
+            target.deal,
+            links[target.prospect_id] if target.prospect_id else (),
             figures.get(event.id, {}),
         )
-        for event, one in zip(events, now, strict=True)
+        for event, target in zip(events, targets, strict=True)
     ]
 
 
-def _event_targets(tx: Transaction, ids: set[UUID]) -> dict[UUID | None, _CurrentTarget]:
-    wanted = select(Session.id, Session.prospect_id, Session.deal).where(col(Session.id).in_(ids))
-    return {session: _CurrentTarget(prospect, deal or None) for session, prospect, deal in tx.db.exec(wanted)}
+def _event_targets(tx: Transaction, session_ids: set[UUID]) -> dict[UUID | None, _CurrentTarget]:
+    statement = select(Session.id, Session.prospect_id, Session.deal).where(col(Session.id).in_(session_ids))
+    return {
+        session_id: _CurrentTarget(prospect_id, deal or None)
+        for session_id, prospect_id, deal in tx.db.exec(statement)
+    }
 
 
-def _event_figures(tx: Transaction, events: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """The change and the figures of each event about a session, by the id of the event."""
+def _event_figures(tx: Transaction, event_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return the change and the figures of each event about a session, by the id of the event."""
     of_revision = and_(
         col(SessionRevision.session_id) == col(Event.session_id),
         col(SessionRevision.revision) == col(Event.revision),
     )
-    wanted = select(Event.id, SessionRevision.change, SessionRevision.verdict).join(
+    statement = select(Event.id, SessionRevision.change, SessionRevision.verdict).join(
         SessionRevision, of_revision
     )
     return {
         event_id: {"change": change, **{name: verdict[name] for name in SESSION_FIGURES}}
-        for event_id, change, verdict in tx.db.exec(wanted.where(col(Event.id).in_(events)))
+        for event_id, change, verdict in tx.db.exec(statement.where(col(Event.id).in_(event_ids)))
     }
 
 
 def _event_out(
     event: Event, deal: str | None, links: Iterable[ProspectLink], figures: Mapping[str, Any]
 ) -> EventOut:
-    told = {name: figures.get(name) for name in ("change", *SESSION_FIGURES)}
-    told |= {name: event.data.get(name) for name in EVENT_DATA}
-    shown = [LinkOut(source=link.source, external_id=link.external_id) for link in links]
-    return EventOut.model_validate(
-        event.model_dump(include=EVENT_COLUMNS) | told | {"deal": deal, "links": shown}
-    )
+    fields = event.model_dump(include=EVENT_COLUMNS)
+    fields |= {name: figures.get(name) for name in ("change", *SESSION_FIGURES)}
+    fields |= {name: event.data.get(name) for name in EVENT_DATA_FIELDS}
+    links_out = [LinkOut(source=link.source, external_id=link.external_id) for link in links]
+    return EventOut.model_validate(fields | {"deal": deal, "links": links_out})

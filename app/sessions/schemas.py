@@ -45,10 +45,11 @@ from app.scoring import (
 from app.sessions.tables import Change, DecisionWord, OutcomeWord, SideWord, Status
 
 MAX_ANSWERS = 500
-# Room for the ten years after which an answer goes stale at the latest.
+# Times have to be before this one. An answer goes stale after at most ten years, and that time has to fit
+# into a datetime, which ends with the year 9999.
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 Sort = Literal["newest", "ranked"]
-# What a position in a list is made of, by its order.
+# The type of a position in the list of sessions, for each order.
 SESSION_POSITIONS: Mapping[Sort, TypeAdapter[tuple[Any, ...]]] = {
     "newest": TypeAdapter(tuple[UUID]),
     "ranked": TypeAdapter(
@@ -65,56 +66,56 @@ def _before_end_of_time(time: datetime) -> datetime:
 
 Time = Annotated[Moment, AfterValidator(_before_end_of_time)]
 QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
-# What the amount is in; amounts in different currencies, or in none, are never added up.
+# The currency of an amount. Amounts in different currencies, or without one, are never added up.
 Currency = Annotated[
     str,
-    StringConstraints(strict=True, pattern=form(r"^[A-Z]{3}$", "send an ISO 4217 code: EUR")),
+    StringConstraints(strict=True, pattern=form(r"^[A-Z]{3}$", "send an ISO 4217 code, such as EUR")),
     Field(examples=["EUR"]),
 ]
 OutcomeReason = Annotated[str, StringConstraints(strict=True, pattern=NAME), Field(examples=["price"])]
 ChosenSet = Annotated[
     SetName | None,
     Field(
-        description='"key" for the newest version, or "key@version"; without it the set is chosen that is '
-        "meant for such a prospect, or else the default of the service"
+        description='"key" for the newest version, or "key@version"; without it, the service uses the set '
+        "that is meant for such a prospect, or else its default set"
     ),
 ]
 CarryOver = Annotated[
     bool,
-    Field(strict=True, description="start a new session from the answers of the prospect's last one"),
+    Field(strict=True, description="start a new session with the answers of the prospect's last session"),
 ]
 
 
 class AnswerIn(In):
-    """One answer: a rating, or the state not_applicable (its text says why), unknown or open.
+    """One answer: a rating, or the state not_applicable (with a text that says why), unknown or open.
 
-    Open takes an answer back. An answer's text and evidence stay as long as its rating does, unless
-    new ones are sent.
+    The state open takes an answer back. As long as the rating stays the same, the text and the evidence
+    stay too, unless new ones are sent.
     """
 
     question: QuestionKey
-    state: Annotated[State | None, Field(description="may be left out beside a rating")] = None
+    state: Annotated[State | None, Field(description="may be left out if there is a rating")] = None
     rating: Rating | None = None
     text: Prose | None = None
     evidence: Evidence | None = None
-    answered_at: Annotated[Time | None, Field(description="when it was answered, if not now")] = None
+    answered_at: Annotated[Time | None, Field(description="when the answer was given, if not now")] = None
     actor: Actor | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> "AnswerIn":
+    def _is_complete(self) -> "AnswerIn":
         if self.state is None and self.rating is None:
             raise ValueError("send a rating, or the state not_applicable, unknown or open")
         if self.state == "open" and (self.text is not None or self.evidence is not None):
-            raise ValueError("an answer that is taken back has no text and no evidence")
+            raise ValueError("leave out text and evidence: the state open takes the answer back")
         return self
 
     def as_answer(self) -> Answer:
-        """What scoring takes of it."""
+        """Return the answer as scoring takes it."""
         return Answer(self.state or "rated", self.rating, self.answered_at, self.evidence)
 
 
 class AnswersIn(In):
-    """Answers as a map of ratings (handy in curl), as a list (handy in typed clients), or both."""
+    """Answers as a map of ratings (convenient in curl), as a list (convenient in typed clients), or both."""
 
     ratings: Annotated[
         dict[QuestionKey, Rating],
@@ -124,15 +125,15 @@ class AnswersIn(In):
     answers: Annotated[list[AnswerIn], Field(max_length=MAX_ANSWERS)] = []
 
     def sent(self) -> Iterator[Sent]:
-        """Every answer as `read_answers` takes it."""
+        """Yield every answer as `read_answers` takes it."""
         yield from ratings_sent(self.ratings)
         for index, answer in enumerate(self.answers):
             yield Sent(f"/answers/{index}", answer.question, answer.as_answer(), item=True)
 
-    def details(self) -> dict[str, AnswerIn]:
-        """The answers with all they say, by question."""
-        of_ratings = {key: AnswerIn(question=key, rating=r) for key, r in self.ratings.items()}
-        return of_ratings | {answer.question: answer for answer in self.answers}
+    def answers_by_question(self) -> dict[str, AnswerIn]:
+        """Return all answers with all their fields, by question."""
+        from_ratings = {key: AnswerIn(question=key, rating=rating) for key, rating in self.ratings.items()}
+        return from_ratings | {answer.question: answer for answer in self.answers}
 
 
 class ScoreRequest(AnswersIn):
@@ -140,11 +141,13 @@ class ScoreRequest(AnswersIn):
 
     question_set: SetName | None = None
     attributes: AttributesIn = {}
-    as_of: Annotated[Time | None, Field(description="the time to count answers' ages to, if not now")] = None
+    as_of: Annotated[
+        Time | None, Field(description="the time at which the age of the answers is measured, if not now")
+    ] = None
 
 
 class NewSession(AnswersIn, WriteIn):
-    """A session to open for a prospect, with its first answers if there are any."""
+    """A session to open for a prospect, with its first answers if you have any."""
 
     prospect_id: UUID
     question_set: ChosenSet = None
@@ -158,23 +161,26 @@ class MoveRequest(WriteIn):
 
     question_set: Annotated[SetName, Field(description='"key" for the newest version, or "key@version"')]
     revision: Annotated[
-        Revision | None, Field(description="refuse to move a session that has changed since")
+        Revision | None, Field(description="the move is refused if the session has a newer revision")
     ] = None
     actor: Actor | None = None
 
 
 class AnswersPatch(AnswersIn, WriteIn):
-    """Answers to record; questions that are not sent stay as they are."""
+    """Answers to record. Questions that are not sent keep their answers."""
 
     revision: Annotated[
         Revision | None,
-        Field(description="refuse to overwrite an answer that is newer than this revision of the session"),
+        Field(
+            description="the request is refused if it would overwrite an answer that is newer than this "
+            "revision of the session"
+        ),
     ] = None
     actor: Actor | None = None
 
 
 class DecisionIn(In):
-    """A person's word on a session."""
+    """What a person decides about a session."""
 
     decision: Annotated[DecisionWord, Field(description="disqualify closes the session")]
     match: Annotated[SideWord | None, Field(description="is our offer right for them?")] = None
@@ -185,25 +191,29 @@ class DecisionIn(In):
 
 
 class NewDecision(DecisionIn, WriteIn):
-    """A person's word on the revision they saw."""
+    """What a person decides about a session, based on the revision that they saw."""
 
-    revision: Annotated[Revision | None, Field(description="or as If-Match; one of them is needed")] = None
+    revision: Annotated[
+        Revision | None, Field(description="the revision that the person saw; required, here or as If-Match")
+    ] = None
 
 
 class OutcomeIn(In):
-    """What became of it. It closes the session; sent again it corrects the one before."""
+    """What happened in the end. It closes the session. Another outcome corrects the one before."""
 
     outcome: OutcomeWord
     amount: Annotated[float | None, Field(strict=True, allow_inf_nan=False, ge=0)] = None
     currency: Currency | None = None
     closed_on: Day | None = None
-    reason: Annotated[OutcomeReason | None, Field(description="why, as a word to count by")] = None
-    competitor: Annotated[Line | None, Field(description="who won it, or whom it was won from")] = None
+    reason: Annotated[
+        OutcomeReason | None, Field(description="why, as one word, so that outcomes can be grouped by it")
+    ] = None
+    competitor: Annotated[Line | None, Field(description="who won the deal, or who lost it to you")] = None
     actor: Actor | None = None
 
 
-# What an outcome says; two that say the same are the same.
-OUTCOME_FACTS = frozenset(OutcomeIn.model_fields) - {"actor"}
+# The content of an outcome. Two outcomes are the same if they are equal in these fields.
+OUTCOME_FIELDS = frozenset(OutcomeIn.model_fields) - {"actor"}
 
 
 class NewOutcome(OutcomeIn, WriteIn):
@@ -211,7 +221,7 @@ class NewOutcome(OutcomeIn, WriteIn):
 
 
 class QualifyRequest(AnswersIn, WriteIn):
-    """All a CRM knows, in one call."""
+    """Everything that a CRM knows about a prospect, in one call."""
 
     source: Source
     external_id: ExternalId
@@ -226,24 +236,24 @@ class QualifyRequest(AnswersIn, WriteIn):
 
     @property
     def link(self) -> Link:
-        """How the CRM knows the prospect."""
+        """The link of the prospect in the CRM."""
         return Link(source=self.source, external_id=self.external_id)
 
     @property
     def only_concludes(self) -> bool:
-        """Whether it brings a decision or an outcome, and no answers."""
+        """Whether the request has a decision or an outcome, and no answers."""
         return not (self.ratings or self.answers) and bool(self.decision or self.outcome)
 
     @property
-    def begins_anew(self) -> bool:
-        """Whether it brings something that a new session could begin with."""
+    def has_session_content(self) -> bool:
+        """Whether the request has something that a new session can start with: answers, or `carry_over`."""
         return bool(self.ratings or self.answers or self.carry_over)
 
 
 class AnswerOut(Out):
-    """The current answer to one question; `revision` is the session's that wrote it.
+    """The current answer to one question. `revision` is the revision of the session that recorded it.
 
-    The state open is an answer that was taken back.
+    The state open means that the answer was taken back.
     """
 
     question: str
@@ -253,15 +263,15 @@ class AnswerOut(Out):
     evidence: Evidence | None
     actor: str | None
     answered_at: datetime
-    age_days: Annotated[int, Field(ge=0, description="whole days since it was answered")]
+    age_days: Annotated[int, Field(ge=0, description="whole days since the answer was given")]
     carried_from: Annotated[
-        UUID | None, Field(description="the earlier session that it was given in and carried over from")
+        UUID | None, Field(description="the earlier session that the answer was carried over from")
     ]
     revision: int
 
 
 class DecisionOut(Out):
-    """A person's word, beside the figures as they stood; no later answer changes it."""
+    """What a person decided, with the figures at that time. Later answers do not change it."""
 
     decision: DecisionWord
     match: SideWord | None
@@ -270,7 +280,7 @@ class DecisionOut(Out):
     revisit_on: date | None
     actor: str | None
     decided_at: datetime
-    revision: Annotated[int, Field(description="the revision that it was made on")]
+    revision: Annotated[int, Field(description="the revision that the decision was made on")]
     indication: Indication | None
     score: float | None
     lowest: float | None
@@ -278,7 +288,7 @@ class DecisionOut(Out):
 
 
 class OutcomeOut(Out):
-    """What became of it."""
+    """What happened in the end."""
 
     outcome: OutcomeWord
     amount: float | None
@@ -288,11 +298,11 @@ class OutcomeOut(Out):
     competitor: str | None
     actor: str | None
     recorded_at: datetime
-    revision: Annotated[int, Field(description="the revision that it was recorded on")]
+    revision: Annotated[int, Field(description="the revision that the outcome was recorded on")]
 
 
 class SessionHead(Out):
-    """What every view of a session begins with."""
+    """The fields that every representation of a session has."""
 
     session_id: UUID
     prospect_id: UUID
@@ -308,11 +318,13 @@ class SessionHead(Out):
 class SessionOut(SessionHead):
     """A qualification session with its answers and its score."""
 
-    attributes: Annotated[dict[str, Any], Field(description="the attributes as used by the set's rules")]
+    attributes: Annotated[
+        dict[str, Any], Field(description="the attributes as the rules of the question set use them")
+    ]
     answers: list[AnswerOut]
     score: Score
-    decision: Annotated[DecisionOut | None, Field(description="the last one")]
-    outcome: Annotated[OutcomeOut | None, Field(description="the last one")]
+    decision: Annotated[DecisionOut | None, Field(description="the last decision")]
+    outcome: Annotated[OutcomeOut | None, Field(description="the last outcome")]
 
 
 class SessionOpened(SessionOut):
@@ -321,22 +333,25 @@ class SessionOpened(SessionOut):
     chosen_by: Annotated[
         ChosenBy,
         Field(
-            description="request: it was named; for: the set is meant for such a prospect; session: none is, "
-            "and one is open; default: neither"
+            description="request: the request names the set; for: the set is meant for such a prospect; "
+            "session: it is the set of the only open session of the deal; default: it is the default set of "
+            "the service"
         ),
     ]
     chosen_because: Annotated[str, Field(examples=["industry equals logistics; priority 10"])]
 
 
 class SessionMoved(SessionOut):
-    """A session that was moved to a newer version, and what that has no place for."""
+    """A session that was moved to a newer version of its question set, and the answers that it lost."""
 
     moved_from: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
-    dropped: Annotated[list[AnswerOut], Field(description="answers to questions that are gone")]
+    dropped: Annotated[
+        list[AnswerOut], Field(description="answers to questions that the newer version lacks")
+    ]
 
 
 class QualifyResult(SessionOpened):
-    """What `qualify` did, and the session as it is now."""
+    """What the call created, and the session as it is now."""
 
     prospect_created: bool
     session_opened: bool
@@ -353,25 +368,27 @@ class SessionSummary(SessionHead):
     highest: float | None
     coverage: float | None
     grade: str | None
-    valid_until: Annotated[datetime | None, Field(description="when the first of the answers goes stale")]
+    valid_until: Annotated[datetime | None, Field(description="when the next answer goes stale")]
     decision: DecisionWord | None
     outcome: OutcomeWord | None
 
 
 class RevisionOut(Out):
-    """One step of a session's history, with the verdict after it."""
+    """One change of a session, with the verdict after it."""
 
     revision: int
     at: datetime
-    key_name: Annotated[str, Field(description="the API key's name; prospect-fit where nobody asked for it")]
+    key_name: Annotated[
+        str, Field(description="the name of the API key, or prospect-fit for a change without a request")
+    ]
     actor: str | None
-    change: Annotated[Change, Field(description="aged: answers went stale, and nobody did anything")]
-    changed: Annotated[dict[str, Any], Field(description="what this step set; never an answer's text")]
+    change: Annotated[Change, Field(description="aged means that answers went stale, without a request")]
+    changed: Annotated[dict[str, Any], Field(description="what changed, without the texts of answers")]
     verdict: Verdict
 
 
 class HistoryOut(Out):
-    """All that happened to a session, oldest first."""
+    """The history of a session, oldest first."""
 
     session_id: UUID
     revisions: list[RevisionOut]
@@ -380,7 +397,7 @@ class HistoryOut(Out):
 
 
 class SessionFilter(In):
-    """Which sessions: those that match every filter given."""
+    """The sessions to list: those that match every filter."""
 
     prospect_id: UUID | None = None
     deal: Deal | None = None
@@ -391,12 +408,15 @@ class SessionFilter(In):
     outcome: OutcomeWord | None = None
     question_set: Annotated[SetName | None, Field(description='"key" or "key@version"')] = None
     sort: Annotated[
-        Sort, Field(description="ranked: by indication from fit down, then by lowest, nulls last")
+        Sort,
+        Field(
+            description="ranked: by indication, fit first, and then by lowest in descending order, nulls last"
+        ),
     ] = "newest"
 
 
 class FitOut(SessionSummary):
-    """A prospect's fit, small enough to embed: of its open session, or else of its last."""
+    """The fit of a prospect, small enough to embed: that of its open session, or else of its last session."""
 
     summary: str
     weaker_side: str | None
@@ -404,7 +424,7 @@ class FitOut(SessionSummary):
 
 
 class FitQuery(In):
-    """A prospect: its id, or source and external_id."""
+    """One prospect, by its id or by source and external_id."""
 
     prospect_id: UUID | None = None
     source: Source | None = None
@@ -427,7 +447,7 @@ class FitsRequest(In):
 
 
 class FitResult(Out):
-    """One of the fits asked for; 404 where the prospect or its session is unknown."""
+    """The fit of one prospect; the status is 404 if the prospect or its session does not exist."""
 
     status: Annotated[int, Field(examples=[200])]
     prospect_id: UUID | None
@@ -437,26 +457,30 @@ class FitResult(Out):
 
 
 class FitList(Out):
-    items: Annotated[list[FitResult], Field(description="in the order asked")]
+    items: Annotated[list[FitResult], Field(description="in the order of the request")]
 
 
 class EventOut(Out):
-    """One thing that happened, with ids and figures; read the rest where they lead.
+    """One entry of the change feed, with ids and figures. Use the ids to read the rest.
 
-    An event about a session holds its figures as they stood after it.
+    An event about a session has the figures of the session after the event.
     """
 
-    id: Annotated[UUID, Field(description="the same whenever the event is told")]
-    position: Annotated[int, Field(ge=1, description="its place in the one order of all events")]
+    id: Annotated[UUID, Field(description="the same every time the event is read or delivered")]
+    position: Annotated[int, Field(ge=1, description="its place in the order of all events")]
     type: EventType
     at: datetime
     prospect_id: UUID | None
     session_id: UUID | None
     question_set: Annotated[str | None, Field(examples=["qualifying-a-sale@1"])]
-    deal: Annotated[str | None, Field(description="the session's, as it is now; null once erased")]
-    revision: Annotated[int | None, Field(description="of the session, or else of the prospect")]
-    links: Annotated[list[LinkOut], Field(description="the prospect's, as they are now; none once erased")]
-    change: Annotated[Change | None, Field(description="what happened to the session, as its history has it")]
+    deal: Annotated[
+        str | None, Field(description="the current deal of the session; null after it was erased")
+    ]
+    revision: Annotated[int | None, Field(description="the revision of the session, or else of the prospect")]
+    links: Annotated[
+        list[LinkOut], Field(description="the current links of the prospect; none after it was erased")
+    ]
+    change: Annotated[Change | None, Field(description="what happened to the session, as in its history")]
     indication: Indication | None
     settled: bool | None
     leaning: Leaning | None
@@ -465,15 +489,16 @@ class EventOut(Out):
     highest: float | None
     coverage: float | None
     grade: str | None
-    decision: Annotated[DecisionWord | None, Field(description="the session's last one")]
-    outcome: Annotated[OutcomeWord | None, Field(description="the session's last one")]
+    decision: Annotated[DecisionWord | None, Field(description="the last decision on the session")]
+    outcome: Annotated[OutcomeWord | None, Field(description="the last outcome of the session")]
     merged_prospect_id: Annotated[
-        UUID | None, Field(description="the prospect that was merged into this one, and is gone")
+        UUID | None,
+        Field(description="the prospect that was merged into this one and no longer exists"),
     ]
 
 
 class ImpactFigures(Out):
-    """What a session says with the one set or the other."""
+    """The figures of a session with one of the two question sets."""
 
     question_set: str
     indication: Indication | None
@@ -483,7 +508,7 @@ class ImpactFigures(Out):
 
 
 class ImpactReason(Out):
-    """One thing that is different for this session; `question` is null for what is of the whole set."""
+    """One difference that affects this session. `question` is null if it concerns the whole set."""
 
     question: str | None
     before: Annotated[str | None, Field(examples=["rated 2, weight 1"])]
@@ -503,14 +528,14 @@ class ImpactChange(Out):
 
 
 class ImpactProgress(Out):
-    """A sign of life in a long stream."""
+    """How many sessions have been scored so far. It also shows that the stream is still alive."""
 
     kind: Literal["progress"]
     sessions: int
 
 
 class ImpactTransition(Out):
-    """How many sessions would change from one indication to another."""
+    """The number of sessions that would change from one indication to another."""
 
     before: Indication | None
     after: Indication | None
@@ -518,12 +543,12 @@ class ImpactTransition(Out):
 
 
 class ImpactSummary(Out):
-    """The last line. Without it the stream was cut off."""
+    """The last line. If it is missing, the stream was interrupted."""
 
     kind: Literal["summary"]
-    sessions: Annotated[int, Field(description="scored again")]
+    sessions: Annotated[int, Field(description="the number of sessions that were scored again")]
     changed: int
-    turns: Annotated[list[ImpactTransition], Field(description="most sessions first")]
+    turns: Annotated[list[ImpactTransition], Field(description="the most frequent change first")]
 
 
 ImpactLine = ImpactChange | ImpactProgress | ImpactSummary

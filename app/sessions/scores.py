@@ -1,7 +1,7 @@
-"""The score of a session: whole where it is shown, and as a verdict where it is kept.
+"""The score of a session: whole in responses, and as a verdict in revisions.
 
-A whole score is computed when it is shown, as of the session's last revision. A closed session is
-scored as of its closing, so that a deal that was won does not age.
+A whole score is computed for each response, as of the session's last revision. A closed session is scored
+as of the time when it was closed, so that the score of a won deal does not go stale.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,13 +28,13 @@ from app.scoring import (
 )
 from app.sessions.tables import Session, SessionRevision, StoredAnswer
 
-# The figures that lists and events show; when one of them changes, the score has changed.
+# The figures that lists and events show. If one of them changes, the event `score.changed` is recorded.
 SESSION_FIGURES = tuple(Figures.__annotations__)
-VERDICT_AT = select(SessionRevision.verdict).where(
+SELECT_VERDICT = select(SessionRevision.verdict).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision == bindparam("revision"),
 )
-REVISIONS = (
+SELECT_REVISIONS = (
     select(SessionRevision.at, SessionRevision.changed)
     .where(
         SessionRevision.session_id == bindparam("session"), SessionRevision.revision <= bindparam("revision")
@@ -44,35 +44,38 @@ REVISIONS = (
 
 
 def as_answers(stored: Iterable[StoredAnswer]) -> dict[str, Answer]:
-    """What scoring takes of stored answers."""
+    """Return stored answers as scoring takes them, by question."""
     return {
-        one.question: Answer(
-            cast("State", one.state), one.rating, one.answered_at, cast("Evidence | None", one.evidence)
+        answer.question: Answer(
+            cast("State", answer.state),
+            answer.rating,
+            answer.answered_at,
+            cast("Evidence | None", answer.evidence),
         )
-        for one in stored
+        for answer in stored
     }
 
 
 def judge_session(
     plan: Plan, session: Session, answers: Mapping[str, StoredAnswer], at: datetime | None = None
 ) -> Judged:
-    """Judge a session as of its last revision, or as of `at` while it is open."""
+    """Judge an open session as of `at` or its last revision, and a closed one as of its closing."""
     as_of = session.closed_at or at or session.updated_at
     return judge(plan, as_answers(answers.values()), session.attributes, as_of=as_of)
 
 
 def whole_score(session: Session, judged: Judged) -> Score:
-    """The score of a session that was judged."""
+    """Return the whole score of a session that was judged."""
     return judged.score(pursued=session.decision == "pursue")
 
 
 def score_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> Score:
-    """The score as it stood after a revision, from what the revisions up to it changed."""
+    """Return the score as it was after a revision, computed from the changes up to that revision."""
     answers: dict[str, Answer] = {}
     attributes: Mapping[str, Any] = {}
     decision = None
-    for at, changed in tx.db.exec(REVISIONS, params={"session": session.id, "revision": revision}):
-        answers |= {question: Answer(**said) for question, said in answers_changed(at, changed).items()}
+    for at, changed in tx.db.exec(SELECT_REVISIONS, params={"session": session.id, "revision": revision}):
+        answers |= {question: Answer(**fields) for question, fields in answers_changed(at, changed).items()}
         for question in changed.get("dropped", ()):
             answers.pop(question, None)
         attributes = changed.get("attributes", attributes)
@@ -86,25 +89,30 @@ def score_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> 
 
 
 def answers_changed(at: datetime, changed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The answers that a revision changed, by question, with omitted fields filled in; `at` is its time."""
+    """Return the answers that a revision changed, by question, as the fields of `Answer`.
+
+    `at` is the time of the revision, and `changed` its stored changes, which omit nulls and the time of an
+    answer if it is `at`.
+    """
     return {
         question: {
-            "state": said["state"],
-            "rating": said.get("rating"),
-            "answered_at": datetime.fromisoformat(said["answered_at"]) if "answered_at" in said else at,
-            "evidence": said.get("evidence"),
+            "state": stored["state"],
+            "rating": stored.get("rating"),
+            "answered_at": datetime.fromisoformat(stored["answered_at"]) if "answered_at" in stored else at,
+            "evidence": stored.get("evidence"),
         }
-        for question, said in changed.get("answers", {}).items()
+        for question, stored in changed.get("answers", {}).items()
     }
 
 
 def verdict_at(tx: Transaction, session_id: UUID, revision: int) -> VerdictRecord:
-    """The verdict after a revision, as it is stored."""
+    """Return the verdict after a revision, as it is stored."""
     return cast(
-        "VerdictRecord", tx.db.exec(VERDICT_AT, params={"session": session_id, "revision": revision}).one()
+        "VerdictRecord",
+        tx.db.exec(SELECT_VERDICT, params={"session": session_id, "revision": revision}).one(),
     )
 
 
 def verdict_out(tx: Transaction, plans: Plans, session: Session, record: VerdictRecord) -> Verdict:
-    """A stored verdict as the caller sees it."""
+    """Return the response for a stored verdict."""
     return read_verdict(plans.find(tx, f"{session.question_set}@{record['version']}"), record)

@@ -1,7 +1,7 @@
-"""The story of a qualification: a prospect comes in, is asked, and a person decides.
+"""Qualify prospects: open sessions, record answers, decisions and outcomes, and move sessions.
 
-Every function here is one transaction's work: it locks what it changes (the prospect before its
-sessions), decides, saves and tells.
+Each function does its work in one transaction. It locks what it changes (the prospect before its
+sessions), decides, saves, and records the events.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ from app.sessions.session_edit import (
 )
 from app.sessions.tables import Session
 
-NEWEST = (
+SELECT_NEWEST_SESSION = (
     select(Session)
     .where(
         Session.prospect_id == bindparam("prospect"),
@@ -60,16 +60,20 @@ NEWEST = (
 
 
 def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
-    """All in one: the prospect, its session, the answers, the decision, the outcome, the score."""
+    """Upsert the prospect, open or continue its session, record what the request has, and score the session.
+
+    Raises `Flawed` for answers and attributes that the question set cannot read, SESSION_IS_OPEN,
+    SEVERAL_SETS_MATCH, and INVALID_REQUEST for an unknown or retired question set.
+    """
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
     prospect, created, changed = prospects.upsert(uow.tx, request.link, ProspectChange.model_validate(change))
-    choice = _choose_to_qualify(uow, prospect, request)
-    edit = _edit_to_qualify(uow, prospect, request, choice)
-    opened, repeats = edit.opening, _repeats(edit, request)
+    choice = _choose_for_qualify(uow, prospect, request)
+    edit = _edit_for_qualify(uow, prospect, request, choice)
+    opened, is_repeat = edit.opening, _is_repeat(edit, request)
     if created:
         prospects.set_subject(uow.tx, prospect, edit.plan.question_set.subject)
     if changed and not created:
-        rescore_open_sessions(uow, prospect, request.attributes, but=edit.session.id)
+        rescore_open_sessions(uow, prospect, request.attributes, excluded_id=edit.session.id)
     _require_readable(edit.plan, prospect, request.attributes)
     if edit.session.status == "open":
         refresh_attributes(edit, prospect)
@@ -77,17 +81,20 @@ def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
             carry_over(edit)
         record_answers(edit, request, None)
     save(edit, "answered")
-    if request.decision and not repeats:
+    if request.decision and not is_repeat:
         record_decision(edit, request.decision, edit.session.revision)
-    if request.outcome and not repeats:
+    if request.outcome and not is_repeat:
         record_outcome(edit, request.outcome)
     return QualifyResult(
         **session_fields(edit), **choice_fields(choice), prospect_created=created, session_opened=opened
     )
 
 
-def plan_to_qualify(uow: UnitOfWork, link: Link, deal: str | None, named: str) -> Plan:
-    """The plan that `qualify` by that name scores with: that of the open session, or of a new one."""
+def plan_for_qualify(uow: UnitOfWork, link: Link, deal: str | None, named: str) -> Plan:
+    """Return the plan that `qualify` scores with if the request names this question set.
+
+    It is the plan of the open session, or else of the version that a new session would use.
+    """
     key, _ = uow.plans.parse_name(named)
     prospect = find_by_link(uow.tx, link, lock=True)
     if prospect and (session := _newest(uow, prospect, deal, key, "open")):
@@ -95,22 +102,32 @@ def plan_to_qualify(uow: UnitOfWork, link: Link, deal: str | None, named: str) -
     return uow.plans.find_to_open(uow.tx, named)
 
 
-def set_to_qualify(uow: UnitOfWork, link: Link, deal: str | None, attributes: Mapping[str, Any]) -> str:
-    """The name of the set that `qualify` would choose, once these attributes are known, if none is named."""
+def question_set_for_qualify(
+    uow: UnitOfWork, link: Link, deal: str | None, attributes: Mapping[str, Any]
+) -> str:
+    """Return the name of the question set that `qualify` chooses if the request names none.
+
+    `attributes` are the attributes that the request would add to the prospect.
+    """
     prospect = find_by_link(uow.tx, link, lock=True)
-    known = prospect.attributes if prospect else {}
-    choice = uow.plans.choose(uow.tx, {**known, **attributes})
-    going_on = _the_open_one(uow, prospect, deal) if prospect and choice.by == "default" else None
-    return (going_on or choice).name
+    stored = prospect.attributes if prospect else {}
+    choice = uow.plans.choose(uow.tx, {**stored, **attributes})
+    if prospect and choice.by == "default":
+        choice = _choice_of_only_open_session(uow, prospect, deal) or choice
+    return choice.name
 
 
 def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
-    """Open a session; raises SESSION_IS_OPEN if there is one for this prospect, deal and set."""
+    """Open a session with its first answers.
+
+    Raises NOT_FOUND, SEVERAL_SETS_MATCH, SESSION_IS_OPEN if one is open for this prospect, deal and question
+    set, `Flawed`, and INVALID_REQUEST for an unknown or retired question set.
+    """
     prospect = find_prospect(uow.tx, request.prospect_id, lock=True)
     choice = _choose(uow, prospect, request.question_set)
     plan = uow.plans.find_to_open(uow.tx, choice.name)
-    if there := _newest(uow, prospect, request.deal, plan.question_set.key, "open"):
-        detail = f"Session {there.id} is open for this prospect, deal and set."
+    if existing := _newest(uow, prospect, request.deal, plan.question_set.key, "open"):
+        detail = f"Session {existing.id} is open for this prospect, deal and question set."
         raise Problem(SESSION_IS_OPEN, detail)
     edit = open_new(uow, plan, prospect, request.deal)
     if request.carry_over:
@@ -121,7 +138,7 @@ def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
 
 
 def record_session_answers(uow: UnitOfWork, session_id: UUID, patch: AnswersPatch) -> SessionOut:
-    """Record answers and score them."""
+    """Record answers in a session and score it. Raises NOT_FOUND and the errors of `record_answers`."""
     edit = load_for_update(uow, session_id)
     record_answers(edit, patch, patch.revision)
     save(edit, "answered")
@@ -129,19 +146,29 @@ def record_session_answers(uow: UnitOfWork, session_id: UUID, patch: AnswersPatc
 
 
 def move_session(uow: UnitOfWork, session_id: UUID, request: MoveRequest) -> SessionMoved:
-    """Move an open session to a newer version of its set, with the answers that has a place for."""
+    """Move an open session to a newer version of its question set.
+
+    It keeps the answers to the questions that the newer version has. Raises NOT_FOUND, STALE_REVISION and
+    the errors of `move`.
+    """
     edit = load_for_update(uow, session_id)
     if request.revision is not None:
         require_revision("session", edit.session.revision, request.revision)
     before = edit.plan.name
     dropped = move(edit, uow.plans.find_to_open(uow.tx, request.question_set))
     save(edit, "moved")
-    gone = [answer_out(answer, uow.tx.at) for answer in dropped]
-    return SessionMoved(**session_fields(edit), moved_from=before, dropped=gone)
+    return SessionMoved(
+        **session_fields(edit),
+        moved_from=before,
+        dropped=[answer_out(answer, uow.tx.at) for answer in dropped],
+    )
 
 
 def decide(uow: UnitOfWork, session_id: UUID, decision: NewDecision) -> SessionOut:
-    """Record a person's decision on the revision they saw; raises REVISION_REQUIRED without one."""
+    """Record a decision on the revision that the person saw.
+
+    Raises NOT_FOUND, REVISION_REQUIRED if the request names no revision, and the errors of `record_decision`.
+    """
     edit = load_for_update(uow, session_id)
     if decision.revision is None:
         raise revision_required("session")
@@ -150,14 +177,18 @@ def decide(uow: UnitOfWork, session_id: UUID, decision: NewDecision) -> SessionO
 
 
 def record_session_outcome(uow: UnitOfWork, session_id: UUID, outcome: OutcomeIn) -> SessionOut:
-    """Record what became of it."""
+    """Record the outcome of a session and close it. Raises NOT_FOUND."""
     edit = load_for_update(uow, session_id)
     record_outcome(edit, outcome)
     return SessionOut(**session_fields(edit))
 
 
 def upsert_prospect(uow: UnitOfWork, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
-    """Create or change the prospect behind a link; whether it was created, whether it was changed."""
+    """Create or change the prospect with a link, and rescore its open sessions.
+
+    Returns the prospect, whether it was created, and whether it changed. Raises STALE_REVISION, and `Flawed`
+    for an attribute that the question set of an open session cannot read.
+    """
     prospect, created, changed = prospects.upsert(uow.tx, link, change)
     if changed and not created:
         rescore_open_sessions(uow, prospect, change.attributes)
@@ -165,36 +196,42 @@ def upsert_prospect(uow: UnitOfWork, link: Link, change: ProspectChange) -> tupl
 
 
 def update_prospect(uow: UnitOfWork, prospect_id: UUID, change: ProspectChange) -> Prospect:
-    """Change a prospect, and with it the scores of its open sessions."""
+    """Change a prospect, and rescore its open sessions.
+
+    Raises NOT_FOUND, STALE_REVISION, and `Flawed` for an attribute that the question set of an open session
+    cannot read.
+    """
     prospect = find_prospect(uow.tx, prospect_id, lock=True)
     if prospects.apply_change(uow.tx, prospect, change):
         rescore_open_sessions(uow, prospect, change.attributes)
     return prospect
 
 
-def move_sessions(uow: UnitOfWork, kept: Prospect, other: Prospect) -> None:
-    """Give the sessions of another prospect to `kept`. Both prospects are locked.
+def reassign_sessions(uow: UnitOfWork, target: Prospect, other: Prospect) -> None:
+    """Give the sessions of another prospect to `target`. Both prospects are locked.
 
-    Raises SESSION_IS_OPEN, naming both, if both have an open session for one deal and question set.
+    Raises SESSION_IS_OPEN, which names both sessions, if both prospects have an open session for the same
+    deal and question set.
     """
-    _refuse_clash(_open_sessions(uow, kept), _open_sessions(uow, other))
-    uow.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=kept.id))
+    _require_no_conflict(_open_sessions(uow, target), _open_sessions(uow, other))
+    uow.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=target.id))
 
 
 def delete_sessions(tx: Transaction, prospect_id: UUID) -> None:
-    """Delete the sessions of a locked prospect, with all that belongs to them."""
+    """Delete the sessions of a locked prospect, with their answers and history."""
     tx.db.exec(delete(Session).where(col(Session.prospect_id) == prospect_id))
 
 
 def rescore_open_sessions(
-    uow: UnitOfWork, prospect: Prospect, sent: Iterable[str], but: UUID | None = None
+    uow: UnitOfWork, prospect: Prospect, sent: Iterable[str], excluded_id: UUID | None = None
 ) -> None:
-    """Let every open session of a locked prospect see its attributes as they are now.
+    """Score the open sessions of a locked prospect again with its current attributes.
 
-    Raises `Flawed` for one that was `sent`, by its name, and that a session's set cannot read.
+    `sent` has the names of the attributes in the request. The session `excluded_id` is left out. Raises
+    `Flawed` if the question set of a session cannot read an attribute that was sent.
     """
     for session in _open_sessions(uow, prospect):
-        if session.id != but:
+        if session.id != excluded_id:
             edit = begin_edit(uow, session)
             _require_readable(edit.plan, prospect, sent)
             refresh_attributes(edit, prospect)
@@ -202,45 +239,51 @@ def rescore_open_sessions(
 
 
 def _require_readable(plan: Plan, prospect: Prospect, sent: Iterable[str]) -> None:
-    """Raises `Flawed` for attributes that were sent, by their names, and that a set cannot read.
+    """Raise `Flawed` for the attributes named in `sent` that the question set cannot read.
 
-    As they are stored by now: value aliases are translated.
+    It checks the stored values, in which value aliases are already translated.
     """
     read_attributes(plan.question_set, {name: prospect.attributes.get(name) for name in sent})
 
 
 def _choose(uow: UnitOfWork, prospect: Prospect, named: str | None) -> Choice:
-    """The question set that the caller names, or else the one that is meant for such a prospect."""
+    """Choose the question set that the caller names, or else the one that is meant for such a prospect."""
     if named is not None:
         return Choice(named, "request", "the request names it")
     return uow.plans.choose(uow.tx, prospect.attributes)
 
 
-def _choose_to_qualify(uow: UnitOfWork, prospect: Prospect, request: QualifyRequest) -> Choice:
-    """The same, but the one session that is open for the deal goes on before a default begins.
+def _choose_for_qualify(uow: UnitOfWork, prospect: Prospect, request: QualifyRequest) -> Choice:
+    """Choose a question set like `_choose`, but continue the only open session of the deal if possible.
 
-    A conclusion alone goes to it in any case.
+    It is continued rather than opening one on the default question set. A request with only a decision or an
+    outcome continues it even if another question set is meant for such a prospect.
     """
     named = request.question_set
     choice = None if named is None and request.only_concludes else _choose(uow, prospect, named)
-    may_go_on = choice is None or choice.by == "default"
-    if may_go_on and (going_on := _the_open_one(uow, prospect, request.deal)):
-        return going_on
+    may_continue = choice is None or choice.by == "default"
+    if may_continue and (continued := _choice_of_only_open_session(uow, prospect, request.deal)):
+        return continued
     return choice or _choose(uow, prospect, named)
 
 
-def _the_open_one(uow: UnitOfWork, prospect: Prospect, deal: str | None) -> Choice | None:
-    """The set of the session that is open for a deal, if that is the only one."""
+def _choice_of_only_open_session(uow: UnitOfWork, prospect: Prospect, deal: str | None) -> Choice | None:
+    """Return the question set of the session that is open for a deal; None unless exactly one is open."""
     sessions = [session for session in _open_sessions(uow, prospect) if session.deal == (deal or "")]
     if len(sessions) != 1:
         return None
-    return Choice(sessions[0].question_set, "session", "it is the one that is open")
+    return Choice(sessions[0].question_set, "session", "it is the set of the only open session")
 
 
-def _edit_to_qualify(
+def _edit_for_qualify(
     uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
 ) -> SessionEdit:
-    """The open session; the last closed one if nothing begins anew; else a new one."""
+    """Return the session to change: the open one, the last closed one, or a new one.
+
+    The last closed session is used if the request has nothing that a new session could start with, or if it
+    repeats an earlier request. Raises SESSION_IS_OPEN if a session is open on another version than the one
+    that the request names.
+    """
     key, version = uow.plans.parse_name(choice.name)
     session = _newest(uow, prospect, request.deal, key, "open")
     if session and version not in (None, session.version):
@@ -250,36 +293,40 @@ def _edit_to_qualify(
         return begin_edit(uow, session)
     if closed := _newest(uow, prospect, request.deal, key, "closed"):
         edit = begin_edit(uow, closed)
-        if not request.begins_anew or _repeats(edit, request):
+        if not request.has_session_content or _is_repeat(edit, request):
             return edit
     return open_new(uow, uow.plans.find_to_open(uow.tx, choice.name), prospect, request.deal)
 
 
-def _repeats(edit: SessionEdit, request: QualifyRequest) -> bool:
-    """Whether a request that concludes was carried out before: a caller who got no answer sends it again."""
+def _is_repeat(edit: SessionEdit, request: QualifyRequest) -> bool:
+    """Whether a request with a decision or an outcome was carried out before.
+
+    A caller that did not get the response sends the same request again.
+    """
     return (
         edit.session.status == "closed"
         and is_already_concluded(edit, request.decision, request.outcome)
-        and request.details().keys() <= edit.plan.questions.keys()
+        and request.answers_by_question().keys() <= edit.plan.questions.keys()
         and not new_answers(edit, request)
     )
 
 
 def _newest(uow: UnitOfWork, prospect: Prospect, deal: str | None, key: str, status: str) -> Session | None:
-    """The newest session of that status for a prospect, deal and set, locked."""
-    wanted = {"prospect": prospect.id, "deal": deal or "", "key": key, "status": status}
-    return uow.tx.db.exec(NEWEST, params=wanted).first()
+    """Return the newest session with this status for a prospect, deal and question set, locked."""
+    parameters = {"prospect": prospect.id, "deal": deal or "", "key": key, "status": status}
+    return uow.tx.db.exec(SELECT_NEWEST_SESSION, params=parameters).first()
 
 
 def _open_sessions(uow: UnitOfWork, prospect: Prospect) -> list[Session]:
-    """Its open sessions, locked in the order of their ids."""
-    wanted = select(Session).where(Session.prospect_id == prospect.id, Session.status == "open")
-    return list(uow.tx.db.exec(wanted.order_by(col(Session.id)).with_for_update()))
+    """Return the open sessions of a prospect, locked in the order of their ids."""
+    statement = select(Session).where(Session.prospect_id == prospect.id, Session.status == "open")
+    return list(uow.tx.db.exec(statement.order_by(col(Session.id)).with_for_update()))
 
 
-def _refuse_clash(kept: list[Session], other: list[Session]) -> None:
-    there = {(session.deal, session.question_set): session for session in kept}
-    for session in other:
-        if clash := there.get((session.deal, session.question_set)):
-            detail = f"Sessions {clash.id} and {session.id} are both open for one deal and set."
+def _require_no_conflict(target_sessions: list[Session], other_sessions: list[Session]) -> None:
+    """Raise SESSION_IS_OPEN if both lists have an open session for the same deal and question set."""
+    existing = {(session.deal, session.question_set): session for session in target_sessions}
+    for session in other_sessions:
+        if conflict := existing.get((session.deal, session.question_set)):
+            detail = f"Sessions {conflict.id} and {session.id} are open for the same deal and question set."
             raise Problem(SESSION_IS_OPEN, detail)

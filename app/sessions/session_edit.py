@@ -1,4 +1,4 @@
-"""A case: a session on the table, with its plan and its answers, and how it is written back."""
+"""Change a session: load and lock it with its plan and answers, and save it as the next revision."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,29 +17,29 @@ from app.prospects import service as prospects
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Judged, Plan, read_stored, verdict_record
-from app.sessions.queries import answers_of, find_session, has_stale_answers, is_stale_clause, plan_of
+from app.sessions.queries import answers_of, find_session, has_stale_answers, plan_of, stale_clauses
 from app.sessions.scores import SESSION_FIGURES, judge_session
 from app.sessions.tables import Change, Session, StoredAnswer
 
-# Who is behind a change that nobody asked for: time went by.
+# The key name of a revision that no caller requested: answers went stale.
 SYSTEM_KEY_NAME = "prospect-fit"
-# Best first: the order of a ranked list.
+# The order of a ranked list, best first.
 RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
-# Built once, since building a statement takes longer than running it.
+# A constant, because building the statement takes longer than running it.
 INSERT_REVISION = SQLModel.metadata.tables["session_revision"].insert()
-# What is told of each thing that a step can set, in this order.
-EVENT_OF_CHANGE: Mapping[str, EventType] = {
+# The event for each thing that a revision can change, in the order in which the events are recorded.
+EVENT_TYPE_OF_CHANGE: Mapping[str, EventType] = {
     "answers": "session.answered",
     "question_set": "session.moved",
     "decision": "decision.recorded",
     "outcome": "outcome.recorded",
 }
-MAX_RESCORED_PER_PASS = 200
+MAX_SESSIONS_PER_RESCORE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class UnitOfWork:
-    """One transaction's work on sessions, and who asks for it: an API key's name, and a person."""
+    """One transaction with the caller's name: the name of the API key, and the person if one is named."""
 
     tx: Transaction
     plans: Plans
@@ -49,7 +49,11 @@ class UnitOfWork:
 
 @dataclass(slots=True)
 class SessionEdit:
-    """One session under work, locked; `changed` gathers what this transaction does to it."""
+    """One session, locked, that one transaction changes.
+
+    `opening` is True until a new session is saved for the first time. `changed` collects what the next
+    revision changes. `judged` is the judgement of the last save, None before it.
+    """
 
     uow: UnitOfWork
     session: Session
@@ -61,33 +65,36 @@ class SessionEdit:
 
     @property
     def next_revision(self) -> int:
-        """The revision that this transaction writes."""
+        """The number of the revision that the next `save` writes."""
         return self.session.revision if self.opening else self.session.revision + 1
 
     def require_open(self) -> None:
-        """Raises SESSION_IS_CLOSED."""
+        """Raise SESSION_IS_CLOSED if the session is closed."""
         if self.session.status != "open":
-            detail = f"Session {self.session.id} is closed: its answers and decision stand."
+            detail = f"Session {self.session.id} is closed. Its answers and its decision cannot change."
             raise Problem(SESSION_IS_CLOSED, detail)
 
 
 def load_for_update(uow: UnitOfWork, session_id: UUID) -> SessionEdit:
-    """The session of that id; raises NOT_FOUND."""
+    """Lock a session and begin an edit of it. Raises NOT_FOUND."""
     return begin_edit(uow, find_session(uow.tx, session_id, lock=True))
 
 
 def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
-    """The case of a session that is locked already; what has gone stale counts as open from now on."""
+    """Begin an edit of a session that is already locked.
+
+    If answers have gone stale, a revision "aged" is saved first, which counts them as open.
+    """
     plan = plan_of(uow.tx, uow.plans, session)
     edit = SessionEdit(uow, session, plan, answers_of(uow.tx, session.id))
     if has_stale_answers(session, uow.tx.at):
         edit.changed["stale"] = judge_session(plan, session, edit.answers, uow.tx.at).stale
-        save(edit, "aged", by=SYSTEM_KEY_NAME)
+        save(edit, "aged", key_name=SYSTEM_KEY_NAME)
     return edit
 
 
 def open_new(uow: UnitOfWork, plan: Plan, prospect: Prospect, deal: str | None) -> SessionEdit:
-    """A new session for a locked prospect that has none open for this deal and set."""
+    """Open a new session for a locked prospect. It must have no open one for this deal and question set."""
     session = Session(
         id=new_id(),
         prospect_id=prospect.id,
@@ -104,30 +111,33 @@ def open_new(uow: UnitOfWork, plan: Plan, prospect: Prospect, deal: str | None) 
 
 
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
-    """The prospect's attributes that the set declares; with its types, if it can read them."""
-    known, unread = read_stored(plan.question_set, prospect.attributes)
-    return {**known, **{name: prospect.attributes[name] for name in unread}}
+    """Return the prospect's attributes that the question set declares.
+
+    They have the declared types. A value that the question set cannot read is returned as it is stored.
+    """
+    readable, unreadable = read_stored(plan.question_set, prospect.attributes)
+    return {**readable, **{name: prospect.attributes[name] for name in unreadable}}
 
 
 def refresh_attributes(edit: SessionEdit, prospect: Prospect) -> None:
-    """Take over what has become known of the prospect."""
+    """Copy the prospect's current attributes to the session."""
     used = attributes_as_used(edit.plan, prospect)
     if not prospects.same_attributes(used, edit.session.attributes):
         edit.changed["attributes"] = used
         edit.session.attributes = used
-        flag_modified(edit.session, "attributes")  # the ORM, too, would see no change from true to 1
+        flag_modified(edit.session, "attributes")  # without this, the ORM would miss a change from true to 1
 
 
-def save(edit: SessionEdit, change: Change, by: str | None = None) -> None:
-    """Judge the case as it is now; if anything changed, store it as the next revision and tell of it.
+def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None:
+    """If the session is new or has changed, score it, store the next revision, and record its events.
 
-    `by` is for a change that nobody asked for.
+    `key_name` replaces the caller's name in the revision, for a change that no caller requested.
     """
     session, tx = edit.session, edit.uow.tx
     if not (edit.opening or edit.changed):
         return
     before = None if edit.opening else _figures_of(session)
-    step = StepChange(before, edit.changed)
+    revision = RevisionChange(before, edit.changed)
     session.revision = edit.next_revision
     session.updated_at = tx.at
     judged = edit.judged = judge_session(edit.plan, session, edit.answers)
@@ -143,75 +153,79 @@ def save(edit: SessionEdit, change: Change, by: str | None = None) -> None:
         "session_id": session.id,
         "revision": session.revision,
         "at": tx.at,
-        "key_name": by or edit.uow.key_name,
-        "actor": None if by else edit.uow.actor,
+        "key_name": key_name or edit.uow.key_name,
+        "actor": None if key_name else edit.uow.actor,
         "change": "opened" if edit.opening else change,
         "changed": edit.changed,
         "verdict": verdict,
     }
     tx.db.execute(INSERT_REVISION, row)
-    _record_step_events(tx, session, step)
+    _record_revision_events(tx, session, revision)
     edit.opening, edit.changed = False, {}
 
 
 @dataclass(frozen=True, slots=True)
-class StepChange:
-    """What a revision did: the session's figures before, None where it is new, and what was set."""
+class RevisionChange:
+    """What a revision changes, and the figures of the session before it, which are None for a new session."""
 
     before: Mapping[str, Any] | None
     changed: Collection[str]
 
 
 def _figures_of(session: Session) -> dict[str, Any]:
-    """The figures of a session as they are now."""
+    """Return the current figures of a session."""
     return {figure: getattr(session, figure) for figure in SESSION_FIGURES}
 
 
-def _record_step_events(tx: Transaction, session: Session, step: StepChange) -> None:
-    """Tell of a step that is stored."""
-    now = _figures_of(session)
+def _record_revision_events(tx: Transaction, session: Session, revision: RevisionChange) -> None:
+    """Record the events of a stored revision."""
     data = {"decision": session.decision, "outcome": session.outcome}
-    about = EventSubject(
+    subject = EventSubject(
         prospect_id=session.prospect_id,
         session_id=session.id,
         question_set=f"{session.question_set}@{session.version}",
         revision=session.revision,
-        data={name: word for name, word in data.items() if word is not None},
+        data={name: value for name, value in data.items() if value is not None},
     )
-    record_events(tx, about, _event_types(step, now))
+    record_events(tx, subject, _event_types(revision, _figures_of(session)))
 
 
-def _event_types(step: StepChange, now: Mapping[str, Any]) -> Iterator[EventType]:
-    if step.before is None:
+def _event_types(revision: RevisionChange, after: Mapping[str, Any]) -> Iterator[EventType]:
+    """Yield the types of the events that a revision causes. `after` has the figures after it."""
+    if revision.before is None:
         yield "session.opened"
-    yield from (told for what, told in EVENT_OF_CHANGE.items() if what in step.changed)
-    if step.before != now:
+    yield from (type_ for name, type_ in EVENT_TYPE_OF_CHANGE.items() if name in revision.changed)
+    if revision.before != after:
         yield "score.changed"
-    before = _settled_as(step.before or {})
-    after = _settled_as(now)
-    if after not in (None, before):
+    settled_before = _settled_indication(revision.before or {})
+    settled_after = _settled_indication(after)
+    if settled_after not in (None, settled_before):
         yield "indication.settled"
-    if before and not after:
+    if settled_before and not settled_after:
         yield "indication.reopened"
 
 
-def _settled_as(figures: Mapping[str, Any]) -> str | None:
-    """The indication that no open question can change any more; None while one can."""
+def _settled_indication(figures: Mapping[str, Any]) -> str | None:
+    """Return the indication if it is settled, and None otherwise."""
     return figures["indication"] if figures.get("settled") else None
 
 
 def rescore_stale(uow: UnitOfWork, sessions: list[UUID] | None) -> int:
-    """Score aged sessions again, but for those that somebody else is at work on; how many, at most 200."""
-    wanted = (
+    """Score at most `MAX_SESSIONS_PER_RESCORE` stale sessions again, and return their number.
+
+    `sessions` limits them to these ids. Sessions that another transaction has locked are skipped.
+    """
+    statement = (
         select(Session)
-        .where(*is_stale_clause(uow.tx.at))
+        .where(*stale_clauses(uow.tx.at))
         .order_by(col(Session.id))
-        .limit(MAX_RESCORED_PER_PASS)
+        .limit(MAX_SESSIONS_PER_RESCORE)
     )
     if sessions is not None:
-        wanted = wanted.where(col(Session.id).in_(sessions))
-    # Waiting for the others while holding these could be a deadlock; they refresh theirs themselves.
-    found = uow.tx.db.exec(wanted.with_for_update(skip_locked=True)).all()
+        statement = statement.where(col(Session.id).in_(sessions))
+    # Waiting for locked sessions while holding locks could deadlock. The transactions that hold them rescore
+    # them anyway.
+    found = uow.tx.db.exec(statement.with_for_update(skip_locked=True)).all()
     for session in found:
-        begin_edit(uow, session)
+        begin_edit(uow, session)  # which saves the new score
     return len(found)

@@ -1,4 +1,4 @@
-"""What is stored of a qualification session."""
+"""The tables of sessions, their answers, revisions, decisions and outcomes."""
 
 from datetime import date, datetime
 from typing import Any, Literal, get_args
@@ -20,20 +20,21 @@ def _is_one_of(column: str, words: Any, name: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(map(repr, get_args(words)))})", name=name)
 
 
-OF_A_QUESTION_SET_VERSION = ForeignKeyConstraint(
+QUESTION_SET_VERSION_KEY = ForeignKeyConstraint(
     ["question_set", "version"], ["question_set_version.key", "question_set_version.version"]
 )
 
 
 class Session(SQLModel, table=True):
-    """`deal` is '' where none was given; the figures are the current score's, for lists.
+    """A qualification session, with the figures of its current score for lists.
 
-    `valid_until` is when they stop to be true, since an answer goes stale.
+    `deal` is '' if there is none. `valid_until` is the time from which the figures are stale, because an
+    answer goes stale. `rank` is the number of the indication in `session_edit.RANKS`.
     """
 
     __tablename__ = "session"
     __table_args__ = (
-        OF_A_QUESTION_SET_VERSION,
+        QUESTION_SET_VERSION_KEY,
         _is_one_of("status", Status, "ck_session_status"),
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_session_closed_at"),
         CheckConstraint("revision >= 1", name="ck_session_revision"),
@@ -87,15 +88,16 @@ class Session(SQLModel, table=True):
     outcome: str | None = None
 
 
-# Mostly small rows with a composite key: in SQLite they take a third less without row ids and a second index.
-KEPT_BY_KEY = {"sqlite_with_rowid": False}
+# For tables with a composite key and mostly small rows. In SQLite they take a third less space without row
+# ids and the second index.
+WITHOUT_ROWID = {"sqlite_with_rowid": False}
 
 
-def _of_a_session() -> ForeignKeyConstraint:
+def _session_key() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE")
 
 
-def _on_a_revision() -> ForeignKeyConstraint:
+def _revision_key() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         ["session_id", "revision"],
         ["session_revision.session_id", "session_revision.revision"],
@@ -104,14 +106,15 @@ def _on_a_revision() -> ForeignKeyConstraint:
 
 
 class StoredAnswer(SQLModel, table=True):
-    """The current answer to one question; `revision` is the session's that wrote it.
+    """The current answer to one question. `revision` is the revision of the session that recorded it.
 
-    `open` is an answer that was taken back. `carried_from` is the session that it was given in.
+    The state `open` means that the answer was taken back. `carried_from` is the session that the answer was
+    given in, if it was carried over.
     """
 
     __tablename__ = "answer"
     __table_args__ = (
-        _of_a_session(),
+        _session_key(),
         Index(
             "ix_answer_carried_from",
             "carried_from",
@@ -124,7 +127,7 @@ class StoredAnswer(SQLModel, table=True):
             name="ck_answer_rating_or_state",
         ),
         _is_one_of("evidence", Evidence, "ck_answer_evidence"),
-        KEPT_BY_KEY,
+        WITHOUT_ROWID,
     )
 
     session_id: UUID = Field(primary_key=True)
@@ -140,14 +143,14 @@ class StoredAnswer(SQLModel, table=True):
 
 
 class SessionRevision(SQLModel, table=True):
-    """Append-only: what changed, by whom, and the verdict after it, a `VerdictRecord`.
+    """One change of a session: what changed, who changed it, and the verdict after it. Append-only.
 
-    Of an answer, `changed` leaves out what is null, and the time if it is the revision's. The whole score
-    can be computed again from the changes up to a revision: see `scores.score_at`.
+    `verdict` is a `VerdictRecord`. In `changed`, an answer omits nulls, and its time if that is the time of
+    the revision. `scores.score_at` computes the whole score again from the changes up to a revision.
     """
 
     __tablename__ = "session_revision"
-    __table_args__ = (_of_a_session(), KEPT_BY_KEY)
+    __table_args__ = (_session_key(), WITHOUT_ROWID)
 
     session_id: UUID = Field(primary_key=True)
     revision: int = Field(primary_key=True)
@@ -160,11 +163,11 @@ class SessionRevision(SQLModel, table=True):
 
 
 class Decision(SQLModel, table=True):
-    """Append-only: a person's word, on the revision they saw."""
+    """What a person decided, based on the revision that they saw. Append-only."""
 
     __tablename__ = "decision"
     __table_args__ = (
-        _on_a_revision(),
+        _revision_key(),
         Index("ix_decision_session_id", "session_id"),
         _is_one_of("decision", DecisionWord, "ck_decision_decision"),
         _is_one_of("match_word", SideWord, "ck_decision_match"),
@@ -185,11 +188,11 @@ class Decision(SQLModel, table=True):
 
 
 class Outcome(SQLModel, table=True):
-    """Append-only: what happened later; a correction is one more row, and the last one counts."""
+    """What happened in the end. Append-only: a correction is another row, and the last one counts."""
 
     __tablename__ = "outcome"
     __table_args__ = (
-        _on_a_revision(),
+        _revision_key(),
         Index("ix_outcome_session_id", "session_id"),
         _is_one_of("outcome", OutcomeWord, "ck_outcome_outcome"),
         CheckConstraint("length(currency) = 3 AND currency = upper(currency)", name="ck_outcome_currency"),

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 from app.clock import new_id
 from app.db import Transaction
 from app.events.queries import read_latest
-from app.events.tables import TYPES, Event, EventType, types_named
+from app.events.tables import EVENT_TYPES, Event, EventType, types_named
 from app.inbound.forms.service import flat_fields
 from app.prospects.queries import links_of, prospect_out
 from app.prospects.tables import Prospect
@@ -170,7 +170,7 @@ def sample_messages(
     return (
         build_messages(tx, plans, events, payload)
         if events
-        else [example_message(type_) for type_ in (types or TYPES)[:limit]]
+        else [example_message(type_) for type_ in (types or EVENT_TYPES)[:limit]]
     )
 
 
@@ -195,7 +195,7 @@ def sample_request(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingR
     if webhook.record_update:
         raise reason
     return signed_request(
-        tx, webhook, example_message((types or TYPES)[0], key).model_copy(update={"id": new_id()})
+        tx, webhook, example_message((types or EVENT_TYPES)[0], key).model_copy(update={"id": new_id()})
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from app.events.tables import NAMES, EventType
+from app.events.tables import EVENT_TYPE_FILTERS, EventType
 from app.inbound.forms.schemas import SESSION_FIELDS
 from app.prospects.schemas import ProspectOut
 from app.schemas import VISIBLE, In, Line, Out, Revision, Source, WriteIn
@@ -110,8 +110,8 @@ class RecordUpdateOut(Out):
 
 
 def _known_event(name: str) -> str:
-    if name not in NAMES:
-        raise ValueError(f"send one of these: {', '.join(NAMES)}")
+    if name not in EVENT_TYPE_FILTERS:
+        raise ValueError(f"send one of these: {', '.join(EVENT_TYPE_FILTERS)}")
     return name
 
 

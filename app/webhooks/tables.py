@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel, text
 
 from app.db import UtcDateTime
-from app.events.tables import NUMBER
+from app.events.tables import BIG_INTEGER
 
 DeliveryStatus = Literal["pending", "delivered", "failed", "superseded", "skipped"]
 STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
@@ -77,7 +77,7 @@ class Delivery(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     webhook_id: UUID = Field(foreign_key="webhook.id", ondelete="CASCADE")
     event_id: UUID = Field(foreign_key="event.id", ondelete="CASCADE")
-    position: int = Field(sa_column=Column(NUMBER, nullable=False))
+    position: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
     session_id: UUID | None = None
     status: str = "pending"
     attempts: int = 0

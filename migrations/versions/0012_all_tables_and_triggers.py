@@ -18,7 +18,7 @@ ANSWER_STATES = (
     "state IN ('rated', 'not_applicable', 'unknown', 'open') AND (state = 'rated') = (rating IS NOT NULL)"
 )
 INDICATIONS = "indication IN ('fit', 'no_fit', 'mixed', 'undetermined', 'unscorable')"
-EVENT_TYPES = (
+EVENT_TYPE_CHECK = (
     "type IN ('prospect.created', 'prospect.updated', 'prospect.linked', 'prospect.unlinked', "
     "'prospect.merged', 'prospect.erased', 'session.opened', 'session.answered', 'session.moved', "
     "'score.changed', 'indication.settled', 'indication.reopened', 'decision.recorded', "
@@ -334,7 +334,7 @@ def _events() -> None:
         sa.Column("question_set", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=True),
         sa.Column("data", sa.JSON(), nullable=False),
-        sa.CheckConstraint(EVENT_TYPES, name="ck_event_type"),
+        sa.CheckConstraint(EVENT_TYPE_CHECK, name="ck_event_type"),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("uq_event_id", "event", ["id"], unique=True)

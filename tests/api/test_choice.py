@@ -118,7 +118,7 @@ def test_a_conclusion_alone_goes_to_the_one_open_session(client, link):
     opened = qualify(client, link, question_set="bant", attributes={"trade": "freight"})
     told = qualify(client, link, decision={"decision": "nurture"})
     assert told["session_id"] == opened["session_id"]
-    assert chosen(told) == ("bant@1", "session", "it is the one that is open")
+    assert chosen(told) == ("bant@1", "session", "it is the set of the only open session")
     won = qualify(client, link, outcome={"outcome": "won"})
     assert (won["session_id"], won["status"]) == (opened["session_id"], "closed")
 

@@ -59,7 +59,7 @@ def test_nothing_fails_and_nobody_is_refused_but_who_must_be(crowd):
     kinds = {(what, 404, "not-found") for what in ("merge", "unlink", "answer", "link")}
     assert refused <= kinds | {(what, 409, "link-taken") for what in ("link", "create")}
     gone = [one.response.json()["detail"] for one in of(crowd, "link") if one.response.status_code == 404]
-    assert set(gone) <= {"There is no prospect of that id."}
+    assert set(gone) <= {"There is no prospect with that id."}
 
 
 def test_every_external_id_that_lasts_is_one_prospect_and_one_was_told_that_it_is_new(crowd, owners):

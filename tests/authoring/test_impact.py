@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlmodel import SQLModel
 
 from app.main import open_database
-from app.sessions.impact import BATCH_SIZE
+from app.sessions.impact import SESSIONS_PER_BATCH
 from tests.api.calls import (
     THRESHOLDS,
     answer,
@@ -509,7 +509,7 @@ def crowd(client, key, service):
     """A set with so many open sessions that they are not read at once; its draft changes them all."""
     first = publish(client, key, pool(BUDGET, NEED))
     told = begin(client, first, budget=2, need=5)
-    sessions = 2 * BATCH_SIZE + 1
+    sessions = 2 * SESSIONS_PER_BATCH + 1
     database = open_database(service.settings)
     with database.engine.begin() as connection:
         wanted = SESSION.select().where(SESSION.c.question_set == key)

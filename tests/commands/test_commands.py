@@ -89,7 +89,7 @@ def test_every_version_is_listed_with_what_it_extends(run: Run, tmp_path: Path) 
 
 def test_a_failure_is_told_without_advice_for_callers_of_the_api(run: Run) -> None:
     unknown = run("keys", "revoke", "01890000-0000-7000-8000-000000000000")
-    assert (unknown.returncode, unknown.stderr) == (1, "There is no API key of that id.\n")
+    assert (unknown.returncode, unknown.stderr) == (1, "There is no API key with that id.\n")
 
 
 def test_the_doctor_says_what_is_missing(run: Run) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from app.events.tables import MEANINGS, TYPES
+from app.events.tables import EVENT_DESCRIPTIONS, EVENT_TYPES
 from tools.reference.calls import RecordedCall
 from tools.reference.story import Call
 
@@ -53,7 +53,7 @@ MORE = (
         {"answers": [{"question": question, "state": "open"} for question in BANT_BEST]},
     ),
 )
-SAMPLES = tuple(Call(type_, "GET", f"/v1/webhook-samples?types={type_}&limit=1") for type_ in TYPES)
+SAMPLES = tuple(Call(type_, "GET", f"/v1/webhook-samples?types={type_}&limit=1") for type_ in EVENT_TYPES)
 
 
 def events_page(calls: Mapping[str, RecordedCall]) -> str:
@@ -64,9 +64,11 @@ def events_page(calls: Mapping[str, RecordedCall]) -> str:
 def _types(calls: Mapping[str, RecordedCall]) -> Iterator[str]:
     yield "| type | meaning |"
     yield "|---|---|"
-    yield from (f"| [`{type_}`](#{type_.replace('.', '')}) | {MEANINGS[type_]} |" for type_ in TYPES)
-    for type_ in TYPES:
+    yield from (
+        f"| [`{type_}`](#{type_.replace('.', '')}) | {EVENT_DESCRIPTIONS[type_]} |" for type_ in EVENT_TYPES
+    )
+    for type_ in EVENT_TYPES:
         (message,) = json.loads(calls[type_].response)
-        yield f"\n## {type_}\n\n{MEANINGS[type_]}\n\n```json"
+        yield f"\n## {type_}\n\n{EVENT_DESCRIPTIONS[type_]}\n\n```json"
         yield json.dumps(message, indent=2, ensure_ascii=False)
         yield "```"

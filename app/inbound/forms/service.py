@@ -25,7 +25,7 @@ from app.scoring import (
 from app.sessions import service as sessions
 from app.sessions.schemas import (
     MAX_ANSWERS,
-    OUTCOME_FACTS,
+    OUTCOME_FIELDS,
     AnswerIn,
     DecisionIn,
     OutcomeIn,
@@ -54,7 +54,7 @@ def qualify_by_form(uow: UnitOfWork, set_name: str, form: Form) -> FormResult:
     Raises `Flawed` if the set knows a field but its value is not valid, and what `qualify` raises.
     """
     link = Link(source=form.source, external_id=form.external_id)
-    plan = sessions.plan_to_qualify(uow, link, form.deal, set_name)
+    plan = sessions.plan_for_qualify(uow, link, form.deal, set_name)
     fields = translate_values(uow.tx, form.source, form.fields)
     request, ignored = read_form(plan, set_name, form, fields)
     return _result(sessions.qualify(uow, request), ignored)
@@ -206,5 +206,5 @@ def _decision(form: Form) -> DecisionIn | None:
 def _outcome(form: Form) -> OutcomeIn | None:
     if form.outcome is None:
         return None
-    facts = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FACTS - {"outcome"}}
+    facts = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FIELDS - {"outcome"}}
     return OutcomeIn(outcome=form.outcome, **facts)

@@ -270,8 +270,8 @@ def _qualify_request(
     link = Link(source=form.source, external_id=form.external_id)
     fields = translate_values(uow.tx, form.source, {**item.attributes, **item.ratings})
     known = {name: fields[name] for name in item.attributes}
-    set_name = question_set or sessions.set_to_qualify(uow, link, form.deal, known)
-    plan = sessions.plan_to_qualify(uow, link, form.deal, set_name)
+    set_name = question_set or sessions.question_set_for_qualify(uow, link, form.deal, known)
+    plan = sessions.plan_for_qualify(uow, link, form.deal, set_name)
     request, unknown = read_form(plan, set_name, form, fields)
     # Attributes are stored even if no rule of the set uses them.
     others = {name: value for name, value in known.items() if name not in plan.questions}
