@@ -1,4 +1,4 @@
-"""Drafts of question sets: write, see what is missing and what would change, publish."""
+"""Drafts of question sets: save, check, preview and publish."""
 
 from typing import Annotated, Any
 
@@ -73,7 +73,7 @@ async def discard_draft(key: Key, service: ServiceHere, caller: CallerHere, if_m
     operation_id="publish_draft",
     status_code=201,
     response_model=QuestionSetVersionOut,
-    responses={200: {"model": QuestionSetVersionOut, "description": "The newest version says the same"}},
+    responses={200: {"model": QuestionSetVersionOut, "description": "The newest version is the same"}},
 )
 async def publish_draft(key: Key, service: ServiceHere, call: CallHere, if_match: IfMatch = None) -> Response:
     """Publish the draft as the next version, which never changes. Needs its revision as If-Match.
@@ -101,7 +101,7 @@ async def publish_draft(key: Key, service: ServiceHere, call: CallHere, if_match
 async def preview_draft(
     key: Key,
     service: ServiceHere,
-    status: Annotated[Status | None, Query(description="only of these sessions")] = None,
+    status: Annotated[Status | None, Query(description="only sessions with this status")] = None,
 ) -> NdjsonResponse:
     """Score the stored sessions with the draft, and see which indications would change, and why.
 
