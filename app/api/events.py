@@ -38,8 +38,8 @@ class EventFilter(Limit):
         str | None,
         AfterValidator(_known_types),
         Field(
-            description="only events of these types, separated by commas; `prospect.*` is every type that begins "
-            "with `prospect.`",
+            description="only events of these types, separated by commas; `prospect.*` is every type that "
+            "begins with `prospect.`",
             examples=["score.changed,indication.*"],
         ),
     ] = None

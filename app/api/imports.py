@@ -40,12 +40,16 @@ class ImportQuery(In):
     """Parameters that apply to every line."""
 
     source: Annotated[Source | None, Field(description="for lines that do not name one")] = None
-    id: Annotated[Line | None, Field(description="the heading of the external ids, if it is another")] = None
-    name: Annotated[Line | None, Field(description="the heading of the names, if it is another")] = None
+    id: Annotated[Line | None, Field(description="the heading of the external ids, if not external_id")] = (
+        None
+    )
+    name: Annotated[Line | None, Field(description="the heading of the names, if not name")] = None
     after_line: Annotated[
         int,
         Field(
-            ge=0, lt=2**53, description="continue after this line: the last `committed_to` of the response"
+            ge=0,
+            lt=2**53,
+            description="continue after this line: the last `committed_to` of an earlier response",
         ),
     ] = 0
 

@@ -192,7 +192,7 @@ class _Import:
             f"{counts['changed']:,} changed, {counts['unchanged']:,} unchanged."
         )
         if counts["refused"]:
-            advice = f"See {rejects}." if rejects else "To write them to a file, use --rejects FILE."
+            advice = f"See {rejects}." if rejects else "To save rejected lines, use --rejects FILE."
             print_text(f"{counted(counts['refused'], 'line')} could not be imported. {advice}")
         if self._stopped:
             err.print(f"Stopped. {self._where_to_continue()}", markup=False, highlight=False, soft_wrap=True)

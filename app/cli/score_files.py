@@ -74,7 +74,7 @@ def _print_summary(plan: Plan, summary: Summary, output: str, rejects: Path | No
         advice = (
             f"See {rejects}."
             if rejects
-            else "The column problem gives the reason. To write them to a file, use --rejects FILE."
+            else "The column problem gives the reason. To save rejected rows, use --rejects FILE."
         )
         print_text(f"{counted(summary.rejected, 'row')} could not be scored. {advice}")
     for indication, count in summary.indications:

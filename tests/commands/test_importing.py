@@ -137,6 +137,18 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     }
 
 
+def test_one_line_is_counted_in_the_singular_and_rejects_are_offered(imported: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("external_id,name\na,Acme\n,Beta\n")
+    code, out, _ = imported("a.csv", "--source", "crm")
+    assert (code, out.splitlines()) == (
+        1,
+        [
+            "Imported 1 line of a.csv: 1 created, 0 changed, 0 unchanged.",
+            "1 line could not be imported. To save rejected lines, use --rejects FILE.",
+        ],
+    )
+
+
 def test_no_rejects_are_begun_for_a_file_that_is_refused_as_a_whole(
     imported: Run, tmp_path: Path, database: Database
 ) -> None:

@@ -63,6 +63,14 @@ def test_in_the_table_a_row_is_called_by_its_name_or_else_by_its_id(run: Run, tm
         assert [line.split()[0] for line in lines] == called
 
 
+def test_an_unscorable_row_has_no_range_in_the_table(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("name,budget,authority,need,timeline\nNone,n/a,n/a,n/a,n/a\nAll,4,4,4,4\n")
+    heads, unscorable, scored = run("score", "rows.csv", "--set", "bant").stdout.splitlines()
+    begin, end = heads.index("range"), heads.index("coverage")
+    assert "unscorable" in unscorable
+    assert [line[begin:end].strip() for line in (unscorable, scored)] == ["", "75 to 75"]
+
+
 WRONG_TABLES = {
     "a rating off the scale": (
         "need,budget\n4,9\n",
@@ -71,6 +79,7 @@ WRONG_TABLES = {
     "half a rating": ("budget\n4\n4.5\n", "line 3, column budget: send a whole number"),
     "a column twice": ("need,budget,need\n4,4,5\n", "line 1: several columns are named need."),
     "too many cells": ("need,budget\n4,4\n4,4,\n", "line 3: it has 3 cells for 2 columns."),
+    "one column": ("budget\n4,4\n", "line 2: it has 2 cells for 1 column."),
     "an open quote": ('need,budget\n4,"4\n', "line 2: unexpected end of data."),
     "no known column": (
         "Need|Budget\n4|4\n",

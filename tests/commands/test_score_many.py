@@ -133,6 +133,15 @@ def test_what_cannot_be_scored_goes_to_the_rejects(run: Run, tmp_path: Path) -> 
     assert rejected == {}
 
 
+def test_one_row_is_counted_in_the_singular(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,budget,authority,need,timeline\na,4,4,4,4\nb,9,4,4,4\n")
+    done = run("score", "a.csv", *BANT, "-o", "s.csv", "--rejects", "r.csv")
+    assert done.stdout.splitlines()[:2] == [
+        "Scored 1 row with bant@1 into s.csv.",
+        "1 row could not be scored. See r.csv.",
+    ]
+
+
 def test_without_rejects_the_row_stays_and_says_why(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.ndjson").write_text('{"id": "x", "budget": 3.5}\n{"id": "y", "need": true}\n{"id": "z"}\n')
     assert run("score", "a.ndjson", *BANT, "-o", "s.ndjson").returncode == 0
