@@ -5,7 +5,7 @@ from itertools import chain
 from bench import batch, feed, http, impact, imports, kernel, replicas, storage, warehouse
 from bench.table import print_table
 
-MODULES = (http, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
+BENCHMARKS = (http, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
 
 if __name__ == "__main__":
-    print_table(chain.from_iterable(module.measures() for module in MODULES))
+    print_table(chain.from_iterable(module.measures() for module in BENCHMARKS))

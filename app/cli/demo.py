@@ -26,11 +26,11 @@ from app.settings import Settings
 
 DEMO_SOURCE = "prospect-fit.demo"  # not plain "demo", which could be the source of a user's own prospects
 DEMO_SET = "qualifying-a-sale"
-FIRST_WORDS = ["Alder", "Birch", "Cedar", "Elm", "Fir", "Hazel", "Ivy", "Juniper", "Larch"]
+DEMO_WORDS = ["Alder", "Birch", "Cedar", "Elm", "Fir", "Hazel", "Ivy", "Juniper", "Larch"]
 INDUSTRIES = {"Logistics": "logistics", "Clinics": "healthcare", "Retail": "retail", "Schools": "education"}
 DEMO_NAMES = {
     f"{number:03d}": f"{first} {second}"
-    for number, (second, first) in enumerate(product(INDUSTRIES, FIRST_WORDS), 1)
+    for number, (second, first) in enumerate(product(INDUSTRIES, DEMO_WORDS), 1)
 }
 # How far the qualification of a prospect is: the share of questions that are answered (0 to 1), the mean
 # rating (1 to 5), the decision and the outcome.

@@ -64,7 +64,8 @@ def test_in_the_table_a_row_is_called_by_its_name_or_else_by_its_id(run: Run, tm
 
 
 def test_an_unscorable_row_has_no_range_in_the_table(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_text("name,budget,authority,need,timeline\nNone,n/a,n/a,n/a,n/a\nAll,4,4,4,4\n")
+    rows = "name,budget,authority,need,timeline\nNone,n/a,n/a,n/a,n/a\nAll,4,4,4,4\n"
+    (tmp_path / "rows.csv").write_text(rows)
     heads, unscorable, scored = run("score", "rows.csv", "--set", "bant").stdout.splitlines()
     begin, end = heads.index("range"), heads.index("coverage")
     assert "unscorable" in unscorable
@@ -83,7 +84,10 @@ WRONG_TABLES = {
     "an open quote": ('need,budget\n4,"4\n', "line 2: unexpected end of data."),
     "no known column": (
         "Need|Budget\n4|4\n",
-        "line 1: no column is a question or an attribute of bant@1. To use another question set, name it with --set.",
+        (
+            "line 1: no column is a question or an attribute of bant@1. "
+            "To use another question set, name it with --set."
+        ),
     ),
     "nothing": ("", "wrong.csv is empty."),
 }
