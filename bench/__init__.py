@@ -1,1 +1,1 @@
-"""Benchmarks: every figure beside a floor that was measured in the same run."""
+"""Benchmarks. Most figures have a baseline that is measured in the same run."""

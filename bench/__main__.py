@@ -1,11 +1,11 @@
-"""`make bench`: every measure in one table."""
+"""`make bench`: run all benchmarks, and print one table."""
 
 from itertools import chain
 
 from bench import batch, feed, http, impact, imports, kernel, replicas, storage, warehouse
 from bench.table import print_table
 
-PARTS = (http, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
+BENCHMARKS = (http, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
 
 if __name__ == "__main__":
-    print_table(chain.from_iterable(part.measures() for part in PARTS))
+    print_table(chain.from_iterable(module.measures() for module in BENCHMARKS))

@@ -1,4 +1,4 @@
-"""Cold start, and the CPU time of a request beside a FastAPI hello world: python -m bench.http"""
+"""Cold start, and the CPU time of a request compared with a FastAPI hello world: python -m bench.http"""
 
 import logging
 import os
@@ -19,47 +19,46 @@ from fastapi import FastAPI
 from app.edge.logs import configure_logs
 from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
-from bench.server import KEY, hello, load, postgresql, qualify, score, serving
-from bench.table import Measure, in_turns, median_ratio, print_table
+from bench.server import BENCH_KEY, hello, load, postgresql, qualify, score, serving
+from bench.table import ROUNDS, Measure, in_turns, median_ratio, print_table
 
-ROUNDS = 5
 REQUESTS = 500
-KINDS = {"hello": hello, "score": score, "qualify": qualify}
+ENDPOINTS = {"hello": hello, "score": score, "qualify": qualify}
 
 
 def measures() -> Iterator[Measure]:
-    """Cold start, and each endpoint on SQLite and PostgreSQL."""
+    """Yield the cold start, and each endpoint on SQLite and PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder, postgresql() as server:
         yield Measure("cold start to the first answer", f"{cold_start(f'sqlite:///{folder}/cold.db'):.2f} s")
         for name, url in (("SQLite", f"sqlite:///{folder}/bench.db"), ("PostgreSQL", server.new_database())):
-            taken = cpu_time(url)
-            costs = {kind: f"{statistics.median(measured):.0f} µs" for kind, measured in taken.items()}
+            results = cpu_time(url)
+            costs = {kind: f"{statistics.median(measured):.0f} µs" for kind, measured in results.items()}
             for kind, goal in (("score", "≥ 0.45"), ("qualify", "")):
-                ratio = median_ratio(taken["hello"], taken[kind])
-                beside = f"FastAPI hello world, {costs['hello']}"
-                yield Measure(f"/v1/{kind}, {name}: CPU per request", costs[kind], beside, ratio, goal)
+                ratio = median_ratio(results["hello"], results[kind])
+                baseline = f"FastAPI hello world, {costs['hello']}"
+                yield Measure(f"/v1/{kind}, {name}: CPU per request", costs[kind], baseline, ratio, goal)
 
 
 def cold_start(database_url: str) -> float:
-    """Seconds from the command on an empty database to a score over HTTP."""
+    """Return the seconds from the command, on an empty database, to a score over HTTP."""
     started = time.perf_counter()
     with serving(database_url) as server:
-        httpx.post(f"{server.url}/v1/score", json={}, headers={"X-API-Key": KEY}).raise_for_status()
+        httpx.post(f"{server.url}/v1/score", json={}, headers={"X-API-Key": BENCH_KEY}).raise_for_status()
         return time.perf_counter() - started
 
 
 def cpu_time(database_url: str) -> dict[str, list[float]]:
-    """Microseconds of the server's CPU per request, in each round after one that warms up.
+    """Return the CPU microseconds of the server per request, for each round after a warm-up round.
 
-    The caller runs in a process of its own, so this one's CPU time is the server's.
+    The caller runs in a separate process, so the CPU time of this process is that of the server.
     """
     with both_served(database_url) as port:
-        kinds = {kind: partial(cost, port, request) for kind, request in KINDS.items()}
-        return {kind: taken[1:] for kind, taken in in_turns(ROUNDS + 1, kinds).items()}
+        kinds = {kind: partial(cost, port, request) for kind, request in ENDPOINTS.items()}
+        return {kind: results[1:] for kind, results in in_turns(ROUNDS + 1, kinds).items()}
 
 
 def cost(port: int, request: Callable[[int], str]) -> float:
-    """Microseconds of CPU per request."""
+    """Return the CPU microseconds per request."""
     requests = [request(number) for number in range(REQUESTS)]
     started = time.process_time()
     load(port, requests)
@@ -68,28 +67,28 @@ def cost(port: int, request: Callable[[int], str]) -> float:
 
 @contextmanager
 def both_served(database_url: str) -> Iterator[int]:
-    """The service and, on the same server, a FastAPI application with nothing but one endpoint."""
-    settings = Settings(database_url=database_url, admin_key=KEY)
+    """Serve the service and, on the same port, a FastAPI application with a single endpoint."""
+    settings = Settings(database_url=database_url, admin_key=BENCH_KEY)
     database = open_database(settings)
     prepare_database(database, settings)
     database.close()
-    ours, bare = create_app(settings), FastAPI()
+    service, bare = create_app(settings), FastAPI()
 
     @bare.get("/hello")
     async def answer() -> dict[str, bool]:
         return {"ok": True}
 
     async def both(scope, receive, send) -> None:
-        await (bare if scope.get("path") == "/hello" else ours)(scope, receive, send)
+        await (bare if scope.get("path") == "/hello" else service)(scope, receive, send)
 
-    listening = create_server(("127.0.0.1", 0))
-    with Path(os.devnull).open("w") as nowhere:
-        with redirect_stderr(nowhere):
-            configure_logs(settings.log_level)  # a line for each request, as every user has it
+    listener = create_server(("127.0.0.1", 0))
+    with Path(os.devnull).open("w") as devnull:
+        with redirect_stderr(devnull):
+            configure_logs(settings.log_level)  # one log line per request, as in production
         server = uvicorn.Server(uvicorn.Config(both, log_config=None, access_log=False, lifespan="off"))
-        thread = threading.Thread(target=server.run, args=([listening],))
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-        yield listening.getsockname()[1]
+        yield listener.getsockname()[1]
         server.should_exit = True
         thread.join()
         logging.getLogger().handlers.clear()

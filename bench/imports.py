@@ -1,6 +1,6 @@
-"""An import beside two people, its floor and its memory: python -m bench.imports
+"""An import while two people work: throughput, memory and waiting times: python -m bench.imports
 
-The floor inserts the same prospects, links and events with the bare driver, in transactions of 100.
+The baseline inserts the same prospects, links and events with the database driver, in transactions of 100.
 """
 
 import json
@@ -20,12 +20,12 @@ from app.clock import new_id
 from app.main import open_database
 from app.migrate import migrate
 from app.settings import Settings
-from bench.batch import read_answer
-from bench.server import KEY, peak, postgresql, reset_peak, serving
+from bench.batch import read_response
+from bench.server import BENCH_KEY, peak, postgresql, reset_peak, serving
 from bench.table import Measure, print_table
 
-FEW, MANY, AT_ONCE = 10_000, 100_000, 100
-TABLES = {
+FEW_LINES, MANY_LINES, LINES_PER_TRANSACTION = 10_000, 100_000, 100
+BASELINE_COLUMNS = {
     "prospect": "id, name, searchable, attributes, revision, created_at, updated_at",
     "prospect_link": "source, external_id, prospect_id, linked_at",
     "event": "id, type, at, prospect_id, revision, data",
@@ -33,44 +33,44 @@ TABLES = {
 
 
 def measures() -> Iterator[Measure]:
-    """Lines per second, peak memory, and how long two people wait meanwhile, on both databases."""
+    """Yield lines per second, peak memory, and how long two people wait, on both databases."""
     with tempfile.TemporaryDirectory() as folder, postgresql() as server:
-        yield from on("SQLite", f"sqlite:///{folder}/floor.db", f"sqlite:///{folder}/served.db")
-        yield from on("PostgreSQL", server.new_database(), server.new_database())
+        yield from measures_on("SQLite", f"sqlite:///{folder}/floor.db", f"sqlite:///{folder}/served.db")
+        yield from measures_on("PostgreSQL", server.new_database(), server.new_database())
 
 
-def on(name: str, floor_url: str, database_url: str) -> Iterator[Measure]:
-    """An import of few lines, of many, and of the same again."""
-    bare = floor(floor_url)
+def measures_on(name: str, floor_url: str, database_url: str) -> Iterator[Measure]:
+    """Import few lines, many lines, and the same lines again."""
+    bare = baseline_rate(floor_url)
     with serving(database_url) as server:
         exchange(server.port, "warm", 1000)
-        for count in (FEW, MANY):
+        for count in (FEW_LINES, MANY_LINES):
             reset_peak(server.pid)
             with people(server.url) as taken:
                 lines = rate(server.port, f"import.{count}", count)
             yield Measure(
                 f"import of {count:,} lines, {name}",
                 f"{lines:,.0f} lines/s, {peak(server.pid)} MB",
-                f"the bare driver, {bare:,.0f} lines/s",
+                f"the database driver, {bare:,.0f} lines/s",
                 lines / bare,
             )
             yield Measure(
-                f"… {len(taken):,} changes by two people meanwhile",
-                f"median {1000 * statistics.median(taken):.0f} ms, most {1000 * max(taken):.0f} ms",
+                f"… {len(taken):,} changes by two people at the same time",
+                f"median {1000 * statistics.median(taken):.0f} ms, maximum {1000 * max(taken):.0f} ms",
             )
-        again = rate(server.port, f"import.{FEW}", FEW)
-        yield Measure(f"import of {FEW:,} unchanged lines, {name}", f"{again:,.0f} lines/s")
+        again = rate(server.port, f"import.{FEW_LINES}", FEW_LINES)
+        yield Measure(f"import of {FEW_LINES:,} unchanged lines, {name}", f"{again:,.0f} lines/s")
 
 
 def rate(port: int, source: str, count: int) -> float:
-    """Lines per second of an import."""
+    """Return lines per second of an import."""
     started = time.perf_counter()
     exchange(port, source, count)
     return count / (time.perf_counter() - started)
 
 
-def floor(url: str) -> float:
-    """Lines per second of the bare driver."""
+def baseline_rate(url: str) -> float:
+    """Return lines per second of the database driver."""
     database = open_database(Settings(database_url=url))
     migrate(database)
     database.close()
@@ -81,9 +81,9 @@ def floor(url: str) -> float:
     else:
         connection, mark = psycopg.connect(url), "%s"
     started = time.perf_counter()
-    for start in range(0, FEW, AT_ONCE):
-        rows: dict[str, list] = {name: [] for name in TABLES}
-        for number in range(start, start + AT_ONCE):
+    for start in range(0, FEW_LINES, LINES_PER_TRANSACTION):
+        rows: dict[str, list] = {name: [] for name in BASELINE_COLUMNS}
+        for number in range(start, start + LINES_PER_TRANSACTION):
             line, key = prospect(number), new_id().hex
             event = (new_id().hex, "prospect.created", at, key, 1, "{}")
             attributes = json.dumps(line["attributes"])
@@ -92,36 +92,44 @@ def floor(url: str) -> float:
             rows["event"].append(event)
         for name, values in rows.items():
             marks = ", ".join([mark] * len(values[0]))
-            insert = f"INSERT INTO {name} ({TABLES[name]}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+            insert = f"INSERT INTO {name} ({BASELINE_COLUMNS[name]}) VALUES ({marks}) ON CONFLICT DO NOTHING"
             connection.cursor().executemany(insert, values)
         connection.commit()
     taken = time.perf_counter() - started
     connection.close()
-    return FEW / taken
+    return FEW_LINES / taken
 
 
 def prospect(number: int) -> dict:
-    facts = {"employees": number, "industry": "logistics", "country": "DE", "annual_revenue": 1000 * number}
-    return {"external_id": f"{number:012d}", "name": f"Account {number}", "attributes": facts}
+    attributes = {
+        "employees": number,
+        "industry": "logistics",
+        "country": "DE",
+        "annual_revenue": 1000 * number,
+    }
+    return {"external_id": f"{number:012d}", "name": f"Account {number}", "attributes": attributes}
 
 
 def exchange(port: int, source: str, count: int) -> None:
-    """Import so many lines, and read what is answered meanwhile."""
+    """Import this many lines, and read the response at the same time."""
     with socket.create_connection(("127.0.0.1", port)) as caller:
         caller.sendall(
-            f"POST /v1/prospects/import?source={source} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {KEY}\r\n"
+            f"POST /v1/prospects/import?source={source} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {BENCH_KEY}\r\n"
             "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         )
 
         def send() -> None:
-            for start in range(0, count, AT_ONCE):
-                lines = [json.dumps(prospect(n)).encode() + b"\n" for n in range(start, start + AT_ONCE)]
+            for start in range(0, count, LINES_PER_TRANSACTION):
+                lines = [
+                    json.dumps(prospect(n)).encode() + b"\n"
+                    for n in range(start, start + LINES_PER_TRANSACTION)
+                ]
                 caller.sendall(b"%x\r\n%s\r\n" % (sum(map(len, lines)), b"".join(lines)))
             caller.sendall(b"0\r\n\r\n")
 
         sending = threading.Thread(target=send)
         sending.start()
-        end = json.loads(read_answer(caller, keep=True).splitlines()[-1])
+        end = json.loads(read_response(caller, keep=True).splitlines()[-1])
         sending.join()
     assert end["done"], end
     assert end["refused"] == 0, end
@@ -129,27 +137,27 @@ def exchange(port: int, source: str, count: int) -> None:
 
 @contextmanager
 def people(url: str) -> Iterator[list[float]]:
-    """Two who change a prospect each, again and again; how long every change took."""
+    """Let two people change one prospect each, again and again; yield the seconds of every change."""
     taken: list[float] = []
-    over = threading.Event()
+    stop = threading.Event()
 
-    def work(who: int) -> None:
-        with httpx.Client(base_url=url, headers={"X-API-Key": KEY}, timeout=60) as client:
-            path = f"/v1/prospects/by-external-id/import.{FEW}/{who:012d}"
+    def work(person: int) -> None:
+        with httpx.Client(base_url=url, headers={"X-API-Key": BENCH_KEY}, timeout=60) as client:
+            path = f"/v1/prospects/by-external-id/import.{FEW_LINES}/{person:012d}"
             number = 0
-            while not over.wait(0.05):
+            while not stop.wait(0.05):
                 number += 1
                 started = time.perf_counter()
                 client.put(path, json={"attributes": {"changed": number}}).raise_for_status()
                 taken.append(time.perf_counter() - started)
 
-    both = [threading.Thread(target=work, args=(who,)) for who in range(2)]
-    for one in both:
-        one.start()
+    both = [threading.Thread(target=work, args=(person,)) for person in range(2)]
+    for thread in both:
+        thread.start()
     yield taken
-    over.set()
-    for one in both:
-        one.join()
+    stop.set()
+    for thread in both:
+        thread.join()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One whole score as JSON beside two rule engines that only add it up: python -m bench.kernel"""
+"""One whole score as JSON, compared with the weighted sum of two rule engines: python -m bench.kernel"""
 
 import statistics
 import time
@@ -14,11 +14,11 @@ from app.scoring import ratings_sent, read_answers, score
 from bench.table import Measure, in_turns, median_ratio, print_table
 from bench.warehouse import every_question_scored
 
-ROUNDS, TIMES = 9, 1000
+KERNEL_ROUNDS, REPEATS = 9, 1000
 
 
 def measures() -> Iterator[Measure]:
-    """The whole score of 28 questions, with and without its JSON."""
+    """Yield the time of the whole score of 28 questions, with and without its JSON."""
     plan = every_question_scored()
     rated = {key: 1 + place % 5 for place, key in enumerate(plan.questions)}
     answers = read_answers(plan.question_set, ratings_sent(rated))
@@ -32,25 +32,25 @@ def measures() -> Iterator[Measure]:
         "json-logic's weighted sum": lambda: jsonLogic(logic, rated),
         "zen-engine's weighted sum": lambda: compiled.evaluate(rated),
     }
-    wanted = sum(weight * rated[key] for key, weight in weights.items())
-    assert compiled.evaluate(rated) == jsonLogic(logic, rated) == wanted
-    taken = in_turns(ROUNDS, {kind: partial(timed, work) for kind, work in kinds.items()})
-    cost = {kind: f"{statistics.median(measured):.0f} µs" for kind, measured in taken.items()}
+    expected = sum(weight * rated[key] for key, weight in weights.items())
+    assert compiled.evaluate(rated) == jsonLogic(logic, rated) == expected
+    results = in_turns(KERNEL_ROUNDS, {kind: partial(timed, work) for kind, work in kinds.items()})
+    cost = {kind: f"{statistics.median(measured):.0f} µs" for kind, measured in results.items()}
     for kind, name, baseline, goal in (
         ("json", "whole score of 28 questions as JSON bytes", "json-logic's weighted sum", "≤ 0.8"),
         ("json", "whole score of 28 questions as JSON bytes", "zen-engine's weighted sum", ""),
         ("score", "whole score of 28 questions", "json-logic's weighted sum", ""),
     ):
-        ratio = median_ratio(taken[kind], taken[baseline])
+        ratio = median_ratio(results[kind], results[baseline])
         yield Measure(name, cost[kind], f"{baseline}, {cost[baseline]}", ratio, goal)
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Microseconds of one."""
+    """Return the microseconds of one call."""
     started = time.perf_counter()
-    for _ in range(TIMES):
+    for _ in range(REPEATS):
         work()
-    return (time.perf_counter() - started) / TIMES * 1e6
+    return (time.perf_counter() - started) / REPEATS * 1e6
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small HTTP client that costs less than what it measures: python -m bench.load HOST PORT < requests."""
+"""An HTTP client that uses little CPU compared with the server: python -m bench.load HOST PORT < requests"""
 
 import asyncio
 import json
@@ -9,13 +9,13 @@ CONNECTIONS = 8
 
 
 def main() -> None:
-    """Send every request of standard input (JSON texts, one a line), and print requests per second."""
+    """Send every request on standard input (one JSON string per line), and print requests per second."""
     host, port = sys.argv[1], int(sys.argv[2])
     requests = [json.loads(line).encode() for line in sys.stdin]
-    print(asyncio.run(drive(host, port, requests)))
+    print(asyncio.run(send_all(host, port, requests)))
 
 
-async def drive(host: str, port: int, requests: list[bytes]) -> float:
+async def send_all(host: str, port: int, requests: list[bytes]) -> float:
     waiting = iter(requests)
     started = time.perf_counter()
     await asyncio.gather(*(_connection(host, port, waiting) for _ in range(CONNECTIONS)))

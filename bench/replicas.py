@@ -1,7 +1,7 @@
-"""One process, and two, on one PostgreSQL: python -m bench.replicas
+"""Two processes compared with one, on one PostgreSQL: python -m bench.replicas
 
-Everything runs on this machine: the database, the processes and who calls them. With two cores two
-processes share them with both.
+The database, the processes and the callers all run on this machine. With two cores, two processes share
+the cores with the database and the callers.
 """
 
 import statistics
@@ -10,36 +10,36 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from bench.server import Server, load, postgresql, qualify, score, serving
-from bench.table import Measure, in_turns, median_ratio, print_table
+from bench.table import ROUNDS, Measure, in_turns, median_ratio, print_table
 
-ROUNDS, REQUESTS = 5, 500
+REQUESTS = 500
 
 
 def measures() -> Iterator[Measure]:
-    """Requests per second of two processes beside one."""
+    """Yield requests per second of two processes, compared with one."""
     with postgresql() as server, ExitStack() as stack:
         database_url = server.new_database()
         servers = [stack.enter_context(serving(database_url)) for _ in range(2)]
         for name, request in (("score", score), ("qualify", qualify)):
-            taken = in_turns(ROUNDS, {"one": rate(servers[:1], request), "two": rate(servers, request)})
-            one, two = (f"{statistics.median(taken[kind]):,.0f} requests/s" for kind in ("one", "two"))
-            ratio = median_ratio(taken["two"], taken["one"])
+            results = in_turns(ROUNDS, {"one": rate(servers[:1], request), "two": rate(servers, request)})
+            one, two = (f"{statistics.median(results[kind]):,.0f} requests/s" for kind in ("one", "two"))
+            ratio = median_ratio(results["two"], results["one"])
             yield Measure(f"/v1/{name}, two processes", two, f"one process, {one}", ratio)
 
 
 def rate(servers: list[Server], request: Callable[[int], str]) -> Callable[[], float]:
-    """Requests per second of several processes, each called by a process of its own."""
+    """Return a function that measures requests per second of several processes, each with its own caller."""
     requests = [request(number) for number in range(REQUESTS)]
 
     def measured() -> float:
         rates: list[float] = []
-        calling = [
-            threading.Thread(target=lambda port=one.port: rates.append(load(port, requests)))
-            for one in servers
+        threads = [
+            threading.Thread(target=lambda port=server.port: rates.append(load(port, requests)))
+            for server in servers
         ]
-        for thread in calling:
+        for thread in threads:
             thread.start()
-        for thread in calling:
+        for thread in threads:
             thread.join()
         return sum(rates)
 

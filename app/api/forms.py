@@ -1,4 +1,4 @@
-"""Qualify by a flat form, and the form's description for those who build with it."""
+"""Qualify with a flat form, and describe the form as OpenAPI for form builders."""
 
 from typing import Annotated, Any, Literal
 
@@ -23,8 +23,8 @@ from app.sessions.session_edit import UnitOfWork
 
 writing = router("flat forms", Scope.WRITE)
 reading = router("flat forms", Scope.SCORE, Scope.READ, Scope.AUTHOR)
-OpenApi = Annotated[Literal["3.0", "2.0"], Path(description="of OpenAPI")]
-IN_OPENAPI = {"3.0": to_3_0, "2.0": to_2_0}
+OpenApi = Annotated[Literal["3.0", "2.0"], Path(description="the OpenAPI version")]
+CONVERTERS = {"3.0": to_3_0, "2.0": to_2_0}
 
 
 @writing.post("/qualify/{key}", operation_id="qualify_by_form", response_model=FormResult)
@@ -48,7 +48,7 @@ async def post_form(
 @reading.get("/question-sets/{key}/openapi-{openapi}.json", operation_id="describe_form")
 async def get_form(key: Key, openapi: OpenApi, request: Request, service: ServiceDep) -> dict[str, Any]:
     """Read the flat form of a question set's newest version as OpenAPI, for a form builder."""
-    return await service.database.read(lambda tx: _described(tx, request, openapi, key, None))
+    return await service.database.read(lambda tx: _form_description(tx, request, openapi, key, None))
 
 
 @reading.get(
@@ -58,15 +58,15 @@ async def get_version_form(
     key: Key, number: Number, openapi: OpenApi, request: Request, service: ServiceDep
 ) -> dict[str, Any]:
     """Read the flat form of one version as OpenAPI. A form that is built with it stays on that version."""
-    return await service.database.read(lambda tx: _described(tx, request, openapi, key, number))
+    return await service.database.read(lambda tx: _form_description(tx, request, openapi, key, number))
 
 
-def _described(
+def _form_description(
     tx: Transaction, request: Request, openapi: str, key: str, number: int | None
 ) -> dict[str, Any]:
     version = question_set_queries.find_version(tx, key, number)
     if version is None:
         raise missing("question set or version of that key")
     question_set = QuestionSet.model_validate(version.definition)
-    named = key if number is None else version.name
-    return IN_OPENAPI[openapi](describe_form(question_set, named, version.version, base_url(request)))
+    name = key if number is None else version.name
+    return CONVERTERS[openapi](describe_form(question_set, name, version.version, base_url(request)))

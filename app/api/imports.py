@@ -1,4 +1,4 @@
-"""Many prospects in one call: lines in, and what became of them out."""
+"""Import many prospects in one call, and report the progress as NDJSON."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,40 +22,54 @@ from app.problems import Problem, unavailable
 from app.schemas import In, Line, Source
 
 writing = router("prospects", Scope.WRITE)
-CSV = "text/csv"
-NAMED_COLUMNS = {"id": EXTERNAL_ID_COLUMN, "name": NAME_COLUMN}
-LINES = {
+CSV_MEDIA_TYPE = "text/csv"
+COLUMN_PARAMETERS = {"id": EXTERNAL_ID_COLUMN, "name": NAME_COLUMN}
+BODY_CONTENT = {
     "schema": {
         "type": "string",
-        "description": "CSV: headings in the first line, then a prospect a row; NDJSON: a JSON object a "
-        "line, with `external_id` and, if need be, `source`, `name` and `attributes`",
+        "description": "CSV: headings in the first line, then one prospect per row; NDJSON: one JSON object "
+        "per line, with `external_id` and optionally `source`, `name` and `attributes`",
     }
 }
-BODY = {"requestBody": {"required": True, "content": {NDJSON_MEDIA_TYPE: LINES, CSV: LINES}}}
+IMPORT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {NDJSON_MEDIA_TYPE: BODY_CONTENT, CSV_MEDIA_TYPE: BODY_CONTENT},
+    }
+}
 
 
 class ImportQuery(In):
-    """What holds for every line."""
+    """Parameters that apply to every line."""
 
-    source: Annotated[Source | None, Field(description="for the lines that name none")] = None
-    id: Annotated[Line | None, Field(description="the heading of the external ids, if another")] = None
-    name: Annotated[Line | None, Field(description="the heading of the names, if another")] = None
+    source: Annotated[Source | None, Field(description="for lines that do not name one")] = None
+    id: Annotated[Line | None, Field(description="the heading of the external ids, if not external_id")] = (
+        None
+    )
+    name: Annotated[Line | None, Field(description="the heading of the names, if not name")] = None
     after_line: Annotated[
-        int, Field(ge=0, lt=2**53, description="go on after this line: the last `committed_to` that was told")
+        int,
+        Field(
+            ge=0,
+            lt=2**53,
+            description="continue after this line: the last `committed_to` of an earlier response",
+        ),
     ] = 0
 
-    def wanted(self, media_type: str) -> ImportOptions:
-        """The same for the reader."""
-        named = {target: getattr(self, name) for name, target in NAMED_COLUMNS.items()}
-        mapped = {target: heading for target, heading in named.items() if heading is not None}
-        return ImportOptions("csv" if media_type == CSV else "ndjson", self.source, mapped, self.after_line)
+    def options(self, media_type: str) -> ImportOptions:
+        """Return the parameters as options of the reader."""
+        headings = {target: getattr(self, parameter) for parameter, target in COLUMN_PARAMETERS.items()}
+        mapped = {target: heading for target, heading in headings.items() if heading is not None}
+        return ImportOptions(
+            "csv" if media_type == CSV_MEDIA_TYPE else "ndjson", self.source, mapped, self.after_line
+        )
 
 
 @writing.post(
     "/prospects/import",
     operation_id="import_prospects",
     response_class=StreamingNdjsonResponse,
-    openapi_extra=BODY,
+    openapi_extra=IMPORT_BODY,
 )
 async def import_prospects(
     request: Request, service: ServiceDep, caller: CallerDep, query: Annotated[ImportQuery, Query()]
@@ -68,15 +82,15 @@ async def import_prospects(
     progress. The last line has `"done": true`, or the `problem` that stopped the import: continue with
     `after_line`. It is safe to send the whole file again.
     """
-    wanted = query.wanted(require_media_type(request, CSV))
+    options = query.options(require_media_type(request, CSV_MEDIA_TYPE))
     body = BodyReader(request)
-    first: list[ReadRecord] = []
+    first_reads: list[ReadRecord] = []
     try:
-        reader = Reader(wanted, service.settings.max_body_bytes)
+        reader = Reader(options, service.settings.max_body_bytes)
         while not reader.knows_columns:
-            first += await _read(reader, await body.next())
+            first_reads += await _read(reader, await body.next())
     except Problem as problem:
-        raise _of_the_query(problem) from None
+        raise _at_query_parameter(problem) from None
     importer = Importer(
         service.database,
         service.plans,
@@ -84,19 +98,24 @@ async def import_prospects(
         after_line=query.after_line,
         pauses=service.settings.workers > 1,
     )
-    return StreamingNdjsonResponse(_ImportResponse(request, importer).lines(reader, first, body))
+    return StreamingNdjsonResponse(_ImportResponse(request, importer).lines(reader, first_reads, body))
 
 
 async def _read(reader: Reader, chunk: bytes | None) -> list[ReadRecord]:
-    """What ends in a chunk, or is left at the end of all. In a thread: lines may be many and bad."""
+    """Read the records that end in a chunk, or with None the last record.
+
+    Runs in a thread, because many lines, or lines that are not valid, can take long.
+    """
     return await to_thread.run_sync(reader.rest if chunk is None else partial(reader.feed, chunk))
 
 
-def _of_the_query(problem: Problem) -> Problem:
-    """A problem of the whole, where the caller named a column."""
-    named = {f"/{target}": f"/{name}" for name, target in NAMED_COLUMNS.items()}
+def _at_query_parameter(problem: Problem) -> Problem:
+    """Move errors about a column to the query parameter in which the caller named it."""
+    parameters = {f"/{target}": f"/{parameter}" for parameter, target in COLUMN_PARAMETERS.items()}
     errors = [
-        replace(error, where="query", pointer=named[error.pointer]) if error.pointer in named else error
+        replace(error, where="query", pointer=parameters[error.pointer])
+        if error.pointer in parameters
+        else error
         for error in problem.errors
     ]
     return Problem(problem.kind, problem.detail, errors, problem.headers)
@@ -109,16 +128,18 @@ class _ImportResponse:
         self._request = request
         self._importer = importer
 
-    async def lines(self, reader: Reader, first: list[ReadRecord], body: BodyReader) -> AsyncIterator[str]:
+    async def lines(
+        self, reader: Reader, first_reads: list[ReadRecord], body: BodyReader
+    ) -> AsyncIterator[str]:
         """The lines of the response, one batch at a time."""
         try:
-            async for some in self._import(first):
-                yield some
+            async for lines in self._import(first_reads):
+                yield lines
             while (chunk := await body.next()) is not None:
-                async for some in self._import(await _read(reader, chunk)):
-                    yield some
-            async for some in self._import(await _read(reader, None)):
-                yield some
+                async for lines in self._import(await _read(reader, chunk)):
+                    yield lines
+            async for lines in self._import(await _read(reader, None)):
+                yield lines
         except Problem as problem:
             yield self._progress(problem=problem)
             await body.drain()
@@ -129,14 +150,14 @@ class _ImportResponse:
         if reads:
             self._require_running()
         async for refused in self._importer.run(reads):
-            yield "".join(self._refusal(read, problem) for read, problem in refused) + self._progress()
+            yield "".join(self._error_line(read, problem) for read, problem in refused) + self._progress()
             self._require_running()
 
     def _require_running(self) -> None:
         if is_stopping(self._request):
             raise unavailable("The service is stopping.")
 
-    def _refusal(self, read: ReadRecord, problem: Problem) -> str:
+    def _error_line(self, read: ReadRecord, problem: Problem) -> str:
         refused = ImportLineError(line=read.record.line, problem=problem_out(self._request, problem))
         return refused.model_dump_json() + "\n"
 

@@ -1,4 +1,4 @@
-"""Intakes: other systems post what they have, and a mapping says what it means."""
+"""Intakes: other systems post their payloads, and a mapping turns them into forms."""
 
 from typing import Annotated
 from uuid import UUID
@@ -31,29 +31,33 @@ from app.sessions.session_edit import UnitOfWork
 from app.strict_json import read_json
 
 authoring = router("intakes", Scope.AUTHOR)
-# Who posts here has no key: the token in the address is the secret.
+# Senders have no API key. The token in the address is the secret.
 receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEM_RESPONSES)
-POSITION = TypeAdapter(tuple[UUID])
-WRITES = "What is taken in is qualified."
-ANYTHING = {"schema": {"type": "object", "description": "whatever the other system sends, a list as well"}}
-# Swagger 2.0 has no words for a body that may be a form too.
-BODY = {"requestBody": {"required": True, "content": {"application/json": ANYTHING}}}
-ReceiptsOf = Annotated[UUID, Path(description="the intake's id")]
+RECEIPT_POSITION = TypeAdapter(tuple[UUID])
+WRITE_REASON = "An intake qualifies the prospects that it receives."
+ANY_JSON = {"schema": {"type": "object", "description": "what the other system sends, an object or a list"}}
+# Swagger 2.0 cannot describe a body that is either JSON or a web form.
+PAYLOAD_BODY = {"requestBody": {"required": True, "content": {"application/json": ANY_JSON}}}
+IntakeIdInPath = Annotated[UUID, Path(description="the intake's id")]
 
 
 class ReceiptQuery(PageQuery):
-    """Which receipts, and which page of them."""
+    """Which receipts to return, and which page of them."""
 
-    status: Annotated[schemas.ReceiptStatus | None, Field(description="only these")] = None
+    status: Annotated[schemas.ReceiptStatus | None, Field(description="only receipts with this status")] = (
+        None
+    )
 
 
 class ReceiptPage(Page[ReceiptOut]):
     """A page of receipts."""
 
 
-@receiving.post("/intake/{token}", operation_id="receive_payload", status_code=202, openapi_extra=BODY)
+@receiving.post(
+    "/intake/{token}", operation_id="receive_payload", status_code=202, openapi_extra=PAYLOAD_BODY
+)
 async def receive_payload(
-    token: Annotated[str, Path(description="told once when the intake is made")],
+    token: Annotated[str, Path(description="shown once, when the intake is created")],
     request: Request,
     service: ServiceDep,
 ) -> schemas.PayloadReceived:
@@ -62,22 +66,22 @@ async def receive_payload(
     No key is needed, because the address contains a token. Accepts JSON, also without a Content-Type, and web
     forms.
     """
-    # Before anything is waited for: who hangs up early takes along what was not read.
-    declared, body = media_type(request), await read_body(request, service.settings.max_body_bytes)
+    # The body is read before anything else, because it is lost if the sender closes the connection early.
+    content_type, body = media_type(request), await read_body(request, service.settings.max_body_bytes)
     intake = await service.database.read(lambda tx: intake_queries.find_by_token(tx, token))
-    if declared == FORM_MEDIA_TYPE:
+    if content_type == FORM_MEDIA_TYPE:
         parse_web_form(body)
-    elif not declared or is_json(declared):
+    elif not content_type or is_json(content_type):
         read_json(body)
     else:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type is neither JSON nor that of a web form.")
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be JSON or that of a web form.")
     signature = request.headers.get("x-hubspot-signature-v3") if intake.hubspot_secret else None
     if intake.hubspot_secret:
         sent_at = request.headers.get("x-hubspot-request-timestamp")
         uri = _requested_url(request, token)
         check_signature(intake.hubspot_secret, uri, body, signature, sent_at, service.clock())
     receipt = await service.database.write(
-        lambda tx: intakes.store_payload(tx, intake, declared, body, signature)
+        lambda tx: intakes.store_payload(tx, intake, content_type, body, signature)
     )
     service.intakes.wake()
     return schemas.PayloadReceived(receipt_id=receipt)
@@ -93,15 +97,15 @@ async def create_intake(
 
     Try the mapping with a dry run on a sample first. The key also needs the scope write.
     """
-    require_also(call.caller, Scope.WRITE, WRITES)
+    require_also(call.caller, Scope.WRITE, WRITE_REASON)
     token = new_secret(call.seed, INTAKE_TOKEN_PREFIX)
 
-    def make(uow: UnitOfWork) -> WriteResult:
-        made = intake_out(uow.tx, intakes.create_intake(uow.tx, uow.plans, new, token))
+    def create(uow: UnitOfWork) -> WriteResult:
+        created = intake_out(uow.tx, intakes.create_intake(uow.tx, uow.plans, new, token))
         address = f"{base_url(request)}/v1/intake/{token}"
-        return WriteResult(schemas.IntakeCreated(**dict(made), token=token, address=address), 201, token)
+        return WriteResult(schemas.IntakeCreated(**dict(created), token=token, address=address), 201, token)
 
-    return await service.write(call, make)
+    return await service.write(call, create)
 
 
 @authoring.get("/intakes", operation_id="list_intakes")
@@ -115,7 +119,7 @@ async def get_intakes(service: ServiceDep) -> schemas.IntakeList:
 @authoring.get("/intake-templates", operation_id="list_intake_templates")
 async def get_templates(
     service: ServiceDep,
-    question_set: Annotated[SetName | None, Query(description="whose questions to map")] = None,
+    question_set: Annotated[SetName | None, Query(description="the question set to map to")] = None,
 ) -> schemas.IntakeTemplateList:
     """Read the ready-made mappings, filled in with every question and attribute of a question set."""
     plan = await service.plans.get(question_set)
@@ -129,7 +133,7 @@ async def dry_run(sample: schemas.DryRun, service: ServiceDep, caller: CallerDep
     If the mapping cannot be used, the response is a 422 that names the places in it. The key also needs the
     scope write.
     """
-    require_also(caller, Scope.WRITE, WRITES)
+    require_also(caller, Scope.WRITE, WRITE_REASON)
     return await service.database.write(
         lambda tx: try_mapping(UnitOfWork(tx, service.plans, "dry run"), sample)
     )
@@ -155,7 +159,7 @@ async def update_intake(
 
     The key also needs the scope write.
     """
-    require_also(call.caller, Scope.WRITE, WRITES)
+    require_also(call.caller, Scope.WRITE, WRITE_REASON)
     change = with_revision(request, if_match)
     return await service.write(
         call, lambda uow: intake_out(uow.tx, intakes.update_intake(uow.tx, uow.plans, intake_id, change))
@@ -171,10 +175,10 @@ async def delete_intake(intake_id: UUID, service: ServiceDep) -> None:
 
 @authoring.get("/intakes/{intake_id}/receipts", operation_id="list_receipts")
 async def get_receipts(
-    intake_id: ReceiptsOf, request: Request, service: ServiceDep, query: Annotated[ReceiptQuery, Query()]
+    intake_id: IntakeIdInPath, request: Request, service: ServiceDep, query: Annotated[ReceiptQuery, Query()]
 ) -> ReceiptPage:
     """List what an intake received, newest first, without the payloads."""
-    start = position_after(query.after, POSITION)
+    start = position_after(query.after, RECEIPT_POSITION)
 
     def load(tx: Transaction) -> ReceiptPage:
         before = start[0] if start else None
@@ -182,19 +186,19 @@ async def get_receipts(
         shown = found[: query.limit]
         items = intake_queries.items_of(tx, [receipt.id for receipt in shown])
         address = next_page(request, found, query.limit, [str(receipt.id) for receipt in shown[-1:]])
-        return ReceiptPage(items=[receipt_out(one, items[one.id]) for one in shown], next=address)
+        return ReceiptPage(items=[receipt_out(receipt, items[receipt.id]) for receipt in shown], next=address)
 
     return await service.database.read(load)
 
 
 @authoring.get("/intakes/{intake_id}/receipts/{receipt_id}", operation_id="get_receipt")
-async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceDep) -> ReceiptWithPayload:
+async def get_receipt(intake_id: IntakeIdInPath, receipt_id: UUID, service: ServiceDep) -> ReceiptWithPayload:
     """Read a receipt with its original payload."""
 
     def load(tx: Transaction) -> ReceiptWithPayload:
         found = intake_queries.find_receipt(tx, intake_id, receipt_id)
-        told = receipt_out(found, intake_queries.items_of(tx, [found.id])[found.id])
-        return ReceiptWithPayload(**dict(told), media_type=found.media_type, payload=found.body.decode())
+        summary = receipt_out(found, intake_queries.items_of(tx, [found.id])[found.id])
+        return ReceiptWithPayload(**dict(summary), media_type=found.media_type, payload=found.body.decode())
 
     return await service.database.read(load)
 
@@ -203,7 +207,7 @@ async def get_receipt(intake_id: ReceiptsOf, receipt_id: UUID, service: ServiceD
     "/intakes/{intake_id}/replay", operation_id="replay_receipts", response_model=schemas.ReplayedReceipts
 )
 async def replay_receipts(
-    intake_id: ReceiptsOf, request: schemas.ReceiptReplay, service: ServiceDep, call: WriteCallDep
+    intake_id: IntakeIdInPath, request: schemas.ReceiptReplay, service: ServiceDep, call: WriteCallDep
 ) -> Response:
     """Process receipts again with the current mapping: those that you name, or all that failed."""
     replayed = await service.write(
@@ -214,6 +218,6 @@ async def replay_receipts(
 
 
 def _requested_url(request: Request, token: str) -> str:
-    """The address as the sender knows it."""
+    """Return the address that the sender used."""
     query = request.url.query
     return f"{base_url(request)}/v1/intake/{token}" + (f"?{query}" if query else "")

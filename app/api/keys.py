@@ -1,4 +1,4 @@
-"""API keys."""
+"""Create, list and revoke API keys."""
 
 from uuid import UUID
 
@@ -20,12 +20,12 @@ async def post_key(request: NewKey, service: ServiceDep, call: WriteCallDep) -> 
     """Create an API key. Store it at once: you cannot read it again."""
     secret = new_secret(call.seed)
 
-    def make(uow: UnitOfWork) -> WriteResult:
+    def create(uow: UnitOfWork) -> WriteResult:
         key, _ = create_key(uow.tx, request.name, request.scopes, "api", secret)
-        made = {**key.model_dump(include=set(KeyOut.model_fields)), "key": secret}
-        return WriteResult(KeyCreated.model_validate(made), 201, secret)
+        created = {**key.model_dump(include=set(KeyOut.model_fields)), "key": secret}
+        return WriteResult(KeyCreated.model_validate(created), 201, secret)
 
-    return await service.write(call, make)
+    return await service.write(call, create)
 
 
 @managing.get("/keys", operation_id="list_keys")

@@ -36,7 +36,7 @@ ExternalIdInPath = Annotated[ExternalId, Path()]
 
 
 class ProspectQuery(ProspectFilter, PageQuery):
-    """Which prospects, and which page of them."""
+    """Which prospects to return, and which page of them."""
 
 
 class ProspectPage(Page[ProspectOut]):
@@ -64,7 +64,7 @@ async def get_prospects(
     def load(tx: Transaction) -> ProspectPage:
         found = list_prospects(tx, query, after=start[0] if start else None, limit=query.limit + 1)
         shown = found[: query.limit]
-        address = next_page(request, found, query.limit, [str(p.id) for p in shown[-1:]])
+        address = next_page(request, found, query.limit, [str(prospect.id) for prospect in shown[-1:]])
         return ProspectPage(items=prospect_queries.prospects_out(tx, shown), next=address)
 
     return await service.database.read(load)
@@ -161,12 +161,12 @@ async def remove_link(
 ) -> ProspectOut:
     """Remove a link from a prospect."""
 
-    def change(tx: Transaction) -> ProspectOut:
+    def remove(tx: Transaction) -> ProspectOut:
         prospect = prospect_queries.find_prospect(tx, prospect_id, lock=True)
         prospects.remove_link(tx, prospect, source, external_id)
         return prospect_queries.prospect_out(tx, prospect)
 
-    return await service.database.write(change)
+    return await service.database.write(remove)
 
 
 @writing.post("/prospects/{prospect_id}/merge", operation_id="merge_prospects", response_model=ProspectOut)
@@ -179,7 +179,7 @@ async def merge_prospects(
     """
 
     def merge(uow: UnitOfWork) -> ProspectOut:
-        kept = lifecycle.merge_prospects(uow, prospect_id, request.prospect_id)
-        return prospect_queries.prospect_out(uow.tx, kept)
+        merged = lifecycle.merge_prospects(uow, prospect_id, request.prospect_id)
+        return prospect_queries.prospect_out(uow.tx, merged)
 
     return await service.write(call, merge)

@@ -20,7 +20,7 @@ Key = Annotated[str, Path(pattern=SET_KEY)]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 Diff = Annotated[
     str | None,
-    Query(max_length=80, description="tell what is different from this set, key or key@version"),
+    Query(max_length=80, description="show the differences from this question set: key or key@version"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Stateless scoring."""
+"""Score answers without storing anything."""
 
 from fastapi import Response
 

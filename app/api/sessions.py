@@ -1,4 +1,4 @@
-"""Qualify in one call, or session by session."""
+"""Qualify in one call, or step by step in a session."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -38,7 +38,7 @@ writing = router("sessions", Scope.WRITE)
 
 
 class SessionQuery(SessionFilter, PageQuery):
-    """Which sessions, and which page of them."""
+    """Which sessions to return, and which page of them."""
 
 
 class SessionPage(Page[SessionSummary]):
@@ -80,12 +80,12 @@ async def get_sessions(
     """List sessions."""
     start = position_after(query.after, SESSION_POSITIONS[query.sort])
 
-    def look(tx: Transaction) -> Sequence[Session]:
-        named = query.question_set
-        wanted = service.plans.require_version(tx, named, "query") if named is not None else None
-        return list_sessions(tx, query, wanted, after=start, limit=query.limit + 1)
+    def load(tx: Transaction) -> Sequence[Session]:
+        set_name = query.question_set
+        set_filter = service.plans.require_version(tx, set_name, "query") if set_name is not None else None
+        return list_sessions(tx, query, set_filter, after=start, limit=query.limit + 1)
 
-    found = await service.read_scores(look)
+    found = await service.read_scores(load)
     shown = found[: query.limit]
     last = position_of(shown[-1], query.sort) if shown else ()
     return SessionPage(

@@ -1,4 +1,4 @@
-"""The scoring plan as SQL, for who scores where the data is."""
+"""A question set as SQL, to compute scores in the database that has the data."""
 
 from typing import Annotated
 
@@ -18,32 +18,40 @@ from app.scoring import Flawed, Plan, form
 from app.scoring.sql import Dialect, Long, Wide, score_sql, source_of
 
 reading = router("scoring", Scope.SCORE, Scope.READ, Scope.AUTHOR)
-TABLE = form(
+TABLE_NAME = form(
     r"^[A-Za-z_][A-Za-z0-9_$-]{0,127}(\.[A-Za-z_][A-Za-z0-9_$-]{0,127}){0,2}$",
-    "name a table, with a schema before it if need be: crm.accounts",
+    "name a table, with its schema if it needs one: crm.accounts",
 )
-COLUMN = form(r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$", "name a column: a letter, then letters, digits and '_'")
-KEYS = form(r"^[a-z0-9_]+(,[a-z0-9_]+)*$", "name questions by key, with commas between")
+COLUMN_NAME = form(r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$", "name a column: a letter, then letters, digits and '_'")
+QUESTION_KEYS = form(r"^[a-z0-9_]+(,[a-z0-9_]+)*$", "name questions by key, separated by commas")
 
 
 class StatementQuery(In):
-    """Where the statement shall run, and on which tables."""
+    """The SQL dialect, and the tables to read."""
 
     dialect: Dialect = "duckdb"
-    table: Annotated[str, Field(pattern=TABLE, description="a row for each prospect")] = "accounts"
-    id: Annotated[str, Field(pattern=COLUMN, description="the column that tells them apart")] = "id"
+    table: Annotated[
+        str, Field(pattern=TABLE_NAME, description="the table with one row for each prospect")
+    ] = "accounts"
+    id: Annotated[str, Field(pattern=COLUMN_NAME, description="the column that identifies a prospect")] = "id"
     answers: Annotated[
         str | None,
-        Field(pattern=TABLE, description="a table with a row for each answer: id, question, rating, state"),
+        Field(
+            pattern=TABLE_NAME,
+            description="a table with one row for each answer: id, question, rating, state",
+        ),
     ] = None
     not_applicable: Annotated[
         str | None,
-        Field(pattern=KEYS, description="without `answers`: the questions with a boolean column <key>_na"),
+        Field(
+            pattern=QUESTION_KEYS,
+            description="without `answers`: the questions with a boolean column <key>_na",
+        ),
     ] = None
 
     @property
     def source(self) -> Wide | Long:
-        """The tables to read; raises `Flawed`."""
+        """The tables to read. Raises `Flawed`."""
         return source_of(self.table, self.id, self.answers, self.not_applicable)
 
 

@@ -1,4 +1,4 @@
-"""What the values of another system mean here."""
+"""Value aliases: what the values of another system mean."""
 
 from fastapi import Response
 

@@ -1,4 +1,4 @@
-"""Webhooks: what happens is sent on, or written into another system's records."""
+"""Webhooks: send events to other systems, or write figures into their records."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -47,18 +47,18 @@ from app.webhooks.targets import BlockedTarget
 
 managing = router("webhooks", Scope.AUTHOR)
 reading = router("webhooks", Scope.READ)
-TELLS = "What is sent tells as much as reading does."
-POSITION = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**53)]])
+READ_REASON = "The messages contain what a key with that scope can read."
+DELIVERY_POSITION = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**53)]])
 
 
 class SampleQuery(EventFilter):
-    """Of which events, and how much of each."""
+    """Which events to show samples of, and how much of each."""
 
     payload: Literal["thin", "full"] = "thin"
 
 
 class DeliveryQuery(PageQuery):
-    """Which deliveries, and which page of them."""
+    """Which deliveries to return, and which page of them."""
 
     status: DeliveryStatus | None = None
 
@@ -75,13 +75,13 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     2xx, the message is sent again, for three days. Store `secret`: it is shown only once. The key also needs
     the scope read.
     """
-    require_also(call.caller, Scope.READ, TELLS)
+    require_also(call.caller, Scope.READ, READ_REASON)
     if request.record_update:
         check_record_update(request.url, request.record_update, request.types)
         if request.payload == "full":
-            raise invalid_field("/payload", "unwanted", "a record update is no message: leave it out")
+            raise invalid_field("/payload", "unwanted", "a record update has no payload: leave it out")
     await _require_reachable(service, request.url, request.record_update)
-    await service.feed.publish_all()  # what was before is not for this one
+    await service.feed.publish_all()  # a new webhook gets no earlier events
     return await service.write(
         call, lambda uow: WriteResult(webhook_created(webhooks.create_webhook(uow.tx, request)), 201)
     )
@@ -108,7 +108,7 @@ async def get_samples(service: ServiceDep, query: Annotated[SampleQuery, Query()
     """
     await service.feed.publish_pending()
     return await service.database.read(
-        lambda tx: sample_messages(tx, service.plans, query.wanted, query.payload, query.limit)
+        lambda tx: sample_messages(tx, service.plans, query.selected_types, query.payload, query.limit)
     )
 
 
@@ -129,11 +129,11 @@ async def patch_webhook(
     if_match: IfMatch = None,
 ) -> Response:
     """Change, disable or enable a webhook. The key also needs the scope read."""
-    require_also(call.caller, Scope.READ, TELLS)
+    require_also(call.caller, Scope.READ, READ_REASON)
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
     change = with_revision(request, if_match)
-    await service.feed.publish_all()  # what was before is for the webhook as it was
+    await service.feed.publish_all()  # earlier events go to the webhook as it was
     return await service.write(
         call, lambda uow: webhook_out(webhooks.update_webhook(uow.tx, webhook_id, change))
     )
@@ -174,7 +174,7 @@ async def post_test(webhook_id: UUID, service: ServiceDep, caller: CallerDep) ->
     outgoing = await service.read_scores(sample)
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))
-    require_also(caller, Scope.READ, TELLS)
+    require_also(caller, Scope.READ, READ_REASON)
     return test_result(await service.sender.send(outgoing))
 
 
@@ -183,15 +183,15 @@ async def get_deliveries(
     webhook_id: UUID, request: Request, service: ServiceDep, query: Annotated[DeliveryQuery, Query()]
 ) -> DeliveryPage:
     """List the deliveries of a webhook, newest event first. Finished ones are kept for 30 days."""
-    start = position_after(query.after, POSITION)
+    start = position_after(query.after, DELIVERY_POSITION)
 
     def load(tx: Transaction) -> DeliveryPage:
         found = webhook_queries.list_deliveries(
             tx, webhook_id, query.status, start[0] if start else None, query.limit + 1
         )
         shown = found[: query.limit]
-        address = next_page(request, found, query.limit, [one.position for one in shown[-1:]])
-        return DeliveryPage(items=[delivery_out(one) for one in shown], next=address)
+        address = next_page(request, found, query.limit, [delivery.position for delivery in shown[-1:]])
+        return DeliveryPage(items=[delivery_out(delivery) for delivery in shown], next=address)
 
     return await service.database.read(load)
 
@@ -214,15 +214,15 @@ async def post_replay(
 
 
 async def _require_reachable(service: Service, url: str | None, update: RecordUpdateIn | None) -> None:
-    """Refuse what nothing may or can be sent to while somebody is there to be told."""
-    asked = update.client_credentials if update else None
-    wanted = {
+    """Raise INVALID_REQUEST for a URL that cannot be reached, now that the caller can still correct it."""
+    credentials = update.client_credentials if update else None
+    urls = {
         "/url": url,
-        "/record_update/client_credentials/token_url": asked.token_url if asked else None,
+        "/record_update/client_credentials/token_url": credentials.token_url if credentials else None,
     }
-    for pointer, address in wanted.items():
+    for pointer, url_ in urls.items():
         try:
-            if address:
-                await service.sender.targets.find(address)
+            if url_:
+                await service.sender.targets.find(url_)
         except BlockedTarget as error:
             raise invalid_field(pointer, "not_allowed", str(error)) from None

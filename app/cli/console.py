@@ -1,4 +1,4 @@
-"""What every subcommand uses to talk: a console, the database, and an orderly way to give up."""
+"""What all subcommands share: the console, the database, and how a command fails."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,63 +21,71 @@ from app.question_sets.service import publish_builtin
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
 
-# A pipe has no width: give its tables room rather than cut them.
+# A pipe has no width. 200 columns keep tables from being cut off.
 out = Console(width=None if sys.stdout.isatty() else 200, emoji=False)
 err = Console(stderr=True, emoji=False)
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong on standard error, and exit with 1."""
+    """Print a message to standard error, and exit with code 1."""
     err.print(message, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
-def say(text: str) -> None:
-    """Print plain text, unwrapped, for people and pipes alike."""
+def print_text(text: str) -> None:
+    """Print plain text without wrapping it, so that pipes get the same lines as terminals."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def named_columns(mapped: list[str]) -> dict[str, str]:
-    """The columns by the key that they stand for, from KEY=COLUMN."""
-    named: dict[str, str] = {}
-    for pair in mapped:
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun in the right number: "1 row", "1,200 rows"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def parse_column_names(pairs: list[str]) -> dict[str, str]:
+    """Parse KEY=COLUMN pairs, and return the columns by key. Fail if a pair is malformed or repeats a key."""
+    columns: dict[str, str] = {}
+    for pair in pairs:
         key, equals, column = pair.partition("=")
         if not (key and equals and column):
-            fail(f"--map {pair}: write KEY=COLUMN, the question or attribute first.")
-        if key in named:
-            fail(f"--map {pair}: {key} has a column already.")
-        named[key] = column
-    return named
+            fail(f"--map {pair}: write KEY=COLUMN, with the question or attribute as the key.")
+        if key in columns:
+            fail(f"--map {pair}: {key} already has a column.")
+        columns[key] = column
+    return columns
 
 
 def table(*columns: str) -> Table:
-    """An empty table with these headings."""
+    """Return an empty table with these headings."""
     return Table(*columns, box=None, header_style="bold", pad_edge=False)
 
 
 def flaws_of(error: Flawed | Problem | ValidationError, data: Any = None) -> list[Flaw]:
-    """What an error finds wrong, place by place, in `data` if that is known; a problem may know no place."""
+    """Return the flaws that an error reports; `data` is the value that was validated, if known.
+
+    The list is empty for a problem that reports no place.
+    """
     if isinstance(error, Flawed):
         return list(error.flaws)
     if isinstance(error, Problem):
-        return [Flaw(found.pointer, found.detail) for found in error.errors]
+        return [Flaw(field_error.pointer, field_error.detail) for field_error in error.errors]
     return shape_flaws(error, data)
 
 
-def _told(flaws: Iterable[Flaw]) -> str:
+def _lines_of(flaws: Iterable[Flaw]) -> str:
     return "\n".join(f"{flaw.pointer.strip('/') or 'settings'}: {flaw.detail}" for flaw in flaws)
 
 
 @contextmanager
 def reported_failures() -> Iterator[None]:
-    """Turn the failures that a person can mend into a message and exit code 1."""
+    """Turn every failure that the user can correct into a message and exit code 1."""
     try:
         yield
     except (Flawed, ValidationError) as error:
-        fail(_told(flaws_of(error)))
+        fail(_lines_of(flaws_of(error)))
     except Problem as problem:
-        # Its remedy is for callers of the API.
-        fail(_told(flaws_of(problem)) or problem.detail)
+        # The remedy of a problem addresses callers of the API, so it is left out.
+        fail(_lines_of(flaws_of(problem)) or problem.detail)
     except DBAPIError as error:
         fail(f"The database cannot be used: {error.orig}")
     except (InvalidFile, UnknownSchema, OSError) as error:
@@ -86,7 +94,7 @@ def reported_failures() -> Iterator[None]:
 
 @contextmanager
 def migrated_database() -> Iterator[Database]:
-    """The database of the settings, at the newest schema."""
+    """Open the database that the settings name, and migrate it to the newest schema."""
     with reported_failures():
         database = open_database(Settings())
         try:
@@ -98,7 +106,7 @@ def migrated_database() -> Iterator[Database]:
 
 @contextmanager
 def published_plans() -> Iterator[tuple[Database, Plans]]:
-    """The database with the built-in sets published, and the plans of all its sets."""
+    """Open and migrate the database, publish the built-in sets, and yield it with the plans of all sets."""
     with migrated_database() as database:
         database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
         yield database, Plans(database, Settings().default_question_set)

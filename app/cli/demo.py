@@ -1,4 +1,4 @@
-"""`demo`: a few dozen invented prospects to look at, and away with them again."""
+"""`demo`: load a few dozen demo prospects, or remove them again."""
 
 import random
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import typer
 from rich.progress import track
 from sqlmodel import col, select
 
-from app.cli.console import err, migrated_database, say
+from app.cli.console import counted, err, migrated_database, print_text
 from app.db import Database, Transaction
 from app.lifecycle import erase
 from app.prospects.queries import find_by_link, links_of
@@ -24,15 +24,16 @@ from app.sessions.service import qualify
 from app.sessions.session_edit import UnitOfWork
 from app.settings import Settings
 
-SOURCE = "prospect-fit.demo"  # a plain "demo" could be the source of somebody's own prospects
-SET = "qualifying-a-sale"
-FIRST = ["Alder", "Birch", "Cedar", "Elm", "Fir", "Hazel", "Ivy", "Juniper", "Larch"]
-SECOND = {"Logistics": "logistics", "Clinics": "healthcare", "Retail": "retail", "Schools": "education"}
-NAMES = {
-    f"{number:03d}": f"{first} {second}" for number, (second, first) in enumerate(product(SECOND, FIRST), 1)
+DEMO_SOURCE = "prospect-fit.demo"  # not plain "demo", which could be the source of a user's own prospects
+DEMO_SET = "qualifying-a-sale"
+DEMO_WORDS = ["Alder", "Birch", "Cedar", "Elm", "Fir", "Hazel", "Ivy", "Juniper", "Larch"]
+INDUSTRIES = {"Logistics": "logistics", "Clinics": "healthcare", "Retail": "retail", "Schools": "education"}
+DEMO_NAMES = {
+    f"{number:03d}": f"{first} {second}"
+    for number, (second, first) in enumerate(product(INDUSTRIES, DEMO_WORDS), 1)
 }
-# How far a prospect has come: the share of questions answered, how well the answers tend to be
-# rated (1..5), and what was concluded.
+# How far the qualification of a prospect is: the share of questions that are answered (0 to 1), the mean
+# rating (1 to 5), the decision and the outcome.
 Stage = tuple[float, float, str | None, str | None]
 STAGES: Mapping[str, Stage] = {
     "new": (0.0, 3.0, None, None),
@@ -52,89 +53,94 @@ STAGES: Mapping[str, Stage] = {
 
 def demo(
     *,
-    remove: Annotated[bool, typer.Option("--remove", help="Take them away again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the demo prospects.")] = False,
 ) -> None:
-    """Load 36 invented prospects with sessions at every stage; run again, it starts over."""
+    """Load 36 demo prospects with sessions at every stage. Running it again starts over."""
     with migrated_database() as database:
-        gone, kept = database.write_sync(_remove)
+        removed, kept = database.write_sync(_remove)
         database.truncate_wal_sync()
         if kept:
-            say(f"Left alone, since they have other links too: {kept}.")
+            print_text(f"Not removed because of links to other systems: {counted(kept, 'prospect')}.")
         if remove:
-            say(f"Removed {gone} invented prospects.")
+            print_text(f"Removed {counted(removed, 'demo prospect')}.")
             return
         count = _load(database)
-        say(f"Loaded {count} invented prospects with the source '{SOURCE}'.")
-        say("Try GET /v1/sessions?sort=ranked, and 'prospect-fit demo --remove' when you are done.")
+        print_text(f"Loaded {counted(count, 'demo prospect')} with the source '{DEMO_SOURCE}'.")
+        print_text(
+            "Try GET /v1/sessions?sort=ranked. To remove the prospects, run 'prospect-fit demo --remove'."
+        )
 
 
 def _remove(tx: Transaction) -> tuple[int, int]:
-    """Erase those that nobody linked or merged with anything else; how many, and how many others."""
-    linked = select(ProspectLink.prospect_id).where(ProspectLink.source == SOURCE)
+    """Erase the demo prospects, and return how many were erased and how many were kept.
+
+    A prospect is kept if it also has links to other systems, added or merged by a user.
+    """
+    linked = select(ProspectLink.prospect_id).where(ProspectLink.source == DEMO_SOURCE)
     found = select(Prospect).where(col(Prospect.id).in_(linked)).order_by(col(Prospect.id)).with_for_update()
     prospects = tx.db.exec(found).all()
     links = links_of(tx, [prospect.id for prospect in prospects])
-    invented = [prospect for prospect in prospects if all(map(_is_ours, links[prospect.id]))]
-    for prospect in invented:
+    removable = [prospect for prospect in prospects if all(map(_is_demo_link, links[prospect.id]))]
+    for prospect in removable:
         erase(tx, prospect.id)
-    return len(invented), len(prospects) - len(invented)
+    return len(removable), len(prospects) - len(removable)
 
 
-def _is_ours(link: ProspectLink) -> bool:
-    return link.source == SOURCE and link.external_id in NAMES
+def _is_demo_link(link: ProspectLink) -> bool:
+    return link.source == DEMO_SOURCE and link.external_id in DEMO_NAMES
 
 
 def _load(database: Database) -> int:
-    """Invent all but those that were left alone; how many."""
+    """Create the demo prospects, except those that were kept, and return how many were created."""
     database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
     plans = Plans(database, Settings().default_question_set)
-    plan = database.read_sync(lambda tx: plans.find(tx, SET))
-    dice = random.Random(7)  # noqa: S311  # the same prospects every time
+    plan = database.read_sync(lambda tx: plans.find(tx, DEMO_SET))
+    rng = random.Random(7)  # noqa: S311  # a fixed seed: the same prospects every time
     stages = cycle(STAGES.values())
     count = 0
-    for number in track(NAMES, "Inventing prospects", console=err, transient=True):
-        request = _invent(dice, plan, number, next(stages))
+    for number in track(DEMO_NAMES, "Creating prospects", console=err, transient=True):
+        request = _demo_request(rng, plan, number, next(stages))
         count += database.write_sync(partial(_qualify_new, plans, request))
     return count
 
 
 def _qualify_new(plans: Plans, request: QualifyRequest, tx: Transaction) -> bool:
-    """Qualify a prospect that does not exist yet; whether it was new."""
+    """Qualify a prospect unless it already exists, and return whether it was created."""
     if find_by_link(tx, request.link):
         return False
-    qualify(UnitOfWork(tx, plans, SOURCE), request)
+    qualify(UnitOfWork(tx, plans, DEMO_SOURCE), request)
     return True
 
 
-def _invent(dice: random.Random, plan: Plan, number: str, stage: Stage) -> QualifyRequest:
-    share, tendency, decision, outcome = stage
-    scored = [one.question for one in plan.asked if not one.step.gated or decision == "pursue"]
-    asked = scored[: round(share * len(scored))]
-    word: Literal["yes", "unsure"] = "yes" if tendency > 4 else "unsure"
+def _demo_request(rng: random.Random, plan: Plan, number: str, stage: Stage) -> QualifyRequest:
+    share, mean_rating, decision, outcome = stage
+    questions = [asked.question for asked in plan.asked if not asked.step.gated or decision == "pursue"]
+    answered = questions[: round(share * len(questions))]
+    view: Literal["yes", "unsure"] = "yes" if mean_rating > 4 else "unsure"
     return QualifyRequest(
-        source=SOURCE,
+        source=DEMO_SOURCE,
         external_id=number,
-        name=NAMES[number],
-        attributes=_facts(dice, NAMES[number]),
-        question_set=SET,
-        ratings={question.key: _rating(dice, tendency) for question in asked},
-        decision=DecisionIn.model_validate({"decision": decision, "match": word, "benefit": word})
+        name=DEMO_NAMES[number],
+        attributes=_attributes(rng, DEMO_NAMES[number]),
+        question_set=DEMO_SET,
+        ratings={question.key: _rating(rng, mean_rating) for question in answered},
+        decision=DecisionIn.model_validate({"decision": decision, "match": view, "benefit": view})
         if decision
         else None,
-        outcome=OutcomeIn.model_validate({"outcome": outcome, "amount": dice.randrange(10, 200) * 1000})
+        outcome=OutcomeIn.model_validate({"outcome": outcome, "amount": rng.randrange(10, 200) * 1000})
         if outcome
         else None,
         actor="demo",
     )
 
 
-def _facts(dice: random.Random, name: str) -> dict[str, Any]:
+def _attributes(rng: random.Random, name: str) -> dict[str, Any]:
     return {
-        "industry": SECOND[name.split()[1]],
-        "employees": dice.randrange(10, 2000),
-        "annual_revenue": dice.randrange(1, 400) * 100_000,
+        "industry": INDUSTRIES[name.split()[1]],
+        "employees": rng.randrange(10, 2000),
+        "annual_revenue": rng.randrange(1, 400) * 100_000,
     }
 
 
-def _rating(dice: random.Random, tendency: float) -> int:
-    return min(5, max(1, round(dice.gauss(tendency, 0.7))))
+def _rating(rng: random.Random, mean_rating: float) -> int:
+    return min(5, max(1, round(rng.gauss(mean_rating, 0.7))))

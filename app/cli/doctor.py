@@ -1,4 +1,4 @@
-"""`doctor`: is everything in place?"""
+"""`doctor`: check the installation."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -20,18 +20,18 @@ Check = tuple[str, bool, str]
 
 
 def doctor() -> None:
-    """Check the settings, the database and what is in it; exits with 1 if anything is amiss."""
+    """Check the settings, the database and its content. Exits with 1 if a check fails."""
     with reported_failures():
         settings = Settings()
         database = open_database(settings)
-        sound = True
-        rows = table("", "check", "found")
-        for name, passed, found in _checks(settings, database):
-            rows.add_row("[green]ok[/]" if passed else "[red]no[/]", name, found)
-            sound = sound and passed
+        all_passed = True
+        rows = table("", "check", "result")
+        for name, passed, result in _checks(settings, database):
+            rows.add_row("[green]ok[/]" if passed else "[red]no[/]", name, result)
+            all_passed = all_passed and passed
         out.print(rows)
         database.close()
-    if not sound:
+    if not all_passed:
         raise typer.Exit(1)
 
 
@@ -46,18 +46,18 @@ def _checks(settings: Settings, database: Database) -> Iterator[Check]:
 
 def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]:
     def check(tx: Transaction) -> list[Check]:
-        reached = current_revision(tx.db.connection())
+        revision = current_revision(tx.db.connection())
         checks = [("database", True, repr(tx.db.get_bind().engine.url))]
-        if is_unknown_revision(reached):
-            return [*checks, ("schema", False, f"{reached}: {UNKNOWN_SCHEMA}")]
-        if reached != newest_revision():
-            return [*checks, ("schema", False, f"{reached}: run 'prospect-fit migrate'")]
+        if is_unknown_revision(revision):
+            return [*checks, ("schema", False, f"{revision}: {UNKNOWN_SCHEMA}")]
+        if revision != newest_revision():
+            return [*checks, ("schema", False, f"{revision}: run 'prospect-fit migrate'")]
         active = [key for key in list_keys(tx) if key.revoked_at is None]
         default = settings.default_question_set
         key, number = split_name(default) or ("", None)
         return [
             *checks,
-            ("schema", True, str(reached)),
+            ("schema", True, str(revision)),
             ("API keys", bool(active), f"{len(active)} in use"),
             ("question sets", bool(list_newest(tx)), f"{len(list_newest(tx))} published"),
             ("default question set", find_version(tx, key, number) is not None, default),

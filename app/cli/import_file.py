@@ -1,4 +1,4 @@
-"""`import FILE`: prospects from a file, into the database."""
+"""`import FILE`: import prospects from a file into the database."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ import anyio
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from app.cli.console import err, fail, named_columns, published_plans, say
+from app.cli.console import counted, err, fail, parse_column_names, print_text, published_plans
 from app.inbound.imports.reader import (
     EXTERNAL_ID_COLUMN,
     NAME_COLUMN,
@@ -29,15 +29,20 @@ KEY_NAME = "prospect-fit import"
 FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 READ_BYTES = 64 * 1024
 MAX_SHOWN = 10
-File = Annotated[Path, typer.Argument(help="CSV with headings, or NDJSON as for POST /v1/prospects/import.")]
-SourceOption = Annotated[str | None, typer.Option("--source", help="For the lines that name none.")]
-IdColumn = Annotated[str | None, typer.Option("--id", help="The column of the external ids, if another.")]
-NameColumn = Annotated[str | None, typer.Option("--name", help="The column of the names, if another.")]
-Mapped = Annotated[
-    list[str] | None, typer.Option("--map", help="KEY=COLUMN, where a column differs from the attribute.")
+File = Annotated[Path, typer.Argument(help="CSV with headings, or NDJSON, as for POST /v1/prospects/import.")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="The source of lines without one.")]
+IdColumn = Annotated[
+    str | None, typer.Option("--id", help="The column of the external ids; by default external_id.")
 ]
-Rejects = Annotated[Path | None, typer.Option(help="A file for the lines that cannot be used, to mend.")]
-AfterLine = Annotated[int, typer.Option("--after-line", min=0, help="Go on after this line.")]
+NameColumn = Annotated[str | None, typer.Option("--name", help="The column of the names; by default name.")]
+ColumnPairs = Annotated[
+    list[str] | None, typer.Option("--map", help="KEY=COLUMN, if a column is not named after its attribute.")
+]
+Rejects = Annotated[
+    Path | None,
+    typer.Option(help="Write lines that cannot be imported to this file, to correct and import again."),
+]
+AfterLine = Annotated[int, typer.Option("--after-line", min=0, help="Continue after this line.")]
 
 
 def import_file(
@@ -46,31 +51,31 @@ def import_file(
     source: SourceOption = None,
     id_column: IdColumn = None,
     name_column: NameColumn = None,
-    mapped: Mapped = None,
+    column_pairs: ColumnPairs = None,
     rejects: Rejects = None,
     after_line: AfterLine = 0,
 ) -> None:
-    """Import prospects from a file of any size: each line creates or changes the one of its external id.
+    """Import prospects from a file of any size: each line creates or changes one prospect.
 
-    Columns but source, external_id and name are attributes; an empty cell says nothing. Importing the
-    same file again does no harm, and Ctrl-C says where to go on.
+    In CSV, each column except source, external_id and name is an attribute. An empty cell changes nothing.
+    It is safe to import the same file again. After Ctrl-C, the command prints where to continue.
     """
     if not file.is_file():
         fail(f"There is no file {file}.")
     if file.suffix.lower() not in FORMATS:
-        fail(f"{file}: its name has to end in {', '.join(FORMATS)}.")
+        fail(f"{file}: the name must end in {', '.join(FORMATS)}.")
     if rejects and rejects.exists() and rejects.samefile(file):
-        fail("--rejects names the file itself.")
-    columns = named_columns(mapped or [])
+        fail("--rejects names the input file: choose another file.")
+    columns = parse_column_names(column_pairs or [])
     columns |= {
-        key: name for key, name in ((EXTERNAL_ID_COLUMN, id_column), (NAME_COLUMN, name_column)) if name
+        key: column for key, column in ((EXTERNAL_ID_COLUMN, id_column), (NAME_COLUMN, name_column)) if column
     }
     with published_plans() as (database, plans):
         check_keys(columns)
         if source is not None:
             Link(source=source, external_id="any")
-        wanted = ImportOptions(FORMATS[file.suffix.lower()], source, columns, after_line)
-        reader = Reader(wanted, Settings().max_body_bytes)
+        options = ImportOptions(FORMATS[file.suffix.lower()], source, columns, after_line)
+        reader = Reader(options, Settings().max_body_bytes)
         importer = Importer(database, plans, KEY_NAME, after_line=after_line, pauses=True)
         _Import(importer, reader, file, after_line).run(rejects)
 
@@ -87,25 +92,28 @@ class _Import:
         self._stopped = False
 
     def run(self, rejects: Path | None) -> None:
-        """Import all records, print the result, and exit with 1 if records were refused and not kept."""
-        # A run that continues an earlier one adds to its rejects.
+        """Import all records and print the counts.
+
+        Exits with 1 if records were refused and there is no rejects file, and with 130 after Ctrl-C.
+        """
+        # A run that continues an earlier one appends to its rejects.
         continues = bool(rejects and self._after_line and rejects.exists())
-        with self._stopping():
+        with self._stoppable():
             anyio.run(self._import_file, rejects, continues)
         self._report(rejects)
 
     async def _import_file(self, rejects: Path | None, continues: bool) -> None:  # noqa: FBT001
         with ExitStack() as open_files:
             file = open_files.enter_context(self._file.open("rb"))
-            kept: BinaryIO | None = None
-            advance = open_files.enter_context(_bar(self._file.stat().st_size))
+            rejects_file: BinaryIO | None = None
+            advance = open_files.enter_context(_progress_bar(self._file.stat().st_size))
             for reads in self._reads(file, advance):
-                # A file that is refused as a whole leaves the rejects of an earlier run alone.
-                if rejects and not kept and self._reader.knows_columns:
-                    kept = open_files.enter_context(rejects.open("ab" if continues else "wb"))
-                    kept.write(b"" if continues else rejects_heading(self._reader))
-                    kept.flush()
-                await self._import(reads, kept)
+                # If the whole file is refused, the rejects of an earlier run must not be overwritten.
+                if rejects and not rejects_file and self._reader.knows_columns:
+                    rejects_file = open_files.enter_context(rejects.open("ab" if continues else "wb"))
+                    rejects_file.write(b"" if continues else rejects_heading(self._reader))
+                    rejects_file.flush()
+                await self._import(reads, rejects_file)
                 if self._stopped:
                     break
 
@@ -115,12 +123,12 @@ class _Import:
             advance(len(chunk))
         yield self._reader.rest()
 
-    async def _import(self, reads: Sequence[ReadRecord], kept: BinaryIO | None) -> None:
+    async def _import(self, reads: Sequence[ReadRecord], rejects_file: BinaryIO | None) -> None:
         before = self._importer.tally.committed_to
         try:
             async for refused in self._importer.run(reads):
-                if kept:
-                    self._keep(refused, kept, before)
+                if rejects_file:
+                    self._write_rejects(refused, rejects_file, before)
                 else:
                     self._show(refused)
                 before = self._importer.tally.committed_to
@@ -132,7 +140,7 @@ class _Import:
             fail(f"{problem.detail} {self._where_to_continue()}")
 
     def _show(self, refused: Sequence[tuple[ReadRecord, Problem]]) -> None:
-        """Tell the first few."""
+        """Print the first few problems."""
         for read, problem in refused:
             if self._shown < MAX_SHOWN:
                 self._shown += 1
@@ -143,29 +151,34 @@ class _Import:
                     soft_wrap=True,
                 )
 
-    def _keep(self, refused: Sequence[tuple[ReadRecord, Problem]], kept: BinaryIO, before: int) -> None:
+    def _write_rejects(
+        self, refused: Sequence[tuple[ReadRecord, Problem]], rejects_file: BinaryIO, before: int
+    ) -> None:
+        """Write the refused records of a batch. `before` is the last line committed before the batch."""
         try:
-            kept.writelines(rejected_record(self._reader, read.record, problem) for read, problem in refused)
-            kept.flush()
+            rejects_file.writelines(
+                rejected_record(self._reader, read.record, problem) for read, problem in refused
+            )
+            rejects_file.flush()
         except OSError as error:
             with suppress(OSError):
-                kept.close()
-            # The others of them are imported, and to import them again does no harm.
-            fail(f"{kept.name}: {error.strerror}. Go on with --after-line {before}.")
+                rejects_file.close()
+            # The other records of the batch are imported, and importing them again does no harm.
+            fail(f"{rejects_file.name}: {error.strerror}. Continue with --after-line {before}.")
 
     def _where_to_continue(self) -> str:
         committed = self._importer.tally.committed_to
-        return f"Go on with --after-line {committed}." if committed else "Nothing was imported."
+        return f"Continue with --after-line {committed}." if committed else "Nothing was imported."
 
     @contextmanager
-    def _stopping(self) -> Iterator[None]:
-        """Let Ctrl-C stop it once the transaction is committed; a second one stops it at once."""
+    def _stoppable(self) -> Iterator[None]:
+        """Let Ctrl-C stop the import after the current commit. A second Ctrl-C stops it at once."""
 
-        def stop(*_: object) -> None:
+        def request_stop(*_: object) -> None:
             self._stopped = True
             signal.signal(signal.SIGINT, before)
 
-        before = signal.signal(signal.SIGINT, stop)
+        before = signal.signal(signal.SIGINT, request_stop)
         try:
             yield
         finally:
@@ -173,14 +186,14 @@ class _Import:
 
     def _report(self, rejects: Path | None) -> None:
         counts = self._importer.tally.counts
-        lines = sum(counts[what] for what in ("created", "changed", "unchanged"))
-        say(
-            f"Imported {lines:,} lines of {self._file}: {counts['created']:,} created, "
+        lines = sum(counts[outcome] for outcome in ("created", "changed", "unchanged"))
+        print_text(
+            f"Imported {counted(lines, 'line')} of {self._file}: {counts['created']:,} created, "
             f"{counts['changed']:,} changed, {counts['unchanged']:,} unchanged."
         )
         if counts["refused"]:
-            where = f"they are in {rejects}" if rejects else "--rejects FILE keeps them, to mend"
-            say(f"{counts['refused']:,} could not be used: {where}.")
+            advice = f"See {rejects}." if rejects else "To save rejected lines, use --rejects FILE."
+            print_text(f"{counted(counts['refused'], 'line')} could not be imported. {advice}")
         if self._stopped:
             err.print(f"Stopped. {self._where_to_continue()}", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(130)
@@ -189,8 +202,8 @@ class _Import:
 
 
 @contextmanager
-def _bar(size: int) -> Iterator[Callable[[int], None]]:
-    """How much of the file is read, on a terminal's standard error; elsewhere nothing is shown."""
+def _progress_bar(size: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how much of the file is read. Yields a function that advances the bar by bytes."""
     columns = (TextColumn("importing"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         bar = progress.add_task("importing", total=size)

@@ -16,7 +16,7 @@ main = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Scores how well a sales prospect fits.",
+    help="Score how well a sales prospect fits.",
 )
 main.command()(serve)
 main.command()(migrate)

@@ -1,11 +1,11 @@
-"""`openapi`: print the API's description."""
+"""`openapi`: print the description of the API."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from app.cli.console import reported_failures, say
+from app.cli.console import print_text, reported_failures
 from app.edge.openapi import Version, described
 from app.main import create_app
 from app.settings import Settings
@@ -13,9 +13,9 @@ from app.settings import Settings
 
 def openapi(
     *,
-    version: Annotated[Version, typer.Option(help="The version of OpenAPI.")] = "3.1",
+    version: Annotated[Version, typer.Option(help="The OpenAPI version.")] = "3.1",
 ) -> None:
-    """Print the description of the API as OpenAPI, in JSON."""
+    """Print the OpenAPI description of the API as JSON."""
     with reported_failures():
         document = described(create_app(Settings()), version)
-    say(json.dumps(document, indent=2, ensure_ascii=False))
+    print_text(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""`question-sets list | lint | load | export | diff | schema`."""
+"""`question-sets list | lint | load | export | diff | schema`: work with question sets as YAML files."""
 
 import json
 from collections import defaultdict
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli.console import fail, migrated_database, out, reported_failures, say, table
+from app.cli.console import counted, fail, migrated_database, out, print_text, reported_failures, table
 from app.db import Database, Transaction
 from app.question_sets.documents import FindBase, NamedSet
 from app.question_sets.files import (
@@ -34,13 +34,15 @@ from app.question_sets.service import publish, publish_builtin, read_definition
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Flawed, QuestionSet
 
-question_sets = typer.Typer(no_args_is_help=True, help="Question sets as YAML files.")
-Paths = Annotated[list[Path], typer.Argument(help="YAML files, or folders of them.", exists=True)]
+question_sets = typer.Typer(
+    no_args_is_help=True, help="Check, publish, export and compare question sets as YAML files."
+)
+Paths = Annotated[list[Path], typer.Argument(help="YAML files, or folders with YAML files.", exists=True)]
 
 
 @question_sets.command("list")
 def list_() -> None:
-    """List every published version, retired ones too."""
+    """List every published version, including retired ones."""
     with _database() as database:
         rows = table("name", "status", "title", "extends")
         for version in database.read_sync(list_all):
@@ -52,40 +54,40 @@ def list_() -> None:
 
 @question_sets.command()
 def lint(paths: Paths) -> None:
-    """Check files and name every fault with its line; needs no database.
+    """Check files, and report every error with its line. Needs no database.
 
-    What a variant extends is looked for among the files, and then among the built-in sets; what a
-    question meant before, among the files of its set.
+    The set that a variant extends can be one of the files or a built-in set. If several files are versions
+    of one set, a question must mean the same in all of them.
     """
     read: dict[str, QuestionSet] = {}
     versions: defaultdict[str | None, list[NamedSet]] = defaultdict(list)
-    faults: list[FileError] = []
+    errors: list[FileError] = []
     with reported_failures():
         builtin = {question_set.key: question_set for question_set in read_builtin()}
         for file in in_load_order(_open_all(paths)):
             try:
                 question_set = parse_file(file, _find_among(read, builtin), versions[file.key])
             except InvalidFile as error:
-                faults += error.faults
+                errors += error.faults
                 continue
             name = file.path.stem if file.number else question_set.key
             read |= {question_set.key: question_set, name: question_set}
             versions[file.key].append((name, question_set))
             count = sum(len(step.questions) for step in question_set.steps)
-            say(f"{name}: {count} questions, no fault.")
-        if faults:
-            raise InvalidFile(faults)
+            print_text(f"{name}: {counted(count, 'question')}, no errors.")
+        if errors:
+            raise InvalidFile(errors)
 
 
 @question_sets.command()
 def load(paths: Paths) -> None:
-    """Publish each file as the next version of its set; the same content makes no new one.
+    """Publish each file as the next version of its question set. Unchanged content creates no new version.
 
-    A file called key@n.yaml is published as that version. With any fault nothing is published.
+    A file named key@n.yaml is published as version n. If any file has an error, nothing is published.
     """
     with reported_failures():
         read = in_load_order(_open_all(paths))
-        # A set that the files tell from its first version on is not published as it was built in.
+        # A built-in set is not published if the files hold the set from its first version on.
         keys = {file.key for file in read if file.key != (file.extends or "").partition("@")[0]}
         builtin = [question_set for question_set in read_builtin() if question_set.key not in keys]
 
@@ -95,57 +97,57 @@ def load(paths: Paths) -> None:
 
     with migrated_database() as database:
         for version, is_new in database.write_sync(publish_all):
-            what = "published" if is_new else "is published already"
-            say(f"{version.name} {what}.")
+            status = "published" if is_new else "is already published"
+            print_text(f"{version.name} {status}.")
 
 
 @question_sets.command()
 def export(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="A key for the newest version, or key@version; without any, every set."),
+        typer.Argument(help="key (its newest version) or key@version. Without names: all sets."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A folder to write the files to.", file_okay=False)
+        Path | None, typer.Option("--output", "-o", help="Write the files to this folder.", file_okay=False)
     ] = None,
     *,
     all_versions: Annotated[
-        bool, typer.Option("--all-versions", help="Every version that is not retired, as key@n.yaml.")
+        bool, typer.Option("--all-versions", help="Export every version that is not retired, as key@n.yaml.")
     ] = False,
 ) -> None:
-    """Print a published version as YAML, or write many of them to a folder that `load` reads."""
+    """Print a published version as YAML, or write several to a folder that `load` can read."""
     if output is None and (all_versions or len(names or ()) != 1):
-        fail("Name one set, or a folder with --output.")
+        fail("Name one question set, or a folder with --output.")
     with _database() as database:
-        found = database.read_sync(lambda tx: list(_wanted(tx, names, all_versions=all_versions)))
+        files = database.read_sync(lambda tx: list(_exported_files(tx, names, all_versions=all_versions)))
     if output is None:
-        say(found[0][1].rstrip())
+        print_text(files[0][1].rstrip())
         return
     with reported_failures():
         output.mkdir(parents=True, exist_ok=True)
-        for name, text in [*((f"{name}.yaml", text) for name, text in found), (SCHEMA_FILE_NAME, _schema())]:
+        for name, text in [*((f"{name}.yaml", text) for name, text in files), (SCHEMA_FILE_NAME, _schema())]:
             (output / name).write_text(text, "utf-8")
-    say(f"Wrote {len(found)} files and the schema to {output}.")
+    print_text(f"Wrote {counted(len(files), 'file')} and the schema to {output}.")
 
 
 @question_sets.command()
 def diff(
-    before: Annotated[str, typer.Argument(help="A YAML file, or key or key@version.")],
-    after: Annotated[str, typer.Argument(help="A YAML file, or key or key@version.")],
+    before: Annotated[str, typer.Argument(help="A YAML file, a key or key@version.")],
+    after: Annotated[str, typer.Argument(help="A YAML file, a key or key@version.")],
 ) -> None:
-    """Tell what is different between two sets, question by question; exits with 1 if anything is."""
+    """Compare two question sets, question by question. Exits with 1 if they differ."""
     with _database() as database:
-        told = database.read_sync(lambda tx: difference(_named(tx, before), _named(tx, after)))
-    lines = list(_told(told))
-    say("\n".join(lines) or "No difference.")
+        found = database.read_sync(lambda tx: difference(_named(tx, before), _named(tx, after)))
+    lines = list(_difference_lines(found))
+    print_text("\n".join(lines) or "No difference.")
     if lines:
         raise typer.Exit(1)
 
 
 @question_sets.command()
 def schema() -> None:
-    """Print the JSON Schema of a question set's file, for editors."""
-    say(_schema().rstrip())
+    """Print the JSON Schema of question set files, for editors."""
+    print_text(_schema().rstrip())
 
 
 def _schema() -> str:
@@ -154,7 +156,7 @@ def _schema() -> str:
 
 @contextmanager
 def _database() -> Iterator[Database]:
-    """The database with the built-in sets, which variants are made from."""
+    """Open the database with the built-in sets published, because variants extend them."""
     with migrated_database() as database:
         builtin = list(read_builtin())
         database.write_sync(lambda tx: publish_builtin(tx, builtin))
@@ -162,19 +164,19 @@ def _database() -> Iterator[Database]:
 
 
 def _open_all(paths: list[Path]) -> list[File]:
-    """Every file, or every fault of all of them."""
+    """Open all files. Raises `InvalidFile` with the errors of all of them."""
     found = files_below(paths)
     if not found:
-        fail("There are no YAML files there.")
+        fail("There are no YAML files in these paths.")
     opened: list[File] = []
-    faults: list[FileError] = []
+    errors: list[FileError] = []
     for path in found:
         try:
             opened.append(open_file(path))
         except InvalidFile as error:
-            faults += error.faults
-    if faults:
-        raise InvalidFile(faults)
+            errors += error.faults
+    if errors:
+        raise InvalidFile(errors)
     return opened
 
 
@@ -193,8 +195,10 @@ def _publish(tx: Transaction, file: File) -> tuple[QuestionSetVersion, bool]:
         raise file.as_error(error.flaws) from None
 
 
-def _wanted(tx: Transaction, names: list[str] | None, *, all_versions: bool) -> Iterator[tuple[str, str]]:
-    """What to export: the name of each file, and its text."""
+def _exported_files(
+    tx: Transaction, names: list[str] | None, *, all_versions: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield the name, without its ending, and the text of each file to export."""
     for name in names or [version.key for version in list_newest(tx)]:
         key, number = split_name(name) or (name, None)
         if all_versions and number is None:
@@ -206,27 +210,30 @@ def _wanted(tx: Transaction, names: list[str] | None, *, all_versions: bool) -> 
 
 
 def _named(tx: Transaction, name: str) -> tuple[str, QuestionSet]:
-    """The set in the file of that name, or else the published one."""
+    """Return the question set in the file with this name, or else the published set with this name."""
     if Path(name).suffix in ENDINGS:
         return name, parse_file(open_file(Path(name)), lambda base: find_set(tx, base))
     question_set = find_set(tx, name)
     if question_set is None:
-        fail(f"There is no file {name}, and no question set or version of that name is published.")
+        fail(
+            f"There is no published question set or version {name}. "
+            f"The name of a file must end in {' or '.join(ENDINGS)}."
+        )
     return name, question_set
 
 
-def _told(told: Difference) -> Iterator[str]:
-    for field in told.fields:
-        yield f"~ {field.field}: {_short(field.before)} → {_short(field.after)}"
-    for question in told.questions:
+def _difference_lines(found: Difference) -> Iterator[str]:
+    for field in found.fields:
+        yield f"~ {field.field}: {_json(field.before)} → {_json(field.after)}"
+    for question in found.questions:
         if question.change == "changed":
             for field in question.fields:
-                yield f"~ {question.question}.{field.field}: {_short(field.before)} → {_short(field.after)}"
+                yield f"~ {question.question}.{field.field}: {_json(field.before)} → {_json(field.after)}"
         else:
             text = next(field for field in question.fields if field.field == "text")
-            sign, words = ("+", text.after) if question.change == "added" else ("-", text.before)
-            yield f"{sign} {question.question}: {words}"
+            sign, wording = ("+", text.after) if question.change == "added" else ("-", text.before)
+            yield f"{sign} {question.question}: {wording}"
 
 
-def _short(value: Any) -> str:
+def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)

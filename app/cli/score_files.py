@@ -1,4 +1,4 @@
-"""`score FILE -o FILE`: score a whole file into another one."""
+"""`score FILE --output FILE`: score a file or table with DuckDB, and print a summary."""
 
 import threading
 from pathlib import Path
@@ -10,11 +10,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedCo
 from app.cli.bulk.database import DatabaseTable
 from app.cli.bulk.scoring import ScoreOptions, Summary, score_file
 from app.cli.bulk.source import UnusableFile
-from app.cli.console import err, fail, named_columns, say
+from app.cli.console import counted, err, fail, parse_column_names, print_text
 from app.scoring import Plan, rounded
 
-LOOK_SECONDS = 0.2
-# In per cent: from half of the weight on there is a score, and at the whole of it nothing is open.
+PROGRESS_SECONDS = 0.2
+# In per cent. A score is reportable from 50 on, and at 100 nothing is open, so figures below are not
+# rounded up to these.
 COVERAGE_CUTS = (50, 100)
 
 
@@ -25,58 +26,63 @@ def score_many(
     *,
     rejects: Path | None,
     id_column: str,
-    mapped: list[str],
+    column_pairs: list[str],
     missing_open: bool,
 ) -> None:
-    """Score a file into another one, and sum up what came out."""
-    named = named_columns(mapped)
-    with duckdb.connect() as connection, _Bar(connection):
+    """Score a file or table into another one, and print a summary."""
+    column_names = parse_column_names(column_pairs)
+    with duckdb.connect() as connection, _ProgressBar(connection):
         try:
-            source, target = (DatabaseTable.named(place) or Path(place) for place in (file, output))
-            wanted = ScoreOptions(source, target, rejects, id_column, named, missing_open)
-            summary = score_file(connection, plan, wanted)
+            source, target = (DatabaseTable.parse(text) or Path(text) for text in (file, output))
+            options = ScoreOptions(source, target, rejects, id_column, column_names, missing_open)
+            summary = score_file(connection, plan, options)
         except UnusableFile as error:
             fail(str(error))
         except duckdb.Error as error:
             fail("\n".join(line for line in str(error).splitlines()[:3] if line.strip()))
-    _tell(plan, summary, output.rpartition("#")[2], rejects)
+    _print_summary(plan, summary, output.rpartition("#")[2], rejects)
 
 
-class _Bar:
-    """How far the running query is, on a terminal's standard error; elsewhere nothing is shown."""
+class _ProgressBar:
+    """Shows the progress of the running query on standard error, if that is a terminal."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._done = threading.Event()
-        self._showing = threading.Thread(target=self._show, daemon=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._show, daemon=True)
 
     def __enter__(self) -> None:
         if err.is_terminal:
-            self._showing.start()
+            self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
-        if self._showing.is_alive():
-            self._showing.join()
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _show(self) -> None:
         columns = ("scoring", BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=err, transient=True) as progress:
             bar = progress.add_task("scoring", total=100)
-            while not self._done.wait(LOOK_SECONDS):
+            while not self._stop.wait(PROGRESS_SECONDS):
                 progress.update(bar, completed=max(0, self._connection.query_progress()))
 
 
-def _tell(plan: Plan, summary: Summary, output: str, rejects: Path | None) -> None:
-    say(f"Scored {summary.scored:,} rows with {plan.name} into {output}.")
+def _print_summary(plan: Plan, summary: Summary, output: str, rejects: Path | None) -> None:
+    print_text(f"Scored {counted(summary.scored, 'row')} with {plan.name} into {output}.")
     if summary.rejected:
-        where = f"they are in {rejects}" if rejects else "column problem says why; --rejects FILE parts them"
-        say(f"{summary.rejected:,} could not be scored: {where}.")
+        advice = (
+            f"See {rejects}."
+            if rejects
+            else "The column problem gives the reason. To save rejected rows, use --rejects FILE."
+        )
+        print_text(f"{counted(summary.rejected, 'row')} could not be scored. {advice}")
     for indication, count in summary.indications:
-        say(f"  {indication or 'no indication'}: {count:,}")
+        print_text(f"  {indication or 'no indication'}: {count:,}")
     if summary.coverage is not None:
-        say(f"Mean coverage: {rounded(100 * summary.coverage, COVERAGE_CUTS)} %.")
+        print_text(f"Mean coverage: {rounded(100 * summary.coverage, COVERAGE_CUTS)} %.")
     if summary.best:
-        say("The best:")
-    for called, score, indication in summary.best:
-        say(f"  {escape(str(called))}: {rounded(score, plan.question_set.cuts)} {indication or ''}".rstrip())
+        print_text("Highest scores:")
+    for id_, score, indication in summary.best:
+        figure = rounded(score, plan.question_set.cuts)
+        print_text(f"  {escape(str(id_))}: {figure} {indication or ''}".rstrip())

@@ -87,12 +87,12 @@ def test_a_folder_is_checked_with_all_that_is_in_it_and_below(run, tmp_path):
     )
     told = done(run("question-sets", "lint", "sets"))
     assert sorted(told) == [
-        "grown: 1 questions, no fault.",
-        "lean: 1 questions, no fault.",
-        "ours: 2 questions, no fault.",
-        "quick: 3 questions, no fault.",
+        "grown: 1 question, no errors.",
+        "lean: 1 question, no errors.",
+        "ours: 2 questions, no errors.",
+        "quick: 3 questions, no errors.",
     ]
-    assert told.index("ours: 2 questions, no fault.") < told.index("lean: 1 questions, no fault.")
+    assert told.index("ours: 2 questions, no errors.") < told.index("lean: 1 question, no errors.")
     assert not (tmp_path / "data").exists()
 
 
@@ -160,7 +160,7 @@ FAULTS = {
 def test_every_fault_in_a_variant_is_named_with_its_own_line(run, tmp_path):
     write(tmp_path / "sets", {"ours.yaml": OURS, **{name: text for name, (text, _) in FAULTS.items()}})
     finished = run("question-sets", "lint", "sets")
-    assert (finished.returncode, finished.stdout) == (1, "ours: 2 questions, no fault.\n")
+    assert (finished.returncode, finished.stdout) == (1, "ours: 2 questions, no errors.\n")
     named = [line.split(": ")[0] for line in finished.stderr.splitlines()]
     assert named == [f"sets/{name}:{line}" for name, (_, lines) in FAULTS.items() for line in lines]
 
@@ -202,7 +202,7 @@ def test_a_folder_is_loaded_in_its_own_order_and_again_changes_nothing(run, tmp_
     names = ["first@1", "first@2", "second@1", "third@1"]
     assert done(run("question-sets", "load", "sets")) == [f"{name} published." for name in names]
     before = stored(tmp_path)
-    assert done(run("question-sets", "load", "sets")) == [f"{name} is published already." for name in names]
+    assert done(run("question-sets", "load", "sets")) == [f"{name} is already published." for name in names]
     assert stored(tmp_path) == before
 
 
@@ -211,7 +211,7 @@ def test_a_file_without_a_number_is_the_next_version_after_all_that_have_one(run
     write(tmp_path, {"ours.yaml": third, "z/ours@1.yaml": first, "z/ours@2.yaml": second})
     names = ["ours@1", "ours@2", "ours@3"]
     assert done(run("question-sets", "load", ".")) == [f"{name} published." for name in names]
-    assert done(run("question-sets", "load", ".")) == [f"{name} is published already." for name in names]
+    assert done(run("question-sets", "load", ".")) == [f"{name} is already published." for name in names]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_file_called_after_a_version_is_that_version_for_good(run, tmp_path):
     assert refused(run("question-sets", "load", "theirs@1.yaml")) == [
         "theirs@1.yaml:1: /key: the file name contains another key"
     ]
-    assert done(run("question-sets", "load", "ours@5.yaml")) == ["ours@5 is published already."]
+    assert done(run("question-sets", "load", "ours@5.yaml")) == ["ours@5 is already published."]
 
 
 WORLD = {
@@ -308,9 +308,9 @@ def test_a_set_is_exported_by_name_and_retired_versions_only_so(run, tmp_path):
     printed = run("question-sets", "export", "ours@2").stdout
     assert printed == (tmp_path / "two" / "ours@2.yaml").read_text("utf-8")
     assert refused(run("question-sets", "export", "ours@3")) == [
-        "There is no file ours@3, and no question set or version of that name is published."
+        "There is no published question set or version ours@3. The name of a file must end in .yaml or .yml."
     ]
-    assert refused(run("question-sets", "export")) == ["Name one set, or a folder with --output."]
+    assert refused(run("question-sets", "export")) == ["Name one question set, or a folder with --output."]
 
 
 OTHER = """\

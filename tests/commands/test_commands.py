@@ -40,11 +40,11 @@ def test_a_key_is_shown_once_listed_without_itself_and_revoked(run: Run) -> None
 
 def test_a_set_is_checked_published_once_and_exported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "ours.yaml").write_text(A_SET)
-    assert run("question-sets", "lint", "ours.yaml").stdout == "ours: 2 questions, no fault.\n"
+    assert run("question-sets", "lint", "ours.yaml").stdout == "ours: 2 questions, no errors.\n"
     assert run("question-sets", "load", "ours.yaml").stdout == "ours@1 published.\n"
-    assert run("question-sets", "load", "ours.yaml").stdout == "ours@1 is published already.\n"
+    assert run("question-sets", "load", "ours.yaml").stdout == "ours@1 is already published.\n"
     (tmp_path / "again.yaml").write_text(run("question-sets", "export", "ours").stdout)
-    assert run("question-sets", "load", "again.yaml").stdout == "ours@1 is published already.\n"
+    assert run("question-sets", "load", "again.yaml").stdout == "ours@1 is already published.\n"
     (tmp_path / "ours.yaml").write_text(A_SET.replace("pay", "spend"))
     assert run("question-sets", "load", "ours.yaml").stdout == "ours@2 published.\n"
 

@@ -25,10 +25,10 @@ def invented(running: Running, number: str) -> dict:
 
 
 def test_the_demo_comes_and_goes(run: Run) -> None:
-    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
-    assert run("demo").stdout.startswith("Loaded 36 invented prospects")
-    assert run("demo", "--remove").stdout == "Removed 36 invented prospects.\n"
-    assert run("demo", "--remove").stdout == "Removed 0 invented prospects.\n"
+    assert run("demo").stdout.startswith("Loaded 36 demo prospects")
+    assert run("demo").stdout.startswith("Loaded 36 demo prospects")
+    assert run("demo", "--remove").stdout == "Removed 36 demo prospects.\n"
+    assert run("demo", "--remove").stdout == "Removed 0 demo prospects.\n"
 
 
 def test_prospects_of_your_own_are_neither_taken_away_nor_written_to(run: Run, running: Running) -> None:
@@ -41,9 +41,9 @@ def test_prospects_of_your_own_are_neither_taken_away_nor_written_to(run: Run, r
     known = {"prospect_id": linked["id"]}
     before = ok(running.client.get("/v1/sessions", params=known))["items"]
     assert run("demo", "--remove").stdout == (
-        "Left alone, since they have other links too: 2.\nRemoved 34 invented prospects.\n"
+        "Not removed because of links to other systems: 2 prospects.\nRemoved 34 demo prospects.\n"
     )
-    assert "Loaded 34 invented prospects" in run("demo").stdout
+    assert "Loaded 34 demo prospects" in run("demo").stdout
     assert invented(running, "005")["name"] == "Ours"
     assert ok(running.client.get("/v1/sessions", params=known))["items"] == before
 

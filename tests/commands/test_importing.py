@@ -114,7 +114,7 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
         0,
         [
             "Imported 2 lines of a.csv: 2 created, 0 changed, 0 unchanged.",
-            "2 could not be used: they are in r.csv.",
+            "2 lines could not be imported. See r.csv.",
         ],
     )
     rejects = (tmp_path / "r.csv").read_bytes().decode("utf-8-sig")
@@ -137,13 +137,25 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     }
 
 
+def test_one_line_is_counted_in_the_singular_and_rejects_are_offered(imported: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("external_id,name\na,Acme\n,Beta\n")
+    code, out, _ = imported("a.csv", "--source", "crm")
+    assert (code, out.splitlines()) == (
+        1,
+        [
+            "Imported 1 line of a.csv: 1 created, 0 changed, 0 unchanged.",
+            "1 line could not be imported. To save rejected lines, use --rejects FILE.",
+        ],
+    )
+
+
 def test_no_rejects_are_begun_for_a_file_that_is_refused_as_a_whole(
     imported: Run, tmp_path: Path, database: Database
 ) -> None:
     (tmp_path / "r.csv").write_text("those of yesterday")
     (tmp_path / "a.csv").write_text("name\nAcme\n")
     (tmp_path / "same.csv").hardlink_to(tmp_path / "a.csv")
-    for rejects, said in (("r.csv", "external_id"), ("same.csv", "names the file itself")):
+    for rejects, said in (("r.csv", "external_id"), ("same.csv", "names the input file")):
         code, out, err = imported("a.csv", "--source", "crm", "--rejects", rejects)
         assert (code, out, said in err) == (1, "", True)
     assert (tmp_path / "r.csv").read_text() == "those of yesterday"
@@ -155,7 +167,7 @@ def test_rejects_that_cannot_be_written_say_where_to_go_on(imported: Run, tmp_pa
     (tmp_path / "a.ndjson").write_text('{"external_id": "a"}\n' * 10 + "{}\n")
     code, out, err = imported("a.ndjson", "--source", "crm", "--rejects", "/dev/full")
     assert (code, out) == (1, "")
-    assert err == "/dev/full: No space left on device. Go on with --after-line 10.\n"
+    assert err == "/dev/full: No space left on device. Continue with --after-line 10.\n"
 
 
 def test_long_headings_are_kept_and_a_line_that_is_too_long_is_named(imported: Run, tmp_path: Path) -> None:
@@ -184,14 +196,14 @@ def test_rejected_lines_of_json_are_kept(imported: Run, tmp_path: Path, database
 
 GIVE_UP = {
     "no file": (("none.csv",), "There is no file"),
-    "another format": (("a.xlsx",), "its name has to end in .csv"),
+    "another format": (("a.xlsx",), "the name must end in .csv"),
     "no source": (("a.csv",), "option source"),
     "a bad source": (("a.csv", "--source", "CRM"), "source: use lower-case letters"),
     "no such column": (("a.csv", "--source", "crm", "--name", "Title"), "name: no column"),
     "a bad key": (("a.csv", "--source", "crm", "--map", "Size=size"), "Size: map a column to"),
     "no pair": (("a.csv", "--source", "crm", "--map", "size"), "write KEY=COLUMN"),
     "columns of lines": (("a.ndjson", "--source", "crm", "--id", "x"), "have no columns"),
-    "itself": (("a.csv", "--source", "crm", "--rejects", "a.csv"), "names the file itself"),
+    "itself": (("a.csv", "--source", "crm", "--rejects", "a.csv"), "names the input file"),
 }
 
 
@@ -246,7 +258,7 @@ def test_interrupted_it_says_where_to_go_on(
     begun(database)
     running.send_signal(signal.SIGINT)
     code, _, err = end(running)
-    (line,) = re.findall(r"^Stopped\. Go on with --after-line (\d+)\.$", err, re.MULTILINE)
+    (line,) = re.findall(r"^Stopped\. Continue with --after-line (\d+)\.$", err, re.MULTILINE)
     assert (code, len(stored(database))) == (130, int(line))
     code, out, _ = imported("a.ndjson", "--source", "crm", "--after-line", line)
     assert out.endswith(f": {4000 - int(line):,} created, 0 changed, 0 unchanged.\n")

@@ -45,7 +45,7 @@ def test_answers_are_scored_from_a_table_whatever_separates_its_columns(
     # (3 + 4) of 8; in the second row one of four is rated, in the third none.
     assert [result["score"] for result in json.loads(done.stdout)] == [87.5, None, None]
     assert [result["coverage"] for result in json.loads(done.stdout)] == [0.5, 0.25, 0.0]
-    assert done.stderr == "Not in bant@1, so ignored: note\n"
+    assert done.stderr == "Ignored columns that are not in bant@1: note\n"
 
 
 def test_columns_that_are_no_question_are_attributes(run: Run, tmp_path: Path) -> None:
@@ -63,18 +63,31 @@ def test_in_the_table_a_row_is_called_by_its_name_or_else_by_its_id(run: Run, tm
         assert [line.split()[0] for line in lines] == called
 
 
+def test_an_unscorable_row_has_no_range_in_the_table(run: Run, tmp_path: Path) -> None:
+    rows = "name,budget,authority,need,timeline\nNone,n/a,n/a,n/a,n/a\nAll,4,4,4,4\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    heads, unscorable, scored = run("score", "rows.csv", "--set", "bant").stdout.splitlines()
+    begin, end = heads.index("range"), heads.index("coverage")
+    assert "unscorable" in unscorable
+    assert [line[begin:end].strip() for line in (unscorable, scored)] == ["", "75 to 75"]
+
+
 WRONG_TABLES = {
     "a rating off the scale": (
         "need,budget\n4,9\n",
         "line 2, column budget: send a rating, an integer from 1 to 5",
     ),
     "half a rating": ("budget\n4\n4.5\n", "line 3, column budget: send a whole number"),
-    "a column twice": ("need,budget,need\n4,4,5\n", "line 1: several columns are called need."),
+    "a column twice": ("need,budget,need\n4,4,5\n", "line 1: several columns are named need."),
     "too many cells": ("need,budget\n4,4\n4,4,\n", "line 3: it has 3 cells for 2 columns."),
+    "one column": ("budget\n4,4\n", "line 2: it has 2 cells for 1 column."),
     "an open quote": ('need,budget\n4,"4\n', "line 2: unexpected end of data."),
     "no known column": (
         "Need|Budget\n4|4\n",
-        "line 1: no column is a question or an attribute of bant@1; --set names another set.",
+        (
+            "line 1: no column is a question or an attribute of bant@1. "
+            "To use another question set, name it with --set."
+        ),
     ),
     "nothing": ("", "wrong.csv is empty."),
 }

@@ -47,7 +47,7 @@ def rows_of(url: str, query: str) -> list[Any]:
 def test_a_table_is_scored_into_another_one(run: Run, crm: str) -> None:
     done = run("score", f"{crm}#accounts", "--set", "bant", "-o", f"{crm}#scores")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Scored 2 rows with bant@1 into scores.\n1 could not be scored")
+    assert done.stdout.startswith("Scored 2 rows with bant@1 into scores.\n1 row could not be scored")
     told = rows_of(crm, "SELECT id, problem, indication, score, points, settled FROM scores ORDER BY id")
     # Three of four are rated: 100 × (3 + 4 + 2) / 12.
     assert [tuple(row)[:5] for row in told] == [
@@ -69,7 +69,7 @@ def test_a_table_is_scored_into_a_file_and_a_file_into_a_table(run: Run, crm: st
 
 
 def score_here(folder: Path, source: str, output: str) -> None:
-    places = [DatabaseTable.named(text) or folder / text for text in (source, output)]
+    places = [DatabaseTable.parse(text) or folder / text for text in (source, output)]
     plan = Plan(read_file(BUILTIN / "bant.yaml"), "bant@1")
     with duckdb.connect() as connection:
         score_file(connection, plan, ScoreOptions(*places, None, "id", {}, missing_is_open=False))
@@ -78,9 +78,9 @@ def score_here(folder: Path, source: str, output: str) -> None:
 @pytest.mark.parametrize(
     ("source", "output", "told"),
     [
-        ("{}", "s.csv", "Name the table behind"),
+        ("{}", "s.csv", "Add the table to the address"),
         ("{}#nothing", "s.csv", "There is no table nothing"),
-        ("{}#accounts", "{}#accounts", "There is a table accounts already"),
+        ("{}#accounts", "{}#accounts", "The table accounts already exists"),
         ("oracle+none://x#a", "s.csv", "not the address of a database"),
         ("postgresql://127.0.0.1:1/none#a", "s.csv", "The database cannot be read"),
         ("sqlite:////nowhere/x.db#a", "s.csv", "There is no file /nowhere/x.db"),

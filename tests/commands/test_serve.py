@@ -82,7 +82,7 @@ def test_a_key_from_a_file_opens_every_process(tmp_path: Path, workers: str) -> 
 
 def test_a_service_behind_a_proxy_greets_with_its_public_address(tmp_path: Path) -> None:
     with serve(tmp_path, "--public-url", "https://crm.test/fit/") as (_, greeting):
-        assert "answers at https://crm.test/fit (documentation: https://crm.test/fit/docs)" in greeting
+        assert "runs at https://crm.test/fit (documentation: https://crm.test/fit/docs)" in greeting
         assert "curl https://crm.test/fit/v1/score" in greeting
         here = re.search(r"listens at (http://\S+)", greeting)
         assert here

@@ -73,6 +73,6 @@ def test_every_command_of_the_guide_works_in_its_order(service, tmp_path):
         "staffing@2",
         ["trigger"],
     )
-    assert "our-bant@1 is published already." in folder
-    assert "staffing@2 is published already." in folder
+    assert "our-bant@1 is already published." in folder
+    assert "staffing@2 is already published." in folder
     assert folder[-1].startswith("~ ")

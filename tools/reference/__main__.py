@@ -10,28 +10,28 @@ from fastapi import FastAPI
 from app.main import create_app
 from app.question_sets.files import SCHEMA_FILE_NAME, question_set_schema
 from app.settings import Settings
-from tools.reference.architecture import PAGE, architecture_page
+from tools.reference.architecture import ARCHITECTURE_PAGE, architecture_page
 from tools.reference.calls import record_calls
-from tools.reference.events import MORE, SAMPLES, events_page
-from tools.reference.examples import FILE, examples
-from tools.reference.markdown import FOLDER, pages
-from tools.reference.story import A_PROBLEM, STORY
+from tools.reference.events import MORE_CALLS, SAMPLE_CALLS, events_page
+from tools.reference.examples import EXAMPLES_FILE, examples
+from tools.reference.markdown import PAGES_FOLDER, pages
+from tools.reference.story import FAILING_CALL, STORY
 
 ROOT = Path(__file__).parents[2]
 
 
 def generated() -> dict[str, str]:
-    """Every generated file by its path."""
+    """Return the text of every generated file by its path."""
     app = create_app(Settings())
-    calls = anyio.run(record_calls, (*STORY, A_PROBLEM))
-    events = anyio.run(record_calls, (*STORY, *MORE, *SAMPLES))
+    calls = anyio.run(record_calls, (*STORY, FAILING_CALL))
+    events = anyio.run(record_calls, (*STORY, *MORE_CALLS, *SAMPLE_CALLS))
     schema = json.dumps(question_set_schema(), indent=2, ensure_ascii=False) + "\n"
     return {
         **pages(app, calls),
         "docs/events.md": events_page(events),
         f"docs/{SCHEMA_FILE_NAME}": schema,
-        PAGE: architecture_page(ROOT),
-        FILE: examples(calls, _operation_ids(app)),
+        ARCHITECTURE_PAGE: architecture_page(ROOT),
+        EXAMPLES_FILE: examples(calls, _operation_ids(app)),
     }
 
 
@@ -42,9 +42,9 @@ def _operation_ids(app: FastAPI) -> set[str]:
 
 
 def main() -> int:
-    """Write or check the files; returns the exit code."""
+    """Write or check the generated files, and return the exit code."""
     files = generated()
-    known = {str(path.relative_to(ROOT)) for path in (ROOT / FOLDER).glob("*.md")}
+    known = {str(path.relative_to(ROOT)) for path in (ROOT / PAGES_FOLDER).glob("*.md")}
     stale = [
         name
         for name, text in files.items()
@@ -55,7 +55,7 @@ def main() -> int:
         for name in stale:
             sys.stderr.write(f"{name} is out of date: run 'make docs'.\n")
         return 1 if stale else 0
-    (ROOT / FOLDER).mkdir(exist_ok=True)
+    (ROOT / PAGES_FOLDER).mkdir(exist_ok=True)
     for name in stale:
         if name in files:
             (ROOT / name).write_text(files[name], "utf-8")

@@ -1,4 +1,4 @@
-"""Make calls on a service of their own, and record the responses."""
+"""Call a new, empty service, and record the responses."""
 
 import json
 import re
@@ -17,14 +17,14 @@ from app.settings import Settings
 from app.webhooks.message import OutgoingRequest
 from app.webhooks.outbox import AttemptResult
 from app.webhooks.sender import Sender
-from tools.reference.story import A_PROBLEM, STORY, Call
+from tools.reference.story import FAILING_CALL, STORY, Call
 
-ADMIN_KEY = "admin-key-of-the-reference"
-URL = "http://127.0.0.1:8000"
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-SECRET = re.compile(r"(pfk_|pfi_)[0-9A-Za-z]{38}")
-SIGNING = re.compile(r"whsec_[0-9A-Za-z+/=]{44}")
-DISPLAYED = re.compile(r'"(pfk_|pfi_)[0-9A-Za-z]{6}"')
+REFERENCE_KEY = "admin-key-of-the-reference"
+BASE_URL = "http://127.0.0.1:8000"
+ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+TOKEN_PATTERN = re.compile(r"(pfk_|pfi_)[0-9A-Za-z]{38}")
+SIGNING_SECRET_PATTERN = re.compile(r"whsec_[0-9A-Za-z+/=]{44}")
+KEY_PREFIX_PATTERN = re.compile(r'"(pfk_|pfi_)[0-9A-Za-z]{6}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,11 @@ class RecordedCall:
     response: str
 
 
-async def record_calls(calls: Sequence[Call] = (*STORY, A_PROBLEM)) -> dict[str, RecordedCall]:
-    """Make calls, by default those of the story and one that fails; return them by operation."""
+async def record_calls(calls: Sequence[Call] = (*STORY, FAILING_CALL)) -> dict[str, RecordedCall]:
+    """Make calls, and return them by operation. The default is the story and one call that fails.
+
+    Raises `RuntimeError` if any other call fails.
+    """
     stable = _StableText()
     recorded: dict[str, RecordedCall] = {}
     values: dict[str, str] = {}
@@ -51,10 +54,10 @@ async def record_calls(calls: Sequence[Call] = (*STORY, A_PROBLEM)) -> dict[str,
             path, body = _filled(call.path, values), _encoded(_filled(call.body, values))
             headers = call.headers | ({"Content-Type": call.media_type} if body else {})
             response = await client.request(call.method, path, content=body.encode(), headers=headers)
-            if response.is_error and call is not A_PROBLEM:
+            if response.is_error and call is not FAILING_CALL:
                 raise RuntimeError(f"{call.operation}: {response.text}")
-            for name, where in call.remember.items():
-                values[name] = response.json()[where]
+            for name, field_name in call.remember.items():
+                values[name] = response.json()[field_name]
             recorded[call.operation] = RecordedCall(
                 call,
                 stable(path),
@@ -74,7 +77,7 @@ def _encoded(body: Any) -> str:
 
 def _filled(template: Any, values: dict[str, str]) -> Any:
     if isinstance(template, str):
-        return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+        return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
     if isinstance(template, list):
         return [_filled(item, values) for item in template]
     if isinstance(template, dict):
@@ -83,21 +86,23 @@ def _filled(template: Any, values: dict[str, str]) -> Any:
 
 
 class _StableText:
-    """Replaces what differs from run to run: ids in the order they appear, and keys."""
+    """Replaces what differs from run to run: ids, in the order in which they appear, and secrets."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
 
     def __call__(self, text: str) -> str:
-        text = UUID.sub(lambda found: self._id(found[0]), text)
-        return SIGNING.sub("whsec_…", DISPLAYED.sub(r'"\1…"', SECRET.sub(r"\1…", text)))
+        text = ID_PATTERN.sub(lambda match: self._id(match[0]), text)
+        return SIGNING_SECRET_PATTERN.sub(
+            "whsec_…", KEY_PREFIX_PATTERN.sub(r'"\1…"', TOKEN_PATTERN.sub(r"\1…", text))
+        )
 
-    def _id(self, found: str) -> str:
-        return self._ids.setdefault(found, f"01980000-0000-7000-8000-{len(self._ids) + 1:012d}")
+    def _id(self, id_: str) -> str:
+        return self._ids.setdefault(id_, f"01980000-0000-7000-8000-{len(self._ids) + 1:012d}")
 
 
 class _Clock:
-    """Stands still during a call: how often it is looked at depends on what is still remembered."""
+    """A clock that stands still during a call, because caches decide how often a call reads the clock."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -110,7 +115,7 @@ class _Clock:
 
 
 class FakeReceivers(Sender):
-    """Sends nothing: every receiver exists, and accepts what it gets."""
+    """A sender that sends nothing. Every receiver exists and accepts every message."""
 
     def __init__(self) -> None:
         super().__init__("", 15, _look_up)
@@ -130,12 +135,12 @@ async def _service(clock: _Clock) -> AsyncIterator[httpx.AsyncClient]:
     with TemporaryDirectory() as folder:
         settings = Settings(
             database_url=f"sqlite:///{Path(folder) / 'reference.db'}",
-            admin_key=ADMIN_KEY,
+            admin_key=REFERENCE_KEY,
         )
         database = open_database(settings, clock)
         prepare_database(database, settings)
         database.close()
         transport = httpx.ASGITransport(create_app(settings, clock, FakeReceivers()))
-        headers = {"X-API-Key": ADMIN_KEY}
-        async with httpx.AsyncClient(transport=transport, base_url=URL, headers=headers) as client:
+        headers = {"X-API-Key": REFERENCE_KEY}
+        async with httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers) as client:
             yield client

@@ -1,4 +1,4 @@
-"""The event types as one Markdown page, each with a message that was really sent."""
+"""Generate docs/events.md: every event type with the message that a webhook sends."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from app.events.tables import EVENT_DESCRIPTIONS, EVENT_TYPES
 from tools.reference.calls import RecordedCall
 from tools.reference.story import Call
 
-HEADER = """\
+EVENTS_HEADER = """\
 # Events
 
 `make docs` generates this page from real calls. Every event is an entry of the change
@@ -32,7 +32,7 @@ longer: for more than three days. `410` stops it. `Retry-After` counts with 429 
 twice and out of order: the `revision` shows which one of a session is newer.
 """
 BANT_BEST = {"budget": 5, "authority": 5, "need": 5, "timeline": 5}
-MORE = (
+MORE_CALLS = (
     Call(
         "settle",
         "POST",
@@ -53,15 +53,17 @@ MORE = (
         {"answers": [{"question": question, "state": "open"} for question in BANT_BEST]},
     ),
 )
-SAMPLES = tuple(Call(type_, "GET", f"/v1/webhook-samples?types={type_}&limit=1") for type_ in EVENT_TYPES)
+SAMPLE_CALLS = tuple(
+    Call(type_, "GET", f"/v1/webhook-samples?types={type_}&limit=1") for type_ in EVENT_TYPES
+)
 
 
 def events_page(calls: Mapping[str, RecordedCall]) -> str:
-    """The page, from the recorded calls of `SAMPLES`."""
-    return "\n".join([HEADER, *_types(calls)]).rstrip() + "\n"
+    """Return the page, made from the recorded calls of `SAMPLE_CALLS`."""
+    return "\n".join([EVENTS_HEADER, *_type_sections(calls)]).rstrip() + "\n"
 
 
-def _types(calls: Mapping[str, RecordedCall]) -> Iterator[str]:
+def _type_sections(calls: Mapping[str, RecordedCall]) -> Iterator[str]:
     yield "| type | meaning |"
     yield "|---|---|"
     yield from (

@@ -1,4 +1,4 @@
-"""Examples for the description of the API: one real call of each operation."""
+"""Generate the examples in the OpenAPI description: one real call of each operation."""
 
 import json
 from collections.abc import Mapping
@@ -6,30 +6,30 @@ from typing import Any
 
 from tools.reference.calls import RecordedCall
 
-# As many items as show the shape; the whole response would make the description several times larger.
-MAX_ITEMS = 1
-MAX_CHARACTERS = 8000
-FILE = "app/edge/examples.json"
+# One item shows the shape. Whole responses would make the description several times larger.
+MAX_EXAMPLE_ITEMS = 1
+MAX_EXAMPLE_CHARACTERS = 8000
+EXAMPLES_FILE = "app/edge/examples.json"
 
 
 def examples(calls: Mapping[str, RecordedCall], operations: set[str]) -> str:
-    """The file of examples: by operation id, the JSON of the request and of the response."""
+    """Return the file: by operation id, the JSON of the request and of the response."""
     found = {name: _example(call) for name, call in sorted(calls.items()) if name in operations}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def _example(call: RecordedCall) -> dict[str, Any]:
     is_json = call.media_type == "application/json" and call.response
-    response = _cut(json.loads(call.response)) if is_json else None
+    response = _shortened(json.loads(call.response)) if is_json else None
     return {
         "request": json.loads(call.body) if call.body and not isinstance(call.call.body, list) else None,
         "status": call.status,
-        # Documents that have a description of their own would make this one several times larger.
-        "response": response if len(json.dumps(response)) <= MAX_CHARACTERS else None,
+        # Documents with their own description, such as OpenAPI, would make this one several times larger.
+        "response": response if len(json.dumps(response)) <= MAX_EXAMPLE_CHARACTERS else None,
     }
 
 
-def _cut(value: Any) -> Any:
+def _shortened(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _cut(inner) for name, inner in value.items()}
-    return [_cut(inner) for inner in value[:MAX_ITEMS]] if isinstance(value, list) else value
+        return {name: _shortened(inner) for name, inner in value.items()}
+    return [_shortened(inner) for inner in value[:MAX_EXAMPLE_ITEMS]] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The reference as Markdown: one overview, one page for each group of operations, and one of all schemas."""
+"""Generate the reference as Markdown: an overview, a page for each group of operations, and the schemas."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,15 +11,15 @@ from app.edge.routes import EdgeRoute
 from app.keys.schemas import SCOPES
 from app.problems import CATALOGUE
 from app.settings import PREFIX, Settings
-from tools.reference.calls import URL, RecordedCall
+from tools.reference.calls import BASE_URL, RecordedCall
 from tools.reference.schema import Schema, fields_of, type_of
 
-FOLDER = "docs/api"
-SCHEMAS_PAGE = f"{FOLDER}/schemas.md"
-# More of a response would hide what matters.
-MAX_ITEMS = 2
-MAX_LINES = 60
-HEADER = """\
+PAGES_FOLDER = "docs/api"
+SCHEMAS_PAGE = f"{PAGES_FOLDER}/schemas.md"
+# Longer responses would hide what matters.
+MAX_SHOWN_ITEMS = 2
+MAX_SHOWN_LINES = 60
+REFERENCE_HEADER = """\
 # API reference
 
 `make docs` generates this page and the pages in [docs/api](docs/api) from the routes and from real calls.
@@ -53,22 +53,22 @@ class Operation(NamedTuple):
 
     @property
     def permission(self) -> str:
-        """The scopes of which a key needs one."""
+        """The scopes: a key needs one of them."""
         if self.scopes is None:
             return "no key"
         return " or ".join(f"`{scope}`" for scope in self.scopes)
 
 
 def pages(app: FastAPI, calls: Mapping[str, RecordedCall]) -> dict[str, str]:
-    """Every page by its path."""
+    """Return the text of every page by its path."""
     operations = list(_operations(app, calls))
     groups = list(dict.fromkeys(operation.group for operation in operations))
-    made = {"openapi.md": _joined(_overview(groups, operations, calls["problem"]))}
+    texts = {"openapi.md": _joined(_overview(groups, operations, calls["problem"]))}
     for group in groups:
-        own = [operation for operation in operations if operation.group == group]
-        made[_page_of(group)] = _joined(_group_page(group, own))
-    made[SCHEMAS_PAGE] = _joined(_schemas(app))
-    return made
+        members = [operation for operation in operations if operation.group == group]
+        texts[_page_of(group)] = _joined(_group_page(group, members))
+    texts[SCHEMAS_PAGE] = _joined(_schemas(app))
+    return texts
 
 
 def _joined(lines: Iterable[str]) -> str:
@@ -76,7 +76,7 @@ def _joined(lines: Iterable[str]) -> str:
 
 
 def _page_of(group: str) -> str:
-    return f"{FOLDER}/{group.replace(' ', '-')}.md"
+    return f"{PAGES_FOLDER}/{group.replace(' ', '-')}.md"
 
 
 def _operations(app: FastAPI, calls: Mapping[str, RecordedCall]) -> Iterator[Operation]:
@@ -93,9 +93,9 @@ def _operations(app: FastAPI, calls: Mapping[str, RecordedCall]) -> Iterator[Ope
 
 
 def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: RecordedCall) -> Iterator[str]:
-    yield HEADER
+    yield REFERENCE_HEADER
     yield "## Operations\n"
-    yield "Every `GET` operation also answers `HEAD`, without the body. Operations that need a key refuse"
+    yield "Every `GET` operation also answers `HEAD`, without the body. Operations that need a key reject"
     yield "unknown and repeated query parameters. The names link to a real call of each operation.\n"
     for group in groups:
         yield f"### {group.capitalize()}\n"
@@ -119,7 +119,9 @@ def _scopes() -> Iterator[str]:
     yield "## Scopes\n"
     yield "Send the key as `X-API-Key: pfk_…` or `Authorization: Bearer pfk_…`. If you can only send a user"
     yield "and a password (Basic), send it as the password of any user. A key has one or more scopes.\n"
-    yield from _table(("scope", "allows you to"), [(f"`{name}`", what) for name, what in SCOPES.items()])
+    yield from _table(
+        ("scope", "allows you to"), [(f"`{name}`", description) for name, description in SCOPES.items()]
+    )
 
 
 def _errors(problem: RecordedCall) -> Iterator[str]:
@@ -128,7 +130,7 @@ def _errors(problem: RecordedCall) -> Iterator[str]:
     yield "`errors`, and a `remedy`. The `request_id` is also in the header `X-Request-ID`.\n"
     yield from _example(problem, has_key=True)
     yield from _table(
-        ("status", "type", "what", "remedy"),
+        ("status", "type", "meaning", "remedy"),
         [(str(kind.status), f"`{kind.type}`", kind.title, kind.remedy) for kind in CATALOGUE],
     )
 
@@ -138,7 +140,7 @@ def _settings() -> Iterator[str]:
     yield "Each setting is an environment variable and an option of `prospect-fit serve` (`PROSPECT_FIT_PORT`"
     yield "is `--port`). Add `_FILE` to the name to read the value from a file. `DATABASE_URL` also works.\n"
     yield from _table(
-        ("setting", "default", "what"),
+        ("setting", "default", "description"),
         [
             (f"`{PREFIX}{name.upper()}`", _default(field.default), field.description or "")
             for name, field in Settings.model_fields.items()
@@ -179,7 +181,7 @@ def _parameters(parameters: list[Schema]) -> Iterator[str]:
         for parameter in parameters
     ]
     if rows:
-        yield from _table(("parameter", "in", "type", "what"), rows)
+        yield from _table(("parameter", "in", "type", "description"), rows)
 
 
 def _bodies(described: Schema) -> Iterator[str]:
@@ -189,7 +191,7 @@ def _bodies(described: Schema) -> Iterator[str]:
 
 
 def _example(call: RecordedCall, *, has_key: bool) -> Iterator[str]:
-    lines = [f"curl -X {call.call.method} '{URL}{call.path}'"]
+    lines = [f"curl -X {call.call.method} '{BASE_URL}{call.path}'"]
     if has_key:
         lines.append("-H 'X-API-Key: pfk_…'")
     lines += [f"-H '{name}: {value}'" for name, value in call.call.headers.items()]
@@ -205,7 +207,7 @@ def _example(call: RecordedCall, *, has_key: bool) -> Iterator[str]:
 
 
 def _shortened(call: RecordedCall) -> str:
-    """The response without what repeats: two items of each list, and 60 lines."""
+    """Return the response with two items of each list, and at most 60 lines."""
     text = call.response.rstrip()
     if call.media_type.endswith("ndjson"):
         return text
@@ -214,8 +216,8 @@ def _shortened(call: RecordedCall) -> str:
     lines = text.splitlines()
     return (
         text
-        if len(lines) <= MAX_LINES
-        else "\n".join([*lines[:MAX_LINES], f"… {len(lines) - MAX_LINES} more lines"])
+        if len(lines) <= MAX_SHOWN_LINES
+        else "\n".join([*lines[:MAX_SHOWN_LINES], f"… {len(lines) - MAX_SHOWN_LINES} more lines"])
     )
 
 
@@ -223,8 +225,8 @@ def _cut(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _cut(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        shown = [_cut(inner) for inner in value[:MAX_ITEMS]]
-        return shown if len(value) <= MAX_ITEMS else [*shown, f"… {len(value) - MAX_ITEMS} more"]
+        shown = [_cut(inner) for inner in value[:MAX_SHOWN_ITEMS]]
+        return shown if len(value) <= MAX_SHOWN_ITEMS else [*shown, f"… {len(value) - MAX_SHOWN_ITEMS} more"]
     return value
 
 
@@ -237,14 +239,14 @@ def _schemas(app: FastAPI) -> Iterator[str]:
         if "description" in schema:
             yield schema["description"] + "\n"
         if "properties" in schema:
-            yield from _table(("field", "type", "what"), fields_of(schema))
+            yield from _table(("field", "type", "description"), fields_of(schema))
         else:
             yield type_of(schema) + "\n"
 
 
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield "| " + " | ".join(heads) + " |"
-    yield "|" + "---|" * len(heads)
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield "| " + " | ".join(headings) + " |"
+    yield "|" + "---|" * len(headings)
     for row in rows:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
     yield ""

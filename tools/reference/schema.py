@@ -1,4 +1,4 @@
-"""JSON Schema in few words, for tables in the reference."""
+"""Describe JSON Schema in a few words, for the tables of the reference."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Schema = dict[str, Any]
 
 
 def type_of(schema: Schema) -> str:
-    """What a value of this schema is: "integer 1..5 or null", "list of [Reason](schemas.md#reason)"."""
+    """Return the type of a value in words: "integer 1..5 or null", "list of [Reason](schemas.md#reason)"."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
         return f"[{name}](schemas.md#{name.lower()})"
@@ -16,11 +16,11 @@ def type_of(schema: Schema) -> str:
     if "enum" in schema or "const" in schema:
         return " · ".join(f"`{value}`" for value in schema.get("enum") or [schema["const"]])
     if schema.get("type") in ("array", "object"):
-        return _several(schema)
+        return _collection(schema)
     return _scalar(schema)
 
 
-def _several(schema: Schema) -> str:
+def _collection(schema: Schema) -> str:
     if schema["type"] == "array":
         return f"list of {type_of(schema.get('items', {}))}{_size(schema, 'Items')}"
     values = schema.get("additionalProperties")
@@ -39,27 +39,27 @@ def _scalar(schema: Schema) -> str:
     return f"{name} {'' if low is None else low}..{'' if high is None else high}"
 
 
-def _size(schema: Schema, of: str) -> str:
-    most = schema.get(f"max{of}")
-    return f", at most {most}" if most else ""
+def _size(schema: Schema, keyword: str) -> str:
+    maximum = schema.get(f"max{keyword}")
+    return f", at most {maximum}" if maximum else ""
 
 
 def fields_of(schema: Schema) -> list[tuple[str, str, str]]:
-    """Name, type and description of every field; required ones are marked with a *."""
+    """Return the name, type and description of every field. Required fields are marked with a *."""
     required = set(schema.get("required", ()))
     return [
         (
             f"`{name}`{' *' if name in required else ''}",
             type_of(field),
-            _described(field),
+            _description(field),
         )
         for name, field in schema.get("properties", {}).items()
     ]
 
 
-def _described(field: Schema) -> str:
-    words = str(field.get("description", "")).replace("\n", " ")
+def _description(field: Schema) -> str:
+    text = str(field.get("description", "")).replace("\n", " ")
     default = field.get("default")
     if default not in (None, [], {}):
-        words += f"{'; ' if words else ''}default `{default}`"
-    return words
+        text += f"{'; ' if text else ''}default `{default}`"
+    return text

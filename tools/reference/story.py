@@ -1,4 +1,4 @@
-"""One qualification told in calls: every operation once."""
+"""The calls of the reference: one qualification from start to end, with every operation once."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to make. `path` and `body` may name `{values}` remembered from earlier answers.
+    """A call to make.
 
-    A `body` that is a list is sent as lines of NDJSON.
+    `remember` maps a name to the field of the response whose value it stands for; later calls insert the
+    value in `path` and `body` as `{name}`. A `body` that is a list is sent as lines of NDJSON.
     """
 
     operation: str
@@ -20,7 +21,7 @@ class Call:
 
     @property
     def media_type(self) -> str:
-        """Of the body."""
+        """The media type of the body."""
         return "application/x-ndjson" if isinstance(self.body, list) else "application/json"
 
 
@@ -45,8 +46,8 @@ BANT_FOR_RETAIL = {
     ],
     "change": {"timeline": {"weight": 2, "stale_after_days": 90}},
 }
-OF_A_FORM = {"source": "form", "external_id": "/email", "ratings": {"budget": "/money"}}
-BANT_WITH_STAKES = {"extends": "bant@1", "change": {"budget": {"must_reach": 5}}}
+FORM_MAPPING = {"source": "form", "external_id": "/email", "ratings": {"budget": "/money"}}
+BANT_WITH_MUST_REACH = {"extends": "bant@1", "change": {"budget": {"must_reach": 5}}}
 STORY = (
     Call("live", "GET", "/livez"),
     Call("ready", "GET", "/readyz"),
@@ -164,7 +165,7 @@ STORY = (
         },
         {"webhook": "id"},
     ),
-    Call("edit_draft", "PUT", "/v1/question-sets/bant/draft", BANT_WITH_STAKES),
+    Call("edit_draft", "PUT", "/v1/question-sets/bant/draft", BANT_WITH_MUST_REACH),
     Call("preview_draft", "POST", "/v1/question-sets/bant/draft/impact"),
     Call("publish_edited", "POST", "/v1/question-sets/bant/draft/publish", headers={"If-Match": '"1"'}),
     Call("move_session", "POST", "/v1/sessions/{session}/move", {"question_set": "bant@2"}),
@@ -254,13 +255,17 @@ STORY = (
         "dry_run_intake",
         "POST",
         "/v1/intake-dry-run",
-        {"mapping": OF_A_FORM, "question_set": "bant", "payload": {"email": "ana@example.com", "money": "4"}},
+        {
+            "mapping": FORM_MAPPING,
+            "question_set": "bant",
+            "payload": {"email": "ana@example.com", "money": "4"},
+        },
     ),
     Call(
         "create_intake",
         "POST",
         "/v1/intakes",
-        {"name": "our web form", "mapping": OF_A_FORM, "question_set": "bant"},
+        {"name": "our web form", "mapping": FORM_MAPPING, "question_set": "bant"},
         {"intake": "id", "token": "token"},
     ),
     Call(
@@ -287,6 +292,6 @@ STORY = (
     Call("list_keys", "GET", "/v1/keys"),
     Call("revoke_key", "DELETE", "/v1/keys/{key}"),
 )
-A_PROBLEM = Call(
+FAILING_CALL = Call(
     "problem", "POST", "/v1/score", {"question_set": "bant", "ratings": {"budget": 9, "mood": 3}}
 )

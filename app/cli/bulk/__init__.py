@@ -1,1 +1,1 @@
-"""Score files that are larger than memory, with DuckDB, to the same bit."""
+"""Score files that are larger than memory with DuckDB. The scores are the same to the last bit."""

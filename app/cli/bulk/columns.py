@@ -1,21 +1,25 @@
-"""A file's columns as the statement reads them: with types, and a problem where a rating cannot be read."""
+"""Turn the columns of a file into typed columns for the scoring statement.
+
+A row with a rating that cannot be read gets a problem.
+"""
 
 from collections.abc import Iterator, Mapping
 
-from app.cli.bulk.source import Source, UnusableFile, count_of
+from app.cli.bulk.source import Source, UnusableFile, join_names
 from app.scoring import Plan, Question
 from app.scoring.question_set import AttributeType
 from app.scoring.sql.words import all_of, case, listed, literal, name, select, select_more, stripped_text
 
-PROBLEM = "_problem"
-# A text cell that is read as something else: in lower case and without blanks at its ends.
-SAID = "_said_"
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-NUMBERS = (*INTEGERS, *(f"U{type_}" for type_ in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
-NOT_APPLICABLE, NOT_KNOWN = ("n/a", "not_applicable"), ("", "unknown", "open")
-NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
-FITS: Mapping[AttributeType, tuple[str, ...]] = {
-    "number": NUMBERS,
+PROBLEM_COLUMN = "_problem"
+# Prefix of the normalized text columns: in lower case, without blanks at either end.
+NORMALIZED_PREFIX = "_normalized_"
+INTEGER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+NUMBER_TYPES = (*INTEGER_TYPES, *(f"U{type_}" for type_ in INTEGER_TYPES), "FLOAT", "DOUBLE", "DECIMAL")
+NOT_APPLICABLE_WORDS = ("n/a", "not_applicable")
+OPEN_WORDS = ("", "unknown", "open")
+NUMBER_PATTERN = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+ATTRIBUTE_COLUMN_TYPES: Mapping[AttributeType, tuple[str, ...]] = {
+    "number": NUMBER_TYPES,
     "text": ("VARCHAR",),
     "boolean": ("BOOLEAN",),
 }
@@ -23,60 +27,74 @@ Columns = list[tuple[str, str]]
 
 
 class Reader:
-    """Reads the columns of one file for one question set; `column` names the file's column for a key."""
+    """Reads the columns of one file for one question set.
 
-    def __init__(self, source: Source, named: Mapping[str, str], id_column: str) -> None:
-        self.source = source
-        self.named = named
-        self.id = id_column
+    `column_names` maps the key of a question or attribute to its column, where the names differ. `id_column`
+    is the column that is copied to the output.
+    """
+
+    def __init__(self, source: Source, column_names: Mapping[str, str], id_column: str) -> None:
+        self._source = source
+        self._column_names = column_names
+        self._id_column = id_column
 
     def view(self, plan: Plan, *, missing_is_open: bool) -> tuple[str, frozenset[str]]:
-        """A SELECT with the columns of a wide table, and the questions with a column `<key>_na`.
+        """Return a SELECT with the columns of a wide table, and the questions that have a column `<key>_na`.
 
-        Raises `Unusable` for columns that are not there or hold what they cannot.
+        Raises `UnusableFile` if columns are missing or have a type that cannot be read.
         """
-        asked = [q for step in plan.question_set.steps if not step.gated for q in step.questions]
-        self._require(plan, asked, missing_is_open=missing_is_open)
-        columns: Columns = [(self.id, name(self._column(self.id)))]
-        wrong: Columns = []
+        questions = [q for step in plan.question_set.steps if not step.gated for q in step.questions]
+        self._require_columns(plan, questions, missing_is_open=missing_is_open)
+        columns: Columns = [(self._id_column, name(self._column(self._id_column)))]
+        problems: Columns = []
         skippable: set[str] = set()
-        for question in asked:
-            for called, expression in self._rating(question.key, wrong):
-                columns.append((called, expression))
-                skippable |= {question.key} if called != question.key else set()
-        for attribute, declared in plan.question_set.attributes.items():
-            columns.append((attribute, self._fact(attribute, declared)))
-        problem = case(*[(f"COALESCE({is_so}, FALSE)", literal(told)) for told, is_so in wrong])
-        columns.append((PROBLEM, f"CAST({problem} AS VARCHAR)"))
-        keys = [*(question.key for question in asked), *plan.question_set.attributes]
-        said = [(SAID + key, self._said(key)) for key in keys if self._is_text(key)]
-        return select(columns, f"({select_more(said, self.source.relation)})"), frozenset(skippable)
+        for question in questions:
+            for column, expression in self._rating(question.key, problems):
+                columns.append((column, expression))
+                skippable |= {question.key} if column != question.key else set()
+        for attribute, type_ in plan.question_set.attributes.items():
+            columns.append((attribute, self._attribute(attribute, type_)))
+        problem = case(
+            *[(f"COALESCE({condition}, FALSE)", literal(detail)) for detail, condition in problems]
+        )
+        columns.append((PROBLEM_COLUMN, f"CAST({problem} AS VARCHAR)"))
+        keys = [*(question.key for question in questions), *plan.question_set.attributes]
+        normalized = [(NORMALIZED_PREFIX + key, self._normalized(key)) for key in keys if self._is_text(key)]
+        rows = f"({select_more(normalized, self._source.relation)})"
+        return select(columns, rows), frozenset(skippable)
 
     def _column(self, key: str) -> str:
-        return self.named.get(key, key)
+        return self._column_names.get(key, key)
 
     def _has(self, key: str) -> bool:
-        return self._column(key) in self.source.types
+        return self._column(key) in self._source.types
 
-    def _require(self, plan: Plan, asked: list[Question], *, missing_is_open: bool) -> None:
-        if not self._has(self.id):
-            raise UnusableFile(f"No column is called {self._column(self.id)}: name the id's with --id.")
-        unknown = self.named.keys() - plan.questions.keys() - plan.question_set.attributes.keys()
+    def _require_columns(self, plan: Plan, questions: list[Question], *, missing_is_open: bool) -> None:
+        if not self._has(self._id_column):
+            raise UnusableFile(
+                f"There is no column {self._column(self._id_column)}: name the id column with --id."
+            )
+        unknown = self._column_names.keys() - plan.questions.keys() - plan.question_set.attributes.keys()
         if unknown:
-            raise UnusableFile(f"Not in {plan.name}, so nothing can stand for it: {count_of(unknown)}.")
-        absent = {column for key, column in self.named.items() if not self._has(key)}
+            raise UnusableFile(
+                f"--map: {plan.name} has no question or attribute with this key: {join_names(unknown)}."
+            )
+        absent = {column for key, column in self._column_names.items() if not self._has(key)}
         if absent:
-            raise UnusableFile(f"No column is called {count_of(absent)}.")
-        wanted = [question.key for question in asked if question.rate_from is None]
-        missing = {key for key in (*wanted, *plan.question_set.attributes) if not self._has(key)}
+            raise UnusableFile(f"--map: there is no column {join_names(absent)}.")
+        required = [question.key for question in questions if question.rate_from is None]
+        missing = {key for key in (*required, *plan.question_set.attributes) if not self._has(key)}
         if missing and not missing_is_open:
             raise UnusableFile(
-                f"There is no column for {count_of(missing)}. Name it with --map KEY=COLUMN, "
-                "or send --missing-open to score without."
+                f"There is no column for {join_names(missing)}. Name the column with --map KEY=COLUMN, "
+                "or use --missing-open to score without it."
             )
 
-    def _said(self, key: str) -> str:
-        """A cell in lower case and without blanks at its ends; most cells have none, which is quick."""
+    def _normalized(self, key: str) -> str:
+        """Return an expression for a cell in lower case, without blanks at either end.
+
+        Most cells have only visible ASCII characters; these need no trimming, which saves time.
+        """
         column = name(self._column(key))
         is_plain = f"REGEXP_FULL_MATCH({column}, '[!-~]*')"
         return f"LOWER({case((is_plain, column), otherwise=stripped_text(column))})"
@@ -85,45 +103,53 @@ class Reader:
         return self._has(key) and self._type(key) == "VARCHAR"
 
     def _type(self, key: str) -> str:
-        return self.source.types[self._column(key)].partition("(")[0]
+        return self._source.types[self._column(key)].partition("(")[0]
 
-    def _rating(self, key: str, wrong: Columns) -> Iterator[tuple[str, str]]:
+    def _rating(self, key: str, problems: Columns) -> Iterator[tuple[str, str]]:
+        """Yield the columns of a question: its rating, and `<key>_na` if the file can have one.
+
+        Adds to `problems` what a text cell must not be.
+        """
         column = name(self._column(key))
         if not self._has(key):
             yield key, "CAST(NULL AS INTEGER)"
         elif self._is_text(key):
-            said = name(SAID + key)
-            is_number = f"REGEXP_FULL_MATCH({said}, {literal(NUMBER)})"
-            is_word = f"{said} IN {listed((*NOT_KNOWN, *NOT_APPLICABLE))}"
-            wrong.append(
+            text = name(NORMALIZED_PREFIX + key)
+            is_number = f"REGEXP_FULL_MATCH({text}, {literal(NUMBER_PATTERN)})"
+            is_word = f"{text} IN {listed((*OPEN_WORDS, *NOT_APPLICABLE_WORDS))}"
+            problems.append(
                 (f"{key}: neither a rating nor n/a or unknown", f"NOT {is_number} AND NOT {is_word}")
             )
-            yield key, case((is_number, f"TRY_CAST({said} AS DOUBLE)"))
-            yield f"{key}_na", f"COALESCE({said} IN {listed(NOT_APPLICABLE)}, FALSE)"
-        elif self._type(key) in NUMBERS:
+            yield key, case((is_number, f"TRY_CAST({text} AS DOUBLE)"))
+            yield f"{key}_na", f"COALESCE({text} IN {listed(NOT_APPLICABLE_WORDS)}, FALSE)"
+        elif self._type(key) in NUMBER_TYPES:
             yield key, column
-            if self.source.types.get(f"{self._column(key)}_na") == "BOOLEAN":
+            if self._source.types.get(f"{self._column(key)}_na") == "BOOLEAN":
                 yield f"{key}_na", name(f"{self._column(key)}_na")
         else:
             raise UnusableFile(
-                f"Column {self._column(key)} holds {self._type(key)}, and ratings are numbers."
+                f"Column {self._column(key)} has the type {self._type(key)}, but ratings are numbers."
             )
 
-    def _fact(self, key: str, declared: AttributeType) -> str:
-        """An attribute. What cannot be read stays unreadable: as NaN, or for a boolean as the text it is."""
+    def _attribute(self, key: str, declared: AttributeType) -> str:
+        """Return an expression for an attribute.
+
+        A value that cannot be read stays unreadable: a number becomes NaN, and a boolean keeps its text.
+        """
         column = name(self._column(key))
         if not self._has(key):
-            return f"CAST(NULL AS {'DOUBLE' if declared == 'number' else FITS[declared][0]})"
-        if self._type(key) in FITS[declared]:
+            type_ = "DOUBLE" if declared == "number" else ATTRIBUTE_COLUMN_TYPES[declared][0]
+            return f"CAST(NULL AS {type_})"
+        if self._type(key) in ATTRIBUTE_COLUMN_TYPES[declared]:
             return column
         if not self._is_text(key):
             raise UnusableFile(
-                f"Column {self._column(key)} holds {self._type(key)}, and {key} is a {declared}."
+                f"Column {self._column(key)} has the type {self._type(key)}, but {key} is a {declared}."
             )
-        said = name(SAID + key)
+        text = name(NORMALIZED_PREFIX + key)
         if declared == "boolean":
-            return said
-        is_number = f"REGEXP_FULL_MATCH({said}, {literal(NUMBER)})"
-        is_exact = f"ABS(COALESCE(TRY_CAST({said} AS HUGEINT), 0)) <= {2**53}"
-        number = (all_of([is_number, is_exact]), f"TRY_CAST({said} AS DOUBLE)")
-        return case(number, (f"{said} <> ''", "CAST('NaN' AS DOUBLE)"))
+            return text
+        is_number = f"REGEXP_FULL_MATCH({text}, {literal(NUMBER_PATTERN)})"
+        is_exact = f"ABS(COALESCE(TRY_CAST({text} AS HUGEINT), 0)) <= {2**53}"
+        number = (all_of([is_number, is_exact]), f"TRY_CAST({text} AS DOUBLE)")
+        return case(number, (f"{text} <> ''", "CAST('NaN' AS DOUBLE)"))

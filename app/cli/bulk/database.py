@@ -1,6 +1,6 @@
-"""Tables of a database as files: read into one before scoring, written from one after it.
+"""Copy a database table into a file before scoring, and a file into a new table after scoring.
 
-A table is told as its database's URL with its name behind: postgresql://user@host/crm#sales.accounts
+A table is written as the URL of its database, '#' and its name: postgresql://user@host/crm#sales.accounts
 """
 
 import csv
@@ -31,39 +31,39 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchT
 from app.cli.bulk.source import UnusableFile
 from app.scoring.sql.words import literal
 
-AT_ONCE = 5000
-READ_AS = {Integer: "BIGINT", Boolean: "BOOLEAN", Numeric: "DOUBLE"}
-TYPES = {"VARCHAR": Text, "BOOLEAN": Boolean, "DOUBLE": Double}
+ROWS_PER_BATCH = 5000
+DUCKDB_TYPES = {Integer: "BIGINT", Boolean: "BOOLEAN", Numeric: "DOUBLE"}
+NEW_COLUMN_TYPES = {"VARCHAR": Text, "BOOLEAN": Boolean, "DOUBLE": Double}
 Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseTable:
-    """A table in a database."""
+    """A table in a database; `table` may have a schema: sales.accounts."""
 
     url: str
     table: str
 
     @classmethod
-    def named(cls, text: str) -> "DatabaseTable | None":
-        """The table that a text names, None if it names no database; raises `Unusable` without a table."""
+    def parse(cls, text: str) -> "DatabaseTable | None":
+        """Parse "URL#table"; return None if the text is not a URL. Raises `UnusableFile` without a table."""
         if "://" not in text:
             return None
         url, _, table = text.partition("#")
         if not table:
             raise UnusableFile(
-                "Name the table behind the database's address: postgresql://…/crm#sales.accounts"
+                "Add the table to the address of the database: postgresql://…/crm#sales.accounts"
             )
         return cls(url, table)
 
     def fetch(self, file: Path) -> dict[str, str]:
-        """Write all rows into a CSV file; its columns with their types. Raises `Unusable`."""
+        """Write all rows to a CSV file, and return the DuckDB type of each column. Raises `UnusableFile`."""
         engine = self._engine(must_exist=True)
         try:
             table = Table(self._name, MetaData(), schema=self._schema, autoload_with=engine)
-            reading = {"stream_results": True, "yield_per": AT_ONCE}
+            options = {"stream_results": True, "yield_per": ROWS_PER_BATCH}
             with (
-                engine.connect().execution_options(**reading) as connection,
+                engine.connect().execution_options(**options) as connection,
                 file.open("w", newline="") as out,
             ):
                 writer = csv.writer(out)
@@ -78,33 +78,35 @@ class DatabaseTable:
             engine.dispose()
 
     def require_new(self) -> None:
-        """Raise `Unusable` if the table is there already, or the database is not."""
+        """Raise `UnusableFile` if the table already exists or the database cannot be used."""
         engine = self._engine()
         try:
             if inspect(engine).has_table(self._name, schema=self._schema):
-                raise UnusableFile(f"There is a table {self.table} already: name another one, or drop it.")
+                raise UnusableFile(f"The table {self.table} already exists: choose another name, or drop it.")
         except DBAPIError as error:
             raise UnusableFile(f"The database cannot be used: {error.orig}") from None
         finally:
             engine.dispose()
 
     def store(self, connection: DuckDBPyConnection, file: Path) -> None:
-        """Make the table of a file's rows, all or none. Raises `Unusable`."""
-        answer = connection.execute(f"FROM {literal(str(file))}")
+        """Create the table from the rows of a file, in one transaction. Raises `UnusableFile`."""
+        result = connection.execute(f"FROM {literal(str(file))}")
         columns: list[Column[Any]] = [
-            Column(called, TYPES.get(str(type_), BigInteger)) for called, type_, *_ in answer.description
+            Column(name, NEW_COLUMN_TYPES.get(str(type_), BigInteger))
+            for name, type_, *_ in result.description
         ]
         table = Table(self._name, MetaData(), *columns, schema=self._schema)
         names = [column.name for column in columns]
         engine = self._engine()
         try:
-            with engine.begin() as writing:
+            with engine.begin() as target:
                 if engine.dialect.name == "sqlite":
-                    # Its driver begins with the first row otherwise, and the table would stay without any.
-                    writing.exec_driver_sql("BEGIN")
-                table.create(writing)
-                for rows in _pages(answer):
-                    writing.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+                    # The SQLite driver begins its transaction with the first insert. Without this, a failed
+                    # insert would leave an empty table.
+                    target.exec_driver_sql("BEGIN")
+                table.create(target)
+                for rows in _batches(result):
+                    target.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
         except DBAPIError as error:
             raise UnusableFile(f"The database cannot be written: {error.orig}") from None
         finally:
@@ -128,18 +130,18 @@ class DatabaseTable:
             return create_engine(url, hide_parameters=True)
         except (ArgumentError, NoSuchModuleError):
             raise UnusableFile(
-                "That is not the address of a database: postgresql://… or sqlite:///…"
+                "This is not the address of a database: use postgresql://… or sqlite:///…"
             ) from None
 
 
 def _type_of(column: Column[Any]) -> str:
-    return next((told for kind, told in READ_AS.items() if isinstance(column.type, kind)), "VARCHAR")
+    return next((name for type_, name in DUCKDB_TYPES.items() if isinstance(column.type, type_)), "VARCHAR")
 
 
 def _as_text(row: Any) -> list[Any]:
     return [str(value).lower() if isinstance(value, bool) else value for value in row]
 
 
-def _pages(answer: DuckDBPyConnection) -> Iterator[list[Row]]:
-    while rows := answer.fetchmany(AT_ONCE):
+def _batches(result: DuckDBPyConnection) -> Iterator[list[Row]]:
+    while rows := result.fetchmany(ROWS_PER_BATCH):
         yield rows

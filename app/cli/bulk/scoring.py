@@ -1,4 +1,4 @@
-"""Score a file into another one."""
+"""Score the rows of a file or table, and write the scores to another one."""
 
 import os
 from collections.abc import Mapping
@@ -8,35 +8,49 @@ from tempfile import TemporaryDirectory
 
 from duckdb import DuckDBPyConnection
 
-from app.cli.bulk.columns import PROBLEM, Reader
+from app.cli.bulk.columns import PROBLEM_COLUMN, Reader
 from app.cli.bulk.database import DatabaseTable
-from app.cli.bulk.source import LINES, PARQUET, SUFFIXES, TABLES, UnusableFile, open_source, table_source
+from app.cli.bulk.source import (
+    NDJSON_SUFFIXES,
+    PARQUET_SUFFIX,
+    SUFFIXES,
+    TABLE_SUFFIXES,
+    UnusableFile,
+    open_source,
+    table_source,
+)
 from app.scoring import Plan
 from app.scoring.sql import Wide, score_sql
 from app.scoring.sql.words import literal, name
 
-FORMATS = {
-    **dict.fromkeys(TABLES, "FORMAT csv, HEADER true"),
-    **dict.fromkeys(LINES, "FORMAT json"),
-    PARQUET: "FORMAT parquet, COMPRESSION zstd",
+COPY_OPTIONS = {
+    **dict.fromkeys(TABLE_SUFFIXES, "FORMAT csv, HEADER true"),
+    **dict.fromkeys(NDJSON_SUFFIXES, "FORMAT json"),
+    PARQUET_SUFFIX: "FORMAT parquet, COMPRESSION zstd",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreOptions:
-    """What to score, and how its columns are called: `named` has the column for a key that differs."""
+    """What to score, and where to write the scores.
+
+    `column_names` maps the key of a question or attribute to its column, where the names differ.
+    """
 
     source: Path | DatabaseTable
     output: Path | DatabaseTable
     rejects: Path | None
     id_column: str
-    named: Mapping[str, str]
+    column_names: Mapping[str, str]
     missing_is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What came out: rows by indication, rows with a problem, the mean coverage, and the ten best."""
+    """Counts and figures of one run.
+
+    `coverage` is the mean, from 0 to 1; `best` has the id, score and indication of the ten highest scores.
+    """
 
     scored: int
     rejected: int
@@ -45,98 +59,104 @@ class Summary:
     best: list[tuple[object, float, str | None]]
 
 
-def score_file(connection: DuckDBPyConnection, plan: Plan, wanted: ScoreOptions) -> Summary:
-    """Score every row of a file; the output appears when it is whole. Raises `Unusable`.
+def score_file(connection: DuckDBPyConnection, plan: Plan, options: ScoreOptions) -> Summary:
+    """Score every row, and write the output. Raises `UnusableFile`, and `duckdb.Error` for unreadable lines.
 
-    A row that cannot be scored is written to the rejects with its problem, or without such a file to
-    the output, without figures.
+    The output appears only when it is complete. A row that cannot be scored goes to the rejects file with
+    its problem. Without a rejects file, it goes to the output, without figures.
     """
-    _check(wanted)
-    beside = wanted.output.parent if isinstance(wanted.output, Path) else None
-    with TemporaryDirectory(dir=beside, prefix=".prospect-fit-") as folder:
+    _check_files(options)
+    parent = options.output.parent if isinstance(options.output, Path) else None
+    with TemporaryDirectory(dir=parent, prefix=".prospect-fit-") as folder:
         connection.execute(f"SET temp_directory = {literal(folder)}")
-        statement = _statement(connection, plan, wanted, Path(folder))
-        suffix = wanted.output.suffix.lower() if isinstance(wanted.output, Path) else PARQUET
-        made = Path(folder) / ("made" + suffix)
-        _copy(connection, statement, made, "WHERE problem IS NULL" if wanted.rejects else "")
-        rejected = _reject(connection, statement, wanted, Path(folder)) if wanted.rejects else None
-        summary = _summarise(connection, made, name(wanted.id_column), rejected)
-        if isinstance(wanted.output, DatabaseTable):
-            wanted.output.store(connection, made)
+        statement = _statement(connection, plan, options, Path(folder))
+        suffix = options.output.suffix.lower() if isinstance(options.output, Path) else PARQUET_SUFFIX
+        scores = Path(folder) / ("scores" + suffix)
+        _copy(connection, statement, scores, "WHERE problem IS NULL" if options.rejects else "")
+        rejected = _reject(connection, statement, options, Path(folder)) if options.rejects else None
+        summary = _summarise(connection, scores, name(options.id_column), rejected)
+        if isinstance(options.output, DatabaseTable):
+            options.output.store(connection, scores)
         else:
-            os.replace(made, wanted.output)  # noqa: PTH105  # one step, whatever is there already
+            os.replace(scores, options.output)  # noqa: PTH105  # atomic, and replaces an existing file
     return summary
 
 
-def _statement(connection: DuckDBPyConnection, plan: Plan, wanted: ScoreOptions, folder: Path) -> str:
-    """The statement that scores the source; a table is put into the folder before."""
-    keep_rejects = wanted.rejects is not None
-    if isinstance(wanted.source, DatabaseTable):
+def _statement(connection: DuckDBPyConnection, plan: Plan, options: ScoreOptions, folder: Path) -> str:
+    """Return the statement that scores the source. A table is first copied to a file in the folder."""
+    keep_rejects = options.rejects is not None
+    if isinstance(options.source, DatabaseTable):
         fetched = folder / "fetched.csv"
-        types = wanted.source.fetch(fetched)
+        types = options.source.fetch(fetched)
         source = table_source(fetched, types, keep_rejects=keep_rejects)
     else:
-        source = open_source(connection, wanted.source, _known(plan, wanted), keep_rejects=keep_rejects)
-    reader = Reader(source, wanted.named, wanted.id_column)
-    view, skippable = reader.view(plan, missing_is_open=wanted.missing_is_open)
+        source = open_source(
+            connection, options.source, _known_columns(plan, options), keep_rejects=keep_rejects
+        )
+    reader = Reader(source, options.column_names, options.id_column)
+    view, skippable = reader.view(plan, missing_is_open=options.missing_is_open)
     connection.execute(f"CREATE TEMP VIEW _prospects AS {view}")
-    return score_sql(plan, Wide("_prospects", wanted.id_column, skippable, PROBLEM), "duckdb")
+    return score_sql(plan, Wide("_prospects", options.id_column, skippable, PROBLEM_COLUMN), "duckdb")
 
 
-def _check(wanted: ScoreOptions) -> None:
-    if isinstance(wanted.output, DatabaseTable):
-        wanted.output.require_new()
-    for file in (wanted.output, wanted.rejects):
+def _check_files(options: ScoreOptions) -> None:
+    if isinstance(options.output, DatabaseTable):
+        options.output.require_new()
+    for file in (options.output, options.rejects):
         if not isinstance(file, Path):
             continue
-        if file.suffix.lower() not in FORMATS:
-            raise UnusableFile(f"{file}: its name has to end in {', '.join(SUFFIXES)}.")
-        if isinstance(wanted.source, Path) and file.resolve() == wanted.source.resolve():
-            raise UnusableFile(f"{file} is the file that is read: write to another one.")
+        if file.suffix.lower() not in COPY_OPTIONS:
+            raise UnusableFile(f"{file}: the name must end in {', '.join(SUFFIXES)}.")
+        if isinstance(options.source, Path) and file.resolve() == options.source.resolve():
+            raise UnusableFile(f"{file} is the input file: write to another file.")
         if not file.parent.is_dir():
             raise UnusableFile(f"There is no folder {file.parent}.")
 
 
-def _known(plan: Plan, wanted: ScoreOptions) -> set[str]:
-    keys = {*plan.questions, *plan.question_set.attributes, wanted.id_column}
-    return {wanted.named.get(key, key) for key in keys}
+def _known_columns(plan: Plan, options: ScoreOptions) -> set[str]:
+    keys = {*plan.questions, *plan.question_set.attributes, options.id_column}
+    return {options.column_names.get(key, key) for key in keys}
 
 
 def _copy(connection: DuckDBPyConnection, statement: str, file: Path, where: str) -> None:
-    options = FORMATS[file.suffix]
-    connection.execute(f"COPY (SELECT * FROM ({statement}) {where}) TO {literal(str(file))} ({options})")
+    copy_options = COPY_OPTIONS[file.suffix]
+    connection.execute(f"COPY (SELECT * FROM ({statement}) {where}) TO {literal(str(file))} ({copy_options})")
 
 
-def _reject(connection: DuckDBPyConnection, statement: str, wanted: ScoreOptions, folder: Path) -> int:
-    """Write what cannot be scored: rows with their problem, and the lines of a CSV that are none."""
-    assert wanted.rejects
-    rows = f"SELECT {name(wanted.id_column)}, problem FROM ({statement}) WHERE problem IS NOT NULL"
+def _reject(connection: DuckDBPyConnection, statement: str, options: ScoreOptions, folder: Path) -> int:
+    """Write the rejects, and return their number: rows with a problem, and unreadable lines of a CSV file."""
+    assert options.rejects
+    rows = f"SELECT {name(options.id_column)}, problem FROM ({statement}) WHERE problem IS NOT NULL"
     connection.execute(f"CREATE TEMP TABLE _rejected AS {rows}")
-    if isinstance(wanted.source, Path) and wanted.source.suffix.lower() in TABLES:
+    if isinstance(options.source, Path) and options.source.suffix.lower() in TABLE_SUFFIXES:
         lines = "SELECT DISTINCT NULL, 'line ' || line || ': ' || error_message FROM reject_errors"
         connection.execute(f"INSERT INTO _rejected {lines}")
-    made = folder / ("rejected" + wanted.rejects.suffix.lower())
-    _copy(connection, "SELECT * FROM _rejected", made, "")
-    os.replace(made, wanted.rejects)  # noqa: PTH105
-    return int(_one(connection, "SELECT COUNT(*) FROM _rejected")[0])
+    rejects = folder / ("rejects" + options.rejects.suffix.lower())
+    _copy(connection, "SELECT * FROM _rejected", rejects, "")
+    os.replace(rejects, options.rejects)  # noqa: PTH105
+    return int(_single_row(connection, "SELECT COUNT(*) FROM _rejected")[0])
 
 
 def _summarise(connection: DuckDBPyConnection, file: Path, id_name: str, rejected: int | None) -> Summary:
     scores = f"FROM {literal(str(file))} WHERE problem IS NULL"
-    count, coverage = _one(connection, f"SELECT COUNT(*), AVG(coverage) {scores}")
-    bad = _one(connection, f"SELECT COUNT(*) FROM {literal(str(file))} WHERE problem IS NOT NULL")[0]
-    by = f"SELECT indication, COUNT(*) AS rows {scores} GROUP BY indication ORDER BY rows DESC, indication"
+    count, coverage = _single_row(connection, f"SELECT COUNT(*), AVG(coverage) {scores}")
+    with_problem = _single_row(
+        connection, f"SELECT COUNT(*) FROM {literal(str(file))} WHERE problem IS NOT NULL"
+    )[0]
+    by_indication = (
+        f"SELECT indication, COUNT(*) AS rows {scores} GROUP BY indication ORDER BY rows DESC, indication"
+    )
     best = f"SELECT {id_name}, score, indication {scores} AND score IS NOT NULL"
     best += f" ORDER BY score DESC, {id_name} LIMIT 10"
     return Summary(
         count,
-        bad if rejected is None else rejected,
-        connection.execute(by).fetchall(),
+        with_problem if rejected is None else rejected,
+        connection.execute(by_indication).fetchall(),
         coverage,
         connection.execute(best).fetchall(),
     )
 
 
-def _one(connection: DuckDBPyConnection, query: str) -> tuple[int, ...]:
+def _single_row(connection: DuckDBPyConnection, query: str) -> tuple[int, ...]:
     (row,) = connection.execute(query).fetchall()
     return row
