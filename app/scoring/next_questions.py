@@ -1,6 +1,7 @@
 """What to ask next, and how many answers a settled indication is away."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from app.scoring.must_reach import MustReach
@@ -10,7 +11,8 @@ from app.scoring.result import NextQuestion
 from app.scoring.tally import Tally
 from app.scoring.totals import Totals
 
-IN_FULL = 3
+MAX_IN_FULL = 3
+ANSWERED_UNKNOWN = attrgetter("answered_unknown")
 # Each unit with its open questions.
 Units = Sequence[tuple[Tally, list[QuestionState]]]
 
@@ -24,21 +26,25 @@ class Agenda(NamedTuple):
 
 
 def agenda(totals: Totals, *, settled: bool, pursued: bool) -> Agenda:
-    """The open questions, step by step in the set's order, those that were answered unknown last in a step.
+    """The open questions in the order to ask them: the set's, with those answered unknown last.
 
-    The next questions are those of the first step that has any; nothing of an ungated step is next or has
-    to be answered once the indication is settled. Gated steps come after the decision to pursue.
+    Questions of gated steps follow all others, and only after the decision to pursue. The next questions
+    are the first three. Once the indication is settled, only questions of gated steps are next, and no
+    question must be answered.
     """
-    ungated = _as_asked(totals.open)
-    gated = _as_asked(totals.gated_open) if pursued else []
-    everything, to_ask = [*ungated, *gated], gated if settled else ungated or gated
-    next_ones = [_in_full(s, totals) for s in to_ask[:IN_FULL] if s.step is to_ask[0].step]
-    must = [s.asked.key for s in ungated if s.asked.has_must_reach]
-    return Agenda(next_ones, [s.asked.key for s in everything], [] if settled else must)
+    ungated = _unknown_last(totals.open)
+    gated = _unknown_last(totals.gated_open) if pursued else []
+    to_ask = gated if settled else [*ungated, *gated]
+    must = [] if settled else [s.asked.key for s in ungated if s.asked.has_must_reach]
+    return Agenda(
+        [_in_full(s, totals) for s in to_ask[:MAX_IN_FULL]],
+        [s.asked.key for s in (*ungated, *gated)],
+        must,
+    )
 
 
-def _as_asked(opened: list[QuestionState]) -> list[QuestionState]:
-    return sorted(opened, key=lambda s: (s.asked.in_step, s.answered_unknown))
+def _unknown_last(opened: list[QuestionState]) -> list[QuestionState]:
+    return sorted(opened, key=ANSWERED_UNKNOWN)
 
 
 def _in_full(question_state: QuestionState, totals: Totals) -> NextQuestion:

@@ -85,20 +85,21 @@ def needed_average(reference, group):
 
 
 def next_questions(reference, pursued):
-    """(question, weight_share, ask_again) of the next three questions that are worth asking."""
-    step = next_step(reference, pursued)
-    asked = [one for one in reference.everything if one.state == "open" and one.step is step]
-    return [
-        (one.question.key, weight_share(reference, one), one.ask_again) for one in unknown_last(asked)[:3]
+    """(question, weight_share, ask_again) of the first three questions that are worth asking."""
+    worth_asking = [
+        one for one in open_questions(reference, pursued) if one.step.gated or not settled(reference)
     ]
+    return [(one.question.key, weight_share(reference, one), one.ask_again) for one in worth_asking[:3]]
 
 
 def open_questions(reference, pursued):
-    """Step by step, the gated ones after the others and only once pursued."""
-    steps = [step for step in reference.set.steps if not step.gated]
-    steps += [step for step in reference.set.steps if step.gated and pursued]
-    asked = [one for one in reference.everything if one.state == "open"]
-    return [one for step in steps for one in unknown_last([o for o in asked if o.step is step])]
+    """In the set's order, those answered unknown last; the gated ones after all others, once pursued."""
+    gated = reference.gated if pursued else []
+    return [
+        one
+        for part in (reference.scored, gated)
+        for one in unknown_last([one for one in part if one.state == "open"])
+    ]
 
 
 def must_answer(reference):
@@ -108,12 +109,6 @@ def must_answer(reference):
 
 def unknown_last(asked):
     return [one for one in asked if not one.unknown] + [one for one in asked if one.unknown]
-
-
-def next_step(reference, pursued):
-    scored = [] if settled(reference) else reference.scored
-    candidates = scored + (reference.gated if pursued else [])
-    return next((one.step for one in candidates if one.state == "open"), None)
 
 
 def weight_share(reference, one):
