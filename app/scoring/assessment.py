@@ -95,7 +95,7 @@ class Assessment:
         rated = sum(s.asked.matters for s in self.totals.rated)
         if self.open:
             return f"{rated} of {rated + len(self.open)} questions rated"
-        return {1: "the one question that counts rated", 2: "both questions rated"}.get(
+        return {1: "the only scored question rated", 2: "both questions rated"}.get(
             rated, f"all {rated} questions rated"
         )
 

@@ -7,9 +7,10 @@ from app.scoring.indication import can_be_fit
 from app.scoring.plan import QuestionState
 from app.scoring.result import Indication
 from app.scoring.totals import Totals
-from app.scoring.words import capitalised, counted, is_or_are, listed
+from app.scoring.words import all_listed, capitalised, counted, is_or_are, is_plural, listed
 
-MOST_CLAUSES = 3
+MAX_CLAUSES = 3
+MAX_FACTS = 5
 
 
 def summarise(assessment: Assessment) -> str:
@@ -41,14 +42,20 @@ def _fit(assessment: Assessment) -> list[str]:
 
 
 def _weakest_point(totals: Totals) -> str:
+    """The questions with the lowest rating, or that all ratings are the same."""
     rated = [(s.rating or 0, s.question.label) for s in totals.rated if s.question.weight]
     lowest = min(rating for rating, _ in rated)
     labels = [label for rating, label in rated if rating == lowest]
-    if lowest == totals.total.lo + totals.total.span or len(labels) > MOST_CLAUSES:
-        return f"No scored answer is rated below {lowest}."
-    if len(labels) == 1:
-        return f"The weakest point is {labels[0]}, rated {lowest}."
-    return f"The weakest points are {listed(labels)}, each rated {lowest}."
+    if len(labels) == len(rated):
+        which = "The only" if len(rated) == 1 else "Every"
+        # Ratings of weight 0 and of gated steps do not count, and may differ.
+        counting = " that counts" if sum(step.rated for step in totals.steps) > len(rated) else ""
+        return f"{which} rating{counting} is {lowest}."
+    if len(labels) > 1:
+        return f"The weakest points are {listed(labels)}, each rated {lowest}."
+    if is_plural(labels[0]):
+        return f"{capitalised(labels[0])} are the weakest point, rated {lowest}."
+    return f"The weakest point is {labels[0]}, rated {lowest}."
 
 
 def _no_fit(assessment: Assessment) -> list[str]:
@@ -57,9 +64,11 @@ def _no_fit(assessment: Assessment) -> list[str]:
     below = assessment.thresholds.no_fit_below
     weak = assessment.weak_clauses(assessment.totals.dimensions)
     if assessment.plan.reciprocal:
-        return [f"Not a fit: {_and(weak)}."]
+        return [f"Not a fit: {_joined(weak)}."]
     sentence = f"Not a fit: {_too_low(assessment.reaches(assessment.totals.total), below)}."
-    return [sentence, f"{capitalised(_and(weak[:MOST_CLAUSES]))}."] if weak else [sentence]
+    if len(weak) > MAX_CLAUSES:
+        weak = [*weak[: MAX_CLAUSES - 1], f"{len(weak) - MAX_CLAUSES + 1} more parts are weak"]
+    return [sentence, f"{capitalised(_joined(weak))}."] if weak else [sentence]
 
 
 def _too_low(figure: str, below: int) -> str:
@@ -74,16 +83,17 @@ def _knocked_out(assessment: Assessment) -> str:
     return f"Not a fit: {listed(names)} {is_or_are(names)} {rated}, which rules {what} out."
 
 
-def _and(clauses: Sequence[str]) -> str:
-    """Clauses that may have commas and conjunctions of their own."""
-    return "; and ".join(clauses)
+def _joined(clauses: Sequence[str]) -> str:
+    """Clauses in one sentence; each ends with its figure in brackets, which sets it off from the next."""
+    *first, last = clauses
+    return f"{', '.join(first)}, and {last}" if first else last
 
 
 def _mixed(assessment: Assessment) -> list[str]:
     if assessment.must.barring:
         return [f"Not a fit while {_barred(assessment)}.", *_the_rest(assessment)]
     if not all(unit.can_be_reportable for unit in assessment.units):
-        return [f"Mixed: {_too_much(assessment)} to call it a fit."]
+        return [f"Mixed: it cannot be a fit while {_mostly_not_applicable(assessment)}."]
     fit_at = assessment.thresholds.fit_at
     low = assessment.among_sides(lambda tally: not tally.highest_reaches(fit_at))
     if low:
@@ -94,18 +104,22 @@ def _mixed(assessment: Assessment) -> list[str]:
     return [f"Mixed, neither a fit nor a clear no: {where}.", needs]
 
 
-def _too_much(assessment: Assessment) -> str:
+def _mostly_not_applicable(assessment: Assessment) -> str:
+    """Where more than half of the weight is not applicable."""
     sides = [side.title for side in assessment.among_sides(lambda tally: not tally.can_be_reportable)]
     on = f" on {' and '.join(sides)}" if sides else ""
-    return f"too much{on} is marked not applicable"
+    which = (
+        "most of the questions" if _weigh_the_same(assessment.totals) else "questions with most of the weight"
+    )
+    return f"{which}{on} are marked not applicable"
 
 
 def _too_much_not_applicable(assessment: Assessment) -> list[str]:
     """Half of the weight will never be rated: without an indication there is nothing to say."""
     if assessment.indication is None:
-        return [f"No score: {_too_much(assessment)}."]
+        return [f"No score: {_mostly_not_applicable(assessment)}."]
     last = f"{_open_ones(assessment)} still turn it into a clear no."
-    return [f"Not a fit while {_too_much(assessment)}.", last]
+    return [f"Not a fit while {_mostly_not_applicable(assessment)}.", last]
 
 
 def _barred(assessment: Assessment) -> str:
@@ -148,17 +162,23 @@ def _unscorable(assessment: Assessment) -> str:
     sides = [side.title for side in assessment.among_sides(lambda tally: tally.weight == 0)]
     on = f" on {' and '.join(sides)}" if sides else ""
     if all(unit.skipped_weight for unit in empty):
-        return f"Cannot be scored: every question that counts{on} is marked not applicable."
-    return f"Cannot be scored: no question that counts{on} applies here."
+        return f"Cannot be scored: every scored question{on} is marked not applicable."
+    return f"Cannot be scored: no scored question{on} applies here."
 
 
 def _too_early(assessment: Assessment) -> list[str]:
     sentences = [f"Too early to say: {_rated_so_far(assessment)}."]
     if assessment.must.barring:
         return [*sentences, f"It is not a fit while {_barred(assessment)}."]
-    if assessment.totals.total.rated_weight:
-        return [*sentences, _what_to_rate(assessment)]
-    return [*sentences, *_find_out(assessment)]
+    if not assessment.totals.total.rated_weight:
+        return [*sentences, *_find_out(assessment)]
+    facts = _find_out(assessment) if _are_rated_by_rule(assessment.open) else []
+    return [*sentences, *(facts or [_what_to_rate(assessment)])]
+
+
+def _are_rated_by_rule(opened: Sequence[QuestionState]) -> bool:
+    """Whether facts, not answers, rate these questions."""
+    return all(s.question.rate_from for s in opened)
 
 
 def _find_out(assessment: Assessment) -> list[str]:
@@ -166,7 +186,7 @@ def _find_out(assessment: Assessment) -> list[str]:
     gated = assessment.plan.gated
     wanted = [one["attribute"] for one in assessment.missing if not gated.issuperset(one["questions"])]
     names = [attribute.replace("_", " ") for attribute in wanted]
-    return [f"Find out {listed(names)}."] if names else []
+    return [f"Still to find out: {listed(names, MAX_FACTS)}."] if names else []
 
 
 def _rated_so_far(assessment: Assessment) -> str:
@@ -175,7 +195,7 @@ def _rated_so_far(assessment: Assessment) -> str:
         stale = sum(s.stale for s in assessment.open)
         if stale:
             return f"{counted(stale, 'answer')} {'is' if stale == 1 else 'are'} too old to count"
-        what = "no question that counts" if assessment.totals.total.rated else "nothing"
+        what = "no scored question" if assessment.totals.total.rated else "nothing"
         return f"{what} is rated yet{_unknown(assessment.open)}"
     lacking = assessment.among_sides(lambda tally: not tally.reportable)
     if not lacking:
@@ -198,23 +218,29 @@ def _unknown(opened: Sequence[QuestionState]) -> str:
 
 
 def _rated_of(totals: Totals, units: Container[int]) -> tuple[str, bool]:
-    """How many questions that count in these units are rated, and whether that is said in the singular."""
+    """How many questions that count in these units are rated, and whether its verb is singular."""
     rated, others = (
         sum(s.asked.matters and s.asked.in_unit in units for s in states)
         for states in (totals.rated, (*totals.open, *totals.skipped))
     )
-    return f"{rated} of {counted(rated + others, 'question')}", rated == 1 or rated + others == 1
+    if rated == 0:
+        return ("no question", True) if others == 1 else (f"none of the {others} questions", False)
+    return f"{rated} of {counted(rated + others, 'question')}", rated == 1
 
 
 def _what_to_rate(assessment: Assessment) -> str:
-    totals = assessment.totals
-    weights = {s.asked.weight for s in (*totals.rated, *totals.open, *totals.skipped) if s.asked.weight}
+    is_by_count = _weigh_the_same(assessment.totals)
     half = (
         "at least half of the questions"
-        if len(weights) == 1
+        if is_by_count
         else "questions that carry at least half of the weight"
     )
     return f"Rate {half} on each side." if assessment.plan.reciprocal else f"Rate {half}."
+
+
+def _weigh_the_same(totals: Totals) -> bool:
+    """Whether half of the weight is half of the questions."""
+    return len({s.asked.weight for s in (*totals.rated, *totals.open, *totals.skipped)}) == 1
 
 
 def _leaning(assessment: Assessment) -> list[str]:
@@ -222,24 +248,27 @@ def _leaning(assessment: Assessment) -> list[str]:
     if assessment.must.barring:
         first = f"Not a fit while {_barred(assessment)}."
         if assessment.leaning == "no_fit":
-            return [first, f"It leans to no fit: {_weakness_so_far(assessment)}."]
+            return [first, f"It is leaning towards no fit: {_weakness_so_far(assessment)}."]
         return [first, f"{_open_ones(assessment)} still turn it into a clear no."]
     if assessment.leaning == "fit":
-        first = f"Leaning to a fit: {assessment.of_100(score)}, {known}."
+        first = f"Leaning towards a fit: {assessment.of_100(score)}, {known}."
     elif assessment.leaning == "mixed":
         first = f"Mixed so far, {known}: {_middling_so_far(assessment)}."
     else:
-        first = f"Leaning to no fit, {known}: {_weakness_so_far(assessment)}."
+        first = f"Leaning towards no fit, {known}: {_weakness_so_far(assessment)}."
     units, must = assessment.units, assessment.must
     if must.open and can_be_fit(assessment.thresholds, units, blocked=must.blocked):
-        return [first, f"Still needed for a fit: {listed([s.question.label for s in must.open])}."]
+        labels = [s.question.label for s in must.open]
+        if assessment.leaning == "fit":
+            return [first, f"Still needed for a fit: {all_listed(labels)}."]
+        return [first, f"It cannot become a fit until {all_listed(labels)} {is_or_are(labels)} rated."]
     return [first, f"{_open_ones(assessment)} still change that."]
 
 
 def _weakness_so_far(assessment: Assessment) -> str:
     if not assessment.plan.reciprocal:
         return _too_low(assessment.of_100(assessment.score), assessment.thresholds.no_fit_below)
-    return _and(assessment.weak_clauses(unit.as_if_nothing_were_open() for unit in assessment.units))
+    return _joined(assessment.weak_clauses(unit.as_if_nothing_were_open() for unit in assessment.units))
 
 
 def _middling_so_far(assessment: Assessment) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import floor
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 # What follows one of these says more of the noun before: "access to decision makers" is one thing.
 PREPOSITIONS = frozenset(
     {"about", "across", "against", "around", "at", "before", "behind", "between", "beyond", "by", "for"}
@@ -32,12 +32,17 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Up to three names: "budget", "budget and timeline", "budget, timeline and 2 more"."""
-    if len(names) > MOST_NAMED:
-        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
+def listed(names: Sequence[str], limit: int = MAX_NAMED) -> str:
+    """At most `limit` names in a sentence: "budget", "budget and timeline", "budget, timeline and 2 more"."""
+    if len(names) > limit:
+        names = [*names[: limit - 1], f"{len(names) - limit + 1} more"]
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def all_listed(names: Sequence[str]) -> str:
+    """Every name, however many there are."""
+    return listed(names, len(names))
 
 
 def is_or_are(names: Sequence[str]) -> str:
