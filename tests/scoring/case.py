@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
-from tests.scoring.question_state import states
-
 from app.scoring import Answer, Plan, QuestionSet, read_question_set, score
 from tests.scoring.building import NOW, as_object
+from tests.scoring.question_state import states
 from tests.scoring.reference import Reference
 
 ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}

@@ -8,9 +8,8 @@ integers, and it turns into a double only where a figure is told.
 from functools import cached_property
 from math import sqrt
 
-from tests.scoring.question_state import inapplicable
-
 from tests.scoring.group import Group, told
+from tests.scoring.question_state import inapplicable
 
 
 def geometric(figures):

@@ -73,7 +73,7 @@ DIMENSIONS = [
     {"key": "plans", "title": "Plans", "if_weak": "it does not fit our plans"},
 ]
 FOUR_PARTS = [question("a", "reach"), question("b", "money"), question("c", "need"), question("d", "plans")]
-FACTS = {name: "number" for name in ("staff_count", "revenue", "growth", "age", "sites")}
+FACTS = dict.fromkeys(("staff_count", "revenue", "growth", "age", "sites"), "number")
 BY_RULE = [question(f"by_{name}", rate_from={"attribute": name, "bands": [{"rating": 3}]}) for name in FACTS]
 SEVEN_MUSTS = [question(f"m{number}", must_reach=3, if_missed="mixed") for number in range(1, 8)]
 PLURAL = [

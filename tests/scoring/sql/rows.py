@@ -4,13 +4,12 @@ import random
 from dataclasses import dataclass, field
 from math import isfinite
 
-from tests.scoring.question_state import states
-
 from app.scoring import Answer, Plan, score
 from tests.scoring import verdicts
 from tests.scoring.building import NOW, as_object
 from tests.scoring.case import ATTRIBUTES
 from tests.scoring.group import told
+from tests.scoring.question_state import states
 from tests.scoring.reference import Reference
 
 NAN, INFINITE, TOO_LARGE = float("nan"), float("inf"), 2.0**53 + 2
