@@ -53,15 +53,15 @@ SUMMARIES = {
         ),
         (
             "Leaning towards a fit: 75 out of 100, with 15 of 22 questions rated. Still needed for a fit: "
-            "requirements, their need for a solution, the path forward, timeline, budget, decision makers and "
-            "our answers to their concerns."
+            "requirements, their need for a solution, the path forward, timeline, budget, decision makers "
+            "and our answers to their concerns."
         ),
     ),
     "nothing is rated on a side": (
         (SHORT, None, {"trigger": 4, "current_challenges": 4}),
         (
-            "Too early to say: none of the 5 questions on “What we offer is right for them” are rated so far. "
-            "Rate at least half of the questions on each side."
+            "Too early to say: none of the 5 questions on “What we offer is right for them” are rated "
+            "so far. Rate at least half of the questions on each side."
         ),
     ),
     "two of five facts are known": (
