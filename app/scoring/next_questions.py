@@ -1,4 +1,4 @@
-"""What to ask next, and how many answers a settled indication is away."""
+"""The next questions, and the fewest further answers that can settle the indication."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -13,12 +13,12 @@ from app.scoring.totals import Totals
 
 MAX_IN_FULL = 3
 ANSWERED_UNKNOWN = attrgetter("answered_unknown")
-# Each unit with its open questions.
+# The tally of each unit, with its open questions.
 Units = Sequence[tuple[Tally, list[QuestionState]]]
 
 
 class Agenda(NamedTuple):
-    """What is still to be asked: the next questions in full, and the keys of all in the order to ask them."""
+    """The questions that are still to be asked: the next ones in full, and the keys of all in order."""
 
     next_questions: list[NextQuestion]
     open_questions: list[str]
@@ -48,7 +48,7 @@ def _unknown_last(opened: list[QuestionState]) -> list[QuestionState]:
 
 
 def _in_full(question_state: QuestionState, totals: Totals) -> NextQuestion:
-    """A gated step is a unit of its own."""
+    """The line of a question; its weight share is 100·w/W of its unit, or of its step if that is gated."""
     asked = question_state.asked
     unit = totals.steps[asked.in_step] if question_state.step.gated else totals.units[asked.in_unit]
     share = 100 * asked.weight / unit.weight if unit.weight else None
@@ -56,10 +56,10 @@ def _in_full(question_state: QuestionState, totals: Totals) -> NextQuestion:
 
 
 def answers_to_fit(thresholds: Thresholds | None, units: Units, must: MustReach) -> int | None:
-    """The fewest further answers after which `fit` could be settled: 0.., None if out of reach.
+    """The fewest further answers that can settle `fit`: 0 or more, None if a fit is out of reach.
 
-    Every open must-reach question has to be among them; then the largest weights, rated best,
-    come soonest to the threshold, in each unit by itself.
+    They include every open must-reach question. After those, the largest weights with the best rating
+    reach the threshold soonest, in each unit on its own.
     """
     if thresholds is None or must.blocked:
         return None
@@ -82,13 +82,13 @@ def answers_to_fit(thresholds: Thresholds | None, units: Units, must: MustReach)
 
 
 def answers_to_no_fit(thresholds: Thresholds | None, units: Units, must: MustReach) -> int | None:
-    """The fewest further answers after which `no_fit` could be settled: 0.., None if out of reach.
+    """The fewest further answers that can settle `no_fit`: 0 or more, None if it is out of reach.
 
-    One missed knock-out is enough, and so is one unit whose largest weights are rated worst.
+    One missed knock-out is enough, and so are the worst ratings for the largest weights of one unit.
     """
     if thresholds is None:
         return None
-    if must.knocked_out:
+    if must.missed_knock_outs:
         return 0
     ways = [1] if must.open_knock_outs else []
     for tally, open_ones in units:

@@ -1,6 +1,6 @@
-"""What scoring returns: plain dictionaries with these keys, always all of them, in this order.
+"""The results of scoring: dictionaries that always have all of these keys, in this order.
 
-Percentages are 0..100 and unrounded; null means that there is no such figure.
+Percentages are 0..100 and not rounded. Null means that a figure does not exist.
 """
 
 from datetime import datetime

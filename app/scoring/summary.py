@@ -1,4 +1,4 @@
-"""The score in one or two plain sentences that a sales leader understands, true in every state."""
+"""The summary of a score: plain sentences for a sales leader, true in every state."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 
@@ -14,7 +14,7 @@ MAX_FACTS = 5
 
 
 def summarise(assessment: Assessment) -> str:
-    """What is indicated, how much of it is known, and what stands in the way."""
+    """The indication, how much is known, and what prevents a fit: one to four sentences."""
     sentences = _verdict(assessment)
     if _is_mostly_assumed(assessment.totals):
         sentences.append("More than half of what is rated rests on assumptions.")
@@ -25,7 +25,7 @@ def _verdict(assessment: Assessment) -> list[str]:
     if assessment.indication in SETTLED:
         return SETTLED[assessment.indication](assessment)
     if any(unit.weight == 0 for unit in assessment.units):
-        return [_unscorable(assessment), *_find_out(assessment)]
+        return [_unscorable(assessment), *_missing_facts(assessment)]
     if not all(unit.can_be_reportable for unit in assessment.units):
         return _too_much_not_applicable(assessment)
     if not assessment.reportable:
@@ -59,7 +59,7 @@ def _weakest_point(totals: Totals) -> str:
 
 
 def _no_fit(assessment: Assessment) -> list[str]:
-    if assessment.must.knocked_out:
+    if assessment.must.missed_knock_outs:
         return [_knocked_out(assessment)]
     below = assessment.thresholds.no_fit_below
     weak = assessment.weak_clauses(assessment.totals.dimensions)
@@ -76,10 +76,10 @@ def _too_low(figure: str, below: int) -> str:
 
 
 def _knocked_out(assessment: Assessment) -> str:
-    out = assessment.must.knocked_out
-    names = [s.question.label for s in out]
+    missed = assessment.must.missed_knock_outs
+    names = [s.question.label for s in missed]
     what = "the deal" if assessment.plan.question_set.subject == "prospect" else "it"
-    rated = f"rated {out[0].rating}" if len(out) == 1 else "rated too low"
+    rated = f"rated {missed[0].rating}" if len(missed) == 1 else "rated too low"
     return f"Not a fit: {listed(names)} {is_or_are(names)} {rated}, which rules {what} out."
 
 
@@ -90,12 +90,12 @@ def _joined(clauses: Sequence[str]) -> str:
 
 
 def _mixed(assessment: Assessment) -> list[str]:
-    if assessment.must.barring:
-        return [f"Not a fit while {_barred(assessment)}.", *_the_rest(assessment)]
+    if assessment.must.other_blockers:
+        return [f"Not a fit while {_blocked_by(assessment)}.", *_the_rest(assessment)]
     if not all(unit.can_be_reportable for unit in assessment.units):
         return [f"Mixed: it cannot be a fit while {_mostly_not_applicable(assessment)}."]
     fit_at = assessment.thresholds.fit_at
-    low = assessment.among_sides(lambda tally: not tally.highest_reaches(fit_at))
+    low = assessment.sides_where(lambda tally: not tally.highest_reaches(fit_at))
     if low:
         where = " and ".join(f"{assessment.reaches(side.tally)} on {side.title}" for side in low)
         needs = f"A fit needs at least {fit_at} on each side."
@@ -106,7 +106,7 @@ def _mixed(assessment: Assessment) -> list[str]:
 
 def _mostly_not_applicable(assessment: Assessment) -> str:
     """Where more than half of the weight is not applicable."""
-    sides = [side.title for side in assessment.among_sides(lambda tally: not tally.can_be_reportable)]
+    sides = [side.title for side in assessment.sides_where(lambda tally: not tally.can_be_reportable)]
     on = f" on {' and '.join(sides)}" if sides else ""
     which = (
         "most of the questions" if _weigh_the_same(assessment.totals) else "questions with most of the weight"
@@ -115,40 +115,40 @@ def _mostly_not_applicable(assessment: Assessment) -> str:
 
 
 def _too_much_not_applicable(assessment: Assessment) -> list[str]:
-    """Half of the weight will never be rated: without an indication there is nothing to say."""
+    """Half of the weight cannot be rated any more: without thresholds there is no score."""
     if assessment.indication is None:
         return [f"No score: {_mostly_not_applicable(assessment)}."]
-    last = f"{_open_ones(assessment)} still turn it into a clear no."
+    last = f"{_open_questions_can(assessment)} still turn it into a clear no."
     return [f"Not a fit while {_mostly_not_applicable(assessment)}.", last]
 
 
-def _barred(assessment: Assessment) -> str:
-    """What bars a fit: "budget is rated below 3 and timeline is marked not applicable"."""
-    barring = assessment.must.barring
-    reaches = dict.fromkeys(s.question.must_reach for s in barring if s.state == "rated")
+def _blocked_by(assessment: Assessment) -> str:
+    """What prevents a fit: "budget is rated below 3 and timeline is marked not applicable"."""
+    blockers = assessment.must.other_blockers
+    bounds = dict.fromkeys(s.question.must_reach for s in blockers if s.state == "rated")
     groups = [
         (
-            [s.question.label for s in barring if s.state == "rated" and s.question.must_reach == reach],
-            f"rated below {reach}",
+            [s.question.label for s in blockers if s.state == "rated" and s.question.must_reach == bound],
+            f"rated below {bound}",
         )
-        for reach in reaches
+        for bound in bounds
     ]
-    skipped = [s.question.label for s in barring if s.state != "rated"]
+    skipped = [s.question.label for s in blockers if s.state != "rated"]
     groups += [(skipped, "marked not applicable")] if skipped else []
     named = [(list(dict.fromkeys(names)), how) for names, how in groups]
     return " and ".join(f"{listed(names)} {is_or_are(names)} {how}" for names, how in named)
 
 
 def _the_rest(assessment: Assessment) -> list[str]:
-    """How strong everything else is that is rated; nothing where a side has nothing else."""
+    """How strong the ratings are without the blockers; empty if a side has no other rating."""
     rest = list(assessment.units)
-    for question_state in assessment.must.barring:
+    for question_state in assessment.must.other_blockers:
         unit = question_state.asked.in_unit
         rest[unit] = rest[unit].plus(-question_state.packed)
-    together = combine([unit.estimate for unit in rest])
-    if together is None:
+    score = combine([unit.estimate for unit in rest])
+    if score is None:
         return []
-    figure = assessment.of_100(together)
+    figure = assessment.of_100(score)
     so_far = " so far" if assessment.open else ""
     if all(unit.estimate_reaches(assessment.thresholds.fit_at) for unit in rest):
         return [f"Otherwise it looks strong{so_far}: {figure}."]
@@ -159,7 +159,7 @@ def _the_rest(assessment: Assessment) -> list[str]:
 
 def _unscorable(assessment: Assessment) -> str:
     empty = [unit for unit in assessment.units if unit.weight == 0]
-    sides = [side.title for side in assessment.among_sides(lambda tally: tally.weight == 0)]
+    sides = [side.title for side in assessment.sides_where(lambda tally: tally.weight == 0)]
     on = f" on {' and '.join(sides)}" if sides else ""
     if all(unit.skipped_weight for unit in empty):
         return f"Cannot be scored: every scored question{on} is marked not applicable."
@@ -168,11 +168,11 @@ def _unscorable(assessment: Assessment) -> str:
 
 def _too_early(assessment: Assessment) -> list[str]:
     sentences = [f"Too early to say: {_rated_so_far(assessment)}."]
-    if assessment.must.barring:
-        return [*sentences, f"It is not a fit while {_barred(assessment)}."]
+    if assessment.must.other_blockers:
+        return [*sentences, f"It is not a fit while {_blocked_by(assessment)}."]
     if not assessment.totals.total.rated_weight:
-        return [*sentences, *_find_out(assessment)]
-    facts = _find_out(assessment) if _are_rated_by_rule(assessment.open) else []
+        return [*sentences, *_missing_facts(assessment)]
+    facts = _missing_facts(assessment) if _are_rated_by_rule(assessment.open) else []
     return [*sentences, *(facts or [_what_to_rate(assessment)])]
 
 
@@ -181,8 +181,8 @@ def _are_rated_by_rule(opened: Sequence[QuestionState]) -> bool:
     return all(s.question.rate_from for s in opened)
 
 
-def _find_out(assessment: Assessment) -> list[str]:
-    """The attributes that would rate scored questions or make them apply."""
+def _missing_facts(assessment: Assessment) -> list[str]:
+    """The missing attributes that would rate scored questions or make them apply."""
     gated = assessment.plan.gated
     wanted = [one["attribute"] for one in assessment.missing if not gated.issuperset(one["questions"])]
     names = [attribute.replace("_", " ") for attribute in wanted]
@@ -190,14 +190,14 @@ def _find_out(assessment: Assessment) -> list[str]:
 
 
 def _rated_so_far(assessment: Assessment) -> str:
-    """Where answers are lacking, and how many: "5 of 14 questions on “…” are rated so far"."""
+    """Where answers are missing, and how many: "5 of 14 questions on “…” are rated so far"."""
     if not assessment.totals.total.rated_weight:
         stale = sum(s.stale for s in assessment.open)
         if stale:
             return f"{counted(stale, 'answer')} {'is' if stale == 1 else 'are'} too old to count"
         what = "no scored question" if assessment.totals.total.rated else "nothing"
         return f"{what} is rated yet{_unknown(assessment.open)}"
-    lacking = assessment.among_sides(lambda tally: not tally.reportable)
+    lacking = assessment.sides_where(lambda tally: not tally.reportable)
     if not lacking:
         count, is_one = _rated_of(assessment.totals, range(len(assessment.units)))
         return f"{count} {'is' if is_one else 'are'} rated so far"
@@ -245,11 +245,11 @@ def _weigh_the_same(totals: Totals) -> bool:
 
 def _leaning(assessment: Assessment) -> list[str]:
     known, score = f"with {assessment.progress}", assessment.score
-    if assessment.must.barring:
-        first = f"Not a fit while {_barred(assessment)}."
+    if assessment.must.other_blockers:
+        first = f"Not a fit while {_blocked_by(assessment)}."
         if assessment.leaning == "no_fit":
             return [first, f"It is leaning towards no fit: {_weakness_so_far(assessment)}."]
-        return [first, f"{_open_ones(assessment)} still turn it into a clear no."]
+        return [first, f"{_open_questions_can(assessment)} still turn it into a clear no."]
     if assessment.leaning == "fit":
         first = f"Leaning towards a fit: {assessment.of_100(score)}, {known}."
     elif assessment.leaning == "mixed":
@@ -262,7 +262,7 @@ def _leaning(assessment: Assessment) -> list[str]:
         if assessment.leaning == "fit":
             return [first, f"Still needed for a fit: {all_listed(labels)}."]
         return [first, f"It cannot become a fit until {all_listed(labels)} {is_or_are(labels)} rated."]
-    return [first, f"{_open_ones(assessment)} still change that."]
+    return [first, f"{_open_questions_can(assessment)} still change that."]
 
 
 def _weakness_so_far(assessment: Assessment) -> str:
@@ -273,7 +273,7 @@ def _weakness_so_far(assessment: Assessment) -> str:
 
 def _middling_so_far(assessment: Assessment) -> str:
     fit_at = assessment.thresholds.fit_at
-    low = assessment.among_sides(lambda tally: not tally.estimate_reaches(fit_at))
+    low = assessment.sides_where(lambda tally: not tally.estimate_reaches(fit_at))
     if not low:
         return assessment.of_100(assessment.score)
     return " and ".join(f"{assessment.of_100(side.tally.estimate)} on {side.title}" for side in low)
@@ -295,7 +295,7 @@ def _is_mostly_assumed(totals: Totals) -> bool:
     return 2 * assumed > totals.total.rated_weight
 
 
-def _open_ones(assessment: Assessment) -> str:
+def _open_questions_can(assessment: Assessment) -> str:
     count = len(assessment.open)
     return "The open question can" if count == 1 else f"The {count} open questions can"
 

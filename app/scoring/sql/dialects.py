@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import sqlglot
 from sqlglot import exp
 
-from app.scoring.attributes import LARGEST_INTEGER
+from app.scoring.attributes import MAX_INTEGER
 
 Dialect = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
@@ -69,7 +69,7 @@ def _keep_texts(tree: exp.Expr) -> None:
 
     NaN in its place would make Spark turn every integer into a double, and round it.
     """
-    zero, too_large = exp.Literal.number(0), exp.Literal.number(2 * LARGEST_INTEGER)
+    zero, too_large = exp.Literal.number(0), exp.Literal.number(2 * MAX_INTEGER)
     for number in [add for add in tree.find_all(exp.Add) if add.expression == zero]:
         is_told = exp.case().when(number.this.copy().is_(exp.null()).not_(), too_large.copy())
         number.replace(exp.func("COALESCE", number.copy(), is_told))

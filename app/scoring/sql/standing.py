@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.scoring.attributes import IS_ABSENT, LARGEST_INTEGER
+from app.scoring.attributes import IS_ABSENT, MAX_INTEGER
 from app.scoring.question_set import AttributeType, Condition, Question, QuestionSet, RateFrom, Value
 from app.scoring.sql.sources import ATTRIBUTE, SAID_NOT_APPLICABLE, TOLD, Long, Wide
 from app.scoring.sql.words import (
@@ -105,7 +105,7 @@ def _is_unread(declared: AttributeType, value: str) -> str:
 
 
 def _is_exact(value: str) -> str:
-    return f"{value} + 0 BETWEEN {literal(-LARGEST_INTEGER)} AND {literal(LARGEST_INTEGER)}"
+    return f"{value} + 0 BETWEEN {literal(-MAX_INTEGER)} AND {literal(MAX_INTEGER)}"
 
 
 def _as_text(value: str) -> str:
