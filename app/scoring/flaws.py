@@ -58,7 +58,7 @@ ERRORS: Mapping[str, tuple[str, str | None]] = {
         ("dict_type", "model_type", "model_attributes_type"), ("wrong_type", "send an object with fields")
     ),
     **dict.fromkeys(
-        ("uuid_type", "uuid_parsing", "uuid_version"), ("wrong_type", "send an id as the service told it")
+        ("uuid_type", "uuid_parsing", "uuid_version"), ("wrong_type", "send an id as the service returned it")
     ),
     **dict.fromkeys(
         ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"),

@@ -84,7 +84,7 @@ def _names(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
         yield from _repeated(named)
     for place, name in columns:
         if name in RESERVED:
-            yield place, f"'{name}' has a meaning of its own next to the answers: choose another"
+            yield place, f"'{name}' is the name of a field next to the answers: choose another"
 
 
 def _repeated(named: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, str]]:

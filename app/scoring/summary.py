@@ -282,12 +282,15 @@ def _middling_so_far(assessment: Assessment) -> str:
 def _without_thresholds(assessment: Assessment) -> list[str]:
     grade = f" (grade {assessment.grade})" if assessment.grade else ""
     sentence = f"{assessment.of_100(assessment.score)}{grade}, with {assessment.progress}."
-    estimates = [tally.estimate for tally in assessment.totals.dimensions]
-    known = sorted(estimate for estimate in estimates if estimate is not None)
-    if len(known) < 2 or known[0] == known[1]:
+    dimensions = zip(assessment.plan.question_set.dimensions, assessment.totals.dimensions, strict=True)
+    rated = [(tally.estimate, f"“{one.title}”") for one, tally in dimensions if tally.estimate is not None]
+    lowest = min(estimate for estimate, _ in rated)
+    weakest = [title for estimate, title in rated if estimate == lowest]
+    if len(weakest) == len(rated):
         return [sentence]
-    weakest = assessment.plan.question_set.dimensions[estimates.index(known[0])]
-    return [sentence, f"The weakest part is “{weakest.title}”: {assessment.of_100(known[0])}."]
+    if len(weakest) == 1:
+        return [sentence, f"The weakest part is {weakest[0]}: {assessment.of_100(lowest)}."]
+    return [sentence, f"The weakest parts are {listed(weakest)}: {assessment.of_100(lowest)} each."]
 
 
 def _is_mostly_assumed(totals: Totals) -> bool:

@@ -631,6 +631,14 @@ STATES = {
         (pool(*IN_PARTS, dimensions=PARTS, thresholds=None), {"a": 5, "b": 5, "c": 3, "d": 2}),
         "69 out of 100, with all 4 questions rated. The weakest part is “Money”: 38 out of 100.",
     ),
+    "two equally weak parts": (
+        (pool(*FOUR_PARTS, dimensions=DIMENSIONS, thresholds=None), {"a": 5, "b": 2, "c": 5, "d": 2}),
+        "63 out of 100, with all 4 questions rated. The weakest parts are “Money” and “Plans”: 25 out of 100 each.",
+    ),
+    "equally weak parts only": (
+        (pool(*FOUR_PARTS, dimensions=DIMENSIONS, thresholds=None), dict.fromkeys("abcd", 2)),
+        "25 out of 100, with all 4 questions rated.",
+    ),
     "the only question": (
         (pool(question("need"), thresholds=None), {"need": 4}),
         "75 out of 100, with the only scored question rated.",

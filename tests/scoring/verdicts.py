@@ -19,7 +19,7 @@ def indication(reference):
 
 def no_fit(reference, thresholds):
     highest = [unit.highest for unit in reference.units if unit.counts]
-    return bool(reference.knocked_out) or any(one < thresholds.no_fit_below for one in highest)
+    return bool(reference.missed_knock_outs) or any(one < thresholds.no_fit_below for one in highest)
 
 
 def fit(reference, thresholds):
@@ -37,7 +37,7 @@ def mixed(reference, thresholds):
         return False
     return (
         any(unit.highest < thresholds.fit_at for unit in reference.units)
-        or bool(reference.barring)
+        or bool(reference.other_blockers)
         or not all(unit.can_become_reportable for unit in reference.units)
     )
 
@@ -52,9 +52,9 @@ def leaning(reference):
     if thresholds is None or not reference.reportable:
         return None
     estimates = [unit.estimate for unit in reference.units]
-    if reference.knocked_out or min(estimates) < thresholds.no_fit_below:
+    if reference.missed_knock_outs or min(estimates) < thresholds.no_fit_below:
         return "no_fit"
-    return "fit" if min(estimates) >= thresholds.fit_at and not reference.barring else "mixed"
+    return "fit" if min(estimates) >= thresholds.fit_at and not reference.other_blockers else "mixed"
 
 
 def final(reference):
@@ -62,18 +62,18 @@ def final(reference):
     thresholds = reference.set.thresholds
     estimates = [unit.estimate for unit in reference.units]
     known = [estimate for estimate in estimates if estimate is not None]
-    if reference.knocked_out or any(estimate < thresholds.no_fit_below for estimate in known):
+    if reference.missed_knock_outs or any(estimate < thresholds.no_fit_below for estimate in known):
         return "no_fit"
     if None in estimates:
         return "unscorable"
-    a_fit = reference.reportable and min(known) >= thresholds.fit_at and not reference.barring
+    a_fit = reference.reportable and min(known) >= thresholds.fit_at and not reference.other_blockers
     return "fit" if a_fit else "mixed"
 
 
 def can_be_fit(reference):
     """Whether the best answer to every open question would make it one."""
     fit_at = reference.set.thresholds.fit_at
-    return not (reference.knocked_out or reference.barring) and all(
+    return not (reference.missed_knock_outs or reference.other_blockers) and all(
         unit.counts and unit.highest >= fit_at and unit.can_become_reportable for unit in reference.units
     )
 
