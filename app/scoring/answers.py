@@ -25,10 +25,10 @@ Rating = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`rating` is on the set's scale when `state` is rated, and None otherwise.
+    """One answer: `rating` is on the set's scale if `state` is "rated", and None otherwise.
 
-    `open` is an answer that was taken back. Without `answered_at` it was given just now. `evidence`
-    is what a rating rests on.
+    The state "open" takes an earlier answer back. Without `answered_at`, the answer counts as given at the
+    time of scoring. `evidence` is what a rating rests on.
     """
 
     state: State
@@ -43,7 +43,7 @@ Answers = Mapping[str, Answer]
 
 
 class Sent(NamedTuple):
-    """An answer as it was sent: `place` is its JSON pointer; an `item` has fields below it."""
+    """An answer as it was sent: `place` is its JSON pointer, and an `item` is an object with fields."""
 
     place: str
     question: str
@@ -51,28 +51,28 @@ class Sent(NamedTuple):
     item: bool = False
 
     def at(self, field: str) -> str:
-        """Where that field of it was sent."""
+        """The JSON pointer to one field of the answer."""
         return self.place + pointer(field) if self.item else self.place
 
 
 def read_answers(question_set: QuestionSet, sent: Iterable[Sent]) -> dict[str, Answer]:
-    """Check answers against their set.
+    """The answers by the key of their question, checked against the set.
 
-    Raises `Flawed` for an unknown question, a question answered twice and a rating that is off the
-    scale, missing or sent beside a state that has none.
+    Raises `Flawed` for an unknown question, a question with two answers, and a rating that is off the
+    scale, missing, or sent with a state that has no rating.
     """
-    known = {question.key for step in question_set.steps for question in step.questions}
+    keys = {question.key for step in question_set.steps for question in step.questions}
     answers: dict[str, Answer] = {}
     flaws: list[Flaw] = []
     for one in sent:
-        if one.question not in known:
+        if one.question not in keys:
             detail = f"{question_set.key} has no question of that key"
             flaws.append(Flaw(one.at("question"), detail, "unknown_question"))
         elif one.question in answers:
             detail = "that question is answered twice: send one answer"
             flaws.append(Flaw(one.at("question"), detail, "repeated"))
-        elif wrong := _wrong_rating(question_set, one.answer):
-            flaws.append(Flaw(one.at("rating"), *wrong))
+        elif problem := _rating_problem(question_set, one.answer):
+            flaws.append(Flaw(one.at("rating"), *problem))
         else:
             answers[one.question] = one.answer
     if flaws:
@@ -80,22 +80,23 @@ def read_answers(question_set: QuestionSet, sent: Iterable[Sent]) -> dict[str, A
     return answers
 
 
-def _wrong_rating(question_set: QuestionSet, answer: Answer) -> tuple[str, str] | None:
+def _rating_problem(question_set: QuestionSet, answer: Answer) -> tuple[str, str] | None:
+    """The detail and the kind of the flaw; None if the rating is right."""
     scale = question_set.scale
     if answer.state != "rated":
-        says_both = f"{answer.state} has no rating: send either"
-        return None if answer.rating is None else (says_both, "contradiction")
+        detail = f"{answer.state} has no rating: send either"
+        return None if answer.rating is None else (detail, "contradiction")
     if answer.rating is None or not scale.min <= answer.rating <= scale.max:
         return f"send a rating, an integer from {scale.min} to {scale.max}", "off_scale"
     return None
 
 
 def ratings_sent(ratings: Mapping[str, int], at: str = "/ratings") -> list[Sent]:
-    """A map of ratings in the form that `read_answers` takes."""
+    """Ratings by question key, in the form that `read_answers` takes; `at` is their JSON pointer."""
     return [Sent(f"{at}/{escaped(key)}", key, _rated(rating)) for key, rating in ratings.items()]
 
 
 @lru_cache(maxsize=1000)
 def _rated(rating: int) -> Answer:
-    """The same answer each time: it never changes, and to make it costs more than to read it."""
+    """A shared answer: answers are immutable, and a look-up costs less than a new object."""
     return Answer("rated", rating)

@@ -1,4 +1,4 @@
-"""The totals of a session, judged: what the figures and the summary are made of."""
+"""The assessment of a session: the values from which the figures and the summary are made."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.scoring.words import rounded
 
 
 class Side(NamedTuple):
-    """A side of a reciprocal set: its place, its title in quotes, and what it adds up to."""
+    """A side of a reciprocal set: its place among the units, its title in quotes, and its tally."""
 
     place: int
     title: str
@@ -26,7 +26,10 @@ class Side(NamedTuple):
 
 @dataclass(slots=True)
 class Assessment:
-    """What a score is made of."""
+    """The totals of a session and what they indicate.
+
+    `units` are the sides of a reciprocal set, or the one pool of a weighted set. `score` is 0..100.
+    """
 
     plan: Plan
     totals: Totals
@@ -41,67 +44,67 @@ class Assessment:
 
     @property
     def lowest(self) -> float | None:
-        """0..100: the score once every open question is rated worst; None when nothing counts in a unit."""
+        """0..100: the score if every open question gets the worst rating; None if a unit has no weight."""
         return combine([unit.lowest for unit in self.units])
 
     @property
     def highest(self) -> float | None:
-        """0..100: the score once every open question is rated best; None when nothing counts in a unit."""
+        """0..100: the score if every open question gets the best rating; None if a unit has no weight."""
         return combine([unit.highest for unit in self.units])
 
     @property
     def coverage(self) -> float | None:
-        """0..1: that of the unit with the least; None when a unit has nothing to cover."""
+        """0..1: the lowest coverage of a unit; None if a unit has no scored question."""
         known = [coverage for unit in self.units if (coverage := unit.coverage) is not None]
         return min(known) if len(known) == len(self.units) else None
 
     @property
     def thresholds(self) -> Thresholds:
-        """Those of a set that has an indication."""
+        """The thresholds of a set that has an indication."""
         thresholds = self.plan.question_set.thresholds
         assert thresholds is not None
         return thresholds
 
     def of_100(self, figure: float | None) -> str:
-        """A figure for people, not rounded up to where a grade or an indication begins."""
+        """A figure for people: "69 out of 100", never rounded up to a threshold or the start of a grade."""
         assert figure is not None
         return f"{rounded(figure, self.plan.cuts)} out of 100"
 
     def reaches(self, unit: Tally) -> str:
-        """How far a unit gets: its estimate, or while something is open its highest."""
+        """The estimate of a unit, or its highest while a question is open: "at most 55 out of 100"."""
         return f"at most {self.of_100(unit.highest)}" if unit.open_weight else self.of_100(unit.estimate)
 
-    def among_sides(self, wanted: Callable[[Tally], bool]) -> list[Side]:
-        """The sides that are as wanted; none in a weighted set."""
+    def sides_where(self, condition: Callable[[Tally], bool]) -> list[Side]:
+        """The sides whose tally meets a condition; none in a weighted set."""
         if not self.plan.reciprocal:
             return []
         sides = zip(self.plan.question_set.dimensions, self.units, strict=True)
-        found = [Side(place, f"“{dimension.title}”", unit) for place, (dimension, unit) in enumerate(sides)]
-        return [side for side in found if wanted(side.tally)]
+        named = [Side(index, f"“{dimension.title}”", unit) for index, (dimension, unit) in enumerate(sides)]
+        return [side for side in named if condition(side.tally)]
 
     def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
-        """What it means that dimensions stay under `no_fit_below`, weakest first, each with its figure."""
-        found = [
+        """A clause for each dimension that cannot reach `no_fit_below`, weakest first, with its figure."""
+        weak = [
             (tally, dimension)
             for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
             if tally.weight and not tally.highest_reaches(self.thresholds.no_fit_below)
         ]
-        found.sort(key=lambda one: one[0].highest or 0)
-        return [f"{_clause(dimension)} ({self.reaches(tally)})" for tally, dimension in found]
+        weak.sort(key=lambda one: one[0].highest or 0)
+        return [f"{_clause(dimension)} ({self.reaches(tally)})" for tally, dimension in weak]
 
     @property
     def progress(self) -> str:
-        """How many of the questions that count are rated: "15 of 22 questions rated"."""
+        """How many scored questions are rated: "15 of 22 questions rated"."""
         rated = sum(s.asked.matters for s in self.totals.rated)
         if self.open:
             return f"{rated} of {rated + len(self.open)} questions rated"
-        return {1: "the one question that counts rated", 2: "both questions rated"}.get(
+        return {1: "the only scored question rated", 2: "both questions rated"}.get(
             rated, f"all {rated} questions rated"
         )
 
     @property
     def open(self) -> list[QuestionState]:
-        """The open questions that can change something."""
+        """The open questions that can change the score or the indication."""
         return [s for s in self.totals.open if s.asked.matters]
 
 
@@ -112,10 +115,11 @@ def _clause(dimension: Dimension) -> str:
 
 
 def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Assessment:
-    """Judge what the scored questions add up to."""
+    """The assessment of totals; `missing` are the unknown attributes that the set uses."""
     units, must = totals.units, totals.must
     thresholds = plan.question_set.thresholds
     reportable = all(unit.reportable for unit in units)
+    has_score = reportable and not must.missed_knock_outs
     indication = indicate(thresholds, units, must) if thresholds else None
     return Assessment(
         plan=plan,
@@ -125,20 +129,23 @@ def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Asses
         indication=indication,
         leaning=lean(thresholds, units, must) if thresholds and reportable else None,
         reportable=reportable,
-        score=combine([unit.estimate for unit in units]) if reportable and not must.knocked_out else None,
+        score=combine([unit.estimate for unit in units]) if has_score else None,
         grade=grade(plan, units, must, indication),
         missing=missing,
     )
 
 
 def indicated(plan: Plan, totals: Totals) -> Indication | None:
-    """The indication alone, for a fraction of the work of a whole score; None without thresholds."""
+    """The indication without the rest of the score, which takes much longer; None without thresholds."""
     thresholds = plan.question_set.thresholds
     return indicate(thresholds, totals.units, totals.must) if thresholds else None
 
 
 def combine(figures: list[float | None]) -> float | None:
-    """The pool's own figure, or √(u·v) of two sides: one weak side cannot hide behind the other."""
+    """The figure of the pool, or √(u·v) of two sides; None if a unit has none.
+
+    The geometric mean is low if one side is low: a strong side does not make up for a weak one.
+    """
     first, *others = figures
     if first is None or None in others:
         return None

@@ -1,4 +1,4 @@
-"""Typed facts about a prospect: read them, test a condition on them, rate from them."""
+"""Attributes of a prospect: how to read them, test conditions on them and rate questions from them."""
 
 import re
 from bisect import bisect_right
@@ -21,15 +21,15 @@ from app.scoring.texts import folded, is_blank
 Attributes = Mapping[str, Value]
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-LARGEST_INTEGER = 2**53
+MAX_INTEGER = 2**53
 IS_ABSENT = Condition(exists=False)
 
-WANTED: Mapping[AttributeType, str] = {
+EXPECTED: Mapping[AttributeType, str] = {
     "number": "a number, at most 2⁵³ if it is an integer, or a text that is exactly a number",
     "text": "a text",
     "boolean": "true or false",
 }
-UNREAD: Mapping[AttributeType, str] = {
+UNREAD_REASONS: Mapping[AttributeType, str] = {
     "number": "not a number",
     "text": "not a text",
     "boolean": "not true or false",
@@ -37,17 +37,17 @@ UNREAD: Mapping[AttributeType, str] = {
 
 
 class ReadAttributes(NamedTuple):
-    """The attributes that a set declares: those that it can read, and those that it cannot, by type."""
+    """The attributes that a set declares: the values that it can read, and the types of those it cannot."""
 
     known: Attributes
     unread: Mapping[str, AttributeType]
 
 
 def read_stored(question_set: QuestionSet, stored: Mapping[str, Any]) -> ReadAttributes:
-    """The attributes that the set declares, with their declared types; what it cannot read is missing.
+    """Stored attributes that the set declares, with their declared types.
 
-    A text that is exactly a JSON number is read where a number is declared. Null and a text of nothing
-    but white space are absent. What the set does not declare is left out.
+    A text that is exactly a JSON number is a number if the set declares one. Null and a blank text are
+    absent. Attributes that the set does not declare are left out.
     """
     known: dict[str, Value] = {}
     unread: dict[str, AttributeType] = {}
@@ -67,18 +67,18 @@ def read_stored(question_set: QuestionSet, stored: Mapping[str, Any]) -> ReadAtt
 def read_attributes(
     question_set: QuestionSet, sent: Mapping[str, Any], at: str = "/attributes"
 ) -> dict[str, Value]:
-    """The attributes of a request, as `read_stored` reads them; raises `Flawed` for what it cannot read."""
+    """The attributes of a request, as in `read_stored`; raises `Flawed` for a value that it cannot read."""
     known, unread = read_stored(question_set, sent)
     if unread:
         raise Flawed(
-            Flaw(at + pointer(name), f"send {WANTED[declared]}", "wrong_type")
+            Flaw(at + pointer(name), f"send {EXPECTED[declared]}", "wrong_type")
             for name, declared in unread.items()
         )
     return dict(known)
 
 
 def read_number(value: Any) -> Number | None:
-    """A finite number, with 4.0 as 4; None if `value` is none."""
+    """A finite number, with 4.0 as 4, at most 2⁵³ if it is an integer; None if `value` is not one."""
     if isinstance(value, str):
         if not JSON_NUMBER.fullmatch(value) or len(value) > 400:
             return None
@@ -89,18 +89,18 @@ def read_number(value: Any) -> Number | None:
         value = int(value)
     if isinstance(value, float):
         return value if isfinite(value) else None
-    return value if abs(value) <= LARGEST_INTEGER else None
+    return value if abs(value) <= MAX_INTEGER else None
 
 
 def meets(conditions: Mapping[str, Condition], attributes: Attributes) -> bool:
-    """Whether every condition holds: those of `ask_when`, or those of `for`."""
+    """Whether every condition of `ask_when` or `for` holds; `conditions` are by attribute."""
     return all(holds(condition, attributes.get(name)) for name, condition in conditions.items())
 
 
 def holds(condition: Condition, value: Value | None) -> bool:
-    """A missing attribute (None) makes every operator but `exists: false` false.
+    """Whether a condition holds for the value of its attribute, None if the attribute is missing.
 
-    Texts are compared as `folded` has them.
+    Of a missing attribute only `exists: false` holds. Texts are compared as `folded` returns them.
     """
     if value is None:
         return condition == IS_ABSENT
@@ -110,13 +110,13 @@ def holds(condition: Condition, value: Value | None) -> bool:
         and (condition.equals is None or value == folded(condition.equals))
         and (condition.in_ is None or value in map(folded, condition.in_))
         and (condition.not_in is None or value not in map(folded, condition.not_in))
-        and (condition.at_least is None or _of_number(value) >= condition.at_least)
-        and (condition.below is None or _of_number(value) < condition.below)
+        and (condition.at_least is None or _number(value) >= condition.at_least)
+        and (condition.below is None or _number(value) < condition.below)
     )
 
 
 class Rule:
-    """A `rate_from` made ready: what it rates a value is looked up."""
+    """A `rate_from` rule, prepared for fast look-ups."""
 
     def __init__(self, rate_from: RateFrom) -> None:
         self.attribute = rate_from.attribute
@@ -126,14 +126,14 @@ class Rule:
         self._otherwise = rate_from.otherwise
 
     def rate(self, value: Value | None) -> int | None:
-        """The rating of a value; None where it is missing (None) or has no rating."""
+        """The rating of a value, on the set's scale; None if the value is missing (None) or has no rating."""
         if value is None:
             return None
         if self._bands:
-            return self._bands[bisect_right(self._bounds, _of_number(value))].rating
+            return self._bands[bisect_right(self._bounds, _number(value))].rating
         return self._ratings.get(folded(value), self._otherwise)
 
 
-def _of_number(value: Value) -> Number:
-    assert isinstance(value, int | float), "rules.py lets only numbers be compared with numbers"
+def _number(value: Value) -> Number:
+    assert isinstance(value, int | float), "rules.py refuses a number in a condition or rule on another type"
     return value

@@ -1,4 +1,4 @@
-"""Values of an attribute that stand for all others: one for every effect that a value can have."""
+"""Representative values of an attribute: one for each effect that a value can have on the questions."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -8,21 +8,21 @@ from app.scoring.attributes import Rule, holds
 from app.scoring.question_set import AttributeType, Number, Question, Value
 from app.scoring.texts import folded
 
-# Of values times questions; a set with more is read all the same, and its attributes are not tried out.
-MOST_TRIALS = 200_000
+# Values times questions. Above this limit, a set has no representative values and stays usable.
+MAX_TRIALS = 200_000
 
 
 def values_by_effect(
     declared: AttributeType, name: str, questions: Sequence[Question]
 ) -> list[Value | None] | None:
-    """A value for every way in which these questions can be affected; the first is None, for missing.
+    """One value for each effect on these questions; the first is None, for a missing attribute.
 
-    None if there are too many to be tried.
+    None if there are more than `MAX_TRIALS` combinations of values and questions.
     """
     rules = [Rule(q.rate_from) if q.rate_from and q.rate_from.attribute == name else None for q in questions]
     compared = [value for question in questions for value in mentioned(name, question)]
     values: list[Value | None] = [None, *_candidates(declared, compared)]
-    if len(values) * len(questions) > MOST_TRIALS:
+    if len(values) * len(questions) > MAX_TRIALS:
         return None
     by_effect: dict[object, Value | None] = {}
     for value in values:
@@ -33,7 +33,7 @@ def values_by_effect(
 
 
 def mentioned(name: str, question: Question) -> Iterator[Value]:
-    """The values that a question's condition and rule compare an attribute with."""
+    """The values with which the condition and the rule of a question compare an attribute."""
     if condition := question.ask_when.get(name):
         single = (condition.equals, condition.at_least, condition.below)
         yield from (value for value in single if value is not None)
@@ -44,7 +44,7 @@ def mentioned(name: str, question: Question) -> Iterator[Value]:
 
 
 def _candidates(declared: AttributeType, compared: Sequence[Value]) -> Iterator[Value]:
-    """Every value that is mentioned, and one of each kind that is not."""
+    """Every mentioned value, and one value for each range or group of values between and beside them."""
     if declared == "boolean":
         yield from (True, False)
     elif declared == "text":

@@ -1,4 +1,4 @@
-"""The figures of a group of questions, from what it adds up to."""
+"""The figures of a group of questions, from its tally."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from app.scoring.tally import Tally
 
 
 def figures_of(tally: Tally) -> Range:
-    """How far a group has come, and where it can still go."""
+    """The range, coverage, points and counts of a group."""
     return {
         "lowest": tally.lowest,
         "highest": tally.highest,
@@ -25,7 +25,7 @@ def figures_of(tally: Tally) -> Range:
 
 
 def needed_averages(plan: Plan, units: Sequence[Tally], *, blocked: bool) -> list[float | None]:
-    """Of every unit; none while a fit is out of reach."""
+    """The needed average of each unit, on the set's scale; None for all while a fit is out of reach."""
     thresholds = plan.question_set.thresholds
     if thresholds is None or not can_be_fit(thresholds, units, blocked=blocked):
         return [None] * len(units)
@@ -35,7 +35,10 @@ def needed_averages(plan: Plan, units: Sequence[Tally], *, blocked: bool) -> lis
 def dimension_figures(
     plan: Plan, dimensions: Sequence[Tally], needed: Sequence[float | None]
 ) -> list[DimensionFigures]:
-    """`needed` has the needed average of every unit; a dimension of a pool has none of its own."""
+    """The figures of each dimension; `needed` are the needed averages of the units.
+
+    A dimension of a weighted set is no unit, so its needed average is None.
+    """
     averages = needed if plan.reciprocal else [None] * len(dimensions)
     return [
         {

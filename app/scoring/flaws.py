@@ -1,4 +1,4 @@
-"""How a wrong input is reported: where, and what to do about it."""
+"""How a wrong input is reported: where it is wrong, and how to correct it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One thing that is wrong.
+    """One fault of an input.
 
-    `pointer` is a JSON pointer (RFC 6901) from the root of what was read; `detail` says what is
-    wrong and what would be right, without repeating the value that was sent.
+    `pointer` is a JSON pointer (RFC 6901) from the root of the input. `detail` says what is wrong and what
+    would be right, and does not repeat the value.
     """
 
     pointer: str
@@ -21,7 +21,7 @@ class Flaw:
 
 
 class Flawed(ValueError):
-    """Something read from outside cannot be used; `flaws` says why, never empty."""
+    """The input cannot be used; `flaws`, at least one, say why."""
 
     def __init__(self, flaws: Iterable[Flaw]) -> None:
         self.flaws = tuple(flaws)
@@ -29,24 +29,24 @@ class Flawed(ValueError):
 
 
 def pointer(*parts: str | int) -> str:
-    """The JSON pointer to the place reached by `parts`, escaped as RFC 6901 asks."""
+    """The JSON pointer (RFC 6901) to the place that `parts` lead to; the empty text without parts."""
     return "/" + "/".join([escaped(str(part)) for part in parts]) if parts else ""
 
 
 def escaped(part: str) -> str:
-    """A part of a JSON pointer, escaped as RFC 6901 asks."""
-    # Nearly no part needs it, and every rating that is sent has a pointer.
+    """One part of a JSON pointer, with `~` and `/` escaped (RFC 6901)."""
+    # Every rating that is sent gets a pointer, and almost no part needs escaping.
     return part.replace("~", "~0").replace("/", "~1") if "~" in part or "/" in part else part
 
 
 def parts_of(pointer: str) -> list[str]:
-    """The parts that a JSON pointer is made of; none for the whole."""
+    """The unescaped parts of a JSON pointer; none for the whole document."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
-# What pydantic finds, by its name for it: our code, which stays when pydantic's changes, and what to
-# do about it, with what pydantic knows of it, where its own words do not say that or repeat what was sent.
-FINDINGS: Mapping[str, tuple[str, str | None]] = {
+# By pydantic's error type: our code, which stays the same when pydantic's changes, and our message.
+# None keeps pydantic's message, or the one that `form` has for a pattern.
+ERRORS: Mapping[str, tuple[str, str | None]] = {
     "missing": ("missing", "it is missing: add it"),
     "extra_forbidden": ("unknown_field", "there is no such field here: correct its name or take it away"),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), ("wrong_type", "send a whole number")),
@@ -58,7 +58,7 @@ FINDINGS: Mapping[str, tuple[str, str | None]] = {
         ("dict_type", "model_type", "model_attributes_type"), ("wrong_type", "send an object with fields")
     ),
     **dict.fromkeys(
-        ("uuid_type", "uuid_parsing", "uuid_version"), ("wrong_type", "send an id as the service told it")
+        ("uuid_type", "uuid_parsing", "uuid_version"), ("wrong_type", "send an id as the service returned it")
     ),
     **dict.fromkeys(
         ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"),
@@ -77,46 +77,46 @@ FINDINGS: Mapping[str, tuple[str, str | None]] = {
     "too_many": ("too_long", None),
 }
 
-# Findings that only come beside others: what the value should rather be, or what its default is made from.
-CONSEQUENCES = ("none_required", "default_factory_not_called")
+# Errors that pydantic reports only beside the error that causes them.
+SECONDARY_ERRORS = ("none_required", "default_factory_not_called")
 
 
-_FORMS: dict[str, str] = {}
+_PATTERN_MESSAGES: dict[str, str] = {}
 
 
-def form(pattern: str, words: str) -> str:
-    """A pattern, remembered with the words that tell it to who sent something else."""
-    _FORMS[pattern] = words
+def form(pattern: str, message: str) -> str:
+    """The pattern, registered with the message for a text that does not match it."""
+    _PATTERN_MESSAGES[pattern] = message
     return pattern
 
 
 def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:
-    """Pydantic's findings as flaws; `data` is what was read."""
+    """The errors of pydantic as flaws; `data` is the input."""
     return [
-        shape_flaw(found, found["loc"], data)
-        for found in error.errors(include_input=False, include_url=False)
-        if found["type"] not in CONSEQUENCES
+        shape_flaw(one, one["loc"], data)
+        for one in error.errors(include_input=False, include_url=False)
+        if one["type"] not in SECONDARY_ERRORS
     ]
 
 
-def shape_flaw(found: Mapping[str, Any], place: Iterable[str | int], data: Any) -> Flaw:
-    """One of pydantic's findings as a flaw, without the input it was found in.
+def shape_flaw(error: Mapping[str, Any], place: Iterable[str | int], data: Any) -> Flaw:
+    """One error of pydantic at a place as a flaw, without the value.
 
-    The pointer goes as far as `data` goes, if that is known: pydantic adds a `[key]` of its own for a
-    wrong name.
+    If `data` is given, the pointer leads only to places in it: for a wrong key, pydantic adds a `[key]`.
     """
-    kind, remedy = FINDINGS.get(str(found["type"]), ("invalid", None))
-    known = found.get("ctx", {})
-    remedy = remedy.format_map(known) if remedy else _FORMS.get(known.get("pattern", ""))
-    sent = place if kind == "missing" or data is None else _places_in(data, place)
-    said = str(found["msg"]).removeprefix("Value error, ").replace("Input should be", "it must be")
-    return Flaw(pointer(*sent), remedy or said, kind)
+    kind, remedy = ERRORS.get(str(error["type"]), ("invalid", None))
+    context = error.get("ctx", {})
+    remedy = remedy.format_map(context) if remedy else _PATTERN_MESSAGES.get(context.get("pattern", ""))
+    path = place if kind == "missing" or data is None else _path_in(data, place)
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "it must be")
+    return Flaw(pointer(*path), remedy or message, kind)
 
 
-def _places_in(data: Any, place: Iterable[str | int]) -> Iterator[str | int]:
+def _path_in(data: Any, place: Iterable[str | int]) -> Iterator[str | int]:
+    """The parts of a place as far as they exist in the data."""
     for part in place:
-        inside = part in data if isinstance(data, dict) else isinstance(part, int) and isinstance(data, list)
-        if not inside:
+        exists = part in data if isinstance(data, dict) else isinstance(part, int) and isinstance(data, list)
+        if not exists:
             return
         yield part
         data = data[part]

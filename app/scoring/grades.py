@@ -1,4 +1,4 @@
-"""The grade of the weakest unit, and the grades that some way of closing the open questions gives."""
+"""The grade, and the grades that are still possible."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,14 +10,14 @@ from app.scoring.tally import Counts, Tally
 
 
 def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indication | None) -> str | None:
-    """The weakest unit's grade by its estimate, so that it never contradicts the indication.
+    """The grade by the estimate of the weakest unit; it never contradicts the indication.
 
-    None without grades, until every unit is reportable, when a knock-out is missed, and while a must-reach
-    question is open and the indication undetermined. With a blocker it is at most the best grade under
-    `fit_at`.
+    None if the set has no grades, until every unit is reportable, if a knock-out is missed, and while a
+    must-reach question is open and the indication is undetermined. With a blocker, the best possible grade
+    is the best one that starts below `fit_at`.
     """
     grades = plan.question_set.grades
-    if not grades or must.knocked_out or not all(unit.reportable for unit in units):
+    if not grades or must.missed_knock_outs or not all(unit.reportable for unit in units):
         return None
     if must.open and indication == "undetermined":
         return None
@@ -28,12 +28,16 @@ def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indic
 def grades_possible(
     plan: Plan, units: Sequence[Tally], opened: Sequence[list[QuestionState]], must: MustReach
 ) -> list[str]:
-    """From the best to the worst grade that some way of closing the open questions gives; none if none does.
+    """The grades from the best to the worst that some set of further answers gives; empty if none does.
 
-    Questions are closed by any rating or as not applicable. `opened` are the open ones of every unit.
+    A further answer is any rating or `not_applicable`. `opened` are the open questions of each unit.
     """
     grades = plan.question_set.grades
-    if not grades or must.knocked_out or not all(unit.weight and unit.can_be_reportable for unit in units):
+    if (
+        not grades
+        or must.missed_knock_outs
+        or not all(unit.weight and unit.can_be_reportable for unit in units)
+    ):
         return []
     best = _weakest(grades, units, Tally.highest_reaches)
     worst = _weakest(
@@ -45,16 +49,16 @@ def grades_possible(
 
 
 def _weakest(grades: list[Grade], units: Sequence[Tally], reaches: Callable[[Tally, int], bool]) -> int:
-    """The position of the best grade that every unit reaches; the last, at 0, is always reached."""
-    position = 0
+    """The index of the best grade that every unit reaches; every unit reaches the last grade, at 0."""
+    index = 0
     for unit in units:
-        while not reaches(unit, grades[position].at):
-            position += 1
-    return position
+        while not reaches(unit, grades[index].at):
+            index += 1
+    return index
 
 
 def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[QuestionState]]) -> bool:
-    """Whether an open must-reach question can still become a blocker and leave a grade."""
+    """Whether an open must-reach question can become a blocker while a grade stays possible."""
     return any(
         s.question.if_missed == "mixed" or unit.skip(s.question.weight).can_be_reportable
         for unit, its in zip(units, opened, strict=True)
@@ -64,14 +68,14 @@ def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[QuestionState]
 
 
 def _worst(unit: Tally, opened: Sequence[QuestionState]) -> Tally:
-    """The unit as the answers leave it that give the lowest estimate and still a grade.
+    """The unit after the further answers that give the lowest estimate with a grade.
 
-    Every open question is rated worst, but for the knock-outs: each just reaches what it must, or is
-    not applicable as long as half of the weight stays rated.
+    Every open question gets the worst rating, except knock-outs: each gets its `must_reach`, or is not
+    applicable as long as half of the weight stays rated.
     """
     if not unit.open:
         return unit
-    # The least that can be earned, by the weight that then counts.
+    # The least that `earned` can become, by the weight that is then rated.
     least = {unit.weight: unit.earned}
     for question_state in opened:
         question = question_state.question

@@ -1,4 +1,4 @@
-"""What a score indicates: the rules, in their order, on integers."""
+"""The rules of the indication, in their order; all comparisons are on integers."""
 
 from collections.abc import Sequence
 
@@ -9,28 +9,28 @@ from app.scoring.tally import Tally
 
 
 def indicate(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Indication:
-    """The indication, settled if it is fit, no_fit or mixed.
+    """The indication of the units.
 
-    Exactly then does every way of closing the open questions, by a rating or as not applicable,
-    lead to it.
+    It is `fit`, `no_fit` or `mixed` if and only if every set of further answers, by any rating or as not
+    applicable, leads to that same indication.
     """
     fit_at, no_fit_below = thresholds.fit_at, thresholds.no_fit_below
-    if must.knocked_out or not all(unit.highest_reaches(no_fit_below) for unit in units):
+    if must.missed_knock_outs or not all(unit.highest_reaches(no_fit_below) for unit in units):
         return "no_fit"
     if any(unit.weight == 0 for unit in units):
         return "unscorable"
-    if not (must.open or must.barring) and all(
+    if not (must.open or must.other_blockers) and all(
         unit.reportable and unit.lowest_reaches(fit_at) for unit in units
     ):
         return "fit"
-    no_fit_is_out = not must.open_knock_outs and all(unit.lowest_reaches(no_fit_below) for unit in units)
-    if no_fit_is_out and not can_be_fit(thresholds, units, blocked=must.blocked):
+    cannot_be_no_fit = not must.open_knock_outs and all(unit.lowest_reaches(no_fit_below) for unit in units)
+    if cannot_be_no_fit and not can_be_fit(thresholds, units, blocked=must.blocked):
         return "mixed"
     return "undetermined"
 
 
 def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], *, blocked: bool) -> bool:
-    """Whether the best rating of every open question would make it a fit."""
+    """Whether the best rating for every open question would give a fit."""
     return not blocked and all(
         unit.weight > 0 and unit.highest_reaches(thresholds.fit_at) and unit.can_be_reportable
         for unit in units
@@ -38,9 +38,9 @@ def can_be_fit(thresholds: Thresholds, units: Sequence[Tally], *, blocked: bool)
 
 
 def lean(thresholds: Thresholds, units: Sequence[Tally], must: MustReach) -> Leaning:
-    """The indication on the estimates, as if nothing were open; needs reportable units."""
-    if must.knocked_out or not all(unit.estimate_reaches(thresholds.no_fit_below) for unit in units):
+    """The indication by the estimates, as if no question were open; the units have to be reportable."""
+    if must.missed_knock_outs or not all(unit.estimate_reaches(thresholds.no_fit_below) for unit in units):
         return "no_fit"
-    if must.barring or not all(unit.estimate_reaches(thresholds.fit_at) for unit in units):
+    if must.other_blockers or not all(unit.estimate_reaches(thresholds.fit_at) for unit in units):
         return "mixed"
     return "fit"

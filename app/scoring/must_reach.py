@@ -1,4 +1,4 @@
-"""The must-reach questions: which bar a fit now, and which still can."""
+"""The must-reach questions: those that prevent a fit now, and those that are open."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,50 +9,60 @@ from app.scoring.result import Blocker
 
 @dataclass(slots=True)
 class MustReach:
-    """The questions with a `must_reach` that apply and are not reached.
+    """The must-reach questions that apply and that no rating reaches yet.
 
-    `knocked_out` and `barring` are the blockers: a missed knock-out rules a fit out for good, a missed
-    `mixed` one, or any that is called not applicable, only bars it.
+    `missed_knock_outs` and `other_blockers` are the blockers. A missed knock-out rules a fit out. A missed
+    `mixed` question, and any that is marked not applicable, prevents a fit for now.
     """
 
-    knocked_out: list[QuestionState] = field(default_factory=list)
-    barring: list[QuestionState] = field(default_factory=list)
+    missed_knock_outs: list[QuestionState] = field(default_factory=list)
+    other_blockers: list[QuestionState] = field(default_factory=list)
     open: list[QuestionState] = field(default_factory=list)
 
     @classmethod
     def of(cls, must: Iterable[QuestionState]) -> "MustReach":
-        """Sort must-reach questions."""
-        sorted_ = cls()
+        """Sort must-reach questions by their state."""
+        found = cls()
         for s in must:
             if s.misses and s.question.if_missed == "no_fit":
-                sorted_.knocked_out.append(s)
+                found.missed_knock_outs.append(s)
             elif s.misses or s.state == "not_applicable":
-                sorted_.barring.append(s)
+                found.other_blockers.append(s)
             elif s.state == "open":
-                sorted_.open.append(s)
-        return sorted_
+                found.open.append(s)
+        return found
 
     @property
     def blocked(self) -> bool:
-        """Whether something bars a fit now."""
-        return bool(self.knocked_out or self.barring)
+        """Whether a blocker prevents a fit now."""
+        return bool(self.missed_knock_outs or self.other_blockers)
 
     @property
     def open_knock_outs(self) -> list[QuestionState]:
-        """The open ones that would rule a fit out if they were missed."""
+        """The open knock-outs."""
         return [s for s in self.open if s.question.if_missed == "no_fit"]
 
     def plus(self, other: "MustReach") -> "MustReach":
-        """With the questions of another part of the set."""
+        """These questions and those of another part of the set."""
         return MustReach(
-            self.knocked_out + other.knocked_out, self.barring + other.barring, self.open + other.open
+            self.missed_knock_outs + other.missed_knock_outs,
+            self.other_blockers + other.other_blockers,
+            self.open + other.open,
         )
 
     @property
     def flags(self) -> tuple[bool, bool, bool, bool]:
-        """All that an indication depends on: what is missed, barred, open, and open and a knock-out."""
-        return bool(self.knocked_out), bool(self.barring), bool(self.open), bool(self.open_knock_outs)
+        """Whether there are missed knock-outs, other blockers, open questions and open knock-outs.
+
+        An indication depends on nothing else of these questions.
+        """
+        return (
+            bool(self.missed_knock_outs),
+            bool(self.other_blockers),
+            bool(self.open),
+            bool(self.open_knock_outs),
+        )
 
     def blockers(self) -> list[Blocker]:
-        """What bars a fit now: first what rules it out."""
-        return [s.blocker for s in (*self.knocked_out, *self.barring) if s.blocker]
+        """The blockers, missed knock-outs first."""
+        return [s.blocker for s in (*self.missed_knock_outs, *self.other_blockers) if s.blocker]

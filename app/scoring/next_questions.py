@@ -1,6 +1,7 @@
-"""What to ask next, and how many answers a settled indication is away."""
+"""The next questions, and the fewest further answers that can settle the indication."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from app.scoring.must_reach import MustReach
@@ -10,13 +11,14 @@ from app.scoring.result import NextQuestion
 from app.scoring.tally import Tally
 from app.scoring.totals import Totals
 
-IN_FULL = 3
-# Each unit with its open questions.
+MAX_IN_FULL = 3
+ANSWERED_UNKNOWN = attrgetter("answered_unknown")
+# The tally of each unit, with its open questions.
 Units = Sequence[tuple[Tally, list[QuestionState]]]
 
 
 class Agenda(NamedTuple):
-    """What is still to be asked: the next questions in full, and the keys of all in the order to ask them."""
+    """The questions that are still to be asked: the next ones in full, and the keys of all in order."""
 
     next_questions: list[NextQuestion]
     open_questions: list[str]
@@ -24,25 +26,29 @@ class Agenda(NamedTuple):
 
 
 def agenda(totals: Totals, *, settled: bool, pursued: bool) -> Agenda:
-    """The open questions, step by step in the set's order, those that were answered unknown last in a step.
+    """The open questions in the order to ask them: the set's, with those answered unknown last.
 
-    The next questions are those of the first step that has any; nothing of an ungated step is next or has
-    to be answered once the indication is settled. Gated steps come after the decision to pursue.
+    Questions of gated steps follow all others, and only after the decision to pursue. The next questions
+    are the first three. Once the indication is settled, only questions of gated steps are next, and no
+    question must be answered.
     """
-    ungated = _as_asked(totals.open)
-    gated = _as_asked(totals.gated_open) if pursued else []
-    everything, to_ask = [*ungated, *gated], gated if settled else ungated or gated
-    next_ones = [_in_full(s, totals) for s in to_ask[:IN_FULL] if s.step is to_ask[0].step]
-    must = [s.asked.key for s in ungated if s.asked.has_must_reach]
-    return Agenda(next_ones, [s.asked.key for s in everything], [] if settled else must)
+    ungated = _unknown_last(totals.open)
+    gated = _unknown_last(totals.gated_open) if pursued else []
+    to_ask = gated if settled else [*ungated, *gated]
+    must = [] if settled else [s.asked.key for s in ungated if s.asked.has_must_reach]
+    return Agenda(
+        [_in_full(s, totals) for s in to_ask[:MAX_IN_FULL]],
+        [s.asked.key for s in (*ungated, *gated)],
+        must,
+    )
 
 
-def _as_asked(opened: list[QuestionState]) -> list[QuestionState]:
-    return sorted(opened, key=lambda s: (s.asked.in_step, s.answered_unknown))
+def _unknown_last(opened: list[QuestionState]) -> list[QuestionState]:
+    return sorted(opened, key=ANSWERED_UNKNOWN)
 
 
 def _in_full(question_state: QuestionState, totals: Totals) -> NextQuestion:
-    """A gated step is a unit of its own."""
+    """The line of a question; its weight share is 100·w/W of its unit, or of its step if that is gated."""
     asked = question_state.asked
     unit = totals.steps[asked.in_step] if question_state.step.gated else totals.units[asked.in_unit]
     share = 100 * asked.weight / unit.weight if unit.weight else None
@@ -50,10 +56,10 @@ def _in_full(question_state: QuestionState, totals: Totals) -> NextQuestion:
 
 
 def answers_to_fit(thresholds: Thresholds | None, units: Units, must: MustReach) -> int | None:
-    """The fewest further answers after which `fit` could be settled: 0.., None if out of reach.
+    """The fewest further answers that can settle `fit`: 0 or more, None if a fit is out of reach.
 
-    Every open must-reach question has to be among them; then the largest weights, rated best,
-    come soonest to the threshold, in each unit by itself.
+    They include every open must-reach question. After those, the largest weights with the best rating
+    reach the threshold soonest, in each unit on its own.
     """
     if thresholds is None or must.blocked:
         return None
@@ -76,13 +82,13 @@ def answers_to_fit(thresholds: Thresholds | None, units: Units, must: MustReach)
 
 
 def answers_to_no_fit(thresholds: Thresholds | None, units: Units, must: MustReach) -> int | None:
-    """The fewest further answers after which `no_fit` could be settled: 0.., None if out of reach.
+    """The fewest further answers that can settle `no_fit`: 0 or more, None if it is out of reach.
 
-    One missed knock-out is enough, and so is one unit whose largest weights are rated worst.
+    One missed knock-out is enough, and so are the worst ratings for the largest weights of one unit.
     """
     if thresholds is None:
         return None
-    if must.knocked_out:
+    if must.missed_knock_outs:
         return 0
     ways = [1] if must.open_knock_outs else []
     for tally, open_ones in units:

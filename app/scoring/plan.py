@@ -1,4 +1,4 @@
-"""A question set made ready for scoring: built once per version, looked up for every score."""
+"""A question set prepared for scoring: built once per version and used for every score."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,23 +14,23 @@ from app.scoring.reasons import blocker_line, gap_line, next_line, strength_line
 from app.scoring.result import Blocker, NextQuestion, RatedBy, Reason
 from app.scoring.tally import Counts, Tally, tally_of
 
-# The share of a question depends on what else counts, so the number of its cached lines is limited.
+# A line depends on the weight share, which has many values: limit the number of cached lines.
 MAX_CACHED_LINES = 100
-Given = Literal["rated", "open", "not_applicable"]
+ScoredState = Literal["rated", "open", "not_applicable"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuestionState:
-    """Where one question that applies stands, with its ready lines.
+    """The state of one question that applies, with its lines for the score.
 
-    `rating` is there exactly when it is rated; `packed` is what it adds to a tally. `strength`, `gap` and
-    `blocker` are None where it is none. `stale` says that a person's answer is too old to count.
+    `rating` is None unless the question is rated. `packed` are the counts that it adds to a tally. `misses`
+    says that the rating is below `must_reach`; `stale`, that a person's answer is too old to count.
     """
 
     asked: "PlannedQuestion"
     step: Step
     question: Question
-    state: Given
+    state: ScoredState
     packed: int
     rating: int | None = None
     rated_by: RatedBy | None = None
@@ -44,18 +44,19 @@ class QuestionState:
 
 
 class PlannedQuestion:
-    """One question, with every way in which it can stand built once and then looked up.
+    """One question with its possible states; each state is built once and then looked up.
 
-    `in_step`, `in_dimension` and `in_unit` are the places of what it is counted in; a question of a gated
-    step is counted in no dimension, which is the place after the last one.
+    `in_step`, `in_dimension` and `in_unit` are the indexes of its step, dimension and unit. A question of a
+    gated step has no dimension: its index is the one after the last dimension. `matters` says that the
+    question can change the score or the indication.
     """
 
     __slots__ = (
+        "_next_lines",
+        "_not_applicable",
         "_open",
         "_rated",
-        "_skipped",
         "_stale",
-        "_to_ask",
         "_unknown",
         "ask_when",
         "has_must_reach",
@@ -63,10 +64,10 @@ class PlannedQuestion:
         "in_step",
         "in_unit",
         "key",
-        "lasts",
         "matters",
         "question",
         "rule",
+        "stale_after",
         "step",
         "weight",
     )  # fmt: skip
@@ -85,62 +86,65 @@ class PlannedQuestion:
         self.ask_when = question.ask_when
         self.rule = Rule(question.rate_from) if question.rate_from else None
         days = question.stale_after_days
-        self.lasts = None if days is None else timedelta(days=days)
+        self.stale_after = None if days is None else timedelta(days=days)
         packed = Counts(open_weight=self.weight, open=1).packed()
         self._open = QuestionState(self, step, question, "open", packed)
         self._unknown = replace(self._open, answered_unknown=True)
         self._stale = replace(self._open, stale=True)
         packed = Counts(skipped_weight=self.weight, not_applicable=1).packed()
         blocker = blocker_line(question, None, [])
-        self._skipped = QuestionState(self, step, question, "not_applicable", packed, blocker=blocker)
+        self._not_applicable = QuestionState(self, step, question, "not_applicable", packed, blocker=blocker)
         self._rated = _RatedStates(self, question_set.scale)
-        self._to_ask: dict[tuple[float | None, bool], NextQuestion] = {}
+        self._next_lines: dict[tuple[float | None, bool], NextQuestion] = {}
 
     def evaluate(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> QuestionState:
-        """A person's word goes before a rule's; unknown and stale are scored exactly as absent."""
+        """The state that a person's answer gives, or without one the rule.
+
+        An unknown or stale answer counts like no answer.
+        """
         if answer is None:
-            return self._by_rule(attributes, self._open)
+            return self._rated_by_rule(attributes, self._open)
         if answer.state not in ANSWERED:
-            return self._by_rule(attributes, self._unknown if answer.state == "unknown" else self._open)
-        if self.lasts is not None and self.valid_until(answer, as_of) <= as_of:
-            return self._by_rule(attributes, self._stale)
+            return self._rated_by_rule(attributes, self._unknown if answer.state == "unknown" else self._open)
+        if self.stale_after is not None and self.valid_until(answer, as_of) <= as_of:
+            return self._rated_by_rule(attributes, self._stale)
         if answer.rating is None:
-            return self._skipped
+            return self._not_applicable
         return self._rated[answer.rating, "person", answer.evidence]
 
     def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
-        """The line that proposes this question."""
-        if len(self._to_ask) > MAX_CACHED_LINES:
-            self._to_ask.clear()
-        known = self._to_ask.get((weight_share, ask_again))
-        if known is None:
-            known = self._to_ask[weight_share, ask_again] = next_line(
+        """The line that proposes this question; `weight_share` is 0..100, None if nothing has a weight."""
+        if len(self._next_lines) > MAX_CACHED_LINES:
+            self._next_lines.clear()
+        line = self._next_lines.get((weight_share, ask_again))
+        if line is None:
+            line = self._next_lines[weight_share, ask_again] = next_line(
                 self.step, self.question, weight_share, ask_again=ask_again
             )
-        return known
+        return line
 
     def is_answered(self, answer: Answer | None, as_of: datetime) -> bool:
-        """Whether a person's answer counts wherever the question applies."""
+        """Whether a person's answer counts if the question applies."""
         if answer is None or answer.state not in ANSWERED:
             return False
-        return self.lasts is None or self.valid_until(answer, as_of) > as_of
+        return self.stale_after is None or self.valid_until(answer, as_of) > as_of
 
     def valid_until(self, answer: Answer, as_of: datetime) -> datetime:
-        """When an answer goes stale, to a question whose answers do."""
-        assert self.lasts is not None
-        return (answer.answered_at or as_of) + self.lasts
+        """The time at which an answer goes stale; only for a question with `stale_after_days`."""
+        assert self.stale_after is not None
+        return (answer.answered_at or as_of) + self.stale_after
 
-    def _by_rule(self, attributes: Attributes, otherwise: QuestionState) -> QuestionState:
-        """As the rule rates it; without a rating it is open."""
+    def _rated_by_rule(self, attributes: Attributes, unrated: QuestionState) -> QuestionState:
+        """The state that the rule gives; `unrated` if it gives no rating."""
         rating = self.rule.rate(attributes.get(self.rule.attribute)) if self.rule else None
         if rating is None:
-            return otherwise
+            return unrated
         rated = self._rated[rating, "rule", None]
-        return replace(rated, stale=True) if otherwise.stale else rated
+        return replace(rated, stale=True) if unrated.stale else rated
 
 
 class _RatedStates(dict[tuple[int, RatedBy, Evidence | None], QuestionState]):
-    """Where a question stands with each rating, by whom, on what evidence; built when first looked up."""
+    """The rated states of a question by rating, who rated it and evidence; each is built on its first use."""
 
     def __init__(self, asked: PlannedQuestion, scale: Scale) -> None:
         self._asked = asked
@@ -170,29 +174,29 @@ class _RatedStates(dict[tuple[int, RatedBy, Evidence | None], QuestionState]):
 
 
 class Plan:
-    """A question set with the lines of its scores prepared; `name` is `key@version`."""
+    """A question set prepared for scoring; `name` is `key@version`."""
 
     def __init__(self, question_set: QuestionSet, name: str) -> None:
         self.question_set = question_set
         self.name = name
         self.reciprocal = question_set.combine == "reciprocal"
         self.asked = [
-            PlannedQuestion(question_set, place, question)
-            for place, step in enumerate(question_set.steps)
+            PlannedQuestion(question_set, index, question)
+            for index, step in enumerate(question_set.steps)
             for question in step.questions
         ]
         self.questions = {asked.key: asked.question for asked in self.asked}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
-        self.goes_stale = any(asked.lasts is not None for asked in self.asked)
+        self.goes_stale = any(asked.stale_after is not None for asked in self.asked)
         self.cuts = question_set.cuts
         self.best_if_blocked = best_if_blocked(question_set)
         self._lo, self._span = question_set.scale.min, question_set.scale.max - question_set.scale.min
-        # The questions whose conditions and rules use an attribute.
+        # By attribute, the questions whose conditions or rule use it.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
 
     @property
     def version(self) -> int:
-        """The number in `name`, which a draft has not."""
+        """The version number in `name`; a draft has none."""
         return int(self.name.partition("@")[2])
 
     def _users(self, name: str) -> list[PlannedQuestion]:
@@ -200,13 +204,13 @@ class Plan:
 
     @cached_property
     def effects(self) -> dict[str, list[Value | None] | None]:
-        """Of each attribute that scored questions use, the values that stand for all others."""
+        """The representative values of each attribute of scored questions; None if there are too many."""
         types = self.question_set.attributes
         scored = {name: [a.question for a in users if not a.step.gated] for name, users in self.users.items()}
         return {name: values_by_effect(types[name], name, asked) for name, asked in scored.items() if asked}
 
     def means_the_same(self, other: "Plan", question: str) -> bool:
-        """Whether both ask a question of that key, of the same dimension and on the same scale."""
+        """Whether both sets have a question of that key, with the same dimension and scale."""
         here, there = self.questions.get(question), other.questions.get(question)
         scales = [(plan.question_set.scale.min, plan.question_set.scale.max) for plan in (self, other)]
         return bool(here and there and here.dimension == there.dimension and scales[0] == scales[1])
@@ -218,9 +222,9 @@ class Plan:
         as_of: datetime,
         asked: Iterable[PlannedQuestion] | None = None,
     ) -> list[QuestionState]:
-        """Every question that applies to a prospect with these attributes, in the set's order.
+        """The states of the questions that apply to a prospect with these attributes, in the set's order.
 
-        Of the questions `asked`, if given.
+        If `asked` is given, only of those questions.
         """
         return [
             one.evaluate(answers.get(one.key), attributes, as_of)
@@ -229,16 +233,16 @@ class Plan:
         ]
 
     def tally(self, packed: int) -> Tally:
-        """Packed counts on the scale of this set."""
+        """The tally of packed counts, on the scale of this set."""
         return tally_of(self._lo, self._span, packed)
 
 
 def best_if_blocked(question_set: QuestionSet) -> int:
-    """The place of the best grade that starts under `fit_at`; without thresholds nothing is blocked."""
+    """The index of the best grade that starts below `fit_at`; 0 without thresholds."""
     thresholds = question_set.thresholds
     return sum(grade.at >= thresholds.fit_at for grade in question_set.grades) if thresholds else 0
 
 
 def used_by(question: Question) -> set[str]:
-    """The attributes that a question's conditions and its rule use."""
+    """The names of the attributes that the conditions and the rule of a question use."""
     return {*question.ask_when, *([question.rate_from.attribute] if question.rate_from else [])}

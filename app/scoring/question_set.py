@@ -1,4 +1,4 @@
-"""The definition of a question set: its shape. What must hold between its parts is in `rules.py`."""
+"""The shape of a question set's definition; `rules.py` has the rules between its parts."""
 
 from typing import Annotated, Any, Literal
 
@@ -31,7 +31,7 @@ Number = Annotated[int | float, Field(allow_inf_nan=False)]
 
 
 def _scalar(value: Any) -> Any:
-    # One check with one message: a union would report every one of its members.
+    # A union would report an error for each of its members; this check reports one.
     if not isinstance(value, str | bool | int | float):
         raise ValueError("give a text, a number, true or false")
     return value
@@ -44,20 +44,20 @@ IfMissed = Literal["no_fit", "mixed"]
 
 
 class Part(BaseModel):
-    """Every part of a definition: immutable, exact types, no unknown fields."""
+    """A part of a definition: immutable, with exact types and no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class RatingText(Part):
-    """What a rating means: a label of the scale, or the anchor of one question."""
+    """What a rating means: a label of the scale, or an anchor of one question."""
 
     rating: int
     text: Text
 
 
 class Scale(Part):
-    """The ratings a question can get: the integers min..max."""
+    """The ratings that a question can get: the integers from min to max."""
 
     min: Annotated[int, Field(ge=-100, le=100)] = 1
     max: Annotated[int, Field(ge=-100, le=100)] = 5
@@ -65,12 +65,12 @@ class Scale(Part):
 
 
 def weak(title: str) -> str:
-    """What a dimension's weakness means where the set does not say."""
+    """The default of `if_weak`: the title with ": weak"."""
     return f"{title[:190]}: weak"
 
 
 class Dimension(Part):
-    """What questions inform; in a reciprocal set, a side.
+    """What a question is about; in a reciprocal set, a side.
 
     `if_weak` is a clause for summaries: "they would gain too little".
     """
@@ -81,21 +81,21 @@ class Dimension(Part):
 
 
 class Thresholds(Part):
-    """Where a unit's estimate, 0..100, means a fit or no fit."""
+    """The estimates of a unit, 0..100, from which on it is a fit, and below which it is no fit."""
 
     fit_at: Percent
     no_fit_below: Percent
 
 
 class Grade(Part):
-    """A name for estimates of `at` or more, up to the next grade."""
+    """A grade for estimates from `at` up to the start of the next better grade."""
 
     at: Annotated[int, Field(ge=0, le=100)]
     grade: Annotated[str, Field(min_length=1, max_length=40)]
 
 
 class Condition(Part):
-    """What has to hold of one attribute; of several operators, all of them."""
+    """A condition on one attribute; if it has several operators, all have to hold."""
 
     equals: Value | None = None
     in_: Annotated[list[Value] | None, Field(alias="in", min_length=1)] = None
@@ -106,21 +106,21 @@ class Condition(Part):
 
 
 class Band(Part):
-    """The rating of numbers under `below`, from the band before on; the last band has no `below`."""
+    """The rating of numbers below `below` and not in an earlier band; the last band has no `below`."""
 
     below: Number | None = None
     rating: int
 
 
 class ValueRating(Part):
-    """The rating of one value."""
+    """The rating for one value of an attribute."""
 
     equals: str | bool
     rating: int
 
 
 class RateFrom(Part):
-    """A rule that rates a question from an attribute: bands of a number, or values."""
+    """A rule that rates a question from an attribute: by bands of a number, or by values."""
 
     attribute: Name
     bands: Annotated[list[Band] | None, Field(min_length=1)] = None
@@ -131,8 +131,8 @@ class RateFrom(Part):
 class Question(Part):
     """One question; `label` is what summaries call it ("decision makers").
 
-    Weight 0 is asked and recorded, not scored. A rating under `must_reach` knocks out
-    (`if_missed: no_fit`) or only bars a fit (`mixed`). An answer that is `stale_after_days` days old
+    A question of weight 0 is asked and recorded, but not scored. A rating below `must_reach` rules a fit out
+    (`if_missed: no_fit`) or prevents it for now (`mixed`). An answer that is `stale_after_days` days old
     counts as open.
     """
 
@@ -151,7 +151,7 @@ class Question(Part):
 
 
 class Step(Part):
-    """An ordered group of questions. A gated step follows the decision to pursue and is not scored."""
+    """An ordered group of questions. A gated step comes after the decision to pursue and is not scored."""
 
     key: Name
     title: Title
@@ -162,8 +162,8 @@ class Step(Part):
 class QuestionSet(Part):
     """A whole question set, as in a YAML file and as published.
 
-    `extends` names the version it was made from. With `for`, it is chosen for the prospects whose
-    attributes meet every condition; of several such sets the one with the highest `priority` is.
+    `extends` names the version that it was made from. The set is chosen for prospects whose attributes meet
+    every condition of `for`; if several sets match, the one with the highest `priority` is chosen.
     """
 
     key: SetKey
@@ -171,24 +171,24 @@ class QuestionSet(Part):
     title: Title
     description: Annotated[str, Field(max_length=4000)] = ""
     subject: Subject = "prospect"
-    # Made, not given: a default beside a reference is more than some readers of OpenAPI 3.0 take.
+    # A factory: some readers of OpenAPI 3.0 refuse a default beside a reference.
     scale: Scale = Field(default_factory=Scale)
     combine: Literal["reciprocal", "weighted"]
     dimensions: Annotated[list[Dimension], Field(min_length=1, max_length=50)]
     thresholds: Thresholds | None = None
     grades: list[Grade] = []
     attributes: dict[Name, AttributeType] = {}
-    # Left out where a set does not say them: older sets keep their content hash.
+    # Left out of the canonical form if a set has none, so that older sets keep their content hash.
     for_: Annotated[dict[Name, Condition] | None, Field(alias="for", min_length=1)] = None
     priority: Priority | None = None
     steps: Annotated[list[Step], Field(min_length=1, max_length=50)]
 
     @property
     def cuts(self) -> list[int]:
-        """Where a grade or an indication begins, 0..100; figures for people are not rounded up to these."""
+        """The thresholds and the starts of grades, 0..100; figures for people are never rounded up to one."""
         limits = [self.thresholds.fit_at, self.thresholds.no_fit_below] if self.thresholds else []
         return [*limits, *(grade.at for grade in self.grades)]
 
     def canonical(self) -> dict[str, Any]:
-        """The definition as JSON values with defaults filled in and nothing absent spelt out."""
+        """The definition as JSON values, with defaults filled in and without nulls."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

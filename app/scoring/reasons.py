@@ -1,4 +1,4 @@
-"""The lines of a score about single questions: what a rating gained or cost, and what to ask next."""
+"""The lines of a score about single questions: strengths, gaps, blockers and next questions."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,10 @@ from app.scoring.words import capitalised, lower_first
 def strength_line(
     scale: Scale, step: Step, question: Question, rating: int, rated_by: RatedBy, *, misses: bool
 ) -> Reason | None:
-    """A rating above the middle of the scale, worth w·(r − lo); a missed must-reach is none."""
+    """The strength of a rating above the middle of the scale, with w·(r − lo) points; None otherwise.
+
+    A rating below `must_reach` is no strength.
+    """
     if misses or not question.weight or 2 * rating <= scale.min + scale.max:
         return None
     return _line(step, question, rating, rated_by, question.weight * (rating - scale.min))
@@ -19,14 +22,17 @@ def strength_line(
 def gap_line(
     scale: Scale, step: Step, question: Question, rating: int, rated_by: RatedBy, *, misses: bool
 ) -> Reason | None:
-    """A rating below the middle of the scale, or a missed must-reach; it costs w·(hi − r)."""
+    """The gap of a rating below the middle of the scale or below `must_reach`, with w·(hi − r) points."""
     if not misses and (not question.weight or 2 * rating >= scale.min + scale.max):
         return None
     return _line(step, question, rating, rated_by, question.weight * (scale.max - rating))
 
 
 def blocker_line(question: Question, rating: int | None, anchors: list[AnchorText]) -> Blocker | None:
-    """A must-reach question that is missed, or without a rating called not applicable: that only bars."""
+    """The blocker of a must-reach question with a rating below it; without a rating, not applicable.
+
+    None if the question has no `must_reach`. One that is not applicable always has the effect `mixed`.
+    """
     if question.must_reach is None:
         return None
     return {
@@ -42,21 +48,21 @@ def blocker_line(question: Question, rating: int | None, anchors: list[AnchorTex
 
 
 def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[AnchorText]:
-    """The anchor of a rating; without one the nearest on either side of it."""
+    """The anchor of a rating; if it has none, the nearest anchors below and above it."""
     by_rating = {anchor.rating: anchor for anchor in anchors}
-    below = [near for near in by_rating if near < rating]
-    above = [near for near in by_rating if near > rating]
-    around = [*([max(below)] if below else []), *([min(above)] if above else [])]
-    return texts_of([by_rating[near] for near in ([rating] if rating in by_rating else around)])
+    below = [other for other in by_rating if other < rating]
+    above = [other for other in by_rating if other > rating]
+    nearest = [*([max(below)] if below else []), *([min(above)] if above else [])]
+    return texts_of([by_rating[one] for one in ([rating] if rating in by_rating else nearest)])
 
 
 def texts_of(anchors: Sequence[RatingText]) -> list[AnchorText]:
-    """Anchors as results show them."""
+    """Anchors as a score shows them."""
     return [{"rating": anchor.rating, "text": anchor.text} for anchor in anchors]
 
 
 def next_line(step: Step, question: Question, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
-    """A question worth asking now."""
+    """The line that proposes a question; `weight_share` is 0..100."""
     return {
         "question": question.key,
         "label": question.label,
@@ -72,7 +78,7 @@ def next_line(step: Step, question: Question, weight_share: float | None, *, ask
 
 
 def in_words(reason: Reason) -> str:
-    """The label with the anchor that was rated: "Budget: no money is set aside"."""
+    """A gap or strength in words, with its anchor: "Budget: no money is set aside"."""
     name = capitalised(reason["label"])
     texts = [lower_first(anchor["text"]) for anchor in reason["anchors"]]
     if len(texts) == 2:

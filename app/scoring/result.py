@@ -1,6 +1,6 @@
-"""What scoring returns: plain dictionaries with these keys, always all of them, in this order.
+"""The results of scoring: dictionaries that always have all of these keys, in this order.
 
-Percentages are 0..100 and unrounded; null means that there is no such figure.
+Percentages are 0..100 and not rounded. Null means that a figure does not exist.
 """
 
 from datetime import datetime
@@ -249,13 +249,14 @@ class Score(Headline, Combined):
         list[NextQuestion],
         Field(
             max_length=3,
-            description="what to ask next, from the first step with open questions; empty once settled",
+            description="the first three open questions in full; once settled, only those of gated steps",
         ),
     ]
     open_questions: Annotated[
         list[str],
         Field(
-            description="keys of all open questions, in the order to ask them; gated ones only after pursue"
+            description="keys of all open questions in the set's order, those answered unknown last; "
+            "gated ones at the end, only after pursue"
         ),
     ]
     must_answer: Annotated[

@@ -1,4 +1,4 @@
-"""Reading a definition: what must hold between the parts of a question set."""
+"""Reads a definition and checks the rules between the parts of a question set."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,12 +23,12 @@ from app.scoring.texts import folded, is_blank
 T = TypeVar("T")
 Place = tuple[str | int, ...]
 
-# 100·D·Σw is the largest integer the scoring plan forms; it has to fit 32 bits in every SQL engine.
-LARGEST_TOTAL = 2**31
-# A score is made while others wait.
-MOST_QUESTIONS = 2000
-MOST_KNOCK_OUTS = 50
-# What an answer, a prospect or a result already calls by that name in a flat form.
+# 100·D·Σw, the largest integer of a score, has to stay below this: it has 32 bits in every SQL engine.
+TOTAL_LIMIT = 2**31
+# Other requests wait while a score is computed.
+MAX_QUESTIONS = 2000
+MAX_KNOCK_OUTS = 50
+# Field names of a flat form.
 RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
     | {"carry_over", "idempotency_key", "not_applicable", "unknown"}
@@ -38,7 +38,7 @@ RESERVED = frozenset(
 
 
 def read_question_set(data: Any) -> QuestionSet:
-    """Validate `data`, the JSON values of a definition; raises `Flawed` with every flaw found."""
+    """The question set of a definition, given as JSON values; raises `Flawed` with all flaws."""
     try:
         question_set = QuestionSet.model_validate(data)
     except ValidationError as error:
@@ -50,12 +50,12 @@ def read_question_set(data: Any) -> QuestionSet:
 
 
 def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
-    if sum(len(step.questions) for step in qs.steps) > MOST_QUESTIONS:
-        yield ("steps",), f"a set has at most {MOST_QUESTIONS} questions: take some away"
+    if sum(len(step.questions) for step in qs.steps) > MAX_QUESTIONS:
+        yield ("steps",), f"a set has at most {MAX_QUESTIONS} questions: take some away"
         return
     questions = [question for step in qs.steps for question in step.questions]
-    if sum(q.must_reach is not None and q.if_missed == "no_fit" for q in questions) > MOST_KNOCK_OUTS:
-        yield ("steps",), f"a set has at most {MOST_KNOCK_OUTS} knock-outs: let some be if_missed: mixed"
+    if sum(q.must_reach is not None and q.if_missed == "no_fit" for q in questions) > MAX_KNOCK_OUTS:
+        yield ("steps",), f"a set has at most {MAX_KNOCK_OUTS} knock-outs: let some be if_missed: mixed"
     yield from _names(qs)
     yield from _scale(qs.scale)
     yield from _combining(qs)
@@ -74,7 +74,7 @@ def _numbered(at: Place, items: Sequence[T]) -> Iterator[tuple[Place, T]]:
 
 
 def _names(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
-    """Keys are unique where they are used, questions and attributes share one namespace."""
+    """Keys are unique; questions and attributes share one namespace."""
     dimensions = [((*at, "key"), d.key) for at, d in _numbered(("dimensions",), qs.dimensions)]
     steps = [((*at, "key"), step.key) for at, step in _numbered(("steps",), qs.steps)]
     columns: list[tuple[Place, str]] = [(("attributes", name), name) for name in qs.attributes]
@@ -84,7 +84,7 @@ def _names(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
         yield from _repeated(named)
     for place, name in columns:
         if name in RESERVED:
-            yield place, f"'{name}' has a meaning of its own next to the answers: choose another"
+            yield place, f"'{name}' is the name of a field next to the answers: choose another"
 
 
 def _repeated(named: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, str]]:
@@ -96,7 +96,7 @@ def _repeated(named: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, str]]
 
 
 def _values(compared: Iterable[tuple[Place, Value]]) -> Iterator[tuple[Place, str]]:
-    """Values that an attribute is compared with: none is empty, and no two compare the same."""
+    """Values to compare an attribute with: none is blank, and no two are equal after folding."""
     seen: set[Value] = set()
     for place, value in compared:
         if is_blank(value):
@@ -138,7 +138,7 @@ def _combining(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
             yield place, "a side needs a question with a weight in a step that is not gated"
     if qs.combine == "weighted" and weights.total() == 0:
         yield ("steps",), "a set needs a question with a weight in a step that is not gated"
-    if 100 * (qs.scale.max - qs.scale.min) * weights.total() >= LARGEST_TOTAL:
+    if 100 * (qs.scale.max - qs.scale.min) * weights.total() >= TOTAL_LIMIT:
         yield ("steps",), "100 × (max - min) × the sum of weights must stay under 2³¹"
 
 
@@ -196,14 +196,14 @@ def _condition(
         if value is not None and not is_a(declared, value):
             yield (*at, operator), f"the attribute is a {declared}: compare it with one"
     for operator in ("equals", "in", "not_in"):
-        values = [value for said, value in compared if said == operator and value is not None]
+        values = [value for used, value in compared if used == operator and value is not None]
         yield from _values(((*at, operator), value) for value in values)
     if declared != "number" and not (condition.at_least is None and condition.below is None):
         yield at, f"at_least and below compare numbers, and the attribute is a {declared}"
 
 
 def is_a(declared: AttributeType, value: Value) -> bool:
-    """Whether a value has the declared type; true and false are no numbers."""
+    """Whether a value has the declared type; a boolean is not a number."""
     if declared == "boolean":
         return isinstance(value, bool)
     if declared == "text":

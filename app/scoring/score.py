@@ -1,4 +1,4 @@
-"""One set of answers in, one score out."""
+"""The score of one set of answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 from app.scoring.answers import ANSWERED, Answers
 from app.scoring.assessment import Assessment, assess
-from app.scoring.attributes import UNREAD, Attributes, read_stored
+from app.scoring.attributes import UNREAD_REASONS, Attributes, read_stored
 from app.scoring.figures import dimension_figures, figures_of, needed_averages
 from app.scoring.grades import grades_possible
 from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
@@ -18,14 +18,14 @@ from app.scoring.result import Combined, Reason, Score, StepFigures, Support
 from app.scoring.summary import summarise
 from app.scoring.tally import Tally
 from app.scoring.totals import Totals
-from app.scoring.unknowns import missing_attributes, stays_whatever_is_learned
+from app.scoring.unknowns import holds_whatever_is_learned, missing_attributes
 
 POINTS = itemgetter("points")
 
 
 @dataclass(slots=True)
 class Judged:
-    """Answers judged: where every question stands, and what that comes to."""
+    """Answers with the state of every question that applies, and their assessment."""
 
     plan: Plan
     answers: Answers
@@ -37,47 +37,48 @@ class Judged:
 
     @property
     def settled(self) -> bool:
-        """Whether no answer to an open question can change the indication."""
+        """Whether no further answer can change the indication."""
         return self.assessment.indication in ("fit", "no_fit", "mixed")
 
     @property
     def stale(self) -> list[str]:
-        """The questions whose answer is too old to count."""
+        """The keys of the questions whose answer is too old to count."""
         return [s.asked.key for s in self.states if s.stale] if self.plan.goes_stale else []
 
     @property
     def valid_until(self) -> datetime | None:
-        """When the next counted answer goes stale."""
+        """The time at which the next answer that counts goes stale; None if none does."""
         if not self.plan.goes_stale:
             return None
-        lasting = [s.asked for s in self.states if s.asked.lasts and not s.stale]
-        counted = [(asked, self.answers[asked.key]) for asked in lasting if asked.key in self.answers]
-        until = [a.valid_until(answer, self.as_of) for a, answer in counted if answer.state in ANSWERED]
-        return min(until, default=None)
+        aging = [s.asked for s in self.states if s.asked.stale_after and not s.stale]
+        counted = [(asked, self.answers[asked.key]) for asked in aging if asked.key in self.answers]
+        times = [a.valid_until(answer, self.as_of) for a, answer in counted if answer.state in ANSWERED]
+        return min(times, default=None)
 
     def score(self, *, pursued: bool = False) -> Score:
-        """The whole score; `pursued` opens the gated steps to the next questions.
+        """The whole score; if `pursued`, the next questions include those of gated steps.
 
-        The lines of questions are shared between scores: change none of them.
+        Scores share the lines of questions: do not change them.
         """
-        plan, found, answers, states = self.plan, self.assessment, self.answers, self.states
-        question_set, totals, must, settled = plan.question_set, found.totals, found.must, self.settled
+        plan, assessment, answers, states = self.plan, self.assessment, self.answers, self.states
+        question_set, indication, settled = plan.question_set, assessment.indication, self.settled
+        totals, must = assessment.totals, assessment.must
         thresholds, opened = question_set.thresholds, totals.open_by_unit()
         units = list(zip(totals.units, opened, strict=True))
         to_ask = agenda(totals, settled=settled, pursued=pursued)
         return {
             "question_set": plan.name,
-            "summary": summarise(found),
-            "indication": found.indication,
+            "summary": summarise(assessment),
+            "indication": indication,
             "settled": settled,
-            "leaning": found.leaning,
-            "score": found.score,
-            "grade": found.grade,
+            "leaning": assessment.leaning,
+            "score": assessment.score,
+            "grade": assessment.grade,
             "settled_whatever_is_learned": settled
-            and stays_whatever_is_learned(found.indication, plan, answers, states, self.known, self.as_of),
+            and holds_whatever_is_learned(indication, plan, answers, states, self.known, self.as_of),
             "grades_possible": grades_possible(plan, totals.units, opened, must),
             "blockers": must.blockers(),
-            **_of_units(found),
+            **_of_units(assessment),
             "steps": [
                 _step(step, tally) for step, tally in zip(question_set.steps, totals.steps, strict=True)
             ],
@@ -91,9 +92,9 @@ class Judged:
             "not_counted": _not_counted(plan, answers, states),
             "support": _support(totals.rated),
             "assumptions": [s.asked.key for s in totals.rated if s.evidence == "assumption"],
-            "missing_attributes": found.missing,
+            "missing_attributes": assessment.missing,
             "unread_attributes": [
-                {"attribute": name, "reason": UNREAD[type_]} for name, type_ in self.unread.items()
+                {"attribute": name, "reason": UNREAD_REASONS[type_]} for name, type_ in self.unread.items()
             ],
             "stale": self.stale,
             "as_of": self.as_of,
@@ -102,9 +103,9 @@ class Judged:
 
 
 def judge(plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of: datetime) -> Judged:
-    """Judge answers that `read_answers` accepted, on attributes as they are stored.
+    """Judge answers from `read_answers`, with stored attributes.
 
-    An answer that has gone stale at `as_of` counts as open.
+    An answer that is stale at `as_of` counts as open.
     """
     known, unread = read_stored(plan.question_set, attributes)
     states = plan.evaluate(answers, known, as_of)
@@ -116,12 +117,12 @@ def judge(plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of:
 def score(
     plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of: datetime, pursued: bool = False
 ) -> Score:
-    """The whole score of answers: see `judge` and `Judged.score`."""
+    """The whole score of answers; see `judge` and `Judged.score`."""
     return judge(plan, answers, attributes, as_of=as_of).score(pursued=pursued)
 
 
 def _of_units(assessment: Assessment) -> Combined:
-    """What the units come to, together and each for itself."""
+    """The figures of all units together, and of each dimension."""
     plan, totals, units = assessment.plan, assessment.totals, assessment.units
     needed = needed_averages(plan, units, blocked=assessment.must.blocked)
     return {
@@ -157,29 +158,30 @@ def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
 
 
 def _most_first(lines: Iterable[Reason]) -> list[Reason]:
-    """By their points; equal ones stay in the set's order."""
+    """Lines with the most points first; equal ones stay in the set's order."""
     return sorted(lines, key=POINTS, reverse=True)
 
 
-def _missed_first(low: Sequence[QuestionState]) -> list[Reason]:
+def _missed_first(rated: Sequence[QuestionState]) -> list[Reason]:
     """The gaps: missed must-reach questions, then the others."""
-    missed, others = ([s.gap for s in low if s.gap and s.misses is misses] for misses in (True, False))
+    missed, others = ([s.gap for s in rated if s.gap and s.misses is misses] for misses in (True, False))
     return _most_first(missed) + _most_first(others)
 
 
 def _not_counted(plan: Plan, answers: Answers, states: Sequence[QuestionState]) -> list[str]:
+    """The keys of answered questions that do not apply."""
     if len(states) == len(plan.asked):
         return []
     applying = {s.asked.key for s in states}
-    said = {key for key, answer in answers.items() if answer.state != "open"}
-    return [asked.key for asked in plan.asked if asked.key in said and asked.key not in applying]
+    answered = {key for key, answer in answers.items() if answer.state != "open"}
+    return [asked.key for asked in plan.asked if asked.key in answered and asked.key not in applying]
 
 
 def _support(rated: Sequence[QuestionState]) -> Support:
-    rest_on = [s.evidence for s in rated if s.rated_by == "person"]
+    evidence = [s.evidence for s in rated if s.rated_by == "person"]
     return {
-        "fact": rest_on.count("fact"),
-        "judgement": rest_on.count("judgement"),
-        "assumption": rest_on.count("assumption"),
-        "unstated": rest_on.count(None),
+        "fact": evidence.count("fact"),
+        "judgement": evidence.count("judgement"),
+        "assumption": evidence.count("assumption"),
+        "unstated": evidence.count(None),
     }

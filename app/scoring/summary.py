@@ -1,4 +1,4 @@
-"""The score in one or two plain sentences that a sales leader understands, true in every state."""
+"""The summary of a score: plain sentences for a sales leader, true in every state."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 
@@ -7,13 +7,14 @@ from app.scoring.indication import can_be_fit
 from app.scoring.plan import QuestionState
 from app.scoring.result import Indication
 from app.scoring.totals import Totals
-from app.scoring.words import capitalised, counted, is_or_are, listed
+from app.scoring.words import all_listed, capitalised, counted, is_or_are, is_plural, listed
 
-MOST_CLAUSES = 3
+MAX_CLAUSES = 3
+MAX_FACTS = 5
 
 
 def summarise(assessment: Assessment) -> str:
-    """What is indicated, how much of it is known, and what stands in the way."""
+    """The indication, how much is known, and what prevents a fit: one to four sentences."""
     sentences = _verdict(assessment)
     if _is_mostly_assumed(assessment.totals):
         sentences.append("More than half of what is rated rests on assumptions.")
@@ -24,7 +25,7 @@ def _verdict(assessment: Assessment) -> list[str]:
     if assessment.indication in SETTLED:
         return SETTLED[assessment.indication](assessment)
     if any(unit.weight == 0 for unit in assessment.units):
-        return [_unscorable(assessment), *_find_out(assessment)]
+        return [_unscorable(assessment), *_missing_facts(assessment)]
     if not all(unit.can_be_reportable for unit in assessment.units):
         return _too_much_not_applicable(assessment)
     if not assessment.reportable:
@@ -41,25 +42,33 @@ def _fit(assessment: Assessment) -> list[str]:
 
 
 def _weakest_point(totals: Totals) -> str:
+    """The questions with the lowest rating, or that all ratings are the same."""
     rated = [(s.rating or 0, s.question.label) for s in totals.rated if s.question.weight]
     lowest = min(rating for rating, _ in rated)
     labels = [label for rating, label in rated if rating == lowest]
-    if lowest == totals.total.lo + totals.total.span or len(labels) > MOST_CLAUSES:
-        return f"No scored answer is rated below {lowest}."
-    if len(labels) == 1:
-        return f"The weakest point is {labels[0]}, rated {lowest}."
-    return f"The weakest points are {listed(labels)}, each rated {lowest}."
+    if len(labels) == len(rated):
+        which = "The only" if len(rated) == 1 else "Every"
+        # Ratings of weight 0 and of gated steps do not count, and may differ.
+        counting = " that counts" if sum(step.rated for step in totals.steps) > len(rated) else ""
+        return f"{which} rating{counting} is {lowest}."
+    if len(labels) > 1:
+        return f"The weakest points are {listed(labels)}, each rated {lowest}."
+    if is_plural(labels[0]):
+        return f"{capitalised(labels[0])} are the weakest point, rated {lowest}."
+    return f"The weakest point is {labels[0]}, rated {lowest}."
 
 
 def _no_fit(assessment: Assessment) -> list[str]:
-    if assessment.must.knocked_out:
+    if assessment.must.missed_knock_outs:
         return [_knocked_out(assessment)]
     below = assessment.thresholds.no_fit_below
     weak = assessment.weak_clauses(assessment.totals.dimensions)
     if assessment.plan.reciprocal:
-        return [f"Not a fit: {_and(weak)}."]
+        return [f"Not a fit: {_joined(weak)}."]
     sentence = f"Not a fit: {_too_low(assessment.reaches(assessment.totals.total), below)}."
-    return [sentence, f"{capitalised(_and(weak[:MOST_CLAUSES]))}."] if weak else [sentence]
+    if len(weak) > MAX_CLAUSES:
+        weak = [*weak[: MAX_CLAUSES - 1], f"{len(weak) - MAX_CLAUSES + 1} more parts are weak"]
+    return [sentence, f"{capitalised(_joined(weak))}."] if weak else [sentence]
 
 
 def _too_low(figure: str, below: int) -> str:
@@ -67,25 +76,26 @@ def _too_low(figure: str, below: int) -> str:
 
 
 def _knocked_out(assessment: Assessment) -> str:
-    out = assessment.must.knocked_out
-    names = [s.question.label for s in out]
+    missed = assessment.must.missed_knock_outs
+    names = [s.question.label for s in missed]
     what = "the deal" if assessment.plan.question_set.subject == "prospect" else "it"
-    rated = f"rated {out[0].rating}" if len(out) == 1 else "rated too low"
+    rated = f"rated {missed[0].rating}" if len(missed) == 1 else "rated too low"
     return f"Not a fit: {listed(names)} {is_or_are(names)} {rated}, which rules {what} out."
 
 
-def _and(clauses: Sequence[str]) -> str:
-    """Clauses that may have commas and conjunctions of their own."""
-    return "; and ".join(clauses)
+def _joined(clauses: Sequence[str]) -> str:
+    """Clauses in one sentence; each ends with its figure in brackets, which sets it off from the next."""
+    *first, last = clauses
+    return f"{', '.join(first)}, and {last}" if first else last
 
 
 def _mixed(assessment: Assessment) -> list[str]:
-    if assessment.must.barring:
-        return [f"Not a fit while {_barred(assessment)}.", *_the_rest(assessment)]
+    if assessment.must.other_blockers:
+        return [f"Not a fit while {_blocked_by(assessment)}.", *_the_rest(assessment)]
     if not all(unit.can_be_reportable for unit in assessment.units):
-        return [f"Mixed: {_too_much(assessment)} to call it a fit."]
+        return [f"Mixed: it cannot be a fit while {_mostly_not_applicable(assessment)}."]
     fit_at = assessment.thresholds.fit_at
-    low = assessment.among_sides(lambda tally: not tally.highest_reaches(fit_at))
+    low = assessment.sides_where(lambda tally: not tally.highest_reaches(fit_at))
     if low:
         where = " and ".join(f"{assessment.reaches(side.tally)} on {side.title}" for side in low)
         needs = f"A fit needs at least {fit_at} on each side."
@@ -94,47 +104,51 @@ def _mixed(assessment: Assessment) -> list[str]:
     return [f"Mixed, neither a fit nor a clear no: {where}.", needs]
 
 
-def _too_much(assessment: Assessment) -> str:
-    sides = [side.title for side in assessment.among_sides(lambda tally: not tally.can_be_reportable)]
+def _mostly_not_applicable(assessment: Assessment) -> str:
+    """Where more than half of the weight is not applicable."""
+    sides = [side.title for side in assessment.sides_where(lambda tally: not tally.can_be_reportable)]
     on = f" on {' and '.join(sides)}" if sides else ""
-    return f"too much{on} is marked not applicable"
+    which = (
+        "most of the questions" if _weigh_the_same(assessment.totals) else "questions with most of the weight"
+    )
+    return f"{which}{on} are marked not applicable"
 
 
 def _too_much_not_applicable(assessment: Assessment) -> list[str]:
-    """Half of the weight will never be rated: without an indication there is nothing to say."""
+    """Half of the weight cannot be rated any more: without thresholds there is no score."""
     if assessment.indication is None:
-        return [f"No score: {_too_much(assessment)}."]
-    last = f"{_open_ones(assessment)} still turn it into a clear no."
-    return [f"Not a fit while {_too_much(assessment)}.", last]
+        return [f"No score: {_mostly_not_applicable(assessment)}."]
+    last = f"{_open_questions_can(assessment)} still turn it into a clear no."
+    return [f"Not a fit while {_mostly_not_applicable(assessment)}.", last]
 
 
-def _barred(assessment: Assessment) -> str:
-    """What bars a fit: "budget is rated below 3 and timeline is marked not applicable"."""
-    barring = assessment.must.barring
-    reaches = dict.fromkeys(s.question.must_reach for s in barring if s.state == "rated")
+def _blocked_by(assessment: Assessment) -> str:
+    """What prevents a fit: "budget is rated below 3 and timeline is marked not applicable"."""
+    blockers = assessment.must.other_blockers
+    bounds = dict.fromkeys(s.question.must_reach for s in blockers if s.state == "rated")
     groups = [
         (
-            [s.question.label for s in barring if s.state == "rated" and s.question.must_reach == reach],
-            f"rated below {reach}",
+            [s.question.label for s in blockers if s.state == "rated" and s.question.must_reach == bound],
+            f"rated below {bound}",
         )
-        for reach in reaches
+        for bound in bounds
     ]
-    skipped = [s.question.label for s in barring if s.state != "rated"]
+    skipped = [s.question.label for s in blockers if s.state != "rated"]
     groups += [(skipped, "marked not applicable")] if skipped else []
     named = [(list(dict.fromkeys(names)), how) for names, how in groups]
     return " and ".join(f"{listed(names)} {is_or_are(names)} {how}" for names, how in named)
 
 
 def _the_rest(assessment: Assessment) -> list[str]:
-    """How strong everything else is that is rated; nothing where a side has nothing else."""
+    """How strong the ratings are without the blockers; empty if a side has no other rating."""
     rest = list(assessment.units)
-    for question_state in assessment.must.barring:
+    for question_state in assessment.must.other_blockers:
         unit = question_state.asked.in_unit
         rest[unit] = rest[unit].plus(-question_state.packed)
-    together = combine([unit.estimate for unit in rest])
-    if together is None:
+    score = combine([unit.estimate for unit in rest])
+    if score is None:
         return []
-    figure = assessment.of_100(together)
+    figure = assessment.of_100(score)
     so_far = " so far" if assessment.open else ""
     if all(unit.estimate_reaches(assessment.thresholds.fit_at) for unit in rest):
         return [f"Otherwise it looks strong{so_far}: {figure}."]
@@ -145,39 +159,45 @@ def _the_rest(assessment: Assessment) -> list[str]:
 
 def _unscorable(assessment: Assessment) -> str:
     empty = [unit for unit in assessment.units if unit.weight == 0]
-    sides = [side.title for side in assessment.among_sides(lambda tally: tally.weight == 0)]
+    sides = [side.title for side in assessment.sides_where(lambda tally: tally.weight == 0)]
     on = f" on {' and '.join(sides)}" if sides else ""
     if all(unit.skipped_weight for unit in empty):
-        return f"Cannot be scored: every question that counts{on} is marked not applicable."
-    return f"Cannot be scored: no question that counts{on} applies here."
+        return f"Cannot be scored: every scored question{on} is marked not applicable."
+    return f"Cannot be scored: no scored question{on} applies here."
 
 
 def _too_early(assessment: Assessment) -> list[str]:
     sentences = [f"Too early to say: {_rated_so_far(assessment)}."]
-    if assessment.must.barring:
-        return [*sentences, f"It is not a fit while {_barred(assessment)}."]
-    if assessment.totals.total.rated_weight:
-        return [*sentences, _what_to_rate(assessment)]
-    return [*sentences, *_find_out(assessment)]
+    if assessment.must.other_blockers:
+        return [*sentences, f"It is not a fit while {_blocked_by(assessment)}."]
+    if not assessment.totals.total.rated_weight:
+        return [*sentences, *_missing_facts(assessment)]
+    facts = _missing_facts(assessment) if _are_rated_by_rule(assessment.open) else []
+    return [*sentences, *(facts or [_what_to_rate(assessment)])]
 
 
-def _find_out(assessment: Assessment) -> list[str]:
-    """The attributes that would rate scored questions or make them apply."""
+def _are_rated_by_rule(opened: Sequence[QuestionState]) -> bool:
+    """Whether facts, not answers, rate these questions."""
+    return all(s.question.rate_from for s in opened)
+
+
+def _missing_facts(assessment: Assessment) -> list[str]:
+    """The missing attributes that would rate scored questions or make them apply."""
     gated = assessment.plan.gated
     wanted = [one["attribute"] for one in assessment.missing if not gated.issuperset(one["questions"])]
     names = [attribute.replace("_", " ") for attribute in wanted]
-    return [f"Find out {listed(names)}."] if names else []
+    return [f"Still to find out: {listed(names, MAX_FACTS)}."] if names else []
 
 
 def _rated_so_far(assessment: Assessment) -> str:
-    """Where answers are lacking, and how many: "5 of 14 questions on “…” are rated so far"."""
+    """Where answers are missing, and how many: "5 of 14 questions on “…” are rated so far"."""
     if not assessment.totals.total.rated_weight:
         stale = sum(s.stale for s in assessment.open)
         if stale:
             return f"{counted(stale, 'answer')} {'is' if stale == 1 else 'are'} too old to count"
-        what = "no question that counts" if assessment.totals.total.rated else "nothing"
+        what = "no scored question" if assessment.totals.total.rated else "nothing"
         return f"{what} is rated yet{_unknown(assessment.open)}"
-    lacking = assessment.among_sides(lambda tally: not tally.reportable)
+    lacking = assessment.sides_where(lambda tally: not tally.reportable)
     if not lacking:
         count, is_one = _rated_of(assessment.totals, range(len(assessment.units)))
         return f"{count} {'is' if is_one else 'are'} rated so far"
@@ -198,53 +218,62 @@ def _unknown(opened: Sequence[QuestionState]) -> str:
 
 
 def _rated_of(totals: Totals, units: Container[int]) -> tuple[str, bool]:
-    """How many questions that count in these units are rated, and whether that is said in the singular."""
+    """How many questions that count in these units are rated, and whether its verb is singular."""
     rated, others = (
         sum(s.asked.matters and s.asked.in_unit in units for s in states)
         for states in (totals.rated, (*totals.open, *totals.skipped))
     )
-    return f"{rated} of {counted(rated + others, 'question')}", rated == 1 or rated + others == 1
+    if rated == 0:
+        return ("no question", True) if others == 1 else (f"none of the {others} questions", False)
+    return f"{rated} of {counted(rated + others, 'question')}", rated == 1
 
 
 def _what_to_rate(assessment: Assessment) -> str:
-    totals = assessment.totals
-    weights = {s.asked.weight for s in (*totals.rated, *totals.open, *totals.skipped) if s.asked.weight}
+    is_by_count = _weigh_the_same(assessment.totals)
     half = (
         "at least half of the questions"
-        if len(weights) == 1
+        if is_by_count
         else "questions that carry at least half of the weight"
     )
     return f"Rate {half} on each side." if assessment.plan.reciprocal else f"Rate {half}."
 
 
+def _weigh_the_same(totals: Totals) -> bool:
+    """Whether half of the weight is half of the questions."""
+    return len({s.asked.weight for s in (*totals.rated, *totals.open, *totals.skipped)}) == 1
+
+
 def _leaning(assessment: Assessment) -> list[str]:
     known, score = f"with {assessment.progress}", assessment.score
-    if assessment.must.barring:
-        first = f"Not a fit while {_barred(assessment)}."
+    if assessment.must.other_blockers:
+        first = f"Not a fit while {_blocked_by(assessment)}."
         if assessment.leaning == "no_fit":
-            return [first, f"It leans to no fit: {_weakness_so_far(assessment)}."]
-        return [first, f"{_open_ones(assessment)} still turn it into a clear no."]
+            return [first, f"It is leaning towards no fit: {_weakness_so_far(assessment)}."]
+        return [first, f"{_open_questions_can(assessment)} still turn it into a clear no."]
     if assessment.leaning == "fit":
-        first = f"Leaning to a fit: {assessment.of_100(score)}, {known}."
+        first = f"Leaning towards a fit: {assessment.of_100(score)}, {known}."
     elif assessment.leaning == "mixed":
         first = f"Mixed so far, {known}: {_middling_so_far(assessment)}."
     else:
-        first = f"Leaning to no fit, {known}: {_weakness_so_far(assessment)}."
+        first = f"Leaning towards no fit, {known}: {_weakness_so_far(assessment)}."
     units, must = assessment.units, assessment.must
     if must.open and can_be_fit(assessment.thresholds, units, blocked=must.blocked):
-        return [first, f"Still needed for a fit: {listed([s.question.label for s in must.open])}."]
-    return [first, f"{_open_ones(assessment)} still change that."]
+        labels = [s.question.label for s in must.open]
+        if assessment.leaning == "fit":
+            return [first, f"Still needed for a fit: {all_listed(labels)}."]
+        return [first, f"It cannot become a fit until {all_listed(labels)} {is_or_are(labels)} rated."]
+    return [first, f"{_open_questions_can(assessment)} still change that."]
 
 
 def _weakness_so_far(assessment: Assessment) -> str:
     if not assessment.plan.reciprocal:
         return _too_low(assessment.of_100(assessment.score), assessment.thresholds.no_fit_below)
-    return _and(assessment.weak_clauses(unit.as_if_nothing_were_open() for unit in assessment.units))
+    return _joined(assessment.weak_clauses(unit.as_if_nothing_were_open() for unit in assessment.units))
 
 
 def _middling_so_far(assessment: Assessment) -> str:
     fit_at = assessment.thresholds.fit_at
-    low = assessment.among_sides(lambda tally: not tally.estimate_reaches(fit_at))
+    low = assessment.sides_where(lambda tally: not tally.estimate_reaches(fit_at))
     if not low:
         return assessment.of_100(assessment.score)
     return " and ".join(f"{assessment.of_100(side.tally.estimate)} on {side.title}" for side in low)
@@ -253,12 +282,15 @@ def _middling_so_far(assessment: Assessment) -> str:
 def _without_thresholds(assessment: Assessment) -> list[str]:
     grade = f" (grade {assessment.grade})" if assessment.grade else ""
     sentence = f"{assessment.of_100(assessment.score)}{grade}, with {assessment.progress}."
-    estimates = [tally.estimate for tally in assessment.totals.dimensions]
-    known = sorted(estimate for estimate in estimates if estimate is not None)
-    if len(known) < 2 or known[0] == known[1]:
+    dimensions = zip(assessment.plan.question_set.dimensions, assessment.totals.dimensions, strict=True)
+    rated = [(tally.estimate, f"“{one.title}”") for one, tally in dimensions if tally.estimate is not None]
+    lowest = min(estimate for estimate, _ in rated)
+    weakest = [title for estimate, title in rated if estimate == lowest]
+    if len(weakest) == len(rated):
         return [sentence]
-    weakest = assessment.plan.question_set.dimensions[estimates.index(known[0])]
-    return [sentence, f"The weakest part is “{weakest.title}”: {assessment.of_100(known[0])}."]
+    if len(weakest) == 1:
+        return [sentence, f"The weakest part is {weakest[0]}: {assessment.of_100(lowest)}."]
+    return [sentence, f"The weakest parts are {listed(weakest)}: {assessment.of_100(lowest)} each."]
 
 
 def _is_mostly_assumed(totals: Totals) -> bool:
@@ -266,7 +298,7 @@ def _is_mostly_assumed(totals: Totals) -> bool:
     return 2 * assumed > totals.total.rated_weight
 
 
-def _open_ones(assessment: Assessment) -> str:
+def _open_questions_can(assessment: Assessment) -> str:
     count = len(assessment.open)
     return "The open question can" if count == 1 else f"The {count} open questions can"
 

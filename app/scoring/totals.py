@@ -1,18 +1,17 @@
-"""One pass over where the questions stand: what each step, dimension and unit adds up to."""
+"""The tallies of the steps, dimensions and units, from one pass over the question states."""
 
 from collections.abc import Iterable
 
 from app.scoring.must_reach import MustReach
 from app.scoring.plan import Plan, QuestionState
-from app.scoring.tally import together
+from app.scoring.tally import sum_of
 
 
 class Totals:
-    """What the questions of one session add up to.
+    """The tallies of the questions of one session.
 
-    Gated questions are counted in their steps only. `rated`, `open` and `skipped`, the ones that are not
-    applicable, are of the scored questions, in the set's order. `units` are what thresholds apply to: the
-    sides of a reciprocal set, or the one pool.
+    `rated`, `open` and `skipped` (not applicable) are the states of ungated questions, in the set's order.
+    Gated questions count in their steps only. `units` are the sides of a reciprocal set, or the one pool.
     """
 
     __slots__ = ("dimensions", "gated_open", "must", "open", "rated", "skipped", "steps", "total", "units")
@@ -24,18 +23,18 @@ class Totals:
         rated: list[QuestionState] = []
         opened: list[QuestionState] = []
         skipped: list[QuestionState] = []
-        of_state = {"rated": rated, "open": opened, "not_applicable": skipped}
+        by_state = {"rated": rated, "open": opened, "not_applicable": skipped}
         must: list[QuestionState] = []
         for question_state in states:
             asked, packed = question_state.asked, question_state.packed
             steps[asked.in_step] += packed
             dimensions[asked.in_dimension] += packed
-            of_state[question_state.state].append(question_state)
+            by_state[question_state.state].append(question_state)
             if asked.has_must_reach:
                 must.append(question_state)
         self.steps = [plan.tally(packed) for packed in steps]
         self.dimensions = [plan.tally(packed) for packed in dimensions[:-1]]
-        self.total = together(self.dimensions)
+        self.total = sum_of(self.dimensions)
         self.units = self.dimensions if plan.reciprocal else [self.total]
         self.gated_open: list[QuestionState] = []
         if plan.gated:
@@ -45,8 +44,8 @@ class Totals:
         self.must = MustReach.of(must)
 
     def open_by_unit(self) -> list[list[QuestionState]]:
-        """The open questions of every unit."""
-        return [[s for s in self.open if s.asked.in_unit == place] for place in range(len(self.units))]
+        """The open questions of each unit."""
+        return [[s for s in self.open if s.asked.in_unit == index] for index in range(len(self.units))]
 
 
 def _not_gated(states: Iterable[QuestionState]) -> list[QuestionState]:

@@ -1,4 +1,4 @@
-"""Attributes that are not known: what each would decide, and whether any could change the indication."""
+"""Unknown attributes: what each of them decides, and whether any can change the indication."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -17,16 +17,16 @@ from app.scoring.tally import Tally
 from app.scoring.totals import Totals
 from app.scoring.words import counted, is_or_are, listed
 
-# Limits of what is tried, since other requests wait: combinations of values times questions, and sums.
-MOST_TRIALS = 10_000
-MOST_SUMS = 1000
+# Other requests wait meanwhile: limits of the combinations of values times questions, and of the sums.
+MAX_TRIALS = 10_000
+MAX_SUMS = 1000
 NONE: frozenset[str] = frozenset()
 
 
 def missing_attributes(
     plan: Plan, answers: Answers, states: Sequence[QuestionState], known: Attributes, as_of: datetime
 ) -> list[MissingAttribute]:
-    """The attributes that conditions and rules use and that are unknown, in the set's order."""
+    """The unknown attributes that conditions and rules use, in the set's order, with what they decide."""
     unknown = [name for name in plan.users if name not in known]
     if not unknown:
         return []
@@ -46,11 +46,12 @@ def missing_attributes(
 def _missing(
     name: str, questions: Sequence[Question], applying: set[str], answered: set[str], known: Attributes
 ) -> MissingAttribute:
-    """Only questions that known attributes do not rule out are still to be decided.
+    """What one unknown attribute decides.
 
-    A rule decides nothing of a question that a person has answered.
+    It does not decide about questions that known attributes rule out, nor the rating of a question that a
+    person has answered.
     """
-    undecided = [q for q in questions if meets(_on_known(q, known), known)]
+    undecided = [q for q in questions if meets(_known_conditions(q, known), known)]
     conditional = [q for q in undecided if name in q.ask_when]
     more = [q for q in conditional if q.key not in applying]
     still = [q for q in conditional if q.key in applying]
@@ -60,15 +61,15 @@ def _missing(
         *([f"whether {counted(len(still), 'question')} still {_apply(still)}"] if still else []),
         *([_how_rated(by_rule)] if by_rule else []),
     ]
-    concerned = {q.key for q in (*conditional, *by_rule)}
+    affected = {q.key for q in (*conditional, *by_rule)}
     return {
         "attribute": name,
         "decides": listed(parts) if parts else "nothing right now",
-        "questions": [q.key for q in undecided if q.key in concerned],
+        "questions": [q.key for q in undecided if q.key in affected],
     }
 
 
-def _on_known(question: Question, known: Attributes) -> dict[str, Condition]:
+def _known_conditions(question: Question, known: Attributes) -> dict[str, Condition]:
     return {name: condition for name, condition in question.ask_when.items() if name in known}
 
 
@@ -88,7 +89,7 @@ def _how_rated(questions: Sequence[Question]) -> str:
 
 
 class _Sum(NamedTuple):
-    """What some of the questions come to."""
+    """The tallies of the units and the must-reach questions, for a part of the questions."""
 
     units: list[Tally]
     must: MustReach
@@ -98,7 +99,7 @@ class _Sum(NamedTuple):
         return _Sum(units, self.must.plus(other.must))
 
 
-def stays_whatever_is_learned(
+def holds_whatever_is_learned(
     indication: Indication | None,
     plan: Plan,
     answers: Answers,
@@ -106,10 +107,10 @@ def stays_whatever_is_learned(
     known: Attributes,
     as_of: datetime,
 ) -> bool:
-    """Whether a settled indication stays as it is for every value that unknown attributes could take.
+    """Whether a settled indication holds for every value that the unknown attributes can have.
 
-    Exact, except that it is False where there are too many values to try. A missed knock-out that no
-    unknown attribute concerns needs no trial.
+    The result is exact, except that it is False if there are too many values to try. Nothing is tried if a
+    knock-out is missed that no unknown attribute affects.
     """
     thresholds = plan.question_set.thresholds
     unknown = {name for name in plan.effects if name not in known}
@@ -119,21 +120,21 @@ def stays_whatever_is_learned(
         asked.key: names
         for asked in plan.asked
         if not asked.step.gated
-        and (names := unknown & _deciding(asked, known, answers.get(asked.key), as_of))
+        and (names := unknown & _deciding_attributes(asked, known, answers.get(asked.key), as_of))
     }
     if not deciding:
         return True
     sums = [_add_up(plan, [s for s in states if not s.step.gated and s.asked.key not in deciding])]
-    if sums[0].must.knocked_out:
+    if sums[0].must.missed_knock_outs:
         return True
-    for attributes, asked in _connected(plan, deciding):
+    for attributes, asked in _groups(plan, deciding):
         choices = [plan.effects[name] for name in attributes]
         tried = [choice for choice in choices if choice is not None]
-        if len(tried) < len(choices) or prod(map(len, tried)) * len(asked) > MOST_TRIALS:
+        if len(tried) < len(choices) or prod(map(len, tried)) * len(asked) > MAX_TRIALS:
             return False
-        learned = ({**known, **_given(attributes, values)} for values in product(*tried))
+        learned = ({**known, **_values_of(attributes, values)} for values in product(*tried))
         parts = _distinct(_add_up(plan, plan.evaluate(answers, each, as_of, asked)) for each in learned)
-        if len(sums) * len(parts) > MOST_SUMS:
+        if len(sums) * len(parts) > MAX_SUMS:
             return False
         sums = _distinct(one.plus(part) for one in sums for part in parts)
     return all(indicate(thresholds, one.units, one.must) == indication for one in sums)
@@ -145,22 +146,24 @@ def _add_up(plan: Plan, scored: list[QuestionState]) -> _Sum:
 
 
 def _distinct(sums: Iterable[_Sum]) -> list[_Sum]:
-    """One of all that an indication cannot tell from each other."""
+    """One of each group of sums that give the same indication with any other sum."""
     return list({(*(unit.packed for unit in one.units), one.must.flags): one for one in sums}.values())
 
 
-def _deciding(asked: PlannedQuestion, known: Attributes, answer: Answer | None, as_of: datetime) -> set[str]:
-    """The attributes that decide whether a question applies and, without a person's answer, its rating."""
+def _deciding_attributes(
+    asked: PlannedQuestion, known: Attributes, answer: Answer | None, as_of: datetime
+) -> set[str]:
+    """The attributes that decide whether a question applies and, if no person has answered it, its rating."""
     if not asked.question.ask_when and not asked.rule:
         return set()
-    if not meets(_on_known(asked.question, known), known):
+    if not meets(_known_conditions(asked.question, known), known):
         return set()
     conditions = {*asked.question.ask_when}
     return conditions if asked.is_answered(answer, as_of) else used_by(asked.question)
 
 
-def _connected(plan: Plan, deciding: Mapping[str, set[str]]) -> list[tuple[list[str], list[PlannedQuestion]]]:
-    """Unknown attributes that decide questions together, each time with all questions that they decide."""
+def _groups(plan: Plan, deciding: Mapping[str, set[str]]) -> list[tuple[list[str], list[PlannedQuestion]]]:
+    """Groups of unknown attributes that share questions, each with all questions that it decides."""
     parts: list[set[str]] = []
     for names in deciding.values():
         joined = [part for part in parts if part & names]
@@ -168,5 +171,5 @@ def _connected(plan: Plan, deciding: Mapping[str, set[str]]) -> list[tuple[list[
     return [(sorted(part), [a for a in plan.asked if deciding.get(a.key, NONE) & part]) for part in parts]
 
 
-def _given(names: Sequence[str], values: Iterable[Value | None]) -> dict[str, Value]:
+def _values_of(names: Sequence[str], values: Iterable[Value | None]) -> dict[str, Value]:
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}

@@ -1,4 +1,4 @@
-"""The verdict of a score: its figures without its texts, small enough to keep for every revision."""
+"""The verdict: the figures of a score without its texts, small enough to store with every revision."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from app.scoring.figures import dimension_figures, needed_averages
 from app.scoring.plan import Plan
 from app.scoring.result import Figures, Verdict
 from app.scoring.score import Judged
-from app.scoring.tally import Counts, together
+from app.scoring.tally import Counts, sum_of
 
 
 class VerdictRecord(Figures):
-    """A verdict as it is stored: of each dimension the counts that its figures are made of.
+    """A stored verdict. `version` is that of the question set, and `blockers` are keys of questions.
 
-    `version` is the question set's. The blockers are keys of questions.
+    `dimensions` are the counts of each dimension, from which its figures are computed.
     """
 
     version: int
@@ -21,27 +21,29 @@ class VerdictRecord(Figures):
 
 
 def verdict_record(judged: Judged) -> VerdictRecord:
-    """The part of a score that is stored."""
-    found = judged.assessment
+    """The verdict of judged answers, as it is stored."""
+    assessment = judged.assessment
     return {
         "version": judged.plan.version,
-        "indication": found.indication,
+        "indication": assessment.indication,
         "settled": judged.settled,
-        "leaning": found.leaning,
-        "score": found.score,
-        "lowest": found.lowest,
-        "highest": found.highest,
-        "coverage": found.coverage,
-        "grade": found.grade,
-        "dimensions": [tally.counts for tally in found.totals.dimensions],
-        "blockers": [s.question.key for s in (*found.must.knocked_out, *found.must.barring)],
+        "leaning": assessment.leaning,
+        "score": assessment.score,
+        "lowest": assessment.lowest,
+        "highest": assessment.highest,
+        "coverage": assessment.coverage,
+        "grade": assessment.grade,
+        "dimensions": [tally.counts for tally in assessment.totals.dimensions],
+        "blockers": [
+            s.question.key for s in (*assessment.must.missed_knock_outs, *assessment.must.other_blockers)
+        ],
     }
 
 
 def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
-    """A stored verdict with the figures of every dimension; `plan` is that of its version."""
+    """A stored verdict with the figures of every dimension; `plan` is the plan of its version."""
     dimensions = [plan.tally(Counts(*counts).packed()) for counts in record["dimensions"]]
-    units = dimensions if plan.reciprocal else [together(dimensions)]
+    units = dimensions if plan.reciprocal else [sum_of(dimensions)]
     needed = needed_averages(plan, units, blocked=bool(record["blockers"]))
     return {
         "indication": record["indication"],

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import floor
 
-MOST_NAMED = 3
-# What follows one of these says more of the noun before: "access to decision makers" is one thing.
+MAX_NAMED = 3
+# The noun stands before the first of these: "access to decision makers" is singular.
 PREPOSITIONS = frozenset(
     {"about", "across", "against", "around", "at", "before", "behind", "between", "beyond", "by", "for"}
     | {"from", "in", "into", "of", "on", "outside", "over", "per", "to", "towards", "under", "with"}
@@ -13,9 +13,9 @@ PREPOSITIONS = frozenset(
 )
 QUESTION_WORDS = frozenset({"how", "what", "when", "where", "whether", "which", "who", "why"})
 PLURALS_WITHOUT_S = frozenset({"criteria", "people"})
-# Endings of nouns that end with an s and are one thing: process, status, analysis.
+# Endings of singular nouns that end in s: process, status, analysis.
 SINGULAR_ENDINGS = ("ss", "us", "is", "news", "S")
-# Words that sentences begin with and that are no names.
+# First words of sentences that are no names.
 FIRST_WORDS = frozenset(
     (  # noqa: SIM905  # seventy words, each in quotes, would be harder to read
         "a all an and any anyone anything as at because before both but by each either every everyone "
@@ -32,22 +32,27 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Up to three names: "budget", "budget and timeline", "budget, timeline and 2 more"."""
-    if len(names) > MOST_NAMED:
-        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
+def listed(names: Sequence[str], limit: int = MAX_NAMED) -> str:
+    """At most `limit` names in a sentence: "budget", "budget and timeline", "budget, timeline and 2 more"."""
+    if len(names) > limit:
+        names = [*names[: limit - 1], f"{len(names) - limit + 1} more"]
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def all_listed(names: Sequence[str]) -> str:
+    """Every name, however many there are."""
+    return listed(names, len(names))
+
+
 def is_or_are(names: Sequence[str]) -> str:
-    """The verb that goes with names: "is" with one thing, else "are"."""
+    """The verb for names as the subject: "is" for one singular name, else "are"."""
     return "are" if len(names) > 1 or is_plural(names[0]) else "is"
 
 
 @lru_cache(maxsize=1000)
 def is_plural(name: str) -> bool:
-    """Whether a name stands for several things: "decision makers", "cost and effort"."""
+    """Whether a name is plural: "decision makers", "cost and effort"."""
     words = name.split()
     if not words or words[0].lower() in QUESTION_WORDS:
         return False
@@ -59,7 +64,7 @@ def is_plural(name: str) -> bool:
 
 
 def lower_first(sentence: str) -> str:
-    """A sentence to go on with after a colon: no full stop, and no capital unless it may be a name's."""
+    """A sentence as it reads after a colon: no full stop, and a capital only if it may be a name."""
     first = sentence.split(" ", 1)[0].rstrip(",")
     is_ordinary = first.lower() in FIRST_WORDS and first in (first.capitalize(), first.lower())
     return (sentence[:1].lower() + sentence[1:] if is_ordinary else sentence).removesuffix(".")
@@ -71,9 +76,9 @@ def capitalised(text: str) -> str:
 
 
 def rounded(figure: float, cuts: Sequence[int] = ()) -> int:
-    """A figure as people read it: rounded, but never up to a cut that it does not reach.
+    """The figure, rounded to an integer, but never up to a cut that it does not reach.
 
-    69.968 is 70, but 69 where something begins at 70.
+    69.968 is 70, but 69 if 70 is one of the `cuts`.
     """
-    near = floor(figure + 0.5)
-    return near - 1 if figure < near and near in cuts else near
+    nearest = floor(figure + 0.5)
+    return nearest - 1 if figure < nearest and nearest in cuts else nearest

@@ -1,4 +1,4 @@
-"""Small question sets, written out as a definition would be, for tests that one can check on paper."""
+"""Small question sets as definitions, for tests that a reader can check on paper."""
 
 from datetime import UTC, datetime
 
@@ -11,8 +11,8 @@ NOT_APPLICABLE = Answer("not_applicable")
 UNKNOWN = Answer("unknown")
 
 
-class Told(dict):
-    """A result whose keys read as attributes, and so do those of what is in it."""
+class Result(dict):
+    """A result whose keys can be read as attributes, at every level."""
 
     def __getattr__(self, key):
         try:
@@ -26,7 +26,7 @@ class Told(dict):
 
 def as_object(result):
     if isinstance(result, dict):
-        return Told((key, as_object(value)) for key, value in result.items())
+        return Result((key, as_object(value)) for key, value in result.items())
     return [as_object(one) for one in result] if isinstance(result, list) else result
 
 
@@ -51,7 +51,7 @@ def whole(steps, more):
 
 
 def scored(definition, ratings=None, other=None, attributes=None, as_of=NOW, **pursued):
-    """The score of ratings and of `other` answers, read as the kernel's callers read them."""
+    """The score of ratings and of `other` answers, read as callers of the kernel read them."""
     question_set = read_question_set(definition)
     sent = ratings_sent(ratings or {}) + [Sent(f"/answers/{k}", k, one) for k, one in (other or {}).items()]
     answers = read_answers(question_set, sent)

@@ -4,15 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
-from tests.scoring.question_state import states
-
 from app.scoring import Answer, Plan, QuestionSet, read_question_set, score
 from tests.scoring.building import NOW, as_object
+from tests.scoring.question_state import states
 from tests.scoring.reference import Reference
 
 ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}
 GATED = "rapport"
-SILENT = {
+UNRATED = {
     "absent": None,
     "unknown": Answer("unknown"),
     "open": Answer("open"),
@@ -61,7 +60,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Sketch:
-    """One question and its answer before it is known on which scale and in which dimensions.
+    """One question and its answer, before the scale and the dimensions are drawn.
 
     A level says how far up the scale; it is taken modulo the scale's width.
     """
@@ -104,8 +103,8 @@ class Sketch:
         state = mood[index % len(mood)]
         old = self.days[1]
         answered_at = None if old is None else NOW - timedelta(days=old)
-        if state in SILENT:
-            return SILENT[state] and replace(SILENT[state], answered_at=answered_at)
+        if state in UNRATED:
+            return UNRATED[state] and replace(UNRATED[state], answered_at=answered_at)
         rating = {"best": high, "high": high - level % 2, "low": low + level % 2}
         chosen = rating.get(state, low + level % (high - low + 1))
         return Answer("rated", chosen, answered_at, self.evidence)
@@ -114,7 +113,7 @@ class Sketch:
 def assembled(*, sketches, scale, shape, thresholds, grades, order, mood, attributes):
     combine, dimensions = shape
     weighing = dimensions[: 2 if combine == "reciprocal" else 1]
-    sketches = [*sketches[: -len(weighing)], *weighty(sketches[-len(weighing) :], weighing, dimensions)]
+    sketches = [*sketches[: -len(weighing)], *with_weights(sketches[-len(weighing) :], weighing, dimensions)]
     named = {f"q{number}": sketch for number, sketch in enumerate(sketches)}
     definition = {
         "key": "small-set",
@@ -132,7 +131,7 @@ def assembled(*, sketches, scale, shape, thresholds, grades, order, mood, attrib
     return Case(read_question_set(definition), answers, attributes)
 
 
-def weighty(sketches, weighing, dimensions):
+def with_weights(sketches, weighing, dimensions):
     """The questions without which the set would not be valid: one with a weight on every side."""
     for sketch, dimension in zip(sketches, weighing, strict=True):
         step = "first" if sketch.step == GATED else sketch.step

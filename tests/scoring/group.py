@@ -9,8 +9,8 @@ from tests.scoring.question_state import QuestionState
 HALF = Fraction(1, 2)
 
 
-def told(figure):
-    """The double nearest to a figure: what one division of two exact integers gives."""
+def as_double(figure):
+    """The double nearest to a fraction, which is what one division of two exact integers gives."""
     return None if figure is None else float(figure)
 
 
@@ -76,9 +76,9 @@ class Group:
 
     def figures(self):
         return {
-            "lowest": told(self.lowest),
-            "highest": told(self.highest),
-            "coverage": told(self.coverage),
+            "lowest": as_double(self.lowest),
+            "highest": as_double(self.highest),
+            "coverage": as_double(self.coverage),
             "reportable": self.reportable,
             "points": sum(one.question.weight * one.rating for one in self.asked if one.state == "rated"),
             "points_min": self.scale.min * self.counts,

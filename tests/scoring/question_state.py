@@ -1,4 +1,4 @@
-"""How every question of a set stands, by the design alone: rated, open or not applicable."""
+"""The state of every question of a set, by the design alone: rated, open or not applicable."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,19 +81,19 @@ def readable(question_set, attributes):
 
 
 def question_state(scale, step, question, answer, attributes, as_of):
-    says = answer.state if answer is not None else "open"
-    last = expiry(question, answer, as_of) if says in ("rated", "not_applicable") else None
+    state = answer.state if answer is not None else "open"
+    last = expiry(question, answer, as_of) if state in ("rated", "not_applicable") else None
     stale = last is not None and as_of >= last
-    if says == "rated" and not stale:
+    if state == "rated" and not stale:
         return QuestionState(
             scale, step, question, "rated", answer.rating, "person", answer.evidence, valid_until=last
         )
-    if says == "not_applicable" and not stale:
+    if state == "not_applicable" and not stale:
         return QuestionState(scale, step, question, "not_applicable", valid_until=last)
     by_rule = rule_rating(question.rate_from, attributes)
     if by_rule is not None:
         return QuestionState(scale, step, question, "rated", by_rule, "rule", stale=stale)
-    unknown = says == "unknown"
+    unknown = state == "unknown"
     return QuestionState(
         scale, step, question, "open", ask_again=unknown or stale, stale=stale, unknown=unknown
     )

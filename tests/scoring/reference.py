@@ -1,16 +1,15 @@
-"""Section 3 of the design a second time, in fractions, to hold the kernel against.
+"""A second implementation of the formulas, in fractions, to compare with the kernel.
 
-It was written from the design alone and shares nothing with `app.scoring` but the shape of a
-definition. It is slow and plain on purpose: a fraction is compared where the kernel compares
-integers, and it turns into a double only where a figure is told.
+It follows the design alone and shares only the shape of a definition with `app.scoring`. It is slow and
+plain on purpose: it compares fractions where the kernel compares integers, and a fraction turns into a
+double only where a figure is returned.
 """
 
 from functools import cached_property
 from math import sqrt
 
+from tests.scoring.group import Group, as_double
 from tests.scoring.question_state import inapplicable
-
-from tests.scoring.group import Group, told
 
 
 def geometric(figures):
@@ -22,7 +21,7 @@ def geometric(figures):
 
 
 class Reference:
-    """Everything that a score of one set says, beside its texts and its next questions."""
+    """The figures and lists of a score, without its texts and next questions."""
 
     def __init__(self, question_set, everything):
         self.set = question_set
@@ -53,11 +52,11 @@ class Reference:
         return all(unit.reportable for unit in self.units)
 
     def combined(self, figures):
-        return geometric(figures) if self.reciprocal else told(figures[0])
+        return geometric(figures) if self.reciprocal else as_double(figures[0])
 
     @property
     def score(self):
-        if not self.reportable or self.knocked_out:
+        if not self.reportable or self.missed_knock_outs:
             return None
         return self.combined([unit.estimate for unit in self.units])
 
@@ -72,7 +71,7 @@ class Reference:
     @property
     def coverage(self):
         shares = [unit.coverage for unit in self.units]
-        return None if None in shares else told(min(shares))
+        return None if None in shares else as_double(min(shares))
 
     @property
     def weaker_side(self):
@@ -87,12 +86,12 @@ class Reference:
         return [one for one in self.scored if one.question.must_reach is not None]
 
     @cached_property
-    def knocked_out(self):
+    def missed_knock_outs(self):
         return [one for one in self.must_reach if one.missed and one.knocks_out]
 
     @cached_property
-    def barring(self):
-        """What bars a fit for now: a missed knock-out rules it out, and is not listed a second time."""
+    def other_blockers(self):
+        """What prevents a fit for now; a missed knock-out rules it out and is not listed here."""
         return [
             one
             for one in self.must_reach
@@ -101,19 +100,19 @@ class Reference:
 
     @property
     def blockers(self):
-        return [(one.question.key, one.state, one.rating, "no_fit") for one in self.knocked_out] + [
-            (one.question.key, one.state, one.rating, "mixed") for one in self.barring
+        return [(one.question.key, one.state, one.rating, "no_fit") for one in self.missed_knock_outs] + [
+            (one.question.key, one.state, one.rating, "mixed") for one in self.other_blockers
         ]
 
     def grade(self, indication):
         """The last of the grades that each of these rules allows, from the best down."""
         open_must_reach = any(one.state == "open" for one in self.must_reach)
-        if not self.set.grades or not self.reportable or self.knocked_out:
+        if not self.set.grades or not self.reportable or self.missed_knock_outs:
             return None
         if indication == "undetermined" and open_must_reach:
             return None
         weakest = min(unit.estimate for unit in self.units)
-        blocked = bool(self.barring)
+        blocked = bool(self.other_blockers)
         return next(
             grade.grade
             for grade in self.set.grades
@@ -137,5 +136,5 @@ class Reference:
 
 
 def not_counted(question_set, answers, attributes):
-    said = {key for key, answer in answers.items() if answer.state != "open"}
-    return [key for key in inapplicable(question_set, attributes) if key in said]
+    answered = {key for key, answer in answers.items() if answer.state != "open"}
+    return [key for key in inapplicable(question_set, attributes) if key in answered]

@@ -3,7 +3,7 @@
 from hypothesis import given
 
 from tests.scoring import verdicts
-from tests.scoring.group import told
+from tests.scoring.group import as_double
 from tests.scoring.reference import not_counted
 from tests.scoring.strategies import cases, effort
 
@@ -31,7 +31,7 @@ RANGE = [
 def test_a_step_gated_or_not_tells_the_figures_of_its_own_questions(case):
     steps = [(step.key, step.gated, step.estimate, range_of(step)) for step in case.score().steps]
     assert steps == [
-        (step.key, step.gated, told(group.estimate), group.figures())
+        (step.key, step.gated, as_double(group.estimate), group.figures())
         for step, group in zip(case.question_set.steps, case.expected.steps, strict=True)
     ]
 
@@ -41,7 +41,7 @@ def test_a_step_gated_or_not_tells_the_figures_of_its_own_questions(case):
 def test_a_dimension_tells_the_figures_of_its_questions_in_steps_that_are_not_gated(case):
     dimensions = [(one.key, one.estimate, range_of(one)) for one in case.score().dimensions]
     assert dimensions == [
-        (dimension.key, told(group.estimate), group.figures())
+        (dimension.key, as_double(group.estimate), group.figures())
         for dimension, group in zip(case.question_set.dimensions, case.expected.dimensions, strict=True)
     ]
 
@@ -60,7 +60,7 @@ def test_the_whole_counts_the_points_of_all_units_and_combines_their_percentages
 @given(cases())
 def test_the_needed_average_is_told_for_each_unit_while_a_fit_is_in_reach_and_nowhere_else(case):
     score, expected = case.score(), case.expected
-    needed = [told(verdicts.needed_average(expected, unit)) for unit in expected.units]
+    needed = [as_double(verdicts.needed_average(expected, unit)) for unit in expected.units]
     assert score.needed_average == (None if expected.reciprocal else needed[0])
     of_sides = needed if expected.reciprocal else [None] * len(expected.dimensions)
     assert [side.needed_average for side in score.dimensions] == of_sides

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.scoring.question_state import expiry
 
 from app.scoring import Answer, Plan, Totals, indicated, read_question_set, read_stored, score
 from tests.scoring.building import NOW, as_object
+from tests.scoring.question_state import expiry
 from tests.scoring.strategies import cases, effort
 
 RANK = {"no_fit": 0, "mixed": 1, "undetermined": 1, "unscorable": 1, "fit": 2}

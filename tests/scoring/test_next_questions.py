@@ -20,7 +20,7 @@ def keys(score):
 
 @effort(150)
 @given(cases(), st.booleans())
-def test_next_come_the_first_three_open_questions_of_the_first_step_that_has_any(case, pursued):
+def test_next_come_the_first_three_open_questions(case, pursued):
     score = case.score(pursued=pursued)
     asked = [(one.question, one.weight_share, one.ask_again) for one in score.next_questions]
     assert asked == verdicts.next_questions(case.expected, pursued)
@@ -50,20 +50,26 @@ def test_of_many_open_questions_three_are_told_in_full():
 
 
 def test_questions_answered_unknown_come_last_to_be_asked_again():
-    score = scored(TWO_STEPS, other={"budget": UNKNOWN, "price": UNKNOWN})
+    score = scored(TWO_STEPS, {"champion": 3}, other={"budget": UNKNOWN, "price": UNKNOWN, "terms": UNKNOWN})
     assert [(one.question, one.ask_again) for one in score.next_questions] == [
-        ("terms", False),
+        ("signer", False),
         ("price", True),
         ("budget", True),
     ]
 
 
-def test_a_step_with_only_an_unknown_left_still_goes_before_the_next_step():
+def test_a_question_answered_unknown_comes_after_those_of_later_steps():
     score = scored(TWO_STEPS, {"budget": 3, "terms": 3}, {"price": UNKNOWN})
-    assert keys(score) == ["price"]
+    assert keys(score) == ["champion", "signer", "price"]
+    assert score.open_questions == ["champion", "signer", "price"]
 
 
-def test_a_step_with_nothing_open_is_passed_over():
+def test_the_next_three_questions_come_from_several_steps():
+    score = scored(TWO_STEPS, {"price": 3, "budget": 3})
+    assert keys(score) == ["terms", "champion", "signer"]
+
+
+def test_a_step_with_nothing_open_is_skipped():
     score = scored(TWO_STEPS, {"budget": 3, "terms": 3}, {"price": NOT_APPLICABLE})
     assert keys(score) == ["champion", "signer"]
 
@@ -91,6 +97,13 @@ def test_what_still_decides_the_fit_is_asked_before_a_gated_step_even_when_pursu
     score = scored(TWO_STEPS, pursued=True)
     assert keys(score) == ["price", "budget", "terms"]
     assert score.open_questions[-2:] == ["trust", "humour"]
+
+
+def test_an_unknown_answer_still_goes_before_a_gated_step():
+    ratings = dict.fromkeys(["price", "budget", "champion", "signer"], 3)
+    other = {"terms": UNKNOWN, "trust": UNKNOWN}
+    score = scored(TWO_STEPS, ratings, other, pursued=True)
+    assert keys(score) == score.open_questions == ["terms", "humour", "trust"]
 
 
 def test_a_question_has_its_weight_share_of_all_that_counts_in_its_unit():

@@ -3,7 +3,7 @@
 from hypothesis import given
 
 from tests.scoring.closing import Closings
-from tests.scoring.group import told
+from tests.scoring.group import as_double
 from tests.scoring.strategies import cases_to_close, effort
 
 
@@ -19,10 +19,10 @@ def test_every_final_estimate_lies_in_the_range_and_both_its_ends_are_attained(c
     score, closings = case.score(), Closings(case).all.values()
     for index, step in enumerate(score.steps):
         if not step.gated:
-            ends = [told(closed.steps[index].estimate) for closed in closings]
+            ends = [as_double(closed.steps[index].estimate) for closed in closings]
             assert attained(ends) == (step.lowest, step.highest)
     for index, dimension in enumerate(score.dimensions):
-        ends = [told(closed.dimensions[index].estimate) for closed in closings]
+        ends = [as_double(closed.dimensions[index].estimate) for closed in closings]
         assert attained(ends) == (dimension.lowest, dimension.highest)
 
 

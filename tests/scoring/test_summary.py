@@ -67,6 +67,15 @@ IN_PARTS = [
     question("c", "money"),
     question("d", "money"),
 ]
+DIMENSIONS = [
+    *PARTS,
+    {"key": "need", "title": "Need", "if_weak": "they can wait"},
+    {"key": "plans", "title": "Plans", "if_weak": "it does not fit our plans"},
+]
+FOUR_PARTS = [question("a", "reach"), question("b", "money"), question("c", "need"), question("d", "plans")]
+FACTS = dict.fromkeys(("staff_count", "revenue", "growth", "age", "sites"), "number")
+BY_RULE = [question(f"by_{name}", rate_from={"attribute": name, "bands": [{"rating": 3}]}) for name in FACTS]
+SEVEN_MUSTS = [question(f"m{number}", must_reach=3, if_missed="mixed") for number in range(1, 8)]
 PLURAL = [
     question("decision_makers", must_reach=3, if_missed="mixed"),
     question("access", must_reach=3, if_missed="mixed", label="access to users"),
@@ -91,12 +100,51 @@ STATES = {
     ),
     "a fit without a weak point": (
         sides(4, 4),
-        "A fit on both sides: 75 out of 100. No scored answer is rated below 4.",
+        "A fit on both sides: 75 out of 100. Every rating is 4.",
     ),
-    "the best fit": (sides(5, 5), "A fit on both sides: 100 out of 100. No scored answer is rated below 5."),
+    "the best fit": (sides(5, 5), "A fit on both sides: 100 out of 100. Every rating is 5."),
+    "a fit with four equally weak points": (
+        (
+            pool(*FOUR, question("law", weight=40)),
+            dict.fromkeys(["need", "price", "date", "say"], 1) | {"law": 5},
+        ),
+        "A fit: 91 out of 100. The weakest points are need, price and 2 more, each rated 1.",
+    ),
+    "a fit with five equally weak points": (
+        (
+            pool(*FOUR, question("sum"), question("law", weight=40)),
+            dict.fromkeys(["need", "price", "date", "say", "sum"], 1) | {"law": 5},
+        ),
+        "A fit: 89 out of 100. The weakest points are need, price and 3 more, each rated 1.",
+    ),
+    "a fit whose weakest point is plural": (
+        (
+            pool(question("decision_makers"), *FOUR),
+            dict.fromkeys(["need", "price", "date", "say"], 5) | {"decision_makers": 2},
+        ),
+        "A fit: 85 out of 100. Decision makers are the weakest point, rated 2.",
+    ),
+    "the best fit with a note that does not count": (
+        (
+            pool(question("need"), question("price"), question("note", weight=0)),
+            {"need": 5, "price": 5, "note": 1},
+        ),
+        "A fit: 100 out of 100. Every rating that counts is 5.",
+    ),
+    "the best fit with a gated question rated": (
+        (
+            weighted(
+                step("all", question("need")),
+                step("rapport", question("trust"), gated=True),
+                thresholds=THRESHOLDS,
+            ),
+            {"need": 5, "trust": 2},
+        ),
+        "A fit: 100 out of 100. The only rating that counts is 5.",
+    ),
     "a fit that open answers cannot undo": (
         sides(5, 5, price=None),
-        "A fit on both sides, however the open questions are answered: 100 out of 100. No scored answer is rated below 5.",
+        "A fit on both sides, however the open questions are answered: 100 out of 100. Every rating is 5.",
     ),
     "a fit in a pool": (
         (pool(*FOUR), {"need": 5, "price": 4, "date": 4, "say": 2}),
@@ -104,11 +152,11 @@ STATES = {
     ),
     "a fit by the only question": (
         (pool(question("need")), {"need": 5}),
-        "A fit: 100 out of 100. No scored answer is rated below 5.",
+        "A fit: 100 out of 100. The only rating is 5.",
     ),
     "a fit with a not applicable question": (
         skipping(sides(5, 5, price=None), "price"),
-        "A fit on both sides: 100 out of 100. No scored answer is rated below 5.",
+        "A fit on both sides: 100 out of 100. Every rating is 5.",
     ),
     # No fit.
     "no fit by a knock-out": (sides(5, 5, law=1), "Not a fit: law is rated 1, which rules the deal out."),
@@ -139,7 +187,7 @@ STATES = {
     "no fit by both sides": (
         sides(2, 2),
         (
-            "Not a fit: we cannot meet what they need, or they cannot buy (25 out of 100); "
+            "Not a fit: we cannot meet what they need, or they cannot buy (25 out of 100), "
             "and they would gain too little (25 out of 100)."
         ),
     ),
@@ -168,7 +216,21 @@ STATES = {
         ),
         (
             "Not a fit: 19 out of 100, and anything below 40 is not a fit. "
-            "There is no money for it (0 out of 100); and nobody there knows us (25 out of 100)."
+            "There is no money for it (0 out of 100), and nobody there knows us (25 out of 100)."
+        ),
+    ),
+    "no fit in a pool of four weak parts": (
+        (pool(*FOUR_PARTS, dimensions=DIMENSIONS), dict.fromkeys("abcd", 2)),
+        (
+            "Not a fit: 25 out of 100, and anything below 40 is not a fit. "
+            "Nobody there knows us (25 out of 100), there is no money for it (25 out of 100), and 2 more parts are weak."
+        ),
+    ),
+    "no fit in a pool of three weak parts": (
+        (pool(*FOUR_PARTS, dimensions=DIMENSIONS), dict.fromkeys("abc", 2) | {"d": 3}),
+        (
+            "Not a fit: 31 out of 100, and anything below 40 is not a fit. Nobody there knows us (25 out of 100), "
+            "there is no money for it (25 out of 100), and they can wait (25 out of 100)."
         ),
     ),
     "no fit is never rounded up to mixed": (
@@ -273,11 +335,11 @@ STATES = {
     ),
     "mixed since too much is not applicable": (
         skipping((pool(*FOUR), {"need": 5}), "price", "date", "say"),
-        "Mixed: too much is marked not applicable to call it a fit.",
+        "Mixed: it cannot be a fit while most of the questions are marked not applicable.",
     ),
     "mixed since too much is not applicable on a side": (
         skipping(sides(5, 5, speed=None, comfort=None), "speed", "comfort"),
-        "Mixed: too much on “They gain” is marked not applicable to call it a fit.",
+        "Mixed: it cannot be a fit while most of the questions on “They gain” are marked not applicable.",
     ),
     # Too early.
     "nothing is rated": (sides(), "Too early to say: nothing is rated yet."),
@@ -310,14 +372,14 @@ STATES = {
     "too early with a silent side": (
         sides(5),
         (
-            "Too early to say: 0 of 3 questions on “They gain” are rated so far. "
+            "Too early to say: none of the 3 questions on “They gain” are rated so far. "
             "Rate at least half of the questions on each side."
         ),
     ),
     "too early with a blocker": (
         sides(budget=1),
         (
-            "Too early to say: 1 of 4 questions on “It suits them” and 0 of 3 questions on “They gain” are rated so far. "
+            "Too early to say: 1 of 4 questions on “It suits them” and none of the 3 questions on “They gain” are rated so far. "
             "It is not a fit while budget is rated below 3."
         ),
     ),
@@ -331,7 +393,7 @@ STATES = {
     ),
     "only a question without weight is rated": (
         (pool(question("need"), question("note", weight=0)), {"note": 1}),
-        "Too early to say: no question that counts is rated yet.",
+        "Too early to say: no scored question is rated yet.",
     ),
     "every answer is too old": (
         (
@@ -349,7 +411,40 @@ STATES = {
             ),
             {},
         ),
-        "Too early to say: nothing is rated yet. Find out staff count.",
+        "Too early to say: nothing is rated yet. Still to find out: staff count.",
+    ),
+    "too few facts where every question is rated by rule": (
+        (pool(*BY_RULE, attributes=FACTS), {}, {}, {"staff_count": 9, "growth": 2}),
+        "Too early to say: 2 of 5 questions are rated so far. Still to find out: revenue, age and sites.",
+    ),
+    "none of five facts": (
+        (pool(*BY_RULE, attributes=FACTS), {}),
+        "Too early to say: nothing is rated yet. Still to find out: staff count, revenue, growth, age and sites.",
+    ),
+    "no fact is missing, and no rule rates it": (
+        (
+            pool(
+                *(
+                    question(
+                        key,
+                        rate_from={"attribute": "industry", "values": [{"equals": "retail", "rating": 5}]},
+                    )
+                    for key in ("one", "two", "three")
+                ),
+                attributes={"industry": "text"},
+            ),
+            {"one": 4},
+            {},
+            {"industry": "mining"},
+        ),
+        "Too early to say: 1 of 3 questions is rated so far. Rate at least half of the questions.",
+    ),
+    "too early on a side with one question": (
+        (
+            reciprocal(step("all", question("a", "match"), question("b", "benefit")), thresholds=THRESHOLDS),
+            {"a": 5},
+        ),
+        "Too early to say: no question on “Benefit” is rated so far. Rate at least half of the questions on each side.",
     ),
     "what only a gated question uses need not be found out": (
         (
@@ -365,15 +460,15 @@ STATES = {
     ),
     "half of it can never be rated and a clear no can": (
         skipping((pool(*FOUR, question("more")), {"need": 3}), "price", "date", "say"),
-        "Not a fit while too much is marked not applicable. The open question can still turn it into a clear no.",
+        "Not a fit while most of the questions are marked not applicable. The open question can still turn it into a clear no.",
     ),
     "half of it can never be rated without thresholds": (
         skipping((pool(*FOUR, thresholds=None), {"need": 3}), "price", "date", "say"),
-        "No score: too much is marked not applicable.",
+        "No score: most of the questions are marked not applicable.",
     ),
     "a must-reach question without weight is open": (
         (pool(question("need"), question("law", weight=0, must_reach=2)), {"need": 5}),
-        "Leaning to a fit: 100 out of 100, with 1 of 2 questions rated. Still needed for a fit: law.",
+        "Leaning towards a fit: 100 out of 100, with 1 of 2 questions rated. Still needed for a fit: law.",
     ),
     "a side in the middle while the other is strong": (
         sides(5, 3, comfort=None),
@@ -415,27 +510,27 @@ STATES = {
     # Leaning.
     "leaning to a fit with must-reach questions open": (
         sides(5, 4, law=None, budget=None),
-        "Leaning to a fit: 87 out of 100, with 5 of 7 questions rated. Still needed for a fit: law and budget.",
+        "Leaning towards a fit: 87 out of 100, with 5 of 7 questions rated. Still needed for a fit: law and budget.",
     ),
     "leaning to a fit": (
         sides(4, 5, price=None, need=None, law=2, budget=5),
-        "Leaning to a fit: 79 out of 100, with 5 of 7 questions rated. The 2 open questions can still change that.",
+        "Leaning towards a fit: 79 out of 100, with 5 of 7 questions rated. The 2 open questions can still change that.",
     ),
     "leaning with one open question": (
         (pool(*FOUR), {"need": 4, "price": 4, "date": 3}),
-        "Leaning to a fit: 67 out of 100, with 3 of 4 questions rated. The open question can still change that.",
+        "Leaning towards a fit: 67 out of 100, with 3 of 4 questions rated. The open question can still change that.",
     ),
     "leaning to no fit": (
         sides(5, 2, comfort=None),
         (
-            "Leaning to no fit, with 6 of 7 questions rated: they would gain too little (25 out of 100). "
+            "Leaning towards no fit, with 6 of 7 questions rated: they would gain too little (25 out of 100). "
             "The open question can still change that."
         ),
     ),
     "leaning to no fit in a pool": (
         (pool(*FOUR), {"need": 2, "price": 2}),
         (
-            "Leaning to no fit, with 2 of 4 questions rated: 25 out of 100, and anything below 40 is not a fit. "
+            "Leaning towards no fit, with 2 of 4 questions rated: 25 out of 100, and anything below 40 is not a fit. "
             "The 2 open questions can still change that."
         ),
     ),
@@ -448,24 +543,69 @@ STATES = {
     ),
     "blocked and not settled": (
         sides(3, 3, budget=1, need=None),
-        "Not a fit while budget is rated below 3. It leans to no fit: we cannot meet what they need, or they cannot buy (33 out of 100).",
+        "Not a fit while budget is rated below 3. It is leaning towards no fit: we cannot meet what they need, or they cannot buy (33 out of 100).",
     ),
     "leaning to a fit with a knock-out open": (
         sides(4, 4, law=None),
-        "Leaning to a fit: 75 out of 100, with 6 of 7 questions rated. Still needed for a fit: law.",
+        "Leaning towards a fit: 75 out of 100, with 6 of 7 questions rated. Still needed for a fit: law.",
+    ),
+    "leaning towards a fit with seven must-reach questions open": (
+        (pool(question("need", weight=20), *SEVEN_MUSTS), {"need": 5}),
+        (
+            "Leaning towards a fit: 100 out of 100, with 1 of 8 questions rated. "
+            "Still needed for a fit: m1, m2, m3, m4, m5, m6 and m7."
+        ),
+    ),
+    "in the middle with seven must-reach questions open": (
+        (pool(question("need", weight=20), *SEVEN_MUSTS), {"need": 3}),
+        (
+            "Mixed so far, with 1 of 8 questions rated: 50 out of 100. "
+            "It cannot become a fit until m1, m2, m3, m4, m5, m6 and m7 are rated."
+        ),
+    ),
+    "in the middle with a must-reach question open when a fit is out of reach": (
+        sides(3, 3, budget=None),
+        (
+            "Mixed so far, with 6 of 7 questions rated: 50 out of 100 on “It suits them” and 50 out of 100 on “They gain”. "
+            "The open question can still change that."
+        ),
+    ),
+    "leaning towards no fit with a must-reach question open": (
+        (pool(*FOUR, question("law", must_reach=2, weight=4)), {"need": 2, "price": 2, "date": 2, "say": 3}),
+        (
+            "Leaning towards no fit, with 4 of 5 questions rated: 31 out of 100, and anything below 40 is not a fit. "
+            "It cannot become a fit until law is rated."
+        ),
+    ),
+    "leaning towards no fit with a plural must-reach question open": (
+        (
+            pool(*FOUR, question("decision_makers", must_reach=2, weight=4)),
+            {"need": 2, "price": 2, "date": 2, "say": 3},
+        ),
+        (
+            "Leaning towards no fit, with 4 of 5 questions rated: 31 out of 100, and anything below 40 is not a fit. "
+            "It cannot become a fit until decision makers are rated."
+        ),
+    ),
+    "leaning towards no fit with a must-reach question open when a fit is out of reach": (
+        sides(3, 2, law=None, comfort=None, speed=3),
+        (
+            "Leaning towards no fit, with 5 of 7 questions rated: they would gain too little (38 out of 100). "
+            "The 2 open questions can still change that."
+        ),
     ),
     # Unscorable.
     "nothing counts on a side": (
         skipping(sides(5), *BENEFIT),
-        "Cannot be scored: every question that counts on “They gain” is marked not applicable.",
+        "Cannot be scored: every scored question on “They gain” is marked not applicable.",
     ),
     "nothing counts at all": (
         skipping(sides(), *MATCH, *BENEFIT),
-        "Cannot be scored: every question that counts on “It suits them” and “They gain” is marked not applicable.",
+        "Cannot be scored: every scored question on “It suits them” and “They gain” is marked not applicable.",
     ),
     "nothing counts in a pool": (
         skipping((pool(*FOUR), {}), "need", "price", "date", "say"),
-        "Cannot be scored: every question that counts is marked not applicable.",
+        "Cannot be scored: every scored question is marked not applicable.",
     ),
     "no question of a side applies": (
         (
@@ -476,7 +616,7 @@ STATES = {
             ),
             {"a": 5},
         ),
-        "Cannot be scored: no question that counts on “Benefit” applies here. Find out employees.",
+        "Cannot be scored: no scored question on “Benefit” applies here. Still to find out: employees.",
     ),
     # Without thresholds.
     "a grade without thresholds": (
@@ -491,9 +631,17 @@ STATES = {
         (pool(*IN_PARTS, dimensions=PARTS, thresholds=None), {"a": 5, "b": 5, "c": 3, "d": 2}),
         "69 out of 100, with all 4 questions rated. The weakest part is “Money”: 38 out of 100.",
     ),
+    "two equally weak parts": (
+        (pool(*FOUR_PARTS, dimensions=DIMENSIONS, thresholds=None), {"a": 5, "b": 2, "c": 5, "d": 2}),
+        "63 out of 100, with all 4 questions rated. The weakest parts are “Money” and “Plans”: 25 out of 100 each.",
+    ),
+    "equally weak parts only": (
+        (pool(*FOUR_PARTS, dimensions=DIMENSIONS, thresholds=None), dict.fromkeys("abcd", 2)),
+        "25 out of 100, with all 4 questions rated.",
+    ),
     "the only question": (
         (pool(question("need"), thresholds=None), {"need": 4}),
-        "75 out of 100, with the one question that counts rated.",
+        "75 out of 100, with the only scored question rated.",
     ),
     "too early without thresholds": (
         (pool(*FOUR, thresholds=None), {"need": 4}),
@@ -501,16 +649,16 @@ STATES = {
     ),
     "nothing counts without thresholds": (
         skipping((pool(question("need"), thresholds=None), {}), "need"),
-        "Cannot be scored: every question that counts is marked not applicable.",
+        "Cannot be scored: every scored question is marked not applicable.",
     ),
     # What it rests on.
     "mostly assumed": (
         (pool(*FOUR), {"say": 5}, ASSUMED),
-        "A fit: 100 out of 100. No scored answer is rated below 5. More than half of what is rated rests on assumptions.",
+        "A fit: 100 out of 100. Every rating is 5. More than half of what is rated rests on assumptions.",
     ),
     "half assumed": (
         (pool(*FOUR), {"date": 5, "say": 5}, HALF_ASSUMED),
-        "A fit: 100 out of 100. No scored answer is rated below 5.",
+        "A fit: 100 out of 100. Every rating is 5.",
     ),
     # Labels.
     "a label goes before the key in words": (
@@ -549,8 +697,24 @@ def test_no_sentence_contradicts_the_score_or_is_badly_made(case):
     )
     effects = {blocker.effect for blocker in score.blockers}
     if score.indication in ("mixed", "undetermined") and effects:
-        assert "while" in said or "too much" in said
+        assert "while" in said
     assert ("which rules" in said) == ("no_fit" in effects)
+
+
+@effort(400)
+@given(cases(sketch=RULED))
+def test_every_open_must_reach_question_is_named_while_a_fit_is_possible(case):
+    score = case.score()
+    sentence = re.search(
+        r"(Still needed for a fit: |It cannot become a fit until )(.*?)( are rated| is rated)?\.",
+        score.summary,
+    )
+    is_possible = score.leaning and score.indication == "undetermined" and score.answers_to_fit is not None
+    if not (is_possible and score.must_answer):
+        assert sentence is None
+        return
+    assert re.split(", | and ", sentence[2]) == score.must_answer
+    assert sentence[1].startswith("Still needed") == (score.leaning == "fit")
 
 
 @effort(200)

@@ -5,11 +5,11 @@ from itertools import product
 
 import pytest
 from hypothesis import given
-from tests.scoring.question_state import readable
 
 from tests.scoring import verdicts
 from tests.scoring.building import question, reciprocal, scored, step, weighted
 from tests.scoring.case import ATTRIBUTES, GATED
+from tests.scoring.question_state import readable
 from tests.scoring.strategies import CUTS, RULED, cases, effort
 
 THRESHOLDS = {"fit_at": 60, "no_fit_below": 40}

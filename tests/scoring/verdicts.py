@@ -19,7 +19,7 @@ def indication(reference):
 
 def no_fit(reference, thresholds):
     highest = [unit.highest for unit in reference.units if unit.counts]
-    return bool(reference.knocked_out) or any(one < thresholds.no_fit_below for one in highest)
+    return bool(reference.missed_knock_outs) or any(one < thresholds.no_fit_below for one in highest)
 
 
 def fit(reference, thresholds):
@@ -37,7 +37,7 @@ def mixed(reference, thresholds):
         return False
     return (
         any(unit.highest < thresholds.fit_at for unit in reference.units)
-        or bool(reference.barring)
+        or bool(reference.other_blockers)
         or not all(unit.can_become_reportable for unit in reference.units)
     )
 
@@ -52,9 +52,9 @@ def leaning(reference):
     if thresholds is None or not reference.reportable:
         return None
     estimates = [unit.estimate for unit in reference.units]
-    if reference.knocked_out or min(estimates) < thresholds.no_fit_below:
+    if reference.missed_knock_outs or min(estimates) < thresholds.no_fit_below:
         return "no_fit"
-    return "fit" if min(estimates) >= thresholds.fit_at and not reference.barring else "mixed"
+    return "fit" if min(estimates) >= thresholds.fit_at and not reference.other_blockers else "mixed"
 
 
 def final(reference):
@@ -62,18 +62,18 @@ def final(reference):
     thresholds = reference.set.thresholds
     estimates = [unit.estimate for unit in reference.units]
     known = [estimate for estimate in estimates if estimate is not None]
-    if reference.knocked_out or any(estimate < thresholds.no_fit_below for estimate in known):
+    if reference.missed_knock_outs or any(estimate < thresholds.no_fit_below for estimate in known):
         return "no_fit"
     if None in estimates:
         return "unscorable"
-    a_fit = reference.reportable and min(known) >= thresholds.fit_at and not reference.barring
+    a_fit = reference.reportable and min(known) >= thresholds.fit_at and not reference.other_blockers
     return "fit" if a_fit else "mixed"
 
 
 def can_be_fit(reference):
     """Whether the best answer to every open question would make it one."""
     fit_at = reference.set.thresholds.fit_at
-    return not (reference.knocked_out or reference.barring) and all(
+    return not (reference.missed_knock_outs or reference.other_blockers) and all(
         unit.counts and unit.highest >= fit_at and unit.can_become_reportable for unit in reference.units
     )
 
@@ -85,20 +85,21 @@ def needed_average(reference, group):
 
 
 def next_questions(reference, pursued):
-    """(question, weight_share, ask_again) of the next three questions that are worth asking."""
-    step = next_step(reference, pursued)
-    asked = [one for one in reference.everything if one.state == "open" and one.step is step]
-    return [
-        (one.question.key, weight_share(reference, one), one.ask_again) for one in unknown_last(asked)[:3]
+    """(question, weight_share, ask_again) of the first three questions that are worth asking."""
+    worth_asking = [
+        one for one in open_questions(reference, pursued) if one.step.gated or not settled(reference)
     ]
+    return [(one.question.key, weight_share(reference, one), one.ask_again) for one in worth_asking[:3]]
 
 
 def open_questions(reference, pursued):
-    """Step by step, the gated ones after the others and only once pursued."""
-    steps = [step for step in reference.set.steps if not step.gated]
-    steps += [step for step in reference.set.steps if step.gated and pursued]
-    asked = [one for one in reference.everything if one.state == "open"]
-    return [one for step in steps for one in unknown_last([o for o in asked if o.step is step])]
+    """In the set's order, those answered unknown last; the gated ones after all others, once pursued."""
+    gated = reference.gated if pursued else []
+    return [
+        one
+        for part in (reference.scored, gated)
+        for one in unknown_last([one for one in part if one.state == "open"])
+    ]
 
 
 def must_answer(reference):
@@ -108,12 +109,6 @@ def must_answer(reference):
 
 def unknown_last(asked):
     return [one for one in asked if not one.unknown] + [one for one in asked if one.unknown]
-
-
-def next_step(reference, pursued):
-    scored = [] if settled(reference) else reference.scored
-    candidates = scored + (reference.gated if pursued else [])
-    return next((one.step for one in candidates if one.state == "open"), None)
 
 
 def weight_share(reference, one):

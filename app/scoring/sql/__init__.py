@@ -1,4 +1,4 @@
-"""The scoring plan as SQL text, for who has the answers in a database or a warehouse."""
+"""The scoring plan as SQL text, for answers that are in a database or a warehouse."""
 
 from app.scoring.sql.dialects import DIALECTS, Dialect
 from app.scoring.sql.sources import Long, Wide, source_of

@@ -1,4 +1,4 @@
-"""A statement in the words of each database, and with what its optimiser or its old rules need."""
+"""Translates a statement into the dialect of each database, with workarounds for its limits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
@@ -6,13 +6,13 @@ from typing import Literal, get_args
 import sqlglot
 from sqlglot import exp
 
-from app.scoring.attributes import LARGEST_INTEGER
+from app.scoring.attributes import MAX_INTEGER
 
 Dialect = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
-# Held against the kernel bit by bit by our tests.
+# Our tests compare the results of these with the kernel, bit by bit.
 EXECUTED: tuple[Dialect, ...] = ("duckdb", "postgres", "spark")
-# The collation that compares texts byte by byte.
+# The collation that compares texts byte by byte, by dialect.
 BINARY: Mapping[Dialect, exp.Expr] = {
     "duckdb": exp.var("C"),
     "postgres": exp.to_identifier("C", quoted=True),
@@ -22,33 +22,33 @@ BINARY: Mapping[Dialect, exp.Expr] = {
 }
 
 
-def told_in(dialect: Dialect, statement: str) -> str:
-    """A statement of DuckDB's, told in another dialect."""
+def translate(dialect: Dialect, statement: str) -> str:
+    """A DuckDB statement in another dialect."""
     tree = sqlglot.parse_one(statement, read="duckdb")
     for collate in tree.find_all(exp.Collate):
         collate.set("expression", BINARY[dialect].copy())
-    for need in NEEDS.get(dialect, ()):
-        need(tree)
+    for adapt in ADAPTATIONS.get(dialect, ()):
+        adapt(tree)
     return tree.sql(dialect=dialect, pretty=True, identify=True) + "\n"
 
 
-def _fence(tree: exp.Expr) -> None:
-    """Keep PostgreSQL from putting every expression in the place of its name, again and again.
+def _stop_inlining(tree: exp.Expr) -> None:
+    """Stop PostgreSQL from inlining the table expressions (OFFSET 0).
 
-    For a set of 28 questions that took minutes where it takes seconds.
+    With inlining, a set of 28 questions takes minutes instead of seconds.
     """
     for part in tree.find_all(exp.CTE):
         part.set("this", part.this.offset(0))
 
 
 def _lower_in_collation_c(tree: exp.Expr) -> None:
-    """PostgreSQL's TRANSLATE takes 2 µs a text. LOWER in the collation C takes 0.1 and does the same."""
+    """In PostgreSQL, TRANSLATE takes 2 µs per text; LOWER in the collation C takes 0.1 µs for the same."""
     for folded in list(tree.find_all(exp.Translate)):
         folded.replace(exp.Lower(this=folded.this.copy()))
 
 
 def _lower_printable_ascii(tree: exp.Expr) -> None:
-    """DuckDB takes 0.9 µs for this TRIM and TRANSLATE. For printable ASCII, 0.2 µs give the same."""
+    """In DuckDB, this TRIM and TRANSLATE take 0.9 µs; for printable ASCII, LOWER is the same in 0.2 µs."""
     for folded in list(tree.find_all(exp.Translate)):
         text = folded.this.this
         is_printable = exp.func(
@@ -59,38 +59,38 @@ def _lower_printable_ascii(tree: exp.Expr) -> None:
 
 
 def _concatenate_at_once(tree: exp.Expr) -> None:
-    """DuckDB makes a new text for every ||, and one for a CONCAT of many."""
+    """DuckDB builds a new text for each ||, but only one for a CONCAT of many texts."""
     for chain in [pipe for pipe in tree.find_all(exp.DPipe) if not isinstance(pipe.parent, exp.DPipe)]:
         chain.replace(exp.func("CONCAT", *(part.copy() for part in chain.flatten()), dialect="duckdb"))
 
 
 def _keep_texts(tree: exp.Expr) -> None:
-    """By Spark's old rules a text that is not a number is NULL when 0 is added: make it a number too large.
+    """Without ANSI, a text plus 0 is NULL in Spark if the text is no number: use a number too large instead.
 
-    NaN in its place would make Spark turn every integer into a double, and round it.
+    With NaN, Spark would convert every integer to a double and round it.
     """
-    zero, too_large = exp.Literal.number(0), exp.Literal.number(2 * LARGEST_INTEGER)
+    zero, too_large = exp.Literal.number(0), exp.Literal.number(2 * MAX_INTEGER)
     for number in [add for add in tree.find_all(exp.Add) if add.expression == zero]:
-        is_told = exp.case().when(number.this.copy().is_(exp.null()).not_(), too_large.copy())
-        number.replace(exp.func("COALESCE", number.copy(), is_told))
+        is_given = exp.case().when(number.this.copy().is_(exp.null()).not_(), too_large.copy())
+        number.replace(exp.func("COALESCE", number.copy(), is_given))
 
 
-def _tell_in_capitals(tree: exp.Expr) -> None:
-    """In Snowflake a name in quotes has to be told as it is stored, and that is in capitals."""
+def _write_names_in_capitals(tree: exp.Expr) -> None:
+    """Snowflake stores names in capitals, and a quoted name has to match the stored one."""
     for identifier in tree.find_all(exp.Identifier):
         identifier.set("this", identifier.name.upper())
 
 
 def _translate_plain_texts(tree: exp.Expr) -> None:
-    """Snowflake's TRANSLATE does not take texts with a collation. Comparisons keep theirs."""
+    """Snowflake's TRANSLATE refuses texts with a collation; comparisons keep their collation."""
     for folded in tree.find_all(exp.Translate):
         for collate in list(folded.find_all(exp.Collate)):
             collate.replace(collate.this)
 
 
-NEEDS: Mapping[Dialect, Sequence[Callable[[exp.Expr], None]]] = {
+ADAPTATIONS: Mapping[Dialect, Sequence[Callable[[exp.Expr], None]]] = {
     "duckdb": [_lower_printable_ascii, _concatenate_at_once],
-    "postgres": [_fence, _lower_in_collation_c],
+    "postgres": [_stop_inlining, _lower_in_collation_c],
     "spark": [_keep_texts],
-    "snowflake": [_tell_in_capitals, _translate_plain_texts],
+    "snowflake": [_write_names_in_capitals, _translate_plain_texts],
 }

@@ -1,87 +1,99 @@
-"""What a row's figures indicate, as columns: what `indication.py` and `grades.py` say of one prospect."""
+"""The indication and the grade as columns, as `indication.py` and `grades.py` compute them."""
 
 from collections.abc import Iterator
 
 from app.scoring.question_set import QuestionSet, Thresholds
-from app.scoring.sql.figures import BARRED, KNOCK_OUT_IS_OPEN, KNOCKED_OUT, MUST_REACH_IS_OPEN, Tally
+from app.scoring.sql.figures import (
+    HAS_MISSED_KNOCK_OUT,
+    HAS_OTHER_BLOCKER,
+    KNOCK_OUT_IS_OPEN,
+    MUST_REACH_IS_OPEN,
+    Tally,
+)
 from app.scoring.sql.words import NO_NUMBER, NO_TEXT, all_of, any_of, case, literal, name
 
-WRONG = f"{name('problem')} IS NOT NULL"
-OUT, IS_BARRED = name(KNOCKED_OUT), name(BARRED)
-MUST_IS_OPEN, OUT_IS_OPEN = name(MUST_REACH_IS_OPEN), name(KNOCK_OUT_IS_OPEN)
+HAS_PROBLEM = f"{name('problem')} IS NOT NULL"
+MISSED_KNOCK_OUT, OTHER_BLOCKER = name(HAS_MISSED_KNOCK_OUT), name(HAS_OTHER_BLOCKER)
+OPEN_MUST_REACH, OPEN_KNOCK_OUT = name(MUST_REACH_IS_OPEN), name(KNOCK_OUT_IS_OPEN)
 CAN_BE_FIT = "_can_be_fit"
 
 
 def reportable(units: list[Tally]) -> str:
-    """Whether every unit is."""
+    """Whether every unit is reportable."""
     return all_of(unit["reportable"] for unit in units)
 
 
 def can_be_fit(question_set: QuestionSet, units: list[Tally]) -> Iterator[tuple[str, str]]:
-    """Whether the best rating of every open question would make it a fit; no column without thresholds."""
-    if cuts := question_set.thresholds:
-        enough = [unit.can_be_fit(cuts.fit_at) for unit in units]
-        yield CAN_BE_FIT, all_of([f"NOT {OUT}", f"NOT {IS_BARRED}", *enough])
+    """Whether the best rating for every open question would give a fit; no column without thresholds."""
+    if thresholds := question_set.thresholds:
+        enough = [unit.can_be_fit(thresholds.fit_at) for unit in units]
+        yield CAN_BE_FIT, all_of([f"NOT {MISSED_KNOCK_OUT}", f"NOT {OTHER_BLOCKER}", *enough])
 
 
 def indications(question_set: QuestionSet, units: list[Tally]) -> Iterator[tuple[str, str]]:
-    """The columns indication and leaning and the needed average of every unit, NULL without thresholds."""
-    cuts = question_set.thresholds
-    yield "indication", _indication(cuts, units) if cuts else NO_TEXT
-    yield "leaning", _leaning(cuts, units) if cuts else NO_TEXT
+    """The indication, the leaning and the needed average of each unit; NULL without thresholds."""
+    thresholds = question_set.thresholds
+    yield "indication", _indication(thresholds, units) if thresholds else NO_TEXT
+    yield "leaning", _leaning(thresholds, units) if thresholds else NO_TEXT
     for unit in units:
-        needed = case((name(CAN_BE_FIT), unit.needed_average(cuts.fit_at))) if cuts else NO_NUMBER
+        needed = case((name(CAN_BE_FIT), unit.needed_average(thresholds.fit_at))) if thresholds else NO_NUMBER
         yield f"{unit.group}_needed_average", needed
 
 
-def _indication(cuts: Thresholds, units: list[Tally]) -> str:
-    """The rules in the order of `indicate`."""
-    can_be_more = all_of(unit.highest_reaches(cuts.no_fit_below) for unit in units)
-    is_enough = all_of(unit.lowest_reaches(cuts.fit_at) for unit in units)
-    stays_more = all_of(unit.lowest_reaches(cuts.no_fit_below) for unit in units)
+def _indication(thresholds: Thresholds, units: list[Tally]) -> str:
+    """The rules of `indicate`, in the same order."""
+    can_avoid_no_fit = all_of(unit.highest_reaches(thresholds.no_fit_below) for unit in units)
+    is_fit = all_of(unit.lowest_reaches(thresholds.fit_at) for unit in units)
+    cannot_be_no_fit = all_of(unit.lowest_reaches(thresholds.no_fit_below) for unit in units)
     return case(
-        (WRONG, NO_TEXT),
-        (any_of([OUT, f"NOT {can_be_more}"]), literal("no_fit")),
+        (HAS_PROBLEM, NO_TEXT),
+        (any_of([MISSED_KNOCK_OUT, f"NOT {can_avoid_no_fit}"]), literal("no_fit")),
         (any_of(f"{unit.weight} = 0" for unit in units), literal("unscorable")),
         (
-            all_of([f"NOT {MUST_IS_OPEN}", f"NOT {IS_BARRED}", reportable(units), is_enough]),
+            all_of([f"NOT {OPEN_MUST_REACH}", f"NOT {OTHER_BLOCKER}", reportable(units), is_fit]),
             literal("fit"),
         ),
-        (all_of([f"NOT {OUT_IS_OPEN}", stays_more, f"NOT {name(CAN_BE_FIT)}"]), literal("mixed")),
+        (all_of([f"NOT {OPEN_KNOCK_OUT}", cannot_be_no_fit, f"NOT {name(CAN_BE_FIT)}"]), literal("mixed")),
         otherwise=literal("undetermined"),
     )
 
 
-def _leaning(cuts: Thresholds, units: list[Tally]) -> str:
-    """With nothing open, a set that is reportable is a fit, no fit or mixed."""
-    is_more = all_of(unit.estimate_reaches(cuts.no_fit_below) for unit in units)
-    is_enough = all_of(unit.estimate_reaches(cuts.fit_at) for unit in units)
+def _leaning(thresholds: Thresholds, units: list[Tally]) -> str:
+    """The leaning, as in `lean`; NULL until every unit is reportable."""
+    is_not_no_fit = all_of(unit.estimate_reaches(thresholds.no_fit_below) for unit in units)
+    is_fit = all_of(unit.estimate_reaches(thresholds.fit_at) for unit in units)
     return case(
-        (WRONG, NO_TEXT),
+        (HAS_PROBLEM, NO_TEXT),
         (f"NOT {reportable(units)}", NO_TEXT),
-        (any_of([OUT, f"NOT {is_more}"]), literal("no_fit")),
-        (all_of([f"NOT {IS_BARRED}", is_enough]), literal("fit")),
+        (any_of([MISSED_KNOCK_OUT, f"NOT {is_not_no_fit}"]), literal("no_fit")),
+        (all_of([f"NOT {OTHER_BLOCKER}", is_fit]), literal("fit")),
         otherwise=literal("mixed"),
     )
 
 
 def score(units: list[Tally], combined: str) -> str:
-    """The combined estimate; NULL until every unit is reportable, and when a knock-out is missed."""
-    return case((all_of([reportable(units), f"NOT {OUT}"]), combined))
+    """The combined estimate; NULL until every unit is reportable, and if a knock-out is missed."""
+    return case((all_of([reportable(units), f"NOT {MISSED_KNOCK_OUT}"]), combined))
 
 
 def grade(question_set: QuestionSet, units: list[Tally]) -> str:
-    """The weakest unit's grade by its estimate, where `grade` of `grades.py` gives one."""
+    """The grade, as `grade` in `grades.py` computes it."""
     if not question_set.grades:
         return NO_TEXT
-    cuts = question_set.thresholds
-    no_grade = [WRONG, f"NOT {reportable(units)}"]
-    no_grade += [OUT, all_of([MUST_IS_OPEN, f"indication = {literal('undetermined')}"])] if cuts else []
+    thresholds = question_set.thresholds
+    no_grade = [HAS_PROBLEM, f"NOT {reportable(units)}"]
+    no_grade += (
+        [MISSED_KNOCK_OUT, all_of([OPEN_MUST_REACH, f"indication = {literal('undetermined')}"])]
+        if thresholds
+        else []
+    )
     choices = []
     for one in question_set.grades:
         reached = [unit.estimate_reaches(one.at) for unit in units]
-        of_a_fit = cuts is not None and one.at >= cuts.fit_at
-        choices.append((all_of([*reached, f"NOT {IS_BARRED}"] if of_a_fit else reached), literal(one.grade)))
+        of_a_fit = thresholds is not None and one.at >= thresholds.fit_at
+        choices.append(
+            (all_of([*reached, f"NOT {OTHER_BLOCKER}"] if of_a_fit else reached), literal(one.grade))
+        )
     return case(*((condition, NO_TEXT) for condition in no_grade), *choices)
 
 
@@ -90,12 +102,12 @@ def weaker_side(question_set: QuestionSet, units: list[Tally]) -> str:
     if question_set.combine != "reciprocal":
         return NO_TEXT
     left, right = units
-    here = f"{left['earned']} * {right['rated_weight']}"
-    there = f"{right['earned']} * {left['rated_weight']}"
+    first_ratio = f"{left['earned']} * {right['rated_weight']}"
+    second_ratio = f"{right['earned']} * {left['rated_weight']}"
     both = all_of(f"{unit['rated_weight']} > 0" for unit in units)
     first, second = (literal(dimension.key) for dimension in question_set.dimensions)
     return case(
-        (WRONG, NO_TEXT),
-        (all_of([both, f"{here} < {there}"]), first),
-        (all_of([both, f"{here} > {there}"]), second),
+        (HAS_PROBLEM, NO_TEXT),
+        (all_of([both, f"{first_ratio} < {second_ratio}"]), first),
+        (all_of([both, f"{first_ratio} > {second_ratio}"]), second),
     )

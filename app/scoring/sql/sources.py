@@ -1,4 +1,4 @@
-"""Where a statement reads from: one wide table, or a table of prospects and one of their answers."""
+"""The tables of a statement: one wide table, or a table of prospects and one of their answers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ from app.scoring.question_set import Question, QuestionSet
 from app.scoring.sql.words import all_of, case, listed, literal, name, select, table_name
 
 STATES: tuple[State, ...] = ("rated", "not_applicable", "unknown", "open")
-# In the first table expression: what a question was answered, whether as not applicable, an attribute.
-TOLD, SAID_NOT_APPLICABLE, ATTRIBUTE = "v_", "n_", "a_"
+# Prefixes of columns: the raw rating of a question, whether it is marked not applicable, an attribute.
+RAW, MARKED, ATTRIBUTE = "v_", "n_", "a_"
 
 
 @dataclass(frozen=True, slots=True)
 class Wide:
-    """A row for each prospect, with a column for every question and attribute, by its key or name.
+    """A table with a row for each prospect and a column for each question and attribute.
 
-    `id` is the column that is passed on. `not_applicable` are the keys of questions that have a
-    boolean column `<key>_na` beside. `problem` may name a column that says what is wrong with a row already.
+    The columns have the names of the keys and attributes. `id` is the column that identifies a row.
+    `not_applicable` are the keys of questions that also have a boolean column `<key>_na`. `problem` names a
+    column with the problem of a row that is known already.
     """
 
     table: str
@@ -26,34 +27,32 @@ class Wide:
     not_applicable: frozenset[str] = frozenset()
     problem: str | None = None
 
-    def says_not_applicable(self, question: Question) -> bool:
-        """Whether a row can say so."""
+    def can_be_not_applicable(self, question: Question) -> bool:
+        """Whether the table can mark a question as not applicable."""
         return question.key in self.not_applicable
 
     def read(self, question_set: QuestionSet, questions: list[Question]) -> list[tuple[str, str]]:
-        """The first table expressions, the last one with a row for each prospect. Raises `Flawed`."""
+        """The first table expressions; the last one has a row for each prospect. Raises `Flawed`."""
         if flaws := list(self._flaws(question_set, questions)):
             raise Flawed(flaws)
-        told_wrongly = name(self.problem) if self.problem else "CAST(NULL AS VARCHAR)"
-        columns = [("id", name(self.id)), ("told_wrongly", told_wrongly)]
-        columns += [(TOLD + q.key, f"{name(q.key)} + 0") for q in questions]
+        input_problem = name(self.problem) if self.problem else "CAST(NULL AS VARCHAR)"
+        columns = [("id", name(self.id)), ("input_problem", input_problem)]
+        columns += [(RAW + q.key, f"{name(q.key)} + 0") for q in questions]
         columns += [
-            (SAID_NOT_APPLICABLE + q.key, f"COALESCE({name(q.key + '_na')}, FALSE)")
+            (MARKED + q.key, f"COALESCE({name(q.key + '_na')}, FALSE)")
             for q in questions
-            if self.says_not_applicable(q)
+            if self.can_be_not_applicable(q)
         ]
         columns += [(ATTRIBUTE + attribute, name(attribute)) for attribute in question_set.attributes]
-        return [("_told", select(columns, table_name(self.table)))]
+        return [("_input", select(columns, table_name(self.table)))]
 
     def _flaws(self, question_set: QuestionSet, questions: list[Question]) -> Iterator[Flaw]:
         keys = {question.key for question in questions}
         for key in sorted(self.not_applicable - keys):
-            yield Flaw("/not_applicable", f"no question that is scored is called {key}", "unknown_question")
+            yield Flaw("/not_applicable", f"no scored question has the key {key}", "unknown_question")
         for key in sorted(self.not_applicable & keys):
             if f"{key}_na" in keys | set(question_set.attributes):
-                detail = (
-                    f"{key}_na has a meaning of its own in this set: tell the answers in rows of their own"
-                )
+                detail = f"{key}_na has another meaning in this set: use a table with a row for each answer"
                 yield Flaw("/not_applicable", detail, "contradiction")
 
 
@@ -61,74 +60,78 @@ class Wide:
 class Long:
     """A table with a row for each prospect, and one with a row for each answer.
 
-    `table` has the column `id` and one for every attribute; `answers` has `id`, `question`, `rating`
-    and `state`: rated, not_applicable, unknown or open; without one it is rated if it has a rating.
+    `table` has the column `id` and a column for each attribute. `answers` has the columns `id`, `question`,
+    `rating` and `state`: rated, not_applicable, unknown or open. Without a state, an answer with a rating is
+    rated.
     """
 
     table: str
     answers: str
     id: str = "id"
 
-    def says_not_applicable(self, _question: Question) -> bool:
-        """Whether a row can say so."""
+    def can_be_not_applicable(self, _question: Question) -> bool:
+        """Whether the table can mark a question as not applicable."""
         return True
 
     def read(self, question_set: QuestionSet, questions: list[Question]) -> list[tuple[str, str]]:
-        """The first table expressions, the last one with a row for each prospect."""
+        """The first table expressions; the last one has a row for each prospect."""
         every = [question for step in question_set.steps for question in step.questions]
-        columns = [("id", name("id")), ("told_wrongly", _told_wrongly(every))]
+        columns = [("id", name("id")), ("input_problem", _input_problem(every))]
         for q in questions:
             is_about = f"question COLLATE C = {literal(q.key)}"
             skipped = all_of([is_about, f"state COLLATE C = {literal('not_applicable')}"])
             columns += [
-                (TOLD + q.key, f"MAX({case((is_about, 'rating + 0'))})"),
-                (SAID_NOT_APPLICABLE + q.key, f"MAX({case((skipped, '1'), otherwise='0')})"),
+                (RAW + q.key, f"MAX({case((is_about, 'rating + 0'))})"),
+                (MARKED + q.key, f"MAX({case((skipped, '1'), otherwise='0')})"),
             ]
         of_answers = select(columns, table_name(self.answers)) + f" GROUP BY {name('id')}"
-        passed_on = [("id", f"b.{name(self.id)}"), ("told_wrongly", "p.told_wrongly")]
+        columns_of_prospect = [("id", f"b.{name(self.id)}"), ("input_problem", "p.input_problem")]
         for q in questions:
-            passed_on += [
-                (TOLD + q.key, f"p.{name(TOLD + q.key)}"),
-                (SAID_NOT_APPLICABLE + q.key, f"COALESCE(p.{name(SAID_NOT_APPLICABLE + q.key)} = 1, FALSE)"),
+            columns_of_prospect += [
+                (RAW + q.key, f"p.{name(RAW + q.key)}"),
+                (MARKED + q.key, f"COALESCE(p.{name(MARKED + q.key)} = 1, FALSE)"),
             ]
-        passed_on += [(ATTRIBUTE + a, f"b.{name(a)}") for a in question_set.attributes]
+        columns_of_prospect += [(ATTRIBUTE + a, f"b.{name(a)}") for a in question_set.attributes]
         joined = f"{table_name(self.table)} AS b LEFT JOIN _answers AS p ON p.id = b.{name(self.id)}"
-        return [("_answers", of_answers), ("_told", select(passed_on, joined))]
+        return [("_answers", of_answers), ("_input", select(columns_of_prospect, joined))]
 
 
 def source_of(table: str, id_column: str, answers: str | None, not_applicable: str | None) -> Wide | Long:
-    """A long source if there is a table of answers, else a wide one; `not_applicable` has commas inside.
+    """A long source if there is a table of answers, else a wide one.
 
-    Raises `Flawed` if both are given.
+    `not_applicable` are keys of questions, separated by commas. Raises `Flawed` if both are given.
     """
     if answers and not_applicable:
-        detail = "a row of answers says by its state what is not applicable: leave one out"
+        detail = "the state of an answer says what is not applicable: leave out one of the two"
         raise Flawed([Flaw("/not_applicable", detail, "contradiction")])
     if answers:
         return Long(table, answers, id_column)
     return Wide(table, id_column, frozenset(not_applicable.split(",") if not_applicable else ()))
 
 
-def _told_wrongly(questions: list[Question]) -> str:
-    """What is wrong with the answers of one prospect, one by one; NULL if nothing is."""
+def _input_problem(questions: list[Question]) -> str:
+    """The first problem of the answers of one prospect; NULL if there is none."""
     question, state = "question COLLATE C", "state COLLATE C"
     known = f"{question} IN {listed(q.key for q in questions)}"
-    says_rated = f"COALESCE({state} = 'rated', FALSE)"
-    says_other = f"COALESCE({state} <> 'rated', FALSE)"
-    wrong = {
+    is_rated = f"COALESCE({state} = 'rated', FALSE)"
+    is_not_rated = f"COALESCE({state} <> 'rated', FALSE)"
+    problems = {
         "an answer to a question that the set does not have": f"NOT COALESCE({known}, FALSE)",
         f"a state that is none of {', '.join(STATES)}": f"NOT COALESCE({state} IN {listed(STATES)}, TRUE)",
-        "a rating beside another state than rated": f"rating IS NOT NULL AND {says_other}",
-        "rated without a rating": f"rating IS NULL AND {says_rated}",
+        "a rating beside another state than rated": f"rating IS NOT NULL AND {is_not_rated}",
+        "rated without a rating": f"rating IS NULL AND {is_rated}",
     }
     choices = [
-        (f"MAX({case((so, '1'), otherwise='0')}) = 1", f"{_first_question(so)} || {literal(': ' + told)}")
-        for told, so in wrong.items()
+        (
+            f"MAX({case((condition, '1'), otherwise='0')}) = 1",
+            f"{_first_question(condition)} || {literal(': ' + problem)}",
+        )
+        for problem, condition in problems.items()
     ]
     twice = ("COUNT(*) > COUNT(DISTINCT question)", literal("a question is answered twice"))
     return case(*choices, twice, otherwise="CAST(NULL AS VARCHAR)")
 
 
-def _first_question(is_so: str) -> str:
+def _first_question(condition: str) -> str:
     named = "COALESCE(question, '')"
-    return f"MIN({case((is_so, named))})"
+    return f"MIN({case((condition, named))})"

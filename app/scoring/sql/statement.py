@@ -1,18 +1,18 @@
-"""A question set as one plain SELECT, that gives the figures of `score.py` to the last bit.
+"""A question set as one plain SELECT that returns the figures of `score.py`, with the same bits.
 
-Each table expression reads the one before: what the table has, what of it can be read, where every
-question stands, sums of integers, figures. Nothing but integers is added, compared and multiplied;
-every figure is one division in double precision, and the score of two sides one product and one root.
+Each table expression reads the one before: the input, the values that can be read, the states of the
+questions, sums of integers, figures. All sums, comparisons and products are on integers. Each figure is one
+division in double precision; the score of two sides is one product and one square root more.
 """
 
 from collections.abc import Iterator
 
 from app.scoring.flaws import Flaw, Flawed
 from app.scoring.plan import Plan
-from app.scoring.sql.dialects import EXECUTED, Dialect, told_in
+from app.scoring.sql.dialects import EXECUTED, Dialect, translate
 from app.scoring.sql.figures import ALL, FIGURES, Tally, sums, totals
 from app.scoring.sql.indications import (
-    WRONG,
+    HAS_PROBLEM,
     can_be_fit,
     grade,
     indications,
@@ -20,8 +20,8 @@ from app.scoring.sql.indications import (
     score,
     weaker_side,
 )
+from app.scoring.sql.question_states import asked_of, question_states, reading
 from app.scoring.sql.sources import Long, Wide
-from app.scoring.sql.standing import asked_of, reading, standing
 from app.scoring.sql.words import NO_NUMBER, case, listed, name, select, select_more
 
 SETTLED = ("fit", "no_fit", "mixed")
@@ -30,10 +30,10 @@ SETTLED = ("fit", "no_fit", "mixed")
 def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
     """The statement; its columns are the id, `problem` and the figures.
 
-    A row that cannot be scored has a `problem`, a text, and no figures. `blockers` and `unread_attributes`
-    are names with commas between, and NULL if there are none. Answers are taken for given just now: none
-    goes stale. Questions of gated steps are not read. Raises `Flawed` for an id that is called like a
-    figure, and for questions that cannot be `not_applicable`.
+    A row that cannot be scored has the text `problem` and no figures. `blockers` and `unread_attributes` are
+    names separated by commas, or NULL. Answers count as given now, so none is stale. The statement does not
+    read questions of gated steps. Raises `Flawed` if the id has the name of a figure, and for questions that
+    cannot be `not_applicable`.
     """
     question_set = plan.question_set
     asked = asked_of(question_set, source)
@@ -42,21 +42,21 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
     units = dimensions if plan.reciprocal else [total]
     tables = [
         *source.read(question_set, [one.question for one in asked]),
-        ("_read", select(reading(question_set, asked), "_told")),
-        ("_standing", select(standing(question_set, asked), "_read")),
-        ("_sums", select(sums(question_set, asked), "_standing")),
+        ("_read", select(reading(question_set, asked), "_input")),
+        ("_states", select(question_states(question_set, asked), "_read")),
+        ("_sums", select(sums(question_set, asked), "_states")),
         ("_totals", select(totals(question_set, asked), "_sums")),
         ("_figures", select_more(_figures(plan, dimensions, units), "_totals")),
         ("_indications", select_more(indications(question_set, units), "_figures")),
     ]
-    told = ", ".join(f"{called} AS ({query})" for called, query in tables)
+    expressions = ", ".join(f"{table} AS ({query})" for table, query in tables)
     columns = list(_columns(plan, dimensions, units))
-    if source.id.lower() in {called for called, _ in columns}:
-        raise Flawed(
-            [Flaw("/id", "a figure is called like that: give the column another name", "not_allowed")]
-        )
+    if source.id.lower() in {column for column, _ in columns}:
+        raise Flawed([Flaw("/id", "a figure has that name: give the column another one", "not_allowed")])
     columns.insert(0, (source.id, name("id")))
-    return _heading(plan, dialect) + told_in(dialect, f"WITH {told} {select(columns, '_indications')}")
+    return _heading(plan, dialect) + translate(
+        dialect, f"WITH {expressions} {select(columns, '_indications')}"
+    )
 
 
 def _figures(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterator[tuple[str, str]]:
@@ -70,7 +70,10 @@ def _columns(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterato
     total = Tally(question_set, ALL)
     yield "problem", name("problem")
     yield "indication", name("indication")
-    yield "settled", case((WRONG, "NULL"), otherwise=f"COALESCE(indication IN {listed(SETTLED)}, FALSE)")
+    yield (
+        "settled",
+        case((HAS_PROBLEM, "NULL"), otherwise=f"COALESCE(indication IN {listed(SETTLED)}, FALSE)"),
+    )
     yield "leaning", name("leaning")
     yield "score", score(units, _combined(units, "estimate"))
     yield "lowest", _combined(units, "lowest")
@@ -97,14 +100,14 @@ def _columns(plan: Plan, dimensions: list[Tally], units: list[Tally]) -> Iterato
 
 
 def _combined(units: list[Tally], figure: str) -> str:
-    """The pool's own figure, or √(u·v) of two sides."""
+    """The figure of the pool, or √(u·v) of two sides."""
     if len(units) == 1:
         return units[0][figure]
     return f"SQRT({units[0][figure]} * {units[1][figure]})"
 
 
 def _least(figures: list[str]) -> str:
-    """The least, NULL if one is missing."""
+    """The lowest figure; NULL if one is NULL."""
     if len(figures) == 1:
         return figures[0]
     left, right = figures

@@ -1,4 +1,4 @@
-"""Small pieces of SQL, in DuckDB's words. All conditions made here are two-valued or guarded by COALESCE."""
+"""Small pieces of SQL in DuckDB's dialect. Conditions are never NULL, or COALESCE makes them so."""
 
 from collections.abc import Iterable, Sequence
 from string import ascii_lowercase, ascii_uppercase
@@ -6,10 +6,10 @@ from string import ascii_lowercase, ascii_uppercase
 from app.scoring.question_set import Value
 from app.scoring.texts import BLANKS
 
-# A chain of operators becomes a tree as deep as it is long, and databases limit that depth.
-LONGEST_CHAIN = 50
+# A chain of operators becomes a tree of the same depth, and databases limit that depth.
+MAX_CHAIN = 50
 NO_NUMBER, NO_TEXT = "CAST(NULL AS DOUBLE)", "CAST(NULL AS VARCHAR)"
-# By their codes: tabs and carriage returns in the statement could get lost when it is copied.
+# As codes: tabs and carriage returns in a statement could get lost when it is copied.
 BLANK_CHARACTERS = "(" + " || ".join(f"CHR({ord(blank)})" for blank in BLANKS) + ")"
 
 
@@ -19,12 +19,12 @@ def name(identifier: str) -> str:
 
 
 def table_name(dotted: str) -> str:
-    """A table by its quoted name, with a schema and more before it if there are dots."""
+    """A quoted table name; dots separate the schema and the database from it."""
     return ".".join(name(part) for part in dotted.split("."))
 
 
 def literal(value: Value) -> str:
-    """A constant. A fraction is told as text: as a number some databases take it for a decimal, and round."""
+    """A constant. A fraction is cast from text: some databases read a plain one as a decimal and round it."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):
@@ -43,12 +43,12 @@ def stripped_text(text: str) -> str:
 
 
 def folded_text(text: str) -> str:
-    """A text as `folded` has it; LOWER would change more than the 26 letters in most databases."""
+    """A text as `folded` returns it; in most databases, LOWER would change more than the 26 letters."""
     return f"TRANSLATE({stripped_text(text)}, {literal(ascii_uppercase)}, {literal(ascii_lowercase)})"
 
 
 def added(terms: Iterable[str]) -> str:
-    """The sum; 0 of nothing."""
+    """The sum; 0 without terms."""
     return _chained("+", list(terms)) or "0"
 
 
@@ -58,21 +58,23 @@ def times(factor: int, term: str) -> str:
 
 
 def all_of(conditions: Iterable[str]) -> str:
-    """True if every one is."""
+    """Whether every condition is true."""
     return _chained("AND", list(conditions)) or "TRUE"
 
 
 def any_of(conditions: Iterable[str]) -> str:
-    """True if some one is."""
+    """Whether any condition is true."""
     return _chained("OR", list(conditions)) or "FALSE"
 
 
 def names_of(chosen: Sequence[tuple[str, str]]) -> str:
-    """Of pairs of a name and a condition, the names whose condition is true, with commas; NULL if none is."""
+    """The names whose condition is true, separated by commas; NULL if there are none."""
     if not chosen:
         return NO_TEXT
-    told = [case((condition, literal(f",{called}")), otherwise="''") for called, condition in chosen]
-    return case((any_of(condition for _, condition in chosen), f"SUBSTRING({_chained('||', told)}, 2)"))
+    names = [
+        case((condition, literal(f",{chosen_name}")), otherwise="''") for chosen_name, condition in chosen
+    ]
+    return case((any_of(condition for _, condition in chosen), f"SUBSTRING({_chained('||', names)}, 2)"))
 
 
 def case(*choices: tuple[str, str], otherwise: str = "NULL") -> str:
@@ -84,26 +86,26 @@ def case(*choices: tuple[str, str], otherwise: str = "NULL") -> str:
 
 
 def ratio(numerator: str, denominator: str) -> str:
-    """One division of two integers in double precision; NULL by zero."""
+    """One division of two integers in double precision; NULL if the divisor is 0."""
     quotient = f"CAST({numerator} AS DOUBLE) / CAST({denominator} AS DOUBLE)"
     return case((f"{denominator} > 0", quotient))
 
 
 def select(columns: Iterable[tuple[str, str]], source: str) -> str:
-    """`SELECT expression AS name, … FROM …`, of pairs of a name and an expression."""
-    told = ", ".join(f"{expression} AS {name(called)}" for called, expression in columns)
-    return f"SELECT {told} FROM {source}"
+    """`SELECT expression AS name, … FROM …`; `columns` are pairs of a name and an expression."""
+    selected = ", ".join(f"{expression} AS {name(column)}" for column, expression in columns)
+    return f"SELECT {selected} FROM {source}"
 
 
 def select_more(columns: Iterable[tuple[str, str]], source: str) -> str:
-    """All columns of a table, and more."""
-    told = "".join(f", {expression} AS {name(called)}" for called, expression in columns)
-    return f"SELECT *{told} FROM {source}"
+    """All columns of a table, and further ones."""
+    further = "".join(f", {expression} AS {name(column)}" for column, expression in columns)
+    return f"SELECT *{further} FROM {source}"
 
 
 def _chained(operator: str, terms: Sequence[str]) -> str:
-    if len(terms) > LONGEST_CHAIN:
-        size = -(-len(terms) // LONGEST_CHAIN) if len(terms) <= LONGEST_CHAIN**2 else LONGEST_CHAIN
+    if len(terms) > MAX_CHAIN:
+        size = -(-len(terms) // MAX_CHAIN) if len(terms) <= MAX_CHAIN**2 else MAX_CHAIN
         parts = [terms[start : start + size] for start in range(0, len(terms), size)]
         return _chained(operator, [_chained(operator, part) for part in parts])
     inside = f" {operator} ".join(terms)

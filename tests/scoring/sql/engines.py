@@ -16,8 +16,8 @@ class DuckDB:
         self.connection = duckdb.connect()
 
     def make(self, table, columns, rows):
-        told = ", ".join(f'"{name}" {type_}' for name, type_ in columns.items())
-        self.connection.execute(f"CREATE OR REPLACE TABLE {table} ({told})")
+        definitions = ", ".join(f'"{name}" {type_}' for name, type_ in columns.items())
+        self.connection.execute(f"CREATE OR REPLACE TABLE {table} ({definitions})")
         if rows:
             marks = ", ".join("?" for _ in columns)
             self.connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
@@ -41,10 +41,10 @@ class PostgreSQL:
         self.connection = psycopg.connect(url, autocommit=True)
 
     def make(self, table, columns, rows):
-        told = ", ".join(f'"{name}" {type_}' for name, type_ in columns.items())
+        definitions = ", ".join(f'"{name}" {type_}' for name, type_ in columns.items())
         with self.connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
-            cursor.execute(f"CREATE TABLE {table} ({told})")
+            cursor.execute(f"CREATE TABLE {table} ({definitions})")
             with cursor.copy(f"COPY {table} FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)

@@ -1,16 +1,15 @@
-"""Random rows for a question set: what a table holds of a prospect, and what is to be said of it."""
+"""Random rows for a question set: the values of a prospect in a table, and the expected columns."""
 
 import random
 from dataclasses import dataclass, field
 from math import isfinite
 
-from tests.scoring.question_state import states
-
 from app.scoring import Answer, Plan, score
 from tests.scoring import verdicts
 from tests.scoring.building import NOW, as_object
 from tests.scoring.case import ATTRIBUTES
-from tests.scoring.group import told
+from tests.scoring.group import as_double
+from tests.scoring.question_state import states
 from tests.scoring.reference import Reference
 
 NAN, INFINITE, TOO_LARGE = float("nan"), float("inf"), 2.0**53 + 2
@@ -41,7 +40,7 @@ TOP = ("indication", "settled", "leaning", "needed_average", "grade", *COMBINED,
 
 @dataclass
 class Row:
-    """One prospect; `wrong` names what was made unusable of it."""
+    """One prospect; `wrong` names the question with a value that cannot be used."""
 
     id: int
     answers: dict = field(default_factory=dict)
@@ -60,16 +59,16 @@ def must_reach_questions(question_set):
 
 
 def drawn(case, seed, count):
-    """The case's own session, and others of the same set; some with something that cannot be used."""
+    """The session of the case, and others on the same set; some have a value that cannot be used."""
     dice = random.Random(seed)
     questions = scored_questions(case.question_set)
     held = HELD | ({"partner": BOOLEANS_AS_TEXTS} if dice.random() < 0.3 else {})
     own = {name: value for name, value in case.attributes.items() if is_readable(name, value)}
     yield _row(0, {key: case.answers.get(key) for key in (q.key for q in questions)}, own)
     for number in range(1, count):
-        said = _answers(dice, case.question_set, questions)
+        answers = _answers(dice, case.question_set, questions)
         known = {name: dice.choice([*values, None]) for name, values in held.items()}
-        row = _row(number, said, {name: value for name, value in known.items() if value is not None})
+        row = _row(number, answers, {name: value for name, value in known.items() if value is not None})
         if dice.random() < 0.2:
             _spoil(dice, case.question_set, questions, row)
         yield row
@@ -82,8 +81,10 @@ def is_readable(name, value):
     return not isinstance(value, float) or (isfinite(value) and abs(value) <= 2**53)
 
 
-def _row(number, said, attributes):
-    answers = {key: Answer(answer.state, answer.rating) for key, answer in said.items() if answer is not None}
+def _row(number, given, attributes):
+    answers = {
+        key: Answer(answer.state, answer.rating) for key, answer in given.items() if answer is not None
+    }
     ratings = {key: answer.rating for key, answer in answers.items() if answer.state == "rated"}
     skipped = {key for key, answer in answers.items() if answer.state == "not_applicable"}
     return Row(number, answers, attributes, ratings, skipped)
@@ -92,16 +93,16 @@ def _row(number, said, attributes):
 def _answers(dice, question_set, questions):
     low, high = question_set.scale.min, question_set.scale.max
     silence, skipping, best = dice.random(), dice.random() * 0.4, dice.random()
-    said = {}
+    answers = {}
     for question in questions:
         if dice.random() < silence:
-            said[question.key] = dice.choice([None, Answer("unknown")])
+            answers[question.key] = dice.choice([None, Answer("unknown")])
         elif dice.random() < skipping:
-            said[question.key] = Answer("not_applicable")
+            answers[question.key] = Answer("not_applicable")
         else:
             rating = high if dice.random() < best else dice.randint(low, high)
-            said[question.key] = Answer("rated", rating)
-    return said
+            answers[question.key] = Answer("rated", rating)
+    return answers
 
 
 def _spoil(dice, question_set, questions, row):
@@ -141,7 +142,7 @@ def by_second_implementation(question_set, row):
     known = {name: value for name, value in row.attributes.items() if is_readable(name, value)}
     reference = Reference(question_set, states(question_set, row.answers, known, NOW))
     indication = verdicts.indication(reference)
-    needed = [told(verdicts.needed_average(reference, unit)) for unit in reference.units]
+    needed = [as_double(verdicts.needed_average(reference, unit)) for unit in reference.units]
     top = {
         "indication": indication,
         "settled": verdicts.settled(reference),
@@ -157,7 +158,7 @@ def by_second_implementation(question_set, row):
     for dimension, group, average in zip(
         question_set.dimensions, reference.dimensions, of_sides, strict=True
     ):
-        figures = group.figures() | {"estimate": told(group.estimate), "needed_average": average}
+        figures = group.figures() | {"estimate": as_double(group.estimate), "needed_average": average}
         top |= {f"{dimension.key}_{name}": figures[name] for name in (*POINTS, *FIGURES)}
     missed = {key for key, state, *_ in reference.blockers if state == "rated"}
     top |= {f"{q.key}_missed": int(q.key in missed) for q in must_reach_questions(question_set)}

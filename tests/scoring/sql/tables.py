@@ -17,7 +17,7 @@ def wide(engine, question_set, rows, seed):
         whole = all(isinstance(row.ratings.get(key, 0), int) for row in rows)
         columns[key] = dice.choice(engine.integers if whole else engine.fractions[:2])
     columns |= {f"{key}_na": engine.boolean for key in skippable} | attributes(engine, rows, dice)
-    told = [
+    values = [
         [
             row.id,
             *(row.ratings.get(key) for key in keys),
@@ -26,7 +26,7 @@ def wide(engine, question_set, rows, seed):
         ]
         for row in rows
     ]
-    engine.make("accounts", columns, told)
+    engine.make("accounts", columns, values)
     return Wide("accounts", "id", frozenset(skippable))
 
 
@@ -39,12 +39,12 @@ def long(engine, _question_set, rows, seed):
         columns,
         [[row.id, *(as_held(row.attributes.get(n), columns[n]) for n in ATTRIBUTES)] for row in rows],
     )
-    told = []
+    values = []
     for row in rows:
         silent = [key for key, answer in row.answers.items() if answer.state in ("unknown", "open")]
-        told += [[row.id, key, rating, dice.choice([None, "rated"])] for key, rating in row.ratings.items()]
-        told += [[row.id, key, None, "not_applicable"] for key in row.skipped]
-        told += [
+        values += [[row.id, key, rating, dice.choice([None, "rated"])] for key, rating in row.ratings.items()]
+        values += [[row.id, key, None, "not_applicable"] for key in row.skipped]
+        values += [
             [row.id, key, None, dice.choice(["unknown", "open", None])]
             for key in silent
             if key not in row.ratings
@@ -52,7 +52,7 @@ def long(engine, _question_set, rows, seed):
     whole = all(isinstance(rating, int) for row in rows for rating in row.ratings.values())
     type_ = dice.choice(engine.integers if whole else engine.fractions[:2])
     engine.make(
-        "answers", {"id": "BIGINT", "question": engine.text, "rating": type_, "state": engine.text}, told
+        "answers", {"id": "BIGINT", "question": engine.text, "rating": type_, "state": engine.text}, values
     )
     return Long("accounts", "answers")
 

@@ -27,10 +27,10 @@ def assert_same_bits(engine, shape, *, examples, rows):
         drawn_rows = list(drawn(case, seed, rows))
         source = getattr(tables, shape)(engine, case.question_set, drawn_rows, seed)
         statement = score_sql(Plan(case.question_set, "small-set@1"), source, engine.dialect)
-        told = {row["id"]: row for row in engine.run(statement)}
-        assert len(told) == rows
+        by_id = {row["id"]: row for row in engine.run(statement)}
+        assert len(by_id) == rows
         for row in drawn_rows:
-            got = told[row.id]
+            got = by_id[row.id]
             problem = got.pop("problem")
             for expected in (by_kernel, by_second_implementation):
                 assert bits(got) == bits(expected(case.question_set, row)), row

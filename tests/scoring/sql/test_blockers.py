@@ -16,13 +16,13 @@ def run(engine, definition, rows):
     plan = Plan(read_question_set(definition), "barred@1")
     keys = [*plan.questions]
     columns = dict.fromkeys(keys, "SMALLINT") | {f"{key}_na": engine.boolean for key in keys}
-    told = [
+    values = [
         [number]
         + [None if row.get(key) == NA else row.get(key) for key in keys]
         + [row.get(key) == NA for key in keys]
         for number, row in enumerate(rows)
     ]
-    engine.make("accounts", {"id": "BIGINT"} | columns, told)
+    engine.make("accounts", {"id": "BIGINT"} | columns, values)
     statement = score_sql(plan, Wide("accounts", not_applicable=frozenset(keys)), engine.dialect)
     return sorted(engine.run(statement), key=lambda row: row["id"])
 

@@ -1,11 +1,11 @@
-"""Where every question stands, as columns: what `plan.py` does for one prospect."""
+"""The states of the questions as columns, as `plan.py` computes them for one prospect."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.scoring.attributes import IS_ABSENT, LARGEST_INTEGER
+from app.scoring.attributes import IS_ABSENT, MAX_INTEGER
 from app.scoring.question_set import AttributeType, Condition, Question, QuestionSet, RateFrom, Value
-from app.scoring.sql.sources import ATTRIBUTE, SAID_NOT_APPLICABLE, TOLD, Long, Wide
+from app.scoring.sql.sources import ATTRIBUTE, MARKED, RAW, Long, Wide
 from app.scoring.sql.words import (
     all_of,
     case,
@@ -18,15 +18,16 @@ from app.scoring.sql.words import (
 )
 from app.scoring.texts import folded
 
-# What a question is rated, by a person in the table, and by whoever; whether it applies; whether skipped.
+# Prefixes of columns: the rating in the table, the rating by a person or a rule, whether a question applies,
+# and whether it applies and is not applicable.
 READ, RATED, APPLIES, SKIPPED = "r_", "s_", "p_", "k_"
-# Whether an attribute has a value that the set cannot read.
+# Prefix of columns: whether an attribute has a value that the set cannot read.
 UNREAD = "u_"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question of a statement; whether it may not apply, and whether it may be called not applicable."""
+    """A question of a statement; `conditional`: it has an `ask_when`; `may_be_skipped`: see the source."""
 
     question: Question
     conditional: bool
@@ -34,32 +35,32 @@ class Asked:
 
     @property
     def rating(self) -> str:
-        """Its rating, NULL if it is not rated."""
+        """The rating; NULL if the question is not rated."""
         return name(RATED + self.question.key)
 
     @property
     def is_rated(self) -> str:
-        """Whether it is rated."""
+        """Whether the question is rated."""
         return f"{self.rating} IS NOT NULL"
 
     @property
     def is_open(self) -> str:
-        """Whether it applies, and nobody has said anything of use."""
-        told = [f"{self.rating} IS NULL"]
-        told += [name(APPLIES + self.question.key)] if self.conditional else []
-        told += [f"NOT {self.is_skipped}"] if self.may_be_skipped else []
-        return all_of(told)
+        """Whether the question applies and is open."""
+        conditions = [f"{self.rating} IS NULL"]
+        conditions += [name(APPLIES + self.question.key)] if self.conditional else []
+        conditions += [f"NOT {self.is_skipped}"] if self.may_be_skipped else []
+        return all_of(conditions)
 
     @property
     def is_skipped(self) -> str:
-        """Whether it applies, and somebody called it not applicable."""
+        """Whether the question applies and is marked not applicable."""
         return name(SKIPPED + self.question.key) if self.may_be_skipped else "FALSE"
 
 
 def asked_of(question_set: QuestionSet, source: Wide | Long) -> list[Asked]:
-    """The questions that are scored: those of gated steps are not."""
+    """The questions of ungated steps."""
     return [
-        Asked(question, bool(question.ask_when), source.says_not_applicable(question))
+        Asked(question, bool(question.ask_when), source.can_be_not_applicable(question))
         for step in question_set.steps
         if not step.gated
         for question in step.questions
@@ -67,18 +68,18 @@ def asked_of(question_set: QuestionSet, source: Wide | Long) -> list[Asked]:
 
 
 def reading(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
-    """Columns with ratings and attributes of their types, and whether an attribute cannot be read."""
+    """Columns with ratings and attributes, each with its type, and whether an attribute cannot be read."""
     scale = question_set.scale
     yield "id", name("id")
-    yield "told_wrongly", name("told_wrongly")
+    yield "input_problem", name("input_problem")
     for one in asked:
         key = one.question.key
-        told = name(TOLD + key)
-        on_scale = f"{told} BETWEEN {literal(scale.min)} AND {literal(scale.max)}"
-        yield TOLD + key, told
-        yield READ + key, case((on_scale, f"CAST({told} AS INTEGER)"))
+        raw = name(RAW + key)
+        on_scale = f"{raw} BETWEEN {literal(scale.min)} AND {literal(scale.max)}"
+        yield RAW + key, raw
+        yield READ + key, case((on_scale, f"CAST({raw} AS INTEGER)"))
         if one.may_be_skipped:
-            yield SAID_NOT_APPLICABLE + key, name(SAID_NOT_APPLICABLE + key)
+            yield MARKED + key, name(MARKED + key)
     for attribute, declared in question_set.attributes.items():
         value = name(ATTRIBUTE + attribute)
         yield ATTRIBUTE + attribute, _read(declared, value)
@@ -89,7 +90,7 @@ def reading(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str
 def _read(declared: AttributeType, value: str) -> str:
     """An attribute with its declared type, texts folded; NULL if it is missing or cannot be read.
 
-    The database refuses a column of another type, but a boolean may be in a column of texts.
+    The database refuses a column of another type, except that a column of texts may hold booleans.
     """
     if declared == "text":
         return f"NULLIF({folded_text(f'{value} COLLATE C')}, '')"
@@ -100,20 +101,20 @@ def _read(declared: AttributeType, value: str) -> str:
 
 def _is_unread(declared: AttributeType, value: str) -> str:
     is_read = _is_exact(value) if declared == "number" else f"{_as_text(value)} IN ('true', 'false')"
-    says_something = f"{stripped_text(_as_text(value))} <> ''"
-    return f"COALESCE({case((is_read, 'FALSE'), otherwise=says_something)}, FALSE)"
+    is_not_blank = f"{stripped_text(_as_text(value))} <> ''"
+    return f"COALESCE({case((is_read, 'FALSE'), otherwise=is_not_blank)}, FALSE)"
 
 
 def _is_exact(value: str) -> str:
-    return f"{value} + 0 BETWEEN {literal(-LARGEST_INTEGER)} AND {literal(LARGEST_INTEGER)}"
+    return f"{value} + 0 BETWEEN {literal(-MAX_INTEGER)} AND {literal(MAX_INTEGER)}"
 
 
 def _as_text(value: str) -> str:
     return f"CAST({value} AS VARCHAR) COLLATE C"
 
 
-def standing(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
-    """Columns with the rating of every question, and with what is needed to tell open from skipped."""
+def question_states(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str, str]]:
+    """Columns with the rating of each question, and with the other parts of its state."""
     yield "id", name("id")
     yield "problem", _problem(question_set, asked)
     unread = [(a, name(UNREAD + a)) for a, declared in question_set.attributes.items() if declared != "text"]
@@ -121,7 +122,7 @@ def standing(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[st
     for one in asked:
         question = one.question
         applies = _meets(question_set, question.ask_when)
-        skipped = name(SAID_NOT_APPLICABLE + question.key)
+        skipped = name(MARKED + question.key)
         rating = name(READ + question.key)
         if question.rate_from:
             rating = f"COALESCE({rating}, {_by_rule(question_set, question.rate_from)})"
@@ -135,16 +136,16 @@ def standing(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[st
 
 
 def _problem(question_set: QuestionSet, asked: list[Asked]) -> str:
-    """The first thing that is wrong with a row; NULL if nothing is."""
+    """The first problem of a row; NULL if there is none."""
     scale = question_set.scale
-    choices = [(f"{name('told_wrongly')} IS NOT NULL", name("told_wrongly"))]
+    choices = [(f"{name('input_problem')} IS NOT NULL", name("input_problem"))]
     for one in asked:
         key = one.question.key
-        told, read = name(TOLD + key), name(READ + key)
-        off = f"{told} IS NOT NULL AND COALESCE({read} <> {told}, TRUE)"
+        raw, read = name(RAW + key), name(READ + key)
+        off = f"{raw} IS NOT NULL AND COALESCE({read} <> {raw}, TRUE)"
         choices.append((off, literal(f"{key}: not a whole number from {scale.min} to {scale.max}")))
         if one.may_be_skipped:
-            both = f"{told} IS NOT NULL AND {name(SAID_NOT_APPLICABLE + key)}"
+            both = f"{raw} IS NOT NULL AND {name(MARKED + key)}"
             choices.append((both, literal(f"{key}: rated and not applicable, and both cannot be")))
     return case(*choices, otherwise="CAST(NULL AS VARCHAR)")
 
@@ -156,13 +157,13 @@ def _meets(question_set: QuestionSet, conditions: Mapping[str, Condition]) -> st
 
 
 def _value(question_set: QuestionSet, attribute: str) -> str:
-    """An attribute to be compared; texts byte by byte."""
+    """An attribute for a comparison; texts are compared byte by byte."""
     value = name(ATTRIBUTE + attribute)
     return f"{value} COLLATE C" if question_set.attributes[attribute] == "text" else value
 
 
 def _holds(value: str, condition: Condition) -> str:
-    """As `attributes.holds` has it, and never NULL."""
+    """Whether a condition holds, as in `attributes.holds`; never NULL."""
     if condition == IS_ABSENT:
         return f"{value} IS NULL"
     if condition.exists is False:
@@ -182,7 +183,7 @@ def _holds(value: str, condition: Condition) -> str:
 
 
 def _by_rule(question_set: QuestionSet, rule: RateFrom) -> str:
-    """As `attributes.rating_by_rule` has it."""
+    """The rating by a rule, as in `attributes.Rule`."""
     value = _value(question_set, rule.attribute)
     choices = [(f"{value} IS NULL", "NULL")]
     otherwise: Value | None = rule.otherwise
