@@ -49,8 +49,7 @@ def _weakest_point(totals: Totals) -> str:
     if len(labels) == len(rated):
         which = "The only" if len(rated) == 1 else "Every"
         # Ratings of weight 0 and of gated steps do not count, and may differ.
-        counting = " that counts" if sum(step.rated for step in totals.steps) > len(rated) else ""
-        return f"{which} rating{counting} is {lowest}."
+        return f"{which} rating that counts is {lowest}."
     if len(labels) > 1:
         return f"The weakest points are {listed(labels)}, each rated {lowest}."
     if is_plural(labels[0]):

@@ -49,5 +49,4 @@ def test_the_root_leads_there_and_the_examples_are_real_calls(service: Running, 
     operation.locator(".opblock-summary-control").click()
     operation.get_by_text('"Acme Logistics"').wait_for()
     operation.get_by_text("Too early to say: 1 of 4 questions is rated so far.").wait_for()
-    assert operation.get_by_text('"string"', exact=True).count() == 0
     page.close()

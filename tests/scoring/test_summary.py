@@ -100,9 +100,9 @@ STATES = {
     ),
     "a fit without a weak point": (
         sides(4, 4),
-        "A fit on both sides: 75 out of 100. Every rating is 4.",
+        "A fit on both sides: 75 out of 100. Every rating that counts is 4.",
     ),
-    "the best fit": (sides(5, 5), "A fit on both sides: 100 out of 100. Every rating is 5."),
+    "the best fit": (sides(5, 5), "A fit on both sides: 100 out of 100. Every rating that counts is 5."),
     "a fit with four equally weak points": (
         (
             pool(*FOUR, question("law", weight=40)),
@@ -144,7 +144,7 @@ STATES = {
     ),
     "a fit that open answers cannot undo": (
         sides(5, 5, price=None),
-        "A fit on both sides, however the open questions are answered: 100 out of 100. Every rating is 5.",
+        "A fit on both sides, however the open questions are answered: 100 out of 100. Every rating that counts is 5.",
     ),
     "a fit in a pool": (
         (pool(*FOUR), {"need": 5, "price": 4, "date": 4, "say": 2}),
@@ -152,11 +152,11 @@ STATES = {
     ),
     "a fit by the only question": (
         (pool(question("need")), {"need": 5}),
-        "A fit: 100 out of 100. The only rating is 5.",
+        "A fit: 100 out of 100. The only rating that counts is 5.",
     ),
     "a fit with a not applicable question": (
         skipping(sides(5, 5, price=None), "price"),
-        "A fit on both sides: 100 out of 100. Every rating is 5.",
+        "A fit on both sides: 100 out of 100. Every rating that counts is 5.",
     ),
     # No fit.
     "no fit by a knock-out": (sides(5, 5, law=1), "Not a fit: law is rated 1, which rules the deal out."),
@@ -654,11 +654,11 @@ STATES = {
     # What it rests on.
     "mostly assumed": (
         (pool(*FOUR), {"say": 5}, ASSUMED),
-        "A fit: 100 out of 100. Every rating is 5. More than half of what is rated rests on assumptions.",
+        "A fit: 100 out of 100. Every rating that counts is 5. More than half of what is rated rests on assumptions.",
     ),
     "half assumed": (
         (pool(*FOUR), {"date": 5, "say": 5}, HALF_ASSUMED),
-        "A fit: 100 out of 100. Every rating is 5.",
+        "A fit: 100 out of 100. Every rating that counts is 5.",
     ),
     # Labels.
     "a label goes before the key in words": (
