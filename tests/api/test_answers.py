@@ -104,8 +104,9 @@ def test_unknown_is_scored_as_absent_and_asked_again_last(client, opened):
     told = ok(patch(client, opened, answers=[{"question": "budget", "state": "unknown"}]))
     assert ratings_of(told) == {"budget": "unknown"}
     assert (told["score"]["rated"], told["score"]["open"]) == (before["rated"] - 1, before["open"] + 1)
-    assert asked_next(told) == ["need", "budget"]
-    assert [line["ask_again"] for line in told["score"]["next_questions"]] == [False, True]
+    assert asked_next(told) == ["need", "timeline", "goal"]
+    assert [line["ask_again"] for line in told["score"]["next_questions"]] == [False, False, False]
+    assert told["score"]["open_questions"][-1] == "budget"
 
 
 def test_not_applicable_leaves_the_question_out_but_is_no_evidence(client, opened):
