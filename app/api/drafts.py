@@ -13,7 +13,7 @@ from app.edge.service import CallerDep, ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.question_sets import queries as question_set_queries
 from app.question_sets import service as question_sets
-from app.question_sets.responses import draft_out, version_out
+from app.question_sets.presenters import draft_out, version_out
 from app.question_sets.schemas import DraftOut, QuestionSetVersionOut
 from app.scoring import Plan
 from app.sessions.impact import impact

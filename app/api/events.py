@@ -19,7 +19,7 @@ from app.events.service import FEED_POLL_SECONDS, FeedPublisher
 from app.events.tables import EVENT_TYPE_FILTERS, EventType, types_named
 from app.keys.schemas import Scope
 from app.schemas import Out
-from app.sessions.responses import events_out
+from app.sessions.presenters import events_out
 from app.sessions.schemas import EventOut
 
 reading = router("events", Scope.READ)

@@ -12,7 +12,7 @@ from app.keys.schemas import Scope
 from app.prospects.queries import find_ids_by_link, find_prospect, require_by_link
 from app.prospects.schemas import Link
 from app.schemas import Deal, ExternalId, SetName, Source
-from app.sessions.responses import fit_of, fits_of
+from app.sessions.presenters import fit_of, fits_of
 from app.sessions.schemas import FitList, FitOut, FitQuery, FitResult, FitsRequest
 
 reading = router("fits", Scope.READ)

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter
 from app.db import Transaction
 from app.edge.authorise import require_also
 from app.edge.bodies import is_json, media_type, read_body
+from app.edge.hubspot_signature import check_signature
 from app.edge.paging import Page, PageQuery, base_url, next_page, position_after
 from app.edge.problem_responses import PROBLEM_RESPONSES
 from app.edge.revisions import IfMatch, set_etag, with_revision
@@ -18,11 +19,10 @@ from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
 from app.inbound.intake import service as intakes
 from app.inbound.intake.mapping import FORM_MEDIA_TYPE, parse_web_form
+from app.inbound.intake.presenters import intake_out, intakes_out, receipt_out
 from app.inbound.intake.queries import intake_templates
-from app.inbound.intake.responses import intake_out, intakes_out, receipt_out
 from app.inbound.intake.schemas import ReceiptOut, ReceiptWithPayload
 from app.inbound.intake.service import try_mapping
-from app.inbound.intake.signature import check_signature
 from app.keys.schemas import Scope
 from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem

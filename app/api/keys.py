@@ -6,8 +6,8 @@ from fastapi import Response
 
 from app.edge.routes import router
 from app.edge.service import ServiceDep, WriteCallDep, WriteResult
+from app.keys.presenters import key_out
 from app.keys.queries import list_keys
-from app.keys.responses import key_out
 from app.keys.schemas import KeyCreated, KeyList, KeyOut, NewKey, Scope
 from app.keys.service import create_key, new_secret, revoke_key
 from app.sessions.session_edit import UnitOfWork

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
 
-from app import lifecycle
+from app import prospect_lifecycle
 from app.db import Transaction
 from app.edge.paging import Page, PageQuery, next_page, position_after
 from app.edge.revisions import IfMatch, set_etag, with_revision
@@ -102,7 +102,7 @@ async def erase_prospect(prospect_id: UUID, service: ServiceDep) -> None:
 
     The payloads that intakes received about it are erased too.
     """
-    await lifecycle.erase_prospect(service.database, prospect_id)
+    await prospect_lifecycle.erase_prospect(service.database, prospect_id)
 
 
 @reading.get("/prospects/by-external-id/{source}/{external_id}", operation_id="find_prospect")
@@ -179,7 +179,7 @@ async def merge_prospects(
     """
 
     def merge(uow: UnitOfWork) -> ProspectOut:
-        merged = lifecycle.merge_prospects(uow, prospect_id, request.prospect_id)
+        merged = prospect_lifecycle.merge_prospects(uow, prospect_id, request.prospect_id)
         return prospect_queries.prospect_out(uow.tx, merged)
 
     return await service.write(call, merge)

@@ -10,7 +10,7 @@ from app.keys.schemas import Scope
 from app.problems import missing
 from app.question_sets import queries as question_set_queries
 from app.question_sets import service as question_sets
-from app.question_sets.responses import version_out, version_summary
+from app.question_sets.presenters import version_out, version_summary
 from app.question_sets.schemas import QuestionSetList, QuestionSetVersionOut
 from app.scoring import SET_KEY
 

@@ -13,8 +13,8 @@ from app.edge.routes import router
 from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.sessions import service as sessions
+from app.sessions.presenters import history_out, session_out, session_summary
 from app.sessions.queries import find_session, list_sessions, position_of
-from app.sessions.responses import history_out, session_out, session_summary
 from app.sessions.schemas import (
     SESSION_POSITIONS,
     AnswersPatch,

@@ -25,8 +25,8 @@ from app.webhooks.message import (
     sample_messages,
     sample_request,
 )
+from app.webhooks.presenters import delivery_out, test_result, webhook_created, webhook_out
 from app.webhooks.queries import webhook_templates
-from app.webhooks.responses import delivery_out, test_result, webhook_created, webhook_out
 from app.webhooks.schemas import (
     DeliveryOut,
     DeliveryReplay,

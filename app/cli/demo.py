@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from app.cli.console import counted, err, migrated_database, print_text
 from app.db import Database, Transaction
-from app.lifecycle import erase
+from app.prospect_lifecycle import erase
 from app.prospects.queries import find_by_link, links_of
 from app.prospects.tables import Prospect, ProspectLink
 from app.question_sets.files import read_builtin

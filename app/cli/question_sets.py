@@ -27,8 +27,8 @@ from app.question_sets.files import (
     question_set_schema,
     read_builtin,
 )
+from app.question_sets.presenters import difference
 from app.question_sets.queries import find_set, list_all, list_newest, list_versions, split_name
-from app.question_sets.responses import difference
 from app.question_sets.schemas import Difference
 from app.question_sets.service import publish, publish_builtin, read_definition
 from app.question_sets.tables import QuestionSetVersion

@@ -21,7 +21,7 @@ from app.scoring import Plan, read_attributes
 from app.sessions.answers import new_answers, record_answers
 from app.sessions.carry_over import carry_over, move
 from app.sessions.conclusions import is_already_concluded, record_decision, record_outcome
-from app.sessions.responses import answer_out, choice_fields, session_fields
+from app.sessions.presenters import answer_out, choice_fields, session_fields
 from app.sessions.schemas import (
     AnswersPatch,
     MoveRequest,

@@ -21,7 +21,7 @@ from app.prospects.queries import links_of, prospect_out
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, parts_of
-from app.sessions.responses import events_out, session_out, session_out_at
+from app.sessions.presenters import events_out, session_out, session_out_at
 from app.sessions.schemas import EventOut, SessionOut
 from app.sessions.tables import Session
 from app.webhooks.outbox import matches

@@ -8,9 +8,9 @@ PATTERN = {"__init__.py", "tables.py", "schemas.py", "queries.py", "service.py"}
 OTHERS = {
     *("answers.py", "carry_over.py", "conclusions.py", "impact.py", "scores.py", "session_edit.py"),
     *("documents.py", "files.py", "plans.py"),
-    *("mapping.py", "signature.py", "worker.py", "reader.py", "records.py"),
-    *("message.py", "outbox.py", "sender.py", "targets.py"),
-    *("idempotency.py", "responses.py"),
+    *("mapping.py", "worker.py", "reader.py", "records.py"),
+    *("message.py", "outbox.py", "retries.py", "sender.py", "targets.py"),
+    *("idempotency.py", "presenters.py"),
 }
 NAMED_BY_PART = ("api", "cli", "edge", "scoring")
 PACKAGES = {
@@ -18,7 +18,7 @@ PACKAGES = {
     *("sessions", "webhooks"),
 }
 MODULES = {
-    *("clock.py", "db.py", "lifecycle.py", "main.py", "migrate.py", "problems.py", "schemas.py"),
+    *("clock.py", "db.py", "prospect_lifecycle.py", "main.py", "migrate.py", "problems.py", "schemas.py"),
     *("settings.py", "strict_json.py"),
 }
 

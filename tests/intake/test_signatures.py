@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from app.inbound.intake.signature import check_signature
+from app.edge.hubspot_signature import check_signature
 from app.problems import Problem
 from tests.api.calls import ok, refusal
 from tests.conftest import serving, settings_for

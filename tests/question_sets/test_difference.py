@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from app.question_sets.responses import difference
+from app.question_sets.presenters import difference
 from app.scoring import read_question_set
 from tests.scoring.building import question, step, weighted
 

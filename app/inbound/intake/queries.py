@@ -15,7 +15,6 @@ from sqlmodel import col, exists, or_, select
 from app.db import Transaction
 from app.inbound.intake.mapping import may_be_about, read_payload
 from app.inbound.intake.schemas import IntakeMapping, IntakeMappingOut, IntakeTemplate
-from app.inbound.intake.signature import MAX_SIGNATURE_AGE
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.service import INTAKE_TOKEN_PREFIX, digest, has_valid_checksum
 from app.problems import missing
@@ -23,6 +22,9 @@ from app.prospects.queries import find_prospect, links_of
 from app.schemas import In, Scalar
 from app.scoring import Plan
 
+# HubSpot's own limit. Times in the future have the same limit: otherwise, a request could be replayed until
+# its time has passed.
+MAX_SIGNATURE_AGE = timedelta(minutes=5)
 # Receipts in one read transaction. To read this many of the largest payloads takes one or two seconds.
 PAYLOADS_PER_SEARCH = 20
 # Receipts whose payload has to be searched for the ids of a prospect. If a receipt was processed with the

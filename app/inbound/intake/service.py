@@ -36,10 +36,9 @@ from app.inbound.intake.schemas import (
     MappedItem,
     NewIntake,
 )
-from app.inbound.intake.signature import bad_signature
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.service import digest, display_prefix
-from app.problems import Problem, invalid_field, missing, require_known_ids, require_revision
+from app.problems import BAD_SIGNATURE, Problem, invalid_field, missing, require_known_ids, require_revision
 from app.prospects.queries import find_ids_by_link, links_of, translate_values
 from app.prospects.schemas import Link
 from app.prospects.service import lock_order
@@ -127,7 +126,8 @@ def store_payload(
     if signature is not None:
         seen = IntakeSignature(intake_id=intake.id, signature=signature, seen_at=tx.at)
         if not insert_if_new(tx, IntakeSignature, seen.model_dump()):
-            raise bad_signature("A payload with this signature was received before: this one is a replay.")
+            detail = "A payload with this signature was received before: this one is a replay."
+            raise Problem(BAD_SIGNATURE, detail)
     receipt = IntakeReceipt(
         id=new_id(), intake_id=intake.id, received_at=tx.at, media_type=media_type, body=body
     )

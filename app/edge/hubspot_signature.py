@@ -6,11 +6,9 @@ import hmac
 import re
 from datetime import UTC, datetime, timedelta
 
+from app.inbound.intake.queries import MAX_SIGNATURE_AGE
 from app.problems import BAD_SIGNATURE, Problem
 
-# HubSpot's own limit. Times in the future have the same limit: otherwise, a request could be replayed until
-# its time has passed.
-MAX_SIGNATURE_AGE = timedelta(minutes=5)
 # No leading zero: the payload and the time are signed as one text, so the last digit of a payload could
 # otherwise be moved to the time.
 TIMESTAMP_PATTERN = re.compile("[1-9][0-9]{0,14}")
@@ -29,22 +27,20 @@ def check_signature(
     too old.
     """
     if not signature or not sent_at:
-        raise bad_signature(
+        raise Problem(
+            BAD_SIGNATURE,
             "The header X-HubSpot-Signature-v3 or X-HubSpot-Request-Timestamp is missing: this intake "
-            "accepts only signed payloads."
+            "accepts only signed payloads.",
         )
     decoded_uri = ENCODED_UNRESERVED.sub(lambda match: UNRESERVED[match[0].upper()], uri)
     signed = f"POST{decoded_uri}".encode() + body + sent_at.encode()
     expected = base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256))
     if not TIMESTAMP_PATTERN.fullmatch(sent_at) or not hmac.compare_digest(expected, signature.encode()):
-        raise bad_signature("The signature does not match the secret, the URL and the payload.")
+        raise Problem(BAD_SIGNATURE, "The signature does not match the secret, the URL and the payload.")
     age = now - datetime(1970, 1, 1, tzinfo=UTC) - timedelta(milliseconds=int(sent_at))
     if age > MAX_SIGNATURE_AGE:
-        raise bad_signature("The payload was signed more than 5 minutes ago.")
+        raise Problem(BAD_SIGNATURE, "The payload was signed more than 5 minutes ago.")
     if age < -MAX_SIGNATURE_AGE:
-        raise bad_signature("The payload was signed more than 5 minutes ahead of this service's clock.")
-
-
-def bad_signature(detail: str) -> Problem:
-    """Return a BAD_SIGNATURE problem."""
-    return Problem(BAD_SIGNATURE, detail)
+        raise Problem(
+            BAD_SIGNATURE, "The payload was signed more than 5 minutes ahead of this service's clock."
+        )
