@@ -171,6 +171,16 @@ def test_a_set_of_another_family_carries_nothing_over(client, publish, small):
     assert open_session(client, prospect, question_set=other, carry_over=True)["answers"] == []
 
 
+def test_a_later_session_on_a_set_of_another_family_is_passed_over(client, publish, small):
+    other = published(publish, SMALL)
+    prospect = new_prospect(client)["id"]
+    first = open_session(client, prospect, question_set=small, ratings={"need": 2})
+    open_session(client, prospect, question_set=other, ratings={"need": 5, "budget": 4})
+    told = open_session(client, prospect, question_set=small, deal="new", carry_over=True)
+    assert ratings_of(told) == {"need": 2}
+    assert answers(told)["need"]["carried_from"] == first["session_id"]
+
+
 def test_questions_that_a_newer_version_has_not_stay_behind(client, publish, small):
     prospect = new_prospect(client)["id"]
     open_session(client, prospect, question_set=small, ratings={"need": 2, "goal": 3})
