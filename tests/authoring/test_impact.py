@@ -532,6 +532,19 @@ def test_many_sessions_are_all_judged_once(client, key, crowd):
     ]
 
 
+def test_a_long_stream_says_now_and_then_how_far_it_is(client, key, crowd, monkeypatch):
+    """Of 1001 sessions 500 are read at a time: it is said after the first 500 and the second."""
+    monkeypatch.setattr("app.sessions.impact.PROGRESS_INTERVAL", BATCH_SIZE)
+    lines = impact_lines(client, key)
+    progress = {at: line for at, line in enumerate(lines) if line["kind"] == "progress"}
+    # After 500 lines of sessions comes the first, and after 500 more the second.
+    assert progress == {
+        500: {"kind": "progress", "sessions": 500},
+        1001: {"kind": "progress", "sessions": 1000},
+    }
+    assert lines[-1]["sessions"] == len(crowd) == 1001
+
+
 def test_who_hangs_up_in_the_middle_does_no_harm(client, key, crowd, service):
     address = f"{service.url}/v1/question-sets/{key}/draft/impact"
     for _ in range(service.settings.pool_size + 1):
