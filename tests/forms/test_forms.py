@@ -222,6 +222,13 @@ def test_a_text_of_more_than_1000_characters_is_refused(client, link, ruled):
     assert filled(client, ruled, **link, industry="x" * 1000)["ignored"] == []
 
 
+@pytest.mark.parametrize("state", ["not_applicable", "unknown"])
+def test_a_list_of_questions_has_at_most_4000_characters(client, link, small, state):
+    assert filled(client, small, **link, **{state: "need".ljust(4000, ",")})["ignored"] == []
+    too_long = send(client, small, **link, **{state: "need".ljust(4001, ",")})
+    assert (refusal(too_long), pointers(too_long)) == ((422, "invalid-request"), [f"/{state}"])
+
+
 def test_an_unknown_set_is_404_and_a_bad_name_422(client, link):
     assert refusal(send(client, "no-such-set", **link)) == (404, "not-found")
     assert refusal(send(client, "bant@99", **link)) == (404, "not-found")
