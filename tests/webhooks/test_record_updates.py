@@ -231,6 +231,11 @@ GOOD = {"source": "crm", "fields": {"/score": "score"}, "token": {"token": "t"}}
 URL = "https://1.1.1.1/{external_id}"
 BAD = {
     "no such figure": (URL, GOOD | {"fields": {"/score": "mood"}}, "/record_update/fields/~1score"),
+    "what only a form's answer tells": (
+        URL,
+        GOOD | {"fields": {"/created": "prospect_created"}},
+        "/record_update/fields/~1created",
+    ),
     "no pointer": (URL, GOOD | {"fields": {"score": "score"}}, "/record_update/fields/score"),
     "a value and one below it": (URL, GOOD | {"fields": {"/a": "score", "/a/b": "grade"}}, "/record_update"),
     "no fields": (URL, GOOD | {"fields": {}}, "/record_update/fields"),
