@@ -11,8 +11,10 @@ from tests.api.calls import (
     ok,
     open_session,
     patch,
+    pointers,
     qualify,
     ratings_of,
+    refusal,
     verdict_in,
 )
 from tests.api.conftest import published
@@ -52,6 +54,19 @@ def test_answers_come_along_with_their_age_text_and_who_gave_them(client, link, 
 def test_nothing_comes_along_unasked(client, link, small):
     told = qualify(client, link, question_set=small, ratings={"need": 1})
     assert ratings_of(told) == {"need": 1}
+    opened = open_session(client, told["prospect_id"], question_set=small, deal="new")
+    assert opened["answers"] == []
+
+
+@pytest.mark.parametrize("word", ["true", "yes", 1, None])
+def test_whether_answers_come_along_is_true_or_false(client, link, small, word):
+    sent = {"question_set": small, "carry_over": word}
+    prospect = new_prospect(client)["id"]
+    for refused in (
+        client.post("/v1/qualify", json=link | sent),
+        client.post("/v1/sessions", json={"prospect_id": prospect} | sent),
+    ):
+        assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/carry_over"])
 
 
 def test_what_is_sent_goes_before_what_is_carried_over(client, link, small, first):
