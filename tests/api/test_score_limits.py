@@ -14,6 +14,13 @@ def test_an_answer_of_the_year_9999_is_refused_and_not_a_failure(client, publish
     assert refused.json()["errors"][0]["detail"] == "send a time before the year 9000"
 
 
+def test_the_last_second_before_the_year_9000_can_be_asked_for(client):
+    sent = {"question_set": "bant", "as_of": "8999-12-31T23:59:59Z"}
+    assert ok(client.post("/v1/score", json=sent))["as_of"] == "8999-12-31T23:59:59Z"
+    refused = client.post("/v1/score", json=sent | {"as_of": "9000-01-01T00:00:00Z"})
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/as_of"])
+
+
 def test_of_very_many_flaws_a_draft_tells_the_first_hundred_and_how_many_there_are(client):
     steps = [step(f"s{n}", *[{"key": "Q"} for _ in range(100)]) for n in range(2)]
     told = ok(client.put("/v1/question-sets/full-of-flaws/draft", json={"steps": steps}))
