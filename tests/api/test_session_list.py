@@ -167,6 +167,10 @@ NOBODY = str(uuid4())
         ({"after": cursor(1, float("nan"), NOBODY), "sort": "ranked"}, "/after"),
         ({"after": cursor(1, 10**400, NOBODY), "sort": "ranked"}, "/after"),
         ({"after": cursor("1", -50.0, NOBODY), "sort": "ranked"}, "/after"),
+        ({"after": cursor(6, -50.0, NOBODY), "sort": "ranked"}, "/after"),
+        ({"after": cursor(-1, -50.0, NOBODY), "sort": "ranked"}, "/after"),
+        ({"after": cursor(1, -100.5, NOBODY), "sort": "ranked"}, "/after"),
+        ({"after": cursor(1, 1.5, NOBODY), "sort": "ranked"}, "/after"),
         ({"after": cursor(1.5, -50.0, NOBODY), "sort": "ranked"}, "/after"),
     ],
 )
