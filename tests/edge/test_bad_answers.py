@@ -41,6 +41,10 @@ BAD = {
     "a rating beside not applicable": (answer(state="not_applicable", rating=3), "/answers/0/rating"),
     "a rating beside unknown": (answer(state="unknown", rating=3), "/answers/0/rating"),
     "a text of an answer that is taken back": (answer(state="open"), "/answers/0"),
+    "evidence of an answer that is taken back": (
+        {"answers": [{"question": "budget", "state": "open", "evidence": "fact"}]},
+        "/answers/0",
+    ),
     "a rating beside open": ({"answers": [{**BUDGET, "state": "open"}]}, "/answers/0/rating"),
     "an answer without a zone": (
         answer(rating=3, answered_at="2026-01-05T09:00:00"),
