@@ -102,6 +102,14 @@ def test_a_session_from_its_opening_to_its_outcome(client, told, link, small):
     assert told() == ["outcome.recorded"]
 
 
+def test_the_deal_is_null_in_the_events_of_a_session_without_one(client, told, link, small):
+    qualify(client, link, question_set=small, ratings={"budget": 5})
+    told()
+    assert {(event["type"], event["deal"]) for event in told.all} == {
+        (kind, None) for kind in ("prospect.created", *OPENED)
+    }
+
+
 def test_the_figures_are_those_after_the_step(client, told, link, small):
     """Each side has two questions, each with x = r − 1 of 4: half of it known and best is 50 to 100."""
     first = {"question_set": small, "deal": "north", "ratings": {"budget": 5, "need": 5}}
