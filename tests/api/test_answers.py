@@ -1,5 +1,7 @@
 """PATCH …/answers: what merges, what conflicts, what is kept."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.api.calls import (
@@ -27,6 +29,17 @@ def opened(client, small):
 def budget(told):
     found = next(a for a in told["answers"] if a["question"] == "budget")
     return found["rating"], found["text"], found["evidence"]
+
+
+def test_the_age_of_an_answer_is_in_whole_days_and_of_a_new_one_0(client, opened):
+    now = datetime.now(UTC)
+    earlier = {"need": timedelta(hours=23), "timeline": timedelta(hours=25), "goal": timedelta(hours=71)}
+    said = [
+        {"question": key, "rating": 3, "answered_at": (now - ago).isoformat()} for key, ago in earlier.items()
+    ]
+    told = ok(patch(client, opened, answers=said))
+    ages = {line["question"]: line["age_days"] for line in told["answers"]}
+    assert ages == {"budget": 0, "need": 0, "timeline": 1, "goal": 2}
 
 
 def test_answers_to_different_questions_merge_whatever_revision_they_are_based_on(client, opened):
