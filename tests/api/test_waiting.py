@@ -14,8 +14,12 @@ from app.clock import utc_now
 from app.keys.tables import ApiKey, IdempotentResponse
 from app.prospects import service as prospects
 from app.prospects.queries import find_prospect
+from app.question_sets.plans import Plans
 from app.sessions.queries import find_session
-from tests.api.calls import ok, qualify, refusal, upsert
+from app.sessions.schemas import AnswersPatch
+from app.sessions.service import record_session_answers
+from app.sessions.session_edit import UnitOfWork
+from tests.api.calls import history, ok, qualify, ratings_of, refusal, upsert
 
 
 @pytest.fixture
@@ -82,3 +86,27 @@ def test_erasing_waits_for_who_is_at_work_on_a_session_and_keeps_an_answer(
             text("SELECT count(*) FROM idempotency WHERE key = :key"), {"key": told["session_id"]}
         )
         assert kept.scalar() == 0
+
+
+def test_who_qualifies_waits_for_who_answers_in_the_session_and_adds_to_it(
+    client, database, elsewhere, link, small
+):
+    """Whoever answers locks the session alone, and whoever qualifies the prospect before it."""
+    opened = qualify(client, link, question_set=small, ratings={"budget": 4})["session_id"]
+    plans = Plans(database, small)
+
+    def answer_meanwhile(tx):
+        find_session(tx, UUID(opened), lock=True)
+        qualified = elsewhere.submit(
+            partial(qualify, client, link, question_set=small, ratings={"need": 2, "goal": 1})
+        )
+        until_it_waits(tx, qualified)
+        record_session_answers(
+            UnitOfWork(tx, plans, "test"), UUID(opened), AnswersPatch(ratings={"goal": 5, "timeline": 3})
+        )
+        return qualified
+
+    told = database.write_here(answer_meanwhile).result()
+    assert (told["session_id"], told["revision"]) == (opened, 3)
+    assert ratings_of(told) == {"budget": 4, "need": 2, "goal": 1, "timeline": 3}
+    assert [one["key_name"] for one in history(client, opened)["revisions"]] == ["admin", "test", "admin"]
