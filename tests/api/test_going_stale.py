@@ -1,11 +1,16 @@
 """Answers grow old: what is too old counts as open, and nobody is shown a score that does so no more."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
+from time import monotonic, sleep
+from uuid import UUID
 
 import pytest
 
+from app.main import open_database
+from app.sessions.queries import find_session
 from tests.api.at_once import at_once
 from tests.api.calls import (
     answer,
@@ -65,12 +70,19 @@ def running(new_database):
         address = "/v1/question-sets/ageing/draft"
         ok(service.client.put(address, json=SET | {"key": "ageing"}))
         ok(service.client.post(f"{address}/publish", headers={"If-Match": '"1"'}), 201)
-        yield service.client, clock
+        database = open_database(service.settings)
+        yield service.client, clock, database
+        database.close()
 
 
 @pytest.fixture
 def client(running):
     return running[0]
+
+
+@pytest.fixture
+def database(running):
+    return running[2]
 
 
 @pytest.fixture
@@ -252,6 +264,32 @@ def test_many_who_look_at_once_make_one_revision_of_it(client, clock, opened):
     clock.after(30)
     told = at_once([partial(session, client, opened["session_id"])] * 8)
     assert {one["revision"] for one in told} == {2}
+
+
+def test_who_looks_at_a_list_holds_no_aged_session_while_another_one_is_worked_on(
+    client, clock, database, opened, link
+):
+    """The one that nobody works on is scored again and let go; the list comes when both are."""
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("on SQLite there is one writer at a time")
+    other = link | {"external_id": link["external_id"] + "-2"}
+    busy = qualify(client, other, question_set="ageing", ratings={"timeline": 5})["session_id"]
+    free = opened["session_id"]
+    clock.after(31)
+
+    def work(tx):
+        find_session(tx, UUID(busy), lock=True)
+        listed = thread.submit(lines, client)
+        deadline = monotonic() + 10
+        while database.read_here(lambda seen: find_session(seen, UUID(free)).revision) == 1:
+            assert monotonic() < deadline
+            sleep(0.01)
+        return listed
+
+    with ThreadPoolExecutor(1) as thread:
+        listed = database.write_here(work).result()
+    revisions = {line["session_id"]: line["revision"] for line in listed}
+    assert (revisions[free], revisions[busy]) == (2, 2)
 
 
 def test_who_decides_on_figures_that_time_has_changed_is_told(client, clock, opened):
