@@ -281,13 +281,13 @@ def test_who_looks_at_a_list_holds_no_aged_session_while_another_one_is_worked_o
         find_session(tx, UUID(busy), lock=True)
         listed = thread.submit(lines, client)
         deadline = monotonic() + 10
-        while database.read_here(lambda seen: find_session(seen, UUID(free)).revision) == 1:
+        while database.read_sync(lambda seen: find_session(seen, UUID(free)).revision) == 1:
             assert monotonic() < deadline
             sleep(0.01)
         return listed
 
     with ThreadPoolExecutor(1) as thread:
-        listed = database.write_here(work).result()
+        listed = database.write_sync(work).result()
     revisions = {line["session_id"]: line["revision"] for line in listed}
     assert (revisions[free], revisions[busy]) == (2, 2)
 

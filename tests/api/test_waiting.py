@@ -106,7 +106,7 @@ def test_who_qualifies_waits_for_who_answers_in_the_session_and_adds_to_it(
         )
         return qualified
 
-    told = database.write_here(answer_meanwhile).result()
+    told = database.write_sync(answer_meanwhile).result()
     assert (told["session_id"], told["revision"]) == (opened, 3)
     assert ratings_of(told) == {"budget": 4, "need": 2, "goal": 1, "timeline": 3}
     assert [one["key_name"] for one in history(client, opened)["revisions"]] == ["admin", "test", "admin"]
