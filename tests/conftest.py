@@ -20,11 +20,14 @@ import uvicorn
 
 from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
+from tests.waiting import PATIENCE, until
 
 ADMIN_KEY = "admin-key-of-the-tests"
 
 # How long it takes to draw says how busy the machine is, and nothing of what is tested.
-hypothesis.settings.register_profile("here", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("here")
 NewDatabase = Callable[[], str]
 
@@ -32,6 +35,20 @@ NewDatabase = Callable[[], str]
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: many tests wait."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is refused before a database is asked is refused alike on both kinds: one is enough."""
+    again = [item for item in items if item.get_closest_marker("one_database") and _is_on_postgresql(item)]
+    if again:
+        left_out = set(again)
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=again)
+
+
+def _is_on_postgresql(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("new_database") == "postgresql"
 
 
 @dataclass(frozen=True)
@@ -84,24 +101,27 @@ def serving(settings: Settings, **wiring: object) -> Iterator[Running]:
     prepare_database(database, settings)
     database.close()
     app = create_app(settings, **wiring)  # type: ignore[arg-type]
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_keep_alive=PATIENCE)
+    server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: server.started or not thread.is_alive())
+    assert server.started, "the service does not start"
     try:
-        with httpx.Client(base_url=url, headers={"X-API-Key": ADMIN_KEY}, timeout=30) as client:
+        with httpx.Client(base_url=url, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE) as client:
             yield Running(url, settings, client)
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the service does not stop"
 
 
 def settings_for(database_url: str, **others: object) -> Settings:
-    return Settings(database_url=database_url, admin_key=ADMIN_KEY, **others)  # type: ignore[arg-type]
+    """On a slow machine, too, nobody is refused for having waited who was to be served."""
+    patient = {"wait_seconds": PATIENCE / 2, **others}
+    return Settings(database_url=database_url, admin_key=ADMIN_KEY, **patient)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from tests.catalogue import (
 from tests.conftest import NewDatabase, serving, settings_for
 from tests.intake.calls import settled
 from tests.intake.test_signatures import SECRET, signed
-from tests.webhooks.far_end import until
+from tests.waiting import until
 
 WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome")
 NO_LONGER_PARTIAL = (

@@ -19,6 +19,7 @@ from app.main import open_database
 from app.question_sets.files import read_builtin
 from tests.catalogue import catalogue, connected, run_migrations
 from tests.conftest import ADMIN_KEY, NewDatabase, settings_for
+from tests.waiting import PATIENCE
 
 AT_ONCE = 6
 
@@ -32,12 +33,12 @@ def together(work: Callable[[str], None], url: str) -> list[int | None]:
     for process in started:
         process.start()
     for process in started:
-        process.join(60)
+        process.join(PATIENCE)
     return [process.exitcode for process in started]
 
 
 def _at(start: Barrier, work: Callable[[str], None], url: str) -> None:
-    start.wait(60)
+    start.wait(PATIENCE)
     work(url)
 
 

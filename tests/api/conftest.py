@@ -14,6 +14,7 @@ from app.question_sets import service as question_sets
 from app.scoring import read_question_set
 from tests.api.calls import RULED, SMALL
 from tests.conftest import Running
+from tests.waiting import PATIENCE
 
 Publish = Callable[[dict[str, Any]], int]
 numbers = count(1)
@@ -30,7 +31,7 @@ def database(service: Running) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def anybody(service: Running) -> Iterator[httpx.Client]:
     """A client without any key."""
-    with httpx.Client(base_url=service.url, timeout=30) as client:
+    with httpx.Client(base_url=service.url, timeout=PATIENCE) as client:
         yield client
 
 

@@ -24,7 +24,7 @@ from tests.api.calls import (
     upsert,
 )
 from tests.conftest import serving, settings_for
-from tests.webhooks.far_end import until
+from tests.waiting import until
 
 WORDS = ["Vanishing", "evanescent", "ephemeral", "fleeting", "transient", "momentary"]
 

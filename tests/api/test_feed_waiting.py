@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,10 +16,12 @@ from tests.api.calls import end_of_feed, events_after, new_prospect, ok, qualify
 from tests.conftest import ADMIN_KEY, serving, settings_for
 from tests.edge.process import process
 from tests.scoring.building import question, step, weighted
+from tests.waiting import PATIENCE, soon
 
 WAITERS = 100
-# So long that a test whose wait does not end early fails on its client's time-out.
-LONG, TOO_LONG = 30, 25
+# Of a wait of 30 seconds, the longest, an end within 20 is early.
+LONG, EARLY = 30, 20
+SENT = "http11.send_request_body.complete"
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
@@ -35,21 +38,36 @@ def waiting(url, cursor, **query):
     """A caller in another thread that waits for events after a cursor; its answer is a future."""
     asked = {"after": cursor, "wait": LONG, **query}
     headers = {"X-API-Key": ADMIN_KEY}
+    sent = threading.Event()
+
+    def tell(event, _):
+        if event == SENT:
+            sent.set()
+
     with (
-        httpx.Client(base_url=url, headers=headers, timeout=TOO_LONG) as client,
+        httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as client,
         ThreadPoolExecutor(1) as thread,
     ):
-        answer = thread.submit(client.get, "/v1/events", params=asked)
+        answer = thread.submit(client.get, "/v1/events", params=asked, extensions={"trace": tell})
+        assert sent.wait(PATIENCE)
+        # What came before is at work by the time that something later is answered.
+        ok(client.get("/readyz"))
         time.sleep(0.6)  # until it waits
         assert not answer.done()
         yield answer
+
+
+def early(answer, client):
+    """The page that a wait has to end with long before its time is over."""
+    soon(lambda: ok(client.get("/livez")) and answer.done(), seconds=EARLY)
+    return ok(answer.result())
 
 
 def test_what_another_process_writes_ends_the_wait(served):
     running, other = served
     with waiting(running.url, end_of_feed(other)) as answer:
         made = new_prospect(other)["id"]
-        assert [event["prospect_id"] for event in ok(answer.result())["items"]] == [made]
+        assert [event["prospect_id"] for event in early(answer, other)["items"]] == [made]
 
 
 def test_what_the_filter_leaves_out_does_not_end_it(served):
@@ -60,7 +78,7 @@ def test_what_the_filter_leaves_out_does_not_end_it(served):
         time.sleep(0.6)
         assert not answer.done()
         qualify(other, {"source": "test", "external_id": "1"})
-        page = ok(answer.result())
+        page = early(answer, other)
     assert types_of(page["items"]) == ["session.opened"]
     assert page["cursor"] == start + 4  # the first prospect, the second, its session, the score
 
@@ -70,21 +88,23 @@ def test_a_process_that_is_told_to_stop_answers_who_waits(served):
     start = end_of_feed(other)
     with waiting(running.url, start) as answer:
         os.kill(running.pid, signal.SIGTERM)
-        page = ok(answer.result())
+        page = early(answer, other)
     assert (page["items"], page["cursor"], page["next"]) == ([], start, None)
 
 
 def test_nobody_waits_for_a_caller_that_is_gone(served):
     running, other = served
     with (
-        httpx.Client(headers={"X-API-Key": ADMIN_KEY}, timeout=1) as client,
+        httpx.Client(headers={"X-API-Key": ADMIN_KEY}, timeout=httpx.Timeout(PATIENCE, read=1)) as client,
         pytest.raises(httpx.ReadTimeout),
     ):
         client.get(f"{running.url}/v1/events?after={end_of_feed(other)}&wait={LONG}")
-    until = time.monotonic() + TOO_LONG
-    while 499 not in {line.get("status") for line in running.lines()}:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+
+    def statuses():
+        ok(httpx.get(f"{running.url}/livez", timeout=PATIENCE))
+        return {line.get("status") for line in running.lines()}
+
+    soon(statuses, lambda seen: 499 in seen, seconds=EARLY)
 
 
 def test_with_nothing_to_tell_it_is_empty_after_the_time(client):
@@ -96,33 +116,47 @@ def test_with_nothing_to_tell_it_is_empty_after_the_time(client):
 def test_what_is_there_already_is_not_waited_for(client):
     start = end_of_feed(client)
     made = new_prospect(client)["id"]
-    page = ok(client.get(f"/v1/events?after={start}&wait={LONG}", timeout=TOO_LONG))
+    with ThreadPoolExecutor(1) as thread:
+        page = early(thread.submit(client.get, f"/v1/events?after={start}&wait={LONG}"), client)
     assert [event["prospect_id"] for event in page["items"]] == [made]
 
 
 def test_a_hundred_wait_and_everybody_else_is_answered(service):
-    start = end_of_feed(service.client)
-    address = f"/v1/events?after={start}&wait={LONG}"
-    told = []
+    address = f"/v1/events?after={end_of_feed(service.client)}&wait={LONG}"
+    sent, told = [], []
 
-    async def wait(client):
-        told.append(ok(await client.get(address, timeout=TOO_LONG)))
+    async def wait(client, all_sent):
+        async def tell(event, _):
+            sent.extend([event] if event == SENT else [])
+            if len(sent) >= WAITERS:
+                all_sent.set()
+
+        page = {"items": []}
+        while not page["items"]:
+            page = ok(await client.get(address, extensions={"trace": tell}))
+        told.append(page)
 
     async def all_of_them():
         limits = httpx.Limits(max_connections=WAITERS + 10)
-        headers = {"X-API-Key": ADMIN_KEY}
+        calling = {"base_url": service.url, "headers": {"X-API-Key": ADMIN_KEY}, "timeout": PATIENCE}
+        all_sent = anyio.Event()
         async with (
-            httpx.AsyncClient(base_url=service.url, headers=headers, limits=limits) as client,
+            httpx.AsyncClient(limits=limits, **calling) as client,
             anyio.create_task_group() as waiters,
         ):
             for _ in range(WAITERS):
-                waiters.start_soon(wait, client)
-            await anyio.sleep(2)
+                waiters.start_soon(wait, client, all_sent)
+            await all_sent.wait()
             for path in ("/livez", "/readyz", "/v1/prospects?limit=1", "/v1/sessions?limit=1"):
                 ok(await client.get(path))
             assert told == []
             made = ok(await client.post("/v1/prospects", json={}), 201)
-        return made["id"]
+            for _ in range(10 * EARLY):  # as `soon` counts it
+                ok(await client.get("/livez"))
+                if len(told) == WAITERS:
+                    return made["id"]
+                await anyio.sleep(0.1)
+        raise AssertionError("they wait on")
 
     made = anyio.run(all_of_them)
     assert [[event["prospect_id"] for event in page["items"]] for page in told] == [[made]] * WAITERS
@@ -171,7 +205,7 @@ def test_time_ends_a_wait_too(ageing):
     bring(client, 1)
     with waiting(str(client.base_url), end_of_feed(client), types="score.changed") as answer:
         clock[0] += timedelta(days=30)
-        assert [event["change"] for event in ok(answer.result())["items"]] == ["aged"]
+        assert [event["change"] for event in early(answer, client)["items"]] == ["aged"]
 
 
 def test_many_that_have_aged_are_told_call_by_call(ageing):

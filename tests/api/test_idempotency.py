@@ -23,6 +23,7 @@ from tests.api.calls import (
     session,
 )
 from tests.conftest import serving, settings_for
+from tests.waiting import PATIENCE
 
 numbers = count(1)
 # Public, and nothing that the tests do is told to it.
@@ -174,7 +175,7 @@ def test_true_is_another_payload_than_1(client, key):
 def test_a_key_belongs_to_the_api_key_that_used_it(client, service, key):
     made = ok(client.post("/v1/keys", json={"name": "another", "scopes": ["write"]}), 201)["key"]
     ok(send(client, key, "POST", "/v1/prospects", {"name": "One"}), 201)
-    with httpx.Client(base_url=service.url, headers={"X-API-Key": made}) as another:
+    with httpx.Client(base_url=service.url, headers={"X-API-Key": made}, timeout=PATIENCE) as another:
         ok(send(another, key, "POST", "/v1/prospects", {"name": "Two"}), 201)
 
 

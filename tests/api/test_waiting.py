@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from time import monotonic, sleep
 from uuid import UUID
 
 import pytest
@@ -20,6 +19,7 @@ from app.sessions.schemas import AnswersPatch
 from app.sessions.service import record_session_answers
 from app.sessions.session_edit import UnitOfWork
 from tests.api.calls import history, ok, qualify, ratings_of, refusal, upsert
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -32,11 +32,8 @@ def until_it_waits(tx, made: Future) -> None:
     """On SQLite everybody waits who is not the one writer."""
     if tx.db.get_bind().dialect.name == "sqlite":
         return
-    deadline = monotonic() + 10
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    while not tx.db.execute(waiting).scalar() and not made.done():
-        assert monotonic() < deadline
-        sleep(0.01)
+    until(lambda: tx.db.execute(waiting).scalar() or made.done())
 
 
 def test_who_waits_for_a_prospect_whose_link_is_taken_away_makes_a_new_one(client, database, elsewhere, link):

@@ -9,6 +9,7 @@ import httpx
 
 from tests.api.at_once import at_once
 from tests.api.calls import ok
+from tests.waiting import PATIENCE
 
 WRITERS = 16
 VERSIONS = 3
@@ -47,7 +48,7 @@ class Room:
     question_set: str
     session_id: str
     prospect_id: str
-    meeting: Barrier = field(default_factory=lambda: Barrier(WRITERS, timeout=60))
+    meeting: Barrier = field(default_factory=lambda: Barrier(WRITERS, timeout=PATIENCE))
 
     def address(self, write):
         session = f"/v1/sessions/{self.session_id}"

@@ -6,6 +6,8 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 
 def on_a_terminal(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
     """The exit code of a command, and all that it wrote on the terminal."""
@@ -25,4 +27,4 @@ def on_a_terminal(command: list[str], folder: Path, environment: dict[str, str])
         while chunk := os.read(ours, 4096):
             shown += chunk
     os.close(ours)
-    return running.wait(30), shown.decode()
+    return running.wait(PATIENCE), shown.decode()

@@ -10,6 +10,7 @@ from tests.api.calls import merge, ok, upsert
 from tests.commands.conftest import Run
 from tests.conftest import Running, serving, settings_for
 from tests.edge.process import process
+from tests.waiting import PATIENCE
 
 DATABASE = "data/prospect_fit.db"  # where every command finds it in its folder
 
@@ -55,7 +56,7 @@ def test_no_byte_of_it_is_left_in_the_files_of_a_running_service(run: Run, tmp_p
     # Not in this process: whoever reads SQLite's files there takes away the service's locks on them.
     with process(tmp_path, f"sqlite:///{tmp_path / DATABASE}") as served:
         run("demo")
-        assert httpx.get(f"{served.url}/readyz").is_success
+        assert httpx.get(f"{served.url}/readyz", timeout=PATIENCE).is_success
         assert b"Juniper Schools" in stored()
         run("demo", "--remove")
         assert b"Juniper Schools" not in stored()

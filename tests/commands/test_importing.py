@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from app.prospects.tables import Prospect
 from tests.commands.started import Started
 from tests.commands.terminal import on_a_terminal
 from tests.conftest import ROOT, NewDatabase, settings_for
+from tests.waiting import PATIENCE, until
 
 COMMAND = [sys.executable, "-c", "from app.cli.main import main; main()"]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -73,7 +73,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
 
 
 def end(running: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=PATIENCE)
     return running.returncode, out, err
 
 
@@ -198,7 +198,7 @@ GIVE_UP = {
     "no file": (("none.csv",), "There is no file"),
     "another format": (("a.xlsx",), "the name must end in .csv"),
     "no source": (("a.csv",), "option source"),
-    "a bad source": (("a.csv", "--source", "CRM"), "source: use lower-case letters"),
+    "a bad source": (("a.csv", "--source", "CRM"), "source: use at most 64 lower-case letters"),
     "no such column": (("a.csv", "--source", "crm", "--name", "Title"), "name: no column"),
     "a bad key": (("a.csv", "--source", "crm", "--map", "Size=size"), "Size: map a column to"),
     "no pair": (("a.csv", "--source", "crm", "--map", "size"), "write KEY=COLUMN"),
@@ -223,12 +223,7 @@ def test_what_cannot_be_done_is_said(
 
 def begun(database: Database) -> None:
     """Waits until some lines are committed."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        if database.read_sync(lambda tx: tx.db.exec(select(Prospect.id).limit(1)).first()):
-            return
-        time.sleep(0.01)
-    raise AssertionError("nothing was imported in a minute")
+    until(lambda: database.read_sync(lambda tx: tx.db.exec(select(Prospect.id).limit(1)).first()))
 
 
 def test_killed_in_the_middle_and_run_again_the_result_is_the_same(

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, needs
+from tests.waiting import PATIENCE
 
 SERVE = [sys.executable, "-c", "from app.cli.main import main; main()", "serve"]
 
@@ -38,7 +39,7 @@ def serve(folder: Path, *options: str, **environment: str) -> Iterator[tuple[sub
         try:
             yield process, greeting
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) in (0, -signal.SIGTERM)
+            assert process.wait(PATIENCE) in (0, -signal.SIGTERM)
         finally:
             process.kill()
 
@@ -74,7 +75,7 @@ def test_a_key_from_a_file_opens_every_process(tmp_path: Path, workers: str) -> 
         url = re.search(r"http://[\d.:]+", greeting)
         assert url
         answers = [
-            httpx.get(f"{url[0]}/v1/keys", headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+            httpx.get(f"{url[0]}/v1/keys", headers={"Authorization": f"Bearer {secret}"}, timeout=PATIENCE)
             for _ in range(8)
         ]
         assert {answer.status_code for answer in answers} == {200}
@@ -86,7 +87,7 @@ def test_a_service_behind_a_proxy_greets_with_its_public_address(tmp_path: Path)
         assert "curl https://crm.test/fit/v1/score" in greeting
         here = re.search(r"listens at (http://\S+)", greeting)
         assert here
-        assert httpx.get(f"{here[1]}/livez", timeout=30).is_success
+        assert httpx.get(f"{here[1]}/livez", timeout=PATIENCE).is_success
 
 
 def refusal(folder: Path, *options: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.conftest import Running, needs
+from tests.waiting import PATIENCE
 
 QUIET = [
     "--no-sandbox",
@@ -21,13 +22,16 @@ QUIET = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=needs("chromium"), args=QUIET)
+        yield playwright.chromium.launch(
+            executable_path=needs("chromium"), args=QUIET, timeout=PATIENCE * 1000
+        )
 
 
 def test_the_documentation_shows_every_operation_without_the_internet(
     service: Running, browser: Browser
 ) -> None:
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
     asked: list[str] = []
     failures: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

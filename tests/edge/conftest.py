@@ -15,6 +15,7 @@ from app.scoring import read_question_set
 from tests.api.calls import RULED, ok
 from tests.conftest import NewDatabase, Running
 from tests.edge.process import Served, process
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def database(service: Running) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def stranger(service: Running) -> Iterator[httpx.Client]:
     """A client without a key."""
-    with httpx.Client(base_url=service.url, timeout=30) as client:
+    with httpx.Client(base_url=service.url, timeout=PATIENCE) as client:
         yield client
 
 

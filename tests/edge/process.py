@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ADMIN_KEY, ROOT
+from tests.waiting import PATIENCE
 
 COMMAND = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
 
@@ -43,6 +44,7 @@ def process(folder: Path, database_url: str, **settings: str) -> Iterator[Served
         "PYTHONUNBUFFERED": "1",
         "PROSPECT_FIT_DATABASE_URL": database_url,
         "PROSPECT_FIT_ADMIN_KEY": ADMIN_KEY,
+        "PROSPECT_FIT_WAIT_SECONDS": f"{PATIENCE / 2}",
     } | {f"PROSPECT_FIT_{name}": value for name, value in settings.items()}
     log = folder / "log"
     with (
@@ -60,4 +62,4 @@ def process(folder: Path, database_url: str, **settings: str) -> Iterator[Served
             yield Served(re.search(r"http://[\d.:]+", greeting)[0], running.pid, log)
         finally:
             running.send_signal(signal.SIGTERM)
-            running.wait(20)
+            running.wait(PATIENCE)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.waiting import PATIENCE
+
 
 class Proxy:
     """Forwards to the server's socket; `silent` swallows what comes, `cut` breaks every connection."""
@@ -45,7 +47,7 @@ class Proxy:
         self._listening.close()
         self.cut()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
 
     def _start(self, work: Callable[..., None], *arguments: socket.socket) -> threading.Thread:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -66,6 +68,8 @@ class Proxy:
         with caller, socket.socket(socket.AF_UNIX) as server:
             server.connect(str(self._server))
             self._open += [caller, server]
+            if self.refusing:  # since it was accepted
+                return
             back = self._start(self._forward, server, caller)
             self._forward(caller, server)
             back.join()

@@ -46,6 +46,7 @@ def test_the_openapi_document_knows_every_operation_and_its_scopes(client):
         assert {scope for way in ways for needed in way.values() for scope in needed} == scopes
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
 def test_without_a_good_key_nothing_is_answered_and_no_body_is_waited_for(service, operation):
     for key in (None, new_secret(), "a-wrong-key-of-an-operator"):
@@ -56,6 +57,7 @@ def test_without_a_good_key_nothing_is_answered_and_no_body_is_waited_for(servic
         assert key is None or key not in response.text
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
 def test_with_a_key_of_other_scopes_it_is_forbidden_and_no_body_is_waited_for(service, keys, operation):
     allowed = operation.scopes | {Scope.ADMIN}
@@ -97,6 +99,7 @@ NO_KEYS = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("headers", NO_KEYS.values(), ids=NO_KEYS)
 def test_what_is_no_key(service, headers):
     response = exchange(service.url, head("GET", "/v1/keys", **headers))
@@ -105,6 +108,7 @@ def test_what_is_no_key(service, headers):
         assert sent.strip() in ("", "Bearer", "pfk_") or sent not in f"{told['detail']}{response.headers}"
 
 
+@pytest.mark.one_database
 def test_a_key_in_the_query_or_in_a_cookie_is_not_looked_at(stranger):
     address = f"/v1/keys?api_key={ADMIN_KEY}&X-API-Key={ADMIN_KEY}"
     assert_problem(stranger.get(address, headers={"Cookie": f"X-API-Key={ADMIN_KEY}"}), UNAUTHENTICATED)

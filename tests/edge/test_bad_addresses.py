@@ -50,12 +50,14 @@ NOWHERE = [
 ]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("address", NOWHERE, ids=lambda address: f"{address[:40]} of {len(address)}")
 def test_an_address_that_leads_nowhere(client, address):
     assert_problem(client.get(address), NOT_FOUND)
     assert client.get(address, headers={"X-API-Key": ""}).status_code == 404
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("path", sorted({operation.path for operation in ALL}))
 def test_a_method_that_an_address_does_not_take_is_told_those_that_it_takes(client, path):
     address = path.format(**STANDING_IN)
@@ -69,6 +71,7 @@ def test_a_method_that_an_address_does_not_take_is_told_those_that_it_takes(clie
         assert (response.status_code, response.headers["allow"]) == (405, ", ".join(sorted(taken)))
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
@@ -99,6 +102,7 @@ NO_UUIDS = {
 BY_ID = [operation for operation in ALL if "_id}" in operation.path and "external_id" not in operation.path]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("unusable", NO_UUIDS.values(), ids=NO_UUIDS)
 def test_an_id_that_is_none(client, unusable):
     for operation in BY_ID:
@@ -129,6 +133,7 @@ LINKS = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("source", "external_id", "pointer"), LINKS.values(), ids=LINKS)
 def test_a_link_that_is_none(client, target, source, external_id, pointer):
     address = f"/v1/prospects/by-external-id/{source}/{external_id}"
@@ -149,12 +154,14 @@ def test_a_link_in_strange_letters_is_unknown_like_any_other(client, external_id
 VERSIONS = ["0", "-1", "2147483648", "9" * 30, "9" * 5000, "1.5", "1e0", "one", "%00", "NaN", "0x1", "١"]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("number", VERSIONS, ids=lambda number: f"{number[:12]} of {len(number)}")
 def test_a_version_that_is_no_number(client, number):
     address = f"/v1/question-sets/qualifying-a-sale/versions/{number}"
     assert_problem(client.get(address), INVALID_REQUEST, "/number", where="path")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("key", ["Qualifying", "a%00", "a%0A", "-a", "a" * 65, "%ED%A0%80", "a@1"])
 def test_a_key_that_is_none(client, key):
     for address in (key, f"{key}/versions", f"{key}/versions/1"):

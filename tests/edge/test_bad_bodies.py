@@ -8,7 +8,7 @@ from app.problems import MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE
 from tests.edge.operations import STANDING_IN, WITH_BODY, named
 from tests.edge.problem import PRIVATE, assert_problem
 
-pytestmark = pytest.mark.usefixtures("unwritten")
+pytestmark = [pytest.mark.usefixtures("unwritten"), pytest.mark.one_database]
 
 JSON = {"Content-Type": "application/json"}
 # Everything that a body needs to be taken, but for the one thing that is wrong with it.

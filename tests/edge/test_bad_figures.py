@@ -26,6 +26,7 @@ DAYS = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("day", DAYS.values(), ids=DAYS)
 def test_an_unusable_day(client, link, target, day):
     outcome, decision = {"outcome": "won", "closed_on": day}, {"decision": "nurture", "revisit_on": day}
@@ -39,6 +40,7 @@ def test_an_unusable_day(client, link, target, day):
     assert_problem(refused, INVALID_REQUEST, "/revisit_on")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("amount", [-0.01, "5", True, [5], -1e308])
 def test_an_unusable_amount(client, target, amount):
     response = client.post(
@@ -47,6 +49,7 @@ def test_an_unusable_amount(client, target, amount):
     assert_problem(response, INVALID_REQUEST, "/amount")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("revision", [0, -1, 2**31, 2**62, 1.5, 1.0, "1", True, [1]])
 def test_an_unusable_revision(client, target, revision):
     session, prospect = f"/v1/sessions/{target.session_id}", f"/v1/prospects/{target.prospect_id}"
@@ -83,6 +86,7 @@ IF_MATCH = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("if_match", IF_MATCH.values(), ids=IF_MATCH)
 def test_an_unusable_if_match(client, target, if_match):
     response = client.post(

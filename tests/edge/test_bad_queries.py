@@ -71,6 +71,7 @@ SESSIONS = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("query", "pointer"), (ANY_LIST | PROSPECTS).items(), ids=lambda text: f"{text[:30]} of {len(text)}"
 )
@@ -78,6 +79,7 @@ def test_prospects_cannot_be_asked_for_by(client, query, pointer):
     assert_problem(client.get(f"/v1/prospects?{query}"), INVALID_REQUEST, pointer, where="query")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("query", "pointer"), (ANY_LIST | SESSIONS).items(), ids=lambda text: f"{text[:30]} of {len(text)}"
 )
@@ -85,6 +87,7 @@ def test_sessions_cannot_be_asked_for_by(client, query, pointer):
     assert_problem(client.get(f"/v1/sessions?{query}"), INVALID_REQUEST, pointer, where="query")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("query", ["question_set=%00", "question_set=Not a set", "deal=%00", "deal="])
 def test_a_fit_cannot_be_asked_for_by(client, target, query):
     pointer = "/" + query.partition("=")[0]
@@ -93,6 +96,7 @@ def test_a_fit_cannot_be_asked_for_by(client, target, query):
         assert_problem(client.get(f"{address}?{query}"), INVALID_REQUEST, pointer, where="query")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
 def test_an_unknown_parameter_is_refused_everywhere(client, operation):
     response = client.request(operation.method, f"{operation.address}?frobnicate={PRIVATE}&x")
@@ -100,6 +104,7 @@ def test_an_unknown_parameter_is_refused_everywhere(client, operation):
     assert {error["code"] for error in told["errors"]} == {"unknown_field"}
 
 
+@pytest.mark.one_database
 def test_a_name_from_the_path_or_the_body_is_unknown_in_the_query(client, target):
     fit = f"/v1/prospects/{target.prospect_id}/fit?prospect_id={target.prospect_id}&questionset=bant"
     assert_problem(client.get(fit), INVALID_REQUEST, "/prospect_id", "/questionset", where="query")
@@ -107,6 +112,7 @@ def test_a_name_from_the_path_or_the_body_is_unknown_in_the_query(client, target
     assert_problem(response, INVALID_REQUEST, "/question_set", where="query")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("address", "name"),
     [
@@ -121,6 +127,7 @@ def test_a_repeated_parameter_is_refused(client, address, name):
     assert told["errors"][0]["code"] == "repeated"
 
 
+@pytest.mark.one_database
 def test_a_long_name_is_not_told_whole(client):
     told = assert_problem(client.get(f"/v1/keys?{'x' * 5000}=1"), INVALID_REQUEST)
     assert len(told["detail"]) < 600
@@ -184,6 +191,7 @@ RANKED = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("position", NOT_OURS.values(), ids=NOT_OURS)
 def test_a_cursor_that_no_list_gave(client, position):
     after = quote(position)
@@ -192,6 +200,7 @@ def test_a_cursor_that_no_list_gave(client, position):
         assert_problem(response, INVALID_REQUEST, "/after", where="query")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("position", RANKED.values(), ids=RANKED)
 def test_a_cursor_that_no_ranked_list_gave(client, position):
     response = client.get(f"/v1/sessions?sort=ranked&after={position}")

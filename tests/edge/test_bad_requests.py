@@ -11,6 +11,7 @@ pytestmark = pytest.mark.usefixtures("unwritten")
 NOBODY = STANDING_IN["prospect_id"]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("prospect_id", ["", "x", 5, None, NOBODY[:-1], NOBODY + "0", [NOBODY], "{}"])
 def test_an_unusable_id_in_a_body(client, target, prospect_id):
     sent = {"prospect_id": prospect_id}
@@ -31,6 +32,7 @@ OF_ANY_FIELDS = ("save_draft", "post_form")
 OF_KNOWN_FIELDS = [operation for operation in WITH_BODY if operation.name not in OF_ANY_FIELDS]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("operation", OF_KNOWN_FIELDS, ids=named)
 def test_an_unknown_field_is_refused_everywhere(client, operation):
     response = client.request(operation.method, operation.address, json={"frobnicate": PRIVATE})
@@ -39,6 +41,7 @@ def test_an_unknown_field_is_refused_everywhere(client, operation):
     assert unknown == ["/frobnicate"]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("operation", WITH_BODY, ids=named)
 def test_a_body_that_is_no_object_is_refused_everywhere(client, operation):
     headers = {"Content-Type": "application/json"}
@@ -50,6 +53,7 @@ def test_a_body_that_is_no_object_is_refused_everywhere(client, operation):
 SCOPES = {"none": [], "unknown": ["root"], "a text": "read", "six": ["read"] * 6, "null": None}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("scopes", SCOPES.values(), ids=SCOPES)
 def test_unusable_scopes(client, scopes):
     told = client.post("/v1/keys", json={"name": "x", "scopes": scopes})
@@ -67,6 +71,7 @@ FITS = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("prospects", "pointer"), FITS.values(), ids=FITS)
 def test_unusable_wishes_for_fits(client, prospects, pointer):
     assert_problem(client.post("/v1/fits", json={"prospects": prospects}), INVALID_REQUEST, pointer)

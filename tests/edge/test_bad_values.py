@@ -57,6 +57,7 @@ ATTRIBUTES = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("attributes", "pointer"), ATTRIBUTES.values(), ids=ATTRIBUTES)
 def test_unusable_attributes(client, link, target, attributes, pointer):
     sent = {"attributes": attributes}
@@ -109,6 +110,7 @@ IDS = {
 SOURCES = {**IDS, "a capital": "CRM", "an umlaut": "süd", "65 long": "s" * 65}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_an_unusable_name(client, link, target, name):
     for field in ("name", "deal", "actor"):
@@ -121,6 +123,7 @@ def test_an_unusable_name(client, link, target, name):
     assert_problem(response, INVALID_REQUEST, "/name")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("external_id", IDS.values(), ids=IDS)
 def test_an_unusable_external_id(client, target, external_id):
     link = {"source": "bad", "external_id": external_id}
@@ -133,6 +136,7 @@ def test_an_unusable_external_id(client, target, external_id):
     assert_problem(response, INVALID_REQUEST, "/prospects/0/external_id")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_an_unusable_source(client, source):
     sent = {"source": source, "external_id": "one"}

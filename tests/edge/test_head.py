@@ -5,6 +5,7 @@ import pytest
 
 from tests.conftest import ADMIN_KEY
 from tests.edge.operations import ALL
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("unwritten")
 
@@ -32,7 +33,7 @@ def test_it_needs_the_same_key(stranger):
 
 
 def test_the_connection_can_be_used_again(served):
-    with httpx.Client(base_url=served.url, headers={"X-API-Key": ADMIN_KEY}) as client:
+    with httpx.Client(base_url=served.url, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE) as client:
         for _ in range(3):
             assert client.head("/v1/question-sets").status_code == 200
             assert client.get("/v1/question-sets").json()["items"]

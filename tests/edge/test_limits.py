@@ -22,12 +22,14 @@ def declared(size, **others):
     return head("POST", "/v1/qualify", Content_Length=size, **TO_QUALIFY, **others)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("size", [MEGABYTE + 1, 50 * MEGABYTE, 2**40, 2**63 - 1])
 def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(service, size):
     assert_problem(exchange(service.url, declared(size)), BODY_TOO_LARGE)
     assert_problem(exchange(service.url, declared(size, Expect="100-continue")), BODY_TOO_LARGE)
 
 
+@pytest.mark.one_database
 def test_50_megabytes_are_refused_however_they_come(service):
     with connection(service.url) as connected:
         connected.sendall(declared(50 * MEGABYTE))
@@ -42,10 +44,12 @@ def test_50_megabytes_are_refused_however_they_come(service):
         assert_problem(answer(connected), BODY_TOO_LARGE)
 
 
+@pytest.mark.one_database
 def test_a_body_without_an_end_is_refused_at_the_limit(service):
     assert_problem(exchange(service.url, CHUNKED + 2 * CHUNK), BODY_TOO_LARGE)
 
 
+@pytest.mark.one_database
 def test_the_limit_itself_is_within(client):
     headers = {"Content-Type": "application/json"}
     for size, kind in ((MEGABYTE, MALFORMED_BODY), (MEGABYTE + 1, BODY_TOO_LARGE)):
@@ -73,6 +77,7 @@ def at_hand(tmp_path_factory):
         yield running.client
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("sent", LARGE.values(), ids=LARGE)
 def test_a_large_body_of_errors_does_not_keep_the_service_busy(at_hand, sent):
     """It tells of the first errors only: 60,000 of them took seconds to write out."""

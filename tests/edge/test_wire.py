@@ -7,6 +7,8 @@ from tests.conftest import ADMIN_KEY
 from tests.edge.problem import assert_problem
 from tests.edge.wire import answer, connection, exchange, head
 
+pytestmark = pytest.mark.one_database
+
 KEY = f"X-API-Key: {ADMIN_KEY}\r\n".encode()
 POST = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + KEY
 

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.waiting import PATIENCE
+
 
 @contextmanager
-def connection(url: str, seconds: float = 10) -> Iterator[socket.socket]:
-    """A connection that gives up waiting after some seconds."""
+def connection(url: str) -> Iterator[socket.socket]:
+    """A connection that gives up waiting at some time."""
     address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port), timeout=seconds) as connected:
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connected:
         yield connected
 
 

@@ -1,10 +1,14 @@
 """What the tests do with intakes, as sentences."""
 
-import time
+import httpx
 
 from tests.api.calls import ok
+from tests.waiting import PATIENCE, until
 
-PATIENCE = 20
+
+def calling():
+    """A client of whatever is served, without a key."""
+    return httpx.Client(timeout=PATIENCE)
 
 
 def make(client, **sent):
@@ -19,10 +23,7 @@ def post(anybody, intake, payload, **headers):
 
 def settled(client, intake):
     """All receipts of an intake, newest first, once none waits to be processed."""
-    until = time.monotonic() + PATIENCE
-    while ok(client.get(f"/v1/intakes/{intake['id']}"))["waiting"]:
-        assert time.monotonic() < until, "receipts still wait"
-        time.sleep(0.02)
+    until(lambda: ok(client.get(f"/v1/intakes/{intake['id']}"))["waiting"] == 0)
     return ok(client.get(f"/v1/intakes/{intake['id']}/receipts?limit=200"))["items"]
 
 

@@ -12,9 +12,10 @@ from tests.catalogue import connected
 from tests.conftest import ADMIN_KEY
 from tests.edge.process import process
 from tests.intake.calls import make, post, prospect_of, settled
+from tests.waiting import PATIENCE
 
 MAPPING = {"external_id": "/id", "ratings": {"budget": "/r"}}
-KEY = {"X-API-Key": ADMIN_KEY}
+KEY = {"headers": {"X-API-Key": ADMIN_KEY}, "timeout": PATIENCE}
 MANY = 200
 
 
@@ -22,7 +23,10 @@ def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once
     """A list of 100 is killed in the midst of its transaction, and what waits behind it before it began."""
     url = new_database()
     payloads = [[{"id": f"{number}-{n}", "r": 4} for n in range(MAX_PAYLOAD_ITEMS)] for number in range(2)]
-    with process(tmp_path, url) as first, httpx.Client(base_url=first.url, headers=KEY) as client:
+    with (
+        process(tmp_path, url) as first,
+        httpx.Client(base_url=first.url, **KEY) as client,
+    ):
         mapping = {"source": "crm.killed", **MAPPING, "items_pointer": ""}
         intake = make(client, mapping=mapping, question_set="bant")
         ids = [post(client, intake, payload) for payload in payloads]
@@ -30,7 +34,10 @@ def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once
     with connected(url) as connection:
         waiting = "SELECT count(*) FROM intake_receipt WHERE status = 'received'"
         assert connection.exec_driver_sql(waiting).scalar() >= 1
-    with process(tmp_path, url) as second, httpx.Client(base_url=second.url, headers=KEY) as client:
+    with (
+        process(tmp_path, url) as second,
+        httpx.Client(base_url=second.url, **KEY) as client,
+    ):
         told = settled(client, intake)
         assert [(one["id"], one["status"]) for one in told] == [(one, "done") for one in ids[::-1]]
         items = [item for one in told for item in one["items"]]
@@ -48,7 +55,7 @@ def test_two_processes_on_one_database_carry_out_each_receipt_once_and_in_order(
         for folder in folders:
             folder.mkdir()
         served = [stack.enter_context(process(folder, url)) for folder in folders]
-        clients = [stack.enter_context(httpx.Client(base_url=one.url, headers=KEY)) for one in served]
+        clients = [stack.enter_context(httpx.Client(base_url=one.url, **KEY)) for one in served]
         made = [
             make(clients[0], mapping={"source": f"crm.{n}", **MAPPING, "attributes": {"seen": "/seen"}})
             for n in range(intakes)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from app.inbound.intake.queries import PAYLOADS_PER_SEARCH, any_expired
@@ -17,6 +16,7 @@ from tests.api.test_erasure import everything_stored
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
 from tests.intake.calls import (
+    calling,
     make,
     places,
     post,
@@ -26,7 +26,7 @@ from tests.intake.calls import (
     settled,
     taken_in,
 )
-from tests.webhooks.far_end import until
+from tests.waiting import until
 
 MAPPING = {"external_id": "/id", "name": "/name", "ratings": {"demand": "/d"}}
 
@@ -215,8 +215,8 @@ def test_of_a_list_that_failed_everybody_is_known(client, anybody, source, ruled
 
 def test_an_intake_that_has_to_wait_does_not_keep_the_others_waiting(postgres):
     """Somebody holds the prospect that the first payload is about for longer than a statement may take."""
-    settings = settings_for(postgres(), wait_seconds=0.5)
-    with serving(settings) as running, httpx.Client() as anybody:
+    settings = settings_for(postgres(), wait_seconds=2)
+    with serving(settings) as running, calling() as anybody:
         held, free = (make(running.client, mapping={"source": f"crm.{n}", **MAPPING}) for n in range(2))
         taken_in(running.client, anybody, held, {"id": 1})
         with connected(settings.database_url.get_secret_value()) as connection, connection.begin():
@@ -229,8 +229,8 @@ def test_an_intake_that_has_to_wait_does_not_keep_the_others_waiting(postgres):
 
 
 def test_an_intake_that_another_process_is_at_work_on_takes_in_and_is_passed_over(postgres):
-    settings = settings_for(postgres(), wait_seconds=0.5)
-    with serving(settings) as running, httpx.Client() as anybody:
+    settings = settings_for(postgres(), wait_seconds=2)
+    with serving(settings) as running, calling() as anybody:
         held, free = (make(running.client, mapping={"source": f"crm.{n}", **MAPPING}) for n in range(2))
         with connected(settings.database_url.get_secret_value()) as connection, connection.begin():
             connection.exec_driver_sql("SELECT id FROM intake ORDER BY id LIMIT 1 FOR NO KEY UPDATE")
@@ -242,7 +242,7 @@ def test_an_intake_that_another_process_is_at_work_on_takes_in_and_is_passed_ove
 
 def test_what_still_waits_is_erased_with_its_prospect_and_does_not_bring_it_back(postgres):
     settings = settings_for(postgres())
-    with serving(settings) as running, httpx.Client() as anybody:
+    with serving(settings) as running, calling() as anybody:
         mapping = {"source": "crm.waits", **MAPPING, "items_pointer": "/all"}
         intake = make(running.client, mapping=mapping)
         done = taken_in(running.client, anybody, intake, {"all": [{"id": 1, "name": "Gone"}]})
@@ -270,7 +270,11 @@ def is_free(connection, prospect):
 
 def test_an_erasure_holds_nothing_that_a_receipt_in_process_needs(postgres):
     settings = settings_for(postgres())
-    with serving(settings) as running, httpx.Client() as anybody, ThreadPoolExecutor() as aside:
+    with (
+        serving(settings) as running,
+        calling() as anybody,
+        ThreadPoolExecutor() as aside,
+    ):
         intake = make(running.client, mapping={"source": "crm.circle", **MAPPING})
         prospect = taken_in(running.client, anybody, intake, {"id": 1})["items"][0]["prospect_id"]
         with connected(settings.database_url.get_secret_value()) as connection:
@@ -290,7 +294,11 @@ def test_an_erasure_holds_nothing_that_a_receipt_in_process_needs(postgres):
 
 def test_what_is_processed_while_an_erasure_waits_is_erased_as_well(postgres):
     settings = settings_for(postgres())
-    with serving(settings) as running, httpx.Client() as anybody, ThreadPoolExecutor() as aside:
+    with (
+        serving(settings) as running,
+        calling() as anybody,
+        ThreadPoolExecutor() as aside,
+    ):
         intake = make(running.client, mapping={"source": "crm.meanwhile", **MAPPING})
         done = taken_in(running.client, anybody, intake, {"id": 1})
         prospect = done["items"][0]["prospect_id"]
@@ -308,7 +316,7 @@ def test_what_is_processed_while_an_erasure_waits_is_erased_as_well(postgres):
 
 def test_the_prospects_of_a_list_are_locked_in_the_order_that_all_keep(postgres):
     settings = settings_for(postgres())
-    with serving(settings) as running, httpx.Client() as anybody:
+    with serving(settings) as running, calling() as anybody:
         intake = make(running.client, mapping={"source": "crm.order", **MAPPING, "items_pointer": ""})
         told = taken_in(running.client, anybody, intake, [{"id": 1}, {"id": 2}])
         first, second = sorted(item["prospect_id"] for item in told["items"])
@@ -335,7 +343,7 @@ class Clock:
 
 def test_a_payload_is_kept_for_its_time_and_no_longer(new_database):
     settings, clock = settings_for(new_database()), Clock()
-    with serving(settings, clock=clock) as running, httpx.Client() as anybody:
+    with serving(settings, clock=clock) as running, calling() as anybody:
         mapping = {"source": "crm.kept", **MAPPING}
         short = make(running.client, mapping=mapping, keep_hours=1)
         long = make(running.client, mapping=mapping, keep_hours=2)
@@ -355,14 +363,12 @@ def test_a_payload_is_kept_for_its_time_and_no_longer(new_database):
 
 def test_the_service_itself_forgets_what_was_kept_long_enough(new_database):
     settings, clock = settings_for(new_database()), Clock()
-    with serving(settings) as running, httpx.Client() as anybody:
+    with serving(settings) as running, calling() as anybody:
         intake = make(running.client, mapping={"source": "crm.kept", **MAPPING}, keep_hours=1)
         taken_in(running.client, anybody, intake, {"id": 1, "name": "Evanescent", "d": 3})
     clock.ahead = timedelta(hours=1, minutes=1)
     with serving(settings, clock=clock) as running:
-        until = datetime.now(UTC) + timedelta(seconds=10)
-        while settled(running.client, intake):
-            assert datetime.now(UTC) < until
+        until(lambda: settled(running.client, intake) == [])
     if running.is_sqlite:
         # Nor is it in the file, which is not written anew: deleted pages are overwritten.
         file = Path(settings.database_url.get_secret_value().removeprefix("sqlite:///"))

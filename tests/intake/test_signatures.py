@@ -13,6 +13,7 @@ from app.problems import Problem
 from tests.api.calls import ok, refusal
 from tests.conftest import serving, settings_for
 from tests.intake.calls import make, post, prospect_of, receipt, settled
+from tests.waiting import PATIENCE
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
 MAPPING = {"source": "hubspot.signed", "external_id": "/vid", "name": "/name"}
@@ -156,7 +157,7 @@ def test_the_secret_can_be_changed_and_taken_away(client, anybody, intake):
 
 def test_behind_a_proxy_the_public_address_is_signed(new_database):
     settings = settings_for(new_database(), public_url="https://fit.example.com/api")
-    with serving(settings) as running, httpx.Client(base_url=running.url) as anybody:
+    with serving(settings) as running, httpx.Client(base_url=running.url, timeout=PATIENCE) as anybody:
         intake = make(running.client, mapping=MAPPING, hubspot_secret=SECRET)
         assert intake["address"] == f"https://fit.example.com/api/v1/intake/{intake['token']}"
         body = payload(vid="behind")

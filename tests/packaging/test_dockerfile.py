@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.packaging.stages import Image, send_context
+from tests.waiting import PATIENCE
 
 DOCKERFILE = ROOT / "Dockerfile"
 INSTALLERS = {"pip", "uv", "hatchling", "setuptools", "editables"}
@@ -34,7 +35,7 @@ def started(image: Image, **environment: str) -> Iterator[None]:
             assert any("Try:" in line for line in service.stdout)
             yield
             service.send_signal(signal.SIGTERM)
-            assert service.wait(30) in (0, -signal.SIGTERM)
+            assert service.wait(PATIENCE) in (0, -signal.SIGTERM)
         finally:
             service.kill()
 
@@ -43,7 +44,7 @@ def is_healthy(image: Image, **environment: str) -> bool:
     """What the HEALTHCHECK says."""
     command = json.loads(image.told["HEALTHCHECK"].partition("CMD ")[2])
     with image.start(command, **environment) as check:
-        check.communicate(timeout=30)
+        check.communicate(timeout=PATIENCE)
     return check.returncode == 0
 
 

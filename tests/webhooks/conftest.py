@@ -17,13 +17,20 @@ Subscribe = Callable[..., dict[str, Any]]
 
 
 class Clock:
-    """Goes on by itself, and further when told to."""
+    """Goes on by itself until it is stopped, and further when told to."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
+        self._stopped: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self._stopped or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        self._stopped = datetime.now(UTC)
+
+    def reset(self) -> None:
+        self.ahead, self._stopped = timedelta(), None
 
     def turn(self, **by: float) -> None:
         self.ahead += timedelta(**by)
@@ -36,8 +43,8 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="module")
 def hooked(new_database: NewDatabase, clock: Clock) -> Iterator[Running]:
-    """A service whose webhooks may go to this machine, with two seconds for an answer."""
-    settings = settings_for(new_database(), webhook_networks=HERE, webhook_seconds=2)
+    """A service whose webhooks may go to this machine, with the most time for an answer that there is."""
+    settings = settings_for(new_database(), webhook_networks=HERE, webhook_seconds=60)
     with serving(settings, clock=clock) as running:
         yield running
 

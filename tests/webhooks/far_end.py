@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-PATIENCE = 40
+from tests.waiting import until
+
 Answer = tuple[int, dict[str, str], str]
 
 
@@ -41,11 +42,6 @@ def says(status: int, body: str = "", **headers: str) -> Callable[[Received], An
     return lambda _: (status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
-def hang(_: Received) -> Answer:
-    time.sleep(PATIENCE)
-    return 204, {}, ""
-
-
 @dataclass
 class FarEnd:
     """What arrived, and how it answers."""
@@ -62,15 +58,6 @@ class FarEnd:
     def wait_for(self, count: int, of: Callable[[Received], bool] = lambda _: True) -> list[Received]:
         """So many requests of a kind, all that are there by then."""
         return until(lambda: [one for one in self.received if of(one)], lambda found: len(found) >= count)
-
-
-def until(look: Callable[[], Any], enough: Callable[[Any], bool] = bool, seconds: float = PATIENCE) -> Any:
-    """What is seen as soon as it is enough."""
-    end = time.monotonic() + seconds
-    while not enough(seen := look()):
-        assert time.monotonic() < end, f"still {seen} after {seconds} seconds"
-        time.sleep(0.02)
-    return seen
 
 
 class _Handler(BaseHTTPRequestHandler):

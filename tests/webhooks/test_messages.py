@@ -6,8 +6,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.api.calls import end_of_feed, events_after, new_prospect, ok, qualify, refusal, session, types_of
+from tests.waiting import until
 from tests.webhooks.conftest import deliveries
-from tests.webhooks.far_end import accept, says, until
+from tests.webhooks.far_end import accept, says
 
 
 def verified(secret, received):

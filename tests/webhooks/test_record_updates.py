@@ -1,15 +1,15 @@
 """A changed score lands in the CRM's own record, and an older one never after a newer."""
 
 import threading
-import time
 
 import pytest
 
 from app.webhooks.queries import webhook_templates
 from tests.api.calls import answer, decide, ok, pointers, qualify, refusal, session
+from tests.waiting import PATIENCE, until
 from tests.webhooks.conftest import deliveries
 from tests.webhooks.crms import HubSpot, Salesforce
-from tests.webhooks.far_end import accept, until
+from tests.webhooks.far_end import accept
 
 # BANT's four questions weigh the same: x = r − 1 of 4 each.
 BANT = {"question_set": "bant", "ratings": {"need": 5, "budget": 4, "authority": 2}}
@@ -181,13 +181,13 @@ def test_a_test_sends_nothing_of_another_question_set(client, end, subscribe, li
 
 def test_an_older_state_never_follows_a_newer_one(client, end, subscribe, link):
     company = own(link, "crm", "9")
-    slow = threading.Event()
+    slow, said = threading.Event(), threading.Event()
     written = []
 
     def record(received):
         if not slow.is_set():
             slow.set()
-            time.sleep(0.8)
+            said.wait(PATIENCE)
         written.append(received.json["score"])
         return accept(received)
 
@@ -195,9 +195,10 @@ def test_an_older_state_never_follows_a_newer_one(client, end, subscribe, link):
     update = {"source": "crm", "fields": {"/score": "points"}, "token": {"token": "t"}}
     hook = subscribe(f"{base(end)}/{{external_id}}", record_update=update, question_set="bant")
     told = qualify(client, company, question_set="bant", ratings={"need": 1})
-    assert slow.wait(5)
+    assert slow.wait(PATIENCE)
     for rating in (2, 3, 4, 5):
         last = answer(client, told["session_id"], need=rating)
+    said.set()
     until(lambda: written and written[-1] == last["score"]["points"])
     until(lambda: not deliveries(client, hook, status="pending"))
     assert written == sorted(written)

@@ -13,8 +13,9 @@ from app.webhooks.tables import Delivery
 from tests.api.calls import new_prospect, ok, qualify, refusal
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
+from tests.waiting import PATIENCE, until
 from tests.webhooks.conftest import HERE, Clock, deliveries
-from tests.webhooks.far_end import says, until
+from tests.webhooks.far_end import says
 
 WITHOUT_POSITION = "SELECT count(*) FROM event WHERE position IS NULL"
 
@@ -86,7 +87,8 @@ def test_what_somebody_erases_this_moment_keeps_nothing_else_from_being_sent(pos
 def test_a_session_that_somebody_holds_keeps_no_other_webhook_waiting(postgres, place):
     """A record is updated with the score of today, so the session has to be scored again first."""
     record, thin = place(), place()
-    settings = settings_for(postgres(), webhook_networks=HERE)
+    # Who waits for the session does so for longer than this test waits for anything.
+    settings = settings_for(postgres(), webhook_networks=HERE, wait_seconds=2 * PATIENCE)
     with serving(settings) as running:
         update = {"fields": {"/fit": "indication"}, "token": {"token": "secret"}}
         url = f"{record.url}/{{session_id}}"
@@ -107,8 +109,7 @@ def test_a_session_that_somebody_holds_keeps_no_other_webhook_waiting(postgres, 
                 ok(running.client.post(f"/v1/webhooks/{waiting['id']}/deliveries/replay", json=again))
                 until(lambda: deliveries(running.client, waiting)[0]["attempts"] == 1)
                 new_prospect(running.client)
-                # Who waits for the session gives up after 10 seconds.
-                until(lambda: len(thin.received) == 2, seconds=5)
+                until(lambda: len(thin.received) == 2)
                 assert len(record.received) == 1
         record.wait_for(2)
 

@@ -16,11 +16,13 @@ import anyio
 import pytest
 import trustme
 
+from app.webhooks import sender
 from app.webhooks.message import OutgoingRequest
 from app.webhooks.schemas import ClientCredentials
 from app.webhooks.sender import Sender
 from app.webhooks.targets import BlockedTarget, Targets
 from tests.api.calls import ok, pointers, refusal
+from tests.waiting import PATIENCE
 from tests.webhooks.conftest import HERE
 
 # Everything that leads to this machine, its neighbours or nobody. What each stands for is in RFC 6890,
@@ -51,7 +53,7 @@ def found(url: str, networks: str = "", answers: Sequence[str] | None = None) ->
         del host
         return [(None, None, None, "", (address, port)) for address in answers or ()]
 
-    targets = Targets(networks, look_up) if answers else Sender(networks, 5).targets
+    targets = Targets(networks, look_up) if answers else Sender(networks, PATIENCE).targets
     return anyio.run(targets.find, url)
 
 
@@ -191,7 +193,7 @@ def test_what_was_looked_at_is_what_is_connected_to(place):
     outside = place("127.0.0.2", inside.port)
     names = Rebinding("127.0.0.2", "127.0.0.1")
     # 127.0.0.2 stands for the public internet here.
-    result = sent(Sender("127.0.0.2/32", 5, names), f"http://hooks.example.com:{inside.port}/hook")
+    result = sent(Sender("127.0.0.2/32", PATIENCE, names), f"http://hooks.example.com:{inside.port}/hook")
     assert (result.status, result.error) == (204, None)
     assert (len(outside.received), len(inside.received)) == (1, 0)
     assert names.asked == ["hooks.example.com"]
@@ -201,7 +203,7 @@ def test_what_was_looked_at_is_what_is_connected_to(place):
 def test_a_name_that_has_moved_inside_is_refused_when_it_is_sent_to(place):
     inside = place("127.0.0.1")
     names = Rebinding("1.1.1.1", "127.0.0.1")
-    sender = Sender("", 5, names)
+    sender = Sender("", PATIENCE, names)
     url = f"http://hooks.example.com:{8080}/hook"
     assert str(anyio.run(sender.targets.find, url).addresses[0]) == "1.1.1.1"
     assert "not on the public internet" in sent(sender, url).error
@@ -226,7 +228,9 @@ def test_the_certificate_is_that_of_the_name(authority, place, certified, arrive
     asked = []
     context.sni_callback = lambda _, name, __: asked.append(name)
     end = place(context=context)
-    result = sent(Sender(HERE, 5, Rebinding("127.0.0.1")), f"https://hooks.example.com:{end.port}/hook")
+    result = sent(
+        Sender(HERE, PATIENCE, Rebinding("127.0.0.1")), f"https://hooks.example.com:{end.port}/hook"
+    )
     assert asked == ["hooks.example.com"]
     assert len(end.received) == arrives
     assert result.status == (204 if arrives else None)
@@ -237,7 +241,7 @@ def test_the_certificate_is_that_of_the_name(authority, place, certified, arrive
 def test_an_answer_without_an_end_is_read_no_further(place):
     end = place()
     end.answer = lambda _: (500, {}, "x" * 5_000_000)
-    result = sent(Sender(HERE, 5), end.url)
+    result = sent(Sender(HERE, PATIENCE), end.url)
     assert (result.status, len(result.answer)) == (500, 20_000)
 
 
@@ -248,7 +252,7 @@ def test_an_address_that_cannot_be_connected_to_is_not_the_end(place):
         del host
         return [(None, None, None, "", (address, port)) for address in ("127.0.0.2", "127.0.0.3")]
 
-    result = sent(Sender(HERE, 5, look_up), f"http://hooks.example.com:{end.port}/hook")
+    result = sent(Sender(HERE, PATIENCE, look_up), f"http://hooks.example.com:{end.port}/hook")
     assert (result.status, len(end.received)) == (204, 1)
 
 
@@ -267,11 +271,13 @@ def spoken(*said, context=None, pause=0):
                     for one in said:
                         time.sleep(pause)
                         below.sendall(one.encode()) if isinstance(one, str) else stream.sendall(one)
-                    over.wait(20)
+                    over.wait(PATIENCE)
 
         aside.submit(serve)
-        yield server.getsockname()[1]
-        over.set()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            over.set()
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nok"
@@ -287,7 +293,9 @@ def test_tls_that_breaks_after_the_handshake_is_told(authority, said, status, er
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("hooks.example.com").configure_cert(context)
     with spoken(*said, context=context) as port:
-        result = sent(Sender(HERE, 5, Rebinding("127.0.0.1")), f"https://hooks.example.com:{port}/hook")
+        result = sent(
+            Sender(HERE, PATIENCE, Rebinding("127.0.0.1")), f"https://hooks.example.com:{port}/hook"
+        )
     assert result.status == status
     assert (result.error or "").startswith(error or "")
     assert bool(result.error) == bool(error)
@@ -300,14 +308,16 @@ def test_a_connection_that_is_broken_off_is_told():
             server.accept()[0].close()
 
         aside.submit(hang_up)
-        result = sent(Sender(HERE, 5), f"http://127.0.0.1:{server.getsockname()[1]}/")
+        result = sent(Sender(HERE, PATIENCE), f"http://127.0.0.1:{server.getsockname()[1]}/")
     assert result.status is None
     assert re.fullmatch(r"\w+Error: .{10,}", result.error), result.error
 
 
-def test_a_status_that_came_just_in_time_is_not_lost_while_the_rest_is_waited_for():
-    with spoken(HEAD, pause=0.7) as port:
-        result = sent(Sender(HERE, 1), f"http://127.0.0.1:{port}/")
+def test_a_status_that_came_just_in_time_is_not_lost_while_the_rest_is_waited_for(monkeypatch):
+    """By then more time is over than there was for all."""
+    monkeypatch.setattr(sender, "BODY_READ_SECONDS", 3)
+    with spoken(HEAD, pause=0.2) as port:
+        result = sent(Sender(HERE, 3), f"http://127.0.0.1:{port}/")
     assert (result.status, result.answer, result.error) == (200, "ok", None)
 
 
@@ -318,7 +328,7 @@ def test_a_token_is_waited_for_to_its_end(place):
     with spoken(head, token, pause=1.2) as port:
         asked = ClientCredentials(token_url=f"http://127.0.0.1:{port}/", client_id="a", client_secret="b")
         outgoing = OutgoingRequest("POST", end.url, b"{}", client_credentials=asked)
-        result = anyio.run(Sender(HERE, 5).send, outgoing)
+        result = anyio.run(Sender(HERE, PATIENCE).send, outgoing)
     assert (result.status, result.error) == (204, None)
     assert end.received[0].headers["authorization"] == "Bearer late"
 
@@ -334,7 +344,7 @@ def test_interim_answers_without_end_are_read_no_further():
                     caller.sendall(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
 
         flooding = aside.submit(flood)
-        result = sent(Sender(HERE, 5), f"http://127.0.0.1:{server.getsockname()[1]}/")
+        result = sent(Sender(HERE, PATIENCE), f"http://127.0.0.1:{server.getsockname()[1]}/")
         assert (result.status, result.error) == (None, "RemoteProtocolError: the response is too long")
         assert flooding.result() is None
 
@@ -354,7 +364,7 @@ def test_an_answer_after_some_interim_ones_is_read(answer):
 
         serving = aside.submit(serve)
         port = server.getsockname()[1]
-        result = sent(Sender("::1/128", 5), f"http://[::1]:{port}/a%20b?c=d%26")
+        result = sent(Sender("::1/128", PATIENCE), f"http://[::1]:{port}/a%20b?c=d%26")
         assert (result.status, result.answer, result.retry_after) == (429, "no", "7")
         asked = serving.result()
         assert asked.startswith(b"POST /a%20b?c=d%26 HTTP/1.1\r\n")
