@@ -80,7 +80,7 @@ def writes(client, link, small):
 
 
 READS = ("score", "score_batch", "get_fits", "preview_draft", "test_webhook", "dry_run_intake")
-# It takes no key, as a line that is sent again changes nothing: tests/imports shows that.
+# It takes no key, as a line that is sent again changes nothing: tests/inbound/imports shows that.
 HARMLESS_AGAIN = ("import_prospects",)
 # Who posts here knows nothing of idempotency keys.
 FROM_OUTSIDE = ("receive_payload",)

@@ -9,7 +9,7 @@ import pytest
 from tests.api.calls import ok, ratings_of, session
 from tests.conftest import ADMIN_KEY, ROOT, needs, serving, settings_for
 from tests.docs.test_authoring import BLOCK, parsed
-from tests.intake.calls import prospect_of, settled
+from tests.inbound.intake.calls import prospect_of, settled
 
 
 @pytest.fixture(scope="module")

@@ -41,3 +41,15 @@ def test_files_have_the_names_of_the_pattern_or_one_of_twenty_others() -> None:
     assert len(OTHERS) <= 20
     used = {name for package in PACKAGES.difference(NAMED_BY_PART) for name in names(package)}
     assert used - PATTERN == OTHERS
+
+
+def test_the_tests_of_a_package_are_in_a_folder_of_its_name() -> None:
+    others = {"docs", "house", "packaging", "spark", "tools"}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))}
+    assert folders - others - {path.name for path in (ROOT / "tests").glob("*.py")} <= PACKAGES
+    nested = {
+        str(path.relative_to(ROOT / "tests"))
+        for path in (ROOT / "tests").glob("*/*/")
+        if any(path.glob("test_*.py"))
+    }
+    assert [name for name in nested if not (ROOT / "app" / name).is_dir()] == []

@@ -4,8 +4,8 @@ import pytest
 
 from app.inbound.intake.mapping import UNRESOLVED, PointerResolver
 from tests.api.calls import ok, pointers, qualify, ratings_of, refusal, session
-from tests.forms.test_aliases import teach
-from tests.intake.calls import make, places, prospect_of, receipt, taken_in
+from tests.inbound.forms.test_aliases import teach
+from tests.inbound.intake.calls import make, places, prospect_of, receipt, taken_in
 
 PAYLOAD = {
     "id": 42,

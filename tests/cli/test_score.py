@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Run
+from tests.cli.conftest import Run
 
 BANT = ("--set", "bant", "-f", "json")
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from tests.conftest import ADMIN_KEY, serving, settings_for
-from tests.descriptions.conftest import VERSIONS
+from tests.edge.openapi_versions.conftest import VERSIONS
 
 GENERATOR = Path(sys.executable).parent / "openapi-generator-cli"
 WITHOUT = "apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"

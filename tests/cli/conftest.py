@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.started import ENVIRONMENT, Started
+from tests.cli.started import ENVIRONMENT, Started
 from tests.conftest import ROOT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

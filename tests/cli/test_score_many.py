@@ -16,8 +16,8 @@ from app.cli.bulk.source import UnusableFile
 from app.cli.score_files import _print_summary
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan, ratings_sent, read_answers, read_question_set, score
-from tests.commands.conftest import Run
-from tests.commands.terminal import on_a_terminal
+from tests.cli.conftest import Run
+from tests.cli.terminal import on_a_terminal
 from tests.conftest import ROOT
 from tests.scoring.building import NOW, as_object, question, step, weighted
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.api.calls import ok, session
 from tests.api.test_erasure import everything_stored
-from tests.forms.test_aliases import teach
-from tests.intake.calls import make, prospect_of, receipt
+from tests.inbound.forms.test_aliases import teach
+from tests.inbound.intake.calls import make, prospect_of, receipt
 
 SAMPLES = Path(__file__).parent / "samples"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"

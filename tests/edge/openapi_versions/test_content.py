@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV2SpecValidator, OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
-from tests.descriptions.conftest import VERSIONS
-from tests.descriptions.reading import differences, whole
+from tests.edge.openapi_versions.conftest import VERSIONS
+from tests.edge.openapi_versions.reading import differences, whole
 
 VALIDATORS = {
     "3.1": OpenAPIV31SpecValidator,

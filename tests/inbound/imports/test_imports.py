@@ -27,8 +27,8 @@ from tests.api.calls import (
     upsert,
 )
 from tests.conftest import ADMIN_KEY
-from tests.forms.test_aliases import teach
-from tests.imports.conftest import NDJSON, counted, lines, problems, stored
+from tests.inbound.forms.test_aliases import teach
+from tests.inbound.imports.conftest import NDJSON, counted, lines, problems, stored
 from tests.waiting import PATIENCE
 
 MANY = 600

@@ -18,7 +18,7 @@ from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
 from tests.api.calls import ok, refusal
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
-from tests.intake.calls import calling, make, post, prospect_of, receipt, replay, settled, taken_in
+from tests.inbound.intake.calls import calling, make, post, prospect_of, receipt, replay, settled, taken_in
 from tests.waiting import PATIENCE, until
 
 MAPPING = {"source": "crm.received", "external_id": "/id", "name": "/name"}

@@ -7,7 +7,7 @@ import pytest
 from app.migrate import UNKNOWN_SCHEMA
 from app.question_sets.files import BUILTIN
 from tests.catalogue import run_migrations, set_revision, stored_whole
-from tests.commands.started import Started
+from tests.cli.started import Started
 from tests.conftest import NewDatabase
 
 FILES = {

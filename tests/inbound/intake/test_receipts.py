@@ -15,7 +15,7 @@ from tests.api.calls import every_page, merge, new_prospect, ok, pointers, ratin
 from tests.api.test_erasure import everything_stored
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
-from tests.intake.calls import (
+from tests.inbound.intake.calls import (
     calling,
     make,
     places,

@@ -23,7 +23,7 @@ class Started:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.commands.started"],
+            [sys.executable, "-m", "tests.cli.started"],
             cwd=ROOT,
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ADMIN_KEY
 from tests.edge.process import process
-from tests.imports.conftest import lines
+from tests.inbound.imports.conftest import lines
 from tests.waiting import PATIENCE
 
 

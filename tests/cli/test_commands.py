@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Run
+from tests.cli.conftest import Run
 from tests.conftest import ROOT
 
 A_SET = """\

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.api.calls import merge, ok, upsert
-from tests.commands.conftest import Run
+from tests.cli.conftest import Run
 from tests.conftest import Running, serving, settings_for
 from tests.edge.process import process
 from tests.waiting import PATIENCE

@@ -11,7 +11,7 @@ from tests.api.calls import history, ok, ratings_of, session
 from tests.catalogue import connected
 from tests.conftest import ADMIN_KEY
 from tests.edge.process import process
-from tests.intake.calls import make, post, prospect_of, settled
+from tests.inbound.intake.calls import make, post, prospect_of, settled
 from tests.waiting import PATIENCE
 
 MAPPING = {"external_id": "/id", "ratings": {"budget": "/r"}}

@@ -12,7 +12,7 @@ from app.edge.hubspot_signature import check_signature
 from app.problems import Problem
 from tests.api.calls import ok, refusal
 from tests.conftest import serving, settings_for
-from tests.intake.calls import make, post, prospect_of, receipt, settled
+from tests.inbound.intake.calls import make, post, prospect_of, receipt, settled
 from tests.waiting import PATIENCE
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"

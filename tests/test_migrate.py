@@ -21,8 +21,8 @@ from tests.catalogue import (
     triggers,
 )
 from tests.conftest import NewDatabase, serving, settings_for
-from tests.intake.calls import settled
-from tests.intake.test_signatures import SECRET, signed
+from tests.inbound.intake.calls import settled
+from tests.inbound.intake.test_signatures import SECRET, signed
 from tests.waiting import until
 
 WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome")

@@ -20,8 +20,8 @@ from app.migrate import migrate
 from app.prospects.queries import list_prospects, prospects_out
 from app.prospects.schemas import ProspectFilter
 from app.prospects.tables import Prospect
-from tests.commands.started import Started
-from tests.commands.terminal import on_a_terminal
+from tests.cli.started import Started
+from tests.cli.terminal import on_a_terminal
 from tests.conftest import ROOT, NewDatabase, settings_for
 from tests.waiting import PATIENCE, until
 

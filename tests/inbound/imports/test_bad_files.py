@@ -9,7 +9,7 @@ from app.problems import (
     MALFORMED_FILE,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from tests.imports.conftest import CSV, NDJSON, counted, problems, stored
+from tests.inbound.imports.conftest import CSV, NDJSON, counted, problems, stored
 
 HEAD = "external_id,name,employees\n"
 TOO_MANY = ",".join(["external_id", *(f"a{n}" for n in range(201))])

@@ -12,7 +12,7 @@ from app.cli.bulk.scoring import ScoreOptions, score_file
 from app.cli.bulk.source import UnusableFile
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan
-from tests.commands.conftest import Run
+from tests.cli.conftest import Run
 from tests.conftest import NewDatabase
 
 ACCOUNTS = [(1, 4, 5, 3.0, None, "x"), (2, 9, 1, 1.0, 1, "y"), (3, None, None, None, None, None)]

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 )
 
 from tests.api.calls import conclude, every_page, new_prospect, ok, patch, ratings_of, refusal
-from tests.authoring.drawing import (
+from tests.question_sets.drawing import (
     ANSWERS,
     COMPLETE,
     DECISIONS,
@@ -28,7 +28,7 @@ from tests.authoring.drawing import (
     WHICH,
     WHO,
 )
-from tests.authoring.plain import Refused, World, questions, split
+from tests.question_sets.plain import Refused, World, questions, split
 from tests.scoring.strategies import effort
 
 EXAMPLES, STEPS = 40, 30
