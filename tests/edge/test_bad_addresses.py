@@ -14,7 +14,6 @@ pytestmark = pytest.mark.usefixtures("unwritten")
 NOBODY = STANDING_IN["prospect_id"]
 
 NOWHERE = [
-    "/",
     "/v1",
     "/v1/",
     "/v1/nope",
