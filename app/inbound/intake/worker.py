@@ -94,13 +94,13 @@ class IntakeWorker:
                 skipped |= locked
 
     async def _clean_up(self) -> None:
+        if self._database.wal_truncation_pending:
+            await self._database.truncate_wal()
         if monotonic() < self._next_cleanup:
             return
         self._next_cleanup = monotonic() + INTAKE_CLEANUP_SECONDS
         if await self._database.read(any_expired):
             await self._database.write(delete_expired)
-            await self._database.truncate_wal()
-        elif self._database.wal_truncation_pending:
             await self._database.truncate_wal()
 
 
