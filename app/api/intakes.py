@@ -95,10 +95,12 @@ async def create_intake(
 ) -> Response:
     """Create an intake. Store its token at once: you cannot read it again.
 
-    Try the mapping with a dry run on a sample first. The key also needs the scope write.
+    If you repeat the request with its idempotency key, the response has the token masked. If you did not
+    store it, delete the intake and create another one. Try the mapping with a dry run on a sample first. The
+    key also needs the scope write.
     """
     require_also(call.caller, Scope.WRITE, WRITE_REASON)
-    token = new_secret(call.seed, INTAKE_TOKEN_PREFIX)
+    token = new_secret(INTAKE_TOKEN_PREFIX)
 
     def create(uow: UnitOfWork) -> WriteResult:
         created = intake_out(uow.tx, intakes.create_intake(uow.tx, uow.plans, new, token))

@@ -17,8 +17,12 @@ managing = router("keys", Scope.ADMIN)
 
 @managing.post("/keys", operation_id="create_key", status_code=201, response_model=KeyCreated)
 async def post_key(request: NewKey, service: ServiceDep, call: WriteCallDep) -> Response:
-    """Create an API key. Store it at once: you cannot read it again."""
-    secret = new_secret(call.seed)
+    """Create an API key. Store it at once: you cannot read it again.
+
+    If you repeat the request with its idempotency key, the response has the key masked. If you did not store
+    it, revoke it and create another one.
+    """
+    secret = new_secret()
 
     def create(uow: UnitOfWork) -> WriteResult:
         key, _ = create_key(uow.tx, request.name, request.scopes, "api", secret)

@@ -42,7 +42,7 @@ from app.webhooks.schemas import (
     WebhookOut,
     WebhookTemplateList,
 )
-from app.webhooks.tables import DeliveryStatus
+from app.webhooks.tables import DeliveryStatus, Webhook
 from app.webhooks.targets import BlockedTarget
 
 managing = router("webhooks", Scope.AUTHOR)
@@ -72,8 +72,8 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
 
     Every event arrives at least once, always with the same `webhook-id`. If the receiver does not answer with
-    2xx, the message is sent again, for three days. Store `secret`: it is shown only once. The key also needs
-    the scope read.
+    2xx, the message is sent again, for three days. Store `secret`: it is shown only once, also if you repeat
+    the request with its idempotency key; then rotate it. The key also needs the scope read.
     """
     require_also(call.caller, Scope.READ, READ_REASON)
     if request.record_update:
@@ -82,9 +82,7 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
             raise invalid_field("/payload", "unwanted", "a record update has no payload: leave it out")
     await _require_reachable(service, request.url, request.record_update)
     await service.feed.publish_all()  # a new webhook gets no earlier events
-    return await service.write(
-        call, lambda uow: WriteResult(webhook_created(webhooks.create_webhook(uow.tx, request)), 201)
-    )
+    return await service.write(call, lambda uow: _with_secret(webhooks.create_webhook(uow.tx, request), 201))
 
 
 @managing.get("/webhooks", operation_id="list_webhooks")
@@ -152,7 +150,7 @@ async def post_secret(
 ) -> Response:
     """Change the secret. For 24 hours messages are also signed with the old one, so that none is rejected."""
     return await service.write(
-        call, lambda uow: webhook_created(webhooks.rotate_secret(uow.tx, webhook_id, request.secret))
+        call, lambda uow: _with_secret(webhooks.rotate_secret(uow.tx, webhook_id, request.secret), 200)
     )
 
 
@@ -211,6 +209,10 @@ async def post_replay(
         return ReplayedDeliveries(replayed=outbox.replay(tx, webhook_id, request.delivery_ids))
 
     return await service.write(call, lambda uow: replay(uow.tx))
+
+
+def _with_secret(webhook: Webhook, status: int) -> WriteResult:
+    return WriteResult(webhook_created(webhook), status, webhook.secret)
 
 
 async def _require_reachable(service: Service, url: str | None, update: RecordUpdateIn | None) -> None:

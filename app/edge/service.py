@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from app.clock import Clock
 from app.db import Database, Transaction
-from app.edge.authorise import KeyRing, secret_of
+from app.edge.authorise import KeyRing
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
 from app.keys.idempotency import StoredResponse, WriteCall, claim_key, fingerprint, store_response
@@ -71,7 +71,7 @@ class Service:
                 result.status, body.model_dump_json(by_alias=True), getattr(body, "revision", None)
             )
             if call.key:
-                store_response(tx, call, response.without(result.secret), _prospect_id_of(body))
+                store_response(tx, call, response.masked(result.secret), _prospect_id_of(body))
             return response
 
         return _http_response(await self.database.write(run))
@@ -139,7 +139,6 @@ async def _call(
         key=idempotency_key or key_in_body,
         # Without the host: a caller may use another host name of the service to send the request again.
         fingerprint=fingerprint(request.method, f"{request.url.path}?{request.url.query}", sent_values),
-        presented=secret_of(request),
     )
 
 

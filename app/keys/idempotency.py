@@ -1,11 +1,11 @@
 """Idempotency: a write that is sent again with the same idempotency key gets the first response again.
 
 One transaction claims the key, does the work and stores the response. A crash therefore leaves neither an
-effect nor a claimed key, and a second request with the key waits until the first one commits.
+effect nor a claimed key, and a second request with the key waits until the first one commits. A secret is
+returned once: the stored response has it masked.
 """
 
 import hashlib
-import hmac
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,14 +17,11 @@ from sqlmodel import col, delete, select, update
 
 from app.db import Transaction, insert_if_new
 from app.keys.schemas import Caller
-from app.keys.service import INTAKE_TOKEN_PREFIX, KEY_PREFIX, new_secret
+from app.keys.service import display_prefix
 from app.keys.tables import IdempotentResponse
 from app.problems import KEY_IN_FLIGHT, KEY_REUSED, Problem
 
 RESPONSE_RETENTION = timedelta(hours=24)
-# Secrets are stored nowhere, so a stored response has a placeholder for each, by the prefix of the secret.
-# JSON never contains these characters unescaped.
-SECRET_PLACEHOLDERS = {KEY_PREFIX: "\x01", INTAKE_TOKEN_PREFIX: "\x02"}
 # The PostgreSQL error codes of a lock that timed out: lock_timeout, and statement_timeout.
 LOCK_TIMEOUT_CODES = ("55P03", "57014")
 MAX_EXPIRED_PER_CALL = 20
@@ -39,35 +36,18 @@ class StoredResponse:
     revision: int | None = None
     replayed: bool = False
 
-    def without(self, secret: str | None) -> "StoredResponse":
-        """Return the response as it may be stored: with a placeholder instead of the secret."""
-        if not secret:
-            return self
-        return replace(self, body=self.body.replace(secret, SECRET_PLACEHOLDERS[secret[: len(KEY_PREFIX)]]))
+    def masked(self, secret: str | None) -> "StoredResponse":
+        """Return the response as it is stored: only the first characters of the secret remain."""
+        return replace(self, body=self.body.replace(secret, display_prefix(secret) + "…")) if secret else self
 
 
 @dataclass(frozen=True, slots=True)
 class WriteCall:
-    """A request that writes: its caller, its idempotency key if it has one, and its fingerprint.
-
-    `presented` is the API key as the caller sent it.
-    """
+    """A request that writes: its caller, its idempotency key if it has one, and its fingerprint."""
 
     caller: Caller
     key: str | None
     fingerprint: str
-    presented: str
-
-    @property
-    def seed(self) -> bytes | None:
-        """Return 64 bytes for `new_secret`, or None without an idempotency key.
-
-        Only a caller with this API key and this idempotency key gets the same bytes again. A repeated
-        request can therefore return the same secret, although the secret is not stored.
-        """
-        if self.key is None:
-            return None
-        return hmac.digest(self.presented.encode(), self.key.encode(), hashlib.sha512)
 
 
 def fingerprint(method: str, address: str, body: Any) -> str:
@@ -102,10 +82,7 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
     if stored.fingerprint != call.fingerprint:
         raise Problem(KEY_REUSED, "A different request was made with this idempotency key.")
     assert stored.status is not None, "the transaction that claims the key also stores the response"
-    body = stored.body or ""
-    for prefix, placeholder in SECRET_PLACEHOLDERS.items():
-        body = body.replace(placeholder, new_secret(call.seed, prefix))
-    return StoredResponse(stored.status, body, stored.revision, replayed=True)
+    return StoredResponse(stored.status, stored.body or "", stored.revision, replayed=True)
 
 
 def store_response(

@@ -30,10 +30,9 @@ MAX_DISPLAYED_LENGTH = 10
 MadeBy = Literal["setting", "command", "api"]
 
 
-def new_secret(seed: bytes | None = None, prefix: str = KEY_PREFIX) -> str:
-    """Return a new secret with 190 random bits. A seed of at least 64 bytes always gives the same secret."""
-    number = int.from_bytes(seed or secrets.token_bytes(64))
-    random = _encode(number, RANDOM_LENGTH)
+def new_secret(prefix: str = KEY_PREFIX) -> str:
+    """Return a new secret with 190 random bits."""
+    random = "".join(secrets.choice(SECRET_ALPHABET) for _ in range(RANDOM_LENGTH))
     return prefix + random + _checksum(random)
 
 

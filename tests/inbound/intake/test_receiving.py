@@ -133,12 +133,23 @@ def test_the_token_is_stored_and_told_nowhere(client, anybody, intake, service):
     assert intake["token"] not in client.get(f"/v1/intakes/{intake['id']}").text
 
 
-def test_made_twice_under_one_key_it_is_one_intake_with_one_token(client, anybody, link):
+def test_made_twice_under_one_key_it_is_one_intake_whose_token_is_shown_once(client, anybody, link):
     sent = {"name": "twice", "mapping": MAPPING}
     headers = {"Idempotency-Key": f"intake-{link['external_id']}"}
     first, again = (ok(client.post("/v1/intakes", json=sent, headers=headers), 201) for _ in range(2))
-    assert first == again
-    post(anybody, again, {"id": "by the second"})
+    masked = first["prefix"] + "…"
+    assert again == first | {"token": masked, "address": first["address"].replace(first["token"], masked)}
+    post(anybody, first, {"id": "by the first"})
+
+
+def test_the_address_of_a_deleted_intake_never_works_again(client, anybody, link):
+    sent = {"name": "gone", "mapping": MAPPING}
+    headers = {"Idempotency-Key": f"gone-{link['external_id']}"}
+    first = ok(client.post("/v1/intakes", json=sent, headers=headers), 201)
+    assert client.delete(f"/v1/intakes/{first['id']}").status_code == 204
+    ok(client.post("/v1/intakes", json=sent, headers=headers), 201)
+    ok(client.post("/v1/intakes", json=sent), 201)
+    assert anybody.post(first["address"], json={"id": 1}).status_code == 404
 
 
 def test_the_answer_does_not_wait_for_the_work(client, anybody, link, monkeypatch):
