@@ -35,6 +35,7 @@ from app.edge.problem_responses import add_problem_handlers
 from app.edge.service import Service
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
+from app.keys.idempotency import ResponseCleaner
 from app.keys.service import ensure_admin_key
 from app.migrate import migrate
 from app.question_sets.files import read_builtin
@@ -106,6 +107,7 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
         async with anyio.create_task_group() as background:
             background.start_soon(delivery_worker.run)
             background.start_soon(intake_worker.run)
+            background.start_soon(ResponseCleaner(database).run)
             yield
             background.cancel_scope.cancel()
         database.close()

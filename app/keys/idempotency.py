@@ -7,24 +7,29 @@ returned once: the stored response has it masked.
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import anyio
+from sqlalchemy import ColumnElement
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, delete, select, update
+from sqlmodel import col, delete, exists, select, update
 
-from app.db import Transaction, insert_if_new
+from app.db import Database, Transaction, insert_if_new
 from app.keys.schemas import Caller
 from app.keys.service import display_prefix
 from app.keys.tables import IdempotentResponse
 from app.problems import KEY_IN_FLIGHT, KEY_REUSED, Problem
 
+log = logging.getLogger(__name__)
 RESPONSE_RETENTION = timedelta(hours=24)
 # The PostgreSQL error codes of a lock that timed out: lock_timeout, and statement_timeout.
 LOCK_TIMEOUT_CODES = ("55P03", "57014")
-MAX_EXPIRED_PER_CALL = 20
+MAX_EXPIRED_PER_PASS = 500
+CLEANUP_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +118,43 @@ def _has_key_of(call: WriteCall) -> tuple[Any, Any]:
 
 
 def _delete_expired(tx: Transaction, call: WriteCall) -> None:
-    """Delete the response stored under this key if it has expired, and a few other expired responses."""
-    is_expired = col(IdempotentResponse.claimed_at) < tx.at - RESPONSE_RETENTION
-    tx.db.exec(delete(IdempotentResponse).where(*_has_key_of(call), is_expired))
-    others = (
-        select(IdempotentResponse)
-        .where(is_expired)
-        .limit(MAX_EXPIRED_PER_CALL)
-        .with_for_update(skip_locked=True)
-    )
-    for expired in tx.db.exec(others).all():
-        tx.db.delete(expired)
+    """Delete the response stored under this key if it has expired."""
+    tx.db.exec(delete(IdempotentResponse).where(*_has_key_of(call), _is_expired(tx)))
+
+
+def _is_expired(tx: Transaction) -> ColumnElement[bool]:
+    return col(IdempotentResponse.claimed_at) < tx.at - RESPONSE_RETENTION
+
+
+def _any_expired(tx: Transaction) -> bool:
+    return tx.db.exec(select(exists(select(IdempotentResponse.key).where(_is_expired(tx))))).one()
+
+
+def _delete_some_expired(tx: Transaction) -> bool:
+    """Delete some expired responses, and return whether there may be more."""
+    expired = select(IdempotentResponse).where(_is_expired(tx)).limit(MAX_EXPIRED_PER_PASS)
+    responses = tx.db.exec(expired.with_for_update(skip_locked=True)).all()
+    for response in responses:
+        tx.db.delete(response)
     tx.db.flush()
+    return len(responses) == MAX_EXPIRED_PER_PASS
+
+
+class ResponseCleaner:
+    """Deletes expired responses in the background, also if nothing else is written."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self) -> None:
+        """Delete until cancelled; never returns."""
+        while True:
+            try:
+                more = await self._database.read(_any_expired)
+                while more:
+                    more = await self._database.write(_delete_some_expired)
+            except Problem:
+                log.info("the database is not available: expired responses are deleted at the next pass")
+            except Exception:
+                log.exception("deleting expired responses failed")
+            await anyio.sleep(CLEANUP_SECONDS)

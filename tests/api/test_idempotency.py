@@ -9,6 +9,8 @@ import psycopg
 import pytest
 from sqlmodel import SQLModel
 
+from app.keys import idempotency
+from app.main import open_database
 from tests.api.at_once import at_once
 from tests.api.calls import (
     history,
@@ -23,7 +25,7 @@ from tests.api.calls import (
     session,
 )
 from tests.conftest import serving, settings_for
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 numbers = count(1)
 # Public, and nothing that the tests do is told to it.
@@ -266,6 +268,23 @@ def test_after_a_day_a_key_is_new_again_and_its_answer_is_gone(new_database):
         ok(send(running.client, "another", "POST", "/v1/prospects", {"name": "Another"}), 201)
         items = ok(running.client.get("/v1/prospects"))["items"]
         assert len(items) == 3
+
+
+def test_after_a_day_an_answer_is_deleted_though_nothing_is_written(new_database, monkeypatch):
+    monkeypatch.setattr(idempotency, "CLEANUP_SECONDS", 0.1)
+    now = [datetime(2026, 5, 1, 9, tzinfo=UTC)]
+    with serving(settings_for(new_database()), clock=lambda: now[0]) as running:
+        ok(send(running.client, "once", "POST", "/v1/prospects", {"name": "Once"}), 201)
+        database = open_database(running.settings)
+
+        def left():
+            with database.engine.connect() as connection:
+                return len(connection.execute(KEPT.select()).all())
+
+        assert left() == 1
+        now[0] += timedelta(hours=24, seconds=1)
+        until(lambda: left() == 0)
+        database.close()
 
 
 def test_a_session_opened_under_a_key_is_opened_once(client, key, small):
