@@ -81,6 +81,10 @@ KEY_IN_FLIGHT = Kind(
     "idempotency-key-in-flight", 409, "The first request with this idempotency key is still running.",
     "Send the same request again after the number of seconds in Retry-After.",
 )  # fmt: skip
+LAST_ADMIN_KEY = Kind(
+    "last-admin-key", 409, "This is the last API key with the scope admin.",
+    "Create another key with the scope admin, and revoke this one with it.",
+)  # fmt: skip
 NOTHING_TO_SEND = Kind(
     "nothing-to-send", 409, "There is nothing to send yet.",
     "Qualify a prospect that the webhook is about, with the link or deal that its URL needs, and try again.",

@@ -7,14 +7,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from app.db import Transaction
-from app.edge.authorise import require_also
 from app.edge.bodies import is_json, media_type, read_body
 from app.edge.hubspot_signature import check_signature
 from app.edge.paging import Page, PageQuery, base_url, next_page, position_after
 from app.edge.problem_responses import PROBLEM_RESPONSES
 from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
-from app.edge.service import CallerDep, ServiceDep, WriteCallDep, WriteResult
+from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
 from app.inbound.intake import service as intakes
@@ -31,10 +30,12 @@ from app.sessions.session_edit import UnitOfWork
 from app.strict_json import read_json
 
 authoring = router("intakes", Scope.AUTHOR)
+# An intake writes prospects and sessions, and its receipts hold personal data.
+writing = router("intakes", Scope.AUTHOR, also=(Scope.WRITE,))
+reading = router("intakes", Scope.AUTHOR, also=(Scope.READ,))
 # Senders have no API key. The token in the address is the secret.
 receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEM_RESPONSES)
 RECEIPT_POSITION = TypeAdapter(tuple[UUID])
-WRITE_REASON = "An intake qualifies the prospects that it receives."
 ANY_JSON = {"schema": {"type": "object", "description": "what the other system sends, an object or a list"}}
 # Swagger 2.0 cannot describe a body that is either JSON or a web form.
 PAYLOAD_BODY = {"requestBody": {"required": True, "content": {"application/json": ANY_JSON}}}
@@ -87,9 +88,7 @@ async def receive_payload(
     return schemas.PayloadReceived(receipt_id=receipt)
 
 
-@authoring.post(
-    "/intakes", operation_id="create_intake", status_code=201, response_model=schemas.IntakeCreated
-)
+@writing.post("/intakes", operation_id="create_intake", status_code=201, response_model=schemas.IntakeCreated)
 async def create_intake(
     new: schemas.NewIntake, request: Request, service: ServiceDep, call: WriteCallDep
 ) -> Response:
@@ -99,7 +98,6 @@ async def create_intake(
     store it, delete the intake and create another one. Try the mapping with a dry run on a sample first. The
     key also needs the scope write.
     """
-    require_also(call.caller, Scope.WRITE, WRITE_REASON)
     token = new_secret(INTAKE_TOKEN_PREFIX)
 
     def create(uow: UnitOfWork) -> WriteResult:
@@ -128,14 +126,13 @@ async def get_templates(
     return schemas.IntakeTemplateList(items=intake_templates(plan))
 
 
-@authoring.post("/intake-dry-run", operation_id="dry_run_intake")
-async def dry_run(sample: schemas.DryRun, service: ServiceDep, caller: CallerDep) -> schemas.DryRunOut:
+@writing.post("/intake-dry-run", operation_id="dry_run_intake")
+async def dry_run(sample: schemas.DryRun, service: ServiceDep) -> schemas.DryRunOut:
     """Try a mapping on a sample, and see what qualify would receive and return. Nothing is written.
 
     If the mapping cannot be used, the response is a 422 that names the places in it. The key also needs the
     scope write.
     """
-    require_also(caller, Scope.WRITE, WRITE_REASON)
     return await service.database.write(
         lambda tx: try_mapping(UnitOfWork(tx, service.plans, "dry run"), sample)
     )
@@ -149,7 +146,7 @@ async def get_intake(intake_id: UUID, response: Response, service: ServiceDep) -
     return found
 
 
-@authoring.patch("/intakes/{intake_id}", operation_id="update_intake", response_model=schemas.IntakeOut)
+@writing.patch("/intakes/{intake_id}", operation_id="update_intake", response_model=schemas.IntakeOut)
 async def update_intake(
     intake_id: UUID,
     request: schemas.IntakeChange,
@@ -161,21 +158,20 @@ async def update_intake(
 
     The key also needs the scope write.
     """
-    require_also(call.caller, Scope.WRITE, WRITE_REASON)
     change = with_revision(request, if_match)
     return await service.write(
         call, lambda uow: intake_out(uow.tx, intakes.update_intake(uow.tx, uow.plans, intake_id, change))
     )
 
 
-@authoring.delete("/intakes/{intake_id}", operation_id="delete_intake", status_code=204)
+@writing.delete("/intakes/{intake_id}", operation_id="delete_intake", status_code=204)
 async def delete_intake(intake_id: UUID, service: ServiceDep) -> None:
     """Delete an intake with all its receipts. From then on its address returns a 404."""
     await service.database.write(lambda tx: intakes.delete_intake(tx, intake_id))
     await service.database.truncate_wal()
 
 
-@authoring.get("/intakes/{intake_id}/receipts", operation_id="list_receipts")
+@reading.get("/intakes/{intake_id}/receipts", operation_id="list_receipts")
 async def get_receipts(
     intake_id: IntakeIdInPath, request: Request, service: ServiceDep, query: Annotated[ReceiptQuery, Query()]
 ) -> ReceiptPage:
@@ -193,7 +189,7 @@ async def get_receipts(
     return await service.database.read(load)
 
 
-@authoring.get("/intakes/{intake_id}/receipts/{receipt_id}", operation_id="get_receipt")
+@reading.get("/intakes/{intake_id}/receipts/{receipt_id}", operation_id="get_receipt")
 async def get_receipt(intake_id: IntakeIdInPath, receipt_id: UUID, service: ServiceDep) -> ReceiptWithPayload:
     """Read a receipt with its original payload."""
 
@@ -205,7 +201,7 @@ async def get_receipt(intake_id: IntakeIdInPath, receipt_id: UUID, service: Serv
     return await service.database.read(load)
 
 
-@authoring.post(
+@writing.post(
     "/intakes/{intake_id}/replay", operation_id="replay_receipts", response_model=schemas.ReplayedReceipts
 )
 async def replay_receipts(

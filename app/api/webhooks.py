@@ -8,11 +8,10 @@ from pydantic import Field, TypeAdapter
 
 from app.api.events import EventFilter
 from app.db import Transaction
-from app.edge.authorise import require_also
 from app.edge.paging import Page, PageQuery, next_page, position_after
 from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
-from app.edge.service import CallerDep, Service, ServiceDep, WriteCallDep, WriteResult
+from app.edge.service import Service, ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.problems import NOTHING_TO_SEND, Problem, invalid_field
 from app.webhooks import outbox
@@ -46,8 +45,9 @@ from app.webhooks.tables import DeliveryStatus, Webhook
 from app.webhooks.targets import BlockedTarget
 
 managing = router("webhooks", Scope.AUTHOR)
+# What a webhook sends is what a key with the scope read can read.
+sending = router("webhooks", Scope.AUTHOR, also=(Scope.READ,))
 reading = router("webhooks", Scope.READ)
-READ_REASON = "The messages contain what a key with that scope can read."
 DELIVERY_POSITION = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**53)]])
 
 
@@ -67,7 +67,7 @@ class DeliveryPage(Page[DeliveryOut]):
     """A page of deliveries."""
 
 
-@managing.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookCreated)
+@sending.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookCreated)
 async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCallDep) -> Response:
     """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
 
@@ -75,7 +75,6 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     2xx, the message is sent again, for three days. Store `secret`: it is shown only once, also if you repeat
     the request with its idempotency key; then rotate it. The key also needs the scope read.
     """
-    require_also(call.caller, Scope.READ, READ_REASON)
     if request.record_update:
         check_record_update(request.url, request.record_update, request.types)
         if request.payload == "full":
@@ -118,7 +117,7 @@ async def get_webhook(webhook_id: UUID, response: Response, service: ServiceDep)
     return found
 
 
-@managing.patch("/webhooks/{webhook_id}", operation_id="update_webhook", response_model=WebhookOut)
+@sending.patch("/webhooks/{webhook_id}", operation_id="update_webhook", response_model=WebhookOut)
 async def patch_webhook(
     webhook_id: UUID,
     request: WebhookChange,
@@ -127,7 +126,6 @@ async def patch_webhook(
     if_match: IfMatch = None,
 ) -> Response:
     """Change, disable or enable a webhook. The key also needs the scope read."""
-    require_also(call.caller, Scope.READ, READ_REASON)
     if request.url or request.record_update:
         await _require_reachable(service, request.url, request.record_update)
     change = with_revision(request, if_match)
@@ -154,8 +152,8 @@ async def post_secret(
     )
 
 
-@managing.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
-async def post_test(webhook_id: UUID, service: ServiceDep, caller: CallerDep) -> TestResult:
+@sending.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
+async def post_test(webhook_id: UUID, service: ServiceDep) -> TestResult:
     """Send the newest matching event, or an invented one, at once, and see the result.
 
     The attempt is not logged and not repeated. A record update writes the current figures. The key also needs
@@ -172,7 +170,6 @@ async def post_test(webhook_id: UUID, service: ServiceDep, caller: CallerDep) ->
     outgoing = await service.read_scores(sample)
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))
-    require_also(caller, Scope.READ, READ_REASON)
     return test_result(await service.sender.send(outgoing))
 
 

@@ -34,8 +34,13 @@ class KeyRing:
         self._database = database
         self._known: TTLCache[str, Caller | None] = TTLCache(maxsize=10_000, ttl=KEY_CACHE_SECONDS)
 
-    async def authorise(self, request: Request, scopes: frozenset[Scope]) -> Caller:
-        """The caller of a request; raises UNAUTHENTICATED or FORBIDDEN."""
+    async def authorise(
+        self, request: Request, scopes: frozenset[Scope], also: frozenset[Scope] = frozenset()
+    ) -> Caller:
+        """Return the caller of a request, whose key has one of `scopes` and all of `also`.
+
+        Raises UNAUTHENTICATED or FORBIDDEN.
+        """
         caller = await self._find(secret_of(request))
         if caller is None:
             raise _unauthenticated("This API key is not known, or it was revoked.")
@@ -43,6 +48,9 @@ class KeyRing:
         if not any(caller.may(scope) for scope in scopes):
             needed = " or ".join(sorted(scopes))
             raise Problem(FORBIDDEN, f"This operation needs a key with the scope {needed}.")
+        for scope in sorted(also):
+            if not caller.may(scope):
+                raise Problem(FORBIDDEN, f"This operation needs a key with the scope {scope} as well.")
         return caller
 
     async def _find(self, secret: str) -> Caller | None:
@@ -56,12 +64,6 @@ class KeyRing:
             caller = await self._database.read(lambda tx: find_caller(tx, known_as))
             self._known[known_as] = caller
             return caller
-
-
-def require_also(caller: Caller, scope: Scope, why: str) -> None:
-    """Raises FORBIDDEN unless the caller has this scope besides the operation's own; `why` is a sentence."""
-    if not caller.may(scope):
-        raise Problem(FORBIDDEN, f"This operation needs a key with the scope {scope} as well. {why}")
 
 
 def secret_of(request: Request) -> str:

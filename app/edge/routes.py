@@ -41,7 +41,9 @@ class EdgeRoute(APIRoute):
     security dependencies would cost time in every request, but only the description of the API needs them.
     """
 
+    # A key needs one of `scopes`, and all of `also`.
     scopes: tuple[Scope, ...] = ()
+    also: tuple[Scope, ...] = ()
 
     def __init__(
         self,
@@ -51,21 +53,21 @@ class EdgeRoute(APIRoute):
         openapi_extra: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        scope_names = [scope.value for scope in self.scopes]
+        scope_names = [scope.value for scope in (*self.scopes, *self.also)]
         security = {"security": [{scheme: scope_names} for scheme in SECURITY_SCHEMES]}
         super().__init__(path, endpoint, openapi_extra={**security, **(openapi_extra or {})}, **options)
 
     def get_route_handler(self) -> Handler:
         """Return the function that FastAPI calls for every request."""
         handle = super().get_route_handler()
-        scopes = frozenset(self.scopes)
+        scopes, also = frozenset(self.scopes), frozenset(self.also)
         assert scopes, f"{self.path} needs a scope"
         reads_body = self.body_field is not None
         known_names = frozenset(known_parameters(self.dependant))
 
         async def handle_request(request: Request) -> Response:
             service: Service = request.app.state.service
-            request.state.caller = await service.keys.authorise(request, scopes)
+            request.state.caller = await service.keys.authorise(request, scopes, also)
             check_query(request, known_names)
             if reads_body:
                 request = StrictRequest(request.scope, request.receive)
@@ -75,7 +77,7 @@ class EdgeRoute(APIRoute):
         return handle_request
 
 
-def router(tag: str, *scopes: Scope) -> APIRouter:
-    """Create a router under /v1 for operations that need an API key with one of these scopes."""
-    route_class = type(EdgeRoute.__name__, (EdgeRoute,), {"scopes": scopes})
+def router(tag: str, *scopes: Scope, also: tuple[Scope, ...] = ()) -> APIRouter:
+    """Create a router under /v1. Its operations need a key with one of `scopes`, and all of `also`."""
+    route_class = type(EdgeRoute.__name__, (EdgeRoute,), {"scopes": scopes, "also": also})
     return APIRouter(prefix="/v1", tags=[tag], route_class=route_class, responses=PROBLEM_RESPONSES)

@@ -24,9 +24,9 @@ class Scope(StrEnum):
 SCOPES = {
     Scope.SCORE: "score answers and read question sets; nothing is stored",
     Scope.READ: "read prospects, sessions and fits",
-    Scope.WRITE: "create and change prospects and sessions",
+    Scope.WRITE: "create and change prospects and sessions, and read each one in the response",
     Scope.AUTHOR: "write question sets, and see what a draft would change; together with read, set up "
-    "webhooks; together with write, set up intakes",
+    "webhooks and read the receipts of intakes; together with write, set up intakes",
     Scope.ADMIN: "everything, including API keys",
 }
 

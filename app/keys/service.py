@@ -18,7 +18,7 @@ from app.clock import new_id
 from app.db import Transaction, lock_table
 from app.keys.schemas import Scope
 from app.keys.tables import ApiKey
-from app.problems import missing
+from app.problems import LAST_ADMIN_KEY, Problem, missing
 from app.scoring import Flaw, Flawed
 
 KEY_PREFIX = "pfk_"
@@ -105,16 +105,29 @@ def create_key(
     return key, secret
 
 
-def revoke_key(tx: Transaction, key_id: UUID) -> ApiKey:
-    """Revoke an API key permanently. Revoking it again changes nothing. Raises NOT_FOUND."""
-    key = tx.db.get(ApiKey, key_id, with_for_update=True)
+def revoke_key(tx: Transaction, key_id: UUID, *, keep_last_admin: bool = False) -> ApiKey:
+    """Revoke an API key permanently. Revoking it again changes nothing.
+
+    Raises NOT_FOUND, and LAST_ADMIN_KEY if `keep_last_admin` and no other key with the scope admin is left.
+    """
+    # Two admin keys that revoke each other at the same time must not both succeed.
+    lock_table(tx, ApiKey)
+    key = tx.db.get(ApiKey, key_id)
     if key is None:
         raise missing("API key with that id")
     if key.revoked_at is None:
+        if keep_last_admin and _is_last_admin(tx, key):
+            raise Problem(LAST_ADMIN_KEY, "Without it nobody could create keys over the API.")
         key.revoked_at = tx.at
         tx.db.add(key)
         tx.db.flush()
     return key
+
+
+def _is_last_admin(tx: Transaction, key: ApiKey) -> bool:
+    active = tx.db.exec(select(ApiKey).where(col(ApiKey.revoked_at).is_(None))).all()
+    admins = [one.id for one in active if Scope.ADMIN in one.scopes]
+    return admins == [key.id]
 
 
 def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:

@@ -33,6 +33,7 @@ class Operation:
     method: str
     path: str
     scopes: frozenset[Scope]
+    also: frozenset[Scope]
     takes_body: bool
     guarded: bool
 
@@ -50,6 +51,7 @@ def operations(app: FastAPI) -> list[Operation]:
             method,
             path,
             frozenset(route.scopes) if isinstance(route, EdgeRoute) else frozenset(),
+            frozenset(route.also) if isinstance(route, EdgeRoute) else frozenset(),
             route.body_field is not None,
             isinstance(route, EdgeRoute),
         )

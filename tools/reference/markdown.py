@@ -43,6 +43,7 @@ class Operation(NamedTuple):
     method: str
     path: str
     scopes: tuple[str, ...] | None
+    also: tuple[str, ...]
     described: Schema
     call: RecordedCall
 
@@ -56,7 +57,8 @@ class Operation(NamedTuple):
         """The scopes: a key needs one of them."""
         if self.scopes is None:
             return "no key"
-        return " or ".join(f"`{scope}`" for scope in self.scopes)
+        needed = " or ".join(f"`{scope}`" for scope in self.scopes)
+        return " and ".join([needed, *(f"`{scope}`" for scope in self.also)])
 
 
 def pages(app: FastAPI, calls: Mapping[str, RecordedCall]) -> dict[str, str]:
@@ -85,11 +87,12 @@ def _operations(app: FastAPI, calls: Mapping[str, RecordedCall]) -> Iterator[Ope
         route = context.route
         if isinstance(route, APIRoute) and route.include_in_schema:
             scopes = tuple(sorted(route.scopes)) if isinstance(route, EdgeRoute) else None
+            also = tuple(sorted(route.also)) if isinstance(route, EdgeRoute) else ()
             for method in sorted(route.methods or ()):
                 described = paths[context.path][method.lower()]
                 group = described["tags"][0]
                 call = calls[described["operationId"]]
-                yield Operation(group, method, route.path, scopes, described, call)
+                yield Operation(group, method, route.path, scopes, also, described, call)
 
 
 def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: RecordedCall) -> Iterator[str]:
@@ -110,18 +113,33 @@ def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: R
             if operation.group == group
         ]
         yield from _table(("operation", "address", "what it does", "scope"), rows)
-    yield from _scopes()
+    yield from _scopes(operations)
     yield from _errors(problem)
     yield from _settings()
 
 
-def _scopes() -> Iterator[str]:
+def _scopes(operations: Iterable[Operation]) -> Iterator[str]:
     yield "## Scopes\n"
     yield "Send the key as `X-API-Key: pfk_…` or `Authorization: Bearer pfk_…`. If you can only send a user"
     yield "and a password (Basic), send it as the password of any user. A key has one or more scopes.\n"
-    yield from _table(
-        ("scope", "allows you to"), [(f"`{name}`", description) for name, description in SCOPES.items()]
-    )
+    yield from _table(("scope", "allows you to"), [(f"`{name}`", what) for name, what in SCOPES.items()])
+    yield "A request without a key, or with an unknown or a revoked key, gets a 401. A key without the scope"
+    yield "gets a 403. `●` means that the scope is enough, `◐` that the key needs all scopes with this sign.\n"
+    names = [str(scope) for scope in SCOPES]
+    rows = [
+        (f"`{operation.method} {operation.path}`", *(_sign(operation, name) for name in names))
+        for operation in operations
+        if operation.scopes is not None
+    ]
+    yield from _table(("operation", *names), rows)
+
+
+def _sign(operation: Operation, scope: str) -> str:
+    if scope == "admin":
+        return "●"
+    if scope in operation.also or (operation.also and scope in (operation.scopes or ())):
+        return "◐"
+    return "●" if scope in (operation.scopes or ()) else ""
 
 
 def _errors(problem: RecordedCall) -> Iterator[str]:
