@@ -124,7 +124,7 @@ def _scopes(operations: Iterable[Operation]) -> Iterator[str]:
     yield "and a password (Basic), send it as the password of any user. A key has one or more scopes.\n"
     yield from _table(("scope", "allows you to"), [(f"`{name}`", what) for name, what in SCOPES.items()])
     yield "A request without a key, or with an unknown or a revoked key, gets a 401. A key without the scope"
-    yield "gets a 403. `●` means that the scope is enough, `◐` that the key needs all scopes with this sign.\n"
+    yield "gets a 403. `●` means that the scope is enough, `◐` that the key needs all of them.\n"
     names = [str(scope) for scope in SCOPES]
     rows = [
         (f"`{operation.method} {operation.path}`", *(_sign(operation, name) for name in names))
