@@ -41,5 +41,5 @@ async def get_keys(service: ServiceDep) -> KeyList:
 
 @managing.delete("/keys/{key_id}", operation_id="revoke_key")
 async def delete_key(key_id: UUID, service: ServiceDep) -> KeyOut:
-    """Revoke a key, for good. Every process rejects it within two seconds."""
+    """Revoke a key permanently. Every process rejects it within two seconds."""
     return key_out((await service.database.write(lambda tx: revoke_key(tx, key_id))).model_dump())
