@@ -67,8 +67,8 @@ async def get_sql(
 ) -> Response:
     """Read a version as one SELECT that computes exactly the same scores in your own database.
 
-    It reads a wide table with a column for every question and attribute or, with `answers`, two long tables. A
-    row that cannot be scored has a `problem` and no figures. An attribute that cannot be read counts as
+    It reads a wide table with a column for every question and attribute or, with `answers`, two long tables.
+    A row that cannot be scored has a `problem` and no figures. An attribute that cannot be read counts as
     missing and is listed in `unread_attributes`. `blockers` lists the must-reach questions that prevent a
     fit.
     """
