@@ -72,8 +72,9 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
 
     Every event arrives at least once, always with the same `webhook-id`. If the receiver does not answer with
-    2xx, the message is sent again, for three days. Store `secret`: it is shown only once, also if you repeat
-    the request with its idempotency key; then rotate it. The key also needs the scope read.
+    2xx, the message is sent again, for three days. Store `secret`: it is shown only once. If you repeat
+    the request with its idempotency key, the secret is masked; to get a new one, rotate it. The key also
+    needs the scope read.
     """
     require_also(call.caller, Scope.READ, READ_REASON)
     if request.record_update:
