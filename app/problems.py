@@ -46,8 +46,8 @@ UNAUTHENTICATED = Kind(
 )  # fmt: skip
 BAD_SIGNATURE = Kind(
     "bad-signature", 401, "The signature of the payload is not valid.",
-    "Check that the intake and the sender have the same secret, that the sender calls the address that "
-    "it was given, and that both clocks are right.",
+    "Check that the intake and the sender have the same secret, that the sender calls the address of the "
+    "intake, and that the clocks of both systems are right.",
 )  # fmt: skip
 FORBIDDEN = Kind(
     "forbidden", 403, "The API key does not have the scope that this operation needs.",
@@ -90,8 +90,8 @@ NOTHING_TO_SEND = Kind(
     "Qualify a prospect that the webhook is about, with the link or deal that its URL needs, and try again.",
 )  # fmt: skip
 STALE_REVISION = Kind(
-    "stale-revision", 412, "It has changed since the revision you sent.",
-    "Read it again, look at what changed, and send the new revision.",
+    "stale-revision", 412, "The resource has changed since the revision that you sent.",
+    "Read it again, check what changed, and send the new revision.",
 )  # fmt: skip
 BODY_TOO_LARGE = Kind(
     "body-too-large", 413, "The body is too large.",
@@ -99,7 +99,7 @@ BODY_TOO_LARGE = Kind(
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = Kind(
     "unsupported-media-type", 415, "This operation does not accept the media type of the body.",
-    "Send JSON, or what 'detail' names, with its Content-Type; with curl: -H 'Content-Type: "
+    "Send JSON, or the type that 'detail' names, with a matching Content-Type. With curl: -H 'Content-Type: "
     "application/json'.",
 )  # fmt: skip
 INVALID_REQUEST = Kind(
@@ -128,7 +128,7 @@ INTERNAL_ERROR = Kind(
     "Nothing was written. Try again. If it fails again, give the operator the request_id.",
 )  # fmt: skip
 UNAVAILABLE = Kind(
-    "unavailable", 503, "The database does not answer in time.",
+    "unavailable", 503, "The database did not respond in time.",
     "Try again after the number of seconds in Retry-After. Nothing was written, unless the connection "
     "broke during the commit.",
 )  # fmt: skip
@@ -194,7 +194,7 @@ def require_known_ids(field: str, ids: Iterable[UUID], known: Collection[UUID]) 
     """
     for number, identifier in enumerate(ids):
         if identifier not in known:
-            detail = "there is nothing with this id here: send an id from the list"
+            detail = "nothing here has this id: send an id from the list"
             raise invalid_field(f"/{field}/{number}", "unknown", detail)
 
 

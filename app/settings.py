@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         SecretStr,
         Field(
             validation_alias=AliasChoices("database_url", PREFIX + "DATABASE_URL", "DATABASE_URL"),
-            description="Where everything is stored: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+            description="The database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
         ),
     ] = SecretStr("sqlite:///data/prospect_fit.db")
     admin_key: Annotated[
@@ -42,16 +42,16 @@ class Settings(BaseSettings):
     public_url: Annotated[
         str | None,
         Field(
-            description="Where callers reach the service behind a proxy: https://HOST, with a path if the "
-            "proxy removes one. The addresses in responses begin with it.",
+            description="The URL at which callers reach the service behind a proxy: https://HOST, and the "
+            "path that the proxy removes, if any. The URLs in responses begin with it.",
         ),
     ] = None
-    workers: Annotated[int, Field(ge=1, le=64, description="The number of serving processes.")] = 1
+    workers: Annotated[int, Field(ge=1, le=64, description="The number of server processes.")] = 1
     default_question_set: Annotated[
-        str, Field(description="The question set for fits and scores that name none.")
+        str, Field(description="The question set for fits and scores if the request names none.")
     ] = "qualifying-a-sale"
     pool_size: Annotated[
-        int, Field(ge=1, le=500, description="The PostgreSQL connections of each process.")
+        int, Field(ge=1, le=500, description="The number of PostgreSQL connections per process.")
     ] = 10
     wait_seconds: Annotated[
         float,
@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     webhook_networks: Annotated[
         str,
         Field(
-            description="Networks that webhooks may reach at any port although they are not public, "
-            "separated by commas: 10.0.0.0/8,fd00::/8.",
+            description="Networks that are not public but that webhooks may reach, on any port. "
+            "Separate them by commas: 10.0.0.0/8,fd00::/8.",
         ),
     ] = ""
     webhook_seconds: Annotated[
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         str,
         Field(
             pattern="^(debug|info|warning|error)$",
-            description="The lowest level that is logged, as JSON lines.",
+            description="The lowest level to log: debug, info, warning or error. Logs are JSON lines.",
         ),
     ] = "info"
 

@@ -43,7 +43,9 @@ class BatchQuery(In):
 
     question_set: Annotated[
         SetName | None,
-        Field(description="for lines that do not name one; otherwise the default of the service"),
+        Field(
+            description="the set for lines that do not name one; by default, the default set of the service"
+        ),
     ] = None
 
 
@@ -72,9 +74,9 @@ async def score_batch(
 ) -> StreamingNdjsonResponse:
     """Score lines of NDJSON. Each line gets `{"line": 1, "score": …}`, or a `problem` if it is not valid.
 
-    The response keeps the order and leaves out blank lines. The service responds while it still reads, so the
-    number of lines has no limit, and the caller has to read while it sends. The newest version of a set is
-    looked up once. If the service stops, it ends the response with a 503 for the next line.
+    The response keeps the order and leaves out blank lines. The service responds while it is still reading,
+    so the number of lines has no limit, and the caller has to read while it sends. The newest version of
+    a set is looked up once. If the service stops, it ends the response with a 503 for the next line.
     """
     require_media_type(request)
     batch = _Batch(request, service, query.question_set)

@@ -60,7 +60,8 @@ class EventQuery(EventFilter):
         ),
     ] = 0
     wait: Annotated[
-        int, Field(ge=0, le=30, description="if there is no event, wait for one up to this many seconds")
+        int,
+        Field(ge=0, le=30, description="if there is no event yet, wait up to this number of seconds for one"),
     ] = 0
 
 
@@ -73,7 +74,7 @@ class EventPage(Out):
     ]
     next: Annotated[
         str | None,
-        Field(description="the absolute address of the next page; null if there are no more events yet"),
+        Field(description="the absolute URL of the next page; null if there are no more events yet"),
     ]
 
 

@@ -42,11 +42,11 @@ IMPORT_BODY = {
 class ImportQuery(In):
     """Parameters that apply to every line."""
 
-    source: Annotated[Source | None, Field(description="for lines that do not name one")] = None
-    id: Annotated[Line | None, Field(description="the heading of the external ids, if not external_id")] = (
-        None
-    )
-    name: Annotated[Line | None, Field(description="the heading of the names, if not name")] = None
+    source: Annotated[Source | None, Field(description="the source of lines that do not name one")] = None
+    id: Annotated[
+        Line | None, Field(description="the heading of the external ids; by default external_id")
+    ] = None
+    name: Annotated[Line | None, Field(description="the heading of the names; by default name")] = None
     after_line: Annotated[
         int,
         Field(

@@ -94,8 +94,8 @@ async def create_intake(
 ) -> Response:
     """Create an intake. Store its token at once: you cannot read it again.
 
-    If you repeat the request with its idempotency key, the response has the token masked. If you did not
-    store it, delete the intake and create another one. Try the mapping with a dry run on a sample first. The
+    If you repeat the request with its idempotency key, the token in the response is masked. If you have not
+    stored it, delete the intake and create another one. Try the mapping with a dry run on a sample first. The
     key also needs the scope write.
     """
     token = new_secret(INTAKE_TOKEN_PREFIX)

@@ -19,8 +19,8 @@ managing = router("keys", Scope.ADMIN)
 async def post_key(request: NewKey, service: ServiceDep, call: WriteCallDep) -> Response:
     """Create an API key. Store it at once: you cannot read it again.
 
-    If you repeat the request with its idempotency key, the response has the key masked. If you did not store
-    it, revoke it and create another one.
+    If you repeat the request with its idempotency key, the API key in the response is masked. If you have not
+    stored it, revoke it and create another one.
     """
     secret = new_secret()
 
@@ -41,7 +41,7 @@ async def get_keys(service: ServiceDep) -> KeyList:
 
 @managing.delete("/keys/{key_id}", operation_id="revoke_key")
 async def delete_key(key_id: UUID, service: ServiceDep) -> KeyOut:
-    """Revoke a key, for good. Every process rejects it within two seconds.
+    """Revoke a key permanently. Every process rejects it within two seconds.
 
     The last key with the scope admin cannot be revoked.
     """

@@ -98,7 +98,7 @@ async def update_prospect(
 
 @writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
 async def erase_prospect(prospect_id: UUID, service: ServiceDep) -> None:
-    """Erase a prospect with its links, sessions, answers, decisions and history, for good.
+    """Erase a prospect with its links, sessions, answers, decisions and history, permanently.
 
     The payloads that intakes received about it are erased too.
     """

@@ -64,7 +64,7 @@ async def get_version(
     response_model=QuestionSetVersionOut,
 )
 async def retire_version(key: Key, number: Number, service: ServiceDep, call: WriteCallDep) -> Response:
-    """Retire a version, for good. New sessions cannot use it.
+    """Retire a version permanently. New sessions cannot use it.
 
     Sessions that were opened with it continue and are scored with it.
     """

@@ -16,8 +16,8 @@ scoring = router("scoring", Scope.SCORE)
 async def score_answers(request: ScoreRequest, service: ServiceDep) -> Response:
     """Score answers. Nothing is stored, and the same request always gets the same score.
 
-    If answers of the set go stale, this needs `as_of` and the `answered_at` of each answer. Without `as_of`,
-    the current time is used.
+    If answers of the set can go stale, this is only true if you send `as_of` and the `answered_at` of each
+    answer. Without `as_of`, the service uses the current time.
     """
     plan = await service.plans.get(request.question_set)
     answers = read_answers(plan.question_set, request.sent())

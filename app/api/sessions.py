@@ -154,7 +154,7 @@ async def decide(
 async def record_outcome(
     session_id: UUID, request: NewOutcome, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Record the outcome and close the session. If you send it again, it corrects the earlier one."""
+    """Record the outcome and close the session. A later outcome corrects the earlier one."""
     return await service.write(
         call, lambda uow: sessions.record_session_outcome(uow, session_id, request), request.actor
     )

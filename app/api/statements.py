@@ -65,11 +65,12 @@ class SqlResponse(Response):
 async def get_sql(
     key: Key, number: Number, service: ServiceDep, query: Annotated[StatementQuery, Query()]
 ) -> Response:
-    """Read a version as one SELECT that computes the same scores, to the last bit, where the data is.
+    """Read a version as one SELECT that computes exactly the same scores in your own database.
 
-    It reads a wide table with a column for every question and attribute, or with `answers` a long one. A row
-    that cannot be scored has a `problem` and no figures. An attribute that cannot be read counts as missing
-    and is listed in `unread_attributes`. `blockers` lists the must-reach questions that prevent a fit.
+    It reads a wide table with a column for every question and attribute or, with `answers`, two long tables.
+    A row that cannot be scored has a `problem` and no figures. An attribute that cannot be read counts as
+    missing and is listed in `unread_attributes`. `blockers` lists the must-reach questions that prevent a
+    fit.
     """
     plan = await service.database.read(lambda tx: _plan(tx, service.plans, key, number))
     try:

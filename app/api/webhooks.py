@@ -72,8 +72,9 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
 
     Every event arrives at least once, always with the same `webhook-id`. If the receiver does not answer with
-    2xx, the message is sent again, for three days. Store `secret`: it is shown only once, also if you repeat
-    the request with its idempotency key; then rotate it. The key also needs the scope read.
+    2xx, the message is sent again, for three days. Store `secret`: it is shown only once. If you repeat
+    the request with its idempotency key, the secret is masked; to get a new one, rotate it. The key also
+    needs the scope read.
     """
     if request.record_update:
         check_record_update(request.url, request.record_update, request.types)
@@ -93,7 +94,7 @@ async def get_webhooks(service: ServiceDep) -> WebhookList:
 
 @managing.get("/webhook-templates", operation_id="list_webhook_templates")
 async def get_templates() -> WebhookTemplateList:
-    """Read ready-made record updates for CRMs, each with what you have to prepare there."""
+    """Read ready-made record updates for CRMs, each with a list of what to prepare in the CRM."""
     return webhook_templates()
 
 
@@ -146,7 +147,7 @@ async def delete_webhook(webhook_id: UUID, service: ServiceDep) -> None:
 async def post_secret(
     webhook_id: UUID, request: SecretRotation, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Change the secret. For 24 hours messages are also signed with the old one, so that none is rejected."""
+    """Change the secret. For 24 hours, the old one also signs, so that no message is rejected."""
     return await service.write(
         call, lambda uow: _with_secret(webhooks.rotate_secret(uow.tx, webhook_id, request.secret), 200)
     )
@@ -154,9 +155,10 @@ async def post_secret(
 
 @sending.post("/webhooks/{webhook_id}/test", operation_id="test_webhook")
 async def post_test(webhook_id: UUID, service: ServiceDep) -> TestResult:
-    """Send the newest matching event, or an invented one, at once, and see the result.
+    """Send a test message at once, and see the result.
 
-    The attempt is not logged and not repeated. A record update writes the current figures. The key also needs
+    The message is about the newest matching event, or an invented one. The attempt is not logged and not
+    repeated. A record update writes the current figures. The key also needs
     the scope read.
     """
 

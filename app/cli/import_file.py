@@ -30,7 +30,7 @@ FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson",
 READ_BYTES = 64 * 1024
 MAX_SHOWN = 10
 File = Annotated[Path, typer.Argument(help="CSV with headings, or NDJSON, as for POST /v1/prospects/import.")]
-SourceOption = Annotated[str | None, typer.Option("--source", help="The source of lines without one.")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="The source for lines that have none.")]
 IdColumn = Annotated[
     str | None, typer.Option("--id", help="The column of the external ids; by default external_id.")
 ]
@@ -40,7 +40,7 @@ ColumnPairs = Annotated[
 ]
 Rejects = Annotated[
     Path | None,
-    typer.Option(help="Write lines that cannot be imported to this file, to correct and import again."),
+    typer.Option(help="The file for lines that cannot be imported, so that you can correct them."),
 ]
 AfterLine = Annotated[int, typer.Option("--after-line", min=0, help="Continue after this line.")]
 

@@ -105,7 +105,7 @@ def load(paths: Paths) -> None:
 def export(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="key (its newest version) or key@version. Without names: all sets."),
+        typer.Argument(help="key (for its newest version) or key@version. By default, all sets."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the files to this folder.", file_okay=False)

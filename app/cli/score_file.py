@@ -32,8 +32,8 @@ SetOption = Annotated[
     str | None,
     typer.Option(
         "--set",
-        help="The question set for all rows: key or key@version. By default, the set that a JSON object "
-        "names, or else the default set.",
+        help="The question set for all rows: key or key@version. By default, each JSON object can "
+        "name its own set, and all other rows use the default set.",
     ),
 ]
 Format = Annotated[
@@ -42,17 +42,19 @@ Format = Annotated[
 Output = Annotated[
     str | None,
     typer.Option(
-        "--output", "-o", help="Write the scores to this .csv, .ndjson or .parquet file, or new table."
+        "--output",
+        "-o",
+        help="Write the scores to this .csv, .ndjson or .parquet file, or to this new table.",
     ),
 ]
-Rejects = Annotated[Path | None, typer.Option(help=WITH_OUTPUT + "write rows that cannot be scored here.")]
+Rejects = Annotated[Path | None, typer.Option(help=WITH_OUTPUT + "the file for rows that cannot be scored.")]
 IdColumn = Annotated[str, typer.Option("--id", help=WITH_OUTPUT + "the id column, copied to the output.")]
 ColumnPairs = Annotated[
     list[str] | None,
     typer.Option("--map", help=WITH_OUTPUT + "KEY=COLUMN, if a column is not named after its key."),
 ]
 MissingOpen = Annotated[
-    bool, typer.Option("--missing-open", help=WITH_OUTPUT + "questions without a column are open.")
+    bool, typer.Option("--missing-open", help=WITH_OUTPUT + "treat questions without a column as open.")
 ]
 
 
@@ -69,9 +71,10 @@ def score_file(
 ) -> None:
     """Score answers from a file: a JSON object or list, or a table with a column for each question.
 
-    A table can also have a column for each attribute. An empty cell is open, and n/a means not applicable.
-    Without --output, the scores are printed, each with the name or external_id of its row. With --output,
-    DuckDB writes the scores and a summary is printed. The file can then be larger than memory.
+    A table can also have a column for each attribute. For a question, an empty cell is an open answer, and
+    n/a means not applicable. Without --output, the scores are printed, each with the name or external_id of
+    its row. With --output, DuckDB writes the scores, the command prints a summary, and the file can be
+    larger than memory.
     """
     if not (output and "://" in file) and not Path(file).is_file():
         fail(f"There is no file {file}.")

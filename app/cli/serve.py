@@ -26,13 +26,17 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     workers: Annotated[int | None, typer.Option(help="The number of processes.")] = None,
     database_url: Annotated[str | None, typer.Option(help="sqlite:///FILE or postgresql://…")] = None,
     admin_key: Annotated[
-        str | None, typer.Option(help="The first API key; by default one is created.")
+        str | None, typer.Option(help="The first API key. By default, one is created.")
     ] = None,
-    default_question_set: Annotated[str | None, typer.Option(help="For requests that name no set.")] = None,
+    default_question_set: Annotated[
+        str | None, typer.Option(help="The set for requests that name none.")
+    ] = None,
     pool_size: Annotated[int | None, typer.Option(help="PostgreSQL connections per process.")] = None,
     wait_seconds: Annotated[float | None, typer.Option(help="The longest wait for the database.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="The largest request body, in bytes.")] = None,
-    webhook_networks: Annotated[str | None, typer.Option(help="Private networks webhooks may reach.")] = None,
+    webhook_networks: Annotated[
+        str | None, typer.Option(help="Private networks that webhooks may reach.")
+    ] = None,
     webhook_seconds: Annotated[float | None, typer.Option(help="Time limit for a webhook request.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:

@@ -20,10 +20,10 @@ def sql(
         str | None, typer.Option(help="The questions with a boolean column <key>_na, separated by commas.")
     ] = None,
 ) -> None:
-    """Print a question set as one SELECT that computes the same scores in a database, to the last bit.
+    """Print a question set as one SELECT that computes exactly the same scores in a database.
 
-    It reads a wide table with a column for each question and attribute. With --answers, it reads the
-    answers from a table with one row for each answer instead.
+    It reads a wide table with a column for each question and attribute. With --answers, it reads
+    the answers from another table instead, with one row for each answer.
     """
     with published_plans() as (database, plans):
         plan = database.read_sync(lambda tx: plans.find(tx, question_set))

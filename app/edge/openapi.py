@@ -20,8 +20,8 @@ EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8
 OLDER = {"3.0": to_3_0, "2.0": to_2_0}
 DESCRIPTION = """\
 Scores how well a sales prospect fits, for both sides: is our offer right for them, and would they
-benefit? It returns a range beside the score, says when nothing can change the indication any more,
-and what to ask next. The decision is a person's.
+benefit? It returns a range with the score, and shows when the indication can no longer change and what to
+ask next. A person makes the decision.
 
 Send an API key as `Authorization: Bearer pfk_…` or `X-API-Key: pfk_…`. Every failure is an
 `application/problem+json` with a stable `type`, the fields in `errors`, and a `remedy`.

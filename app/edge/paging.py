@@ -25,7 +25,7 @@ class PageQuery(Limit):
     """The query parameters of a list with pages."""
 
     after: Annotated[
-        str | None, Field(max_length=500, description="the value from the address in `next`")
+        str | None, Field(max_length=500, description="the value of `after` in the URL in `next`")
     ] = None
 
 
@@ -33,9 +33,7 @@ class Page(Out, Generic[T]):
     """A page of a list."""
 
     items: list[T]
-    next: Annotated[
-        str | None, Field(description="the absolute address of the next page; null on the last page")
-    ]
+    next: Annotated[str | None, Field(description="the absolute URL of the next page; null on the last page")]
 
 
 def position_after(cursor: str | None, position_type: TypeAdapter[T]) -> T | None:
@@ -51,7 +49,7 @@ def position_after(cursor: str | None, position_type: TypeAdapter[T]) -> T | Non
         return position_type.validate_json(position, strict=True)
     except ValueError:
         raise invalid_field(
-            "/after", "invalid", "send the value from the address in 'next', or leave it out", "query"
+            "/after", "invalid", "send the value from the URL in 'next', or leave it out", "query"
         ) from None
 
 

@@ -22,11 +22,11 @@ class Scope(StrEnum):
 
 
 SCOPES = {
-    Scope.SCORE: "score answers and read question sets; nothing is stored",
+    Scope.SCORE: "score answers without storing them, and read question sets",
     Scope.READ: "read prospects, sessions and fits",
     Scope.WRITE: "create and change prospects and sessions, and read each one in the response",
-    Scope.AUTHOR: "write question sets, and see what a draft would change; together with read, set up "
-    "webhooks and read the receipts of intakes; together with write, set up intakes",
+    Scope.AUTHOR: "write question sets, see what a draft would change, set up webhooks and read receipts of "
+    "intakes (with the scope read), and set up intakes (with the scope write)",
     Scope.ADMIN: "everything, including API keys",
 }
 

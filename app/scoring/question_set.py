@@ -81,14 +81,14 @@ class Dimension(Part):
 
 
 class Thresholds(Part):
-    """The estimates of a unit, 0..100, from which on it is a fit, and below which it is no fit."""
+    """The limits for the estimate of a unit, 0..100: a fit from `fit_at` on, no fit below `no_fit_below`."""
 
     fit_at: Percent
     no_fit_below: Percent
 
 
 class Grade(Part):
-    """A grade for estimates from `at` up to the start of the next better grade."""
+    """A grade for estimates from `at` up to, but not including, the start of the next better grade."""
 
     at: Annotated[int, Field(ge=0, le=100)]
     grade: Annotated[str, Field(min_length=1, max_length=40)]
@@ -106,7 +106,7 @@ class Condition(Part):
 
 
 class Band(Part):
-    """The rating of numbers below `below` and not in an earlier band; the last band has no `below`."""
+    """The rating for numbers below `below` that are in no earlier band; the last band has no `below`."""
 
     below: Number | None = None
     rating: int

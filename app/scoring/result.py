@@ -114,7 +114,7 @@ class Blocker(TypedDict):
 
 
 class Support(TypedDict):
-    """How many of the answers that a person rated rest on facts, judgements or assumptions."""
+    """The number of a person's ratings that rest on facts, on judgements and on assumptions."""
 
     fact: Count
     judgement: Count
@@ -160,21 +160,20 @@ class Indicated(TypedDict):
     indication: Annotated[Indication | None, Field(description="null in a set without thresholds")]
     settled: Annotated[
         bool,
-        Field(
-            description="whether it holds however open questions are answered, with the attributes known now"
-        ),
+        Field(description="whether no open question can change the indication, given the current attributes"),
     ]
     leaning: Annotated[
         Leaning | None, Field(description="the indication without the open questions; null until reportable")
     ]
     score: Annotated[
-        OutOfHundred | None, Field(description="null until reportable, and if a knock-out is rated too low")
+        OutOfHundred | None,
+        Field(description="null until reportable, and while a knock-out is rated too low"),
     ]
     grade: Annotated[
         str | None,
         Field(
-            description="the grade of the weaker side; null until reportable, if a knock-out is rated too "
-            "low, and while an undetermined score has an open must-reach question; below the grades of a "
+            description="the grade of the weaker side; null until reportable, while a knock-out is rated "
+            "too low, and while an undetermined score has an open must-reach question; below the grades of a "
             "fit while there is a blocker"
         ),
     ]
@@ -233,7 +232,7 @@ class Combined(Range):
 
 
 class Score(Headline, Combined):
-    """The computed result of one set of answers. A person decides; this only indicates."""
+    """The computed result of one set of answers. The score only indicates; a person decides."""
 
     steps: list[StepFigures]
     strengths: Annotated[

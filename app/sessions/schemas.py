@@ -89,12 +89,12 @@ CarryOver = Annotated[
 class AnswerIn(In):
     """One answer: a rating, or the state not_applicable (with a text that says why), unknown or open.
 
-    The state open takes an answer back. As long as the rating stays the same, the text and the evidence
-    stay too, unless new ones are sent.
+    The state open withdraws an answer. If the rating stays the same, its text and evidence are kept,
+    unless new ones are sent.
     """
 
     question: QuestionKey
-    state: Annotated[State | None, Field(description="may be left out if there is a rating")] = None
+    state: Annotated[State | None, Field(description="can be left out if there is a rating")] = None
     rating: Rating | None = None
     text: Prose | None = None
     evidence: Evidence | None = None
@@ -199,14 +199,14 @@ class NewDecision(DecisionIn, WriteIn):
 
 
 class OutcomeIn(In):
-    """What happened in the end. It closes the session. Another outcome corrects the one before."""
+    """What happened in the end. It closes the session. A later outcome corrects the earlier one."""
 
     outcome: OutcomeWord
     amount: Annotated[float | None, Field(strict=True, allow_inf_nan=False, ge=0)] = None
     currency: Currency | None = None
     closed_on: Day | None = None
     reason: Annotated[
-        OutcomeReason | None, Field(description="why, as one word, so that outcomes can be grouped by it")
+        OutcomeReason | None, Field(description="the reason as one keyword, by which outcomes can be grouped")
     ] = None
     competitor: Annotated[Line | None, Field(description="who won the deal, or who lost it to you")] = None
     actor: Actor | None = None
@@ -253,7 +253,7 @@ class QualifyRequest(AnswersIn, WriteIn):
 class AnswerOut(Out):
     """The current answer to one question. `revision` is the revision of the session that recorded it.
 
-    The state open means that the answer was taken back.
+    The state open means that the answer was withdrawn.
     """
 
     question: str

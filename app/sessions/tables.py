@@ -108,7 +108,7 @@ def _revision_key() -> ForeignKeyConstraint:
 class StoredAnswer(SQLModel, table=True):
     """The current answer to one question. `revision` is the revision of the session that recorded it.
 
-    The state `open` means that the answer was taken back. `carried_from` is the session that the answer was
+    The state `open` means that the answer was withdrawn. `carried_from` is the session that the answer was
     given in, if it was carried over.
     """
 

@@ -11,10 +11,10 @@ EVENTS_HEADER = """\
 # Events
 
 `make docs` generates this page from real calls. Every event is an entry of the change
-feed (`GET /v1/events`) and the `data` of a webhook message (`POST /v1/webhooks`). The examples show the body
-of a thin message. A full message (`"payload": "full"`) also has the `prospect` and the `session` as they are
-when it is sent, with the score as of the event. Events contain ids and figures, never texts, names or
-attributes. `score.*` subscribes to every type that begins with `score.`.
+feed (`GET /v1/events`), and is the `data` of a webhook message (`POST /v1/webhooks`). The examples show the
+body of a thin message. A full message (`"payload": "full"`) also has the `prospect` and the `session` as they
+are when the message is sent, with the score as of the event. Events contain ids and figures, never texts,
+names or attributes. `score.*` subscribes to every type that begins with `score.`.
 
 Messages are signed as [Standard Webhooks](https://www.standardwebhooks.com/) defines it. There are libraries
 for most languages.
@@ -24,12 +24,13 @@ for most languages.
   minutes.
 - `webhook-signature` is `v1,` followed by the HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}` in
   base64. The key is the bytes after `whsec_`, decoded from base64. For a day after the secret changes, the
-  header has two signatures, separated by a space.
+  header contains two signatures, separated by a space.
 
-Answer with 2xx before the timeout (15 seconds by default), and do the work afterwards. After any other answer
-the message is sent again after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours, each up to a tenth
-longer: for more than three days. `410` stops it. `Retry-After` counts with 429 and 503. Messages can arrive
-twice and out of order: the `revision` shows which one of a session is newer.
+Respond with a 2xx status before the timeout (15 seconds by default), and do the work afterwards. After any
+other response, the service sends the message again: after 5 seconds, 5 and 30 minutes, and 2, 5, 10, 14, 20
+and 24 hours. Each delay can be up to a tenth longer, and together they take more than three days. A `410`
+disables the webhook. The service respects `Retry-After` in a 429 or 503 response. Messages can arrive twice
+and out of order: compare `revision` to find the newer message about a session.
 """
 BANT_BEST = {"budget": 5, "authority": 5, "need": 5, "timeline": 5}
 MORE_CALLS = (

@@ -23,7 +23,7 @@ REFERENCE_HEADER = """\
 # API reference
 
 `make docs` generates this page and the pages in [docs/api](docs/api) from the routes and from real calls.
-Ids, keys and times are replaced, so that they are the same in every run. The machine-readable description is
+Ids, keys and times are replaced by values that are the same in every run. The machine-readable description is
 at `/openapi.json` (OpenAPI 3.1), `/openapi-3.0.json` and `/openapi-2.0.json` (Swagger), with the same
 content. `/docs` shows it in a browser.
 
@@ -98,8 +98,8 @@ def _operations(app: FastAPI, calls: Mapping[str, RecordedCall]) -> Iterator[Ope
 def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: RecordedCall) -> Iterator[str]:
     yield REFERENCE_HEADER
     yield "## Operations\n"
-    yield "Every `GET` operation also answers `HEAD`, without the body. Operations that need a key reject"
-    yield "unknown and repeated query parameters. The names link to a real call of each operation.\n"
+    yield "Every `GET` operation also accepts `HEAD`, and then returns no body. Operations that need a key"
+    yield "reject unknown and repeated query parameters. Each name links to a real call of the operation.\n"
     for group in groups:
         yield f"### {group.capitalize()}\n"
         rows = [
@@ -112,7 +112,7 @@ def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: R
             for operation in operations
             if operation.group == group
         ]
-        yield from _table(("operation", "address", "what it does", "scope"), rows)
+        yield from _table(("operation", "request", "what it does", "scope"), rows)
     yield from _scopes(operations)
     yield from _errors(problem)
     yield from _settings()
@@ -121,7 +121,8 @@ def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: R
 def _scopes(operations: Iterable[Operation]) -> Iterator[str]:
     yield "## Scopes\n"
     yield "Send the key as `X-API-Key: pfk_…` or `Authorization: Bearer pfk_…`. If you can only send a user"
-    yield "and a password (Basic), send it as the password of any user. A key has one or more scopes.\n"
+    yield "and a password (Basic), send the key as the password, with any user. A key has one or more"
+    yield "scopes.\n"
     yield from _table(("scope", "allows you to"), [(f"`{name}`", what) for name, what in SCOPES.items()])
     yield "A request without a key, or with an unknown or a revoked key, gets a 401. A key without the scope"
     yield "gets a 403. `●` means that the scope is enough, `◐` that the key needs all of them.\n"

@@ -150,7 +150,7 @@ class ReceiptReplay(WriteIn):
     """The receipts to process again. They are processed in the order of arrival."""
 
     ids: Annotated[
-        list[UUID] | None, Field(min_length=1, max_length=200, description="without it, all that failed")
+        list[UUID] | None, Field(min_length=1, max_length=200, description="by default, all that failed")
     ] = None
 
 
@@ -177,7 +177,7 @@ class IntakeOut(Out):
     question_set: str | None
     signed: Annotated[bool, Field(description="whether payloads need HubSpot's signature")]
     keep_hours: int
-    waiting: Annotated[int, Field(description="number of receipts that wait to be processed")]
+    waiting: Annotated[int, Field(description="number of receipts that are waiting to be processed")]
     failed: Annotated[int, Field(description="number of stored receipts that failed")]
     revision: int
     created_at: datetime
