@@ -29,12 +29,12 @@ def agenda(totals: Totals, *, settled: bool, pursued: bool) -> Agenda:
     """The open questions in the order to ask them: the set's, with those answered unknown last.
 
     Questions of gated steps follow all others, and only after the decision to pursue. The next questions
-    are the first three. Once the indication is settled, only questions of gated steps are next, and no
-    question must be answered.
+    are the first three; they are of gated steps only when no other question is open. Once the indication
+    is settled, only questions of gated steps are next, and no question must be answered.
     """
     ungated = _unknown_last(totals.open)
     gated = _unknown_last(totals.gated_open) if pursued else []
-    to_ask = gated if settled else [*ungated, *gated]
+    to_ask = gated if settled or not ungated else ungated
     must = [] if settled else [s.asked.key for s in ungated if s.asked.has_must_reach]
     return Agenda(
         [_in_full(s, totals) for s in to_ask[:MAX_IN_FULL]],

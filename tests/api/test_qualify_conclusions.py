@@ -159,7 +159,7 @@ def test_the_same_decision_on_a_new_answer_is_a_decision_of_its_own(client, link
 @pytest.mark.parametrize("decision", ["nurture", "pursue"])
 def test_rapport_is_asked_only_after_pursue_and_when_nothing_else_is_open(client, link, small, decision):
     told = qualify(client, link, question_set=small, decision={"decision": decision})
-    assert asked_next(told) == ["budget", "need"]
+    assert asked_next(told) == ["budget", "need", "timeline"]
     told = answer(client, told["session_id"], budget=5, need=4)
     assert asked_next(told) == ["timeline", "goal"]
     told = answer(client, told["session_id"], timeline=5, goal=4)

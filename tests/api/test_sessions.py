@@ -26,7 +26,7 @@ def test_a_session_can_be_opened_without_any_answer(client, small):
     assert (told["status"], told["revision"], told["answers"]) == ("open", 1, [])
     assert (told["score"]["score"], told["score"]["indication"]) == (None, "undetermined")
     assert (told["score"]["lowest"], told["score"]["highest"]) == (0.0, 100.0)
-    assert asked_next(told) == ["budget", "need"]
+    assert asked_next(told) == ["budget", "need", "timeline"]
 
 
 def test_its_first_answers_can_come_along(client, small):
