@@ -18,6 +18,7 @@ import psycopg
 import pytest
 import uvicorn
 
+from app import db
 from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
 from tests.waiting import PATIENCE, until
@@ -62,6 +63,14 @@ class Running:
     @property
     def is_sqlite(self) -> bool:
         return self.settings.database_url.get_secret_value().startswith("sqlite")
+
+
+@pytest.fixture(scope="module")
+def patient_sqlite() -> Iterator[None]:
+    """On connections from now on, whoever writes waits for the others as long as it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "SQLITE_BUSY_TIMEOUT_SECONDS", PATIENCE // 2)
+        yield
 
 
 @pytest.fixture(scope="session")

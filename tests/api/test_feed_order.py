@@ -19,6 +19,8 @@ from tests.api.at_once import at_once
 from tests.api.calls import events_after, new_prospect, ok
 from tests.conftest import serving, settings_for
 
+pytestmark = pytest.mark.usefixtures("patient_sqlite")
+
 WRITERS = 16
 WRITES = 25
 PROSPECTS = 8

@@ -12,6 +12,8 @@ from tests.conftest import serving
 from tests.scoring.building import question, step, weighted
 from tests.waiting import PATIENCE, soon
 
+pytestmark = pytest.mark.usefixtures("patient_sqlite")
+
 THREADS = 12
 WITHIN = 5
 

@@ -122,10 +122,14 @@ def test_two_transactions_that_wait_for_each_other_are_both_carried_out(postgres
     with serving(settings) as running:
         ids = [running.client.post("/v1/prospects", json={"name": "N"}).json()["id"] for _ in range(2)]
     database, both_hold_one, runs = open_database(settings), threading.Barrier(2), Counter()
+    one_is_done = threading.Event()
 
     def change(order):
         def work(tx):
             runs[order] += 1
+            # Otherwise the one that was ended can lock its row again before the other wakes up.
+            if runs[order] > 1:
+                one_is_done.wait(PATIENCE)
             for place in order:
                 changed = f"UPDATE prospect SET revision = revision + 1 WHERE id = '{ids[place]}'"
                 tx.db.connection().exec_driver_sql(changed)
@@ -133,6 +137,7 @@ def test_two_transactions_that_wait_for_each_other_are_both_carried_out(postgres
                     both_hold_one.wait(PATIENCE)
 
         database.write_sync(work)
+        one_is_done.set()
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(change, [(0, 1), (1, 0)]))

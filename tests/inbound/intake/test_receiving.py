@@ -11,7 +11,6 @@ import httpx
 import psycopg
 import pytest
 
-from app import db
 from app.inbound.intake.mapping import MAX_PAYLOAD_ITEMS
 from app.inbound.intake.worker import IntakeWorker
 from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
@@ -187,9 +186,9 @@ def busy(settings):
     holder.close()
 
 
-def test_odoo_hangs_up_after_a_second_and_nothing_is_lost(new_database, monkeypatch):
+@pytest.mark.usefixtures("patient_sqlite")
+def test_odoo_hangs_up_after_a_second_and_nothing_is_lost(new_database):
     """What was sent whole is stored, although nobody is there any more to be told."""
-    monkeypatch.setattr(db, "SQLITE_BUSY_TIMEOUT_SECONDS", PATIENCE)
     settings = settings_for(new_database())
     with serving(settings) as running, calling() as odoo:
         intake = make(running.client, mapping=MAPPING)
