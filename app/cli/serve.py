@@ -34,6 +34,9 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     max_body_bytes: Annotated[int | None, typer.Option(help="The largest request body, in bytes.")] = None,
     webhook_networks: Annotated[str | None, typer.Option(help="Private networks webhooks may reach.")] = None,
     webhook_seconds: Annotated[float | None, typer.Option(help="Time limit for a webhook request.")] = None,
+    webhook_test_shows_answer: Annotated[
+        bool | None, typer.Option(help="Show response bodies of webhooks.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Migrate the database, publish the built-in question sets and serve the API.
