@@ -22,8 +22,8 @@ ALLOWED_PORTS = (80, 443, 8080, 8443)
 MAX_PORT = 65535
 LOOKUP_TIMEOUT_SECONDS = 5
 # The networks that are not the public internet, whatever this version of Python knows of them: the
-# special-purpose address registries of IANA, multicast, what is reserved, and the metadata services of clouds. A
-# network inside another one is listed too if it has a purpose of its own.
+# special-purpose address registries of IANA, multicast, what is reserved, and the metadata services of
+# clouds. A network inside another one is listed too if it has a purpose of its own.
 SPECIAL_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = tuple(
     map(
         ip_network,
@@ -81,8 +81,8 @@ SPECIAL_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = tuple(
         ),
     )
 )
-# The networks whose addresses lead to an IPv4 address inside them, and after how many bits that begins. If the
-# prefix of a translator can have several lengths, the address does not show which one it has.
+# The networks whose addresses lead to an IPv4 address inside them, and after how many bits that begins. If
+# the prefix of a translator can have several lengths, the address does not show which one it has.
 EMBEDDING_NETWORKS: tuple[tuple[IPv6Network, tuple[int, ...]], ...] = (
     (IPv6Network("::/96"), (96,)),  # IPv4-compatible: RFC 4291
     (IPv6Network("::ffff:0:0/96"), (96,)),  # IPv4-mapped: RFC 4291
