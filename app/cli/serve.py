@@ -35,7 +35,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     webhook_networks: Annotated[str | None, typer.Option(help="Private networks webhooks may reach.")] = None,
     webhook_seconds: Annotated[float | None, typer.Option(help="Time limit for a webhook request.")] = None,
     webhook_test_shows_answer: Annotated[
-        bool | None, typer.Option(help="Show response bodies of webhooks.")
+        bool | None, typer.Option(help="Show what receivers of webhooks respond.")
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:

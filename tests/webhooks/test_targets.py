@@ -140,7 +140,7 @@ def test_a_private_address_behind_a_local_nat64_is_private_at_every_length(addre
         found("https://hooks.example.com/", answers=[below_local_nat64(address, length, suffix)])
 
 
-@pytest.mark.parametrize("length", [48, 56, 96])
+@pytest.mark.parametrize("length", [48, 56, 64, 96])
 def test_a_public_address_behind_a_local_nat64_is_public(length):
     assert found("https://hooks.example.com/", answers=[below_local_nat64("1.1.1.1", length)]).addresses
 
