@@ -64,12 +64,21 @@ class Settings(BaseSettings):
         str,
         Field(
             description="Networks that are not public but that webhooks may reach, on any port. "
-            "Separate them by commas: 10.0.0.0/8,fd00::/8.",
+            "Separate them by commas: 10.0.0.0/8,fd00::/8. Record updates and requests for tokens may use "
+            "http only there.",
         ),
     ] = ""
     webhook_seconds: Annotated[
         float, Field(gt=0, le=60, description="How long the receiver of a webhook has to respond.")
     ] = 15.0
+    webhook_test_shows_answer: Annotated[
+        bool,
+        Field(
+            description="Whether the test of a webhook and its log of deliveries show the beginning of the "
+            "response body. It helps to find errors, but anybody with the scope author can then read "
+            "responses from the networks that webhooks may reach.",
+        ),
+    ] = False
     log_level: Annotated[
         str,
         Field(

@@ -80,7 +80,9 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
         check_record_update(request.url, request.record_update, request.types)
         if request.payload == "full":
             raise invalid_field("/payload", "unwanted", "a record update has no payload: leave it out")
-    await _require_reachable(service, request.url, request.record_update)
+    await _require_reachable(
+        service, request.url, request.record_update, updates_records=request.record_update is not None
+    )
     await service.feed.publish_all()  # a new webhook gets no earlier events
     return await service.write(call, lambda uow: _with_secret(webhooks.create_webhook(uow.tx, request), 201))
 
@@ -128,7 +130,7 @@ async def patch_webhook(
 ) -> Response:
     """Change, disable or enable a webhook. The key also needs the scope read."""
     if request.url or request.record_update:
-        await _require_reachable(service, request.url, request.record_update)
+        await _require_change_reachable(service, webhook_id, request)
     change = with_revision(request, if_match)
     await service.feed.publish_all()  # earlier events go to the webhook as it was
     return await service.write(
@@ -158,8 +160,8 @@ async def post_test(webhook_id: UUID, service: ServiceDep) -> TestResult:
     """Send a test message at once, and see the result.
 
     The message is about the newest matching event, or an invented one. The attempt is not logged and not
-    repeated. A record update writes the current figures. The key also needs
-    the scope read.
+    repeated. A record update writes the current figures. The response body is shown only if the operator
+    allows it. The key also needs the scope read.
     """
 
     def sample(tx: Transaction) -> OutgoingRequest | NothingToSendError:
@@ -172,7 +174,8 @@ async def post_test(webhook_id: UUID, service: ServiceDep) -> TestResult:
     outgoing = await service.read_scores(sample)
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))
-    return test_result(await service.sender.send(outgoing))
+    result = await service.sender.send(outgoing)
+    return test_result(result, shows_answer=service.settings.webhook_test_shows_answer)
 
 
 @managing.get("/webhooks/{webhook_id}/deliveries", operation_id="list_deliveries")
@@ -188,7 +191,9 @@ async def get_deliveries(
         )
         shown = found[: query.limit]
         address = next_page(request, found, query.limit, [delivery.position for delivery in shown[-1:]])
-        return DeliveryPage(items=[delivery_out(delivery) for delivery in shown], next=address)
+        shows_answer = service.settings.webhook_test_shows_answer
+        items = [delivery_out(delivery, shows_answer=shows_answer) for delivery in shown]
+        return DeliveryPage(items=items, next=address)
 
     return await service.database.read(load)
 
@@ -214,16 +219,34 @@ def _with_secret(webhook: Webhook, status: int) -> WriteResult:
     return WriteResult(webhook_created(webhook), status, webhook.secret)
 
 
-async def _require_reachable(service: Service, url: str | None, update: RecordUpdateIn | None) -> None:
-    """Raise INVALID_REQUEST for a URL that cannot be reached, now that the caller can still correct it."""
+async def _require_change_reachable(service: Service, webhook_id: UUID, change: WebhookChange) -> None:
+    """Raise INVALID_REQUEST if a URL of the webhook cannot be reached after the change.
+
+    For a record update this includes the URLs that stay: they may be from before a rule or a setting changed.
+    """
+    webhook = await service.database.read(lambda tx: webhook_queries.find_webhook(tx, webhook_id))
+    if webhook.record_update:
+        update = change.record_update or RecordUpdateIn.model_validate(webhook.record_update)
+        await _require_reachable(service, change.url or webhook.url, update, updates_records=True)
+    else:
+        await _require_reachable(service, change.url, change.record_update, updates_records=False)
+
+
+async def _require_reachable(
+    service: Service, url: str | None, update: RecordUpdateIn | None, *, updates_records: bool
+) -> None:
+    """Raise INVALID_REQUEST for a URL that cannot be reached, now that the caller can still correct it.
+
+    The requests of a record update contain a token, and those for a token a client secret.
+    """
     credentials = update.client_credentials if update else None
-    urls = {
-        "/url": url,
-        "/record_update/client_credentials/token_url": credentials.token_url if credentials else None,
-    }
-    for pointer, url_ in urls.items():
+    token_url = credentials.token_url if credentials else None
+    for pointer, url_, carries_credentials in (
+        ("/url", url, updates_records),
+        ("/record_update/client_credentials/token_url", token_url, True),
+    ):
         try:
             if url_:
-                await service.sender.targets.find(url_)
+                await service.sender.targets.find(url_, carries_credentials=carries_credentials)
         except BlockedTarget as error:
             raise invalid_field(pointer, "not_allowed", str(error)) from None

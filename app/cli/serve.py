@@ -38,6 +38,9 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
         str | None, typer.Option(help="Private networks that webhooks may reach.")
     ] = None,
     webhook_seconds: Annotated[float | None, typer.Option(help="Time limit for a webhook request.")] = None,
+    webhook_test_shows_answer: Annotated[
+        bool | None, typer.Option(help="Show what receivers of webhooks respond.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Migrate the database, publish the built-in question sets and serve the API.

@@ -40,17 +40,24 @@ def webhook_created(webhook: Webhook) -> WebhookCreated:
     return WebhookCreated.model_validate({**values, "secret": webhook.secret})
 
 
-def delivery_out(delivery: Delivery) -> DeliveryOut:
-    """Return a stored delivery as a response; `due_at` is null once it is settled."""
+def delivery_out(delivery: Delivery, *, shows_answer: bool) -> DeliveryOut:
+    """Return a stored delivery as a response; `due_at` is null once it is settled.
+
+    `shows_answer` is whether the response contains what the receiver responded.
+    """
     values = delivery.model_dump(include=set(DeliveryOut.model_fields))
-    return DeliveryOut.model_validate(values | ({} if delivery.status == "pending" else {"due_at": None}))
+    if delivery.status != "pending":
+        values["due_at"] = None
+    if not shows_answer:
+        values["last_answer"] = None
+    return DeliveryOut.model_validate(values)
 
 
-def test_result(result: AttemptResult) -> TestResult:
-    """Return the result of a test request as a response."""
+def test_result(result: AttemptResult, *, shows_answer: bool) -> TestResult:
+    """Return the result of a test request as a response, with what the receiver responded if it is shown."""
     return TestResult(
         status=result.status,
         error=result.error,
-        answer=(result.answer or "")[:MAX_ANSWER_CHARACTERS] or None,
+        answer=(result.answer or "")[:MAX_ANSWER_CHARACTERS] or None if shows_answer else None,
         milliseconds=result.milliseconds,
     )

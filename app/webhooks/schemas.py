@@ -47,7 +47,11 @@ class BearerToken(In):
 class ClientCredentials(In):
     """How to request a bearer token with the OAuth 2.0 client credentials grant (RFC 6749, 4.4)."""
 
-    token_url: Annotated[str, StringConstraints(strict=True, max_length=2000)]
+    token_url: Annotated[
+        str,
+        StringConstraints(strict=True, max_length=2000),
+        Field(description="an https URL, or an http URL to a network that the operator allows"),
+    ]
     client_id: CredentialText
     client_secret: CredentialText
     scope: Annotated[str, StringConstraints(strict=True, max_length=1000)] | None = None
@@ -131,7 +135,8 @@ Url = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=2000),
     Field(
-        description="an http or https URL without credentials and fragment",
+        description="an http or https URL without credentials and fragment; for a record update https, or "
+        "http to a network that the operator allows",
         examples=["https://example.com/hooks/fit"],
     ),
 ]
@@ -285,7 +290,11 @@ class DeliveryOut(Out):
     last_status: Annotated[int | None, Field(description="the HTTP status; null without a response")]
     last_error: str | None
     last_answer: Annotated[
-        str | None, Field(description="the beginning of the response body, if the status is not 2xx")
+        str | None,
+        Field(
+            description="the beginning of the response body, if the status is not 2xx; always null unless "
+            "the setting PROSPECT_FIT_WEBHOOK_TEST_SHOWS_ANSWER is on"
+        ),
     ]
     last_milliseconds: int | None
     settled_at: Annotated[
@@ -304,7 +313,13 @@ class TestResult(Out):
 
     status: Annotated[int | None, Field(description="the HTTP status; null without a response")]
     error: str | None
-    answer: Annotated[str | None, Field(description="the beginning of the response body")]
+    answer: Annotated[
+        str | None,
+        Field(
+            description="the beginning of the response body; always null unless the setting "
+            "PROSPECT_FIT_WEBHOOK_TEST_SHOWS_ANSWER is on"
+        ),
+    ]
     milliseconds: int
 
 

@@ -1,5 +1,6 @@
 """Send one request to another system, only to the addresses that were checked."""
 
+import re
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -40,6 +41,8 @@ MAX_LOOKUP_THREADS = 500
 HTTP_UNAUTHORISED = 401
 DEFAULT_HEADERS = {"User-Agent": "Prospect-Fit", "Accept": "*/*", "Accept-Encoding": "identity"}
 CONNECTION_LOST = "the connection was closed"
+# Where a message of the HTTP library begins to quote what the other system sent.
+QUOTED_BYTES = re.compile(r"\W*\b(bytearray\()?b['\"].*", re.DOTALL)
 CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError)
 
 
@@ -173,7 +176,8 @@ class Sender:
         except (TimeoutError, httpcore.TimeoutException):
             result = AttemptResult(error=f"no response within {self.timeout:g} seconds")
         except (*CONNECTION_ERRORS, ValueError) as error:
-            error_text = f"{type(error).__name__}: {str(error) or CONNECTION_LOST}".replace("\0", "")
+            reason = QUOTED_BYTES.sub("", str(error).replace("\0", "")) or CONNECTION_LOST
+            error_text = f"{type(error).__name__}: {reason}"
             result = AttemptResult(error=error_text[:MAX_ERROR_LENGTH])
         milliseconds = round(1000 * (monotonic() - started))
         return replace(result, milliseconds=milliseconds)
@@ -183,7 +187,9 @@ class Sender:
         if outgoing.client_credentials:
             token = await self._token(outgoing.client_credentials)
         headers = dict(outgoing.headers) | ({"Authorization": f"Bearer {token}"} if token else {})
-        async with self._open_request(outgoing.method, outgoing.url, outgoing.body, headers) as response:
+        async with self._open_request(
+            outgoing.method, outgoing.url, outgoing.body, headers, carries_credentials=token is not None
+        ) as response:
             # The status is known by now. Extend the deadline, so that reading the body cannot lose it.
             limit.deadline = max(limit.deadline, anyio.current_time() + 2 * BODY_READ_SECONDS)
             body_start = await _read_beginning(response, BODY_READ_SECONDS)
@@ -191,9 +197,9 @@ class Sender:
 
     @asynccontextmanager
     async def _open_request(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, carries_credentials: bool
     ) -> AsyncIterator[httpcore.Response]:
-        target = await self.targets.find(url)
+        target = await self.targets.find(url, carries_credentials=carries_credentials)
         headers = {**DEFAULT_HEADERS, **headers, "Host": target.host_header}
         async with (
             httpcore.AsyncHTTPConnection(
@@ -217,7 +223,9 @@ class Sender:
         }
         body = str(httpx.QueryParams(form)).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        async with self._open_request("POST", credentials.token_url, body, headers) as response:
+        async with self._open_request(
+            "POST", credentials.token_url, body, headers, carries_credentials=True
+        ) as response:
             text = await _read_beginning(response)
         try:
             parsed = TokenResponse.model_validate_json(text)

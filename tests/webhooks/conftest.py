@@ -43,8 +43,13 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="module")
 def hooked(new_database: NewDatabase, clock: Clock) -> Iterator[Running]:
-    """A service whose webhooks may go to this machine, with the most time for an answer that there is."""
-    settings = settings_for(new_database(), webhook_networks=HERE, webhook_seconds=60)
+    """A service whose webhooks may go to this machine, with the most time for an answer that there is.
+
+    It shows what far ends answer.
+    """
+    settings = settings_for(
+        new_database(), webhook_networks=HERE, webhook_seconds=60, webhook_test_shows_answer=True
+    )
     with serving(settings, clock=clock) as running:
         yield running
 

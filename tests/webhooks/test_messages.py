@@ -6,8 +6,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.api.calls import end_of_feed, events_after, new_prospect, ok, qualify, refusal, session, types_of
+from tests.conftest import serving, settings_for
 from tests.waiting import until
-from tests.webhooks.conftest import deliveries
+from tests.webhooks.conftest import HERE, deliveries
 from tests.webhooks.far_end import accept, says
 
 
@@ -166,3 +167,19 @@ def test_a_test_sends_at_once_what_it_is_about_under_an_id_of_its_own(client, en
     assert again.json["data"] == real.json["data"]
     assert again.id != real.id
     assert len(deliveries(client, hook)) == 1
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_what_the_far_end_answers_is_shown_only_if_the_setting_says_so(end, tmp_path, shows):
+    end.answer = says(418, "what the neighbours say")
+    setting = {"webhook_test_shows_answer": True} if shows else {}
+    settings = settings_for(f"sqlite:///{tmp_path}/fit.db", webhook_networks=HERE, **setting)
+    with serving(settings) as running:
+        hook = ok(running.client.post("/v1/webhooks", json={"url": end.url}), 201)
+        tried = ok(running.client.post(f"/v1/webhooks/{hook['id']}/test"))
+        new_prospect(running.client)
+        (log,) = until(lambda: [one for one in deliveries(running.client, hook) if one["last_status"]])
+    assert (tried["status"], tried["error"], tried["milliseconds"] >= 0) == (418, None, True)
+    assert (log["last_status"], log["last_error"], log["last_milliseconds"] >= 0) == (418, None, True)
+    shown = "what the neighbours say" if shows else None
+    assert (tried["answer"], log["last_answer"]) == (shown, shown)

@@ -9,18 +9,22 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
+from uuid import UUID
 
 import anyio
 import pytest
 import trustme
 
+from app.main import open_database
 from app.webhooks import sender
 from app.webhooks.message import OutgoingRequest
-from app.webhooks.schemas import ClientCredentials
+from app.webhooks.queries import find_webhook
+from app.webhooks.schemas import ClientCredentials, RecordUpdateIn
 from app.webhooks.sender import Sender
-from app.webhooks.targets import BlockedTarget, Targets
+from app.webhooks.targets import BlockedTarget, Targets, embedded_address
 from tests.api.calls import ok, pointers, refusal
 from tests.waiting import PATIENCE
 from tests.webhooks.conftest import HERE
@@ -36,7 +40,9 @@ PRIVATE = [
     "100.64.0.1", "169.254.169.254", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fe80::1]", "[fd00::1]",
     "[fc00::1]", "[fec0::1]", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
     "239.1.1.1", "240.0.0.1", "255.255.255.255", "[ff02::1]", "[2001:db8::1]", "[100::1]",
-    "１２７.0.0.1", "127。0。0。1",
+    "１２７.0.0.1", "127。0。0。1", "168.63.129.16", "2822734096", "[::ffff:168.63.129.16]", "192.0.0.192",
+    "[fd00:ec2::254]", "[fd20:ce::254]", "100.100.100.200", "[::ffff:0:169.254.169.254]",
+    "[64:ff9b::a83f:8110]", "[64:ff9b:1:a9fe:a9:fe00::]", "[2001:0:a9fe:a9fe::fefe:fefe]",
 ]  # fmt: skip
 PUBLIC = [
     "1.1.1.1",
@@ -48,13 +54,115 @@ PUBLIC = [
 ]
 
 
-def found(url: str, networks: str = "", answers: Sequence[str] | None = None) -> Any:
+def found(url: str, networks: str = "", answers: Sequence[str] | None = None, **how: Any) -> Any:
     async def look_up(host: str, port: int) -> list[Any]:
         del host
         return [(None, None, None, "", (address, port)) for address in answers or ()]
 
     targets = Targets(networks, look_up) if answers else Sender(networks, PATIENCE).targets
-    return anyio.run(targets.find, url)
+    return anyio.run(partial(targets.find, url, **how))
+
+
+# What the registries of IANA for special purposes have as not globally reachable, or only by exception, and
+# what else nobody's service is at.
+SPECIAL = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", "192.0.0.10/32", "192.0.0.170/32",
+    "192.0.0.171/32", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+    "192.88.99.2/32", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24",
+    "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32", "168.63.129.16/32",
+    "::/128", "::1/128", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:1::1/128", "2001:1::2/128",
+    "2001:1::3/128", "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28",
+    "2001:30::/28", "2001:db8::/32", "2620:4f:8000::/48", "3ffe::/16", "3fff::/20", "5f00::/16",
+    "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8", "4000::/3", "6000::/3", "8000::/3", "a000::/3",
+    "c000::/3", "e000::/4", "f000::/5", "f800::/6", "fe00::/9", "64:ff9b:2::/48", "200::/7", "400::/6",
+]  # fmt: skip
+# RFC 6052, 2.4: 192.0.2.33 below a prefix of every length.
+EMBEDDED = {
+    32: "2001:db8:c000:221::",
+    40: "2001:db8:1c0:2:21::",
+    48: "2001:db8:122:c000:2:2100::",
+    56: "2001:db8:122:3c0:0:221::",
+    64: "2001:db8:122:344:c0:2:2100::",
+    96: "2001:db8:122:344::192.0.2.33",
+}
+
+
+@pytest.fixture
+def gullible(monkeypatch):
+    """A Python that takes every address for one of the public internet."""
+    for kind in (IPv4Address, IPv6Address):
+        monkeypatch.setattr(kind, "is_global", property(lambda _: True))
+
+
+@pytest.mark.usefixtures("gullible")
+def test_no_network_for_a_special_purpose_is_public_whatever_python_says_of_it():
+    taken = []
+    for network in map(ip_network, SPECIAL):
+        for address in {network[0], network[network.num_addresses // 2], network[-1]}:
+            with suppress(BlockedTarget):
+                found("https://hooks.example.com/", answers=[str(address)])
+                taken.append((str(network), str(address)))
+    assert taken == []
+
+
+@pytest.mark.usefixtures("gullible")
+def test_their_neighbours_are_public():
+    neighbours = [
+        *("9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "168.63.129.15", "168.63.129.17"),
+        *("192.0.1.0", "192.88.98.255", "192.88.100.0", "223.255.255.255", "2001:200::", "2001:db7::1"),
+        *("2001:db9::", "2620:4f:7fff::1", "3fff:1000::", "2a00::1"),
+    ]
+    for address in neighbours:
+        assert found("https://hooks.example.com/", answers=[address]).addresses
+
+
+@pytest.mark.parametrize(("length", "address"), EMBEDDED.items())
+def test_an_ipv4_address_is_found_below_a_prefix_of_every_length(length, address):
+    assert embedded_address(IPv6Address(address), length) == IPv4Address("192.0.2.33")
+
+
+def below_local_nat64(address: str, length: int, suffix: int = 0) -> str:
+    """An IPv4 address in 64:ff9b:1::/48, below a prefix of a length, before some other bytes."""
+    octets = list(IPv4Address(address).packed)
+    whole = [*IPv6Address("64:ff9b:1::").packed[: length // 8], *octets]
+    if length < 96:
+        whole.insert(8, 0)
+    return str(IPv6Address(bytes([*whole, *[suffix] * 16][:16])))
+
+
+@pytest.mark.parametrize("suffix", [0, 1, 8])
+@pytest.mark.parametrize("length", [48, 56, 64, 96])
+@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "127.0.0.1", "168.63.129.16"])
+@pytest.mark.usefixtures("gullible")
+def test_a_private_address_behind_a_local_nat64_is_private_at_every_length(address, length, suffix):
+    with pytest.raises(BlockedTarget, match="not on the public internet"):
+        found("https://hooks.example.com/", answers=[below_local_nat64(address, length, suffix)])
+
+
+@pytest.mark.parametrize("length", [48, 56, 64, 96])
+def test_a_public_address_behind_a_local_nat64_is_public(length):
+    assert found("https://hooks.example.com/", answers=[below_local_nat64("1.1.1.1", length)]).addresses
+
+
+def test_both_addresses_in_one_of_teredo_are_looked_at():
+    public = "2001:0:101:101::fefe:fefe"
+    assert IPv6Address(public).teredo == (IPv4Address("1.1.1.1"), IPv4Address("1.1.1.1"))
+    assert found("https://hooks.example.com/", answers=[public]).addresses
+    for private in ("2001:0:a00:1::fefe:fefe", "2001:0:101:101::f5ff:fffe"):
+        with pytest.raises(BlockedTarget):
+            found("https://hooks.example.com/", answers=[private])
+
+
+def test_a_special_network_that_the_operator_names_may_be_reached():
+    for network, address in {
+        "168.63.129.16/32": "168.63.129.16",
+        "192.0.0.0/24": "192.0.0.9",
+        "3fff::/20": "3fff::1",
+        "64:ff9b:1::/48": "64:ff9b:1::a00:1",
+        "10.0.0.0/8": "64:ff9b:1::a00:1",
+    }.items():
+        assert found("http://crm.internal/", network, [address]).addresses
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -171,6 +279,131 @@ def test_a_name_in_other_letters_is_looked_up_as_browsers_do():
     assert names.asked == ["xn--strae-oqa.example"]
 
 
+TOKEN_URL = "/record_update/client_credentials/token_url"
+RECORD = {"fields": {"/score": "score"}, "token": {"token": "t"}}
+
+
+def by_credentials(token_url: str) -> dict[str, Any]:
+    asked = {"token_url": token_url, "client_id": "a", "client_secret": "b"}
+    return {"fields": {"/score": "score"}, "client_credentials": asked}
+
+
+def why(refused: Any) -> tuple[list[str], str]:
+    assert refusal(refused) == (422, "invalid-request")
+    return pointers(refused), refused.json()["errors"][0]["detail"]
+
+
+UNENCRYPTED = "http:// would send credentials unencrypted to the host 1.1.1.1: use https://"
+
+
+@pytest.mark.parametrize(
+    ("url", "update", "pointer"),
+    [
+        ("http://1.1.1.1/{deal}", RECORD, "/url"),
+        ("HTTP://1.1.1.1:8080/{deal}", RECORD, "/url"),
+        ("http://1.1.1.1/{deal}", by_credentials("https://1.1.1.1/token"), "/url"),
+        ("https://1.1.1.1/{deal}", by_credentials("http://1.1.1.1/token"), TOKEN_URL),
+    ],
+)
+def test_credentials_go_to_the_public_internet_by_https_only(shut, url, update, pointer):
+    at, detail = why(shut.post("/v1/webhooks", json={"url": url, "record_update": update}))
+    assert (at, detail.partition(",")[0]) == ([pointer], UNENCRYPTED)
+    assert "PROSPECT_FIT_WEBHOOK_NETWORKS" in detail
+    hook = ok(shut.post("/v1/webhooks", json={"url": "https://1.1.1.1/{deal}", "record_update": RECORD}), 201)
+    address = f"/v1/webhooks/{hook['id']}"
+    changes = [{"url": url, "record_update": update}]
+    changes.append({"url": url} if pointer == "/url" else {"record_update": update})
+    for change in changes:
+        at, detail = why(shut.patch(address, json=change))
+        assert (at, detail.partition(",")[0]) == ([pointer], UNENCRYPTED)
+    assert ok(shut.get(address))["revision"] == 1
+    assert shut.delete(address).status_code == 204
+
+
+def test_the_addresses_that_a_change_leaves_are_looked_at_too(service):
+    """They may be from before this was refused."""
+    client = service.client
+    made = {"url": "https://1.1.1.1/{deal}", "record_update": by_credentials("https://1.1.1.1/token")}
+    hook = ok(client.post("/v1/webhooks", json=made), 201)
+    address, database = f"/v1/webhooks/{hook['id']}", open_database(service.settings)
+
+    def store(**values):
+        def write(tx):
+            webhook = find_webhook(tx, UUID(hook["id"]), lock=True)
+            for name, value in values.items():
+                setattr(webhook, name, value)
+            tx.db.add(webhook)
+
+        database.write_sync(write)
+
+    store(url="http://1.1.1.1/{deal}")
+    at, detail = why(client.patch(address, json={"record_update": RECORD}))
+    assert (at, detail.partition(",")[0]) == (["/url"], UNENCRYPTED)
+    store(record_update=RecordUpdateIn(**by_credentials("http://1.1.1.1/token")).model_dump())
+    at, detail = why(client.patch(address, json={"url": "https://1.1.1.1/deals/{deal}"}))
+    assert (at, detail.partition(",")[0]) == ([TOKEN_URL], UNENCRYPTED)
+    ok(client.patch(address, json={"url": "https://1.1.1.1/{deal}", "record_update": RECORD}))
+    database.close()
+    assert client.delete(address).status_code == 204
+
+
+def test_signed_messages_go_by_http_too(shut):
+    hook = ok(shut.post("/v1/webhooks", json={"url": "http://1.1.1.1/"}), 201)
+    assert ok(shut.patch(f"/v1/webhooks/{hook['id']}", json={"url": "http://1.1.1.1/x"}))["revision"] == 2
+    assert shut.delete(f"/v1/webhooks/{hook['id']}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("networks", "answers", "reached"),
+    [
+        ("10.0.0.0/8", ["10.0.0.7"], True),
+        ("10.0.0.0/8", ["10.0.0.7", "::ffff:10.0.0.8"], True),
+        ("10.0.0.0/8", ["10.0.0.7", "1.1.1.1"], False),
+        ("10.0.0.0/8", ["10.0.0.7", "192.168.0.1"], False),
+        ("", ["1.1.1.1"], False),
+        ("1.1.1.1/32", ["1.1.1.1"], True),
+    ],
+)
+def test_credentials_go_by_http_only_if_every_address_is_in_a_network_of_the_setting(
+    networks, answers, reached
+):
+    for scheme in ("http", "https"):
+        if reached or scheme == "https":
+            assert found(f"{scheme}://crm.example.com/", networks, answers, carries_credentials=True)
+        else:
+            with pytest.raises(BlockedTarget, match=r"unencrypted to the host crm\.example\.com"):
+                found("http://crm.example.com/", networks, answers, carries_credentials=True)
+
+
+def test_credentials_are_not_sent_by_http_once_a_name_leads_out_of_the_networks(place):
+    """When the webhook was made it led inside."""
+    end = place()
+    names = Rebinding("127.0.0.1", "1.1.1.1", "1.1.1.1")
+    sender = Sender(HERE, PATIENCE, names)
+    url = f"http://crm.example.com:{end.port}/x"
+    assert sent(sender, url, token="t").status == 204
+    assert "port" in sent(sender, url, token="t").error
+    assert (
+        "credentials unencrypted to the host crm.example.com"
+        in sent(sender, "http://crm.example.com/x", token="t").error
+    )
+    assert len(end.received) == 1
+
+
+def test_no_client_secret_is_sent_by_http_either(place):
+    names = Rebinding("1.1.1.1")
+    asked = ClientCredentials(token_url="http://login.example.com/", client_id="a", client_secret="b")
+    result = sent(Sender(HERE, PATIENCE, names), place().url, client_credentials=asked)
+    assert "credentials unencrypted to the host login.example.com" in result.error
+    assert (result.status, names.asked) == (None, ["login.example.com"])
+
+
+def test_an_error_quotes_nothing_that_the_other_side_said():
+    with spoken(b"SSH-2.0-OpenSSH_9.6 inside\r\n\r\n") as port:
+        result = sent(Sender(HERE, PATIENCE), f"http://127.0.0.1:{port}/")
+    assert (result.status, result.error) == (None, "RemoteProtocolError: illegal status line")
+
+
 class Rebinding:
     """Names whose address is another one at every look-up."""
 
@@ -183,8 +416,8 @@ class Rebinding:
         return [(None, None, None, "", (self.answers.pop(0), port))]
 
 
-def sent(sender: Sender, url: str) -> Any:
-    return anyio.run(sender.send, OutgoingRequest("POST", url, b"{}"))
+def sent(sender: Sender, url: str, **how: Any) -> Any:
+    return anyio.run(partial(sender.send, OutgoingRequest("POST", url, b"{}", **how)))
 
 
 def test_what_was_looked_at_is_what_is_connected_to(place):
