@@ -19,16 +19,16 @@ from pydantic_core import PydanticCustomError
 from app.problems import PROBLEM_TYPE, Where
 from app.scoring import NAME, form, is_blank
 
-# What a name, an id or an actor must not contain: control characters (C0, DEL and C1), the separators of lines
-# and paragraphs, and the embeddings, overrides and isolates that reorder all text after them (Unicode TR36,
-# 2.4). In the form of a character class, with escapes that are the same in JSON Schema, Python and Rust.
+# What a name, an id or an actor must not contain: control characters (C0, DEL and C1), the separators of
+# lines and paragraphs, and the embeddings, overrides and isolates, which reorder whole texts (Unicode TR36).
+# It is the inside of a character class, with escapes that JSON Schema, Python and Rust have in common.
 REFUSED = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 REFUSED_ANYWHERE = re.compile(f"[{REFUSED}]")
-# What shows nothing, and so cannot distinguish two ids: the characters with Default_Ignorable_Code_Point, which
-# Unicode TR39 keeps out of identifiers, without those that are refused or not assigned. Among them are joiners
-# (Persian, emoji), the soft hyphen, variation selectors, and the marks U+061C, U+200E and U+200F: they affect
-# only the characters beside them, and copied texts often contain them. Not `unicodedata`: an id must be the same
-# under every version of Python.
+# What shows nothing, and so cannot distinguish two ids: the characters with Default_Ignorable_Code_Point,
+# which Unicode TR39 keeps out of identifiers, without those that are refused or not assigned. Among them are
+# joiners (Persian, emoji), the soft hyphen, variation selectors, and the marks U+061C, U+200E and U+200F,
+# which copied texts often contain and which affect only the characters beside them. It is a list, because the
+# properties in `unicodedata` differ between versions of Python, and an id must not.
 INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\u206a-\u206f"
     r"\u3164\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
@@ -43,8 +43,8 @@ SOURCE_PATTERN = form(
 )
 EXTERNAL_ID_PATTERN = form(
     rf"^[^ {REFUSED}/?#\\]+([^{REFUSED}/?#\\]*[^ {REFUSED}/?#\\])?$",
-    "send one line without '/', '?', '#' and '\\', without spaces at its ends, and without control characters "
-    "and characters that change the direction of the text",
+    "send one line without '/', '?', '#' and '\\', without spaces at its ends, and without control "
+    "characters and characters that change the direction of the text",
 )
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without spaces")
 MAX_TEXT_LENGTH = 1000
@@ -115,7 +115,7 @@ def _check_scalar(value: Any) -> Any:
 
 
 def without_invisible(value: Any) -> Any:
-    """Return a text without INVISIBLE characters, as ids are stored and texts are searched; else the value."""
+    """Return a text without INVISIBLE characters, as ids are stored; any other value unchanged."""
     # Almost all ids are ASCII, which has no such character.
     return INVISIBLE.sub("", value) if isinstance(value, str) and not value.isascii() else value
 
