@@ -106,14 +106,13 @@ def test_a_text_that_a_spreadsheet_reads_as_a_formula_gets_an_apostrophe_in_csv_
         **{same: same for same in ("-5", "+5", "-1.5", "-2e3", "a=b", "'quoted'", "'s", "[red]x")},
     }
     with (tmp_path / "a.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [("id", *KEYS), *((id_, 4, 4, 4, 4) for id_ in written), ("=bad", 9, 4, 4, 4)]
-        )
+        rated = [(id_, *[5 if "=1" in id_ else 4] * 4) for id_ in written]
+        csv.writer(file).writerows([("id", *KEYS), *rated, ("=bad", 9, 4, 4, 4)])
     for output in ("s.csv", "s.tsv", "s.ndjson"):
         done = run("score", "a.csv", *BANT, "-o", output, "--rejects", "r.csv")
         assert done.returncode == 0, done.stderr
-        assert "  =1+1: 75 fit\n" in done.stdout
-        assert "  '=1: 75 fit\n" in done.stdout
+        assert "  =1+1: 100 fit\n" in done.stdout
+        assert "  '=1: 100 fit\n" in done.stdout
         with (tmp_path / output).open(newline="") as file:
             is_table = output != "s.ndjson"
             got = [row["id"] for row in (csv.DictReader(file) if is_table else map(json.loads, file))]
