@@ -19,13 +19,32 @@ from pydantic_core import PydanticCustomError
 from app.problems import PROBLEM_TYPE, Where
 from app.scoring import NAME, form, is_blank
 
-SINGLE_LINE_PATTERN = form(r"^[^\x00-\x1f\x7f]*$", "send one line, without control characters")
+# What a name, an id or an actor must not contain: control characters (C0, DEL and C1), the separators of
+# lines and paragraphs, and the embeddings, overrides and isolates, which reorder whole texts (Unicode TR36).
+# It is the inside of a character class, with escapes that JSON Schema, Python and Rust have in common.
+REFUSED = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+REFUSED_ANYWHERE = re.compile(f"[{REFUSED}]")
+# What shows nothing, and so cannot distinguish two ids: the characters with Default_Ignorable_Code_Point,
+# which Unicode TR39 keeps out of identifiers, without those that are refused or not assigned. Among them are
+# joiners (Persian, emoji), the soft hyphen, variation selectors, and the marks U+061C, U+200E and U+200F,
+# which copied texts often contain and which affect only the characters beside them. It is a list, because the
+# properties in `unicodedata` differ between versions of Python, and an id must not.
+INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\u206a-\u206f"
+    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
+    r"\U000e0020-\U000e007f\U000e0100-\U000e01ef]+"
+)
+SINGLE_LINE_PATTERN = form(
+    f"^[^{REFUSED}]*$",
+    "send one line, without control characters and characters that change the direction of the text",
+)
 SOURCE_PATTERN = form(
     r"^[a-z0-9][a-z0-9._-]{0,63}$", "use at most 64 lower-case letters, digits, '.', '_' and '-'"
 )
 EXTERNAL_ID_PATTERN = form(
-    r"^[^\x00-\x20\x7f/?#\\]+([^\x00-\x1f\x7f/?#\\]*[^\x00-\x20\x7f/?#\\])?$",
-    "send one line without '/', '?', '#' and '\\', and without spaces at its ends",
+    rf"^[^ {REFUSED}/?#\\]+([^{REFUSED}/?#\\]*[^ {REFUSED}/?#\\])?$",
+    "send one line without '/', '?', '#' and '\\', without spaces at its ends, and without control "
+    "characters and characters that change the direction of the text",
 )
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without spaces")
 MAX_TEXT_LENGTH = 1000
@@ -95,12 +114,33 @@ def _check_scalar(value: Any) -> Any:
     return value
 
 
+def without_invisible(value: Any) -> Any:
+    """Return a text without INVISIBLE characters, as ids are stored; any other value unchanged."""
+    # Almost all ids are ASCII, which has no such character.
+    return INVISIBLE.sub("", value) if isinstance(value, str) and not value.isascii() else value
+
+
+def searchable(text: str) -> str:
+    """Return a text as it is searched: in one case, and without INVISIBLE characters."""
+    return str(without_invisible(text)).casefold()
+
+
+def _check_visible(value: str) -> str:
+    if not value.isascii() and not INVISIBLE.sub("", value).strip():
+        raise ValueError("send a text with a visible character")
+    return value
+
+
+# An invisible character stays in a name, which is returned as it was sent.
 Line = Annotated[
     str,
     StringConstraints(
         strict=True, min_length=1, max_length=200, pattern=SINGLE_LINE_PATTERN, strip_whitespace=True
     ),
+    AfterValidator(_check_visible),
 ]
+# A text that is compared or searched, without its invisible characters.
+ComparedLine = Annotated[Line, BeforeValidator(without_invisible)]
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Scalar = Annotated[
     Annotated[str, Field(strict=True, max_length=MAX_TEXT_LENGTH)]
@@ -154,12 +194,15 @@ ExternalId = Annotated[
         pattern=EXTERNAL_ID_PATTERN,
     ),
     AfterValidator(_check_path_segment),
+    BeforeValidator(without_invisible),
     Field(
         description="the id of the prospect in that system, without '/', '?', '#' and '\\'",
         examples=["0015g00000XyZ"],
     ),
 ]
-Deal = Annotated[Line, Field(description="the deal, if the prospect has several", examples=["0065g00000AbC"])]
+Deal = Annotated[
+    ComparedLine, Field(description="the deal, if the prospect has several", examples=["0065g00000AbC"])
+]
 Actor = Annotated[
     Line, Field(description="the person who does this, for the history", examples=["ana@example.com"])
 ]

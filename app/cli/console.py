@@ -1,5 +1,6 @@
 """What all subcommands share: the console, the database, and how a command fails."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
@@ -18,12 +20,40 @@ from app.problems import Problem
 from app.question_sets.files import InvalidFile, read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.service import publish_builtin
+from app.schemas import REFUSED_ANYWHERE
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
 
+
+class _SafeConsole(Console):
+    """A console that shows control characters instead of sending them to the terminal.
+
+    Stored and received texts can contain what moves the cursor, changes the title or reorders a line. Every
+    text that is printed, and every cell of a table, passes `render_str`.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text as rich does, with its control characters escaped."""
+        return super().render_str(escaped_controls(text), **options)
+
+
+def escaped_controls(text: str) -> str:
+    """Return a text with the characters escaped that a name must not contain, except line feeds and tabs.
+
+    JSON stays JSON with the same content: it never contains the characters below U+0020 as they are, and the
+    escapes of the others are also those of JSON.
+    """
+    return REFUSED_ANYWHERE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return found[0] if found[0] in "\n\t" else f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
+
+
 # A pipe has no width. 200 columns keep tables from being cut off.
-out = Console(width=None if sys.stdout.isatty() else 200, emoji=False)
-err = Console(stderr=True, emoji=False)
+out = _SafeConsole(width=None if sys.stdout.isatty() else 200, emoji=False)
+err = _SafeConsole(stderr=True, emoji=False)
 
 
 def fail(message: str) -> NoReturn:
@@ -35,6 +65,14 @@ def fail(message: str) -> NoReturn:
 def print_text(text: str) -> None:
     """Print plain text without wrapping it, so that pipes get the same lines as terminals."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_document(text: str) -> None:
+    """Print YAML or SQL. A pipe gets it as it is, because an escape would change its meaning."""
+    if out.is_terminal:
+        print_text(text)
+    else:
+        out.file.write(text + "\n")
 
 
 def counted(count: int, noun: str) -> str:

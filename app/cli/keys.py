@@ -7,7 +7,7 @@ import typer
 
 from app.cli.console import migrated_database, out, print_text, table
 from app.keys.queries import list_keys
-from app.keys.schemas import SCOPES, Scope
+from app.keys.schemas import SCOPES, NewKey, Scope
 from app.keys.service import create_key, revoke_key
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
@@ -25,7 +25,8 @@ def create(
 ) -> None:
     """Create an API key and print it. It is shown only once."""
     with migrated_database() as database:
-        _, secret = database.write_sync(lambda tx: create_key(tx, name, scope, "command"))
+        new = NewKey(name=name, scopes=scope)
+        _, secret = database.write_sync(lambda tx: create_key(tx, new.name, new.scopes, "command"))
         print_text(secret)
 
 

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli.console import counted, fail, migrated_database, out, print_text, reported_failures, table
+from app.cli.console import (
+    counted,
+    fail,
+    migrated_database,
+    out,
+    print_document,
+    print_text,
+    reported_failures,
+    table,
+)
 from app.db import Database, Transaction
 from app.question_sets.documents import FindBase, NamedSet
 from app.question_sets.files import (
@@ -121,7 +130,7 @@ def export(
     with _database() as database:
         files = database.read_sync(lambda tx: list(_exported_files(tx, names, all_versions=all_versions)))
     if output is None:
-        print_text(files[0][1].rstrip())
+        print_document(files[0][1].rstrip())
         return
     with reported_failures():
         output.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ import threading
 from pathlib import Path
 
 import duckdb
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
 
 from app.cli.bulk.database import DatabaseTable
@@ -85,4 +84,4 @@ def _print_summary(plan: Plan, summary: Summary, output: str, rejects: Path | No
         print_text("Highest scores:")
     for id_, score, indication in summary.best:
         figure = rounded(score, plan.question_set.cuts)
-        print_text(f"  {escape(str(id_))}: {figure} {indication or ''}".rstrip())
+        print_text(f"  {id_}: {figure} {indication or ''}".rstrip())

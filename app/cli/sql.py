@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import print_text, published_plans
+from app.cli.console import print_document, published_plans
 from app.scoring.sql import Dialect, score_sql, source_of
 
 
@@ -27,4 +27,6 @@ def sql(
     """
     with published_plans() as (database, plans):
         plan = database.read_sync(lambda tx: plans.find(tx, question_set))
-        print_text(score_sql(plan, source_of(table, id_column, answers, not_applicable), dialect).rstrip())
+        print_document(
+            score_sql(plan, source_of(table, id_column, answers, not_applicable), dialect).rstrip()
+        )

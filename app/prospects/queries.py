@@ -11,6 +11,7 @@ from app.db import Transaction
 from app.problems import missing
 from app.prospects.schemas import Link, LinkOut, ProspectFilter, ProspectOut, ValueAliasesOut, ValueAliasOut
 from app.prospects.tables import Prospect, ProspectLink, ValueAlias
+from app.schemas import searchable
 
 SELECT_BY_LINK = (
     select(Prospect)
@@ -51,7 +52,7 @@ def list_prospects(
     """Return at most `limit` prospects that match the filters, newest first.
 
     `after` is the id of the last prospect of the page before. `q` matches a part of the name in any case,
-    or a whole external id.
+    or a whole external id. Invisible characters do not matter.
     """
     statement = select(Prospect).where(Prospect.subject == filters.subject)
     statement = statement.order_by(col(Prospect.id).desc()).limit(limit)
@@ -66,7 +67,7 @@ def list_prospects(
         has_external_id = select(ProspectLink.prospect_id).where(ProspectLink.external_id == filters.q)
         statement = statement.where(
             or_(
-                col(Prospect.searchable).contains(filters.q.casefold(), autoescape=True),
+                col(Prospect.searchable).contains(searchable(filters.q), autoescape=True),
                 col(Prospect.id).in_(has_external_id),
             )
         )

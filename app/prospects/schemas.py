@@ -10,6 +10,7 @@ from app.schemas import (
     MAX_TEXT_LENGTH,
     AttributeName,
     AttributesIn,
+    ComparedLine,
     ExternalId,
     In,
     Line,
@@ -95,7 +96,7 @@ class ProspectOut(Out):
 class ProspectFilter(In):
     """The prospects to list: those that match every filter."""
 
-    q: Annotated[Line | None, Field(description="part of the name, or an external id")] = None
+    q: Annotated[ComparedLine | None, Field(description="part of the name, or an external id")] = None
     source: Annotated[Source | None, Field(description="linked to this system")] = None
     updated_since: Moment | None = None
     subject: Annotated[

@@ -18,7 +18,7 @@ from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_re
 from app.prospects.queries import find_by_link, links_of, list_aliases, sources_with_aliases, translate_values
 from app.prospects.schemas import Link, NewProspect, ProspectChange, ValueAliasesOut, ValueAliasIn
 from app.prospects.tables import Prospect, ProspectLink, ValueAlias
-from app.schemas import MAX_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES, searchable
 from app.scoring import Flaw, Flawed, Subject
 
 MAX_LINKS = 50
@@ -65,7 +65,7 @@ def apply_change(tx: Transaction, prospect: Prospect, change: ProspectChange) ->
     name, attributes = _changed_values(prospect, change)
     if _is_unchanged(prospect, name, attributes):
         return False
-    prospect.name, prospect.searchable, prospect.attributes = name, _searchable(name), attributes
+    prospect.name, prospect.searchable, prospect.attributes = name, searchable(name or ""), attributes
     flag_modified(prospect, "attributes")  # without this, the ORM would miss a change from 1 to true
     _save_revision(tx, prospect, "prospect.updated")
     return True
@@ -112,7 +112,7 @@ def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
     )
     _require_room_for_links(tx, target)
     target.name = target.name or other.name
-    target.searchable = _searchable(target.name)
+    target.searchable = searchable(target.name or "")
     target.attributes = _merged_attributes(other.attributes, target.attributes)
     _save_revision(tx, target, "prospect.merged", merged_prospect_id=str(other.id))
 
@@ -142,7 +142,7 @@ def _new_prospect(tx: Transaction, name: str | None, attributes: Mapping[str, An
     return Prospect(
         id=new_id(),
         name=name,
-        searchable=_searchable(name),
+        searchable=searchable(name or ""),
         attributes=_merged_attributes({}, attributes),
         created_at=tx.at,
         updated_at=tx.at,
@@ -221,10 +221,6 @@ def _link_row(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]
         "prospect_id": prospect.id,
         "linked_at": tx.at,
     }
-
-
-def _searchable(name: str | None) -> str:
-    return (name or "").casefold()
 
 
 def lock_order(link: tuple[str, str], ids: Mapping[tuple[str, str], UUID]) -> tuple[bool, str, str, str]:

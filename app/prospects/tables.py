@@ -10,7 +10,7 @@ from app.db import UtcDateTime
 
 
 class Prospect(SQLModel, table=True):
-    """A prospect. `searchable` is its case-folded name. The attributes are stored as the CRM sent them.
+    """A prospect. `searchable` is its name as it is searched. The attributes are stored as the CRM sent them.
 
     `subject` is "own_company" or "person" if a question set with that subject created the record.
     """

@@ -35,6 +35,11 @@ def word():
         ("Łódź", "łÓD"),
         ("plain", "PLAIN"),
         ("ПРОДАЖИ", "продажи"),
+        ("می\u200cخواهم", "میخواهم"),
+        ("میخواهم", "می\u200cخواهم"),
+        ("Zero\u200bwidth", "zeroWIDTH"),
+        ("Soft hyphen", "soft hy\u00adphen"),
+        ("👩\u200d👧 Ltd", "👩👧 ltd"),
     ],
 )
 def test_a_name_is_found_by_any_part_of_it_in_any_case(client, word, name, q):

@@ -1,5 +1,6 @@
 """The command line, as a person runs it."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -7,7 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import typer
+from rich.markup import escape
 
+from app.cli import console
 from tests.cli.conftest import Run
 from tests.conftest import ROOT
 
@@ -36,6 +40,58 @@ def test_a_key_is_shown_once_listed_without_itself_and_revoked(run: Run) -> None
     key_id = re.search(r"[0-9a-f-]{36}", listed)
     assert key_id
     assert run("keys", "revoke", key_id[0]).stdout == "Revoked salesforce.\n"
+
+
+def test_a_key_cannot_have_a_name_with_control_characters(run: Run) -> None:
+    refused = run("keys", "create", "sales\x1b[31mforce")
+    assert (refused.returncode, refused.stderr.startswith("name: send one line, without control")) == (
+        1,
+        True,
+    )
+
+
+EVIL = {"\x1b[31m": r"\x1b[31m", "\r": r"\x0d", "\x07": r"\x07", "\x7f": r"\u007f", "\x9b": r"\u009b"}
+EVIL |= {"\u2028": r"\u2028", "\u202e": r"\u202e", "\u2066": r"\u2066"}
+
+
+@pytest.mark.parametrize(("sent", "shown"), EVIL.items(), ids=EVIL.values())
+def test_what_is_printed_has_its_control_characters_escaped(
+    capsys: pytest.CaptureFixture[str], sent: str, shown: str
+) -> None:
+    """As a line, as an error, and in the heading and the cells of a table, with and without markup."""
+    text = f"a{sent}b"
+    console.print_text(f"{text}\nnext")
+    console.err.print(text)
+    rows = console.table(text, "other")
+    rows.add_row(text, escape(text))
+    console.out.print(rows)
+    with pytest.raises(typer.Exit):
+        console.fail(text)
+    printed = capsys.readouterr()
+    expected = f"a{shown}b"
+    assert printed.out.splitlines()[:2] == [expected, "next"]
+    assert [line.split() for line in printed.out.splitlines()[2:]] == [[expected, "other"], [expected] * 2]
+    assert printed.err.splitlines() == [expected] * 2
+
+
+def test_stored_texts_are_escaped_where_commands_print_them(run: Run, tmp_path: Path) -> None:
+    """On the way to a pipe, JSON keeps its content and YAML its bytes."""
+    evil = 'title: "Ours \\e[31m\\x9b\\u202e"'
+    (tmp_path / "ours.yaml").write_text(A_SET.replace("title: Ours", evil))
+    assert run("question-sets", "load", "ours.yaml").returncode == 0
+    assert r"Ours \x1b[31m\u009b\u202e" in run("question-sets", "list").stdout
+    exported = run("question-sets", "export", "ours").stdout
+    (tmp_path / "again.yaml").write_text(exported)
+    assert run("question-sets", "load", "again.yaml").stdout == "ours@1 is already published.\n"
+    (tmp_path / "a.json").write_text(json.dumps({"name": "x\x1b[2J\x9by", "question_set": "ours"}))
+    assert r"x\x1b[2J\u009by" in run("score", "a.json").stdout
+
+
+def test_no_command_prints_but_through_the_console() -> None:
+    others = re.compile(r"\bConsole\(|typer\.(echo|secho)|(?<![.\w])print\(|sys\.std(out|err)\.write")
+    folder = ROOT / "app" / "cli"
+    found = [path.name for path in folder.rglob("*.py") if others.search(path.read_text("utf-8"))]
+    assert found == []
 
 
 def test_a_set_is_checked_published_once_and_exported(run: Run, tmp_path: Path) -> None:

@@ -137,6 +137,26 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     }
 
 
+def test_a_formula_in_the_rejects_stays_as_it_is_and_so_is_stored_unchanged_once_mended(
+    imported: Run, tmp_path: Path, database: Database
+) -> None:
+    """An apostrophe in front could not always be told from one that was sent."""
+    names = ["=1+1", "'=1+1", "+49 40", "-5", "@all", "''=x"]
+    rows = [f"a/{place},{name}" for place, name in enumerate(names)]
+    broken = 'a7,"=1"+1'
+    (tmp_path / "a.csv").write_text("\n".join(["external_id,name", *rows, broken]) + "\n")
+    assert imported("a.csv", "--source", "crm", "--rejects", "r.csv")[0] == 0
+    rejects = (tmp_path / "r.csv").read_text("utf-8-sig")
+    _, *kept = rejects.splitlines()
+    assert all(line.endswith(row) for line, row in zip(kept, [*rows, broken], strict=True))
+    (tmp_path / "m.csv").write_text(rejects.replace("a/", "a").replace('"=1"+1', "=1+1"))
+    assert imported("m.csv", "--source", "crm")[0] == 0
+    assert {key: name for key, (name, _) in stored(database).items()} == {
+        **{f"crm:a{place}": name for place, name in enumerate(names)},
+        "crm:a7": "=1+1",
+    }
+
+
 def test_one_line_is_counted_in_the_singular_and_rejects_are_offered(imported: Run, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("external_id,name\na,Acme\n,Beta\n")
     code, out, _ = imported("a.csv", "--source", "crm")

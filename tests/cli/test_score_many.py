@@ -91,6 +91,35 @@ def test_the_best_and_the_counts_are_told(run: Run, tmp_path: Path) -> None:
     ]
 
 
+def test_a_text_that_a_spreadsheet_reads_as_a_formula_gets_an_apostrophe_in_csv_only(
+    run: Run, tmp_path: Path
+) -> None:
+    """A number stays one, and taking one apostrophe away always gives the original."""
+    written = {
+        "=1+1": "'=1+1",
+        "+49 40": "'+49 40",
+        "-a": "'-a",
+        "@all": "'@all",
+        "\tx": "'\tx",
+        "\rx": "'\rx",
+        "'=1": "''=1",
+        **{same: same for same in ("-5", "+5", "-1.5", "-2e3", "a=b", "'quoted'", "'s", "[red]x")},
+    }
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        rated = [(id_, *[5 if "=1" in id_ else 4] * 4) for id_ in written]
+        csv.writer(file).writerows([("id", *KEYS), *rated, ("=bad", 9, 4, 4, 4)])
+    for output in ("s.csv", "s.tsv", "s.ndjson"):
+        done = run("score", "a.csv", *BANT, "-o", output, "--rejects", "r.csv")
+        assert done.returncode == 0, done.stderr
+        assert "  =1+1: 100 fit\n" in done.stdout
+        assert "  '=1: 100 fit\n" in done.stdout
+        with (tmp_path / output).open(newline="") as file:
+            is_table = output != "s.ndjson"
+            got = [row["id"] for row in (csv.DictReader(file) if is_table else map(json.loads, file))]
+        assert got == list(written.values() if is_table else written)
+    assert (tmp_path / "r.csv").read_text().splitlines()[1].startswith("'=bad,")
+
+
 def test_figures_are_told_whole_and_never_up_to_where_something_begins(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

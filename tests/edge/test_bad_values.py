@@ -1,5 +1,8 @@
 """Sets, attributes, names and ids that cannot be used, in every operation that takes them."""
 
+import json
+from urllib.parse import quote
+
 import pytest
 
 from app.problems import INVALID_REQUEST
@@ -8,6 +11,7 @@ from tests.edge.problem import PRIVATE, assert_problem
 pytestmark = pytest.mark.usefixtures("unwritten")
 
 LONG = "x" * 201
+NDJSON = {"Content-Type": "application/x-ndjson"}
 
 SETS = {
     "an unknown set": "no-such-set",
@@ -95,7 +99,28 @@ def test_an_attribute_of_another_type_than_the_set_declares(client, link, ruled,
         assert_problem(response, INVALID_REQUEST, pointer)
 
 
-NAMES = {"empty": "", "blanks": "  ", "a line break": "a\nb", "an escape": "\x1b[31m", "long": LONG, "5": 5}
+CONTROLS = {
+    "an escape": "\x1b[31m",
+    "DEL": "a\x7fb",
+    "a C1 control": "a\x9bb",
+    "a next line": "a\x85b",
+    "a line separator": "a\u2028b",
+    "a paragraph separator": "a\u2029b",
+    "an embedding": "a\u202ab",
+    "an override": "a\u202etxt.exe",
+    "the end of an override": "a\u202cb",
+    "an isolate": "a\u2066b",
+    "the end of an isolate": "a\u2069b",
+}
+NAMES = {
+    "empty": "",
+    "blanks": "  ",
+    "a line break": "a\nb",
+    "long": LONG,
+    "5": 5,
+    "nothing visible": "\u200b \ufeff",
+    **CONTROLS,
+}
 IDS = {
     **NAMES,
     "a slash": "a/b",
@@ -134,6 +159,29 @@ def test_an_unusable_external_id(client, target, external_id):
     assert_problem(response, INVALID_REQUEST, "/external_id")
     response = client.post("/v1/fits", json={"prospects": [link]})
     assert_problem(response, INVALID_REQUEST, "/prospects/0/external_id")
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("text", CONTROLS.values(), ids=CONTROLS)
+def test_control_characters_are_refused_wherever_a_name_or_an_id_arrives(client, link, text):
+    """In addresses and queries, forms, imports and dry runs of intakes."""
+    at = quote(text, safe="")
+    by_link = f"/v1/prospects/by-external-id/bad/{at}"
+    for response in (client.get(by_link), client.put(by_link, json={}), client.get(f"{by_link}/fit")):
+        assert_problem(response, INVALID_REQUEST, "/external_id", where="path")
+    for query, pointer in (("/v1/prospects?q=", "/q"), ("/v1/sessions?deal=", "/deal")):
+        assert_problem(client.get(query + at), INVALID_REQUEST, pointer, where="query")
+    for field in ("external_id", "name", "deal", "actor"):
+        form = client.post("/v1/qualify/qualifying-a-sale", json={**link, field: text})
+        assert_problem(form, INVALID_REQUEST, f"/{field}")
+    for field in ("external_id", "name"):
+        line = json.dumps({**link, field: text}) + "\n"
+        told = client.post("/v1/prospects/import", content=line, headers=NDJSON).text.splitlines()
+        (error,) = json.loads(told[0])["problem"]["errors"]
+        assert (error["pointer"], "without control" in error["detail"]) == (f"/{field}", True)
+        mapping = {"source": "bad", "external_id": "/external_id", field: f"/{field}"}
+        dry = client.post("/v1/intake-dry-run", json={"mapping": mapping, "payload": {**link, field: text}})
+        assert_problem(dry, INVALID_REQUEST, f"/mapping/{field}")
 
 
 @pytest.mark.one_database

@@ -1,23 +1,26 @@
 """What is strange and yet accepted: it comes back as it was sent, and breaks no list, score or history."""
 
+import json
 from itertools import count
 from urllib.parse import quote
 
 import pytest
 
+from app.schemas import without_invisible
+
 numbers = count()
 
 TEXTS = {
     "emoji": "👩‍👩‍👧‍👦 👍🏽",
-    "right to left": "שלום \u202eevil\u202c",
+    "right to left": "שלום evil",
     "combining": "Z̷͙̗̣a̵l̴g̶o",
     "beyond the first plane": "\U0010ffff\U0001f4a9",
     "no characters": "\ufffe\uffff\ufdd0",
     "private ones": "\ue000",
     "a replacement": "\ufffd",
-    "C1 controls": "a\x80\x9fb",
-    "separators inside": "a\u2028\u2029b",
-    "zero width": "\u200b\ufeff",
+    "marks of direction": "\u200eAcme\u200f ש\u061c",
+    "zero width": "a\u200b\ufeffb\u00ad\u2060c",
+    "Persian": "می\u200cخواهم",
     "quotes": "'\"`´\\",
     "SQL": "'); DROP TABLE prospect; --",
     "a pattern": "100%_[a-z]*?",
@@ -29,6 +32,14 @@ TEXTS = {
     "200 of four bytes": "\U0001f600" * 200,
     "null": "null",
     "a prototype": "__proto__",
+}
+# Free texts may contain these, but no name, id or actor.
+CONTROLS = {
+    "right to left": "שלום \u202eevil\u202c",
+    "C1 controls": "a\x80\x9fb",
+    "separators inside": "a\u2028\u2029b",
+    "an escape": "\x1b[31m",
+    "nothing visible": "\u200b\ufeff",
 }
 FIGURES = [0, -0.0, 0.1, 5e-324, 1.7976931348623157e308, -1e308, 1e22, 2**53, -(2**53), 9007199254740991.0]
 
@@ -44,17 +55,62 @@ def test_a_strange_text_comes_back_as_it_was_sent(client, text):
     told = client.post("/v1/qualify", json=sent)
     assert told.status_code == 200, told.text
     session = client.get(f"/v1/sessions/{told.json()['session_id']}").json()
-    assert (session["deal"], session["answers"][0]["text"]) == (text, text)
+    assert (session["deal"], session["answers"][0]["text"]) == (without_invisible(text), text)
     assert (session["decision"]["reason"], session["decision"]["actor"]) == (text, text)
     by_link = f"/v1/prospects/by-external-id/strange/{quote(link['external_id'], safe='')}"
     prospect = client.get(by_link).json()
     assert (prospect["name"], prospect["attributes"]) == (text, {"a": text})
-    assert client.get(f"{by_link}/fit", params={"deal": text}).json()["deal"] == text
+    assert client.get(f"{by_link}/fit", params={"deal": text}).json()["deal"] == session["deal"]
     found = client.get("/v1/prospects", params={"q": text}).json()["items"]
     assert prospect in found
     listed = client.get("/v1/sessions", params={"deal": text}).json()["items"]
     assert [line["session_id"] for line in listed] == [session["session_id"]]
     assert client.get(f"/v1/sessions/{session['session_id']}/history").status_code == 200
+
+
+@pytest.mark.parametrize("text", CONTROLS.values(), ids=CONTROLS)
+def test_a_free_text_may_contain_what_a_name_may_not(client, link, text):
+    said = {"question": "budget", "rating": 3, "text": text}
+    told = client.post("/v1/qualify", json={**link, "attributes": {"a": text}, "answers": [said]})
+    assert told.status_code == 200, told.text
+    session = client.get(f"/v1/sessions/{told.json()['session_id']}").json()
+    assert session["answers"][0]["text"] == text
+    prospect = client.get(f"/v1/prospects/{told.json()['prospect_id']}").json()
+    assert prospect["attributes"] == {"a": text}
+
+
+@pytest.mark.parametrize("invisible", ["\u200d", "\u200c", "\u200b", "\u2060", "\ufeff", "\u00ad", "\u200e"])
+def test_two_ids_that_differ_only_in_what_shows_nothing_are_one(client, link, invisible):
+    """Wherever they arrive: in bodies, addresses, queries, forms, imports and intakes."""
+    plain = link["external_id"]
+    odd = f"{invisible}{plain[:2]}{invisible}{plain[2:]}{invisible}"
+    sent = {"source": link["source"], "external_id": odd}
+    first = client.post("/v1/qualify", json={**sent, "deal": f" {invisible} d{invisible}1"}).json()
+    assert client.post("/v1/qualify", json={**link, "deal": "d1"}).json()["session_id"] == first["session_id"]
+    prospect = client.get(f"/v1/prospects/{first['prospect_id']}").json()
+    assert prospect["links"] == [link]
+    by_link = f"/v1/prospects/by-external-id/{link['source']}/{quote(odd, safe='')}"
+    assert client.get(by_link).json() == prospect
+    fit = client.get(f"{by_link}/fit", params={"deal": f"d{invisible}1"}).json()
+    assert fit["session_id"] == first["session_id"]
+    (found,) = client.post("/v1/fits", json={"prospects": [sent]}).json()["items"]
+    assert found["prospect_id"] == prospect["id"]
+    listed = client.get("/v1/sessions", params={"deal": f"d1{invisible}", "prospect_id": prospect["id"]})
+    assert [one["session_id"] for one in listed.json()["items"]] == [first["session_id"]]
+    assert prospect in client.get("/v1/prospects", params={"q": odd}).json()["items"]
+    form = client.post("/v1/qualify/qualifying-a-sale", json={**sent, "deal": f"{invisible}d1"}).json()
+    assert form["session_id"] == first["session_id"]
+    for media_type, text in (
+        ("application/x-ndjson", json.dumps(sent)),
+        ("text/csv", f"source,external_id\n{link['source']},{odd}\n"),
+    ):
+        headers = {"Content-Type": media_type}
+        told = client.post("/v1/prospects/import", content=text.encode(), headers=headers).text
+        assert json.loads(told.splitlines()[-1])["unchanged"] == 1, told
+    mapping = {"source": link["source"], "external_id": "/id", "deal": "/deal"}
+    dry = {"mapping": mapping, "payload": {"id": odd, "deal": f"d{invisible}1"}}
+    (item,) = client.post("/v1/intake-dry-run", json=dry).json()["items"]
+    assert item["answer"]["session_id"] == first["session_id"]
 
 
 def test_strange_figures_come_back_as_they_were_sent(client, link):

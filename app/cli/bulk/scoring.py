@@ -1,6 +1,7 @@
 """Score the rows of a file or table, and write the scores to another one."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,19 @@ from app.cli.bulk.source import (
 )
 from app.scoring import Plan
 from app.scoring.sql import Wide, score_sql
-from app.scoring.sql.words import literal, name
+from app.scoring.sql.words import case, literal, name
 
 COPY_OPTIONS = {
     **dict.fromkeys(TABLE_SUFFIXES, "FORMAT csv, HEADER true"),
     **dict.fromkeys(NDJSON_SUFFIXES, "FORMAT json"),
     PARQUET_SUFFIX: "FORMAT parquet, COMPRESSION zstd",
 }
+# A spreadsheet reads a cell that begins with one of these as a formula. An apostrophe in front prevents it
+# (OWASP, CSV Injection). A cell with apostrophes before such a character gets one too, so that taking one
+# away always gives the original text.
+FORMULA = r"'*[=+\-@\t\r]"
+ADDED_APOSTROPHE = re.compile(rf"\A'(?={FORMULA})")
+NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,24 @@ def _known_columns(plan: Plan, options: ScoreOptions) -> set[str]:
 
 def _copy(connection: DuckDBPyConnection, statement: str, file: Path, where: str) -> None:
     copy_options = COPY_OPTIONS[file.suffix]
-    connection.execute(f"COPY (SELECT * FROM ({statement}) {where}) TO {literal(str(file))} ({copy_options})")
+    rows = f"SELECT * FROM ({statement}) {where}"
+    if file.suffix in TABLE_SUFFIXES:
+        rows = _without_formulas(connection, rows)
+    connection.execute(f"COPY ({rows}) TO {literal(str(file))} ({copy_options})")
+
+
+def _without_formulas(connection: DuckDBPyConnection, rows: str) -> str:
+    """Return a SELECT whose texts a spreadsheet does not read as formulas. Numbers stay as they are."""
+    described = connection.execute(f"DESCRIBE {rows}").fetchall()
+    texts = [name(column) for column, type_, *_ in described if type_ == "VARCHAR"]
+    cells = ", ".join(f"{_without_formula(text)} AS {text}" for text in texts)
+    return f"SELECT * REPLACE ({cells}) FROM ({rows})" if texts else rows
+
+
+def _without_formula(text: str) -> str:
+    is_formula = f"REGEXP_MATCHES({text}, {literal('^' + FORMULA)})"
+    is_number = f"REGEXP_FULL_MATCH({text}, {literal(NUMBER)})"
+    return case((f"{is_formula} AND NOT {is_number}", f"CHR(39) || {text}"), otherwise=text)
 
 
 def _reject(connection: DuckDBPyConnection, statement: str, options: ScoreOptions, folder: Path) -> int:
@@ -138,11 +162,12 @@ def _reject(connection: DuckDBPyConnection, statement: str, options: ScoreOption
 
 
 def _summarise(connection: DuckDBPyConnection, file: Path, id_name: str, rejected: int | None) -> Summary:
-    scores = f"FROM {literal(str(file))} WHERE problem IS NULL"
+    # The quote is named, because apostrophes at the beginning of cells can look like quotes.
+    is_table = file.suffix in TABLE_SUFFIXES
+    written = f"read_csv({literal(str(file))}, delim = ',', quote = '\"')" if is_table else literal(str(file))
+    scores = f"FROM {written} WHERE problem IS NULL"
     count, coverage = _single_row(connection, f"SELECT COUNT(*), AVG(coverage) {scores}")
-    with_problem = _single_row(
-        connection, f"SELECT COUNT(*) FROM {literal(str(file))} WHERE problem IS NOT NULL"
-    )[0]
+    with_problem = _single_row(connection, f"SELECT COUNT(*) FROM {written} WHERE problem IS NOT NULL")[0]
     by_indication = (
         f"SELECT indication, COUNT(*) AS rows {scores} GROUP BY indication ORDER BY rows DESC, indication"
     )
@@ -153,7 +178,10 @@ def _summarise(connection: DuckDBPyConnection, file: Path, id_name: str, rejecte
         with_problem if rejected is None else rejected,
         connection.execute(by_indication).fetchall(),
         coverage,
-        connection.execute(best).fetchall(),
+        [
+            (ADDED_APOSTROPHE.sub("", id_) if is_table and isinstance(id_, str) else id_, *others)
+            for id_, *others in connection.execute(best).fetchall()
+        ],
     )
 
 

@@ -198,6 +198,9 @@ def rejected_record(reader: Reader, record: Record, problem: Problem) -> bytes:
     In CSV, two more cells precede the record; in NDJSON, a line of its own. The content of a line that was
     too long is not stored, and the entry says so.
     """
+    # The record is copied byte for byte, also a cell that a spreadsheet would read as a formula. An added
+    # apostrophe could not be taken away again with certainty: a record that is not valid CSV has no cells to
+    # mark, and a person who corrects the file may delete the two columns that say whose apostrophe it is.
     reason = problem.detail + (" It is left out here." if problem.kind is BODY_TOO_LARGE else "")
     if reader.separator:
         return _csv_cells(reader.separator, str(record.line), reason) + record.raw + b"\n"

@@ -14,6 +14,7 @@ from app.inbound.forms.schemas import Form, number_as_text
 from app.inbound.intake.schemas import IntakeMapping
 from app.problems import MALFORMED_BODY, FieldError, Problem
 from app.prospects.schemas import Link
+from app.schemas import without_invisible
 from app.scoring import Flaw, Flawed, is_blank, parts_of, pointer
 
 UNRESOLVED = object()
@@ -265,6 +266,6 @@ def _contains(payload: Any, ids: Collection[str]) -> bool:
             pending.extend(part.values())
         elif isinstance(part, list):
             pending.extend(part)
-        elif number_as_text(part) in ids:
+        elif without_invisible(number_as_text(part)) in ids:
             return True
     return False

@@ -134,7 +134,8 @@ def test_an_erased_prospect_takes_its_payloads_along(client, anybody, intake, da
 
 def test_what_failed_without_telling_whom_it_is_about_goes_with_whom_it_may_be_about(client, anybody, intake):
     known = taken_in(client, anybody, intake, {"id": "a1"})
-    for payload in ({"key": "a1"}, {"deep": [{"key": "a1"}]}, {"key": "a2"}, {"text": "of a1"}):
+    about = ({"key": "a1"}, {"deep": [{"key": "a1"}]}, {"key": "\ufeffa\u200b1"})
+    for payload in (*about, {"key": "a2"}, {"text": "of a1"}):
         assert taken_in(client, anybody, intake, payload)["status"] == "failed"
     assert taken_in(client, anybody, intake, {"id": "a2", "key": "a1", "d": 9})["status"] == "failed"
     assert client.delete(f"/v1/prospects/{known['items'][0]['prospect_id']}").status_code == 204
