@@ -85,10 +85,13 @@ def needed_average(reference, group):
 
 
 def next_questions(reference, pursued):
-    """(question, weight_share, ask_again) of the first three questions that are worth asking."""
-    worth_asking = [
-        one for one in open_questions(reference, pursued) if one.step.gated or not settled(reference)
-    ]
+    """(question, weight_share, ask_again) of the first three questions that are worth asking.
+
+    Those of gated steps are worth asking when no other is.
+    """
+    asked = [one for one in open_questions(reference, pursued) if one.step.gated or not settled(reference)]
+    gated_alone = all(one.step.gated for one in asked)
+    worth_asking = [one for one in asked if one.step.gated == gated_alone]
     return [(one.question.key, weight_share(reference, one), one.ask_again) for one in worth_asking[:3]]
 
 
