@@ -38,18 +38,66 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+# These tests start processes or browsers, wait, or have many writers. `--fast` leaves them out.
+SLOW = {
+    "api/test_feed_order.py",
+    "api/test_feed_waiting.py",
+    "api/test_load.py",
+    "api/test_one_session_by_many.py",
+    "api/test_races.py",
+    "api/test_two_services.py",
+    "api/test_upserts_by_many.py",
+    "cli",
+    "docs/test_authoring.py",
+    "docs/test_docs_page.py",
+    "docs/test_warehouse.py",
+    "edge/openapi_versions",
+    "edge/test_database_down.py",
+    "edge/test_limits.py",
+    "edge/test_logs.py",
+    "inbound/imports/test_stopping.py",
+    "inbound/intake/test_processes.py",
+    "packaging",
+    "question_sets/test_files.py",
+    "question_sets/test_life_cycle.py",
+    "scoring/sql/test_bits.py",
+    "spark",
+    "test_migrate.py",
+    "test_starting_together.py",
+    "tools",
+    "webhooks/test_removing.py",
+    "webhooks/test_replicas.py",
+    "webhooks/test_trying_again.py",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="only SQLite, and none of the slow tests")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    within = collection_path.relative_to(Path(__file__).parent).as_posix()
+    return True if config.getoption("fast") and within in SLOW else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is refused before a database is asked is refused alike on both kinds: one is enough."""
-    again = [item for item in items if item.get_closest_marker("one_database") and _is_on_postgresql(item)]
-    if again:
-        left_out = set(again)
+
+    def is_left_out(item: pytest.Item) -> bool:
+        one_is_enough = config.getoption("fast") or item.get_closest_marker("one_database")
+        return bool(one_is_enough) and _is_on_postgresql(item)
+
+    left_out = {item for item in items if is_left_out(item)}
+    if left_out:
         items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=again)
+        config.hook.pytest_deselected(items=list(left_out))
 
 
 def _is_on_postgresql(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("new_database") == "postgresql"
+    if callspec is None:
+        return "postgres" in getattr(item, "fixturenames", ())
+    return "postgresql" in callspec.params.values()
 
 
 @dataclass(frozen=True)

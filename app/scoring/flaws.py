@@ -71,9 +71,9 @@ ERRORS: Mapping[str, tuple[str, str | None]] = {
         ("greater_than", "greater_than_equal", "less_than", "less_than_equal"), ("out_of_range", None)
     ),
     "string_too_long": ("too_long", "send at most {max_length} characters"),
-    "string_too_short": ("too_short", "send at least {min_length} characters"),
-    "too_long": ("too_long", "send at most {max_length} of them"),
-    "too_short": ("too_short", "send at least {min_length} of them"),
+    "string_too_short": ("too_short", "send {min_length} or more characters"),
+    "too_long": ("too_long", "send at most {max_length} entries"),
+    "too_short": ("too_short", "send {min_length} or more entries"),
     "too_many": ("too_long", None),
 }
 

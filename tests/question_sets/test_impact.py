@@ -492,12 +492,16 @@ def test_a_draft_with_flaws_and_no_draft_are_problems_and_no_stream(client, key)
     assert sorted(pointers(refused)) == ["/combine", "/dimensions", "/steps"]
 
 
-def test_nothing_is_written_by_it(client, key, service):
-    first = publish(client, key, pool(BUDGET, NEED))
-    begin(client, first, budget=2, need=5)
-    begin(client, first, {"employees": "many"}, budget=2)
-    draft(client, key, pool(BUDGET, question("need", rate_from=BY_SIZE), **EMPLOYEES))
-    with connected(service.settings.database_url.get_secret_value()) as connection:
+def test_nothing_is_written_by_it(new_database, key):
+    """In a service of its own, which has published every event: it does nothing beside the request."""
+    settings = settings_for(new_database())
+    with serving(settings) as own, connected(settings.database_url.get_secret_value()) as connection:
+        client = own.client
+        first = publish(client, key, pool(BUDGET, NEED))
+        begin(client, first, budget=2, need=5)
+        begin(client, first, {"employees": "many"}, budget=2)
+        draft(client, key, pool(BUDGET, question("need", rate_from=BY_SIZE), **EMPLOYEES))
+        ok(client.get("/v1/events"))
         before = contents(connection)
         connection.rollback()
         assert impact_of(client, key)[1]["sessions"] == 2
