@@ -10,13 +10,17 @@ install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 	|| { echo "uv could not install them; now pip tries." >&2; $(PIP) $(1); }
 LOCKED := --require-hashes --no-deps -r
 
-.PHONY: run test test-spark check bench lock format docs clean
+.PHONY: run test test-fast test-spark check bench lock format docs clean
 
 run: .venv/.run
 	@$(BIN)/prospect-fit serve
 
 test: .venv/.dev
 	@$(BIN)/pytest -n auto --ignore tests/spark
+
+# On SQLite alone, with fewer random cases, and without the slow tests.
+test-fast: .venv/.dev
+	@TEST_EFFORT=0.4 $(BIN)/pytest -n auto --fast
 
 # Needs Java. Spark is half a gigabyte, so it is installed for nothing else.
 test-spark: .venv/.spark

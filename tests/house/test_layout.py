@@ -1,6 +1,6 @@
 """Where code belongs: few packages, and the same file names in each of them."""
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SLOW
 
 PATTERN = {"__init__.py", "tables.py", "schemas.py", "queries.py", "service.py"}
 # What a subject asks for besides. `scoring`, `cli` and `edge` name their files after their parts, and `api`
@@ -53,3 +53,7 @@ def test_the_tests_of_a_package_are_in_a_folder_of_its_name() -> None:
         if any(path.glob("test_*.py"))
     }
     assert [name for name in nested if not (ROOT / "app" / name).is_dir()] == []
+
+
+def test_every_slow_test_exists() -> None:
+    assert [path for path in sorted(SLOW) if not (ROOT / "tests" / path).exists()] == []
