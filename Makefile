@@ -20,7 +20,7 @@ test: .venv/.dev
 
 # On SQLite alone, with fewer random cases, and without the slow tests.
 test-fast: .venv/.dev
-	@TEST_EFFORT=0.4 $(BIN)/pytest -n auto --fast
+	@TEST_EFFORT=0.2 $(BIN)/pytest -n auto --fast
 
 # Needs Java. Spark is half a gigabyte, so it is installed for nothing else.
 test-spark: .venv/.spark

@@ -51,8 +51,6 @@ SLOW = {
     "cli/test_demo.py",
     "cli/test_importing.py",
     "cli/test_other_builds.py",
-    "cli/test_score_many.py",
-    "cli/test_score_tables.py",
     "cli/test_serve.py",
     "docs/test_authoring.py",
     "docs/test_docs_page.py",
