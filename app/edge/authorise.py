@@ -1,4 +1,4 @@
-"""Who calls, and whether they may."""
+"""Authenticate the caller of a request by its API key, and check the scopes of the key."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -13,9 +13,9 @@ from app.keys.schemas import Caller, Scope
 from app.keys.service import digest, is_plausible
 from app.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 
-# A revoked key is refused by every process after this many seconds, and the time of a request, at the latest.
+# Every process refuses a revoked key at the latest after this time plus the time of one request.
 KEY_CACHE_SECONDS = 1
-# How the API's description says where the key goes.
+# How the description of the API says where the key belongs.
 SECURITY_SCHEMES = {
     "APIKeyHeader": {
         "type": "apiKey",
@@ -28,7 +28,7 @@ SECURITY_SCHEMES = {
 
 
 class KeyRing:
-    """Looks callers up by their key and remembers them, and the unknown ones, for a second."""
+    """Finds callers by their key. It caches the result for a second, also for an unknown key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,11 +39,12 @@ class KeyRing:
     ) -> Caller:
         """Return the caller of a request, whose key has one of `scopes` and all of `also`.
 
-        Raises UNAUTHENTICATED or FORBIDDEN.
+        Raises:
+            Problem: UNAUTHENTICATED if the key is missing or unknown, FORBIDDEN if it lacks a scope.
         """
         caller = await self._find(secret_of(request))
         if caller is None:
-            raise _unauthenticated("This API key is not known, or it was revoked.")
+            raise _unauthenticated("This API key is unknown or revoked.")
         bind_contextvars(key=str(caller.key_id))
         if not any(caller.may(scope) for scope in scopes):
             needed = " or ".join(sorted(scopes))
@@ -58,7 +59,7 @@ class KeyRing:
             return None
         known_as = digest(secret)
         try:
-            # Looked up once: between two look-ups it could expire, and a good key be refused.
+            # One access: between two of them the entry could expire.
             return self._known[known_as]
         except KeyError:
             caller = await self._database.read(lambda tx: find_caller(tx, known_as))
@@ -67,12 +68,16 @@ class KeyRing:
 
 
 def secret_of(request: Request) -> str:
-    """The API key that a request presents; raises UNAUTHENTICATED without one."""
+    """Return the API key that a request contains.
+
+    Raises:
+        Problem: UNAUTHENTICATED if there is none.
+    """
     given = request.headers.get("authorization", "")
     scheme, _, token = given.partition(" ")
     read = READERS.get(scheme.lower()) if given else None
     if given and read is None:
-        raise _unauthenticated("The Authorization header holds neither a Bearer key nor a Basic password.")
+        raise _unauthenticated("The Authorization header contains neither a Bearer key nor a Basic password.")
     secret = read(token.strip()) if read else request.headers.get("x-api-key", "").strip()
     if not secret:
         raise _unauthenticated("The request has no API key.")
@@ -80,7 +85,7 @@ def secret_of(request: Request) -> str:
 
 
 def _password(token: str) -> str:
-    """The password of Basic credentials, the user whatever it is: for callers that can send nothing else."""
+    """Return the password of Basic credentials with any user name. Some callers can send nothing else."""
     try:
         return base64.b64decode(token, validate=True).decode().partition(":")[2]
     except ValueError:

@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line on standard error, with the request and the caller that it belongs to.
+"""Logs: one JSON object in each line on standard error, with the request and the caller that it belongs to.
 
-The middleware binds them to the context once. A thread that works for the request has the same context, so a
-warning of the database carries them too.
+The middleware binds both to the context once. A thread that works for the request has the same context, so
+warnings of the database contain them too.
 """
 
 import logging.config
@@ -17,7 +17,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 
 def _add_record(_logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
-    """The time, level, logger and message of a record, and what was passed as `extra={"fields": …}`."""
+    """Return the time, level, logger and message of a record, and the fields of `extra={"fields": …}`."""
     record = cast("LogRecord", event["_record"])
     return {
         "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
@@ -37,7 +37,7 @@ def _format_exception(_logger: WrappedLogger, _level: str, event: EventDict) -> 
 
 
 def _traceback(error: BaseException) -> str:
-    """Where it failed and why, with the first line of each message: other lines may repeat what was sent."""
+    """Return the traceback with the first line of each message: other lines may repeat what was sent."""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     before = f"{_traceback(cause)}\nand then\n" if cause else ""
     message = str(error).partition("\n")[0]
@@ -49,7 +49,7 @@ def _as_json(_logger: WrappedLogger, _level: str, event: EventDict) -> str:
 
 
 def log_formatter() -> ProcessorFormatter:
-    """The formatter of every line, for the logging of the standard library."""
+    """Return the formatter for the logging of the standard library."""
     return ProcessorFormatter(
         foreign_pre_chain=[merge_contextvars, _add_record, _format_exception],
         processors=[ProcessorFormatter.remove_processors_meta, _as_json],

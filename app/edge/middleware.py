@@ -1,4 +1,4 @@
-"""The only middleware: a request id, HEAD as GET, one log line a request, and the last net for failures."""
+"""The only middleware: give requests an id, handle HEAD as GET, log it, and catch unexpected exceptions."""
 
 import logging
 import time
@@ -16,7 +16,10 @@ CLIENT_CLOSED_REQUEST = 499  # in the log only: the client disconnected before i
 
 
 class RequestLog:
-    """Plain ASGI, since a middleware that wraps the body takes most of the time of a small request."""
+    """Gives every request an id, and logs it in one line.
+
+    It is plain ASGI: a middleware that wraps the body takes most of the time of a small request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,14 +31,14 @@ class RequestLog:
             return
         request_id = str(new_id())
         scope.setdefault("state", {})["request_id"] = request_id
-        # The key is bound again by whoever authorises the caller.
+        # `KeyRing.authorise` binds the key.
         with bound_contextvars(request_id=request_id, method=scope["method"], key=None):
             await self._handle(scope, receive, send)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id, is_head = scope["state"]["request_id"].encode(), scope["method"] == "HEAD"
         if is_head:
-            # A copy: the server looks at its own scope to decide not to send a body.
+            # A copy: the server reads its own scope to decide whether to send a body.
             scope = {**scope, "method": "GET"}
         started, status = time.perf_counter(), 0
 
@@ -64,5 +67,5 @@ class RequestLog:
 
 
 def _route(scope: Scope) -> Any:
-    """The route of a request, never its address, which may name a prospect."""
+    """Return the route of a request. Its path is not logged, because it may name a prospect."""
     return getattr(scope.get("route"), "path", None)

@@ -1,4 +1,4 @@
-"""How the API describes itself: /openapi.json, and the same in older versions for CRMs that read no newer."""
+"""The description of the API: /openapi.json, and older versions of OpenAPI for CRMs that need them."""
 
 import json
 from functools import cache
@@ -29,7 +29,7 @@ Send an API key as `Authorization: Bearer pfk_…` or `X-API-Key: pfk_…`. Ever
 
 
 def _summarise(operation: dict[str, Any]) -> None:
-    """The first line of an operation's docstring is its summary, the rest its description."""
+    """Split the docstring of an operation: the first line is its summary, the rest its description."""
     operation["summary"], _, rest = operation.pop("description").partition("\n")
     if rest.strip():
         operation["description"] = rest.strip()
@@ -41,7 +41,7 @@ def _is_map(schema: dict[str, Any]) -> bool:
 
 
 def _untitle_maps(part: Any) -> None:
-    """Leave out the titles that pydantic gives maps: generators name types by them, and many are alike."""
+    """Remove the titles that pydantic gives maps: generators name types after them, and many are equal."""
     if isinstance(part, dict):
         if isinstance(part.get("title"), str) and _is_map(part):
             del part["title"]
@@ -69,7 +69,7 @@ def _add_example(part: dict[str, Any], value: Any) -> None:
 
 
 def describe(app: FastAPI) -> None:
-    """Let the application describe itself in three versions, problems included."""
+    """Add the description in three versions to the application, with the schema of problems."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -101,7 +101,7 @@ def describe(app: FastAPI) -> None:
 
 
 def described(app: FastAPI, version: str) -> dict[str, Any]:
-    """The API in a version of OpenAPI: "3.1", "3.0" or "2.0"."""
+    """Return the description of the API in a version of OpenAPI: "3.1", "3.0" or "2.0"."""
     document = app.openapi()
     return OLDER[version](document) if version in OLDER else document
 

@@ -1,4 +1,4 @@
-"""The wire, before there is a request: heads of limited size, and refusals that are problems too."""
+"""The HTTP protocol of the server: limit the head of a request, and refuse bad data with a problem."""
 
 import logging
 from http import HTTPStatus
@@ -16,36 +16,36 @@ MOST_HEAD_BYTES = 64 * 1024
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Uvicorn's protocol takes a request line and headers of any size, and refuses in plain text."""
+    """Uvicorn's protocol, but the head of a request has a limited size, and errors are problems."""
 
-    # What came since the last byte of a body or the end of a request: a head, or padding between.
+    # Bytes received since the last byte of a body or the end of a request: a head, or padding before it.
     _unfinished = 0
 
     def data_received(self, data: bytes) -> None:
-        """Let the parser have what arrived, and stop when a head does not end in time."""
+        """Parse the data, and close the connection if the head of a request is too large."""
         self._unfinished += len(data)
         super().data_received(data)
         if self._unfinished > MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HEAD_TOO_LARGE, f"They are larger than {MOST_HEAD_BYTES} bytes.")
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body; how large that may be is said elsewhere."""
+        """Receive a part of a body. `read_body` limits its size."""
         self._unfinished = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take the end of a request."""
+        """Receive the end of a request."""
         self._unfinished = 0
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """Take no further request. One that only waits for something to happen is let know."""
+        """Accept no further request, and end the running one if it only waits for events."""
         super().shutdown()
         if self.cycle is not None:
             self.cycle.scope["state"][STOPPING] = True
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Refuse data that is not HTTP."""
         self._refuse(MALFORMED_REQUEST, msg)
 
     def _refuse(self, kind: Kind, detail: str) -> None:
@@ -56,7 +56,7 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 def _refusal(kind: Kind, detail: str) -> bytes:
-    """The whole response, since there is no request yet that could be answered."""
+    """Return the bytes of the whole response: there is no request yet that the application could handle."""
     request_id = str(new_id())
     log.info("refused", extra={"fields": {"request_id": request_id, "status": kind.status}})
     headers = {"Connection": "close", "X-Request-ID": request_id}
