@@ -89,6 +89,12 @@ NOTHING_TO_SEND = Kind(
     "nothing-to-send", 409, "There is nothing to send yet.",
     "Qualify a prospect that the webhook is about, with the link or deal that its URL needs, and try again.",
 )  # fmt: skip
+CURSOR_GONE = Kind(
+    "cursor-gone", 410, "The change feed no longer contains the event that the cursor names.",
+    "Start over. Either read every event again with 'after=0', and skip those whose id you know. Or read the "
+    "newest cursor with 'after=latest', then the current state from the lists, then the events after that "
+    "cursor.",
+)  # fmt: skip
 STALE_REVISION = Kind(
     "stale-revision", 412, "The resource has changed since the revision that you sent.",
     "Read it again, check what changed, and send the new revision.",

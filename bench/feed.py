@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 from app.clock import new_id
 from app.db import Database, Transaction
 from app.events.queries import has_pending_events, read_after
+from app.events.schemas import BEGINNING, Cursor
 from app.events.service import EventSubject, assign_positions, record_events
 from app.main import open_database
 from app.migrate import migrate
@@ -38,7 +39,7 @@ CREATE TRIGGER one_at_a_time BEFORE INSERT ON event FOR EACH STATEMENT EXECUTE F
 """
 PROSPECT = SQLModel.metadata.tables["prospect"]
 EVENT = SQLModel.metadata.tables["event"]
-ReadPage = Callable[[Database, int], tuple[list[object], int]]
+ReadPage = Callable[[Database, Cursor], tuple[list[object], Cursor]]
 
 
 class Run(NamedTuple):
@@ -49,7 +50,7 @@ class Run(NamedTuple):
     recorded: int
 
 
-def by_position(database: Database, after: int) -> tuple[list[object], int]:
+def by_position(database: Database, after: Cursor) -> tuple[list[object], Cursor]:
     """Assign positions to new events, and read the events that have one."""
     if database.read_sync(has_pending_events):
         database.write_sync(assign_positions)
@@ -57,11 +58,11 @@ def by_position(database: Database, after: int) -> tuple[list[object], int]:
     return [event.id for event in page.events], page.end
 
 
-def by_number(database: Database, after: int) -> tuple[list[object], int]:
+def by_number(database: Database, after: Cursor) -> tuple[list[object], Cursor]:
     """Read by the sequence number that a row gets when it is inserted."""
-    query = EVENT.select().where(EVENT.c.seq > after).order_by(EVENT.c.seq).limit(200)
+    query = EVENT.select().where(EVENT.c.seq > after.position).order_by(EVENT.c.seq).limit(200)
     rows = database.read_sync(lambda tx: tx.db.execute(query).all())
-    return [row.id for row in rows], rows[-1].seq if rows else after
+    return [row.id for row in rows], Cursor(rows[-1].seq) if rows else after
 
 
 # For each kind: whether writers record events, SQL that prepares the database, and how the reader reads.
@@ -129,7 +130,7 @@ def run(database: Database, *, records_events: bool, read_page: ReadPage | None,
             counts[number] += 1
 
     def read() -> None:
-        after = 0
+        after = BEGINNING
         while True:
             is_last = done.is_set()
             found, after = read_page(database, after)

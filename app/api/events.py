@@ -14,15 +14,22 @@ from app.edge.paging import Limit, address_after
 from app.edge.routes import router
 from app.edge.service import ServiceDep
 from app.edge.stopping import is_stopping
-from app.events.queries import read_after, read_latest
+from app.events.queries import FeedPage, newest_cursor, read_after, read_latest
+from app.events.schemas import BEGINNING, CURSOR_PATTERN, Cursor, parse_cursor
 from app.events.service import FEED_POLL_SECONDS, FeedPublisher
 from app.events.tables import EVENT_TYPE_FILTERS, EventType, types_named
 from app.keys.schemas import Scope
 from app.schemas import Out
+from app.scoring import form
 from app.sessions.presenters import events_out
 from app.sessions.schemas import EventOut
 
 reading = router("events", Scope.READ)
+# Instead of a cursor: only events that do not exist yet.
+LATEST = "latest"
+AFTER_PATTERN = form(
+    rf"^({LATEST}|{CURSOR_PATTERN})$", f"send the `cursor` of an earlier response, or 0, or {LATEST}"
+)
 
 
 def _known_types(types: str) -> str:
@@ -51,14 +58,16 @@ class EventFilter(Limit):
 
 
 class EventQuery(EventFilter):
-    """Which events to return, and after which position."""
+    """Which events to return, and after which one."""
 
     after: Annotated[
-        int,
+        str,
         Field(
-            ge=0, lt=2**53, description="only events after this position: the `cursor` of the last response"
+            pattern=AFTER_PATTERN,
+            description="only events after this one: the `cursor` of the last response; `0` begins with the "
+            f"first event, and `{LATEST}` with the next one",
         ),
-    ] = 0
+    ] = str(BEGINNING)
     wait: Annotated[
         int,
         Field(ge=0, le=30, description="if there is no event yet, wait up to this number of seconds for one"),
@@ -70,7 +79,11 @@ class EventPage(Out):
 
     items: list[EventOut]
     cursor: Annotated[
-        int, Field(description="send this as `after` in the next request, even if `items` is empty")
+        str,
+        Field(
+            description="send this as `after` in the next request, even if `items` is empty",
+            examples=["38.01980000-0000-7000-8000-000000000024"],
+        ),
     ]
     next: Annotated[
         str | None,
@@ -82,24 +95,28 @@ class EventPage(Out):
 async def get_events(
     request: Request, service: ServiceDep, query: Annotated[EventQuery, Query()]
 ) -> EventPage:
-    """Read the events after a position, oldest first: every event once, in one order that never changes.
+    """Read the events after a cursor, oldest first: every event once, in one order that never changes.
 
     Store `cursor`, and send it as `after` the next time. The events of a session or a prospect are in the
-    order in which they happened. With `wait`, the response comes as soon as there is an event.
+    order in which they happened. With `wait`, the response comes as soon as there is an event. If a backup
+    was restored that does not contain the event of the cursor, the response is a 410 with the problem
+    `cursor-gone`: start over, as its `remedy` says.
     """
-    deadline, after = monotonic() + query.wait, query.after
+    deadline = monotonic() + query.wait
+    after = None if query.after == LATEST else parse_cursor(query.after)
     while True:
         await service.feed.publish_pending()
-        page = await service.database.read(lambda tx: _page(tx, request, query, after))  # noqa: B023
-        after = page.cursor
-        if page.items or not await _wait(request, service.feed, after, query.selected_types, deadline):
-            return page
+        found, events = await service.database.read(lambda tx: _read(tx, query, after))  # noqa: B023
+        after = found.end
+        if events or not await _wait(request, service.feed, after, query.selected_types, deadline):
+            next_address = address_after(request, str(after)) if found.more else None
+            return EventPage(items=events, cursor=str(after), next=next_address)
 
 
 async def _wait(
-    request: Request, feed: FeedPublisher, after: int, types: Collection[EventType], deadline: float
+    request: Request, feed: FeedPublisher, after: Cursor, types: Collection[EventType], deadline: float
 ) -> bool:
-    """Wait for events of these types after a position, and return whether there are any.
+    """Wait for events of these types after a cursor, and return whether there are any.
 
     `deadline` is a time of `monotonic()`. Waiting also ends when the process stops. Raises
     `ClientDisconnect` if the caller closes the connection.
@@ -108,19 +125,16 @@ async def _wait(
         while not is_stopping(request):
             if await request.is_disconnected():
                 raise ClientDisconnect
-            if await feed.may_have_events(after, types):
+            if await feed.may_have_events(after.position, types):
                 return True
             await anyio.sleep(FEED_POLL_SECONDS)
     return False
 
 
-def _page(tx: Transaction, request: Request, query: EventQuery, after: int) -> EventPage:
-    found = read_after(tx, after, query.limit, query.selected_types)
-    return EventPage(
-        items=events_out(tx, found.events),
-        cursor=found.end,
-        next=address_after(request, found.end) if found.more else None,
-    )
+def _read(tx: Transaction, query: EventQuery, after: Cursor | None) -> tuple[FeedPage, list[EventOut]]:
+    """Return the page after a cursor; without one, the page after the newest event."""
+    found = read_after(tx, after or newest_cursor(tx), query.limit, query.selected_types)
+    return found, events_out(tx, found.events)
 
 
 @reading.get("/events/latest", operation_id="latest_events")

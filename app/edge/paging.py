@@ -72,7 +72,7 @@ def next_page(request: Request, rows: Sequence[Any], limit: int, position: Seque
     return address_after(request, cursor)
 
 
-def address_after(request: Request, cursor: str | int) -> str:
+def address_after(request: Request, cursor: str) -> str:
     """Return the absolute address of the same request with another cursor."""
     address = request.url.include_query_params(after=cursor)
     service: Service = request.app.state.service

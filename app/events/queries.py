@@ -7,9 +7,13 @@ from sqlalchemy import func
 from sqlmodel import SQLModel, col, select
 
 from app.db import Transaction
-from app.events.tables import Event, EventType, LastPosition
+from app.events.schemas import BEGINNING, Cursor
+from app.events.tables import Event, EventType
+from app.problems import CURSOR_GONE, Problem
 
 EVENT_TABLE = SQLModel.metadata.tables["event"]
+ERASED_EVENT_TABLE = SQLModel.metadata.tables["erased_event"]
+LAST_POSITION_TABLE = SQLModel.metadata.tables["event_last_position"]
 SELECT_PENDING_EVENTS = (
     select(EVENT_TABLE.c.seq).where(EVENT_TABLE.c.position.is_(None)).order_by(EVENT_TABLE.c.seq)
 )
@@ -17,10 +21,10 @@ SELECT_PENDING_EVENTS = (
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """One page of the feed: its events by position, the position it reaches, and whether more follow now."""
+    """One page of the feed: its events by position, the cursor after it, and whether more follow now."""
 
     events: Sequence[Event]
-    end: int
+    end: Cursor
     more: bool
 
 
@@ -29,21 +33,57 @@ def has_pending_events(tx: Transaction) -> bool:
     return tx.db.execute(SELECT_PENDING_EVENTS.limit(1)).first() is not None
 
 
-def last_position(tx: Transaction) -> int:
-    """Return the last position that was assigned; 0 before the first event."""
-    return tx.db.exec(select(LastPosition.position)).one()
+def newest_cursor(tx: Transaction) -> Cursor:
+    """Return the cursor after the last event that has a position."""
+    last = LAST_POSITION_TABLE.c.position
+    event_id = func.coalesce(EVENT_TABLE.c.id, ERASED_EVENT_TABLE.c.id)
+    statement = (
+        select(last, event_id)
+        .outerjoin(EVENT_TABLE, EVENT_TABLE.c.position == last)
+        .outerjoin(ERASED_EVENT_TABLE, ERASED_EVENT_TABLE.c.position == last)
+    )
+    return Cursor(*tx.db.execute(statement).one())
 
 
-def read_after(tx: Transaction, after: int, limit: int, types: Collection[EventType]) -> FeedPage:
-    """Return at most `limit` events after a position, oldest first. Without `types`, any type is returned."""
-    statement = select(Event).where(col(Event.position) > after)
+def is_current(tx: Transaction, cursor: Cursor) -> bool:
+    """Return whether the database has the event that a cursor names at its position, or had it erased."""
+    if cursor.event_id is None:
+        return cursor == BEGINNING
+    return any(
+        tx.db.execute(
+            select(table.c.position).where(table.c.position == cursor.position, table.c.id == cursor.event_id)
+        ).first()
+        for table in (EVENT_TABLE, ERASED_EVENT_TABLE)
+    )
+
+
+def _require_current(tx: Transaction, cursor: Cursor) -> None:
+    if is_current(tx, cursor):
+        return
+    if cursor.event_id is None:
+        raise Problem(CURSOR_GONE, "The cursor is only a position: it does not name the event there.")
+    raise Problem(
+        CURSOR_GONE,
+        "The event that the cursor names is not at its position. The database was restored from a backup, or "
+        "is another one.",
+    )
+
+
+def read_after(tx: Transaction, after: Cursor, limit: int, types: Collection[EventType]) -> FeedPage:
+    """Return at most `limit` events after a cursor, oldest first. Without `types`, any type is returned.
+
+    Raises:
+        Problem: CURSOR_GONE if the database does not have the event that the cursor names.
+    """
+    _require_current(tx, after)
+    statement = select(Event).where(col(Event.position) > after.position)
     if types:
         statement = statement.where(col(Event.type).in_(types))
     found = tx.db.exec(statement.order_by(col(Event.position)).limit(limit + 1)).all()
     if len(found) > limit:
-        return FeedPage(found[:limit], _position(found[limit - 1]), more=True)
+        return FeedPage(found[:limit], _cursor(found[limit - 1]), more=True)
     # Every event with a position was examined, so the next reader can skip the ones of other types.
-    return FeedPage(found, max(after, last_position(tx)), more=has_pending_events(tx))
+    return FeedPage(found, newest_cursor(tx), more=has_pending_events(tx))
 
 
 def read_latest(
@@ -68,6 +108,6 @@ def newest_positions(tx: Transaction, after: int) -> dict[str, int]:
     return {row.type: row.position for row in tx.db.execute(statement)}
 
 
-def _position(event: Event) -> int:
+def _cursor(event: Event) -> Cursor:
     assert event.position is not None, "the feed only reads events that have a position"
-    return event.position
+    return Cursor(event.position, event.id)

@@ -14,17 +14,20 @@ from sqlmodel import SQLModel, col, delete, select
 from app.clock import new_id
 from app.db import Database, Transaction
 from app.events.queries import (
+    ERASED_EVENT_TABLE,
     EVENT_TABLE,
+    LAST_POSITION_TABLE,
     SELECT_PENDING_EVENTS,
     has_pending_events,
-    last_position,
+    is_current,
+    newest_cursor,
     newest_positions,
 )
+from app.events.schemas import Cursor
 from app.events.tables import Event, EventType
 from app.problems import Problem, unavailable
 
 MAX_POSITIONS_PER_PASS = 1000
-LAST_POSITION_TABLE = SQLModel.metadata.tables["event_last_position"]
 SELECT_LAST_POSITION_FOR_UPDATE = select(LAST_POSITION_TABLE.c.position).with_for_update()
 INSERT_EVENTS = SQLModel.metadata.tables["event"].insert()
 # All waiting readers of a process share one poll of the database, at this interval.
@@ -107,6 +110,7 @@ def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, 
 def erase_events(tx: Transaction, prospect_id: UUID) -> None:
     """Delete the events about a prospect, its sessions, and the prospects that were merged into it.
 
+    Their positions and ids remain, so that the cursors that name them stay valid.
     The caller has deleted the prospect already, so no new events about its sessions can appear meanwhile.
     """
     lock_feed(tx)
@@ -115,7 +119,10 @@ def erase_events(tx: Transaction, prospect_id: UUID) -> None:
     for merged_into in ids:
         merged = select(Event.data).where(Event.prospect_id == merged_into, Event.type == "prospect.merged")
         ids += [UUID(data["merged_prospect_id"]) for data in tx.db.exec(merged)]
-    tx.db.exec(delete(Event).where(col(Event.prospect_id).in_(ids)))
+    about_them = col(Event.prospect_id).in_(ids)
+    places = select(Event.position, Event.id).where(about_them, col(Event.position).is_not(None))
+    tx.db.execute(ERASED_EVENT_TABLE.insert().from_select(["position", "id"], places))
+    tx.db.exec(delete(Event).where(about_them))
 
 
 class FeedPublisher:
@@ -139,7 +146,7 @@ class FeedPublisher:
         self._rescore = rescore
         self._polling = anyio.Lock()
         self._next_poll = 0.0
-        self._last_seen: int | None = None
+        self._last_seen: Cursor | None = None
         # The types of the events up to this position are not known, so every reader has to query them.
         self._unknown_to = 0
         self._newest: dict[str, int] = {}
@@ -192,16 +199,17 @@ class FeedPublisher:
             self._next_poll = monotonic() + FEED_POLL_SECONDS
         self._last_seen = last
         if newest is None:
-            self._unknown_to = last
+            self._unknown_to, self._newest = last.position, {}
         else:
             self._newest |= newest
 
-    def _read_newest(self, tx: Transaction) -> tuple[int, dict[str, int] | None]:
-        """Return the last position, and the newest position of every type since the last poll.
+    def _read_newest(self, tx: Transaction) -> tuple[Cursor, dict[str, int] | None]:
+        """Return the newest cursor, and the newest position of every type since the last poll.
 
-        The types are None on the first poll, and if too many events were published since the last one.
+        The types are None on the first poll, if too many events were published since the last one, and if a
+        backup was restored meanwhile.
         """
-        last = last_position(tx)
-        if self._last_seen is None or last - self._last_seen > MAX_POSITIONS_PER_PASS:
+        last, seen = newest_cursor(tx), self._last_seen
+        if seen is None or not is_current(tx, seen) or last.position - seen.position > MAX_POSITIONS_PER_PASS:
             return last, None
-        return last, newest_positions(tx, self._last_seen)
+        return last, newest_positions(tx, seen.position)

@@ -96,6 +96,16 @@ class Event(SQLModel, table=True):
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
+class ErasedEvent(SQLModel, table=True):
+    """What remains of an event that was erased: its position and id, because cursors may name it."""
+
+    __tablename__ = "erased_event"
+    __table_args__ = (Index("uq_erased_event_id", "id", unique=True),)
+
+    position: int = Field(sa_column=Column(BIG_INTEGER, primary_key=True, autoincrement=False))
+    id: UUID
+
+
 class LastPosition(SQLModel, table=True):
     """The last position that was assigned, in one row.
 

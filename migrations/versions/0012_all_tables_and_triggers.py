@@ -55,6 +55,7 @@ def upgrade() -> None:
     _decisions()
     _outcomes()
     _events()
+    _erased_events()
     _last_position()
     _webhooks()
     _deliveries()
@@ -342,6 +343,16 @@ def _events() -> None:
     op.create_index("ix_event_type", "event", ["type", "position"])
     op.create_index("ix_event_prospect_id", "event", ["prospect_id"])
     _create_partial_index("ix_event_without_position", "event", ["seq"], "position IS NULL")
+
+
+def _erased_events() -> None:
+    op.create_table(
+        "erased_event",
+        sa.Column("position", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("position"),
+    )
+    op.create_index("uq_erased_event_id", "erased_event", ["id"], unique=True)
 
 
 def _last_position() -> None:

@@ -136,8 +136,17 @@ def every_page(client, address, between=lambda: None):
 
 def end_of_feed(client):
     """The cursor after all that has happened."""
-    latest = ok(client.get("/v1/events/latest?limit=1"))
-    return latest[0]["position"] if latest else 0
+    return ok(client.get("/v1/events?after=latest"))["cursor"]
+
+
+def cursor_after(event):
+    """The cursor after an event of the feed."""
+    return f"{event['position']}.{event['id']}"
+
+
+def position_of(cursor):
+    """The position that a cursor names."""
+    return int(cursor.partition(".")[0])
 
 
 def events_after(client, cursor, **query):

@@ -11,6 +11,7 @@ from tests.api.calls import (
     answer,
     change,
     conclude,
+    cursor_after,
     decide,
     end_of_feed,
     events_after,
@@ -19,6 +20,7 @@ from tests.api.calls import (
     ok,
     open_session,
     patch,
+    position_of,
     qualify,
     refusal,
     types_of,
@@ -42,14 +44,14 @@ class Told:
 
     def __init__(self, client):
         self.client = client
-        self.cursor = end_of_feed(client)
+        self.start = self.cursor = end_of_feed(client)
         self.all = []
 
     def __call__(self):
         """The types told since the last look, in order."""
         fresh = events_after(self.client, self.cursor)
         self.all += fresh
-        self.cursor = fresh[-1]["position"] if fresh else self.cursor
+        self.cursor = cursor_after(fresh[-1]) if fresh else self.cursor
         return types_of(fresh)
 
 
@@ -237,21 +239,20 @@ def test_a_merge_is_told_of_the_one_that_is_kept(client, told, link, other_link,
     merged = told.all[-1]
     assert (merged["prospect_id"], merged["merged_prospect_id"]) == (kept, gone["prospect_id"])
     assert (merged["links"], merged["revision"]) == ([link, other_link], 2)
-    start = told.all[0]["position"] - 1
-    again = events_after(client, start)
+    again = events_after(client, told.start)
     assert types_of(again) == types_of(told.all)
     # What was told of the other one stays, and what leads to its session now is the one that was kept.
     assert [e["prospect_id"] for e in again[1:-1]] == [gone["prospect_id"]] * 4
     assert [e["links"] for e in again[1:-1]] == [[], *[[link, other_link]] * 3]
     assert client.delete(f"/v1/prospects/{kept}").status_code == 204
-    assert types_of(events_after(client, start)) == ["prospect.erased"]
+    assert types_of(events_after(client, told.start)) == ["prospect.erased"]
 
 
 def test_erasing_leaves_that_it_was_erased_and_gives_no_position_twice(client, told, link, small):
     session = qualify(client, link, question_set=small, ratings=ALL_FIVE, deal="north")
     assert len(told()) == 5
     assert client.delete(f"/v1/prospects/{session['prospect_id']}").status_code == 204
-    (left,) = events_after(client, told.all[0]["position"] - 1)
+    (left,) = events_after(client, told.start)
     assert (left["type"], left["prospect_id"]) == ("prospect.erased", session["prospect_id"])
     assert (left["links"], left["deal"], left["revision"]) == ([], None, 1)
     assert left["position"] > told.all[-1]["position"]
@@ -262,10 +263,10 @@ def test_no_position_is_given_twice_where_the_newest_events_are_gone(client, tol
     new_prospect(client)
     told()
     with database.engine.begin() as connection:
-        connection.exec_driver_sql(f"DELETE FROM event WHERE position = {told.cursor}")
+        connection.exec_driver_sql(f"DELETE FROM event WHERE position = {position_of(told.cursor)}")
     new_prospect(client)
-    assert told() == ["prospect.created"]
-    assert told.all[1]["position"] == told.all[0]["position"] + 1
+    (left,) = events_after(client, told.start)
+    assert left["position"] == told.all[0]["position"] + 1
 
 
 def test_nothing_that_people_write_is_stored_in_an_event(client, told, link, small, database):
@@ -308,11 +309,11 @@ def test_a_cursor_goes_past_what_the_filter_leaves_out(client, told):
     start = told.cursor
     for _ in range(3):
         new_prospect(client)
+    end = cursor_after(events_after(client, start)[2])
+    assert position_of(end) == position_of(start) + 3
     page = ok(client.get(f"/v1/events?after={start}&types=question_set.*"))
-    assert (page["items"], page["cursor"], page["next"]) == ([], start + 3, None)
-    assert ok(client.get(f"/v1/events?after={start + 3}"))["cursor"] == start + 3
-    beyond = ok(client.get(f"/v1/events?after={start + 1000}"))
-    assert (beyond["items"], beyond["cursor"]) == ([], start + 1000)
+    assert (page["items"], page["cursor"], page["next"]) == ([], end, None)
+    assert ok(client.get(f"/v1/events?after={end}"))["cursor"] == end
 
 
 def test_pages_of_one_are_the_whole(client, told, link, small):
@@ -322,8 +323,8 @@ def test_pages_of_one_are_the_whole(client, told, link, small):
     whole = ok(client.get(f"/v1/events?after={start}"))
     one_by_one = events_after(client, start, limit=1)
     assert one_by_one == whole["items"]
-    assert [event["position"] for event in one_by_one] == list(range(start + 1, start + 7))
-    assert (whole["cursor"], whole["next"]) == (start + 6, None)
+    assert [event["position"] for event in one_by_one] == [position_of(start) + n for n in range(1, 7)]
+    assert (whole["cursor"], whole["next"]) == (cursor_after(one_by_one[-1]), None)
     filtered = events_after(client, start, limit=1, types="prospect.*")
     assert types_of(filtered) == ["prospect.created", "prospect.updated"]
     assert ok(client.get("/v1/events/latest?limit=6")) == whole["items"][::-1]
@@ -335,17 +336,23 @@ def test_the_address_of_the_next_page_is_whole(client, told, service):
         new_prospect(client)
     page = ok(client.get(f"/v1/events?after={start}&limit=2&types=prospect.*"))
     assert page["next"].startswith(f"{service.url}/v1/events?")
-    assert ok(client.get(page["next"]))["items"][0]["position"] == start + 3
+    assert ok(client.get(page["next"]))["items"][0]["position"] == position_of(start) + 3
 
 
 @pytest.mark.parametrize(
     ("query", "pointer", "words"),
     [
-        ("after=-1", "/after", "greater than or equal to 0"),
-        ("after=x", "/after", "whole number"),
-        ("after=1.5", "/after", "whole number"),
-        (f"after={2**63}", "/after", "less than"),
-        ("after=", "/after", "whole number"),
+        ("after=-1", "/after", "send the `cursor` of an earlier response"),
+        ("after=x", "/after", "or 0, or latest"),
+        ("after=1.5", "/after", "cursor"),
+        (f"after={2**63}", "/after", "cursor"),
+        (f"after=1.{UUID(int=1)}.", "/after", "cursor"),
+        (f"after=01.{UUID(int=1)}", "/after", "cursor"),
+        (f"after=.{UUID(int=1)}", "/after", "cursor"),
+        (f"after=1.{UUID(int=1).hex}", "/after", "cursor"),
+        (f"after=1.{UUID(int=1)}%0A", "/after", "cursor"),
+        ("after=LATEST", "/after", "cursor"),
+        ("after=", "/after", "cursor"),
         ("wait=31", "/wait", "less than or equal to 30"),
         ("wait=-1", "/wait", "greater than or equal to 0"),
         ("limit=201", "/limit", "less than or equal to 200"),

@@ -9,6 +9,7 @@ import pytest
 from sqlmodel import col, select
 
 from app.events.queries import has_pending_events, read_after
+from app.events.schemas import parse_cursor
 from app.events.service import assign_positions
 from app.events.tables import Event
 from app.main import open_database
@@ -16,7 +17,7 @@ from app.prospects import service as prospects
 from app.prospects.queries import find_prospect
 from app.prospects.schemas import NewProspect, ProspectChange
 from tests.api.at_once import at_once
-from tests.api.calls import events_after, new_prospect, ok
+from tests.api.calls import cursor_after, end_of_feed, events_after, new_prospect, ok, position_of
 from tests.conftest import serving, settings_for
 
 pytestmark = pytest.mark.usefixtures("patient_sqlite")
@@ -69,7 +70,7 @@ def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, da
     made = partial(prospects.create, new=NewProspect())
     known = [database.write_sync(made).id for _ in range(PROSPECTS)]
     before = events_after(first.client, 0)
-    start = before[-1]["position"]
+    start = cursor_after(before[-1])
     last_seq = database.read_sync(lambda tx: max(tx.db.exec(select(Event.seq)).all()))
     naive, done = Naive(database, last_seq), count()
 
@@ -105,7 +106,8 @@ def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, da
     *_, one, other, _ = at_once([*calls, *readers, partial(glance, None)])
     assert one == other
     assert len(one) == len({event["id"] for event in one}) == WRITERS * WRITES
-    assert [event["position"] for event in one] == list(range(start + 1, start + 1 + WRITERS * WRITES))
+    first_position = position_of(start) + 1
+    assert [event["position"] for event in one] == [first_position + n for n in range(WRITERS * WRITES)]
     for prospect in map(str, known):
         told = [event["revision"] for event in one if event["prospect_id"] == prospect]
         assert told == list(range(2, len(told) + 2))
@@ -119,7 +121,7 @@ def test_an_event_that_is_committed_late_is_not_passed(two, database):
     if two[0].is_sqlite:
         pytest.skip("SQLite has one writer: nothing is inserted beside an open transaction")
     client = two[0].client
-    start = ok(client.get("/v1/events/latest?limit=1"))[0]["position"]
+    start = end_of_feed(client)
     naive = Naive(database, database.read_sync(lambda tx: max(tx.db.exec(select(Event.seq)).all())))
 
     def late(tx):
@@ -128,7 +130,7 @@ def test_an_event_that_is_committed_late_is_not_passed(two, database):
         naive.look()
         (seen,) = events_after(client, start)
         assert seen["prospect_id"] == quick
-        return str(slow), quick, seen["position"]
+        return str(slow), quick, cursor_after(seen)
 
     slow, quick, cursor = database.write_sync(late)
     assert [event["prospect_id"] for event in events_after(client, cursor)] == [slow]
@@ -154,7 +156,7 @@ def test_who_gives_positions_waits_for_no_writer_and_no_writer_for_them(two, dat
 
 def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
     client = two[0].client
-    start = ok(client.get("/v1/events/latest?limit=1"))[0]["position"]
+    start = end_of_feed(client)
 
     def many(tx):
         for _ in range(1003):
@@ -163,10 +165,10 @@ def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
     database.write_sync(many)
     assert [database.write_sync(assign_positions) for _ in range(3)] == [1000, 3, 0]
     assert not database.read_sync(has_pending_events)
-    stretch = database.read_sync(lambda tx: read_after(tx, start, 2000, ()))
-    assert [event.position for event in stretch.events] == list(range(start + 1, start + 1004))
+    stretch = database.read_sync(lambda tx: read_after(tx, parse_cursor(start), 2000, ()))
+    assert [event.position for event in stretch.events] == [position_of(start) + n for n in range(1, 1004)]
     assert [event.seq for event in stretch.events] == sorted(event.seq for event in stretch.events)
-    assert (stretch.end, stretch.more) == (start + 1003, False)
+    assert (stretch.end.position, stretch.more) == (position_of(start) + 1003, False)
 
 
 def test_a_reader_after_a_long_silence_catches_up_in_one_call(two, database):
@@ -179,7 +181,7 @@ def test_a_reader_after_a_long_silence_catches_up_in_one_call(two, database):
 def test_erasing_and_reading_at_once_lock_nobody_out(two):
     client = two[0].client
     prospects = [new_prospect(client)["id"] for _ in range(20)]
-    start = ok(client.get("/v1/events/latest?limit=1"))[0]["position"]
+    start = end_of_feed(client)
 
     def erase(mine):
         for prospect in mine:

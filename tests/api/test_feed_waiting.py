@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from tests.api.calls import end_of_feed, events_after, new_prospect, ok, qualify, types_of
+from tests.api.calls import end_of_feed, events_after, new_prospect, ok, position_of, qualify, types_of
 from tests.conftest import ADMIN_KEY, serving, settings_for
 from tests.edge.process import process
 from tests.scoring.building import question, step, weighted
@@ -80,7 +80,8 @@ def test_what_the_filter_leaves_out_does_not_end_it(served):
         qualify(other, {"source": "test", "external_id": "1"})
         page = early(answer, other)
     assert types_of(page["items"]) == ["session.opened"]
-    assert page["cursor"] == start + 4  # the first prospect, the second, its session, the score
+    # The first prospect, the second, its session, the score.
+    assert position_of(page["cursor"]) == position_of(start) + 4
 
 
 def test_a_process_that_is_told_to_stop_answers_who_waits(served):
