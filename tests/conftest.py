@@ -72,6 +72,7 @@ SLOW = {
     "tools",
     "webhooks/test_removing.py",
     "webhooks/test_replicas.py",
+    "webhooks/test_restored.py",
     "webhooks/test_trying_again.py",
 }
 

@@ -36,13 +36,12 @@ def has_pending_events(tx: Transaction) -> bool:
 def newest_cursor(tx: Transaction) -> Cursor:
     """Return the cursor after the last event that has a position."""
     last = LAST_POSITION_TABLE.c.position
-    event_id = func.coalesce(EVENT_TABLE.c.id, ERASED_EVENT_TABLE.c.id)
-    statement = (
-        select(last, event_id)
-        .outerjoin(EVENT_TABLE, EVENT_TABLE.c.position == last)
-        .outerjoin(ERASED_EVENT_TABLE, ERASED_EVENT_TABLE.c.position == last)
+    # Not joins: without statistics, PostgreSQL expects many rows in the table of one, and reads all events.
+    ids = (
+        select(table.c.id).where(table.c.position == last).scalar_subquery()
+        for table in (EVENT_TABLE, ERASED_EVENT_TABLE)
     )
-    return Cursor(*tx.db.execute(statement).one())
+    return Cursor(*tx.db.execute(select(last, func.coalesce(*ids))).one())
 
 
 def is_current(tx: Transaction, cursor: Cursor) -> bool:
