@@ -107,10 +107,7 @@ class ErasedEvent(SQLModel, table=True):
 
 
 class LastPosition(SQLModel, table=True):
-    """The last position that was assigned, in one row.
-
-    It cannot be read from the events: the newest ones may be erased, and their positions are not used again.
-    """
+    """The last position that was assigned, in one row, which whoever assigns positions or erases locks."""
 
     __tablename__ = "event_last_position"
     __table_args__ = (CheckConstraint("id = 1", name="ck_event_last_position_id"),)
