@@ -108,6 +108,10 @@ UNSUPPORTED_MEDIA_TYPE = Kind(
     "Send JSON, or the type that 'detail' names, with a matching Content-Type. With curl: -H 'Content-Type: "
     "application/json'.",
 )  # fmt: skip
+RANGE_NOT_SATISFIABLE = Kind(
+    "range-not-satisfiable", 416, "The file does not have the range that the request asks for.",
+    "Leave out the header Range, or ask for a range within the size that Content-Range names.",
+)  # fmt: skip
 INVALID_REQUEST = Kind(
     "invalid-request", 422, "The request contains values that are not valid.",
     "Correct every field in 'errors' and send the request again. Nothing was written.",

@@ -1,6 +1,6 @@
 """Intakes: other systems post their payloads, and a mapping turns them into forms."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -24,7 +24,7 @@ from app.inbound.intake.schemas import ReceiptOut, ReceiptWithPayload
 from app.inbound.intake.service import try_mapping
 from app.keys.schemas import Scope
 from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
-from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
+from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem, invalid_field
 from app.schemas import SetName
 from app.sessions.session_edit import UnitOfWork
 from app.strict_json import read_json
@@ -73,7 +73,7 @@ async def receive_payload(
     if content_type == FORM_MEDIA_TYPE:
         parse_web_form(body)
     elif not content_type or is_json(content_type):
-        read_json(body)
+        _require_object_or_list(read_json(body))
     else:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be JSON or that of a web form.")
     signature = request.headers.get("x-hubspot-signature-v3") if intake.hubspot_secret else None
@@ -213,6 +213,11 @@ async def replay_receipts(
     )
     service.intakes.wake()
     return replayed
+
+
+def _require_object_or_list(payload: Any) -> None:
+    if not isinstance(payload, dict | list):
+        raise invalid_field("", "wrong_type", "send an object or a list")
 
 
 def _requested_url(request: Request, token: str) -> str:

@@ -1,4 +1,8 @@
-"""The only middleware: give requests an id, handle HEAD as GET, log it, and catch unexpected exceptions."""
+"""The only middleware: it gives requests an id, handles HEAD as GET, logs them, and completes responses.
+
+Every response gets the headers that protect browsers, and every error is a problem, whichever route or
+mounted application it comes from.
+"""
 
 import logging
 import time
@@ -9,9 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from app.clock import new_id
-from app.edge.problem_responses import internal_error
+from app.edge.problem_responses import internal_error, is_problem, problem_instead_of
+from app.edge.security_headers import with_security_headers
 
 log = logging.getLogger("app.requests")
+FIRST_ERROR_STATUS = 400
 CLIENT_CLOSED_REQUEST = 499  # in the log only: the client disconnected before its request was complete
 
 
@@ -36,34 +42,56 @@ class RequestLog:
             await self._handle(scope, receive, send)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id, is_head = scope["state"]["request_id"].encode(), scope["method"] == "HEAD"
+        is_head = scope["method"] == "HEAD"
         if is_head:
             # A copy: the server reads its own scope to decide whether to send a body.
             scope = {**scope, "method": "GET"}
-        started, status = time.perf_counter(), 0
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-            elif is_head:
-                message = {**message, "body": b""}
-            await send(message)
-
+        response, started = _Response(scope, receive, send, has_body=not is_head), time.perf_counter()
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, response.send)
         except ClientDisconnect:
-            status = CLIENT_CLOSED_REQUEST
+            response.status = CLIENT_CLOSED_REQUEST
         except Exception:
             log.exception("failed", extra={"fields": {"route": _route(scope)}})
-            if status:
+            if response.status:
                 raise
-            await internal_error(Request(scope))(scope, receive, send_with_id)
+            await internal_error(Request(scope))(scope, receive, response.send)
         finally:
             milliseconds = round(1000 * (time.perf_counter() - started), 2)
-            fields = {"route": _route(scope), "status": status, "milliseconds": milliseconds}
+            fields = {"route": _route(scope), "status": response.status, "milliseconds": milliseconds}
             log.info("request", extra={"fields": fields})
+
+
+class _Response:
+    """Sends one response, completed. `status` is 0 until it starts."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, has_body: bool) -> None:
+        self.status = 0
+        self._scope, self._receive, self._send = scope, receive, send
+        self._has_body = has_body
+        self._is_replaced = False
+
+    async def send(self, message: Message) -> None:
+        """Send a message, or a problem instead of an error that is none."""
+        if self._is_replaced:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self.status >= FIRST_ERROR_STATUS and not is_problem(message["headers"]):
+                self._is_replaced = True
+                problem = problem_instead_of(message, Request(self._scope))
+                await problem(self._scope, self._receive, self._send_completed)
+                return
+        await self._send_completed(message)
+
+    async def _send_completed(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            request_id = (b"x-request-id", self._scope["state"]["request_id"].encode())
+            message = {**message, "headers": with_security_headers([*message["headers"], request_id])}
+        elif not self._has_body:
+            message = {**message, "body": b""}
+        await self._send(message)
 
 
 def _route(scope: Scope) -> Any:

@@ -1,6 +1,6 @@
 """Return every failure as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -8,12 +8,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Message
 
 from app.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    MALFORMED_REQUEST,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    RANGE_NOT_SATISFIABLE,
     FieldError,
     Kind,
     Problem,
@@ -110,13 +113,29 @@ def _field_errors(raw_errors: Iterable[Any], body: Any) -> list[FieldError]:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """Convert the exceptions of Starlette: no such route, or a method that the route does not support."""
     exception = cast("HTTPException", error)
-    kind = KIND_BY_STATUS.get(exception.status_code)
+    headers = dict(exception.headers or {})
+    if exception.status_code == METHOD_NOT_ALLOWED.status and (methods := _allowed_methods(request)):
+        headers["Allow"] = ", ".join(methods)
+    return _response_for_status(request, exception.status_code, headers)
+
+
+def is_problem(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether the headers of a response say that it is a problem."""
+    return (b"content-type", PROBLEM_MEDIA_TYPE.encode()) in headers
+
+
+def problem_instead_of(start: Message, request: Request) -> Response:
+    """Return the problem to send instead of an error that is none, such as one of Starlette's files."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+    kept = {name: value for name, value in headers.items() if name in ("allow", "content-range")}
+    return _response_for_status(request, start["status"], kept)
+
+
+def _response_for_status(request: Request, status: int, headers: Mapping[str, str]) -> Response:
+    kind = KIND_BY_STATUS.get(status)
     if kind is None:
         return internal_error(request)
-    detail = HTTPStatus(exception.status_code).description or kind.title
-    headers = dict(exception.headers or {})
-    if kind is METHOD_NOT_ALLOWED and (methods := _allowed_methods(request)):
-        headers["Allow"] = ", ".join(methods)
+    detail = HTTPStatus(status).description or kind.title
     return problem_response(request, Problem(kind, detail, headers=headers))
 
 
@@ -135,4 +154,6 @@ def _allowed_methods(request: Request) -> list[str]:
     ]
 
 
-KIND_BY_STATUS: dict[int, Kind] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+KIND_BY_STATUS: Mapping[int, Kind] = {
+    kind.status: kind for kind in (MALFORMED_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, RANGE_NOT_SATISFIABLE)
+}

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.clock import new_id
 from app.edge.problem_responses import problem_response
+from app.edge.security_headers import with_security_headers
 from app.edge.stopping import STOPPING
 from app.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Kind, Problem
 
@@ -64,5 +65,5 @@ def _refusal(kind: Kind, detail: str) -> bytes:
         Request({"type": "http", "state": {"request_id": request_id}}), Problem(kind, detail, headers=headers)
     )
     lines = [f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in response.raw_headers]
+    lines += [name + b": " + value for name, value in with_security_headers(response.raw_headers)]
     return b"\r\n".join([*lines, b"", bytes(response.body)])

@@ -5,6 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope as AsgiScope
 
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.bodies import is_json, media_type, read_body
@@ -15,6 +17,9 @@ from app.keys.schemas import Scope
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
 from app.strict_json import read_json
 
+# Other paths have these words where this parameter stands, so that they are no ids: an address belongs to one
+# path only, and takes the methods of that path only.
+NO_IDS = ("prospect_id", frozenset({"by-external-id", "import"}))
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -56,6 +61,14 @@ class EdgeRoute(APIRoute):
         scope_names = [scope.value for scope in (*self.scopes, *self.also)]
         security = {"security": [{scheme: scope_names} for scheme in SECURITY_SCHEMES]}
         super().__init__(path, endpoint, openapi_extra={**security, **(openapi_extra or {})}, **options)
+
+    def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
+        """Return whether the route has this address and this method."""
+        match, child_scope = super().matches(scope)
+        parameter, words = NO_IDS
+        if match is not Match.NONE and child_scope["path_params"].get(parameter) in words:
+            return Match.NONE, {}
+        return match, child_scope
 
     def get_route_handler(self) -> Handler:
         """Return the function that FastAPI calls for every request."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.conftest import Running, needs
+from tests.conftest import ADMIN_KEY, Running, needs
 from tests.waiting import PATIENCE
 
 QUIET = [
@@ -36,6 +36,8 @@ def test_the_documentation_shows_every_operation_without_the_internet(
     failures: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: failures.append(str(error)))
+    # What the page's policy blocks is told here.
+    page.on("console", lambda message: failures.append(message.text))
     page.goto(f"{service.url}/docs")
     page.get_by_text("Do everything that a CRM needs in one call and one transaction.").wait_for()
     described = service.client.get("/openapi.json").json()["paths"].values()
@@ -53,4 +55,24 @@ def test_the_root_leads_there_and_the_examples_are_real_calls(service: Running, 
     operation.locator(".opblock-summary-control").click()
     operation.get_by_text('"Acme Logistics"').wait_for()
     operation.get_by_text("Too early to say: 1 of 4 questions is rated so far.").wait_for()
+    page.close()
+
+
+def test_an_operation_can_be_tried_out(service: Running, browser: Browser) -> None:
+    """The policy of the page lets it call the service, and lets the dialog for the key work."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    failures: list[str] = []
+    page.on("console", lambda message: failures.append(message.text))
+    page.goto(f"{service.url}/docs")
+    page.get_by_role("button", name="Authorize").click()
+    page.locator(".auth-container input").first.fill(ADMIN_KEY)
+    page.locator(".auth-container button.authorize").first.click()
+    page.locator(".btn-done").first.click()
+    operation = page.locator("#operations-scoring-score")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    operation.get_by_text('"bant@1"').first.wait_for()
+    assert failures == []
     page.close()

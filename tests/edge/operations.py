@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import Mount, Route
 
 from app.edge.routes import EdgeRoute
 from app.keys.schemas import Scope
@@ -60,8 +61,28 @@ def operations(app: FastAPI) -> list[Operation]:
     ]
 
 
+# A file of each application that is mounted.
+MOUNTED_FILES = {"/docs/files": "/docs/files/swagger-ui.css"}
+
+
+def methods_by_path(app: FastAPI) -> dict[str, set[str]]:
+    """The methods of every path that is served: of operations, of other routes and of mounted files."""
+    methods: dict[str, set[str]] = {}
+    for context in iter_route_contexts(app.routes):
+        route = context.route
+        if isinstance(route, Mount):
+            methods[MOUNTED_FILES[route.path]] = {"GET", "HEAD"}
+        else:
+            assert isinstance(route, Route), route
+            read = {"HEAD"} if "GET" in route.methods else set()
+            methods.setdefault(context.path, set()).update(route.methods | read)
+    return methods
+
+
 # An address that nothing ever connects to: only the routes are looked at.
-ALL = operations(create_app(settings_for("postgresql://127.0.0.1:1/none")))
+APP = create_app(settings_for("postgresql://127.0.0.1:1/none"))
+ALL = operations(APP)
+METHODS = methods_by_path(APP)
 GUARDED = [operation for operation in ALL if operation.guarded]
 WITH_BODY = [operation for operation in GUARDED if operation.takes_body]
 

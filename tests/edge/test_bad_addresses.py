@@ -1,12 +1,19 @@
 """Addresses and methods that lead nowhere, and ids in addresses that are none."""
 
 import re
+from itertools import combinations, zip_longest
 from urllib.parse import quote
 
 import pytest
 
-from app.problems import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND
-from tests.edge.operations import ALL, STANDING_IN, named
+from app.problems import (
+    INVALID_REQUEST,
+    MALFORMED_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    RANGE_NOT_SATISFIABLE,
+)
+from tests.edge.operations import ALL, METHODS, MOUNTED_FILES, STANDING_IN, named
 from tests.edge.problem import assert_problem
 
 pytestmark = pytest.mark.usefixtures("unwritten")
@@ -56,34 +63,83 @@ def test_an_address_that_leads_nowhere(client, address):
     assert client.get(address, headers={"X-API-Key": ""}).status_code == 404
 
 
+EVERY_METHOD = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
+
+
 @pytest.mark.one_database
-@pytest.mark.parametrize("path", sorted({operation.path for operation in ALL}))
+@pytest.mark.parametrize("path", sorted(METHODS))
 def test_a_method_that_an_address_does_not_take_is_told_those_that_it_takes(client, path):
-    address = path.format(**STANDING_IN)
-    # /v1/prospects/import is also an address of /v1/prospects/{prospect_id}.
-    taken = {one.method for one in ALL if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one.path), address)}
-    taken |= {"HEAD"} if "GET" in taken else set()
-    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - taken:
-        response = client.request(method, address)
+    taken = METHODS[path]
+    for method in EVERY_METHOD - taken:
+        response = client.request(method, path.format(**STANDING_IN))
         if method != "HEAD":
             assert_problem(response, METHOD_NOT_ALLOWED)
         assert (response.status_code, response.headers["allow"]) == (405, ", ".join(sorted(taken)))
 
 
+def shared_address(one: str, other: str) -> str | None:
+    """An address that two paths would share: their words, and any text where both have a parameter."""
+    parts = []
+    for first, second in zip_longest(one.split("/"), other.split("/"), fillvalue=""):
+        pattern, word = (first, second) if "{" in first else (second, first)
+        if not re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), word):
+            return None
+        parts.append(re.sub(r"\{\w+\}", "x", word))
+    return "/".join(parts)
+
+
+SHARED = {
+    address: (one, other)
+    for one, other in combinations(sorted(METHODS), 2)
+    if (address := shared_address(one, other))
+}
+
+
 @pytest.mark.one_database
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        ("/docs", "GET, HEAD"),
-        ("/openapi.json", "GET, HEAD"),
-        ("/docs/files/swagger-ui.css", "GET, HEAD"),
-        ("/docs/files/nope", "GET, HEAD"),
-    ],
-)
-def test_the_documentation_is_for_reading(client, path, allowed):
-    response = client.post(path)
+@pytest.mark.parametrize("address", SHARED)
+def test_an_address_belongs_to_one_path_only(client, address):
+    """To the one that has words where the other has a parameter, with its methods and no others."""
+    words = min(SHARED[address], key=lambda path: path.count("{"))
+    response = client.options(address)
     assert_problem(response, METHOD_NOT_ALLOWED)
-    assert response.headers["allow"] == allowed
+    assert response.headers["allow"] == ", ".join(sorted(METHODS[words]))
+
+
+def test_such_addresses_are_looked_for():
+    assert "/v1/prospects/import" in SHARED
+    assert "/v1/prospects/by-external-id/links/x/fit" in SHARED
+
+
+@pytest.mark.one_database
+def test_the_documentation_is_for_reading(client):
+    response = client.post("/docs/files/nope")
+    assert_problem(response, METHOD_NOT_ALLOWED)
+    assert response.headers["allow"] == "GET, HEAD"
+
+
+RANGES = {
+    "beyond the end": ("bytes=999999999-", RANGE_NOT_SATISFIABLE),
+    "no range": ("bytes", MALFORMED_REQUEST),
+    "another unit": ("lines=0-1", MALFORMED_REQUEST),
+    "backwards": ("bytes=5-1", MALFORMED_REQUEST),
+    "words": ("bytes=a-b", MALFORMED_REQUEST),
+}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(("asked", "kind"), RANGES.values(), ids=RANGES)
+@pytest.mark.parametrize("address", MOUNTED_FILES.values())
+def test_a_range_that_a_file_does_not_have(client, address, asked, kind):
+    response = client.get(address, headers={"Range": asked})
+    assert_problem(response, kind)
+    assert ("content-range" in response.headers) == (kind is RANGE_NOT_SATISFIABLE)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("address", MOUNTED_FILES.values())
+def test_a_range_that_a_file_has(client, address):
+    response = client.get(address, headers={"Range": "bytes=0-9"})
+    assert (response.status_code, len(response.content)) == (206, 10)
 
 
 NO_UUIDS = {

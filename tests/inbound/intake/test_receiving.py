@@ -72,6 +72,7 @@ def test_a_web_form_is_taken(client, anybody, intake):
         (b'{"id": "\\u0000"}', "application/json", (400, "malformed-body")),
         (b'{"id": "\xff"}', "application/json", (400, "malformed-body")),
         (b"[" * 40 + b"]" * 40, None, (400, "malformed-body")),
+        *((body, None, (422, "invalid-request")) for body in (b"true", b"null", b"1", b'"text"', b" 4.5 ")),
         (b"\xff", FORM, (400, "malformed-body")),
         (b"id=%FF", FORM, (400, "malformed-body")),
         (b"id=%00", FORM, (400, "malformed-body")),

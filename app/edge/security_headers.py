@@ -1,0 +1,32 @@
+"""The headers that tell a browser what it must not do with a response."""
+
+import base64
+import hashlib
+
+RawHeaders = list[tuple[bytes, bytes]]
+POLICY_HEADER = b"content-security-policy"
+# A page that needs more has a policy of its own. All other responses need nothing.
+STRICT_POLICY = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+SECURITY_HEADERS: RawHeaders = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+def with_security_headers(headers: RawHeaders) -> RawHeaders:
+    """Return the headers of a response with those that protect browsers."""
+    has_policy = any(name == POLICY_HEADER for name, _ in headers)
+    policy = [] if has_policy else [(POLICY_HEADER, STRICT_POLICY)]
+    return [*headers, *SECURITY_HEADERS, *policy]
+
+
+def page_policy(*inline_scripts: str) -> str:
+    """Return the policy of a page that loads this service's files only, and runs these inline scripts."""
+    hashes = [
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline_scripts
+    ]
+    scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in hashes)])
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
