@@ -7,7 +7,7 @@ from fastapi import Body, Query, Response
 from app.api.question_sets import Diff, Key
 from app.db import Transaction
 from app.edge.ndjson import NdjsonResponse
-from app.edge.revisions import IfMatch, seen_revision, set_etag
+from app.edge.revisions import IfMatch, RequiredIfMatch, seen_revision, set_etag
 from app.edge.routes import router
 from app.edge.service import CallerDep, ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
@@ -62,7 +62,9 @@ async def get_draft(key: Key, response: Response, service: ServiceDep, diff: Dif
 
 
 @authoring.delete("/question-sets/{key}/draft", operation_id="discard_draft", status_code=204)
-async def discard_draft(key: Key, service: ServiceDep, caller: CallerDep, if_match: IfMatch = None) -> None:
+async def discard_draft(
+    key: Key, service: ServiceDep, caller: CallerDep, if_match: RequiredIfMatch = None
+) -> None:
     """Discard the draft of a question set. Needs its revision as If-Match."""
     seen = seen_revision(if_match)
     await service.database.write(lambda tx: question_sets.discard_draft(tx, key, seen, caller.name))
@@ -76,7 +78,7 @@ async def discard_draft(key: Key, service: ServiceDep, caller: CallerDep, if_mat
     responses={200: {"model": QuestionSetVersionOut, "description": "The newest version is the same"}},
 )
 async def publish_draft(
-    key: Key, service: ServiceDep, call: WriteCallDep, if_match: IfMatch = None
+    key: Key, service: ServiceDep, call: WriteCallDep, if_match: RequiredIfMatch = None
 ) -> Response:
     """Publish the draft as the next version, which never changes. Needs its revision as If-Match.
 

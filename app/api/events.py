@@ -6,7 +6,7 @@ from typing import Annotated
 
 import anyio
 from fastapi import Query, Request
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.requests import ClientDisconnect
 
 from app.db import Transaction
@@ -44,10 +44,13 @@ class EventFilter(Limit):
     types: Annotated[
         str | None,
         AfterValidator(_known_types),
+        WithJsonSchema(
+            {"type": "array", "items": {"type": "string", "enum": [*EVENT_TYPE_FILTERS]}, "minItems": 1}
+        ),
         Field(
             description="only events of these types, separated by commas; `prospect.*` is every type that "
             "begins with `prospect.`",
-            examples=["score.changed,indication.*"],
+            examples=[["score.changed", "indication.*"]],
         ),
     ] = None
 

@@ -36,9 +36,29 @@ reading = router("intakes", Scope.AUTHOR, also=(Scope.READ,))
 # Senders have no API key. The token in the address is the secret.
 receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEM_RESPONSES)
 RECEIPT_POSITION = TypeAdapter(tuple[UUID])
-ANY_JSON = {"schema": {"type": "object", "description": "what the other system sends, an object or a list"}}
-# Swagger 2.0 cannot describe a body that is either JSON or a web form.
-PAYLOAD_BODY = {"requestBody": {"required": True, "content": {"application/json": ANY_JSON}}}
+OBJECT_OR_LIST = {
+    "schema": {
+        "anyOf": [{"type": "object"}, {"type": "array", "items": {}}],
+        "description": "what the other system sends",
+    }
+}
+PAYLOAD = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": f"{what}, if the intake has HubSpot's secret",
+            "schema": {"type": "string"},
+        }
+        for name, what in (
+            ("X-HubSpot-Signature-v3", "HubSpot's signature"),
+            ("X-HubSpot-Request-Timestamp", "the time of the signature"),
+        )
+    ],
+    # Swagger 2.0 cannot describe a body that is either JSON or a web form.
+    "requestBody": {"required": True, "content": {"application/json": OBJECT_OR_LIST}},
+}
 IntakeIdInPath = Annotated[UUID, Path(description="the intake's id")]
 
 
@@ -54,9 +74,7 @@ class ReceiptPage(Page[ReceiptOut]):
     """A page of receipts."""
 
 
-@receiving.post(
-    "/intake/{token}", operation_id="receive_payload", status_code=202, openapi_extra=PAYLOAD_BODY
-)
+@receiving.post("/intake/{token}", operation_id="receive_payload", status_code=202, openapi_extra=PAYLOAD)
 async def receive_payload(
     token: Annotated[str, Path(description="shown once, when the intake is created")],
     request: Request,
@@ -122,7 +140,7 @@ async def get_templates(
     question_set: Annotated[SetName | None, Query(description="the question set to map to")] = None,
 ) -> schemas.IntakeTemplateList:
     """Read the ready-made mappings, filled in with every question and attribute of a question set."""
-    plan = await service.plans.get(question_set)
+    plan = await service.plans.get(question_set, "query")
     return schemas.IntakeTemplateList(items=intake_templates(plan))
 
 

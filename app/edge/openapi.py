@@ -17,6 +17,8 @@ from app.schemas import ProblemOut
 Version = Literal["3.1", "3.0", "2.0"]
 # Generated from real calls by `make docs`.
 EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8"))
+# Marks the schema of a parameter that is required, although FastAPI takes requests without it.
+REQUIRED_PARAMETER = "x-required-parameter"
 OLDER = {"3.0": to_3_0, "2.0": to_2_0}
 DESCRIPTION = """\
 Scores how well a sales prospect fits, for both sides: is our offer right for them, and would they
@@ -38,6 +40,37 @@ def _summarise(operation: dict[str, Any]) -> None:
 def _is_map(schema: dict[str, Any]) -> bool:
     options = schema.get("anyOf", ())
     return (schema.get("type") == "object" and "properties" not in schema) or any(map(_is_map, options))
+
+
+def _describe_parameters(operation: dict[str, Any]) -> None:
+    """Say of each parameter what FastAPI does not.
+
+    A parameter is sent or not, and never null. One that has several values contains them in one text,
+    separated by commas, because an operation refuses a parameter that is repeated.
+    """
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        options = [option for option in schema.pop("anyOf", ()) if option != {"type": "null"}]
+        if len(options) == 1:
+            schema |= options[0]
+        elif options:
+            schema["anyOf"] = options
+        parameter["required"] = schema.pop(REQUIRED_PARAMETER, parameter.get("required", False))
+        if schema.get("type") == "array":
+            parameter |= {"style": "form", "explode": False}
+
+
+def _close_maps(part: Any) -> None:
+    """Say that a map has no other names than those of its pattern: pydantic describes only the pattern."""
+    if isinstance(part, dict):
+        if patterns := part.pop("patternProperties", None):
+            ((pattern, values),) = patterns.items()
+            part |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
+        for nested in part.values():
+            _close_maps(nested)
+    elif isinstance(part, list):
+        for nested in part:
+            _close_maps(nested)
 
 
 def _untitle_maps(part: Any) -> None:
@@ -90,6 +123,8 @@ def describe(app: FastAPI) -> None:
             for path in schema["paths"].values():
                 for operation in path.values():
                     _summarise(operation)
+                    _describe_parameters(operation)
+            _close_maps(schema)
             _untitle_maps(schema)
             _add_examples(schema["paths"])
             app.openapi_schema = schema

@@ -25,7 +25,12 @@ class PageQuery(Limit):
     """The query parameters of a list with pages."""
 
     after: Annotated[
-        str | None, Field(max_length=500, description="the value of `after` in the URL in `next`")
+        str | None,
+        Field(
+            max_length=500,
+            json_schema_extra={"minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"},
+            description="the value of `after` in the URL in `next`",
+        ),
     ] = None
 
 

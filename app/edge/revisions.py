@@ -3,7 +3,9 @@
 from typing import Annotated, Protocol, Self, TypeVar
 
 from fastapi import Header, Response
+from pydantic import Field
 
+from app.edge.openapi import REQUIRED_PARAMETER
 from app.problems import invalid_field
 from app.scoring import form
 
@@ -23,6 +25,8 @@ IfMatch = Annotated[
     str | None,
     Header(pattern=QUOTED_REVISION, description='the revision in quotes: "3"'),
 ]
+# For an operation without a body, which refuses a request without this header (428).
+RequiredIfMatch = Annotated[IfMatch, Field(json_schema_extra={REQUIRED_PARAMETER: True})]
 
 
 def seen_revision(if_match: str | None, in_body: int | None = None) -> int | None:

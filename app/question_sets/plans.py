@@ -96,24 +96,24 @@ class Plans:
         self._with_for: TTLCache[str, list[Plan]] = TTLCache(maxsize=1, ttl=NEWEST_CACHE_SECONDS)
         self._lock = Lock()
 
-    async def get(self, name: str | None) -> Plan:
+    async def get(self, name: str | None, where: Where = "body") -> Plan:
         """Return the plan of "key", "key@n" or the default set; raises INVALID_REQUEST if there is none.
 
         If the plan is cached, this uses neither a thread nor the database.
         """
-        key, version = self.parse_name(name)
+        key, version = self.parse_name(name, where)
         if plan := self._cached(key, version):
             return plan
-        return await self._database.read(lambda tx: self.find(tx, name))
+        return await self._database.read(lambda tx: self.find(tx, name, where))
 
-    def find(self, tx: Transaction, name: str | None) -> Plan:
+    def find(self, tx: Transaction, name: str | None, where: Where = "body") -> Plan:
         """Return the same plan as `get`, in a transaction; raises INVALID_REQUEST if there is none."""
-        key, version = self.parse_name(name)
+        key, version = self.parse_name(name, where)
         if plan := self._cached(key, version):
             return plan
         stored = find_version(tx, key, version)
         if stored is None:
-            raise unknown_question_set()
+            raise unknown_question_set(where)
         if version is None:
             with self._lock:
                 self._newest[key] = stored.version

@@ -8,7 +8,7 @@ from sqlmodel import col, func, select
 from app.db import Transaction
 from app.problems import Problem, Where, invalid_field
 from app.question_sets.tables import QuestionSetVersion
-from app.scoring import QuestionSet
+from app.scoring import SET_NAME, QuestionSet
 
 NEWEST_VERSIONS = (
     select(QuestionSetVersion.key, func.max(QuestionSetVersion.version).label("version"))
@@ -102,13 +102,12 @@ def newest_versions(tx: Transaction) -> list[tuple[str, int]]:
     return [(key, version) for key, version in tx.db.exec(NEWEST_VERSIONS)]
 
 
-SET_NAME = re.compile(r"([a-z][a-z0-9-]{0,63})(?:@([1-9][0-9]{0,8}))?")
-
-
 def split_name(name: str) -> tuple[str, int | None] | None:
     """Return the key and number of "key@n", or the key and None of "key"; None for any other text."""
-    match = SET_NAME.fullmatch(name)
-    return (match[1], int(match[2]) if match[2] else None) if match else None
+    if not re.fullmatch(SET_NAME, name):
+        return None
+    key, _, version = name.partition("@")
+    return key, int(version) if version else None
 
 
 def read_name(name: str, where: Where, field: str = "/question_set") -> tuple[str, int | None]:

@@ -1,12 +1,22 @@
 """The scoring plan: pure functions from a question set, answers and attributes to a score."""
 
-from app.scoring.answers import Answer, Answers, Evidence, Rating, Sent, State, ratings_sent, read_answers
+from app.scoring.answers import (
+    Answer,
+    Answers,
+    Evidence,
+    Rating,
+    Sent,
+    State,
+    ratings_sent,
+    read_answers,
+    whole,
+)
 from app.scoring.assessment import assess, indicated
 from app.scoring.attributes import meets, read_attributes, read_number, read_stored
 from app.scoring.effects import mentioned
 from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
 from app.scoring.plan import Plan, QuestionState
-from app.scoring.question_set import NAME, SET_KEY, Condition, Question, QuestionSet, Subject
+from app.scoring.question_set import NAME, SET_KEY, SET_NAME, Condition, Question, QuestionSet, Subject
 from app.scoring.reasons import in_words
 from app.scoring.result import (
     Blocker,
@@ -27,6 +37,7 @@ from app.scoring.words import rounded
 __all__ = [
     "NAME",
     "SET_KEY",
+    "SET_NAME",
     "Answer",
     "Answers",
     "Blocker",
@@ -73,4 +84,5 @@ __all__ = [
     "shape_flaw",
     "shape_flaws",
     "verdict_record",
+    "whole",
 ]

@@ -9,18 +9,23 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, Field
 
 from app.scoring.flaws import Flaw, Flawed, escaped, pointer
-from app.scoring.question_set import QuestionSet
+from app.scoring.question_set import HIGHEST_RATING, LOWEST_RATING, QuestionSet
 
 State = Literal["rated", "not_applicable", "unknown", "open"]
 Evidence = Literal["fact", "judgement", "assumption"]
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """JSON has one kind of number: 4.0 is 4."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Rating = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+# The scale of the question set decides which of these ratings exist.
+Rating = Annotated[
+    int,
+    BeforeValidator(whole),
+    Field(strict=True, json_schema_extra={"minimum": LOWEST_RATING, "maximum": HIGHEST_RATING}),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ NAME = form(
 SET_KEY = form(
     r"^[a-z][a-z0-9-]{0,63}$", "use a lower-case letter, then lower-case letters, digits and '-', at most 64"
 )
+SET_NAME = form(r"^[a-z][a-z0-9-]{0,63}(@[1-9][0-9]{0,8})?$", 'send "key" or "key@version"')
 VERSION_NAME = form(r"^[a-z][a-z0-9-]{0,63}@[1-9][0-9]{0,8}$", "name a version, as qualifying-a-sale@1")
+LOWEST_RATING, HIGHEST_RATING = -100, 100
 
 NOT_BLANK = form(r"[^ \t\r\n\u00a0]", "send a text that is not blank")
 
@@ -59,8 +61,8 @@ class RatingText(Part):
 class Scale(Part):
     """The ratings that a question can get: the integers from min to max."""
 
-    min: Annotated[int, Field(ge=-100, le=100)] = 1
-    max: Annotated[int, Field(ge=-100, le=100)] = 5
+    min: Annotated[int, Field(ge=LOWEST_RATING, le=HIGHEST_RATING)] = 1
+    max: Annotated[int, Field(ge=LOWEST_RATING, le=HIGHEST_RATING)] = 5
     labels: list[RatingText] = []
 
 

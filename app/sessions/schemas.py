@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from app.events.tables import EventType
 from app.prospects.schemas import Link, LinkOut
@@ -22,10 +22,13 @@ from app.schemas import (
     Out,
     Prose,
     Revision,
+    Schema,
     SetName,
     Source,
     WriteIn,
     at_most,
+    filled,
+    rules,
 )
 from app.scoring import (
     NAME,
@@ -65,7 +68,8 @@ def _before_end_of_time(time: datetime) -> datetime:
 
 
 Time = Annotated[Moment, AfterValidator(_before_end_of_time)]
-QuestionKey = Annotated[str, Field(strict=True, max_length=48)]
+# A key that does not have this pattern is unknown to every question set.
+QuestionKey = Annotated[str, Field(strict=True, max_length=48, json_schema_extra={"pattern": NAME})]
 # The currency of an amount. Amounts in different currencies, or without one, are never added up.
 Currency = Annotated[
     str,
@@ -86,12 +90,28 @@ CarryOver = Annotated[
 ]
 
 
+NOT_RATED: tuple[State, ...] = ("not_applicable", "unknown", "open")
+
+
+def _state_is(*states: State) -> Schema:
+    return {"required": ["state"], "properties": {"state": {"enum": [*states]}}}
+
+
 class AnswerIn(In):
     """One answer: a rating, or the state not_applicable (with a text that says why), unknown or open.
 
     The state open withdraws an answer. If the rating stays the same, its text and evidence are kept,
     unless new ones are sent.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            {"anyOf": [filled("state"), filled("rating")]},
+            {"anyOf": [_state_is(*NOT_RATED), filled("rating")]},
+            {"not": {"allOf": [_state_is(*NOT_RATED), filled("rating")]}},
+            {"not": {"allOf": [_state_is("open"), {"anyOf": [filled("text"), filled("evidence")]}]}},
+        )
+    )
 
     question: QuestionKey
     state: Annotated[State | None, Field(description="can be left out if there is a rating")] = None
@@ -425,6 +445,13 @@ class FitOut(SessionSummary):
 
 class FitQuery(In):
     """One prospect, by its id or by source and external_id."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            {"anyOf": [filled("prospect_id"), filled("source", "external_id")]},
+            {"not": {"allOf": [filled("prospect_id"), {"anyOf": [filled("source"), filled("external_id")]}]}},
+        )
+    )
 
     prospect_id: UUID | None = None
     source: Source | None = None

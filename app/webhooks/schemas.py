@@ -6,23 +6,26 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.events.tables import EVENT_TYPE_FILTERS, EventType
 from app.inbound.forms.schemas import SESSION_FIELDS
 from app.prospects.schemas import ProspectOut
-from app.schemas import VISIBLE, In, Line, Out, Revision, Source, WriteIn
+from app.schemas import VISIBLE, In, Line, Out, Revision, Schema, Source, WriteIn, filled, rules
 from app.scoring import SET_KEY, form
 from app.sessions.schemas import EventOut, SessionOut
 from app.webhooks.tables import DeliveryStatus
 
 MAX_RECORD_FIELDS = 100
+ABSOLUTE_URL = "^[Hh][Tt][Tt][Pp][Ss]?://[^#]+$"
 ESTIMATE_FIELD = re.compile(r"[a-z][a-z0-9_]{0,47}_score")
 BODY_POINTER = form(
     r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score"
 )
 SECRET_PREFIX = "whsec_"  # noqa: S105  # of Standard Webhooks
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
+# Base64 has four characters for three bytes, the last of which may be padding.
+SECRET_PATTERN = f"^{SECRET_PREFIX}([A-Za-z0-9+/]{{4}}){{8,21}}([A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?$"
 MAX_ANSWER_CHARACTERS = 500
 
 
@@ -33,7 +36,11 @@ def _known_field(figure: str) -> str:
     return figure
 
 
-SessionField = Annotated[str, AfterValidator(_known_field)]
+SessionField = Annotated[
+    str,
+    AfterValidator(_known_field),
+    Field(json_schema_extra={"pattern": f"^({'|'.join(sorted(SESSION_FIELDS))}|{ESTIMATE_FIELD.pattern})$"}),
+]
 BodyPointer = Annotated[str, StringConstraints(pattern=BODY_POINTER)]
 CredentialText = Annotated[str, StringConstraints(strict=True, max_length=4000, pattern=VISIBLE)]
 
@@ -50,7 +57,10 @@ class ClientCredentials(In):
     token_url: Annotated[
         str,
         StringConstraints(strict=True, max_length=2000),
-        Field(description="an https URL, or an http URL to a network that the operator allows"),
+        Field(
+            description="an https URL, or an http URL to a network that the operator allows",
+            json_schema_extra={"pattern": ABSOLUTE_URL},
+        ),
     ]
     client_id: CredentialText
     client_secret: CredentialText
@@ -63,6 +73,10 @@ class RecordUpdateIn(In):
     The update writes the figures that the session has when it is sent, so that an older state never
     overwrites a newer one.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=rules({"oneOf": [filled("token"), filled("client_credentials")]})
+    )
 
     method: Literal["PATCH", "PUT", "POST"] = "PATCH"
     source: Annotated[
@@ -138,9 +152,15 @@ Url = Annotated[
         description="an http or https URL without credentials and fragment; for a record update https, or "
         "http to a network that the operator allows",
         examples=["https://example.com/hooks/fit"],
+        json_schema_extra={"pattern": ABSOLUTE_URL},
     ),
 ]
-EventName = Annotated[str, StringConstraints(strict=True, max_length=100), AfterValidator(_known_event)]
+EventName = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=100),
+    AfterValidator(_known_event),
+    Field(json_schema_extra={"enum": [*EVENT_TYPE_FILTERS]}),
+]
 EventNames = Annotated[
     list[EventName],
     Field(
@@ -159,11 +179,23 @@ SetKey = Annotated[
     ),
 ]
 Payload = Literal["thin", "full", "record"]
-SigningSecret = Annotated[str, StringConstraints(strict=True, max_length=100), AfterValidator(_usable_secret)]
+SigningSecret = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=100),
+    AfterValidator(_usable_secret),
+    Field(json_schema_extra={"pattern": SECRET_PATTERN}),
+]
+
+
+PAYLOAD_IS_FULL: Schema = {"required": ["payload"], "properties": {"payload": {"enum": ["full"]}}}
 
 
 class NewWebhook(WriteIn):
     """Which events to send, and where. With `record_update`, it updates records of another system."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules({"not": {"allOf": [filled("record_update"), PAYLOAD_IS_FULL]}})
+    )
 
     url: Url
     name: Line | None = None

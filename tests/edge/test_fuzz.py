@@ -13,9 +13,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.problems import CATALOGUE
 from tests.conftest import ADMIN_KEY
 from tests.edge.operations import ALL, GUARDED, named
 from tests.scoring.strategies import EFFORT
+from tools.reference.refusals import is_listed
 
 LINES = "application/x-ndjson"
 
@@ -30,7 +32,17 @@ def nothing_invalid_is_accepted(ctx, response, case):
         negative_data_rejection(ctx, response, case)
 
 
+def nothing_valid_is_refused_without_a_reason(_ctx, response, case):
+    """What the description allows and the service refuses is listed in openapi.md, with the reason."""
+    if case.meta.generation.mode is GenerationMode.POSITIVE and response.status_code >= 400:
+        told = response.json()
+        errors = [(error["code"], error["pointer"]) for error in told["errors"]]
+        (kind,) = [kind for kind in CATALOGUE if kind.type == told["type"]]
+        assert is_listed(kind, errors), told
+
+
 CHECKS = [
+    nothing_valid_is_refused_without_a_reason,
     nothing_invalid_is_accepted,
     not_a_server_error,
     content_type_conformance,

@@ -12,6 +12,7 @@ from app.keys.schemas import SCOPES
 from app.problems import CATALOGUE
 from app.settings import PREFIX, Settings
 from tools.reference.calls import BASE_URL, RecordedCall
+from tools.reference.refusals import REFUSALS
 from tools.reference.schema import Schema, fields_of, type_of
 
 PAGES_FOLDER = "docs/api"
@@ -30,6 +31,7 @@ content. `/docs` shows it in a browser.
 - [Operations](#operations)
 - [Scopes](#scopes)
 - [Errors](#errors)
+- [Requests that the description cannot rule out](#requests-that-the-description-cannot-rule-out)
 - [Settings](#settings)
 - [Schemas](docs/api/schemas.md)
 - [Events](docs/events.md)
@@ -115,6 +117,7 @@ def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: R
         yield from _table(("operation", "request", "what it does", "scope"), rows)
     yield from _scopes(operations)
     yield from _errors(problem)
+    yield from _refusals()
     yield from _settings()
 
 
@@ -151,6 +154,27 @@ def _errors(problem: RecordedCall) -> Iterator[str]:
     yield from _table(
         ("status", "type", "meaning", "remedy"),
         [(str(kind.status), f"`{kind.type}`", kind.title, kind.remedy) for kind in CATALOGUE],
+    )
+
+
+def _refusals() -> Iterator[str]:
+    yield "## Requests that the description cannot rule out\n"
+    yield "The description says which fields and parameters exist, which are required, which values they"
+    yield "take, and which exclude each other. OpenAPI 2.0 has no keywords for some of these rules: it has"
+    yield "them as `x-not`, `x-any-of` and `x-one-of`. The requests in this table agree with the description,"
+    yield "and the service still refuses them. A test fails for any other refusal of such a request.\n"
+    yield from _table(
+        ("status", "problem", "code", "what is refused", "why the description cannot rule it out"),
+        [
+            (
+                str(refusal.kind.status),
+                refusal.kind.slug,
+                f"`{refusal.code}`" if refusal.code else "",
+                refusal.what,
+                refusal.why,
+            )
+            for refusal in sorted(REFUSALS, key=lambda refusal: refusal.kind.status)
+        ],
     )
 
 

@@ -8,12 +8,13 @@ from app.edge.openapi_versions.schema_3_0 import COPIED_SCHEMA_KEYS
 
 SCHEMAS_3_0, SCHEMAS_2_0 = "#/components/schemas/", "#/definitions/"
 EXCLUSIVE_BOUND_KEYS = {"exclusiveMinimum", "exclusiveMaximum"}
-NESTED_KEYS_2_0 = {"anyOf", "oneOf", "allOf", "items", "additionalProperties", "properties"}
+NESTED_KEYS_2_0 = {"anyOf", "oneOf", "allOf", "not", "items", "additionalProperties", "properties"}
 KNOWN_KEYS_3_0 = {"$ref", "example", "nullable"} | COPIED_SCHEMA_KEYS | NESTED_KEYS_2_0 | EXCLUSIVE_BOUND_KEYS
 # Keywords that 2.0 does not have.
 SCHEMA_EXTENSIONS = {
     "anyOf": "x-any-of",
     "oneOf": "x-one-of",
+    "not": "x-not",
     "nullable": "x-nullable",
     "deprecated": "x-deprecated",
     "writeOnly": "x-write-only",
@@ -25,10 +26,11 @@ def schema_2_0(schema: Any, where: str) -> Part:
 
     A value that may be null has `x-nullable: true`. A union has `x-any-of` or `x-one-of`, a list of
     schemas, and a `type` only if all of them have the same type. A map whose values have no type allows any
-    value and has `x-additionalProperties`: client generators would take the values for objects.
+    value and has `x-additionalProperties`: client generators would take the values for objects. What a value
+    must not be is in `x-not`.
 
     Raises:
-        UnsupportedSchema: for `not`.
+        UnsupportedSchema: for a keyword that is unknown here.
     """
     require_known_keys(schema, KNOWN_KEYS_3_0, where)
     result = {
@@ -54,6 +56,6 @@ def _convert_nested(name: str, value: Any, where: str) -> Any:
         return map_converter(schema_2_0)(value, where)
     if name in ("anyOf", "oneOf", "allOf"):
         return [schema_2_0(option, f"{where}/{number}") for number, option in enumerate(value)]
-    if name == "items" or (name == "additionalProperties" and not isinstance(value, bool)):
+    if name in ("items", "not") or (name == "additionalProperties" and not isinstance(value, bool)):
         return schema_2_0(value, where)
     return value

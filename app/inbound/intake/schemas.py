@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from app.schemas import (
     MAX_ATTRIBUTES,
@@ -20,8 +20,9 @@ from app.schemas import (
     Source,
     WriteIn,
     at_most,
+    without_null,
 )
-from app.scoring import State, form
+from app.scoring import State, form, whole
 from app.sessions.schemas import MAX_ANSWERS, QualifyResult, QuestionKey
 
 MAX_MAPPING_POINTER_LENGTH = 500
@@ -44,6 +45,7 @@ ListPointer = Annotated[
 KeepHours = Annotated[
     int,
     Field(strict=True, ge=1, le=8760, description="number of hours for which a processed payload is kept"),
+    BeforeValidator(whole),
 ]
 Secret = Annotated[
     str,
@@ -123,11 +125,11 @@ class NewIntake(WriteIn):
 class IntakeChange(WriteIn):
     """The fields to change; the others stay. A null removes the question set or the secret."""
 
-    name: Line | None = None
-    mapping: IntakeMapping | None = None
+    name: Annotated[Line | None, Field(json_schema_extra=without_null)] = None
+    mapping: Annotated[IntakeMapping | None, Field(json_schema_extra=without_null)] = None
     question_set: SetName | None = None
     hubspot_secret: Secret | None = None
-    keep_hours: KeepHours | None = None
+    keep_hours: Annotated[KeepHours | None, Field(json_schema_extra=without_null)] = None
     revision: Annotated[
         Revision | None,
         Field(description="reject the change if the intake has a newer revision than this one"),

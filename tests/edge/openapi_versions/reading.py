@@ -13,6 +13,7 @@ Raw = dict[str, Any]
 NOTES = {"title", "description", "default", "deprecated", "readOnly", "writeOnly"}
 COUNTS = {"minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"}
 PLAIN = COUNTS | {"type", "format", "pattern", "multipleOf"}
+NEGATIONS = {"2.0": "x-not"}
 UNIONS = {"3.1": ("anyOf", "oneOf"), "3.0": ("anyOf", "oneOf"), "2.0": ("x-any-of", "x-one-of")}
 NULLABLE = {"3.0": "nullable", "2.0": "x-nullable"}
 RENAMED = {"2.0": {"x-deprecated": "deprecated", "x-write-only": "writeOnly"}}
@@ -49,9 +50,9 @@ class Reader:
             nullable = nullable or "null" in types
             return [{**outer, "type": one} for one in types if one != "null"], nullable
         unions = [name for name in UNIONS[self.version] if name in raw]
-        parts = raw[unions[0]] if unions else raw.get("allOf", [{}])
+        parts = raw[unions[0]] if unions else [{}] if self._has_rules(raw) else raw.get("allOf", [{}])
         assert len(unions) + ("allOf" in raw) < 2, raw
-        assert "allOf" not in raw or len(parts) == 1, raw
+        assert unions or len(parts) == 1, raw
         read: list[Raw] = []
         for part in parts:
             if part == {"type": "null"}:
@@ -86,7 +87,34 @@ class Reader:
             read["properties"] = {name: self.schema(part) for name, part in raw["properties"].items()}
         if "items" in raw:
             read["items"] = self.schema(raw["items"])
+        negation = NEGATIONS.get(self.version, "not")
+        if negation in raw:
+            read["not"] = self._rule(raw[negation])
+        if self._has_rules(raw):
+            read["rules"] = [self._rule(rule) for rule in raw["allOf"]]
         return read | self._bounds(raw) | self._names(raw)
+
+    def _has_rules(self, raw: Raw) -> bool:
+        """Whether the parts of `allOf` are rules between the fields beside it, and not the schema itself."""
+        return "allOf" in raw and "properties" in raw
+
+    def _rule(self, raw: Raw) -> Any:
+        """A rule in the words of JSON Schema: which fields must be there, and which values they must have."""
+        no_value = [{"type": "null"}, {"enum": [None], NULLABLE.get(self.version, ""): True}]
+        if raw in no_value:
+            return None
+        older = {"x-not": "not", "x-any-of": "anyOf", "x-one-of": "oneOf"}
+        rule: Raw = {}
+        for said, value in raw.items():
+            name = older.get(said, said) if self.version == "2.0" else said
+            if name == "properties":
+                rule[name] = {field: self._rule(one) for field, one in value.items()}
+            elif name in ("anyOf", "oneOf", "allOf"):
+                rule[name] = [self._rule(one) for one in value]
+            else:
+                assert name in ("not", "required", "enum"), raw
+                rule[name] = self._rule(value) if name == "not" else value
+        return rule
 
     def _bounds(self, raw: Raw) -> Raw:
         """The lowest and highest value, each with whether it is itself allowed."""

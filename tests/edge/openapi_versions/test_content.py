@@ -23,9 +23,9 @@ ABOUT = ("description", "example", "default")
 SCALARS = ("type", "format", "pattern", "enum", "minimum", "maximum", "exclusiveMaximum", "minLength")
 LISTS = ("items", "minItems", "maxItems")
 MAPS = ("additionalProperties", "minProperties", "maxProperties", "x-propertyNames", "required")
-KEYWORDS = ABOUT + SCALARS + ("maxLength",) + LISTS + MAPS + ("$ref", "schema", "nullable", "anyOf")
-IN_2_0 = {"nullable": "x-nullable", "anyOf": "x-any-of"}
-OF_A_SCHEMA = {"type", "$ref", "allOf", "schema", "anyOf", "x-any-of"}
+KEYWORDS = ABOUT + SCALARS + ("maxLength",) + LISTS + MAPS + ("$ref", "schema", "nullable", "anyOf", "not")
+IN_2_0 = {"nullable": "x-nullable", "anyOf": "x-any-of", "not": "x-not"}
+OF_A_SCHEMA = {"type", "$ref", "allOf", "schema", "anyOf", "x-any-of", "not", "x-not"}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

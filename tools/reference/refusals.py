@@ -1,0 +1,202 @@
+"""Requests that agree with the description of the API and are still refused, each with the reason.
+
+A test sends requests that the description allows, and fails for a refusal that is not listed here.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from app import problems
+from app.problems import INVALID_REQUEST, Kind
+
+TWO_PLACES = "A schema cannot look at the body and at a header or a parameter together."
+ITEMS = "A schema cannot compare the items of a list by their fields, nor the names of two maps."
+STORED = "It depends on what is stored."
+THE_SET = "It depends on the question set."
+THE_TEXT = "To a schema, the body is one text."
+THE_PAYLOAD = "It depends on the payload."
+
+
+class Refusal(NamedTuple):
+    """A refusal, and why a schema cannot rule it out.
+
+    With a `code`, it is about the fields that get this code, and with a `pointer`, a pattern, about those
+    whose pointer matches.
+    """
+
+    kind: Kind
+    what: str
+    why: str
+    code: str | None = None
+    pointer: str = ".*"
+
+
+REFUSALS = (
+    Refusal(
+        problems.MALFORMED_BODY,
+        "JSON with a repeated name, an integer beyond 64 bits, the character NUL, or more than 32 levels",
+        "A schema is about values, and not about their text.",
+    ),
+    Refusal(problems.MALFORMED_FILE, "a file whose lines cannot be read", THE_TEXT),
+    Refusal(problems.NOT_FOUND, "an id or a key of nothing, in the address or in the body", STORED),
+    Refusal(problems.LINK_TAKEN, "a link that another prospect has", STORED),
+    Refusal(problems.SESSION_IS_OPEN, "a second open session of a prospect, a deal and a set", STORED),
+    Refusal(problems.SEVERAL_SETS_MATCH, "no set, if several match the prospect", STORED),
+    Refusal(problems.SESSION_IS_CLOSED, "answers to a closed session", STORED),
+    Refusal(problems.KEY_IN_FLIGHT, "the idempotency key of a request that is still running", STORED),
+    Refusal(problems.LAST_ADMIN_KEY, "revoking the last key with the scope admin", STORED),
+    Refusal(problems.NOTHING_TO_SEND, "the test of a record update before a session exists", STORED),
+    Refusal(problems.STALE_REVISION, "a revision that is not the current one", STORED),
+    Refusal(problems.BODY_TOO_LARGE, "a body that is too large", "A schema does not count bytes."),
+    Refusal(problems.KEY_REUSED, "the idempotency key of another request", STORED),
+    Refusal(problems.DRAFT_HAS_FLAWS, "publishing a draft that is not complete", STORED),
+    Refusal(
+        problems.REVISION_REQUIRED,
+        "a decision without a revision, here or there; a draft that replaces one, without If-Match",
+        f"{TWO_PLACES} The first draft of a set needs no revision.",
+    ),
+    Refusal(
+        INVALID_REQUEST, "different values in the body and in a header or the address", TWO_PLACES, "conflict"
+    ),
+    Refusal(INVALID_REQUEST, "a question that the set does not have", THE_SET, "unknown_question"),
+    Refusal(INVALID_REQUEST, "a rating that is not on the scale of the set", THE_SET, "off_scale"),
+    Refusal(
+        INVALID_REQUEST,
+        "an attribute of another type than the set declares",
+        THE_SET,
+        "wrong_type",
+        r"/attributes/\w+",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "in a flat form, a value of another type than the set declares",
+        THE_SET,
+        "wrong_type",
+        r"/\w+",
+    ),
+    Refusal(INVALID_REQUEST, "a column name that a figure of the set has", THE_SET, "not_allowed", "/id"),
+    Refusal(
+        INVALID_REQUEST, "a question set or a version that is not published", STORED, "unknown_question_set"
+    ),
+    Refusal(INVALID_REQUEST, "a new session with a retired version", STORED, "retired"),
+    Refusal(INVALID_REQUEST, "moving a session to another question set", STORED, "other_set"),
+    Refusal(INVALID_REQUEST, "moving a session to an older version", STORED, "older"),
+    Refusal(INVALID_REQUEST, "sending again what the webhook or the intake does not have", STORED, "unknown"),
+    Refusal(INVALID_REQUEST, "merging a prospect into itself", TWO_PLACES, "same"),
+    Refusal(
+        INVALID_REQUEST,
+        "an answer from the future",
+        "It depends on the time of the request.",
+        "in_the_future",
+    ),
+    Refusal(INVALID_REQUEST, "two answers to one question, or two aliases of one text", ITEMS, "repeated"),
+    Refusal(INVALID_REQUEST, "an alias that means the text of another alias", ITEMS, "chained"),
+    Refusal(
+        INVALID_REQUEST,
+        "a name that is both an attribute and a rating of a mapping",
+        ITEMS,
+        "invalid",
+        "(/mapping)?",
+    ),
+    Refusal(
+        INVALID_REQUEST, "a field of a record update below another field", ITEMS, "invalid", "/record_update"
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "more attributes or links than a prospect can have, together with the stored ones",
+        STORED,
+        "too_long",
+        "(/attributes|/links)?",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "`not_applicable` together with `answers`",
+        "A schema is about one parameter.",
+        "contradiction",
+        "/not_applicable",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a URL that cannot be read, or a host that is unknown or in a network that is not allowed",
+        "It depends on the network and on settings.",
+        "not_allowed",
+        "/(url|record_update/client_credentials/token_url)",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "the URL of a record update without a placeholder, or with one that its events do not fill",
+        "A schema cannot look at parts of a text and at other fields together.",
+        "invalid",
+        "/(url|types)",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "the URL of a record update with {external_id}, without the source of that id",
+        "A schema cannot look at parts of a text and at other fields together.",
+        "missing",
+        "/record_update/source",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "names of columns for lines of NDJSON",
+        "A schema cannot look at the media type and at a parameter together.",
+        "not_allowed",
+        "/(id|name)",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a file without the headings that it needs",
+        THE_TEXT,
+        "missing",
+        "/(columns|id|name|source)",
+    ),
+    Refusal(
+        INVALID_REQUEST, "a heading that gives no attribute name", THE_TEXT, "bad_format", r"/columns/\d+"
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a cursor that the list did not return",
+        "A cursor is any text that the service put into `next`.",
+        "invalid",
+        "/after",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a pointer of a mapping that leads nowhere in the sample",
+        THE_PAYLOAD,
+        "points_nowhere",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a pointer of a mapping to a value of another type",
+        THE_PAYLOAD,
+        "wrong_type",
+        "/mapping/.+",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a name of characters that show nothing",
+        "A pattern with all these characters would be longer than this page.",
+        "invalid",
+        ".*/(name|deal|actor|competitor|q)",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a time after the year 8999, or one that is not in the calendar in UTC",
+        "A format has no bounds.",
+        "invalid",
+        ".*/(answered_at|as_of|updated_since)",
+    ),
+)
+
+
+def is_listed(kind: Kind, errors: Iterable[tuple[str, str]]) -> bool:
+    """Return whether the list has a refusal with these errors, each a code and a pointer."""
+    listed = [refusal for refusal in REFUSALS if refusal.kind is kind]
+    if any(refusal.code is None for refusal in listed):
+        return True
+    return bool(listed) and all(
+        any(refusal.code == code and re.fullmatch(refusal.pointer, pointer) for refusal in listed)
+        for code, pointer in errors
+    )
