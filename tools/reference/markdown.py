@@ -169,7 +169,7 @@ def _refusals() -> Iterator[str]:
             (
                 str(refusal.kind.status),
                 refusal.kind.slug,
-                f"`{refusal.code}`" if refusal.code else "",
+                ", ".join(f"`{code}`" for code in refusal.codes),
                 refusal.what,
                 refusal.why,
             )

@@ -21,14 +21,13 @@ THE_PAYLOAD = "It depends on the payload."
 class Refusal(NamedTuple):
     """A refusal, and why a schema cannot rule it out.
 
-    With a `code`, it is about the fields that get this code, and with a `pointer`, a pattern, about those
-    whose pointer matches.
+    With `codes`, it is about fields that get one of them, and whose pointer matches the pattern `pointer`.
     """
 
     kind: Kind
     what: str
     why: str
-    code: str | None = None
+    codes: tuple[str, ...] = ()
     pointer: str = ".*"
 
 
@@ -57,135 +56,147 @@ REFUSALS = (
         f"{TWO_PLACES} The first draft of a set needs no revision.",
     ),
     Refusal(
-        INVALID_REQUEST, "different values in the body and in a header or the address", TWO_PLACES, "conflict"
+        INVALID_REQUEST,
+        "different values in the body and in a header or the address",
+        TWO_PLACES,
+        ("conflict",),
     ),
-    Refusal(INVALID_REQUEST, "a question that the set does not have", THE_SET, "unknown_question"),
-    Refusal(INVALID_REQUEST, "a rating that is not on the scale of the set", THE_SET, "off_scale"),
+    Refusal(INVALID_REQUEST, "a question that the set does not have", THE_SET, ("unknown_question",)),
+    Refusal(INVALID_REQUEST, "a rating that is not on the scale of the set", THE_SET, ("off_scale",)),
     Refusal(
         INVALID_REQUEST,
         "an attribute of another type than the set declares",
         THE_SET,
-        "wrong_type",
+        ("wrong_type",),
         r"/attributes/\w+",
     ),
     Refusal(
         INVALID_REQUEST,
         "in a flat form, a value of another type than the set declares",
         THE_SET,
-        "wrong_type",
+        ("wrong_type",),
         r"/\w+",
     ),
-    Refusal(INVALID_REQUEST, "a column name that a figure of the set has", THE_SET, "not_allowed", "/id"),
+    Refusal(INVALID_REQUEST, "a column name that a figure of the set has", THE_SET, ("not_allowed",), "/id"),
     Refusal(
-        INVALID_REQUEST, "a question set or a version that is not published", STORED, "unknown_question_set"
+        INVALID_REQUEST,
+        "a question set or a version that is not published",
+        STORED,
+        ("unknown_question_set",),
     ),
-    Refusal(INVALID_REQUEST, "a new session with a retired version", STORED, "retired"),
-    Refusal(INVALID_REQUEST, "moving a session to another question set", STORED, "other_set"),
-    Refusal(INVALID_REQUEST, "moving a session to an older version", STORED, "older"),
-    Refusal(INVALID_REQUEST, "sending again what the webhook or the intake does not have", STORED, "unknown"),
-    Refusal(INVALID_REQUEST, "merging a prospect into itself", TWO_PLACES, "same"),
+    Refusal(INVALID_REQUEST, "a new session with a retired version", STORED, ("retired",)),
+    Refusal(INVALID_REQUEST, "moving a session to another question set", STORED, ("other_set",)),
+    Refusal(INVALID_REQUEST, "moving a session to an older version", STORED, ("older",)),
+    Refusal(
+        INVALID_REQUEST, "sending again what the webhook or the intake does not have", STORED, ("unknown",)
+    ),
+    Refusal(INVALID_REQUEST, "merging a prospect into itself", TWO_PLACES, ("same",)),
     Refusal(
         INVALID_REQUEST,
         "an answer from the future",
         "It depends on the time of the request.",
-        "in_the_future",
+        ("in_the_future",),
     ),
-    Refusal(INVALID_REQUEST, "two answers to one question, or two aliases of one text", ITEMS, "repeated"),
-    Refusal(INVALID_REQUEST, "an alias that means the text of another alias", ITEMS, "chained"),
+    Refusal(INVALID_REQUEST, "two answers to one question, or two aliases of one text", ITEMS, ("repeated",)),
+    Refusal(INVALID_REQUEST, "an alias that means the text of another alias", ITEMS, ("chained",)),
     Refusal(
         INVALID_REQUEST,
         "a name that is both an attribute and a rating of a mapping",
         ITEMS,
-        "invalid",
+        ("invalid",),
         "(/mapping)?",
     ),
     Refusal(
-        INVALID_REQUEST, "a field of a record update below another field", ITEMS, "invalid", "/record_update"
+        INVALID_REQUEST,
+        "a field of a record update below another field",
+        ITEMS,
+        ("invalid",),
+        "/record_update",
     ),
     Refusal(
         INVALID_REQUEST,
         "more attributes or links than a prospect can have, together with the stored ones",
         STORED,
-        "too_long",
+        ("too_long",),
         "(/attributes|/links)?",
     ),
     Refusal(
         INVALID_REQUEST,
         "`not_applicable` together with `answers`",
         "A schema is about one parameter.",
-        "contradiction",
+        ("contradiction",),
         "/not_applicable",
     ),
     Refusal(
         INVALID_REQUEST,
         "a URL that cannot be read, or a host that is unknown or in a network that is not allowed",
         "It depends on the network and on settings.",
-        "not_allowed",
+        ("not_allowed",),
         "/(url|record_update/client_credentials/token_url)",
     ),
     Refusal(
         INVALID_REQUEST,
         "the URL of a record update without a placeholder, or with one that its events do not fill",
         "A schema cannot look at parts of a text and at other fields together.",
-        "invalid",
+        ("invalid",),
         "/(url|types)",
     ),
     Refusal(
         INVALID_REQUEST,
         "the URL of a record update with {external_id}, without the source of that id",
         "A schema cannot look at parts of a text and at other fields together.",
-        "missing",
+        ("missing",),
         "/record_update/source",
     ),
     Refusal(
         INVALID_REQUEST,
         "names of columns for lines of NDJSON",
         "A schema cannot look at the media type and at a parameter together.",
-        "not_allowed",
+        ("not_allowed",),
         "/(id|name)",
     ),
     Refusal(
         INVALID_REQUEST,
         "a file without the headings that it needs",
         THE_TEXT,
-        "missing",
+        ("missing",),
         "/(columns|id|name|source)",
     ),
     Refusal(
-        INVALID_REQUEST, "a heading that gives no attribute name", THE_TEXT, "bad_format", r"/columns/\d+"
+        INVALID_REQUEST, "a heading that gives no attribute name", THE_TEXT, ("bad_format",), r"/columns/\d+"
     ),
     Refusal(
         INVALID_REQUEST,
         "a cursor that the list did not return",
         "A cursor is any text that the service put into `next`.",
-        "invalid",
+        ("invalid",),
         "/after",
     ),
     Refusal(
         INVALID_REQUEST,
         "a pointer of a mapping that leads nowhere in the sample",
         THE_PAYLOAD,
-        "points_nowhere",
+        ("points_nowhere",),
     ),
     Refusal(
         INVALID_REQUEST,
-        "a pointer of a mapping to a value of another type",
+        "a pointer of a mapping to a value that its field does not take",
         THE_PAYLOAD,
-        "wrong_type",
+        ("wrong_type", "missing", "bad_format", "off_scale", "too_long", "invalid"),
         "/mapping/.+",
     ),
     Refusal(
         INVALID_REQUEST,
         "a name of characters that show nothing",
         "A pattern with all these characters would be longer than this page.",
-        "invalid",
+        ("invalid",),
         ".*/(name|deal|actor|competitor|q)",
     ),
     Refusal(
         INVALID_REQUEST,
         "a time after the year 8999, or one that is not in the calendar in UTC",
         "A format has no bounds.",
-        "invalid",
+        ("invalid",),
         ".*/(answered_at|as_of|updated_since)",
     ),
 )
@@ -194,9 +205,9 @@ REFUSALS = (
 def is_listed(kind: Kind, errors: Iterable[tuple[str, str]]) -> bool:
     """Return whether the list has a refusal with these errors, each a code and a pointer."""
     listed = [refusal for refusal in REFUSALS if refusal.kind is kind]
-    if any(refusal.code is None for refusal in listed):
+    if any(not refusal.codes for refusal in listed):
         return True
     return bool(listed) and all(
-        any(refusal.code == code and re.fullmatch(refusal.pointer, pointer) for refusal in listed)
+        any(code in refusal.codes and re.fullmatch(refusal.pointer, pointer) for refusal in listed)
         for code, pointer in errors
     )

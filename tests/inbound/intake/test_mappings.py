@@ -110,7 +110,6 @@ def test_what_leads_nowhere_or_to_no_single_value_is_named_with_what_is_there(cl
         ({"id": 1, "c": 2**53 + 1}, "/mapping/attributes/city", "invalid"),
         ({"id": 1, "i": "x" * 1001}, "/mapping/attributes/industry", "too_long"),
         ([1], "/mapping/external_id", "points_nowhere"),
-        ("text", "/mapping/external_id", "points_nowhere"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_by_the_pointer_that_led_to_it(
