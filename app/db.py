@@ -6,8 +6,9 @@ would deadlock the pool under load.
 """
 
 import logging
+import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ from app.problems import Problem, unavailable
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+PRIVATE_FILE_MODE = 0o600
+PRIVATE_FOLDER_MODE = 0o700
 MAX_SQLITE_READERS = 4
 SQLITE_BUSY_TIMEOUT_SECONDS = 5
 # How much longer to wait than the time-outs of the database: those guarantee that nothing was written.
@@ -190,8 +193,8 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
     """Create an engine with time-outs and, on SQLite, the pragmas that make writes durable."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        if file := sqlite_file(url):
+            _create_private_file(file)
         engine = create_engine(
             url,
             pool_size=MAX_SQLITE_READERS + 1,
@@ -222,6 +225,38 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
             f"-c idle_in_transaction_session_timeout={3 * milliseconds} -c timezone=UTC",
         },
     )
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for another database."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def files_of(sqlite_database: Path) -> list[Path]:
+    """Return the paths of an SQLite database and of the journals that belong to it."""
+    return [sqlite_database.with_name(sqlite_database.name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def readable_by_others(files: Iterable[Path]) -> list[Path]:
+    """Return those of the files that exist and that their group or other users can read or write."""
+    return [
+        file
+        for file in files
+        if os.name == "posix" and file.exists() and file.stat().st_mode & ~PRIVATE_FOLDER_MODE & 0o777
+    ]
+
+
+def _create_private_file(file: Path) -> None:
+    """Create a file and its folder, accessible by their owner only. SQLite gives its journals the same mode.
+
+    What exists keeps its mode.
+    """
+    for folder in reversed([folder for folder in file.parents if not folder.exists()]):
+        folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
+    with suppress(FileExistsError):
+        # Never open a database that exists: to close it again would release the locks of SQLite.
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE_FILE_MODE))
 
 
 def _to_json(value: Any) -> str:

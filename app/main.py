@@ -1,7 +1,9 @@
 """Create the application from its settings, and prepare the database."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 from fastapi import FastAPI
@@ -25,7 +27,7 @@ from app.api import (
     webhooks,
 )
 from app.clock import Clock, utc_now
-from app.db import Database, Transaction
+from app.db import Database, Transaction, files_of, readable_by_others, sqlite_file
 from app.edge.authorise import KeyRing
 from app.edge.logs import configure_logs
 from app.edge.middleware import RequestLog
@@ -33,6 +35,8 @@ from app.edge.openapi import describe
 from app.edge.operations import DOCS_FILES, operations
 from app.edge.problem_responses import add_problem_handlers
 from app.edge.service import Service
+from app.encryption.files import key_file_of
+from app.encryption.service import Cipher, prepare_key
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
 from app.keys.idempotency import ResponseCleaner
@@ -50,6 +54,7 @@ from app.webhooks.outbox import publish_committed
 from app.webhooks.sender import Sender
 from app.webhooks.worker import DeliveryWorker
 
+log = logging.getLogger(__name__)
 ROUTERS = (
     scoring.scoring,
     batch.scoring,
@@ -90,10 +95,22 @@ def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
     )
 
 
+def open_cipher(settings: Settings) -> Cipher:
+    """Load the encryption keys of the settings, or those in the key file beside an SQLite database.
+
+    Raises:
+        WrongKey: if the key file is damaged.
+    """
+    setting = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+    database_file = sqlite_file(settings.database_url.get_secret_value())
+    return Cipher(setting, key_file_of(database_file) if database_file else None)
+
+
 def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None = None) -> FastAPI:
     """Create the application. Its database must be migrated; `prospect-fit serve` does that first."""
     database = open_database(settings, clock)
     plans = Plans(database, settings.default_question_set)
+    cipher = open_cipher(settings)
     feed = FeedPublisher(
         database,
         publish_committed,
@@ -102,8 +119,12 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     )
     sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
     intake_worker = IntakeWorker(database, plans)
-    service = Service(settings, database, plans, KeyRing(database), feed, sender, intake_worker, clock)
-    delivery_worker = DeliveryWorker(database, plans, sender, feed.publish_pending, service.read_scores)
+    service = Service(
+        settings, database, plans, cipher, KeyRing(database), feed, sender, intake_worker, clock
+    )
+    delivery_worker = DeliveryWorker(
+        database, plans, cipher, sender, feed.publish_pending, service.read_scores
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -137,13 +158,35 @@ def create_app_from_environment() -> FastAPI:
     """Create the application of one serving process, with the settings of the environment."""
     settings = Settings()
     configure_logs(settings.log_level)
+    for file in exposed_files(settings):
+        log.warning("other users of this machine can read %s: run 'chmod 600 %s'", file, file)
     return create_app(settings)
+
+
+def exposed_files(settings: Settings) -> list[Path]:
+    """Return the files of an SQLite database and its key file that other users of the machine can read."""
+    database_file = sqlite_file(settings.database_url.get_secret_value())
+    if database_file is None:
+        return []
+    return readable_by_others([*files_of(database_file), key_file_of(database_file)])
+
+
+def migrate_database(database: Database, settings: Settings) -> None:
+    """Migrate a database, create the key file of an SQLite database, and check the encryption key.
+
+    Raises:
+        UnknownSchema: if another build created the database.
+        WrongKey: if the database has secrets that this process cannot decrypt.
+    """
+    migrate(database)
+    cipher = open_cipher(settings)
+    database.write_sync(lambda tx: prepare_key(tx, cipher))
 
 
 def prepare_database(database: Database, settings: Settings) -> str | None:
     """Migrate a database, publish the built-in question sets and make sure that there is an admin key.
 
-    It is safe to run this again.
+    It also creates the key file of an SQLite database. It is safe to run this again.
 
     Returns:
         The secret of the first API key if this created one, to be shown once; otherwise None.
@@ -151,10 +194,11 @@ def prepare_database(database: Database, settings: Settings) -> str | None:
     Raises:
         InvalidFile: if a built-in question set is not valid. Nothing is written then.
         UnknownSchema: if another build created the database.
+        WrongKey: if the database has secrets that this process cannot decrypt.
         Flawed: if the default question set is not published.
     """
     builtin = list(read_builtin())
-    migrate(database)
+    migrate_database(database, settings)
     secret = settings.admin_key.get_secret_value() if settings.admin_key else None
     database.write_sync(lambda tx: publish_builtin(tx, builtin))
     # Check this before a key is created: its secret would be lost if the start failed afterwards.

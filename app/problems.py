@@ -81,6 +81,11 @@ KEY_IN_FLIGHT = Kind(
     "idempotency-key-in-flight", 409, "The first request with this idempotency key is still running.",
     "Send the same request again after the number of seconds in Retry-After.",
 )  # fmt: skip
+NO_ENCRYPTION_KEY = Kind(
+    "no-encryption-key", 409, "The service has no key to encrypt secrets with.",
+    "Ask the operator to set PROSPECT_FIT_ENCRYPTION_KEY for every process: 'openssl rand -base64 32' prints "
+    "such a key.",
+)  # fmt: skip
 LAST_ADMIN_KEY = Kind(
     "last-admin-key", 409, "This is the last API key with the scope admin.",
     "Create another key with the scope admin, and revoke this one with it.",
@@ -141,6 +146,11 @@ UNAVAILABLE = Kind(
     "unavailable", 503, "The database did not respond in time.",
     "Try again after the number of seconds in Retry-After. Nothing was written, unless the connection "
     "broke during the commit.",
+)  # fmt: skip
+WRONG_ENCRYPTION_KEY = Kind(
+    "wrong-encryption-key", 503, "The service cannot decrypt its secrets.",
+    "Ask the operator to run 'prospect-fit doctor' and to start every process with the encryption key of the "
+    "database. Then send the request again. Nothing was written.",
 )  # fmt: skip
 
 CATALOGUE: tuple[Kind, ...] = tuple(

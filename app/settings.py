@@ -1,5 +1,6 @@
 """Settings: `PROSPECT_FIT_*` environment variables, or files that `PROSPECT_FIT_*_FILE` variables name."""
 
+import base64
 import os
 import re
 from ipaddress import ip_network
@@ -16,6 +17,25 @@ PREFIX = "PROSPECT_FIT_"
 PUBLIC_URL_PATTERN = re.compile(
     r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[\w.~%-]+)*/?", re.ASCII
 )
+
+
+ENCRYPTION_KEY_BYTES = 32
+
+
+def parse_encryption_keys(text: str) -> list[bytes]:
+    """Return the encryption keys in a text: base64, separated by commas or white space.
+
+    Raises:
+        ValueError: if one of them is not the base64 of 32 bytes.
+    """
+    words = filter(None, re.split(r"[\s,]+", text))
+    keys = [
+        base64.b64decode(word.replace("-", "+").replace("_", "/"), validate=True)  # of both alphabets
+        for word in words
+    ]
+    if any(len(key) != ENCRYPTION_KEY_BYTES for key in keys):
+        raise ValueError("a key has the wrong length")
+    return keys
 
 
 class Settings(BaseSettings):
@@ -35,6 +55,15 @@ class Settings(BaseSettings):
         Field(
             description="The first API key, with every scope: 20 to 200 characters. Without it, the first "
             "start creates a key and shows it once.",
+        ),
+    ] = None
+    encryption_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="The key that encrypts secrets in the database, such as those of webhooks: 32 random "
+            "bytes in base64, as 'openssl rand -base64 32' prints them. PostgreSQL needs it before the first "
+            "webhook. For SQLite, the first start creates a key file beside the database. During a rotation, "
+            "give the new key and the old one, separated by a comma.",
         ),
     ] = None
     host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
@@ -128,6 +157,17 @@ class Settings(BaseSettings):
         ):
             raise ValueError("give 20 to 200 visible ASCII characters")
         return key
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _check_encryption_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        try:
+            is_valid = keys is None or bool(parse_encryption_keys(keys.get_secret_value()))
+        except ValueError:
+            is_valid = False
+        if not is_valid:
+            raise ValueError("give 32 random bytes in base64: 'openssl rand -base64 32' prints such a key")
+        return keys
 
     @classmethod
     def settings_customise_sources(

@@ -24,6 +24,8 @@ from app.settings import Settings
 from tests.waiting import PATIENCE, until
 
 ADMIN_KEY = "admin-key-of-the-tests"
+# For PostgreSQL. Services on SQLite use the key files that they make.
+ENCRYPTION_KEY = "YSBrZXkgb2YgdGhlIHRlc3RzIGhhcyAzMiBieXRlcy4="
 
 # How long it takes to draw says how busy the machine is, and nothing of what is tested.
 hypothesis.settings.register_profile(
@@ -184,6 +186,8 @@ def serving(settings: Settings, **wiring: object) -> Iterator[Running]:
 def settings_for(database_url: str, **others: object) -> Settings:
     """On a slow machine, too, nobody is refused for having waited who was to be served."""
     patient = {"wait_seconds": PATIENCE / 2, **others}
+    if database_url.startswith("postgresql"):
+        patient = {"encryption_key": ENCRYPTION_KEY, **patient}
     return Settings(database_url=database_url, admin_key=ADMIN_KEY, **patient)  # type: ignore[arg-type]
 
 

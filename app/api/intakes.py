@@ -96,9 +96,10 @@ async def receive_payload(
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be JSON or that of a web form.")
     signature = request.headers.get("x-hubspot-signature-v3") if intake.hubspot_secret else None
     if intake.hubspot_secret:
+        secret = service.cipher.decrypt("hubspot secret", intake.id, intake.hubspot_secret)
         sent_at = request.headers.get("x-hubspot-request-timestamp")
         uri = _requested_url(request, token)
-        check_signature(intake.hubspot_secret, uri, body, signature, sent_at, service.clock())
+        check_signature(secret, uri, body, signature, sent_at, service.clock())
     receipt = await service.database.write(
         lambda tx: intakes.store_payload(tx, intake, content_type, body, signature)
     )
@@ -119,7 +120,7 @@ async def create_intake(
     token = new_secret(INTAKE_TOKEN_PREFIX)
 
     def create(uow: UnitOfWork) -> WriteResult:
-        created = intake_out(uow.tx, intakes.create_intake(uow.tx, uow.plans, new, token))
+        created = intake_out(uow.tx, intakes.create_intake(uow.tx, uow.plans, service.cipher, new, token))
         address = f"{base_url(request)}/v1/intake/{token}"
         return WriteResult(schemas.IntakeCreated(**dict(created), token=token, address=address), 201, token)
 
@@ -178,7 +179,10 @@ async def update_intake(
     """
     change = with_revision(request, if_match)
     return await service.write(
-        call, lambda uow: intake_out(uow.tx, intakes.update_intake(uow.tx, uow.plans, intake_id, change))
+        call,
+        lambda uow: intake_out(
+            uow.tx, intakes.update_intake(uow.tx, uow.plans, service.cipher, intake_id, change)
+        ),
     )
 
 

@@ -33,6 +33,7 @@ from app.webhooks.schemas import (
     RecordUpdateIn,
     ReplayedDeliveries,
     SecretRotation,
+    StoredRecordUpdate,
     TestResult,
     WebhookChange,
     WebhookCreated,
@@ -77,14 +78,17 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     needs the scope read.
     """
     if request.record_update:
-        check_record_update(request.url, request.record_update, request.types)
+        check_record_update(request.url, request.record_update.source, request.types)
         if request.payload == "full":
             raise invalid_field("/payload", "unwanted", "a record update has no payload: leave it out")
+    token_url = _token_url_of(request.record_update)
     await _require_reachable(
-        service, request.url, request.record_update, updates_records=request.record_update is not None
+        service, request.url, token_url, updates_records=request.record_update is not None
     )
     await service.feed.publish_all()  # a new webhook gets no earlier events
-    return await service.write(call, lambda uow: _with_secret(webhooks.create_webhook(uow.tx, request), 201))
+    return await service.write(
+        call, lambda uow: _with_secret(*webhooks.create_webhook(uow.tx, service.cipher, request), status=201)
+    )
 
 
 @managing.get("/webhooks", operation_id="list_webhooks")
@@ -134,7 +138,8 @@ async def patch_webhook(
     change = with_revision(request, if_match)
     await service.feed.publish_all()  # earlier events go to the webhook as it was
     return await service.write(
-        call, lambda uow: webhook_out(webhooks.update_webhook(uow.tx, webhook_id, change))
+        call,
+        lambda uow: webhook_out(webhooks.update_webhook(uow.tx, service.cipher, webhook_id, change)),
     )
 
 
@@ -151,7 +156,10 @@ async def post_secret(
 ) -> Response:
     """Change the secret. For 24 hours, the old one also signs, so that no message is rejected."""
     return await service.write(
-        call, lambda uow: _with_secret(webhooks.rotate_secret(uow.tx, webhook_id, request.secret), 200)
+        call,
+        lambda uow: _with_secret(
+            *webhooks.rotate_secret(uow.tx, service.cipher, webhook_id, request.secret), status=200
+        ),
     )
 
 
@@ -166,7 +174,8 @@ async def post_test(webhook_id: UUID, service: ServiceDep) -> TestResult:
 
     def sample(tx: Transaction) -> OutgoingRequest | NothingToSendError:
         try:
-            return sample_request(tx, service.plans, webhook_queries.find_webhook(tx, webhook_id))
+            webhook = webhook_queries.find_webhook(tx, webhook_id)
+            return sample_request(tx, service.plans, service.cipher, webhook)
         except NothingToSendError as error:
             return error
 
@@ -215,8 +224,12 @@ async def post_replay(
     return await service.write(call, lambda uow: replay(uow.tx))
 
 
-def _with_secret(webhook: Webhook, status: int) -> WriteResult:
-    return WriteResult(webhook_created(webhook), status, webhook.secret)
+def _with_secret(webhook: Webhook, secret: str, *, status: int) -> WriteResult:
+    return WriteResult(webhook_created(webhook, secret), status, secret)
+
+
+def _token_url_of(update: RecordUpdateIn | None) -> str | None:
+    return update.client_credentials.token_url if update and update.client_credentials else None
 
 
 async def _require_change_reachable(service: Service, webhook_id: UUID, change: WebhookChange) -> None:
@@ -226,21 +239,21 @@ async def _require_change_reachable(service: Service, webhook_id: UUID, change: 
     """
     webhook = await service.database.read(lambda tx: webhook_queries.find_webhook(tx, webhook_id))
     if webhook.record_update:
-        update = change.record_update or RecordUpdateIn.model_validate(webhook.record_update)
-        await _require_reachable(service, change.url or webhook.url, update, updates_records=True)
+        stored = StoredRecordUpdate.model_validate(webhook.record_update)
+        token_url = _token_url_of(change.record_update) if change.record_update else stored.token_url
+        await _require_reachable(service, change.url or webhook.url, token_url, updates_records=True)
     else:
-        await _require_reachable(service, change.url, change.record_update, updates_records=False)
+        token_url = _token_url_of(change.record_update)
+        await _require_reachable(service, change.url, token_url, updates_records=False)
 
 
 async def _require_reachable(
-    service: Service, url: str | None, update: RecordUpdateIn | None, *, updates_records: bool
+    service: Service, url: str | None, token_url: str | None, *, updates_records: bool
 ) -> None:
     """Raise INVALID_REQUEST for a URL that cannot be reached, now that the caller can still correct it.
 
     The requests of a record update contain a token, and those for a token a client secret.
     """
-    credentials = update.client_credentials if update else None
-    token_url = credentials.token_url if credentials else None
     for pointer, url_, carries_credentials in (
         ("/url", url, updates_records),
         ("/record_update/client_credentials/token_url", token_url, True),

@@ -14,6 +14,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
+from app.encryption.files import WrongKey
 from app.main import open_database
 from app.migrate import UnknownSchema, migrate
 from app.problems import Problem
@@ -126,7 +127,7 @@ def reported_failures() -> Iterator[None]:
         fail(_lines_of(flaws_of(problem)) or problem.detail)
     except DBAPIError as error:
         fail(f"The database cannot be used: {error.orig}")
-    except (InvalidFile, UnknownSchema, OSError) as error:
+    except (InvalidFile, UnknownSchema, WrongKey, OSError) as error:
         fail(str(error))
 
 

@@ -8,8 +8,11 @@ import typer
 
 from app.cli.console import out, reported_failures, table
 from app.db import Database, Transaction
+from app.encryption.files import WrongKey
+from app.encryption.queries import any_encrypted
+from app.encryption.service import check_key
 from app.keys.queries import list_keys
-from app.main import open_database
+from app.main import exposed_files, open_cipher, open_database
 from app.migrate import UNKNOWN_SCHEMA, current_revision, is_unknown_revision, newest_revision
 from app.problems import Problem
 from app.question_sets.files import read_builtin
@@ -38,10 +41,20 @@ def doctor() -> None:
 def _checks(settings: Settings, database: Database) -> Iterator[Check]:
     yield "version", True, f"{version('prospect-fit')} on Python {sys.version.split()[0]}"
     yield "built-in question sets", True, f"{len(list(read_builtin()))} valid"
+    exposed = [str(file) for file in exposed_files(settings)]
+    yield "private files", not exposed, f"run 'chmod 600 {' '.join(exposed)}'" if exposed else ""
     try:
         yield from database.read_sync(_database_checks(settings))
     except Problem as problem:
         yield "database", False, f"{problem.detail} ({database.engine.url!r})"
+
+
+def _encryption_check(tx: Transaction, settings: Settings) -> Check:
+    try:
+        check_key(tx, open_cipher(settings))
+    except WrongKey as error:
+        return "encryption key", False, str(error)
+    return "encryption key", True, "it fits" if any_encrypted(tx) else "nothing is encrypted yet"
 
 
 def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]:
@@ -58,6 +71,7 @@ def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]
         return [
             *checks,
             ("schema", True, str(revision)),
+            _encryption_check(tx, settings),
             ("API keys", bool(active), f"{len(active)} in use"),
             ("question sets", bool(list_newest(tx)), f"{len(list_newest(tx))} published"),
             ("default question set", find_version(tx, key, number) is not None, default),

@@ -9,6 +9,7 @@ from app.cli.keys import keys
 from app.cli.openapi import openapi
 from app.cli.question_sets import question_sets
 from app.cli.score_file import score_file
+from app.cli.secrets import secrets
 from app.cli.serve import migrate, serve
 from app.cli.sql import sql
 
@@ -21,6 +22,7 @@ main = typer.Typer(
 main.command()(serve)
 main.command()(migrate)
 main.add_typer(keys, name="keys")
+main.add_typer(secrets, name="secrets")
 main.add_typer(question_sets, name="question-sets")
 main.command("score")(score_file)
 main.command("import")(import_file)

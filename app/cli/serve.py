@@ -9,8 +9,8 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.cli.console import fail, migrated_database, print_text, reported_failures
-from app.main import open_database, prepare_database
+from app.cli.console import fail, print_text, reported_failures
+from app.main import migrate_database, open_database, prepare_database
 from app.migrate import newest_revision
 from app.settings import PREFIX, Settings
 
@@ -27,6 +27,9 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     database_url: Annotated[str | None, typer.Option(help="sqlite:///FILE or postgresql://…")] = None,
     admin_key: Annotated[
         str | None, typer.Option(help="The first API key. By default, one is created.")
+    ] = None,
+    encryption_key: Annotated[
+        str | None, typer.Option(help="The key that encrypts secrets; better as a variable or a file.")
     ] = None,
     default_question_set: Annotated[
         str | None, typer.Option(help="The set for requests that name none.")
@@ -63,8 +66,14 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
 
 
 def migrate() -> None:
-    """Migrate the database to the newest schema, and do nothing else."""
-    with migrated_database():
+    """Migrate the database to the newest schema, and create the key file of an SQLite database."""
+    with reported_failures():
+        settings = Settings()
+        database = open_database(settings)
+        try:
+            migrate_database(database, settings)
+        finally:
+            database.close()
         print_text(f"The schema is at revision {newest_revision()}.")
 
 

@@ -1,7 +1,7 @@
 """The service object that every operation uses. `main.py` creates it once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import Annotated, TypeVar
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from app.clock import Clock
 from app.db import Database, Transaction
 from app.edge.authorise import KeyRing
+from app.encryption.service import Cipher
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
 from app.keys.idempotency import StoredResponse, WriteCall, claim_key, fingerprint, store_response
@@ -36,7 +37,7 @@ class WriteResult:
 
     body: BaseModel
     status: int = 200
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Service:
     settings: Settings
     database: Database
     plans: Plans
+    cipher: Cipher
     keys: KeyRing
     feed: FeedPublisher
     sender: Sender

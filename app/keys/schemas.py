@@ -65,7 +65,7 @@ class KeyOut(Out):
 class KeyCreated(KeyOut):
     """A new API key. The key is shown only in this response."""
 
-    key: str
+    key: Annotated[str, Field(repr=False)]
 
 
 class KeyList(Out):

@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from app.clock import new_id
 from app.db import Transaction
+from app.encryption.service import Cipher
 from app.events.queries import read_latest
 from app.events.tables import EVENT_TYPES, Event, EventType, types_named
 from app.inbound.forms.service import flat_fields
@@ -25,7 +26,7 @@ from app.sessions.presenters import events_out, session_out, session_out_at
 from app.sessions.schemas import EventOut, SessionOut
 from app.sessions.tables import Session
 from app.webhooks.outbox import matches
-from app.webhooks.schemas import ClientCredentials, Payload, RecordUpdateIn, WebhookMessage
+from app.webhooks.schemas import ClientCredentials, Payload, StoredRecordUpdate, WebhookMessage
 from app.webhooks.tables import Webhook
 from app.webhooks.targets import authority_of
 
@@ -49,8 +50,8 @@ def placeholders_in(url: str) -> list[str]:
     return PLACEHOLDER.findall(url)
 
 
-def check_record_update(url: str, update: RecordUpdateIn, types: Collection[str]) -> None:
-    """Check that the URL and the event types of a webhook suit its record update.
+def check_record_update(url: str, source: str | None, types: Collection[str]) -> None:
+    """Check that the URL and the event types of a webhook suit a record update with this source of the link.
 
     Raises:
         Flawed: if the URL has no placeholder, an unknown one or one in its host, if the source of the link
@@ -65,7 +66,7 @@ def check_record_update(url: str, update: RecordUpdateIn, types: Collection[str]
         raise Flawed([Flaw("/url", detail, "invalid")])
     if "{" in authority_of(url):
         raise Flawed([Flaw("/url", "the host must not contain a placeholder: write it out", "invalid")])
-    if "external_id" in names and update.source is None:
+    if "external_id" in names and source is None:
         detail = "the URL contains {external_id}: send the source of the link that it is taken from"
         raise Flawed([Flaw("/record_update/source", detail, "missing")])
     if types and not set(types_named(types)) & set(SESSION_EVENT_TYPES):
@@ -85,7 +86,7 @@ def fill_placeholders(url: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: quote(values[match[1]], safe=""), url)
 
 
-def record_body(update: RecordUpdateIn, figures: Mapping[str, Any]) -> dict[str, Any]:
+def record_body(update: StoredRecordUpdate, figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of a record update; it omits fields whose figure the session does not have."""
     body: dict[str, Any] = {}
     for pointer, figure in update.fields.items():
@@ -120,12 +121,17 @@ class OutgoingRequest:
     url: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     client_credentials: ClientCredentials | None = None
 
 
 def outgoing_request(
-    tx: Transaction, plans: Plans, webhook: Webhook, event: Event, message_id: UUID | None = None
+    tx: Transaction,
+    plans: Plans,
+    cipher: Cipher,
+    webhook: Webhook,
+    event: Event,
+    message_id: UUID | None = None,
 ) -> OutgoingRequest:
     """Return the request that sends an event to a webhook.
 
@@ -137,11 +143,9 @@ def outgoing_request(
         StaleScores: if the score of the session has to be computed again first.
     """
     if webhook.record_update:
-        return _record_request(
-            tx, plans, webhook, RecordUpdateIn.model_validate(webhook.record_update), event
-        )
+        return _record_request(tx, plans, cipher, webhook, event)
     (message,) = build_messages(tx, plans, [event], webhook.payload)
-    return signed_request(tx, webhook, message.model_copy(update={"id": message_id or event.id}))
+    return signed_request(tx, cipher, webhook, message.model_copy(update={"id": message_id or event.id}))
 
 
 def build_messages(tx: Transaction, plans: Plans, events: list[Event], payload: str) -> list[WebhookMessage]:
@@ -174,7 +178,7 @@ def sample_messages(
     )
 
 
-def sample_request(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingRequest:
+def sample_request(tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webhook) -> OutgoingRequest:
     """Return the request that tests a webhook: its latest matching event under a new message id.
 
     If there is no matching event, a webhook of messages sends an invented example.
@@ -189,14 +193,13 @@ def sample_request(tx: Transaction, plans: Plans, webhook: Webhook) -> OutgoingR
         if not matches(webhook, event):
             continue
         try:
-            return outgoing_request(tx, plans, webhook, event, new_id())
+            return outgoing_request(tx, plans, cipher, webhook, event, new_id())
         except NothingToSendError as error:
             reason = error
     if webhook.record_update:
         raise reason
-    return signed_request(
-        tx, webhook, example_message((types or EVENT_TYPES)[0], key).model_copy(update={"id": new_id()})
-    )
+    message = example_message((types or EVENT_TYPES)[0], key)
+    return signed_request(tx, cipher, webhook, message.model_copy(update={"id": new_id()}))
 
 
 def example_message(type_: EventType, key: str | None = None) -> WebhookMessage:
@@ -223,7 +226,9 @@ def example_message(type_: EventType, key: str | None = None) -> WebhookMessage:
     )
 
 
-def signed_request(tx: Transaction, webhook: Webhook, message: WebhookMessage) -> OutgoingRequest:
+def signed_request(
+    tx: Transaction, cipher: Cipher, webhook: Webhook, message: WebhookMessage
+) -> OutgoingRequest:
     """Return the request that sends a message, signed with the secret.
 
     For a day after the secret was rotated, the message is signed with the old secret too.
@@ -237,15 +242,17 @@ def signed_request(tx: Transaction, webhook: Webhook, message: WebhookMessage) -
         "webhook-id": str(message.id),
         "webhook-timestamp": str(int(tx.at.timestamp())),
         "webhook-signature": " ".join(
-            Signer(secret).sign(str(message.id), tx.at, body) for secret in secrets
+            Signer(cipher.decrypt("signing secret", webhook.id, secret)).sign(str(message.id), tx.at, body)
+            for secret in secrets
         ),
     }
     return OutgoingRequest("POST", webhook.url, body.encode(), headers)
 
 
 def _record_request(
-    tx: Transaction, plans: Plans, webhook: Webhook, update: RecordUpdateIn, event: Event
+    tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webhook, event: Event
 ) -> OutgoingRequest:
+    update = StoredRecordUpdate.model_validate(webhook.record_update)
     session = tx.db.get(Session, event.session_id)
     if session is None:
         raise NothingToSendError("The session no longer exists.")
@@ -266,14 +273,17 @@ def _record_request(
         if error.args[0] == "external_id":
             raise NothingToSendError("The prospect has no link with the source of the webhook.") from None
         raise NothingToSendError("The session has no deal.") from None
+    assert webhook.credential, "a record update has a credential"
+    credential = cipher.decrypt("credential", webhook.id, webhook.credential)
+    client_credentials = update.credentials(credential)
     figures = to_jsonable_python(flat_fields(session_out(tx, plans, session)))
     return OutgoingRequest(
         update.method,
         url,
         to_json(record_body(update, figures)),
         {"Content-Type": "application/json"},
-        update.token.token if update.token else None,
-        update.client_credentials,
+        None if client_credentials else credential,
+        client_credentials,
     )
 
 

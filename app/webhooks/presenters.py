@@ -7,8 +7,8 @@ from app.webhooks.outbox import AttemptResult
 from app.webhooks.schemas import (
     MAX_ANSWER_CHARACTERS,
     DeliveryOut,
-    RecordUpdateIn,
     RecordUpdateOut,
+    StoredRecordUpdate,
     TestResult,
     WebhookCreated,
     WebhookOut,
@@ -17,13 +17,9 @@ from app.webhooks.tables import Delivery, Webhook
 
 
 def record_update_out(stored: Mapping[str, Any]) -> RecordUpdateOut:
-    """Return a stored record update as a response, without its token or client secret."""
-    update = RecordUpdateIn.model_validate(stored)
-    credentials = update.client_credentials
-    return RecordUpdateOut(
-        **update.model_dump(include={"method", "source", "fields", "values"}),
-        token_url=credentials.token_url if credentials else None,
-        client_id=credentials.client_id if credentials else None,
+    """Return a stored record update as a response."""
+    return RecordUpdateOut.model_validate(
+        StoredRecordUpdate.model_validate(stored).model_dump(exclude={"scope"})
     )
 
 
@@ -34,10 +30,10 @@ def webhook_out(webhook: Webhook) -> WebhookOut:
     return WebhookOut.model_validate({**stored, "record_update": update})
 
 
-def webhook_created(webhook: Webhook) -> WebhookCreated:
+def webhook_created(webhook: Webhook, secret: str) -> WebhookCreated:
     """Return a stored webhook as a response, with its secret."""
     values: dict[str, Any] = dict(webhook_out(webhook))
-    return WebhookCreated.model_validate({**values, "secret": webhook.secret})
+    return WebhookCreated.model_validate({**values, "secret": secret})
 
 
 def delivery_out(delivery: Delivery, *, shows_answer: bool) -> DeliveryOut:

@@ -40,6 +40,7 @@ TOKEN_MARGIN_SECONDS = 30
 MAX_LOOKUP_THREADS = 500
 HTTP_UNAUTHORISED = 401
 DEFAULT_HEADERS = {"User-Agent": "Prospect-Fit", "Accept": "*/*", "Accept-Encoding": "identity"}
+MASKED = "…"
 CONNECTION_LOST = "the connection was closed"
 # Where a message of the HTTP library begins to quote what the other system sent.
 QUOTED_BYTES = re.compile(r"\W*\b(bytearray\()?b['\"].*", re.DOTALL)
@@ -193,6 +194,8 @@ class Sender:
             # The status is known by now. Extend the deadline, so that reading the body cannot lose it.
             limit.deadline = max(limit.deadline, anyio.current_time() + 2 * BODY_READ_SECONDS)
             body_start = await _read_beginning(response, BODY_READ_SECONDS)
+            if token:  # a receiver that repeats its request must not bring the token into the log
+                body_start = body_start.replace(token, MASKED)
             return AttemptResult(response.status, None, body_start, _header_value(response, b"retry-after"))
 
     @asynccontextmanager

@@ -11,12 +11,13 @@ from sqlmodel import col, delete, func, select
 
 from app.clock import new_id
 from app.db import Transaction, lock_table
+from app.encryption.service import Cipher
 from app.events.tables import types_named
 from app.problems import invalid_field, require_revision
 from app.question_sets.queries import version_exists
 from app.webhooks.message import check_record_update
 from app.webhooks.queries import find_webhook
-from app.webhooks.schemas import SECRET_PREFIX, NewWebhook, RecordUpdateIn, WebhookChange
+from app.webhooks.schemas import SECRET_PREFIX, NewWebhook, StoredRecordUpdate, WebhookChange
 from app.webhooks.tables import Delivery, Webhook
 from app.webhooks.targets import parse_url
 
@@ -27,12 +28,15 @@ DELETE_BATCH = 5000
 SECRET_OVERLAP = timedelta(hours=24)
 
 
-def create_webhook(tx: Transaction, new: NewWebhook) -> Webhook:
-    """Create a webhook. It receives events that get their positions after this transaction.
+def create_webhook(tx: Transaction, cipher: Cipher, new: NewWebhook) -> tuple[Webhook, str]:
+    """Create a webhook, and return it with its secret.
+
+    It receives events that get their positions after this transaction.
 
     Raises:
         Problem: INVALID_REQUEST if there are 100 webhooks already, if the question set does not exist, or if
-            none of the types can belong to it.
+            none of the types can belong to it. NO_ENCRYPTION_KEY or WRONG_ENCRYPTION_KEY if its secrets
+            cannot be encrypted.
     """
     lock_table(tx, Webhook)
     if tx.db.exec(select(func.count()).select_from(Webhook)).one() >= MAX_WEBHOOKS:
@@ -41,30 +45,34 @@ def create_webhook(tx: Transaction, new: NewWebhook) -> Webhook:
         )
     _require_known_question_set(tx, new.question_set)
     _require_matching_types(new.types, new.question_set)
+    webhook_id, secret, update = new_id(), new.secret or _new_secret(), new.record_update
     webhook = Webhook(
-        id=new_id(),
+        id=webhook_id,
         name=new.name,
         url=new.url,
         types=new.types,
         question_set=new.question_set,
-        payload="record" if new.record_update else new.payload,
-        record_update=new.record_update.model_dump() if new.record_update else None,
-        secret=new.secret or _new_secret(),
+        payload="record" if update else new.payload,
+        record_update=StoredRecordUpdate.of(update).model_dump() if update else None,
+        credential=cipher.encrypt(tx, "credential", webhook_id, update.credential) if update else None,
+        secret=cipher.encrypt(tx, "signing secret", webhook_id, secret),
         created_at=tx.at,
         updated_at=tx.at,
     )
     tx.db.add(webhook)
     tx.db.flush()
-    return webhook
+    return webhook, secret
 
 
-def update_webhook(tx: Transaction, webhook_id: UUID, change: WebhookChange) -> Webhook:
+def update_webhook(tx: Transaction, cipher: Cipher, webhook_id: UUID, change: WebhookChange) -> Webhook:
     """Change the fields of a webhook that were sent.
 
     Raises:
-        Problem: NOT_FOUND, STALE_REVISION or INVALID_REQUEST.
+        Problem: NOT_FOUND, STALE_REVISION, INVALID_REQUEST, NO_ENCRYPTION_KEY or WRONG_ENCRYPTION_KEY.
         Flawed: if the URL or the types do not suit the record update.
     """
+    update = change.record_update
+    credential = cipher.encrypt(tx, "credential", webhook_id, update.credential) if update else None
     webhook = find_webhook(tx, webhook_id, lock=True)
     if change.revision is not None:
         require_revision("webhook", webhook.revision, change.revision)
@@ -74,8 +82,10 @@ def update_webhook(tx: Transaction, webhook_id: UUID, change: WebhookChange) -> 
         if getattr(change, name) is not None or name in {"name", "question_set"}
     }
     _require_one_kind(webhook, change)
-    if change.record_update:
-        values["record_update"] = change.record_update.model_dump()
+    if update:
+        values["record_update"] = StoredRecordUpdate.of(update).model_dump()
+        if not cipher.matches("credential", webhook_id, webhook.credential, update.credential):
+            values["credential"] = credential
     _require_known_question_set(tx, values.get("question_set"))
     if "url" in values:
         values["paused_until"] = None
@@ -84,9 +94,7 @@ def update_webhook(tx: Transaction, webhook_id: UUID, change: WebhookChange) -> 
     merged = {name: values.get(name, getattr(webhook, name)) for name in checked}
     _require_matching_types(merged["types"], merged["question_set"])
     if merged["record_update"]:
-        check_record_update(
-            merged["url"], RecordUpdateIn.model_validate(merged["record_update"]), merged["types"]
-        )
+        check_record_update(merged["url"], merged["record_update"]["source"], merged["types"])
     if values.get("status") == "active":
         values |= {"disabled_because": None, "paused_until": None}
     if all(getattr(webhook, name) == value for name, value in values.items()):
@@ -96,16 +104,31 @@ def update_webhook(tx: Transaction, webhook_id: UUID, change: WebhookChange) -> 
     return _save(tx, webhook)
 
 
-def rotate_secret(tx: Transaction, webhook_id: UUID, secret: str | None) -> Webhook:
-    """Give a webhook a new secret, generated if it is None. For 24 hours the old secret signs as well.
+def rotate_secret(
+    tx: Transaction, cipher: Cipher, webhook_id: UUID, secret: str | None
+) -> tuple[Webhook, str]:
+    """Give a webhook a new secret, generated if it is None, and return both.
+
+    For 24 hours the old secret signs as well.
 
     Raises:
-        Problem: NOT_FOUND.
+        Problem: NOT_FOUND, NO_ENCRYPTION_KEY or WRONG_ENCRYPTION_KEY.
     """
+    secret = secret or _new_secret()
+    encrypted = cipher.encrypt(tx, "signing secret", webhook_id, secret)
     webhook = find_webhook(tx, webhook_id, lock=True)
     webhook.old_secret, webhook.old_secret_until = webhook.secret, tx.at + SECRET_OVERLAP
-    webhook.secret = secret or _new_secret()
-    return _save(tx, webhook)
+    webhook.secret = encrypted
+    return _save(tx, webhook), secret
+
+
+def disable_all(tx: Transaction, because: str) -> int:
+    """Disable every webhook, and return their number. `because` is shown with each of them."""
+    webhooks = tx.db.exec(select(Webhook).order_by(col(Webhook.id)).with_for_update(key_share=True)).all()
+    for webhook in webhooks:
+        webhook.status, webhook.disabled_because = "disabled", because
+        _save(tx, webhook)
+    return len(webhooks)
 
 
 def delete_webhook_batch(tx: Transaction, webhook_id: UUID) -> bool:

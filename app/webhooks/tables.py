@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel, text
 
 from app.db import UtcDateTime
+from app.encryption.tables import EncryptedText, is_encrypted
 from app.events.tables import BIG_INTEGER
 
 DeliveryStatus = Literal["pending", "delivered", "failed", "superseded", "skipped"]
@@ -14,17 +15,21 @@ STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
 
 
 class Webhook(SQLModel, table=True):
-    """A subscription to events. Its secrets are stored in plain text, because every delivery needs them.
+    """A subscription to events. Its secrets are encrypted.
 
     `types` holds event types and groups such as `score.*`; an empty list means all. `record_update` holds
-    the `RecordUpdateIn` of a webhook that updates records. `paused_until` comes from the Retry-After header
-    of the receiver.
+    the `StoredRecordUpdate` of a webhook that updates records, and `credential` its token or client secret.
+    `paused_until` comes from the Retry-After header of the receiver.
     """
 
     __tablename__ = "webhook"
     __table_args__ = (
         CheckConstraint("payload IN ('thin', 'full', 'record')", name="ck_webhook_payload"),
         CheckConstraint("status IN ('active', 'disabled')", name="ck_webhook_status"),
+        CheckConstraint(is_encrypted("secret"), name="ck_webhook_secret"),
+        CheckConstraint(is_encrypted("old_secret"), name="ck_webhook_old_secret"),
+        CheckConstraint(is_encrypted("credential"), name="ck_webhook_credential"),
+        CheckConstraint("(record_update IS NULL) = (credential IS NULL)", name="ck_webhook_record_update"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -34,8 +39,9 @@ class Webhook(SQLModel, table=True):
     question_set: str | None = None
     payload: str
     record_update: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
-    secret: str
-    old_secret: str | None = None
+    credential: str | None = Field(default=None, sa_type=EncryptedText("credential"))
+    secret: str = Field(sa_type=EncryptedText("signing secret"))
+    old_secret: str | None = Field(default=None, sa_type=EncryptedText("signing secret"))
     old_secret_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status: str = "active"
     disabled_because: str | None = None

@@ -14,8 +14,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.db import Database, Transaction
+from app.encryption.service import Cipher
 from app.events.tables import Event
-from app.problems import Problem
+from app.problems import WRONG_ENCRYPTION_KEY, Problem
 from app.question_sets.plans import Plans
 from app.webhooks import outbox
 from app.webhooks.message import NothingToSendError, OutgoingRequest, outgoing_request
@@ -54,12 +55,14 @@ class DeliveryWorker:
         self,
         database: Database,
         plans: Plans,
+        cipher: Cipher,
         sender: Sender,
         publish_pending: Callable[[float], Awaitable[None]],
         read_scores: ReadScores,
     ) -> None:
         self._database = database
         self._plans = plans
+        self._keyring = cipher
         self._sender = sender
         self._publish_pending = publish_pending
         self._read_scores = read_scores
@@ -132,7 +135,7 @@ class DeliveryWorker:
     async def _prepare(self, leases: Sequence[Lease]) -> list[Prepared]:
         """Return what to send for each lease: from one read, or from a read for each if that fails."""
         try:
-            return await self._read_scores(lambda tx: _prepare_all(tx, self._plans, leases))
+            return await self._read_scores(lambda tx: _prepare_all(tx, self._plans, self._keyring, leases))
         except Problem:
             return [None] * len(leases)
         except Exception:  # a delivery that fails must not prevent the others
@@ -154,17 +157,21 @@ class DeliveryWorker:
         self._result_available.set()
 
 
-def _prepare_all(tx: Transaction, plans: Plans, leases: Sequence[Lease]) -> list[Prepared]:
+def _prepare_all(tx: Transaction, plans: Plans, cipher: Cipher, leases: Sequence[Lease]) -> list[Prepared]:
     """Return what to send for each lease; None if the lease is no longer valid."""
     valid = find_leased(tx, leases)
-    return [_prepare(tx, plans, *valid[lease]) if lease in valid else None for lease in leases]
+    return [_prepare(tx, plans, cipher, *valid[lease]) if lease in valid else None for lease in leases]
 
 
 def _prepare(
-    tx: Transaction, plans: Plans, webhook: Webhook, event: Event
+    tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webhook, event: Event
 ) -> OutgoingRequest | AttemptResult:
-    """Return the request to send, or the result `skipped` if there is nothing to send."""
+    """Return the request to send, or the result of the attempt if there is nothing to send it with."""
     try:
-        return outgoing_request(tx, plans, webhook, event)
+        return outgoing_request(tx, plans, cipher, webhook, event)
     except NothingToSendError as error:
         return AttemptResult(error=str(error), skipped=True)
+    except Problem as problem:
+        if problem.kind is not WRONG_ENCRYPTION_KEY:
+            raise
+        return AttemptResult(error=problem.detail)

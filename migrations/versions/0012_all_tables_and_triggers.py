@@ -57,6 +57,7 @@ def upgrade() -> None:
     _events()
     _erased_events()
     _last_position()
+    _encryption_key()
     _webhooks()
     _deliveries()
     _delivery_indexes()
@@ -366,6 +367,21 @@ def _last_position() -> None:
     op.bulk_insert(made, [{"id": 1, "position": 0}])
 
 
+def _encryption_key() -> None:
+    op.create_table(
+        "encryption_key",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("named_at", TIME, nullable=False),
+        sa.CheckConstraint("id = 1", name="ck_encryption_key_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _is_encrypted(table: str, column: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"substr({column}, 1, 4) = 'enc:'", name=f"ck_{table}_{column}")
+
+
 def _webhooks() -> None:
     op.create_table(
         "webhook",
@@ -376,6 +392,7 @@ def _webhooks() -> None:
         sa.Column("question_set", sa.String(), nullable=True),
         sa.Column("payload", sa.String(), nullable=False),
         sa.Column("record_update", sa.JSON(), nullable=True),
+        sa.Column("credential", sa.String(), nullable=True),
         sa.Column("secret", sa.String(), nullable=False),
         sa.Column("old_secret", sa.String(), nullable=True),
         sa.Column("old_secret_until", TIME, nullable=True),
@@ -387,6 +404,10 @@ def _webhooks() -> None:
         sa.Column("updated_at", TIME, nullable=False),
         sa.CheckConstraint("payload IN ('thin', 'full', 'record')", name="ck_webhook_payload"),
         sa.CheckConstraint("status IN ('active', 'disabled')", name="ck_webhook_status"),
+        _is_encrypted("webhook", "secret"),
+        _is_encrypted("webhook", "old_secret"),
+        _is_encrypted("webhook", "credential"),
+        sa.CheckConstraint("(record_update IS NULL) = (credential IS NULL)", name="ck_webhook_record_update"),
         sa.PrimaryKeyConstraint("id"),
     )
 
@@ -442,6 +463,7 @@ def _intakes() -> None:
         sa.Column("updated_at", TIME, nullable=False),
         sa.CheckConstraint("keep_hours >= 1", name="ck_intake_keep_hours"),
         sa.CheckConstraint("revision >= 1", name="ck_intake_revision"),
+        _is_encrypted("intake", "hubspot_secret"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )

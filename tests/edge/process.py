@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ADMIN_KEY, ROOT
+from tests.conftest import ADMIN_KEY, ENCRYPTION_KEY, ROOT
 from tests.waiting import PATIENCE
 
 COMMAND = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
@@ -45,6 +45,7 @@ def process(folder: Path, database_url: str, **settings: str) -> Iterator[Served
         "PROSPECT_FIT_DATABASE_URL": database_url,
         "PROSPECT_FIT_ADMIN_KEY": ADMIN_KEY,
         "PROSPECT_FIT_WAIT_SECONDS": f"{PATIENCE / 2}",
+        **({"PROSPECT_FIT_ENCRYPTION_KEY": ENCRYPTION_KEY} if database_url.startswith("postgresql") else {}),
     } | {f"PROSPECT_FIT_{name}": value for name, value in settings.items()}
     log = folder / "log"
     with (

@@ -14,8 +14,8 @@ OTHERS = {
 }
 NAMED_BY_PART = ("api", "cli", "edge", "scoring")
 PACKAGES = {
-    *("api", "cli", "edge", "events", "inbound", "keys", "prospects", "question_sets", "scoring"),
-    *("sessions", "webhooks"),
+    *("api", "cli", "edge", "encryption", "events", "inbound", "keys", "prospects", "question_sets"),
+    *("scoring", "sessions", "webhooks"),
 }
 MODULES = {
     *("clock.py", "db.py", "prospect_lifecycle.py", "main.py", "migrate.py", "problems.py", "schemas.py"),

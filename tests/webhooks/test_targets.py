@@ -22,7 +22,7 @@ from app.main import open_database
 from app.webhooks import sender
 from app.webhooks.message import OutgoingRequest
 from app.webhooks.queries import find_webhook
-from app.webhooks.schemas import ClientCredentials, RecordUpdateIn
+from app.webhooks.schemas import ClientCredentials, RecordUpdateIn, StoredRecordUpdate
 from app.webhooks.sender import Sender
 from app.webhooks.targets import BlockedTarget, Targets, embedded_address
 from tests.api.calls import ok, pointers, refusal
@@ -339,7 +339,8 @@ def test_the_addresses_that_a_change_leaves_are_looked_at_too(service):
     store(url="http://1.1.1.1/{deal}")
     at, detail = why(client.patch(address, json={"record_update": RECORD}))
     assert (at, detail.partition(",")[0]) == (["/url"], UNENCRYPTED)
-    store(record_update=RecordUpdateIn(**by_credentials("http://1.1.1.1/token")).model_dump())
+    update = RecordUpdateIn(**by_credentials("http://1.1.1.1/token"))
+    store(record_update=StoredRecordUpdate.of(update).model_dump())
     at, detail = why(client.patch(address, json={"url": "https://1.1.1.1/deals/{deal}"}))
     assert (at, detail.partition(",")[0]) == ([TOKEN_URL], UNENCRYPTED)
     ok(client.patch(address, json={"url": "https://1.1.1.1/{deal}", "record_update": RECORD}))

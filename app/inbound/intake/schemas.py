@@ -118,7 +118,7 @@ class NewIntake(WriteIn):
     question_set: Annotated[
         SetName | None, Field(description="without it, a set is chosen as for qualify")
     ] = None
-    hubspot_secret: Secret | None = None
+    hubspot_secret: Annotated[Secret | None, Field(repr=False)] = None
     keep_hours: KeepHours = 168
 
 
@@ -128,7 +128,7 @@ class IntakeChange(WriteIn):
     name: Annotated[Line | None, Field(json_schema_extra=without_null)] = None
     mapping: Annotated[IntakeMapping | None, Field(json_schema_extra=without_null)] = None
     question_set: SetName | None = None
-    hubspot_secret: Secret | None = None
+    hubspot_secret: Annotated[Secret | None, Field(repr=False)] = None
     keep_hours: Annotated[KeepHours | None, Field(json_schema_extra=without_null)] = None
     revision: Annotated[
         Revision | None,
@@ -189,8 +189,8 @@ class IntakeOut(Out):
 class IntakeCreated(IntakeOut):
     """A new intake. No other response contains its token."""
 
-    token: str
-    address: Annotated[str, Field(description="the URL to enter in the other system")]
+    token: Annotated[str, Field(repr=False)]
+    address: Annotated[str, Field(description="the URL to enter in the other system", repr=False)]
 
 
 class IntakeList(Out):

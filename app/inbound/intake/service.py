@@ -10,6 +10,7 @@ from sqlmodel import SQLModel, and_, bindparam, col, delete, or_, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new
+from app.encryption.service import Cipher
 from app.inbound.forms.schemas import Form
 from app.inbound.forms.service import read_form
 from app.inbound.intake.mapping import (
@@ -54,21 +55,23 @@ DELETE_RECEIPT = RECEIPT.delete().where(RECEIPT.c.id == bindparam("receipt"))
 T = TypeVar("T")
 
 
-def create_intake(tx: Transaction, plans: Plans, new: NewIntake, token: str) -> Intake:
+def create_intake(tx: Transaction, plans: Plans, cipher: Cipher, new: NewIntake, token: str) -> Intake:
     """Create an intake that is reached with `token`, and return it.
 
-    Raises INVALID_REQUEST if the question set is unknown, and `Flawed` if the mapping has ratings that the
-    question set does not know.
+    Raises INVALID_REQUEST if the question set is unknown, `Flawed` if the mapping has ratings that the
+    question set does not know, and NO_ENCRYPTION_KEY or WRONG_ENCRYPTION_KEY if the secret cannot be
+    encrypted.
     """
     _check_ratings(tx, plans, new.mapping, new.question_set)
+    intake_id, secret = new_id(), new.hubspot_secret
     intake = Intake(
-        id=new_id(),
+        id=intake_id,
         name=new.name,
         prefix=display_prefix(token),
         digest=digest(token),
         mapping=new.mapping.model_dump(),
         question_set=new.question_set,
-        hubspot_secret=new.hubspot_secret,
+        hubspot_secret=cipher.encrypt(tx, "hubspot secret", intake_id, secret) if secret else None,
         keep_hours=new.keep_hours,
         created_at=tx.at,
         updated_at=tx.at,
@@ -78,12 +81,16 @@ def create_intake(tx: Transaction, plans: Plans, new: NewIntake, token: str) -> 
     return intake
 
 
-def update_intake(tx: Transaction, plans: Plans, intake_id: UUID, change: IntakeChange) -> Intake:
+def update_intake(
+    tx: Transaction, plans: Plans, cipher: Cipher, intake_id: UUID, change: IntakeChange
+) -> Intake:
     """Set the fields that were sent, and return the intake. The revision increases if a value differs.
 
     Raises NOT_FOUND, STALE_REVISION, INVALID_REQUEST for a null in a required field, and what
     `create_intake` raises.
     """
+    secret = change.hubspot_secret
+    encrypted = cipher.encrypt(tx, "hubspot secret", intake_id, secret) if secret else None
     intake = find_intake(tx, intake_id, lock=True)
     if change.revision is not None:
         require_revision("intake", intake.revision, change.revision)
@@ -93,6 +100,9 @@ def update_intake(tx: Transaction, plans: Plans, intake_id: UUID, change: Intake
         if name in sent and sent[name] is None:
             detail = "it cannot be null: leave it out to keep the current value"
             raise invalid_field(f"/{name}", "wrong_type", detail)
+    if "hubspot_secret" in sent:
+        is_same = cipher.matches("hubspot secret", intake_id, intake.hubspot_secret, secret)
+        sent["hubspot_secret"] = intake.hubspot_secret if is_same else encrypted
     after = {name: sent.get(name, getattr(intake, name)) for name in ("mapping", "question_set")}
     if sent.keys() & after.keys():
         _check_ratings(tx, plans, IntakeMapping.model_validate(after["mapping"]), after["question_set"])

@@ -7,18 +7,20 @@ from uuid import UUID
 from sqlmodel import JSON, CheckConstraint, Column, Field, Index, LargeBinary, SQLModel, text
 
 from app.db import UtcDateTime
+from app.encryption.tables import EncryptedText, is_encrypted
 
 
 class Intake(SQLModel, table=True):
     """An intake. `digest` is the SHA-256 of the token; the token itself is not stored.
 
-    The secret has to be stored in plain text, because signatures are computed with it.
+    The secret is encrypted: signatures are computed with it.
     """
 
     __tablename__ = "intake"
     __table_args__ = (
         CheckConstraint("keep_hours >= 1", name="ck_intake_keep_hours"),
         CheckConstraint("revision >= 1", name="ck_intake_revision"),
+        CheckConstraint(is_encrypted("hubspot_secret"), name="ck_intake_hubspot_secret"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -27,7 +29,7 @@ class Intake(SQLModel, table=True):
     digest: str = Field(unique=True)
     mapping: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     question_set: str | None = None
-    hubspot_secret: str | None = None
+    hubspot_secret: str | None = Field(default=None, sa_type=EncryptedText("hubspot secret"))
     keep_hours: int
     revision: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)

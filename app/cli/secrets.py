@@ -1,0 +1,55 @@
+"""`secrets rotate | forget`: change the encryption key, or go on without a lost one."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.console import counted, fail, migrated_database, print_text
+from app.db import Transaction
+from app.encryption.service import forget_secrets, rotate_key
+from app.main import open_cipher
+from app.settings import Settings
+from app.webhooks.service import disable_all
+
+secrets = typer.Typer(no_args_is_help=True, help="Rotate the encryption key of the stored secrets.")
+KEY_LOST = (
+    "The encryption key was lost: rotate the secret, send the record update with its token again, "
+    "and set the status to active."
+)
+
+
+@secrets.command()
+def rotate() -> None:
+    """Encrypt all secrets with a new key.
+
+    With a key file, the command creates the key, and running services continue. With the setting, put the new
+    key before the old one, separated by a comma, and start every process with both before you run this.
+    """
+    with migrated_database() as database:
+        cipher = open_cipher(Settings())
+        count = rotate_key(database, cipher)
+        print_text(f"Encrypted {counted(count, 'secret')} with the new key.")
+        if cipher.file:
+            print_text(f"The key is in {cipher.file}: back it up, apart from the database.")
+        else:
+            print_text("Remove the old key from PROSPECT_FIT_ENCRYPTION_KEY, and start every process again.")
+
+
+@secrets.command()
+def forget(
+    *, yes: Annotated[bool, typer.Option("--yes", help="Confirm that the key is lost.")] = False
+) -> None:
+    """Replace the secrets whose key is lost. Disables all webhooks, until you enter their secrets again."""
+    if not yes:
+        fail("This makes all stored secrets useless, permanently. If the key is lost, add --yes.")
+    with migrated_database() as database:
+        cipher = open_cipher(Settings())
+
+        def replace(tx: Transaction) -> tuple[int, int]:
+            return forget_secrets(tx, cipher), disable_all(tx, KEY_LOST)
+
+        secret_count, webhook_count = database.write_sync(replace)
+        print_text(
+            f"Replaced {counted(secret_count, 'secret')}, and disabled {counted(webhook_count, 'webhook')}. "
+            "docs/operations.md lists what to enter again."
+        )

@@ -1,0 +1,1 @@
+"""Encrypts the secrets in the database, with a key that is stored elsewhere."""
