@@ -82,7 +82,7 @@ def without_null(schema: Schema) -> None:
 class In(BaseModel):
     """Base of request bodies. Types are exact, and an unknown field is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Out(BaseModel):

@@ -41,7 +41,9 @@ def parse_encryption_keys(text: str) -> list[bytes]:
 class Settings(BaseSettings):
     """All settings. Each is also an option of `prospect-fit serve`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     database_url: Annotated[
         SecretStr,

@@ -62,6 +62,8 @@ SLOW = {
     "edge/test_database_down.py",
     "edge/test_limits.py",
     "edge/test_logs.py",
+    "encryption/test_at_rest.py",
+    "encryption/test_start.py",
     "inbound/imports/test_stopping.py",
     "inbound/intake/test_processes.py",
     "packaging",

@@ -41,8 +41,10 @@ def doctor() -> None:
 def _checks(settings: Settings, database: Database) -> Iterator[Check]:
     yield "version", True, f"{version('prospect-fit')} on Python {sys.version.split()[0]}"
     yield "built-in question sets", True, f"{len(list(read_builtin()))} valid"
-    exposed = [str(file) for file in exposed_files(settings)]
-    yield "private files", not exposed, f"run 'chmod 600 {' '.join(exposed)}'" if exposed else ""
+    if database.is_sqlite:
+        exposed = [str(file) for file in exposed_files(settings)]
+        remedy = f"other users can read it: run 'chmod 600 {' '.join(exposed)}'"
+        yield "files", not exposed, remedy if exposed else "private"
     try:
         yield from database.read_sync(_database_checks(settings))
     except Problem as problem:

@@ -124,15 +124,15 @@ class Cipher:
         then has both keys.
 
         Raises:
-            WrongKey: if the first key in the setting is the current one.
+            WrongKey: if the setting has no new key in front of the current one.
         """
         self.load()
         current = current or next(iter(self.key_ids), None)
-        if self.key_ids[:1] == [current]:
+        if not self.key_ids or self.key_ids[0] == current:
             if self.file is None:
                 raise WrongKey(
-                    f"The first key in {SETTING} is the one that encrypts already: put a new key before it, "
-                    "separated by a comma, and start every process with both keys. Then run this again."
+                    f"There is no new key. Put one in front of the present one in {SETTING}, separated by a "
+                    "comma, and start every process with both keys. Then run this again."
                 )
             self._write_file([new_key(), *(key for key in self._keys if key_id_of(key) == current)])
         return self.key_ids[0]
