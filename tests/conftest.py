@@ -63,6 +63,7 @@ SLOW = {
     "edge/test_limits.py",
     "edge/test_logs.py",
     "encryption/test_at_rest.py",
+    "encryption/test_rotation.py",
     "encryption/test_start.py",
     "inbound/imports/test_stopping.py",
     "inbound/intake/test_processes.py",

@@ -103,13 +103,15 @@ class Cipher:
         key_id, _, encoded = stored.removeprefix(ENCRYPTED_PREFIX).partition(":")
         loaded = self._find(key_id)
         if loaded is None:
-            raise _wrong_key(f"The {kind} is encrypted with a key that this process does not have.")
+            raise _wrong_key(f"The {kind} of {row_id} is encrypted with a key that is not here.")
         try:
             sealed = base64.b64decode(encoded)
             nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
             return loaded.decrypt(nonce, ciphertext, _context(kind, row_id)).decode()
         except (InvalidTag, ValueError):
-            raise _wrong_key(f"The encrypted {kind} was changed, or copied from another row.") from None
+            raise _wrong_key(
+                f"The encrypted {kind} of {row_id} was changed, or copied from another row."
+            ) from None
 
     def matches(self, kind: SecretKind, row_id: UUID, stored: str | None, secret: str | None) -> bool:
         """Return whether a stored secret is equal to a secret; None stands for no secret."""
@@ -169,7 +171,7 @@ class Cipher:
         if not self.key_ids:
             raise Problem(NO_ENCRYPTION_KEY, "A secret must not be stored without encryption.")
         if any_encrypted(tx):
-            raise _wrong_key("The database is encrypted with a key that this process does not have.")
+            raise _wrong_key("The secrets in the database are encrypted with a key that is not here.")
         _name_key(tx, self.key_ids[0])
         return self.key_ids[0]
 
