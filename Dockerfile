@@ -10,7 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY app app
 RUN uv pip install --python /srv/venv --compile-bytecode --no-deps --build-constraints requirements-build.lock . \
-    && mkdir /data
+    && mkdir -m 700 /data
 
 FROM python:3.13-slim-trixie
 RUN python -m pip uninstall --yes pip

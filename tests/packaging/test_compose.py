@@ -57,6 +57,11 @@ def test_there_is_no_password_but_the_one_that_must_be_given() -> None:
     assert Settings(database_url=url).database_url  # type: ignore[arg-type]
 
 
+def test_the_encryption_key_must_be_given() -> None:
+    required = r"\$\{PROSPECT_FIT_ENCRYPTION_KEY:\?[^}]+\}"
+    assert re.fullmatch(required, APP["environment"]["PROSPECT_FIT_ENCRYPTION_KEY"])
+
+
 def test_every_variable_of_the_service_is_a_setting() -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields}
     assert set(APP["environment"]) <= settings
