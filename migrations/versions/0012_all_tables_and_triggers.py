@@ -370,7 +370,7 @@ def _last_position() -> None:
 def _encryption_key() -> None:
     op.create_table(
         "encryption_key",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("named_at", TIME, nullable=False),
         sa.CheckConstraint("id = 1", name="ck_encryption_key_id"),
