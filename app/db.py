@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from pathlib import Path
 from threading import Condition, Event
 from time import monotonic, sleep
@@ -98,6 +99,28 @@ class Database:
         return await self._run_in_thread(
             self._writer_limiter, partial(self._run_with_retries, self.engine, work)
         )
+
+    async def write_in_turns(self, work: Callable[[Transaction], bool], seconds: float = inf) -> bool:
+        """Run `work` in one transaction after another until it returns False, for at most `seconds`.
+
+        Returns the last result: whether `work` has more to do.
+        """
+        until = monotonic() + seconds
+        while True:
+            started = monotonic()
+            more = await self.write(work)
+            if not more or monotonic() > until:
+                return more
+            await self.give_way(started)
+
+    async def give_way(self, started: float) -> None:
+        """Let others write between two transactions. The first one began at `started`, a monotonic time.
+
+        Only SQLite needs this: a process that waits for the lock of its file only checks now and then whether
+        the lock is free. It must not find it taken again each time.
+        """
+        if self.is_sqlite:
+            await anyio.sleep(monotonic() - started)
 
     def read_sync(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read-only transaction in this thread."""

@@ -50,7 +50,6 @@ from app.scoring import Flaw, Flawed
 from app.sessions.queries import any_stale
 from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork, rescore_stale
 from app.settings import Settings
-from app.webhooks.outbox import publish_committed
 from app.webhooks.sender import Sender
 from app.webhooks.worker import DeliveryWorker
 
@@ -113,7 +112,6 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     cipher = open_cipher(settings)
     feed = FeedPublisher(
         database,
-        publish_committed,
         any_stale,
         lambda tx: rescore_stale(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), None),
     )
@@ -123,7 +121,13 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
         settings, database, plans, cipher, KeyRing(database), feed, sender, intake_worker, clock
     )
     delivery_worker = DeliveryWorker(
-        database, plans, cipher, sender, feed.publish_pending, service.read_scores
+        database,
+        plans,
+        cipher,
+        sender,
+        feed.publish_pending,
+        service.read_scores,
+        max_pending=settings.webhook_pending_deliveries,
     )
 
     @asynccontextmanager

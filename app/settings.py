@@ -102,6 +102,14 @@ class Settings(BaseSettings):
     webhook_seconds: Annotated[
         float, Field(gt=0, le=60, description="How long the receiver of a webhook has to respond.")
     ] = 15.0
+    webhook_pending_deliveries: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="How many pending deliveries one webhook may have. Further events wait in the feed, "
+            "and are sent when earlier deliveries are settled.",
+        ),
+    ] = 10_000
     webhook_test_shows_answer: Annotated[
         bool,
         Field(

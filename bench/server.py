@@ -6,9 +6,10 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import psycopg
@@ -35,12 +36,16 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(database_url: str) -> Iterator[Server]:
-    """Run `prospect-fit serve` on a free port. It migrates its database first."""
+def serving(database_url: str, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
+    """Run `prospect-fit serve` on a free port. It migrates its database first.
+
+    `settings` are further environment variables, without PROSPECT_FIT_.
+    """
     environment = os.environ | {
         "PROSPECT_FIT_DATABASE_URL": database_url,
         "PROSPECT_FIT_ADMIN_KEY": BENCH_KEY,
         "PYTHONUNBUFFERED": "1",
+        **{f"PROSPECT_FIT_{name}": value for name, value in settings.items()},
     }
     command = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
     with subprocess.Popen(

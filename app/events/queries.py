@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import SQLModel, col, select
 
 from app.db import Transaction
 from app.events.schemas import BEGINNING, Cursor
-from app.events.tables import Event, EventType
+from app.events.tables import Event, EventType, LastPosition
 from app.problems import CURSOR_GONE, Problem
 
 EVENT_TABLE = SQLModel.metadata.tables["event"]
@@ -44,6 +44,11 @@ def newest_cursor(tx: Transaction) -> Cursor:
     return Cursor(*tx.db.execute(select(last, func.coalesce(*ids))).one())
 
 
+def last_position(tx: Transaction) -> int:
+    """Return the last position that was assigned; 0 before the first event."""
+    return tx.db.exec(select(LastPosition.position)).one()
+
+
 def is_current(tx: Transaction, cursor: Cursor) -> bool:
     """Return whether the database has the event that a cursor names at its position, or had it erased."""
     if cursor.event_id is None:
@@ -75,9 +80,7 @@ def read_after(tx: Transaction, after: Cursor, limit: int, types: Collection[Eve
         Problem: CURSOR_GONE if the database does not have the event that the cursor names.
     """
     _require_current(tx, after)
-    statement = select(Event).where(col(Event.position) > after.position)
-    if types:
-        statement = statement.where(col(Event.type).in_(types))
+    statement = select(Event).where(col(Event.position) > after.position, *filters(types))
     found = tx.db.exec(statement.order_by(col(Event.position)).limit(limit + 1)).all()
     if len(found) > limit:
         return FeedPage(found[:limit], _cursor(found[limit - 1]), more=True)
@@ -90,14 +93,21 @@ def read_latest(
 ) -> Sequence[Event]:
     """Return the newest `limit` events, newest first.
 
-    `question_set` is the key of a set. Without `types` or `question_set`, that filter does not apply.
+    `types` and `question_set` as in `filters`.
     """
-    statement = select(Event).where(col(Event.position).is_not(None))
-    if types:
-        statement = statement.where(col(Event.type).in_(types))
-    if question_set:
-        statement = statement.where(col(Event.question_set).startswith(f"{question_set}@", autoescape=True))
+    statement = select(Event).where(col(Event.position).is_not(None), *filters(types, question_set))
     return tx.db.exec(statement.order_by(col(Event.position).desc()).limit(limit)).all()
+
+
+def filters(types: Collection[EventType], question_set: str | None = None) -> list[ColumnElement[bool]]:
+    """Return the conditions for events of these types that are about a question set, given by its key.
+
+    Without `types` or `question_set`, that filter does not apply.
+    """
+    conditions: list[ColumnElement[bool]] = [col(Event.type).in_(types)] if types else []
+    if question_set:
+        conditions.append(col(Event.question_set).startswith(f"{question_set}@", autoescape=True))
+    return conditions
 
 
 def newest_positions(tx: Transaction, after: int) -> dict[str, int]:

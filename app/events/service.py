@@ -66,6 +66,11 @@ def assign_positions(tx: Transaction) -> int:
     return updated.rowcount
 
 
+def _publish_some(tx: Transaction) -> bool:
+    """Assign positions, and return whether more events may be waiting for theirs."""
+    return assign_positions(tx) == MAX_POSITIONS_PER_PASS
+
+
 @dataclass(frozen=True, slots=True)
 class EventSubject:
     """What an event is about. `data` holds only ids, decisions and outcomes."""
@@ -128,7 +133,6 @@ def erase_events(tx: Transaction, prospect_id: UUID) -> None:
 class FeedPublisher:
     """Publishes committed events for one process, and answers whether there are new events to read.
 
-    `publish` assigns positions to at most `MAX_POSITIONS_PER_PASS` events and returns their number.
     `any_stale` and `rescore` come from `sessions`: stale scores are computed again first, so that their
     events are published too.
     """
@@ -136,12 +140,10 @@ class FeedPublisher:
     def __init__(
         self,
         database: Database,
-        publish: Callable[[Transaction], int],
         any_stale: Callable[[Transaction], bool],
         rescore: Callable[[Transaction], object],
     ) -> None:
         self._database = database
-        self._publish = publish
         self._any_stale = any_stale
         self._rescore = rescore
         self._polling = anyio.Lock()
@@ -163,19 +165,14 @@ class FeedPublisher:
             )
             if stale:
                 await self._database.write(self._rescore)
-            until = monotonic() + seconds
-            while stale or pending:
-                published = await self._database.write(self._publish)
-                stale, pending = False, published == MAX_POSITIONS_PER_PASS and monotonic() < until
+            if stale or pending:
+                await self._database.write_in_turns(_publish_some, seconds)
 
     async def publish_all(self) -> None:
         """Publish every committed event. Raises UNAVAILABLE if that takes longer than a request may wait."""
-        until = monotonic() + self._database.wait_seconds
         pending = await self._database.read(has_pending_events)
-        while pending:
-            pending = await self._database.write(self._publish) == MAX_POSITIONS_PER_PASS
-            if pending and monotonic() > until:
-                raise unavailable("Many events are still being published.")
+        if pending and await self._database.write_in_turns(_publish_some, self._database.wait_seconds):
+            raise unavailable("Many events are still being published.")
 
     async def may_have_events(self, after: int, types: Collection[EventType]) -> bool:
         """Whether there may be events of these types after a position. Without `types`, any type counts.

@@ -59,6 +59,10 @@ def types_named(names: Collection[str]) -> list[EventType]:
     return [type_ for type_ in EVENT_TYPES if type_ in names or type_.partition(".")[0] + ".*" in names]
 
 
+# Only events of these types have a session.
+SESSION_EVENT_TYPES = types_named(["session.*", "score.*", "indication.*", "decision.*", "outcome.*"])
+
+
 class Event(SQLModel, table=True):
     """One entry of the change feed.
 

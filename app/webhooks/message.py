@@ -16,7 +16,7 @@ from app.clock import new_id
 from app.db import Transaction
 from app.encryption.service import Cipher
 from app.events.queries import read_latest
-from app.events.tables import EVENT_TYPES, Event, EventType, types_named
+from app.events.tables import EVENT_TYPES, SESSION_EVENT_TYPES, Event, EventType, types_named
 from app.inbound.forms.service import flat_fields
 from app.prospects.queries import links_of, prospect_out
 from app.prospects.tables import Prospect
@@ -25,14 +25,12 @@ from app.scoring import Flaw, Flawed, parts_of
 from app.sessions.presenters import events_out, session_out, session_out_at
 from app.sessions.schemas import EventOut, SessionOut
 from app.sessions.tables import Session
-from app.webhooks.outbox import matches
+from app.webhooks.queries import subscribed_types
 from app.webhooks.schemas import ClientCredentials, Payload, StoredRecordUpdate, WebhookMessage
 from app.webhooks.tables import Webhook
 from app.webhooks.targets import authority_of
 
 PLACEHOLDERS = ("external_id", "deal", "prospect_id", "session_id")
-# Only events of these types have a session. A record update writes the figures of that session.
-SESSION_EVENT_TYPES = types_named(["session.*", "score.*", "indication.*", "decision.*", "outcome.*"])
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 MAX_SAMPLED_EVENTS = 50
 # The ids in an example event. No real event has this UUID.
@@ -187,11 +185,9 @@ def sample_request(tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webho
         NothingToSendError: if no record can be updated yet.
         StaleScores: if the score of the session has to be computed again first.
     """
-    types, key = types_named(webhook.types), webhook.question_set
+    types, key = subscribed_types(webhook.types, webhook.payload), webhook.question_set
     reason = NothingToSendError("No event that matches this webhook has happened yet.")
     for event in read_latest(tx, MAX_SAMPLED_EVENTS, types, key):
-        if not matches(webhook, event):
-            continue
         try:
             return outgoing_request(tx, plans, cipher, webhook, event, new_id())
         except NothingToSendError as error:

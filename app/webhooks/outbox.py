@@ -1,24 +1,34 @@
-"""The outbox: every event for every webhook that matches it, leased by one sender at a time.
+"""The outbox: the next events of every webhook, leased by one sender at a time.
 
-Deliveries are created in the transaction that assigns positions to events. This happens once for each
-committed event, so no event is lost and no rolled-back event is sent.
+Each webhook has a position in the feed, up to which its deliveries exist. The position moves in the
+transaction that creates them, so no event is lost, and none that was rolled back is sent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
-from sqlmodel import SQLModel, col, delete, select, update
+from sqlalchemy import Row
+from sqlmodel import SQLModel, bindparam, col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction
-from app.events.service import assign_positions, lock_feed
-from app.events.tables import Event, types_named
+from app.events.queries import last_position
+from app.events.service import lock_feed
 from app.problems import require_known_ids
-from app.webhooks.queries import IS_PENDING, Lease, due_conditions, ready_conditions
+from app.webhooks.queries import (
+    IS_PENDING,
+    Lease,
+    Waiting,
+    due_conditions,
+    find_matching,
+    find_rooms,
+    ready_conditions,
+    subscribed_types,
+)
 from app.webhooks.retries import next_attempt, parse_retry_after
 from app.webhooks.schemas import MAX_ANSWER_CHARACTERS
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
@@ -31,6 +41,18 @@ EXPIRED_DELIVERIES_BATCH = 500
 HTTP_GONE = 410
 RETRY_AFTER_STATUSES = (429, 503)
 SUCCESS_STATUSES = range(200, 300)
+# Bound how long one transaction holds the locks of the feed and, on SQLite, of the file.
+MAX_DELIVERIES_PER_TRANSACTION = 500
+MAX_POSITIONS_PER_QUERY = 1000
+WEBHOOK_TABLE = SQLModel.metadata.tables["webhook"]
+SELECT_SUBSCRIPTIONS = select(
+    *(WEBHOOK_TABLE.c[name] for name in ("id", "types", "question_set", "payload", "position", "backlog"))
+).where(WEBHOOK_TABLE.c.status == "active")
+UPDATE_PROGRESS = (
+    WEBHOOK_TABLE.update()
+    .where(WEBHOOK_TABLE.c.id == bindparam("webhook"))
+    .values(position=bindparam("position"), backlog=bindparam("backlog"))
+)
 INSERT_DELIVERIES = SQLModel.metadata.tables["webhook_delivery"].insert()
 
 
@@ -62,40 +84,70 @@ class AttemptResult:
         return "delivered" if self.succeeded else "failed"
 
 
-def publish_committed(tx: Transaction) -> int:
-    """Assign positions to committed events and create their deliveries; return the number of events."""
+def keep_waiting(tx: Transaction, webhook: Webhook) -> None:
+    """Let the events that wait for a webhook keep its filter. Call this before its filter or status changes.
+
+    Events that happen while a webhook is disabled do not wait for it.
+    """
+    last = last_position(tx)
+    if webhook.status == "active" and webhook.position < last:
+        waiting = Waiting(webhook.position, last, webhook.types, webhook.question_set)
+        webhook.backlog = [*(webhook.backlog or []), asdict(waiting)]
+    webhook.position = last
+
+
+def queue_deliveries(tx: Transaction, webhook_ids: Collection[UUID], max_pending: int) -> bool:
+    """Create deliveries for the next events of these webhooks; return whether there may be more to create.
+
+    One transaction creates at most `MAX_DELIVERIES_PER_TRANSACTION`, an equal share for each webhook. While a
+    webhook has no room, its events wait in the feed.
+    """
+    # While the feed is locked, no other process creates the same deliveries, or erases the events.
     last = lock_feed(tx)
-    count = assign_positions(tx)
-    # Locked, so that nobody deletes a webhook before its deliveries are created.
-    active = select(Webhook).where(Webhook.status == "active").with_for_update(read=True, key_share=True)
-    webhooks = tx.db.exec(active).all() if count else ()
-    if webhooks:
-        events = tx.db.exec(select(Event).where(col(Event.position) > last)).all()
-        rows = [
-            _delivery_row(tx, webhook, event)
-            for event in events
-            for webhook in webhooks
-            if matches(webhook, event)
-        ]
-        if rows:
-            tx.db.execute(INSERT_DELIVERIES, rows)
-    return count
+    rooms = find_rooms(tx, max_pending, webhook_ids)
+    statement = SELECT_SUBSCRIPTIONS.where(WEBHOOK_TABLE.c.id.in_(list(rooms)))
+    webhooks = tx.db.execute(statement.with_for_update(skip_locked=True, key_share=True)).all()
+    share = MAX_DELIVERIES_PER_TRANSACTION // max(1, len(webhooks))
+    # Many webhooks have the same filter, and wait for the same events.
+    find = cache(partial(find_matching, tx, limit=share))
+    deliveries, progress, more = [], [], False
+    for webhook in webhooks:
+        waiting = _first_waiting(webhook, last)
+        up_to = min(waiting.up_to, waiting.after + MAX_POSITIONS_PER_QUERY)
+        types = tuple(subscribed_types(waiting.types, webhook.payload))
+        found = find(waiting.after, up_to, types, waiting.question_set)
+        queued = found[: rooms[webhook.id]]
+        reached = queued[-1].position if len(queued) < len(found) or len(found) == share else up_to
+        deliveries += [_delivery_row(tx, webhook.id, event) for event in queued]
+        after = _values_after(webhook, waiting, reached)
+        progress.append({"webhook": webhook.id, **after})
+        is_behind = after["position"] < last or after["backlog"]
+        more = more or bool(is_behind and len(queued) < rooms[webhook.id])
+    if progress:
+        tx.db.execute(UPDATE_PROGRESS, progress)
+    if deliveries:
+        tx.db.execute(INSERT_DELIVERIES, deliveries)
+    return more
 
 
-def matches(webhook: Webhook, event: Event) -> bool:
-    """Whether a webhook subscribes to an event."""
-    if webhook.payload == "record" and event.session_id is None:
-        return False
-    set_key = (event.question_set or "").partition("@")[0]
-    return webhook.question_set in (None, set_key) and (
-        not webhook.types or event.type in types_named(webhook.types)
-    )
+def _first_waiting(webhook: Row[Any], last: int) -> Waiting:
+    if webhook.backlog:
+        return Waiting(**webhook.backlog[0])
+    return Waiting(webhook.position, last, webhook.types, webhook.question_set)
 
 
-def _delivery_row(tx: Transaction, webhook: Webhook, event: Event) -> dict[str, Any]:
+def _values_after(webhook: Row[Any], waiting: Waiting, reached: int) -> dict[str, Any]:
+    """Return the values of a webhook once its first waiting events up to a position have deliveries."""
+    if not webhook.backlog:
+        return {"position": reached, "backlog": None}
+    rest = [asdict(replace(waiting, after=reached))] if reached < waiting.up_to else []
+    return {"position": webhook.position, "backlog": [*rest, *webhook.backlog[1:]] or None}
+
+
+def _delivery_row(tx: Transaction, webhook_id: UUID, event: Row[Any]) -> dict[str, Any]:
     return {
         "id": new_id(),
-        "webhook_id": webhook.id,
+        "webhook_id": webhook_id,
         "event_id": event.id,
         "position": event.position,
         "session_id": event.session_id,
@@ -186,7 +238,9 @@ def _record_result(tx: Transaction, lease: Lease, result: AttemptResult) -> None
     retry_at = None if result.succeeded or result.skipped else next_attempt(delivery.attempts, tx.at)
     if result.status in RETRY_AFTER_STATUSES and (until := parse_retry_after(result.retry_after, tx.at)):
         retry_at = max(retry_at, until) if retry_at else None
-        _update_if_unchanged(tx, delivery, paused_until=until)
+        if webhook := _find_unchanged(tx, delivery):
+            webhook.paused_until = until
+            tx.db.add(webhook)
     if result.status == HTTP_GONE and _disable(tx, delivery, "The receiver responded with 410 Gone."):
         retry_at = None
     if retry_at:
@@ -197,26 +251,30 @@ def _record_result(tx: Transaction, lease: Lease, result: AttemptResult) -> None
 
 
 def _disable(tx: Transaction, delivery: Delivery, reason: str) -> bool:
-    """Disable the webhook and return whether that happened.
+    """Disable the webhook of a delivery and return whether that happened.
 
     A webhook that updates records stays active: one missing record does not mean that the others are gone.
     """
-    disabled = {"status": "disabled", "disabled_because": reason, "revision": Webhook.revision + 1}
-    return _update_if_unchanged(tx, delivery, col(Webhook.payload) != "record", **disabled)
+    webhook = _find_unchanged(tx, delivery)
+    if webhook is None or webhook.payload == "record":
+        return False
+    keep_waiting(tx, webhook)
+    webhook.status, webhook.disabled_because = "disabled", reason
+    webhook.revision += 1
+    tx.db.add(webhook)
+    tx.db.flush()
+    return True
 
 
-def _update_if_unchanged(
-    tx: Transaction, delivery: Delivery, *selected: ColumnElement[bool], **values: Any
-) -> bool:
-    """Update the webhook of a delivery unless it changed after the attempt; return whether it was updated.
+def _find_unchanged(tx: Transaction, delivery: Delivery) -> Webhook | None:
+    """Return the webhook of a delivery, which is locked, unless it changed after the attempt.
 
     The response of the receiver is about the webhook as it was at the attempt.
     """
-    unchanged = [
-        col(Webhook.id) == delivery.webhook_id,
-        col(Webhook.updated_at) <= delivery.last_attempt_at,
-    ]
-    return tx.db.exec(update(Webhook).where(*unchanged, *selected).values(**values)).rowcount > 0
+    statement = select(Webhook).where(
+        Webhook.id == delivery.webhook_id, col(Webhook.updated_at) <= delivery.last_attempt_at
+    )
+    return tx.db.exec(statement).one_or_none()
 
 
 def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None) -> int:

@@ -1,18 +1,20 @@
 """Queries for webhooks and deliveries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, exists, literal_column, or_
+from sqlalchemy import ColumnElement, Row, exists, func, literal_column, or_
 from sqlmodel import col, select
 
 from app.db import Transaction
-from app.events.tables import Event
+from app.events.queries import EVENT_TABLE, filters
+from app.events.tables import SESSION_EVENT_TYPES, Event, EventType, LastPosition, types_named
 from app.problems import missing
 from app.webhooks.schemas import WebhookTemplate, WebhookTemplateList
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
@@ -20,6 +22,12 @@ from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 WEBHOOK_TEMPLATES_FOLDER = Path(__file__).parent / "ready_made"
 # A literal, because with a bound parameter neither database can use the partial index on pending deliveries.
 IS_PENDING = col(Delivery.status) == literal_column("'pending'")
+
+SELECT_EVENTS = select(EVENT_TABLE.c.id, EVENT_TABLE.c.position, EVENT_TABLE.c.session_id).order_by(
+    EVENT_TABLE.c.position
+)
+# How many due deliveries a webhook has at most: enough until the next time that events are queued.
+MAX_READY_PER_WEBHOOK = 200
 
 
 @cache
@@ -76,6 +84,66 @@ class Lease:
     webhook_id: UUID
     delivery_id: UUID
     leased_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A range of the feed, from which a webhook has no deliveries yet, and the filter for its events."""
+
+    after: int
+    up_to: int
+    types: Sequence[str]
+    question_set: str | None
+
+
+def subscribed_types(types: Sequence[str], payload: str) -> list[EventType]:
+    """Return the event types that a webhook with these `types` gets; an empty list means all."""
+    named = types_named(types)
+    if payload != "record":
+        return named
+    return [type_ for type_ in SESSION_EVENT_TYPES if type_ in named or not named]
+
+
+def find_rooms(
+    tx: Transaction, max_pending: int, webhook_ids: Collection[UUID] | None = None
+) -> dict[UUID, int]:
+    """Return how many deliveries can be created for each active webhook for which events wait.
+
+    A webhook without room is left out. `webhook_ids` limits the webhooks; None means all.
+    """
+    last = select(LastPosition.position).scalar_subquery()
+    is_behind = or_(col(Webhook.position) < last, col(Webhook.backlog).is_not(None))
+    behind = select(Webhook.id).where(Webhook.status == "active", is_behind)
+    if webhook_ids is not None:
+        behind = behind.where(col(Webhook.id).in_(webhook_ids))
+    rooms = dict.fromkeys(tx.db.exec(behind), min(MAX_READY_PER_WEBHOOK, max_pending))
+    if not rooms:
+        return {}
+    is_ready = col(Delivery.due_at) <= tx.at
+    pending = (
+        select(Delivery.webhook_id, func.count(), func.count().filter(is_ready))
+        .where(IS_PENDING, col(Delivery.webhook_id).in_(list(rooms)))
+        .group_by(col(Delivery.webhook_id))
+    )
+    for webhook_id, count, ready in tx.db.exec(pending):
+        rooms[webhook_id] = min(MAX_READY_PER_WEBHOOK - ready, max_pending - count)
+    return {webhook_id: room for webhook_id, room in rooms.items() if room > 0}
+
+
+def find_matching(
+    tx: Transaction,
+    after: int,
+    up_to: int,
+    types: Collection[EventType],
+    question_set: str | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Return the id, position and session of the first `limit` events in a range that match a filter."""
+    return tx.db.execute(
+        SELECT_EVENTS.where(EVENT_TABLE.c.position > after, EVENT_TABLE.c.position <= up_to)
+        .where(*filters(types, question_set))
+        .limit(limit)
+    ).all()
 
 
 def any_active(tx: Transaction) -> bool:

@@ -12,10 +12,12 @@ from sqlmodel import col, delete, func, select
 from app.clock import new_id
 from app.db import Transaction, lock_table
 from app.encryption.service import Cipher
+from app.events.queries import last_position
 from app.events.tables import types_named
 from app.problems import invalid_field, require_revision
 from app.question_sets.queries import version_exists
 from app.webhooks.message import check_record_update
+from app.webhooks.outbox import keep_waiting
 from app.webhooks.queries import find_webhook
 from app.webhooks.schemas import SECRET_PREFIX, NewWebhook, StoredRecordUpdate, WebhookChange
 from app.webhooks.tables import Delivery, Webhook
@@ -23,7 +25,9 @@ from app.webhooks.targets import parse_url
 
 MAX_WEBHOOKS = 100
 SECRET_BYTES = 32
-DELETE_BATCH = 5000
+DELETE_BATCH = 500
+# A change of these only applies to events that happen after it.
+SUBSCRIPTION_FIELDS = ("types", "question_set", "status")
 # How long both secrets sign, so that the receiver can switch to the new one at any time in between.
 SECRET_OVERLAP = timedelta(hours=24)
 
@@ -56,6 +60,7 @@ def create_webhook(tx: Transaction, cipher: Cipher, new: NewWebhook) -> tuple[We
         record_update=StoredRecordUpdate.of(update).model_dump() if update else None,
         credential=cipher.encrypt(tx, "credential", webhook_id, update.credential) if update else None,
         secret=cipher.encrypt(tx, "signing secret", webhook_id, secret),
+        position=last_position(tx),
         created_at=tx.at,
         updated_at=tx.at,
     )
@@ -97,8 +102,11 @@ def update_webhook(tx: Transaction, cipher: Cipher, webhook_id: UUID, change: We
         check_record_update(merged["url"], merged["record_update"]["source"], merged["types"])
     if values.get("status") == "active":
         values |= {"disabled_because": None, "paused_until": None}
+    subscription = {name: getattr(webhook, name) for name in SUBSCRIPTION_FIELDS}
     if all(getattr(webhook, name) == value for name, value in values.items()):
         return webhook
+    if any(values.get(name, before) != before for name, before in subscription.items()):
+        keep_waiting(tx, webhook)
     for name, value in values.items():
         setattr(webhook, name, value)
     return _save(tx, webhook)
@@ -132,13 +140,13 @@ def disable_all(tx: Transaction, because: str) -> int:
 
 
 def delete_webhook_batch(tx: Transaction, webhook_id: UUID) -> bool:
-    """Delete up to 5000 deliveries of a webhook, and the webhook itself once it has none left.
+    """Delete up to 500 deliveries of a webhook, and the webhook itself once it has none left.
 
     The webhook is disabled until it is deleted. Batches keep the transactions short: deleting a long log at
     once would block others.
 
     Returns:
-        Whether the webhook is deleted. Call again until it is.
+        Whether there is more to delete. Call again until there is not.
 
     Raises:
         Problem: NOT_FOUND.
@@ -148,11 +156,11 @@ def delete_webhook_batch(tx: Transaction, webhook_id: UUID) -> bool:
     batch = select(Delivery.id).where(of_webhook).limit(DELETE_BATCH)
     if tx.db.exec(delete(Delivery).where(col(Delivery.id).in_(batch))).rowcount < DELETE_BATCH:
         tx.db.exec(delete(Webhook).where(col(Webhook.id) == webhook_id))
-        return True
+        return False
     webhook.status = "disabled"
     tx.db.add(webhook)
     tx.db.flush()
-    return False
+    return True
 
 
 def _save(tx: Transaction, webhook: Webhook) -> Webhook:

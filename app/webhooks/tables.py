@@ -20,6 +20,9 @@ class Webhook(SQLModel, table=True):
     `types` holds event types and groups such as `score.*`; an empty list means all. `record_update` holds
     the `StoredRecordUpdate` of a webhook that updates records, and `credential` its token or client secret.
     `paused_until` comes from the Retry-After header of the receiver.
+
+    Every event up to `position` that matches has its delivery, except those in the `backlog`: the `Waiting`
+    ranges of the feed from before the filter or the status changed, oldest first. None means empty.
     """
 
     __tablename__ = "webhook"
@@ -46,6 +49,8 @@ class Webhook(SQLModel, table=True):
     status: str = "active"
     disabled_because: str | None = None
     paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    position: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
+    backlog: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     revision: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)

@@ -21,7 +21,7 @@ from app.question_sets.plans import Plans
 from app.webhooks import outbox
 from app.webhooks.message import NothingToSendError, OutgoingRequest, outgoing_request
 from app.webhooks.outbox import AttemptResult
-from app.webhooks.queries import Lease, any_active, find_due, find_leased
+from app.webhooks.queries import Lease, any_active, find_due, find_leased, find_rooms
 from app.webhooks.sender import Sender
 from app.webhooks.tables import Webhook
 
@@ -36,6 +36,11 @@ ERROR_PAUSE_SECONDS = 1.0
 DELIVERY_CLEANUP_SECONDS = 3600
 # Limits how long deliveries that exist already wait for events that have no position yet.
 MAX_PUBLISH_SECONDS_PER_PASS = 0.1
+# The same for events that have no deliveries yet.
+MAX_QUEUE_SECONDS_PER_PASS = 0.1
+# Bound how long one transaction holds its locks. It leases at most eight deliveries of each webhook.
+MAX_RESULTS_PER_TRANSACTION = 50
+MAX_WEBHOOKS_PER_TRANSACTION = 6
 # How much longer a lease lasts than the attempt may take: the time to store the result.
 LEASE_MARGIN_SECONDS = 5
 SERVICE_FAILED = "the service failed; its log says why"
@@ -49,6 +54,7 @@ class DeliveryWorker:
     Args:
         publish_pending: gives committed events their positions, in at most the given number of seconds.
         read_scores: runs a function in a read transaction in which all scores are up to date.
+        max_pending: how many pending deliveries a webhook may have. Further events wait in the feed.
     """
 
     def __init__(
@@ -59,6 +65,8 @@ class DeliveryWorker:
         sender: Sender,
         publish_pending: Callable[[float], Awaitable[None]],
         read_scores: ReadScores,
+        *,
+        max_pending: int,
     ) -> None:
         self._database = database
         self._plans = plans
@@ -66,6 +74,7 @@ class DeliveryWorker:
         self._sender = sender
         self._publish_pending = publish_pending
         self._read_scores = read_scores
+        self._max_pending = max_pending
         self._lease_duration = timedelta(seconds=sender.timeout + LEASE_MARGIN_SECONDS)
         self._cleanup_at = self._publish_at = 0.0
         self._results: list[tuple[Lease, AttemptResult]] = []
@@ -90,10 +99,9 @@ class DeliveryWorker:
                 if not results and not await self._database.read(any_active):
                     return IDLE_POLL_SECONDS
                 await self._publish_pending(MAX_PUBLISH_SECONDS_PER_PASS)
+                await self._queue_deliveries()
                 self._publish_at = monotonic() + DELIVERY_POLL_SECONDS
-            due = await self._database.read(find_due)
-            record_and_claim = partial(self._record_and_claim, results=results, due=due)
-            leases = await self._database.write(record_and_claim) if due or results else []
+            await self._record_and_claim(results, await self._database.read(find_due), sending)
         except Problem:
             # If the results cannot be stored in time, the leases expire and the deliveries are sent again.
             self._results = results + self._results
@@ -102,9 +110,31 @@ class DeliveryWorker:
             log.exception("webhook deliveries pause after a failure")
             await self._record_each(results)
             return ERROR_PAUSE_SECONDS
-        for _, webhook_leases in groupby(leases, attrgetter("webhook_id")):
-            sending.start_soon(self._send, list(webhook_leases))
         return DELIVERY_POLL_SECONDS
+
+    async def _queue_deliveries(self) -> None:
+        rooms = await self._database.read(partial(find_rooms, max_pending=self._max_pending))
+        if rooms:
+            queue = partial(outbox.queue_deliveries, webhook_ids=list(rooms), max_pending=self._max_pending)
+            await self._database.write_in_turns(queue, MAX_QUEUE_SECONDS_PER_PASS)
+
+    async def _record_and_claim(
+        self, results: Sequence[tuple[Lease, AttemptResult]], due: Sequence[UUID], sending: TaskGroup
+    ) -> None:
+        """Store results, lease due deliveries and start sending them, in transactions of limited size."""
+        while results or due:
+            started = monotonic()
+            record_and_claim = partial(
+                self._record_and_claim_some,
+                results=results[:MAX_RESULTS_PER_TRANSACTION],
+                due=due[:MAX_WEBHOOKS_PER_TRANSACTION],
+            )
+            leases = await self._database.write(record_and_claim)
+            for _, webhook_leases in groupby(leases, attrgetter("webhook_id")):
+                sending.start_soon(self._send, list(webhook_leases))
+            results, due = results[MAX_RESULTS_PER_TRANSACTION:], due[MAX_WEBHOOKS_PER_TRANSACTION:]
+            if results or due:
+                await self._database.give_way(started)
 
     async def _record_each(self, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
         """Store each result in its own transaction, so that one that fails does not affect the others."""
@@ -112,7 +142,7 @@ class DeliveryWorker:
             with suppress(Exception):
                 await self._database.write(lambda tx: outbox.record_results(tx, [(lease, result)]))  # noqa: B023
 
-    def _record_and_claim(
+    def _record_and_claim_some(
         self, tx: Transaction, results: Sequence[tuple[Lease, AttemptResult]], due: Sequence[UUID]
     ) -> list[Lease]:
         outbox.record_results(tx, results)

@@ -65,6 +65,7 @@ def upgrade() -> None:
     _receipts()
     _signatures()
     _items()
+    _usage()
     for table, what in IMMUTABLE.items():
         _refuse_updates(table, what)
     _keep_versions()
@@ -399,6 +400,8 @@ def _webhooks() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("disabled_because", sa.String(), nullable=True),
         sa.Column("paused_until", TIME, nullable=True),
+        sa.Column("position", NUMBER, nullable=False),
+        sa.Column("backlog", sa.JSON(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
@@ -517,6 +520,18 @@ def _items() -> None:
     )
     op.create_index("ix_intake_item_link", "intake_item", ["source", "external_id"])
     op.create_index("ix_intake_item_prospect_id", "intake_item", ["prospect_id"])
+
+
+def _usage() -> None:
+    op.create_table(
+        "intake_usage",
+        sa.Column("intake_id", sa.Uuid(), nullable=False),
+        sa.Column("hour", TIME, nullable=False),
+        sa.Column("posts", NUMBER, nullable=False),
+        sa.Column("bytes", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["intake_id"], ["intake.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("intake_id"),
+    )
 
 
 def _create_partial_index(
