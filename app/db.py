@@ -23,7 +23,7 @@ import anyio
 from anyio import to_thread
 from psycopg.errors import DeadlockDetected
 from pydantic_core import to_json
-from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, text
+from sqlalchemy import DateTime, Dialect, Engine, Row, Table, TypeDecorator, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -338,6 +338,19 @@ def insert_new(
     rows = SQLModel.metadata.tables[str(table.__tablename__)]
     statement = insert(rows).on_conflict_do_nothing().returning(*rows.primary_key)
     return {tuple(row) for row in tx.db.execute(statement, values)}
+
+
+def insert_or_update(
+    tx: Transaction, table: Table, values: dict[str, Any], changes: dict[str, Any]
+) -> Row[Any]:
+    """Insert a row, or make the changes to the row with its primary key; return the row as it is then.
+
+    Concurrent calls for one row wait for each other until their transactions end.
+    """
+    insert = sqlite.insert if tx.db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).values(values)
+    statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
+    return tx.db.execute(statement.returning(*table.c)).one()
 
 
 def lock_table(tx: Transaction, table: type[SQLModel]) -> None:

@@ -108,6 +108,11 @@ BODY_TOO_LARGE = Kind(
     "body-too-large", 413, "The body is too large.",
     "Send less at a time. The limit is the setting PROSPECT_FIT_MAX_BODY_BYTES.",
 )  # fmt: skip
+TOO_MANY_ROWS = Kind(
+    "too-many-rows", 413, "The import has too many rows for one request.",
+    "The rows up to 'committed_to' are imported. Send the file again with that number as 'after_line', and "
+    "repeat this until 'done' is true. The limit is the setting PROSPECT_FIT_IMPORT_ROWS.",
+)  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = Kind(
     "unsupported-media-type", 415, "This operation does not accept the media type of the body.",
     "Send JSON, or the type that 'detail' names, with a matching Content-Type. With curl: -H 'Content-Type: "
@@ -133,6 +138,11 @@ REVISION_REQUIRED = Kind(
     "revision-required", 428, "The request has to name the revision that it is based on.",
     "Read the resource, and send its 'revision' as If-Match: \"3\", or in the body if it has that "
     "field.",
+)  # fmt: skip
+QUOTA_EXCEEDED = Kind(
+    "quota-exceeded", 429, "A quota is used up.",
+    "Nothing was written. Send the request again after the number of seconds in Retry-After. If the quota is "
+    "too low, the operator can raise the setting that 'detail' names.",
 )  # fmt: skip
 HEAD_TOO_LARGE = Kind(
     "head-too-large", 431, "The request line and the headers are too large.",
@@ -238,6 +248,12 @@ def revision_required(resource: str) -> Problem:
 def missing(resource: str) -> Problem:
     """Return a NOT_FOUND problem for a resource, such as "webhook of that id"."""
     return Problem(NOT_FOUND, f"There is no {resource}.")
+
+
+def quota_exceeded(detail: str, setting: str, retry_after: int) -> Problem:
+    """Return a QUOTA_EXCEEDED problem for the limit of a setting. `retry_after` is in seconds."""
+    headers = {"Retry-After": str(retry_after)}
+    return Problem(QUOTA_EXCEEDED, f"{detail} The limit is the setting {setting}.", headers=headers)
 
 
 def unavailable(detail: str, retry_after: int = 2) -> Problem:

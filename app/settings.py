@@ -5,9 +5,9 @@ import os
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -91,6 +91,28 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[
         int, Field(ge=1024, description="The largest request body; a larger one gets a 413.")
     ] = 1_000_000
+    import_rows: Annotated[
+        int, Field(ge=1, description="How many rows one request to import prospects may have.")
+    ] = 100_000
+    intake_posts_per_hour: Annotated[
+        int,
+        Field(ge=1, description="How many payloads one intake accepts in an hour; a further one gets a 429."),
+    ] = 20_000
+    intake_bytes_per_hour: Annotated[
+        int,
+        Field(
+            ge=1024,
+            description="How many bytes of payloads one intake accepts in an hour: at least max_body_bytes. "
+            "A further payload gets a 429.",
+        ),
+    ] = 200_000_000
+    intake_waiting_payloads: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="How many payloads of one intake may wait to be processed; a further one gets a 429.",
+        ),
+    ] = 10_000
     webhook_networks: Annotated[
         str,
         Field(
@@ -125,6 +147,13 @@ class Settings(BaseSettings):
             description="The lowest level to log: debug, info, warning or error. Logs are JSON lines.",
         ),
     ] = "info"
+
+    @model_validator(mode="after")
+    def _check_intake_bytes(self) -> Self:
+        """Otherwise an intake would accept a payload of the largest size at no time."""
+        if self.intake_bytes_per_hour < self.max_body_bytes:
+            raise ValueError("intake_bytes_per_hour: give at least the value of max_body_bytes")
+        return self
 
     @field_validator("database_url")
     @classmethod

@@ -18,7 +18,7 @@ from app.inbound.imports.reader import EXTERNAL_ID_COLUMN, NAME_COLUMN, ImportOp
 from app.inbound.imports.schemas import ImportLineError, ImportProgress
 from app.inbound.imports.service import Importer
 from app.keys.schemas import Scope
-from app.problems import Problem, unavailable
+from app.problems import TOO_MANY_ROWS, Problem, unavailable
 from app.schemas import In, Line, Source
 
 writing = router("prospects", Scope.WRITE)
@@ -80,7 +80,8 @@ async def import_prospects(
     empty cell changes nothing. Read the response while you send: `{"line": 7, "problem": …}` reports a line
     that is not valid and writes nothing, and `{"committed_to": 100, "created": …, "done": false}` reports the
     progress. The last line has `"done": true`, or the `problem` that stopped the import: continue with
-    `after_line`. It is safe to send the whole file again.
+    `after_line`. It is safe to send the whole file again. One request imports at most 100,000 rows, or what
+    the operator has set: then the last line has the problem too-many-rows.
     """
     options = query.options(require_media_type(request, CSV_MEDIA_TYPE))
     body = BodyReader(request)
@@ -98,7 +99,8 @@ async def import_prospects(
         after_line=query.after_line,
         pauses=service.settings.workers > 1,
     )
-    return StreamingNdjsonResponse(_ImportResponse(request, importer).lines(reader, first_reads, body))
+    response = _ImportResponse(request, importer, service.settings.import_rows)
+    return StreamingNdjsonResponse(response.lines(reader, first_reads, body))
 
 
 async def _read(reader: Reader, chunk: bytes | None) -> list[ReadRecord]:
@@ -124,9 +126,10 @@ def _at_query_parameter(problem: Problem) -> Problem:
 class _ImportResponse:
     """The response of one import. Every line that it reports is committed."""
 
-    def __init__(self, request: Request, importer: Importer) -> None:
+    def __init__(self, request: Request, importer: Importer, max_rows: int) -> None:
         self._request = request
         self._importer = importer
+        self._max_rows = self._rows_left = max_rows
 
     async def lines(
         self, reader: Reader, first_reads: list[ReadRecord], body: BodyReader
@@ -149,9 +152,13 @@ class _ImportResponse:
     async def _import(self, reads: list[ReadRecord]) -> AsyncIterator[str]:
         if reads:
             self._require_running()
-        async for refused in self._importer.run(reads):
+        allowed = reads[: self._rows_left]
+        self._rows_left -= len(allowed)
+        async for refused in self._importer.run(allowed):
             yield "".join(self._error_line(read, problem) for read, problem in refused) + self._progress()
             self._require_running()
+        if len(allowed) < len(reads):
+            raise Problem(TOO_MANY_ROWS, f"One request imports at most {self._max_rows} rows.")
 
     def _require_running(self) -> None:
         if is_stopping(self._request):

@@ -19,7 +19,7 @@ from app.inbound.intake import schemas
 from app.inbound.intake import service as intakes
 from app.inbound.intake.mapping import FORM_MEDIA_TYPE, parse_web_form
 from app.inbound.intake.presenters import intake_out, intakes_out, receipt_out
-from app.inbound.intake.queries import intake_templates
+from app.inbound.intake.queries import IntakeQuotas, intake_templates
 from app.inbound.intake.schemas import ReceiptOut, ReceiptWithPayload
 from app.inbound.intake.service import try_mapping
 from app.keys.schemas import Scope
@@ -83,11 +83,16 @@ async def receive_payload(
     """Receive a payload from another system. It is stored as it is, and processed after the response.
 
     No key is needed, because the address contains a token. Accepts JSON, also without a Content-Type, and web
-    forms.
+    forms. If the intake has received too much in this hour, or too many of its payloads wait to be processed,
+    the response is a 429 with Retry-After, and the payload is not stored.
     """
+    settings = service.settings
+    quotas = IntakeQuotas(
+        settings.intake_posts_per_hour, settings.intake_bytes_per_hour, settings.intake_waiting_payloads
+    )
     # The body is read before anything else, because it is lost if the sender closes the connection early.
-    content_type, body = media_type(request), await read_body(request, service.settings.max_body_bytes)
-    intake = await service.database.read(lambda tx: intake_queries.find_by_token(tx, token))
+    content_type, body = media_type(request), await read_body(request, settings.max_body_bytes)
+    intake = await service.database.read(lambda tx: intake_queries.find_accepting(tx, token, quotas))
     if content_type == FORM_MEDIA_TYPE:
         parse_web_form(body)
     elif not content_type or is_json(content_type):
@@ -101,7 +106,7 @@ async def receive_payload(
         uri = _requested_url(request, token)
         check_signature(secret, uri, body, signature, sent_at, service.clock())
     receipt = await service.database.write(
-        lambda tx: intakes.store_payload(tx, intake, content_type, body, signature)
+        lambda tx: intakes.store_payload(tx, intake, content_type, body, signature, quotas)
     )
     service.intakes.wake()
     return schemas.PayloadReceived(receipt_id=receipt)

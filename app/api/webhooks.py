@@ -24,7 +24,7 @@ from app.webhooks.message import (
     sample_messages,
     sample_request,
 )
-from app.webhooks.presenters import delivery_out, test_result, webhook_created, webhook_out
+from app.webhooks.presenters import delivery_out, test_result, webhook_created, webhook_out, webhooks_out
 from app.webhooks.queries import webhook_templates
 from app.webhooks.schemas import (
     DeliveryOut,
@@ -76,6 +76,9 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     2xx, the message is sent again, for three days. Store `secret`: it is shown only once. If you repeat
     the request with its idempotency key, the secret is masked; to get a new one, rotate it. The key also
     needs the scope read.
+
+    While a webhook has many pending deliveries, further events wait in the feed and are sent later. `waiting`
+    is their number. A receiver that does not want to wait for them can read the feed.
     """
     if request.record_update:
         check_record_update(request.url, request.record_update.source, request.types)
@@ -87,15 +90,19 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     )
     await service.feed.publish_all()  # a new webhook gets no earlier events
     return await service.write(
-        call, lambda uow: _with_secret(*webhooks.create_webhook(uow.tx, service.cipher, request), status=201)
+        call,
+        lambda uow: _with_secret(
+            uow.tx, *webhooks.create_webhook(uow.tx, service.cipher, request), status=201
+        ),
     )
 
 
 @managing.get("/webhooks", operation_id="list_webhooks")
 async def get_webhooks(service: ServiceDep) -> WebhookList:
     """List the webhooks, oldest first."""
-    found = await service.database.read(webhook_queries.list_webhooks)
-    return WebhookList(items=[webhook_out(webhook) for webhook in found])
+    return await service.database.read(
+        lambda tx: WebhookList(items=webhooks_out(tx, webhook_queries.list_webhooks(tx)))
+    )
 
 
 @managing.get("/webhook-templates", operation_id="list_webhook_templates")
@@ -119,7 +126,9 @@ async def get_samples(service: ServiceDep, query: Annotated[SampleQuery, Query()
 @managing.get("/webhooks/{webhook_id}", operation_id="get_webhook")
 async def get_webhook(webhook_id: UUID, response: Response, service: ServiceDep) -> WebhookOut:
     """Read a webhook."""
-    found = await service.database.read(lambda tx: webhook_out(webhook_queries.find_webhook(tx, webhook_id)))
+    found = await service.database.read(
+        lambda tx: webhook_out(tx, webhook_queries.find_webhook(tx, webhook_id))
+    )
     set_etag(response, found.revision)
     return found
 
@@ -139,7 +148,7 @@ async def patch_webhook(
     await service.feed.publish_all()  # earlier events go to the webhook as it was
     return await service.write(
         call,
-        lambda uow: webhook_out(webhooks.update_webhook(uow.tx, service.cipher, webhook_id, change)),
+        lambda uow: webhook_out(uow.tx, webhooks.update_webhook(uow.tx, service.cipher, webhook_id, change)),
     )
 
 
@@ -157,7 +166,7 @@ async def post_secret(
     return await service.write(
         call,
         lambda uow: _with_secret(
-            *webhooks.rotate_secret(uow.tx, service.cipher, webhook_id, request.secret), status=200
+            uow.tx, *webhooks.rotate_secret(uow.tx, service.cipher, webhook_id, request.secret), status=200
         ),
     )
 
@@ -214,17 +223,21 @@ async def get_deliveries(
 async def post_replay(
     webhook_id: UUID, request: DeliveryReplay, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Send deliveries again, whatever their status: those that you name, or all that failed."""
+    """Send deliveries again, whatever their status: those that you name, or the first 1000 that failed.
+
+    If the webhook has no room for more pending deliveries, the response is a 429 with Retry-After.
+    """
+    max_pending = service.settings.webhook_pending_deliveries
 
     def replay(tx: Transaction) -> ReplayedDeliveries:
-        webhook_queries.find_webhook(tx, webhook_id)
-        return ReplayedDeliveries(replayed=outbox.replay(tx, webhook_id, request.delivery_ids))
+        webhook_queries.find_webhook(tx, webhook_id, lock=True)
+        return ReplayedDeliveries(replayed=outbox.replay(tx, webhook_id, request.delivery_ids, max_pending))
 
     return await service.write(call, lambda uow: replay(uow.tx))
 
 
-def _with_secret(webhook: Webhook, secret: str, *, status: int) -> WriteResult:
-    return WriteResult(webhook_created(webhook, secret), status, secret)
+def _with_secret(tx: Transaction, webhook: Webhook, secret: str, *, status: int) -> WriteResult:
+    return WriteResult(webhook_created(tx, webhook, secret), status, secret)
 
 
 def _token_url_of(update: RecordUpdateIn | None) -> str | None:

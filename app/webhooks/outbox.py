@@ -18,7 +18,7 @@ from app.clock import new_id
 from app.db import Transaction
 from app.events.queries import last_position
 from app.events.service import lock_feed
-from app.problems import require_known_ids
+from app.problems import quota_exceeded, require_known_ids
 from app.webhooks.queries import (
     IS_PENDING,
     Lease,
@@ -26,6 +26,7 @@ from app.webhooks.queries import (
     due_conditions,
     find_matching,
     find_rooms,
+    pending_counts,
     ready_conditions,
     subscribed_types,
 )
@@ -38,6 +39,9 @@ MAX_IN_FLIGHT_PER_WEBHOOK = 8
 # How long a settled delivery stays in the log.
 DELIVERY_LOG_RETENTION = timedelta(days=30)
 EXPIRED_DELIVERIES_BATCH = 500
+MAX_REPLAYED = 1000
+# When to try again to replay deliveries, after there was no room for them.
+REPLAY_RETRY_SECONDS = 60
 HTTP_GONE = 410
 RETRY_AFTER_STATUSES = (429, 503)
 SUCCESS_STATUSES = range(200, 300)
@@ -277,21 +281,28 @@ def _find_unchanged(tx: Transaction, delivery: Delivery) -> Webhook | None:
     return tx.db.exec(statement).one_or_none()
 
 
-def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None) -> int:
+def replay(tx: Transaction, webhook_id: UUID, delivery_ids: Sequence[UUID] | None, max_pending: int) -> int:
     """Make deliveries pending again, with no attempts yet, and return how many.
 
-    `delivery_ids` are the deliveries, whatever their status; None means all that failed.
+    `delivery_ids` are the deliveries, whatever their status; None means the first 1000 that failed. The
+    caller has locked the webhook.
 
     Raises:
-        Problem: INVALID_REQUEST for an id that is not a delivery of this webhook.
+        Problem: INVALID_REQUEST for an id that is not a delivery of this webhook, QUOTA_EXCEEDED if the
+            webhook would have more than `max_pending` pending deliveries.
     """
     of_webhook = col(Delivery.webhook_id) == webhook_id
-    selected = col(Delivery.status) == "failed"
-    if delivery_ids is not None:
-        selected = col(Delivery.id).in_(delivery_ids)
-        require_known_ids(
-            "delivery_ids", delivery_ids, set(tx.db.exec(select(Delivery.id).where(of_webhook, selected)))
-        )
+    if delivery_ids is None:
+        failed = select(Delivery.id).where(of_webhook, col(Delivery.status) == "failed")
+        delivery_ids = tx.db.exec(failed.order_by(col(Delivery.position)).limit(MAX_REPLAYED)).all()
+    selected = col(Delivery.id).in_(delivery_ids)
+    statuses = dict(tx.db.exec(select(Delivery.id, Delivery.status).where(of_webhook, selected)).all())
+    require_known_ids("delivery_ids", delivery_ids, statuses)
+    pending = pending_counts(tx, [webhook_id]).get(webhook_id, 0)
+    replayed = sum(status != "pending" for status in statuses.values())
+    if replayed and pending + replayed > max_pending:
+        detail = f"A webhook has at most {max_pending} pending deliveries."
+        raise quota_exceeded(detail, "PROSPECT_FIT_WEBHOOK_PENDING_DELIVERIES", REPLAY_RETRY_SECONDS)
     values = {"status": "pending", "attempts": 0, "due_at": tx.at, "leased_until": None, "settled_at": None}
     return tx.db.exec(update(Delivery).where(of_webhook, selected, ~IS_PENDING).values(**values)).rowcount
 

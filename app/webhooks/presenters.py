@@ -1,9 +1,12 @@
 """Convert stored webhooks and deliveries to responses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.db import Transaction
+from app.events.queries import last_position
 from app.webhooks.outbox import AttemptResult
+from app.webhooks.queries import pending_counts, waiting_count
 from app.webhooks.schemas import (
     MAX_ANSWER_CHARACTERS,
     DeliveryOut,
@@ -23,16 +26,28 @@ def record_update_out(stored: Mapping[str, Any]) -> RecordUpdateOut:
     )
 
 
-def webhook_out(webhook: Webhook) -> WebhookOut:
+def webhook_out(tx: Transaction, webhook: Webhook) -> WebhookOut:
     """Return a stored webhook as a response, without its secret."""
+    return webhooks_out(tx, [webhook])[0]
+
+
+def webhooks_out(tx: Transaction, webhooks: Sequence[Webhook]) -> list[WebhookOut]:
+    """Return stored webhooks as responses, in their order."""
+    pending = pending_counts(tx, [webhook.id for webhook in webhooks])
+    last = last_position(tx)
+    return [_webhook_out(webhook, pending.get(webhook.id, 0), last) for webhook in webhooks]
+
+
+def _webhook_out(webhook: Webhook, pending: int, last: int) -> WebhookOut:
     update = record_update_out(webhook.record_update) if webhook.record_update else None
-    stored = webhook.model_dump(include=set(WebhookOut.model_fields) - {"record_update"})
-    return WebhookOut.model_validate({**stored, "record_update": update})
+    counted = {"pending": pending, "waiting": waiting_count(webhook, last)}
+    stored = webhook.model_dump(include=set(WebhookOut.model_fields) - {"record_update", *counted})
+    return WebhookOut.model_validate({**stored, **counted, "record_update": update})
 
 
-def webhook_created(webhook: Webhook, secret: str) -> WebhookCreated:
+def webhook_created(tx: Transaction, webhook: Webhook, secret: str) -> WebhookCreated:
     """Return a stored webhook as a response, with its secret."""
-    values: dict[str, Any] = dict(webhook_out(webhook))
+    values: dict[str, Any] = dict(webhook_out(tx, webhook))
     return WebhookCreated.model_validate({**values, "secret": secret})
 
 

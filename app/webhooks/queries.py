@@ -130,6 +130,21 @@ def find_rooms(
     return {webhook_id: room for webhook_id, room in rooms.items() if room > 0}
 
 
+def pending_counts(tx: Transaction, webhook_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return the number of pending deliveries of these webhooks; one that has none is left out."""
+    statement = select(Delivery.webhook_id, func.count()).where(
+        IS_PENDING, col(Delivery.webhook_id).in_(webhook_ids)
+    )
+    return dict(tx.db.exec(statement.group_by(col(Delivery.webhook_id))).all())
+
+
+def waiting_count(webhook: Webhook, last: int) -> int:
+    """Return how many positions of the feed, up to `last`, have not been examined for a webhook yet."""
+    ranges = [Waiting(**values) for values in webhook.backlog or []]
+    current = last - webhook.position if webhook.status == "active" else 0
+    return current + sum(waiting.up_to - waiting.after for waiting in ranges)
+
+
 def find_matching(
     tx: Transaction,
     after: int,

@@ -286,7 +286,11 @@ class DeliveryReplay(WriteIn):
 
     delivery_ids: Annotated[
         list[UUID] | None,
-        Field(min_length=1, max_length=1000, description="by default, all that failed"),
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="by default, the first 1000 that failed: repeat the request until none is left",
+        ),
     ] = None
 
 
@@ -304,6 +308,15 @@ class WebhookOut(Out):
     disabled_because: str | None
     paused_until: Annotated[
         datetime | None, Field(description="the receiver requested the pause with Retry-After")
+    ]
+    pending: Annotated[int, Field(description="the number of deliveries that are not settled yet")]
+    waiting: Annotated[
+        int,
+        Field(
+            description="the number of events in the feed that have not been examined for this webhook yet. "
+            "They wait while there are as many pending deliveries as PROSPECT_FIT_WEBHOOK_PENDING_DELIVERIES "
+            "allows, or many that are due; none of them is lost"
+        ),
     ]
     old_secret_until: Annotated[datetime | None, Field(description="until then the old secret signs as well")]
     revision: int

@@ -41,6 +41,9 @@ MAX_QUEUE_SECONDS_PER_PASS = 0.1
 # Bound how long one transaction holds its locks. It leases at most eight deliveries of each webhook.
 MAX_RESULTS_PER_TRANSACTION = 50
 MAX_WEBHOOKS_PER_TRANSACTION = 6
+# How many webhooks have their next requests prepared at the same time: requests of callers need the database
+# connections and the processor too.
+MAX_PREPARING = 4
 # How much longer a lease lasts than the attempt may take: the time to store the result.
 LEASE_MARGIN_SECONDS = 5
 SERVICE_FAILED = "the service failed; its log says why"
@@ -76,6 +79,7 @@ class DeliveryWorker:
         self._read_scores = read_scores
         self._max_pending = max_pending
         self._lease_duration = timedelta(seconds=sender.timeout + LEASE_MARGIN_SECONDS)
+        self._preparing = anyio.CapacityLimiter(MAX_PREPARING)
         self._cleanup_at = self._publish_at = 0.0
         self._results: list[tuple[Lease, AttemptResult]] = []
         self._result_available = anyio.Event()
@@ -157,7 +161,8 @@ class DeliveryWorker:
 
     async def _send(self, leases: Sequence[Lease]) -> None:
         """Send the leased deliveries of one webhook. If it waits for a session, the other webhooks do not."""
-        prepared = await self._prepare(leases)
+        async with self._preparing:
+            prepared = await self._prepare(leases)
         async with anyio.create_task_group() as sending:
             for lease, outgoing in zip(leases, prepared, strict=True):
                 sending.start_soon(self._deliver, lease, outgoing)

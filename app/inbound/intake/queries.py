@@ -1,7 +1,9 @@
 """Find intakes, their receipts and ready-made mappings."""
 
+import math
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,9 @@ from sqlmodel import col, exists, or_, select
 from app.db import Transaction
 from app.inbound.intake.mapping import may_be_about, read_payload
 from app.inbound.intake.schemas import IntakeMapping, IntakeMappingOut, IntakeTemplate
-from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
+from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature, IntakeUsage
 from app.keys.service import INTAKE_TOKEN_PREFIX, digest, has_valid_checksum
-from app.problems import missing
+from app.problems import missing, quota_exceeded
 from app.prospects.queries import find_prospect, links_of
 from app.schemas import In, Scalar
 from app.scoring import Plan
@@ -34,6 +36,8 @@ NEEDS_PAYLOAD_SEARCH = or_(
     col(IntakeReceipt.processed_at) < col(Intake.updated_at),
     ~exists(select(IntakeItem.place).where(IntakeItem.receipt_id == IntakeReceipt.id)),
 )
+# When to try again after too many payloads wait to be processed.
+WAITING_RETRY_SECONDS = 60
 INTAKE_TEMPLATE_DIR = Path(__file__).parent / "ready_made"
 
 
@@ -60,6 +64,53 @@ def find_by_token(tx: Transaction, token: str) -> Intake:
     if found is None:
         raise missing("intake with that token")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeQuotas:
+    """What one intake accepts in an hour, and how many of its payloads may wait to be processed."""
+
+    posts_per_hour: int
+    bytes_per_hour: int
+    waiting_payloads: int
+
+
+def find_accepting(tx: Transaction, token: str, quotas: IntakeQuotas) -> Intake:
+    """Return the intake with a token; raises NOT_FOUND, or QUOTA_EXCEEDED if it accepts nothing now."""
+    intake = find_by_token(tx, token)
+    usage = select(IntakeUsage.posts, IntakeUsage.bytes)
+    used = tx.db.exec(
+        usage.where(IntakeUsage.intake_id == intake.id, IntakeUsage.hour == current_hour(tx))
+    ).first()
+    posts, bytes_ = used or (0, 0)
+    require_quotas(tx, intake.id, quotas, posts + 1, bytes_)
+    return intake
+
+
+def require_quotas(
+    tx: Transaction, intake_id: UUID, quotas: IntakeQuotas, posts: int, received_bytes: int
+) -> None:
+    """Raise QUOTA_EXCEEDED if an intake cannot have this many posts and bytes in this hour, or has no room.
+
+    It has no room for another payload if too many wait to be processed.
+    """
+    seconds_left = math.ceil((current_hour(tx) + timedelta(hours=1) - tx.at).total_seconds())
+    if posts > quotas.posts_per_hour:
+        detail = f"An intake accepts {quotas.posts_per_hour} payloads in an hour."
+        raise quota_exceeded(detail, "PROSPECT_FIT_INTAKE_POSTS_PER_HOUR", seconds_left)
+    if received_bytes > quotas.bytes_per_hour:
+        detail = f"An intake accepts {quotas.bytes_per_hour} bytes of payloads in an hour."
+        raise quota_exceeded(detail, "PROSPECT_FIT_INTAKE_BYTES_PER_HOUR", seconds_left)
+    waiting = select(IntakeReceipt.id).where(IntakeReceipt.intake_id == intake_id)
+    last_allowed = waiting.where(IntakeReceipt.status == "received").offset(quotas.waiting_payloads - 1)
+    if tx.db.exec(last_allowed.limit(1)).first():
+        detail = f"{quotas.waiting_payloads} payloads of this intake wait to be processed."
+        raise quota_exceeded(detail, "PROSPECT_FIT_INTAKE_WAITING_PAYLOADS", WAITING_RETRY_SECONDS)
+
+
+def current_hour(tx: Transaction) -> datetime:
+    """Return the beginning of the hour for which intakes count what they receive."""
+    return tx.at.replace(minute=0, second=0, microsecond=0)
 
 
 def receipt_counts(tx: Transaction, intakes: Iterable[UUID]) -> dict[tuple[UUID, str], int]:

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlmodel import SQLModel, and_, bindparam, col, delete, or_, select, update
+from sqlmodel import SQLModel, and_, bindparam, case, col, delete, or_, select, update
 
 from app.clock import new_id
-from app.db import Transaction, insert_if_new
+from app.db import Transaction, insert_if_new, insert_or_update
 from app.encryption.service import Cipher
 from app.inbound.forms.schemas import Form
 from app.inbound.forms.service import read_form
@@ -22,10 +22,13 @@ from app.inbound.intake.mapping import (
     split_items,
 )
 from app.inbound.intake.queries import (
+    IntakeQuotas,
+    current_hour,
     expired_receipt_clauses,
     find_intake,
     list_intakes,
     obsolete_signature_clause,
+    require_quotas,
 )
 from app.inbound.intake.schemas import (
     DryRun,
@@ -50,6 +53,7 @@ from app.sessions.schemas import QualifyRequest, QualifyResult
 from app.sessions.session_edit import UnitOfWork
 
 REPLAY_VALUES = {"status": "received", "problem": None, "processed_at": None}
+USAGE = SQLModel.metadata.tables["intake_usage"]
 RECEIPT = SQLModel.metadata.tables["intake_receipt"]
 DELETE_RECEIPT = RECEIPT.delete().where(RECEIPT.c.id == bindparam("receipt"))
 T = TypeVar("T")
@@ -123,12 +127,17 @@ def delete_intake(tx: Transaction, intake_id: UUID) -> None:
 
 
 def store_payload(
-    tx: Transaction, intake: Intake, media_type: str, body: bytes, signature: str | None
+    tx: Transaction,
+    intake: Intake,
+    media_type: str,
+    body: bytes,
+    signature: str | None,
+    quotas: IntakeQuotas,
 ) -> UUID:
     """Store a payload that is processed later, and return the id of its receipt.
 
-    Raises BAD_SIGNATURE if the signature was seen before, and NOT_FOUND if the intake was deleted after it
-    was read.
+    Raises BAD_SIGNATURE if the signature was seen before, NOT_FOUND if the intake was deleted after it was
+    read, and QUOTA_EXCEEDED.
     """
     statement = select(Intake.id).where(Intake.id == intake.id).with_for_update(read=True, key_share=True)
     if tx.db.exec(statement).first() is None:
@@ -138,12 +147,31 @@ def store_payload(
         if not insert_if_new(tx, IntakeSignature, seen.model_dump()):
             detail = "A payload with this signature was received before: this one is a replay."
             raise Problem(BAD_SIGNATURE, detail)
+    _use_quotas(tx, intake.id, len(body), quotas)
     receipt = IntakeReceipt(
         id=new_id(), intake_id=intake.id, received_at=tx.at, media_type=media_type, body=body
     )
     tx.db.add(receipt)
     tx.db.flush()
     return receipt.id
+
+
+def _use_quotas(tx: Transaction, intake_id: UUID, size: int, quotas: IntakeQuotas) -> None:
+    """Count a payload of this size; raises QUOTA_EXCEEDED.
+
+    The row of the usage is locked until the transaction ends, so payloads of one intake that arrive at the
+    same time are counted one after the other. Other intakes do not wait.
+    """
+    hour = current_hour(tx)
+    same_hour = USAGE.c.hour == hour
+    changes = {
+        "hour": hour,
+        "posts": case((same_hour, USAGE.c.posts + 1), else_=1),
+        "bytes": case((same_hour, USAGE.c.bytes + size), else_=size),
+    }
+    first = {"intake_id": intake_id, "hour": hour, "posts": 1, "bytes": size}
+    used = insert_or_update(tx, USAGE, first, changes)
+    require_quotas(tx, intake_id, quotas, used.posts, used.bytes)
 
 
 def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> int:

@@ -8,6 +8,7 @@ from sqlmodel import JSON, CheckConstraint, Column, Field, Index, LargeBinary, S
 
 from app.db import UtcDateTime
 from app.encryption.tables import EncryptedText, is_encrypted
+from app.events.tables import BIG_INTEGER
 
 
 class Intake(SQLModel, table=True):
@@ -72,6 +73,20 @@ class IntakeSignature(SQLModel, table=True):
     intake_id: UUID = Field(primary_key=True, foreign_key="intake.id", ondelete="CASCADE")
     signature: str = Field(primary_key=True)
     seen_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class IntakeUsage(SQLModel, table=True):
+    """How much of its quotas an intake has used in the hour that begins at `hour`.
+
+    It is counted here and not from the receipts, because they can be deleted, and counting them takes longer.
+    """
+
+    __tablename__ = "intake_usage"
+
+    intake_id: UUID = Field(primary_key=True, foreign_key="intake.id", ondelete="CASCADE")
+    hour: datetime = Field(sa_type=UtcDateTime)
+    posts: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
+    bytes: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
 
 
 class IntakeItem(SQLModel, table=True):
