@@ -1,6 +1,7 @@
 """The delivery worker. Every serving process runs one, and all of them share one outbox."""
 
 import logging
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -38,12 +39,15 @@ DELIVERY_CLEANUP_SECONDS = 3600
 MAX_PUBLISH_SECONDS_PER_PASS = 0.1
 # The same for events that have no deliveries yet.
 MAX_QUEUE_SECONDS_PER_PASS = 0.1
-# Bound how long one transaction holds its locks. It leases at most eight deliveries of each webhook.
+# Bounds how long one transaction holds its locks.
 MAX_RESULTS_PER_TRANSACTION = 50
-MAX_WEBHOOKS_PER_TRANSACTION = 6
-# How many webhooks have their next requests prepared at the same time: requests of callers need the database
-# connections and the processor too.
-MAX_PREPARING = 4
+# Sending needs the processor and database connections that the requests of callers need too. So a process has
+# at most this many attempts that began less than `YOUNG_SECONDS` ago. Older ones wait for their receivers,
+# need nothing meanwhile, and must not keep the attempts for other webhooks waiting.
+MAX_YOUNG_ATTEMPTS = 48
+YOUNG_SECONDS = 0.5
+# How many webhooks have their next requests prepared at the same time.
+MAX_PREPARING = 2
 # How much longer a lease lasts than the attempt may take: the time to store the result.
 LEASE_MARGIN_SECONDS = 5
 SERVICE_FAILED = "the service failed; its log says why"
@@ -79,6 +83,8 @@ class DeliveryWorker:
         self._read_scores = read_scores
         self._max_pending = max_pending
         self._lease_duration = timedelta(seconds=sender.timeout + LEASE_MARGIN_SECONDS)
+        self._started_at: dict[Lease, float] = {}
+        self._last_turn = UUID(int=0)
         self._preparing = anyio.CapacityLimiter(MAX_PREPARING)
         self._cleanup_at = self._publish_at = 0.0
         self._results: list[tuple[Lease, AttemptResult]] = []
@@ -125,20 +131,33 @@ class DeliveryWorker:
     async def _record_and_claim(
         self, results: Sequence[tuple[Lease, AttemptResult]], due: Sequence[UUID], sending: TaskGroup
     ) -> None:
-        """Store results, lease due deliveries and start sending them, in transactions of limited size."""
+        """Store results, lease due deliveries and start sending them, in transactions of limited size.
+
+        If a process cannot send to all due webhooks now, the others have their turn in the next passes.
+        """
+        due = self._next_webhooks(due)
         while results or due:
             started = monotonic()
             record_and_claim = partial(
-                self._record_and_claim_some,
-                results=results[:MAX_RESULTS_PER_TRANSACTION],
-                due=due[:MAX_WEBHOOKS_PER_TRANSACTION],
+                self._record_and_claim_some, results=results[:MAX_RESULTS_PER_TRANSACTION], due=due
             )
             leases = await self._database.write(record_and_claim)
+            self._started_at |= dict.fromkeys(leases, monotonic())
             for _, webhook_leases in groupby(leases, attrgetter("webhook_id")):
                 sending.start_soon(self._send, list(webhook_leases))
-            results, due = results[MAX_RESULTS_PER_TRANSACTION:], due[MAX_WEBHOOKS_PER_TRANSACTION:]
-            if results or due:
+            results, due = results[MAX_RESULTS_PER_TRANSACTION:], ()
+            if results:
                 await self._database.give_way(started)
+
+    def _next_webhooks(self, due: Sequence[UUID]) -> Sequence[UUID]:
+        """Return as many of the due webhooks as can be sent to now. They take turns, ordered by id."""
+        now = monotonic()
+        young = sum(now - started_at < YOUNG_SECONDS for started_at in self._started_at.values())
+        room = max(0, MAX_YOUNG_ATTEMPTS - young) // outbox.MAX_IN_FLIGHT_PER_WEBHOOK
+        after_last = bisect_right(due, self._last_turn)
+        turns = [*due[after_last:], *due[:after_last]][:room]
+        self._last_turn = turns[-1] if turns else self._last_turn
+        return turns
 
     async def _record_each(self, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
         """Store each result in its own transaction, so that one that fails does not affect the others."""
@@ -181,13 +200,15 @@ class DeliveryWorker:
 
     async def _deliver(self, lease: Lease, outgoing: Prepared) -> None:
         """Make one attempt. If there is nothing to send, let the lease expire."""
-        if outgoing is None:
-            return
         try:
+            if outgoing is None:
+                return
             result = outgoing if isinstance(outgoing, AttemptResult) else await self._sender.send(outgoing)
         except Exception:  # it would cancel all other attempts
             log.exception("a webhook attempt failed")
             result = AttemptResult(error=SERVICE_FAILED)
+        finally:
+            del self._started_at[lease]
         self._results.append((lease, result))
         self._result_available.set()
 
