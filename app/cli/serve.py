@@ -18,6 +18,12 @@ from app.settings import PREFIX, Settings
 EXAMPLE_SET = "qualifying-a-sale"
 EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
 
+ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import prospects.")]
+IntakePosts = Annotated[int | None, typer.Option(help="Payloads that one intake accepts in an hour.")]
+IntakeBytes = Annotated[int | None, typer.Option(help="Bytes that one intake accepts in an hour.")]
+IntakeWaiting = Annotated[int | None, typer.Option(help="Payloads of one intake that may wait.")]
+WebhookPending = Annotated[int | None, typer.Option(help="Pending deliveries of one webhook.")]
+
 
 def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
@@ -37,23 +43,15 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     pool_size: Annotated[int | None, typer.Option(help="PostgreSQL connections per process.")] = None,
     wait_seconds: Annotated[float | None, typer.Option(help="The longest wait for the database.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="The largest request body, in bytes.")] = None,
-    import_rows: Annotated[int | None, typer.Option(help="Rows per request to import prospects.")] = None,
-    intake_posts_per_hour: Annotated[
-        int | None, typer.Option(help="Payloads that one intake accepts in an hour.")
-    ] = None,
-    intake_bytes_per_hour: Annotated[
-        int | None, typer.Option(help="Bytes of payloads that one intake accepts in an hour.")
-    ] = None,
-    intake_waiting_payloads: Annotated[
-        int | None, typer.Option(help="Payloads of one intake that may wait to be processed.")
-    ] = None,
+    import_rows: ImportRows = None,
+    intake_posts_per_hour: IntakePosts = None,
+    intake_bytes_per_hour: IntakeBytes = None,
+    intake_waiting_payloads: IntakeWaiting = None,
     webhook_networks: Annotated[
         str | None, typer.Option(help="Private networks that webhooks may reach.")
     ] = None,
     webhook_seconds: Annotated[float | None, typer.Option(help="Time limit for a webhook request.")] = None,
-    webhook_pending_deliveries: Annotated[
-        int | None, typer.Option(help="Pending deliveries that one webhook may have.")
-    ] = None,
+    webhook_pending_deliveries: WebhookPending = None,
     webhook_test_shows_answer: Annotated[
         bool | None, typer.Option(help="Show what receivers of webhooks respond.")
     ] = None,
