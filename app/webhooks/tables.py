@@ -74,6 +74,7 @@ class Delivery(SQLModel, table=True):
             "ix_webhook_delivery_due",
             "webhook_id",
             "due_at",
+            "status",
             sqlite_where=text("status = 'pending'"),
             postgresql_where=text("status = 'pending'"),
         ),

@@ -39,6 +39,9 @@ DELIVERY_CLEANUP_SECONDS = 3600
 MAX_PUBLISH_SECONDS_PER_PASS = 0.1
 # The same for events that have no deliveries yet.
 MAX_QUEUE_SECONDS_PER_PASS = 0.1
+# How much longer the pause is than the search for webhooks that events wait for. The search counts all the
+# pending deliveries of webhooks that are full.
+QUEUE_PAUSE_RATIO = 4
 # Bounds how long one transaction holds its locks.
 MAX_RESULTS_PER_TRANSACTION = 50
 # Sending needs the processor and database connections that the requests of callers need too. So a process has
@@ -86,7 +89,7 @@ class DeliveryWorker:
         self._started_at: dict[Lease, float] = {}
         self._last_turn = UUID(int=0)
         self._preparing = anyio.CapacityLimiter(MAX_PREPARING)
-        self._cleanup_at = self._publish_at = 0.0
+        self._cleanup_at = self._publish_at = self._queue_at = 0.0
         self._results: list[tuple[Lease, AttemptResult]] = []
         self._result_available = anyio.Event()
 
@@ -123,7 +126,12 @@ class DeliveryWorker:
         return DELIVERY_POLL_SECONDS
 
     async def _queue_deliveries(self) -> None:
+        """Create deliveries for events that wait. If it takes long to find them, this happens less often."""
+        if monotonic() < self._queue_at:
+            return
+        started = monotonic()
         rooms = await self._database.read(partial(find_rooms, max_pending=self._max_pending))
+        self._queue_at = monotonic() + QUEUE_PAUSE_RATIO * (monotonic() - started)
         if rooms:
             queue = partial(outbox.queue_deliveries, webhook_ids=list(rooms), max_pending=self._max_pending)
             await self._database.write_in_turns(queue, MAX_QUEUE_SECONDS_PER_PASS)

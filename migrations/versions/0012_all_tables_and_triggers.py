@@ -446,7 +446,9 @@ def _delivery_indexes() -> None:
     op.create_index("ix_webhook_delivery_event_id", table, ["event_id"])
     op.create_index("ix_webhook_delivery_position", table, ["webhook_id", "position"])
     op.create_index("ix_webhook_delivery_settled_at", table, ["settled_at"])
-    _create_partial_index("ix_webhook_delivery_due", table, ["webhook_id", "due_at"], "status = 'pending'")
+    # With the status, SQLite counts pending deliveries without reading the table.
+    due = ["webhook_id", "due_at", "status"]
+    _create_partial_index("ix_webhook_delivery_due", table, due, "status = 'pending'")
     _create_partial_index("ix_webhook_delivery_leased", table, ["webhook_id"], "leased_until IS NOT NULL")
 
 
