@@ -134,6 +134,7 @@ def disable_all(tx: Transaction, because: str) -> int:
     """Disable every webhook, and return their number. `because` is shown with each of them."""
     webhooks = tx.db.exec(select(Webhook).order_by(col(Webhook.id)).with_for_update(key_share=True)).all()
     for webhook in webhooks:
+        keep_waiting(tx, webhook)
         webhook.status, webhook.disabled_because = "disabled", because
         _save(tx, webhook)
     return len(webhooks)

@@ -49,10 +49,10 @@ and 24 hours. Each delay can be up to a tenth longer, and together they take mor
 disables the webhook. The service respects `Retry-After` in a 429 or 503 response. Messages can arrive twice
 and out of order: compare `revision` to find the newer message about a session. Messages can also arrive
 again after a backup is restored, with the same `webhook-id`.
-and out of order: compare `revision` to find the newer message about a session.
 
 While a webhook has as many pending deliveries as the operator allows (10,000 by default), further events wait
-in the feed. They are sent later, and none is lost.
+in the feed. They are sent later, and none is lost. To read them at once, request the feed with `after` set to
+`{position}.{id}` of the last event that you have.
 """
 BANT_BEST = {"budget": 5, "authority": 5, "need": 5, "timeline": 5}
 MORE_CALLS = (
