@@ -6,9 +6,8 @@ would deadlock the pool under load.
 """
 
 import logging
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from threading import Condition, Event
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, TypeVar
 
 import anyio
@@ -26,25 +25,32 @@ from pydantic_core import to_json
 from sqlalchemy import DateTime, Dialect, Engine, Row, Table, TypeDecorator, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session as DatabaseSession
 from sqlmodel import SQLModel, create_engine
 
+from app import sqlite_file
 from app.clock import Clock, utc_now
-from app.problems import Problem, unavailable
+from app.database_failures import database_problem, first_line
+from app.problems import DATABASE_READ_ONLY, UNAVAILABLE, Problem, unavailable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-PRIVATE_FILE_MODE = 0o600
-PRIVATE_FOLDER_MODE = 0o700
 MAX_SQLITE_READERS = 4
 SQLITE_BUSY_TIMEOUT_SECONDS = 5
 # How much longer to wait than the time-outs of the database: those guarantee that nothing was written.
 DATABASE_TIMEOUT_GRACE_SECONDS = 2
 # How often to repeat a transaction that PostgreSQL ended to resolve a deadlock.
 MAX_DEADLOCK_RETRIES = 2
+# How long the service is not ready after a write found the database full or read-only. A smaller write could
+# still succeed.
+RECENT_REFUSAL_SECONDS = 5
+FILE_REPLACED = (
+    "The database file was deleted, moved or replaced while the service uses it: stop the service, check the "
+    "file, and start the service again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,9 @@ class Transaction:
 class Database:
     """A database. `read` and `write` run a function in a transaction of its own.
 
-    Both return what the function returns, and raise what it raises. They raise UNAVAILABLE if the database is
-    down, busy or does not answer in time. Nothing is written then, unless the connection breaks during the
-    commit.
+    Both return what the function returns, and raise what it raises. They raise one of DATABASE_FAILURES if
+    the database is down, busy, full or read-only, or does not answer in time. Nothing is written then, unless
+    the connection breaks during the commit.
 
     Args:
         pool_size: the maximum number of PostgreSQL connections.
@@ -72,6 +78,11 @@ class Database:
     ) -> None:
         self.engine = create_database_engine(url, pool_size, wait_seconds)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.file = sqlite_file.path_of(url)
+        self._file_number: int | None = None
+        # Read before anything opens the file, because that creates a new journal.
+        self.lost_journal_since = sqlite_file.used_without_journal(self.file) if self.file else None
+        """Since when a service has used the SQLite file, if its journal is missing."""
         self._read_engine = (
             self.engine.execution_options(read_only=True)
             if self.is_sqlite
@@ -85,8 +96,25 @@ class Database:
         )
         self._thread_limiter = anyio.CapacityLimiter(pool_size + MAX_SQLITE_READERS)
         self.wal_truncation_pending = False
+        self._refusal = -inf, unavailable("")
         self._running_count = 0
         self._running_changed = Condition()
+
+    def create(self) -> None:
+        """Create the file of an SQLite database if it is missing. Nothing else creates one."""
+        if self.file:
+            sqlite_file.create(self.file)
+
+    async def mark_in_use(self) -> None:
+        """Mark the file of an SQLite database as used by a service, until `close`."""
+        self.lost_journal_since = None
+        if self.file:
+            await to_thread.run_sync(sqlite_file.mark_in_use, self.file, self._clock())
+
+    def recent_refusal(self) -> Problem | None:
+        """Return the problem if a write of the last seconds found the database full or read-only."""
+        at, problem = self._refusal
+        return problem if monotonic() - at < RECENT_REFUSAL_SECONDS else None
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read-only transaction in another thread."""
@@ -141,20 +169,42 @@ class Database:
                         raise
                     log.info("deadlock: the transaction is repeated")
             return self._run_once(engine, work, abandoned)
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-            log.warning("database unavailable: %s", type(error.__cause__ or error).__name__)
-            raise unavailable("The database is down or busy.") from error
+        except (DBAPIError, PoolTimeoutError) as error:
+            problem = database_problem(error)
+            # The service never writes in a read transaction: if it does, that is its own fault.
+            if problem is None or (problem.kind is DATABASE_READ_ONLY and engine is self._read_engine):
+                raise
+            log.warning(problem.detail, extra={"fields": {"error": first_line(error)}})
+            if engine is self.engine and problem.kind is not UNAVAILABLE:
+                self._refusal = monotonic(), problem
+                # A file that was read-only when it was opened stays so until it is opened again.
+                self.engine.dispose()
+            raise problem from error
         finally:
             self._change_running_count(-1)
 
     def _run_once(self, engine: Engine, work: Callable[[Transaction], T], abandoned: Event) -> T:
         with DatabaseSession(engine, expire_on_commit=False, close_resets_only=False, autoflush=False) as db:
+            self._require_same_file(db)
             result = work(Transaction(db, self._clock()))
             if abandoned.is_set():
                 # Do not commit: the caller already has the response that nothing was written.
                 raise unavailable("The database does not answer.")
             db.commit()
             return result
+
+    def _require_same_file(self, db: DatabaseSession) -> None:
+        """Raise UNAVAILABLE if the SQLite file is no longer the one that was opened first.
+
+        A connection keeps a file that is deleted or replaced. What it writes then is lost when it is closed.
+        """
+        if self.file:
+            db.connection()
+            number = sqlite_file.number_of(self.file)
+            self._file_number = self._file_number or number
+            if number != self._file_number:
+                log.error(FILE_REPLACED)
+                raise unavailable(FILE_REPLACED)
 
     def _change_running_count(self, change: int) -> None:
         with self._running_changed:
@@ -198,10 +248,14 @@ class Database:
         """Do the same as `truncate_wal` in this thread."""
         if not self.is_sqlite:
             return
+        self.wal_truncation_pending = True
         connection = self.engine.raw_connection()
         try:
             busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self.wal_truncation_pending = bool(busy)
+        except sqlite3.OperationalError as error:
+            # What was deleted is committed, so the caller gets no problem.
+            log.warning("the journal cannot be truncated now", extra={"fields": {"error": first_line(error)}})
         finally:
             connection.close()
 
@@ -210,14 +264,15 @@ class Database:
         with self._running_changed:
             self._running_changed.wait_for(lambda: self._running_count == 0, self.wait_seconds)
         self.engine.dispose()
+        # If the journal is lost, the mark stays, because it is what shows that.
+        if self.file and not self.lost_journal_since:
+            sqlite_file.mark_closed(self.file)
 
 
 def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Engine:
     """Create an engine with time-outs and, on SQLite, the pragmas that make writes durable."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if file := sqlite_file(url):
-            _create_private_file(file)
         engine = create_engine(
             url,
             pool_size=MAX_SQLITE_READERS + 1,
@@ -225,6 +280,7 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
             hide_parameters=True,
             json_serializer=_to_json,
         )
+        event.listen(engine, "do_connect", _open_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -250,47 +306,20 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
     )
 
 
-def sqlite_file(url: str) -> Path | None:
-    """Return the file of an SQLite database; None for another database."""
-    parsed = make_url(url)
-    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
-
-
-def files_of(sqlite_database: Path) -> list[Path]:
-    """Return the paths of an SQLite database and of the journals that belong to it."""
-    return [sqlite_database.with_name(sqlite_database.name + suffix) for suffix in ("", "-wal", "-shm")]
-
-
-def readable_by_others(files: Iterable[Path]) -> list[Path]:
-    """Return those of the files that exist and that their group or other users can read or write."""
-    return [
-        file
-        for file in files
-        if os.name == "posix" and file.exists() and file.stat().st_mode & ~PRIVATE_FOLDER_MODE & 0o777
-    ]
-
-
-def _create_private_file(file: Path) -> None:
-    """Create a file and its folder, accessible by their owner only. SQLite gives its journals the same mode.
-
-    What exists keeps its mode.
-    """
-    for folder in reversed([folder for folder in file.parents if not folder.exists()]):
-        folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
-    with suppress(FileExistsError):
-        # Never open a database that exists: to close it again would release the locks of SQLite.
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE_FILE_MODE))
-
-
 def _to_json(value: Any) -> str:
     """Serialise without spaces: there are many small JSON values in the database."""
     return to_json(value).decode()
 
 
+def _open_sqlite(_dialect: Dialect, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+    """Change the arguments of the driver so that it never creates a file."""
+    arguments[0] = sqlite_file.uri(Path(arguments[0]))
+    options["uri"] = True
+
+
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     # Otherwise the driver begins transactions itself, too late, and acknowledged writes get lost.
     connection.isolation_level = None
-    _use_wal(connection)
     for pragma in (
         f"busy_timeout={SQLITE_BUSY_TIMEOUT_SECONDS * 1000}",
         "synchronous=FULL",
@@ -298,23 +327,6 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
         "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging, and retry if other processes do the same on a new file.
-
-    The busy time-out of SQLite does not apply to this statement.
-    """
-    deadline = monotonic() + SQLITE_BUSY_TIMEOUT_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if monotonic() > deadline:
-                raise
-            sleep(0.01)
-        else:
-            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -9,6 +9,7 @@ import anyio
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from app import sqlite_file
 from app.api import (
     batch,
     drafts,
@@ -27,13 +28,14 @@ from app.api import (
     webhooks,
 )
 from app.clock import Clock, utc_now
-from app.db import Database, Transaction, files_of, readable_by_others, sqlite_file
+from app.db import Database, Transaction
 from app.edge.authorise import KeyRing
 from app.edge.logs import configure_logs
 from app.edge.middleware import RequestLog
 from app.edge.openapi import describe
 from app.edge.operations import DOCS_FILES, operations
 from app.edge.problem_responses import add_problem_handlers
+from app.edge.readiness import ReadinessCheck
 from app.edge.service import Service
 from app.encryption.files import key_file_of
 from app.encryption.service import Cipher, prepare_key
@@ -101,7 +103,7 @@ def open_cipher(settings: Settings) -> Cipher:
         WrongKey: if the key file is damaged.
     """
     setting = settings.encryption_key.get_secret_value() if settings.encryption_key else None
-    database_file = sqlite_file(settings.database_url.get_secret_value())
+    database_file = sqlite_file.path_of(settings.database_url.get_secret_value())
     return Cipher(setting, key_file_of(database_file) if database_file else None)
 
 
@@ -117,8 +119,9 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     )
     sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
     intake_worker = IntakeWorker(database, plans)
+    readiness = ReadinessCheck(database)
     service = Service(
-        settings, database, plans, cipher, KeyRing(database), feed, sender, intake_worker, clock
+        settings, database, plans, cipher, KeyRing(database), feed, sender, intake_worker, readiness, clock
     )
     delivery_worker = DeliveryWorker(
         database,
@@ -132,6 +135,7 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await database.mark_in_use()
         async with anyio.create_task_group() as background:
             background.start_soon(delivery_worker.run)
             background.start_soon(intake_worker.run)
@@ -169,10 +173,12 @@ def create_app_from_environment() -> FastAPI:
 
 def exposed_files(settings: Settings) -> list[Path]:
     """Return the files of an SQLite database and its key file that other users of the machine can read."""
-    database_file = sqlite_file(settings.database_url.get_secret_value())
+    database_file = sqlite_file.path_of(settings.database_url.get_secret_value())
     if database_file is None:
         return []
-    return readable_by_others([*files_of(database_file), key_file_of(database_file)])
+    key_file = key_file_of(database_file)
+    exposed_key = [key_file] if sqlite_file.is_readable_by_others(key_file) else []
+    return sqlite_file.readable_by_others(database_file) + exposed_key
 
 
 def migrate_database(database: Database, settings: Settings) -> None:

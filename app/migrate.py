@@ -15,6 +15,11 @@ from app.db import Database
 MIGRATIONS_FOLDER = Path(__file__).parent.parent / "migrations"
 MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number that no other advisory lock uses
 # An unknown revision does not show whether the other build is earlier or later.
+NO_SCHEMA = (
+    "This database has no tables of Prospect Fit: check the setting PROSPECT_FIT_DATABASE_URL, or run "
+    "'prospect-fit migrate' to create them."
+)
+OLD_SCHEMA = "This database has an older schema: run 'prospect-fit migrate'."
 UNKNOWN_SCHEMA = (
     "This database has the schema of an earlier or later build of Prospect Fit, and this build cannot "
     "upgrade it: use that build, or start with a new database and load your data again."
@@ -28,9 +33,12 @@ class UnknownSchema(Exception):
 def migrate(database: Database) -> str:
     """Run all missing migrations in one transaction, and return the new revision.
 
+    Creates the file of an SQLite database if it is missing.
+
     Raises:
         UnknownSchema: if the database has the schema of another build. Nothing is changed then.
     """
+    database.create()
     with database.engine.connect() as connection:
         if database.is_sqlite:
             # With foreign keys on, rebuilding a table would delete the rows that refer to it.
@@ -64,6 +72,16 @@ def newest_revision() -> str:
 def is_unknown_revision(revision: str | None) -> bool:
     """Return whether this build does not know a revision. None, the revision of a new database, is known."""
     return revision is not None and revision not in _known_revisions()
+
+
+def schema_flaw(connection: Connection) -> str | None:
+    """Return why this build cannot use the database as it is, with the remedy; None if it can."""
+    revision = current_revision(connection)
+    if revision == newest_revision():
+        return None
+    if revision is None:
+        return NO_SCHEMA
+    return UNKNOWN_SCHEMA if is_unknown_revision(revision) else OLD_SCHEMA
 
 
 @cache

@@ -153,7 +153,7 @@ INTERNAL_ERROR = Kind(
     "Nothing was written. Try again. If it fails again, give the operator the request_id.",
 )  # fmt: skip
 UNAVAILABLE = Kind(
-    "unavailable", 503, "The database did not respond in time.",
+    "unavailable", 503, "The service cannot complete the request at the moment.",
     "Try again after the number of seconds in Retry-After. Nothing was written, unless the connection "
     "broke during the commit.",
 )  # fmt: skip
@@ -162,6 +162,17 @@ WRONG_ENCRYPTION_KEY = Kind(
     "Ask the operator to run 'prospect-fit doctor' and to start every process with the encryption key of the "
     "database. Then send the request again. Nothing was written.",
 )  # fmt: skip
+DATABASE_READ_ONLY = Kind(
+    "database-read-only", 503, "The database does not accept writes.",
+    "Nothing was written. Ask the operator to make the database writable, and send the request again.",
+)  # fmt: skip
+DATABASE_FULL = Kind(
+    "database-full", 507, "The database has no space left.",
+    "Nothing was written. Ask the operator to free space on the disk of the database, and send the request "
+    "again.",
+)  # fmt: skip
+# The failures that the database causes: the same request can succeed later.
+DATABASE_FAILURES = frozenset({UNAVAILABLE, DATABASE_READ_ONLY, DATABASE_FULL})
 
 CATALOGUE: tuple[Kind, ...] = tuple(
     sorted((kind for kind in globals().values() if isinstance(kind, Kind)), key=lambda k: k.status)

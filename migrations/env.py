@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 
 import app.events.tables
 import app.inbound.intake.tables
+import app.installation
 import app.keys.tables
 import app.prospects.tables
 import app.question_sets.tables
@@ -19,7 +20,9 @@ def run() -> None:
     connection = context.config.attributes.get("connection")
     if connection is None:
         url = Settings().database_url.get_secret_value()
-        with Database(url).engine.connect() as connection, connection.begin():
+        database = Database(url)
+        database.create()
+        with database.engine.connect() as connection, connection.begin():
             context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
             context.run_migrations()
         return

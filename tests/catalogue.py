@@ -23,6 +23,7 @@ TRIGGERS = {
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
     database = open_database(settings_for(url))
+    database.create()
     with database.engine.connect() as connection:
         yield connection
     database.close()

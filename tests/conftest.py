@@ -49,17 +49,22 @@ SLOW = {
     "api/test_races.py",
     "api/test_two_services.py",
     "api/test_upserts_by_many.py",
+    "cli/test_backup.py",
     "cli/test_commands.py",
     "cli/test_demo.py",
+    "cli/test_doctor.py",
     "cli/test_importing.py",
     "cli/test_other_builds.py",
+    "cli/test_no_database.py",
     "cli/test_serve.py",
+    "cli/test_verify.py",
     "docs/test_authoring.py",
     "docs/test_docs_page.py",
     "docs/test_warehouse.py",
     "edge/openapi_versions/test_content.py",
     "edge/openapi_versions/test_generated_clients.py",
     "edge/test_database_down.py",
+    "edge/test_database_failures.py",
     "edge/test_limits.py",
     "edge/test_logs.py",
     "encryption/test_at_rest.py",
@@ -170,6 +175,13 @@ def serving(settings: Settings, **wiring: object) -> Iterator[Running]:
     database = open_database(settings)
     prepare_database(database, settings)
     database.close()
+    with serving_as_it_is(settings, **wiring) as running:
+        yield running
+
+
+@contextmanager
+def serving_as_it_is(settings: Settings, **wiring: object) -> Iterator[Running]:
+    """The same, on a database that is there already."""
     app = create_app(settings, **wiring)  # type: ignore[arg-type]
     config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_keep_alive=PATIENCE)
     server = uvicorn.Server(config)

@@ -1,9 +1,12 @@
 """What all subcommands share: the console, the database, and how a command fails."""
 
 import re
+import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -13,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
+from app.database_failures import database_problem, first_line
 from app.db import Database
 from app.encryption.files import WrongKey
 from app.main import open_database
-from app.migrate import UnknownSchema, migrate
+from app.migrate import UnknownSchema, schema_flaw
 from app.problems import Problem
 from app.question_sets.files import InvalidFile, read_builtin
 from app.question_sets.plans import Plans
@@ -24,6 +28,7 @@ from app.question_sets.service import publish_builtin
 from app.schemas import REFUSED_ANYWHERE
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
+from app.sqlite_file import is_there, side_file
 
 
 class _SafeConsole(Console):
@@ -125,27 +130,60 @@ def reported_failures() -> Iterator[None]:
     except Problem as problem:
         # The remedy of a problem addresses callers of the API, so it is left out.
         fail(_lines_of(flaws_of(problem)) or problem.detail)
-    except DBAPIError as error:
-        fail(f"The database cannot be used: {error.orig}")
+    except (DBAPIError, sqlite3.Error) as error:
+        failure = database_problem(error)
+        fail(f"{failure.detail if failure else 'The database cannot be used.'} ({first_line(error)})")
     except (InvalidFile, UnknownSchema, WrongKey, OSError) as error:
         fail(str(error))
 
 
 @contextmanager
-def migrated_database() -> Iterator[Database]:
-    """Open the database that the settings name, and migrate it to the newest schema."""
-    with reported_failures():
-        database = open_database(Settings())
-        try:
-            migrate(database)
-            yield database
-        finally:
-            database.close()
+def existing_database() -> Iterator[Database]:
+    """Open the database that the settings name. Fail if it does not exist or has not the newest schema.
+
+    Only `serve` and `migrate` create or change a schema.
+    """
+    with reported_failures(), opened_database() as database:
+        if database.file and not is_there(database.file):
+            fail(no_database(database.file))
+        with database.engine.connect() as connection:
+            flaw = schema_flaw(connection)
+        if flaw:
+            fail(flaw)
+        yield database
+
+
+@contextmanager
+def opened_database() -> Iterator[Database]:
+    """Open the database that the settings name, and close it at the end."""
+    database = open_database(Settings())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def no_database(file: Path) -> str:
+    """Return the message for an SQLite database whose file does not exist."""
+    return (
+        f"There is no database at {file}: check the setting PROSPECT_FIT_DATABASE_URL, or run "
+        "'prospect-fit migrate' to create one."
+    )
+
+
+def missing_journal(file: Path, since: datetime) -> str:
+    """Return the message for a database file that was copied without its journal."""
+    return (
+        f"{file} was in use by a service that started at {since:%Y-%m-%d %H:%M} UTC, but its journal, "
+        f"{side_file(file, '-wal').name}, is missing. This is probably a copy of the file alone, without the "
+        "last changes before the copy: to copy a database, use 'prospect-fit backup'. Nothing is missing if "
+        "another program, such as sqlite3, opened the file after the service was killed."
+    )
 
 
 @contextmanager
 def published_plans() -> Iterator[tuple[Database, Plans]]:
-    """Open and migrate the database, publish the built-in sets, and yield it with the plans of all sets."""
-    with migrated_database() as database:
+    """Open the database, publish the built-in sets, and yield it with the plans of all sets."""
+    with existing_database() as database:
         database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
         yield database, Plans(database, Settings().default_question_set)

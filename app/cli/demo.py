@@ -10,7 +10,7 @@ import typer
 from rich.progress import track
 from sqlmodel import col, select
 
-from app.cli.console import counted, err, migrated_database, print_text
+from app.cli.console import counted, err, existing_database, print_text
 from app.db import Database, Transaction
 from app.prospect_lifecycle import erase
 from app.prospects.queries import find_by_link, links_of
@@ -56,7 +56,7 @@ def demo(
     remove: Annotated[bool, typer.Option("--remove", help="Remove the demo prospects.")] = False,
 ) -> None:
     """Load 36 demo prospects with sessions at every stage. Running it again starts over."""
-    with migrated_database() as database:
+    with existing_database() as database:
         removed, kept = database.write_sync(_remove)
         database.truncate_wal_sync()
         if kept:

@@ -2,51 +2,73 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from importlib.metadata import version
+from typing import Annotated
 
+import httpx
 import typer
+from rich.markup import escape
 
-from app.cli.console import out, reported_failures, table
+from app.cli.console import (
+    missing_journal,
+    no_database,
+    opened_database,
+    out,
+    reported_failures,
+    table,
+)
 from app.db import Database, Transaction
 from app.encryption.files import WrongKey
 from app.encryption.queries import any_encrypted
 from app.encryption.service import check_key
+from app.installation import identity
 from app.keys.queries import list_keys
-from app.main import exposed_files, open_cipher, open_database
-from app.migrate import UNKNOWN_SCHEMA, current_revision, is_unknown_revision, newest_revision
+from app.main import exposed_files, open_cipher
+from app.migrate import current_revision, schema_flaw
 from app.problems import Problem
 from app.question_sets.files import read_builtin
 from app.question_sets.queries import find_version, list_newest, split_name
 from app.settings import Settings
+from app.sqlite_file import is_there
 
 Check = tuple[str, bool, str]
+# As long as a service waits for its database before it says that it is not ready.
+SERVICE_SECONDS = 20
 
 
-def doctor() -> None:
+def doctor(
+    url: Annotated[
+        str | None,
+        typer.Option(help="The URL of a running service, to check that it uses the same database."),
+    ] = None,
+) -> None:
     """Check the settings, the database and its content. Exits with 1 if a check fails."""
-    with reported_failures():
-        settings = Settings()
-        database = open_database(settings)
+    with reported_failures(), opened_database() as database:
         all_passed = True
         rows = table("", "check", "result")
-        for name, passed, result in _checks(settings, database):
-            rows.add_row("[green]ok[/]" if passed else "[red]no[/]", name, result)
+        for name, passed, result in _checks(Settings(), database, url):
+            rows.add_row("[green]ok[/]" if passed else "[red]no[/]", name, escape(result))
             all_passed = all_passed and passed
         out.print(rows)
-        database.close()
     if not all_passed:
         raise typer.Exit(1)
 
 
-def _checks(settings: Settings, database: Database) -> Iterator[Check]:
+def _checks(settings: Settings, database: Database, url: str | None) -> Iterator[Check]:
     yield "version", True, f"{version('prospect-fit')} on Python {sys.version.split()[0]}"
     yield "built-in question sets", True, f"{len(list(read_builtin()))} valid"
-    if database.is_sqlite:
+    if database.file:
+        if not is_there(database.file):
+            yield "database", False, no_database(database.file)
+            return
         exposed = [str(file) for file in exposed_files(settings)]
         remedy = f"other users can read it: run 'chmod 600 {' '.join(exposed)}'"
         yield "files", not exposed, remedy if exposed else "private"
+        if database.lost_journal_since:
+            yield "journal", False, missing_journal(database.file, database.lost_journal_since)
     try:
-        yield from database.read_sync(_database_checks(settings))
+        yield from database.read_sync(_database_checks(settings, url))
     except Problem as problem:
         yield "database", False, f"{problem.detail} ({database.engine.url!r})"
 
@@ -59,14 +81,12 @@ def _encryption_check(tx: Transaction, settings: Settings) -> Check:
     return "encryption key", True, "it fits" if any_encrypted(tx) else "nothing is encrypted yet"
 
 
-def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]:
+def _database_checks(settings: Settings, url: str | None) -> Callable[[Transaction], list[Check]]:
     def check(tx: Transaction) -> list[Check]:
         revision = current_revision(tx.db.connection())
         checks = [("database", True, repr(tx.db.get_bind().engine.url))]
-        if is_unknown_revision(revision):
-            return [*checks, ("schema", False, f"{revision}: {UNKNOWN_SCHEMA}")]
-        if revision != newest_revision():
-            return [*checks, ("schema", False, f"{revision}: run 'prospect-fit migrate'")]
+        if flaw := schema_flaw(tx.db.connection()):
+            return [*checks, ("schema", False, f"{revision}: {flaw}" if revision else flaw)]
         active = [key for key in list_keys(tx) if key.revoked_at is None]
         default = settings.default_question_set
         key, number = split_name(default) or ("", None)
@@ -77,6 +97,22 @@ def _database_checks(settings: Settings) -> Callable[[Transaction], list[Check]]
             ("API keys", bool(active), f"{len(active)} in use"),
             ("question sets", bool(list_newest(tx)), f"{len(list_newest(tx))} published"),
             ("default question set", find_version(tx, key, number) is not None, default),
+            *([_same_database(url, identity(tx))] if url else []),
         ]
 
     return check
+
+
+def _same_database(url: str, own: str) -> Check:
+    """Ask a running service which database it uses."""
+    name = f"service at {url}"
+    try:
+        response = httpx.get(f"{url.rstrip('/')}/readyz", timeout=SERVICE_SECONDS)
+        answer = response.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        return name, False, f"It does not respond as Prospect Fit does: {type(error).__name__}."
+    if response.status_code != HTTPStatus.OK:
+        return name, False, f"It is not ready: {answer.get('detail')}"
+    if answer.get("database") != own:
+        return name, False, "It uses another database than this command, or a copy: compare the settings."
+    return name, True, "It uses the same database."

@@ -21,7 +21,7 @@ from app.inbound.imports.reader import (
     check_keys,
 )
 from app.inbound.imports.service import Importer, rejected_record, rejects_heading
-from app.problems import UNAVAILABLE, Problem
+from app.problems import DATABASE_FAILURES, Problem
 from app.prospects.schemas import Link
 from app.settings import Settings
 
@@ -135,7 +135,7 @@ class _Import:
                 if self._stopped:
                     break
         except Problem as problem:
-            if problem.kind is not UNAVAILABLE:
+            if problem.kind not in DATABASE_FAILURES:
                 raise
             fail(f"{problem.detail} {self._where_to_continue()}")
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.console import migrated_database, out, print_text, table
+from app.cli.console import existing_database, out, print_text, table
 from app.keys.queries import list_keys
 from app.keys.schemas import SCOPES, NewKey, Scope
 from app.keys.service import create_key, revoke_key
@@ -24,7 +24,7 @@ def create(
     ],
 ) -> None:
     """Create an API key and print it. It is shown only once."""
-    with migrated_database() as database:
+    with existing_database() as database:
         new = NewKey(name=name, scopes=scope)
         _, secret = database.write_sync(lambda tx: create_key(tx, new.name, new.scopes, "command"))
         print_text(secret)
@@ -33,7 +33,7 @@ def create(
 @keys.command("list")
 def list_() -> None:
     """List all API keys, including revoked ones."""
-    with migrated_database() as database:
+    with existing_database() as database:
         rows = table("id", "name", "prefix", "scopes", "created", "revoked")
         for key in database.read_sync(list_keys):
             revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
@@ -46,6 +46,6 @@ def list_() -> None:
 @keys.command()
 def revoke(key_id: Annotated[UUID, typer.Argument(help="The id of the key, as in `keys list`.")]) -> None:
     """Revoke an API key permanently. Running services reject it within two seconds."""
-    with migrated_database() as database:
+    with existing_database() as database:
         key = database.write_sync(lambda tx: revoke_key(tx, key_id))
         print_text(f"Revoked {key.name}.")

@@ -2,6 +2,7 @@
 
 import typer
 
+from app.cli.backup import backup, restore
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.import_file import import_file
@@ -12,6 +13,7 @@ from app.cli.score_file import score_file
 from app.cli.secrets import secrets
 from app.cli.serve import migrate, serve
 from app.cli.sql import sql
+from app.cli.verify import verify
 
 main = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +29,9 @@ main.add_typer(question_sets, name="question-sets")
 main.command("score")(score_file)
 main.command("import")(import_file)
 main.command()(sql)
+main.command()(backup)
+main.command()(restore)
+main.command()(verify)
 main.command()(demo)
 main.command()(doctor)
 main.command()(openapi)

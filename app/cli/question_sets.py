@@ -12,8 +12,8 @@ from rich.markup import escape
 
 from app.cli.console import (
     counted,
+    existing_database,
     fail,
-    migrated_database,
     out,
     print_document,
     print_text,
@@ -104,7 +104,7 @@ def load(paths: Paths) -> None:
         publish_builtin(tx, builtin)
         return [_publish(tx, file) for file in read]
 
-    with migrated_database() as database:
+    with existing_database() as database:
         for version, is_new in database.write_sync(publish_all):
             status = "published" if is_new else "is already published"
             print_text(f"{version.name} {status}.")
@@ -166,7 +166,7 @@ def _schema() -> str:
 @contextmanager
 def _database() -> Iterator[Database]:
     """Open the database with the built-in sets published, because variants extend them."""
-    with migrated_database() as database:
+    with existing_database() as database:
         builtin = list(read_builtin())
         database.write_sync(lambda tx: publish_builtin(tx, builtin))
         yield database

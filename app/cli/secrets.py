@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import counted, fail, migrated_database, print_text
+from app.cli.console import counted, existing_database, fail, print_text
 from app.db import Transaction
 from app.encryption.service import forget_secrets, rotate_key
 from app.main import open_cipher
@@ -25,7 +25,7 @@ def rotate() -> None:
     With a key file, the command creates the key, and running services continue. With the setting, put the new
     key before the old one, separated by a comma, and start every process with both before you run this.
     """
-    with migrated_database() as database:
+    with existing_database() as database:
         cipher = open_cipher(Settings())
         count = rotate_key(database, cipher)
         print_text(f"Encrypted {counted(count, 'secret')} with the new key.")
@@ -42,7 +42,7 @@ def forget(
     """Replace the secrets whose key is lost. Disables all webhooks, until you enter their secrets again."""
     if not yes:
         fail("This makes all stored secrets useless, permanently. If the key is lost, add --yes.")
-    with migrated_database() as database:
+    with existing_database() as database:
         cipher = open_cipher(Settings())
 
         def replace(tx: Transaction) -> tuple[int, int]:

@@ -9,8 +9,9 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.cli.console import fail, print_text, reported_failures
-from app.main import migrate_database, open_database, prepare_database
+from app.cli.console import err, fail, missing_journal, opened_database, print_text, reported_failures
+from app.db import Database
+from app.main import migrate_database, prepare_database
 from app.migrate import newest_revision
 from app.settings import PREFIX, Settings
 
@@ -67,24 +68,23 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     with reported_failures():
         settings = Settings()
         listener = _listen(settings.host, settings.port)
-        database = open_database(settings)
-        try:
+        with opened_database() as database:
+            _warn_if_journal_is_missing(database)
             new_key = prepare_database(database, settings)
-        finally:
-            database.close()
     _print_instructions(settings, listener.getsockname()[1], new_key)
     _run(settings, listener)
 
 
+def _warn_if_journal_is_missing(database: Database) -> None:
+    if database.file and database.lost_journal_since:
+        message = missing_journal(database.file, database.lost_journal_since)
+        err.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
 def migrate() -> None:
     """Migrate the database to the newest schema, and create the key file of an SQLite database."""
-    with reported_failures():
-        settings = Settings()
-        database = open_database(settings)
-        try:
-            migrate_database(database, settings)
-        finally:
-            database.close()
+    with reported_failures(), opened_database() as database:
+        migrate_database(database, Settings())
         print_text(f"The schema is at revision {newest_revision()}.")
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from app.clock import Clock
 from app.db import Database, Transaction
 from app.edge.authorise import KeyRing
+from app.edge.readiness import ReadinessCheck
 from app.encryption.service import Cipher
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
@@ -52,6 +53,7 @@ class Service:
     feed: FeedPublisher
     sender: Sender
     intakes: IntakeWorker
+    readiness: ReadinessCheck
     clock: Clock
 
     async def write(

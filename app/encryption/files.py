@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.db import PRIVATE_FILE_MODE
 from app.settings import ENCRYPTION_KEY_BYTES, parse_encryption_keys
+from app.sqlite_file import PRIVATE_FILE_MODE
 
 KEY_FILE_SUFFIX = ".key"
 

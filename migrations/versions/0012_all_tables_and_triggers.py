@@ -4,6 +4,8 @@ Earlier builds use the revisions 0001 to 0011. This migration has a new number, 
 earlier build is not taken for one with this schema.
 """
 
+from uuid import uuid4
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -41,6 +43,7 @@ RETIRING = """OLD.status = 'published' AND NEW.status = 'retired'
 
 
 def upgrade() -> None:
+    _installation()
     _api_keys()
     _prospects()
     _prospect_links()
@@ -69,6 +72,19 @@ def upgrade() -> None:
     for table, what in IMMUTABLE.items():
         _refuse_updates(table, what)
     _keep_versions()
+
+
+def _installation() -> None:
+    made = op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("database_id", sa.Uuid(), nullable=False),
+        sa.Column("written_at", TIME, nullable=True),
+        sa.Column("in_use_since", TIME, nullable=True),
+        sa.CheckConstraint("id = 1", name="ck_installation_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.bulk_insert(made, [{"id": 1, "database_id": uuid4()}])
 
 
 def _api_keys() -> None:

@@ -7,12 +7,10 @@ import httpx
 import pytest
 
 from tests.api.calls import merge, ok, upsert
-from tests.cli.conftest import Run
+from tests.cli.conftest import DATABASE, Run
 from tests.conftest import Running, serving, settings_for
 from tests.edge.process import process
 from tests.waiting import PATIENCE
-
-DATABASE = "data/prospect_fit.db"  # where every command finds it in its folder
 
 
 @pytest.fixture

@@ -289,6 +289,7 @@ def test_a_column_of_the_wrong_type_is_refused_by_name(run: Run, tmp_path: Path)
         assert f"Column budget has the type {type_}" in done.stderr
 
 
+@pytest.mark.usefixtures("run")
 def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
     """And goes away: what stays is the summary."""
     line = json.dumps({"id": 1, **dict.fromkeys(KEYS, 3)}) + "\n"

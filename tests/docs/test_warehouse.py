@@ -30,7 +30,7 @@ def bash(script, folder, **environment):
     """What a script says, with `prospect-fit` and `psql` at hand."""
     path = f"{ROOT}/.venv/bin:{PSQL}:/usr/bin:/bin"
     done = subprocess.run(
-        ["bash", "-euc", script],
+        ["bash", "-euc", f"prospect-fit migrate > migrated\n{script}"],
         cwd=folder,
         env={"PATH": path, "HOME": str(folder), **environment},
         capture_output=True,

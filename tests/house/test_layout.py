@@ -18,8 +18,8 @@ PACKAGES = {
     *("scoring", "sessions", "webhooks"),
 }
 MODULES = {
-    *("clock.py", "db.py", "prospect_lifecycle.py", "main.py", "migrate.py", "problems.py", "schemas.py"),
-    *("settings.py", "strict_json.py"),
+    *("clock.py", "database_failures.py", "db.py", "installation.py", "prospect_lifecycle.py", "main.py"),
+    *("migrate.py", "problems.py", "schemas.py", "settings.py", "sqlite_file.py", "strict_json.py"),
 }
 
 

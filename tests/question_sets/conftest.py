@@ -1,5 +1,5 @@
 """Commands as processes of their own, as in the tests of the commands."""
 
-from tests.cli.conftest import run, started
+from tests.cli.conftest import migrated_file, run, run_without_database, started
 
-__all__ = ["run", "started"]
+__all__ = ["migrated_file", "run", "run_without_database", "started"]

@@ -25,6 +25,7 @@ ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a
 TOKEN_PATTERN = re.compile(r"(pfk_|pfi_)[0-9A-Za-z]{38}")
 SIGNING_SECRET_PATTERN = re.compile(r"whsec_[0-9A-Za-z+/=]{44}")
 KEY_PREFIX_PATTERN = re.compile(r'"(pfk_|pfi_)[0-9A-Za-z]{6}"')
+DATABASE_PATTERN = re.compile(r'("database":")[0-9a-f]{16}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class _StableText:
 
     def __call__(self, text: str) -> str:
         text = ID_PATTERN.sub(lambda match: self._id(match[0]), text)
+        text = DATABASE_PATTERN.sub(r'\g<1>169c7f6cb0f4a794"', text)
         return SIGNING_SECRET_PATTERN.sub(
             "whsec_…", KEY_PREFIX_PATTERN.sub(r'"\1…"', TOKEN_PATTERN.sub(r"\1…", text))
         )

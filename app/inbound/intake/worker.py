@@ -12,16 +12,16 @@ from uuid import UUID
 
 import anyio
 from sqlalchemy import literal_column
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import col, delete, exists, select
 
+from app.database_failures import database_problem
 from app.db import Database, Transaction
 from app.inbound.intake.mapping import links_in, read_payload
 from app.inbound.intake.queries import any_expired
 from app.inbound.intake.schemas import DryRunItem, IntakeMapping
 from app.inbound.intake.service import delete_expired, process_payload
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt
-from app.problems import INTERNAL_ERROR, UNAVAILABLE, Problem, invalid
+from app.problems import DATABASE_FAILURES, INTERNAL_ERROR, UNAVAILABLE, Problem, invalid
 from app.prospects.queries import find_by_link
 from app.question_sets.plans import Plans
 from app.scoring import Flawed
@@ -86,8 +86,8 @@ class IntakeWorker:
                 more = await self._database.write(
                     lambda tx: process_next(tx, self._plans, skipped, locked)  # noqa: B023
                 )
-            except Problem:
-                if not locked:
+            except Problem as problem:
+                if not locked or problem.kind is not UNAVAILABLE:
                     raise
                 # Another transaction holds rows that the receipt needs. Process the other intakes, and try
                 # this one again at the next poll.
@@ -131,15 +131,15 @@ def _process(uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
         payload = read_payload(receipt.media_type, receipt.body)
         with db.begin_nested():
             results = process_payload(uow, mapping, intake.question_set, payload)
-    except (OperationalError, InterfaceError):
-        raise
     except Flawed as error:
         problem = invalid(error.flaws)
     except Problem as error:
-        if error.kind is UNAVAILABLE:
+        if error.kind in DATABASE_FAILURES:
             raise
         problem = error
-    except Exception:
+    except Exception as error:
+        if database_problem(error):
+            raise
         log.exception("a receipt could not be processed", extra={"fields": {"receipt": str(receipt.id)}})
         problem = Problem(INTERNAL_ERROR, "The failure was logged.")
     db.exec(delete(IntakeItem).where(col(IntakeItem.receipt_id) == receipt.id))

@@ -1,0 +1,60 @@
+"""`backup FILE` and `restore FILE`: copy the whole database to one file, and put it back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.backups import postgresql, sqlite
+from app.cli.backups.files import UnusableBackup, refuse_existing
+from app.cli.console import fail, opened_database, print_text, reported_failures
+from app.migrate import newest_revision
+
+KEY_IS_NOT_INCLUDED = "The backup does not contain the key that encrypts secrets; keep that apart."
+Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write. It must not exist.")],
+    *,
+    force: Force = False,
+) -> None:
+    """Copy the database to a file while the service runs. The copy is checked before it gets its name.
+
+    It contains everything that was acknowledged before the command was started. SQLite is copied by this
+    command; for PostgreSQL, it runs pg_dump.
+    """
+    with reported_failures(), opened_database() as database:
+        try:
+            if file.exists() and not force:
+                raise refuse_existing(file)
+            if database.file:
+                revision = sqlite.back_up(database.file, file, force=force)
+            else:
+                revision = postgresql.back_up(database, file, force=force)
+        except UnusableBackup as error:
+            fail(str(error))
+    print_text(f"Wrote {file}: {file.stat().st_size:,} bytes, schema {revision}.")
+    print_text(KEY_IS_NOT_INCLUDED)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that 'prospect-fit backup' wrote.")],
+    *,
+    force: Force = False,
+) -> None:
+    """Replace the database of the settings with a backup. Stop the service first.
+
+    The backup is checked first, and migrated to the newest schema. If anything fails, the database stays as
+    it is.
+    """
+    with reported_failures(), opened_database() as database:
+        try:
+            if database.file:
+                revision = sqlite.restore(file, database.file, force=force)
+            else:
+                revision = postgresql.restore(database, file, force=force)
+        except UnusableBackup as error:
+            fail(str(error))
+    migrated = "" if revision == newest_revision() else f", migrated from schema {revision}"
+    print_text(f"Restored {file}{migrated}. Start the service, and run 'prospect-fit verify'.")

@@ -1,0 +1,1 @@
+"""Back up a database to one file, and restore it: SQLite with its online backup, PostgreSQL with pg_dump."""

@@ -1,0 +1,70 @@
+"""Files that appear only when they are complete."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+# What a file system without hard links answers, such as FAT and some network file systems.
+NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class UnusableBackup(Exception):
+    """A backup that cannot be written or restored. The message says why, and what to do."""
+
+
+@contextmanager
+def new_file(file: Path, *, replace: bool) -> Iterator[Path]:
+    """Yield a new, empty file next to `file` that only its owner may read; rename it if the block succeeds.
+
+    A process that is killed leaves the new file, but never an incomplete `file`.
+
+    Raises:
+        UnusableBackup: if `file` exists and is not to be replaced.
+    """
+    part = file.with_name(f".{file.name}.{token_hex(4)}.part")
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        yield part
+        _sync(part)
+        if replace:
+            part.replace(file)
+        else:
+            _rename_to_new(part, file)
+        _sync(file.parent)
+    finally:
+        # SQLite may have left its own files next to it.
+        for left in part.parent.glob(f"{part.name}*"):
+            left.unlink()
+
+
+def refuse_existing(file: Path) -> UnusableBackup:
+    """Return the exception for a file that exists and is not to be replaced."""
+    return UnusableBackup(f"{file} exists already: choose another name, or use --force to replace it.")
+
+
+def _rename_to_new(part: Path, file: Path) -> None:
+    """Rename a file. In contrast to a plain rename, this never replaces a file that appeared meanwhile."""
+    try:
+        os.link(part, file)
+    except FileExistsError:
+        raise refuse_existing(file) from None
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        if file.exists():
+            raise refuse_existing(file) from None
+        part.rename(file)
+
+
+def _sync(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folder
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

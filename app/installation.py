@@ -1,0 +1,54 @@
+"""The one row that says which database this is, and that proves that the database accepts writes."""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from sqlmodel import CheckConstraint, Field, SQLModel, select, text, update
+
+from app.db import Transaction, UtcDateTime
+from app.sqlite_file import number_of
+
+IDENTITY_LENGTH = 16
+MAY_FIND_SERVER = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
+FIND_SERVER = text("SELECT system_identifier FROM pg_control_system()")
+FIND_DATABASE_NUMBER = text("SELECT oid FROM pg_database WHERE datname = current_database()")
+
+
+class Installation(SQLModel, table=True):
+    """The database itself, in one row.
+
+    `database_id` is new for every new database. `written_at` is when a service last checked that it can
+    write. `in_use_since` is set while a service uses an SQLite file: see `app.sqlite_file`.
+    """
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("id = 1", name="ck_installation_id"),)
+
+    id: int = Field(primary_key=True)
+    database_id: UUID
+    written_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    in_use_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+def write_check(tx: Transaction) -> None:
+    """Write a few bytes: only a write that is committed shows that the database accepts writes."""
+    tx.db.exec(update(Installation).values(written_at=tx.at))
+
+
+def identity(tx: Transaction) -> str:
+    """Return a text that differs between any two databases, also between a database and its copy.
+
+    It consists of the id in the database, and of the number that the file system gives to an SQLite file, or
+    of the numbers that PostgreSQL gives to the server and the database. The physical copies of a PostgreSQL
+    server have the same numbers.
+    """
+    database_id = tx.db.exec(select(Installation.database_id)).one()
+    engine = tx.db.get_bind().engine
+    if engine.dialect.name == "sqlite":
+        place = str(number_of(Path(engine.url.database or "")))
+    else:
+        server = tx.db.scalar(FIND_SERVER) if tx.db.scalar(MAY_FIND_SERVER) else None
+        place = f"{server} {tx.db.scalar(FIND_DATABASE_NUMBER)}"
+    return hashlib.sha256(f"{database_id} {place}".encode()).hexdigest()[:IDENTITY_LENGTH]
