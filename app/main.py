@@ -30,7 +30,10 @@ from app.api import (
 from app.clock import Clock, utc_now
 from app.db import Database, Transaction
 from app.edge.authorise import KeyRing
+from app.edge.bodies import IncompleteBodies
+from app.edge.connections import CONNECTIONS, Connections
 from app.edge.logs import configure_logs
+from app.edge.memory import return_free_memory
 from app.edge.middleware import RequestLog
 from app.edge.openapi import describe
 from app.edge.operations import DOCS_FILES, operations
@@ -119,10 +122,21 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     )
     sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
     intake_worker = IntakeWorker(database, plans)
-    readiness = ReadinessCheck(database)
+    readiness, bodies = ReadinessCheck(database), IncompleteBodies(settings.max_body_bytes)
     service = Service(
-        settings, database, plans, cipher, KeyRing(database), feed, sender, intake_worker, readiness, clock
+        settings,
+        database,
+        plans,
+        cipher,
+        KeyRing(database),
+        bodies,
+        feed,
+        sender,
+        intake_worker,
+        readiness,
+        clock,
     )
+    connections = Connections(settings.max_connections)
     delivery_worker = DeliveryWorker(
         database,
         plans,
@@ -134,19 +148,22 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     )
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Connections]]:
         await database.mark_in_use()
         async with anyio.create_task_group() as background:
+            background.start_soon(connections.run_checks)
+            background.start_soon(return_free_memory)
             background.start_soon(delivery_worker.run)
             background.start_soon(intake_worker.run)
             background.start_soon(ResponseCleaner(database).run)
-            yield
+            yield {CONNECTIONS: connections}
             background.cancel_scope.cancel()
         database.close()
 
     app = FastAPI(
         title="Prospect Fit",
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -61,6 +61,10 @@ METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "This address does not support that method.",
     "Use a method from the Allow header.",
 )  # fmt: skip
+REQUEST_TIMEOUT = Kind(
+    "request-timeout", 408, "The request did not arrive in time.",
+    "Send the whole request at once. Divide a body that takes longer than a minute to send.",
+)  # fmt: skip
 LINK_TAKEN = Kind(
     "link-taken", 409, "The link belongs to another prospect.",
     "Use that prospect, or merge the two.",
@@ -173,6 +177,10 @@ DATABASE_FULL = Kind(
 )  # fmt: skip
 # The failures that the database causes: the same request can succeed later.
 DATABASE_FAILURES = frozenset({UNAVAILABLE, DATABASE_READ_ONLY, DATABASE_FULL})
+OVERLOADED = Kind(
+    "overloaded", 503, "The service is busy with other requests.",
+    "Try again after the number of seconds in Retry-After. Nothing was written.",
+)  # fmt: skip
 
 CATALOGUE: tuple[Kind, ...] = tuple(
     sorted((kind for kind in globals().values() if isinstance(kind, Kind)), key=lambda k: k.status)
@@ -270,3 +278,8 @@ def quota_exceeded(detail: str, setting: str, retry_after: int) -> Problem:
 def unavailable(detail: str, retry_after: int = 2) -> Problem:
     """Return an UNAVAILABLE problem. `retry_after` is in seconds."""
     return Problem(UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
+
+
+def overloaded(detail: str) -> Problem:
+    """Return an OVERLOADED problem."""
+    return Problem(OVERLOADED, detail, headers={"Retry-After": "2"})

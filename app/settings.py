@@ -78,6 +78,15 @@ class Settings(BaseSettings):
         ),
     ] = None
     workers: Annotated[int, Field(ge=1, le=64, description="The number of server processes.")] = 1
+    max_connections: Annotated[
+        int,
+        Field(
+            ge=10,
+            le=100_000,
+            description="The number of connections per process. Beyond it, a new connection closes the one "
+            "that has been idle for longest; if none is idle, it gets a 503.",
+        ),
+    ] = 1000
     default_question_set: Annotated[
         str, Field(description="The question set for fits and scores if the request names none.")
     ] = "qualifying-a-sale"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import hypothesis
@@ -19,6 +20,7 @@ import pytest
 import uvicorn
 
 from app import db
+from app.edge.protocol import BoundedHttp
 from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
 from tests.waiting import PATIENCE, until
@@ -67,6 +69,8 @@ SLOW = {
     "edge/test_database_failures.py",
     "edge/test_limits.py",
     "edge/test_logs.py",
+    "edge/test_slow_callers.py",
+    "edge/test_strangers.py",
     "encryption/test_at_rest.py",
     "encryption/test_rotation.py",
     "encryption/test_start.py",
@@ -183,7 +187,8 @@ def serving(settings: Settings, **wiring: object) -> Iterator[Running]:
 def serving_as_it_is(settings: Settings, **wiring: object) -> Iterator[Running]:
     """The same, on a database that is there already."""
     app = create_app(settings, **wiring)  # type: ignore[arg-type]
-    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_keep_alive=PATIENCE)
+    http: Any = BoundedHttp
+    config = uvicorn.Config(app, http=http, log_level="error", lifespan="on", timeout_keep_alive=PATIENCE)
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listening],))

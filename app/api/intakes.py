@@ -90,9 +90,8 @@ async def receive_payload(
     quotas = IntakeQuotas(
         settings.intake_posts_per_hour, settings.intake_bytes_per_hour, settings.intake_waiting_payloads
     )
-    # The body is read before anything else, because it is lost if the sender closes the connection early.
-    content_type, body = media_type(request), await read_body(request, settings.max_body_bytes)
     intake = await service.database.read(lambda tx: intake_queries.find_accepting(tx, token, quotas))
+    content_type, body = media_type(request), await read_body(request, settings.max_body_bytes)
     if content_type == FORM_MEDIA_TYPE:
         parse_web_form(body)
     elif not content_type or is_json(content_type):

@@ -15,6 +15,18 @@ from app.main import migrate_database, prepare_database
 from app.migrate import newest_revision
 from app.settings import PREFIX, Settings
 
+if sys.platform != "win32":
+    import resource
+
+# Connections that the kernel keeps until the service accepts them.
+BACKLOG = 2048
+# Longer than proxies keep an idle connection, which is 60 seconds for many: otherwise they would sometimes
+# send a request on a connection that the service is closing.
+KEEP_ALIVE_SECONDS = 75
+# Less than the 10 seconds after which many systems kill a process that they have asked to stop.
+MAX_STOPPING_SECONDS = 8
+# Of a process, besides its connections: the database, its log and files of the Python installation.
+OTHER_OPEN_FILES = 200
 # The example names its question set, because the default set may not have these questions.
 EXAMPLE_SET = "qualifying-a-sale"
 EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
@@ -31,6 +43,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0 chooses a free port.")] = None,
     public_url: Annotated[str | None, typer.Option(help="The URL of the service behind a proxy.")] = None,
     workers: Annotated[int | None, typer.Option(help="The number of processes.")] = None,
+    max_connections: Annotated[int | None, typer.Option(help="The connections per process.")] = None,
     database_url: Annotated[str | None, typer.Option(help="sqlite:///FILE or postgresql://…")] = None,
     admin_key: Annotated[
         str | None, typer.Option(help="The first API key. By default, one is created.")
@@ -67,6 +80,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     os.environ |= {PREFIX + name.upper(): str(value) for name, value in options.items()}
     with reported_failures():
         settings = Settings()
+        _allow_open_files(settings)
         listener = _listen(settings.host, settings.port)
         with opened_database() as database:
             _warn_if_journal_is_missing(database)
@@ -97,10 +111,26 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port or --host.")
-    # From here on, the kernel queues connections until the service accepts them.
-    listener.listen(2048)
+    listener.listen(BACKLOG)
     listener.set_inheritable(True)
     return listener
+
+
+def _allow_open_files(settings: Settings) -> None:
+    """Raise the limit of open files if all connections would exceed it. Serving processes inherit it."""
+    if sys.platform == "win32":
+        return
+    # A connection may have a file open that it sends.
+    needed = 2 * settings.max_connections + settings.pool_size + OTHER_OPEN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        fail(
+            f"{settings.max_connections} connections need {needed} open files, but the limit is {hard}: "
+            "raise it ('ulimit -Hn'), or choose a smaller --max-connections."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
@@ -111,7 +141,9 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         "log_config": None,
         "log_level": settings.log_level,
         "access_log": False,
-        "timeout_graceful_shutdown": 20,
+        "backlog": BACKLOG,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": MAX_STOPPING_SECONDS,
         # A process that is still starting must not be mistaken for one that hangs.
         "timeout_worker_healthcheck": 60,
         "server_header": False,

@@ -1,25 +1,77 @@
-"""Read the body of a request up to a limit, and its media type."""
+"""Read the body of a request within limits of size and time, and its media type."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from fastapi import Request
 
-from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, Problem
+from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, REQUEST_TIMEOUT, Problem, overloaded
+
+MAX_BODY_SECONDS = 60
+# All bodies of a process that are not complete. The largest body may have a half of it.
+MAX_INCOMPLETE_BYTES = 32 * 1024 * 1024
+
+
+class IncompleteBodies:
+    """The bodies that a process is reading. If they need too much memory, it stops reading the oldest one."""
+
+    def __init__(self, max_body_bytes: int) -> None:
+        self._max_bytes = max(MAX_INCOMPLETE_BYTES, 2 * max_body_bytes)
+        self._bytes = 0
+        self._readings: OrderedDict[asyncio.Timeout, int] = OrderedDict()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Callable[[int], None]]:
+        """Limit the time of the block, which reads one body and reports the size of each part.
+
+        Raises:
+            Problem: REQUEST_TIMEOUT if the body does not arrive in time, OVERLOADED if the memory is needed
+                for newer ones.
+        """
+        timeout = asyncio.timeout(MAX_BODY_SECONDS)
+        self._readings[timeout] = 0
+        try:
+            async with timeout:
+                yield lambda size: self._add(timeout, size)
+        except TimeoutError:
+            if timeout not in self._readings:
+                raise overloaded("The body arrives too slowly while many others do.") from None
+            detail = f"The body did not arrive within {MAX_BODY_SECONDS} seconds."
+            raise Problem(REQUEST_TIMEOUT, detail, headers={"Connection": "close"}) from None
+        finally:
+            self._bytes -= self._readings.pop(timeout, 0)
+
+    def _add(self, timeout: asyncio.Timeout, size: int) -> None:
+        if timeout in self._readings:
+            self._readings[timeout] += size
+            self._bytes += size
+        while self._bytes > self._max_bytes:
+            oldest, size_of_oldest = self._readings.popitem(last=False)
+            self._bytes -= size_of_oldest
+            oldest.reschedule(0)
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read a body, which must not be empty.
 
     Raises:
-        Problem: BODY_TOO_LARGE if it is larger than `max_bytes`, MALFORMED_BODY if it is empty.
+        Problem: BODY_TOO_LARGE if it is larger than `max_bytes`, MALFORMED_BODY if it is empty, and what
+            `IncompleteBodies.reading` raises.
     """
     content_length = request.headers.get("content-length", "0")
     if content_length.isdigit() and int(content_length) > max_bytes:
         raise _too_large(max_bytes)
+    bodies: IncompleteBodies = request.app.state.service.bodies
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-        chunks.append(chunk)
+    async with bodies.reading() as add_size:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            add_size(len(chunk))
+            chunks.append(chunk)
     body = b"".join(chunks)
     if not body:
         raise Problem(MALFORMED_BODY, "The body is empty.")

@@ -18,6 +18,9 @@ from app.edge.security_headers import with_security_headers
 
 log = logging.getLogger("app.requests")
 FIRST_ERROR_STATUS = 400
+# A caller that does not read makes the server keep what it has written. A piece is written only after the
+# caller has read most of the pieces before it.
+MAX_PIECE_BYTES = 64 * 1024
 CLIENT_CLOSED_REQUEST = 499  # in the log only: the client disconnected before its request was complete
 
 
@@ -91,7 +94,19 @@ class _Response:
             message = {**message, "headers": with_security_headers([*message["headers"], request_id])}
         elif not self._has_body:
             message = {**message, "body": b""}
+        elif len(message.get("body", b"")) > MAX_PIECE_BYTES:
+            await _send_in_pieces(self._send, message)
+            return
         await self._send(message)
+
+
+async def _send_in_pieces(send: Send, message: Message) -> None:
+    # Views, so that the pieces of one document share its memory.
+    body = memoryview(message["body"])
+    last = (len(body) - 1) // MAX_PIECE_BYTES * MAX_PIECE_BYTES
+    for start in range(0, last, MAX_PIECE_BYTES):
+        await send({**message, "body": body[start : start + MAX_PIECE_BYTES], "more_body": True})
+    await send({**message, "body": body[last:]})
 
 
 def _route(scope: Scope) -> Any:

@@ -1,6 +1,7 @@
 """Streams of NDJSON: read the request and send the response at the same time, with few lines in memory."""
 
 from collections.abc import AsyncIterator
+from time import monotonic
 
 import anyio
 from fastapi import Request
@@ -11,13 +12,15 @@ from starlette.types import Message, Receive, Scope, Send
 from app.edge.bodies import media_type
 from app.edge.stopping import is_stopping
 from app.inbound.imports.records import Lines
-from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
+from app.problems import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
 
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
 NDJSON_MEDIA_TYPES = (NDJSON_MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
 # A caller that sends without reading the response blocks both sides. The response ends after this time.
 SEND_TIMEOUT_SECONDS = 60
 MAX_DRAIN_SECONDS = 3
+# How long a caller may send nothing while its body is not complete.
+MAX_SILENT_SECONDS = 60
 # How often to check whether the process is stopping, while no data arrives.
 STOP_CHECK_SECONDS = 0.25
 
@@ -56,10 +59,17 @@ class BodyReader:
         self._more_body = True
 
     async def next(self) -> bytes | None:
-        """Return the next chunk, or None at the end. Raises UNAVAILABLE if the process is stopping."""
+        """Return the next chunk, or None at the end.
+
+        Raises:
+            Problem: UNAVAILABLE if the process is stopping, REQUEST_TIMEOUT if no chunk arrives in time.
+        """
+        arrives_by = monotonic() + MAX_SILENT_SECONDS
         while self._more_body:
             if is_stopping(self._request):
                 raise unavailable("The service is stopping.")
+            if monotonic() > arrives_by:
+                raise Problem(REQUEST_TIMEOUT, f"Nothing arrived for {MAX_SILENT_SECONDS} seconds.")
             with anyio.move_on_after(STOP_CHECK_SECONDS):
                 return await self._receive()
         return None

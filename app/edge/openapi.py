@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
 
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.openapi_versions import to_2_0, to_3_0
-from app.schemas import ProblemOut
+from app.schemas import ProblemOut, result_json
 
 Version = Literal["3.1", "3.0", "2.0"]
 # Generated from real calls by `make docs`.
 EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8"))
 # Marks the schema of a parameter that is required, although FastAPI takes requests without it.
 REQUIRED_PARAMETER = "x-required-parameter"
+PATHS = {"/openapi.json": "3.1", "/openapi-3.0.json": "3.0", "/openapi-2.0.json": "2.0"}
 OLDER = {"3.0": to_3_0, "2.0": to_2_0}
 DESCRIPTION = """\
 Scores how well a sales prospect fits, for both sides: is our offer right for them, and would they
@@ -131,8 +131,8 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-    for older in OLDER:
-        _serve(app, older)
+    for path, openapi_version in PATHS.items():
+        _serve(app, path, openapi_version)
 
 
 def described(app: FastAPI, version: str) -> dict[str, Any]:
@@ -141,10 +141,11 @@ def described(app: FastAPI, version: str) -> dict[str, Any]:
     return OLDER[version](document) if version in OLDER else document
 
 
-def _serve(app: FastAPI, version: str) -> None:
-    made = cache(lambda: described(app, version))
+def _serve(app: FastAPI, path: str, version: str) -> None:
+    # Every response shares these bytes, however many callers leave theirs unread.
+    document = cache(lambda: result_json(described(app, version)))
 
     async def answer(_: Request) -> Response:
-        return JSONResponse(made())
+        return Response(document(), media_type="application/json")
 
-    app.add_route(f"/openapi-{version}.json", answer, include_in_schema=False)
+    app.add_route(path, answer, include_in_schema=False)

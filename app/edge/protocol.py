@@ -1,69 +1,248 @@
-"""The HTTP protocol of the server: limit the head of a request, and refuse bad data with a problem."""
+"""The HTTP protocol of the server: limit what a connection may hold, and refuse bad data with a problem."""
 
 import logging
+import math
+from asyncio import BufferedProtocol, Transport
 from http import HTTPStatus
+from typing import Any
 
 from starlette.requests import Request
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.clock import new_id
+from app.edge.connections import CONNECTIONS, Connections
 from app.edge.problem_responses import problem_response
 from app.edge.security_headers import with_security_headers
 from app.edge.stopping import STOPPING
-from app.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Kind, Problem
+from app.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, Problem, overloaded
 
 log = logging.getLogger("app.requests")
-MOST_HEAD_BYTES = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
+# From the first byte of a head to its end, and from the start of a connection to the first byte.
+MAX_HEAD_SECONDS = 10
+# How long the rest of a body may take to arrive after the response was sent.
+MAX_REST_SECONDS = 5
+# How long a caller may leave a response unread that is too large for the buffers.
+MAX_UNREAD_SECONDS = 30
+# How long a stopping process waits for callers that do not send or read.
+MAX_STOPPING_WAIT_SECONDS = 4
+# Data is parsed in pieces that end with a head, but have at least this size. A piece contains few requests.
+MIN_PIECE_BYTES = 64
+# What is read at once. It is what a caller can make the service hold beyond every other limit.
+MAX_READ_BYTES = 16 * 1024
+# All connections of the process share it, because the data is copied before the next one reads.
+READ_BUFFER = memoryview(bytearray(MAX_READ_BYTES))
 
 
-class BoundedHttp(HttpToolsProtocol):
-    """Uvicorn's protocol, but the head of a request has a limited size, and errors are problems."""
+class _HoldingFlow(FlowControl):
+    """Does not read while data is held back, even if the running request wants to receive something."""
 
-    # Bytes received since the last byte of a body or the end of a request: a head, or padding before it.
-    _unfinished = 0
+    _holding = False
+
+    def hold(self, holding: bool) -> None:  # noqa: FBT001
+        self._holding = holding
+        if holding:
+            self.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._holding:
+            super().resume_reading()
+
+
+class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
+    """Uvicorn's protocol, but every wait for the caller and everything that is buffered has a limit.
+
+    A connection that has a request running has no limit of its own, unless the caller does not read.
+    `read_body` and `BodyReader` limit the time of a body.
+    """
+
+    flow: _HoldingFlow
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._connections: Connections = self.app_state[CONNECTIONS]
+        # The request whose response is being computed or sent. Uvicorn's `cycle` is the newest one.
+        self._running: RequestResponseCycle | None = None
+        # Whether the head of a request has arrived, but not all of its body.
+        self._in_body = False
+        # Bytes received since the last byte of a body or the end of a request: a head, or padding before it.
+        self._unfinished = 0
+        # Received, but not parsed yet, because another request is running.
+        self._held = b""
+        # When the connection is closed unless the caller sends or reads.
+        self._send_by = self._read_by = math.inf
+        self._stop_by = math.inf
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Accept a connection, or refuse it if there are too many."""
+        super().connection_made(transport)
+        self.flow = _HoldingFlow(transport)
+        self._send_by = self.loop.time() + MAX_HEAD_SECONDS
+        if not self._connections.add(self):
+            self._refuse(overloaded("Requests are running on too many connections."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the running request that its caller is gone. Uvicorn tells only the newest one."""
+        self._connections.remove(self)
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        self.pipeline.clear()
+        self._held = b""
+        super().connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to read into."""
+        del sizehint
+        return READ_BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Receive what was read."""
+        self.data_received(bytes(READ_BUFFER[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data, and close the connection if the head of a request is too large."""
+        """Parse the data, but hold back the requests that follow a running one."""
+        self._held += data
+        self._parse()
+
+    def _parse(self) -> None:
+        data, start = memoryview(self._held), 0
+        while start < len(data) and not self._must_hold() and not self.transport.is_closing():
+            end = self._held.find(b"\r\n\r\n", start + MIN_PIECE_BYTES) + 4
+            end = end if end > start else len(data)
+            self._parse_piece(data[start:end])
+            start = end
+        self._held = bytes(data[start:])
+        self.flow.hold(bool(self._held))
+
+    def _must_hold(self) -> bool:
+        return bool(self.pipeline) or (self._running is not None and not self._in_body)
+
+    def _parse_piece(self, data: memoryview) -> None:
+        if self._unfinished == 0 and self._running is None and not self._in_body:
+            self._send_by = self.loop.time() + MAX_HEAD_SECONDS
         self._unfinished += len(data)
-        super().data_received(data)
-        if self._unfinished > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(HEAD_TOO_LARGE, f"They are larger than {MOST_HEAD_BYTES} bytes.")
+        super().data_received(data)  # type: ignore[arg-type]  # the parser takes any buffer
+        if self._unfinished > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(Problem(HEAD_TOO_LARGE, f"They are larger than {MAX_HEAD_BYTES} bytes."))
+
+    def on_message_begin(self) -> None:
+        """Receive the first byte of a head, maybe in one piece with the request before it."""
+        self._unfinished = self._unfinished or 1
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Start the request, or queue it behind the running one."""
+        self._in_body = True
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Receive a part of a body. `read_body` limits its size."""
+        """Receive a part of a body, and nothing more until the application has read it.
+
+        So an unauthorised caller cannot fill the memory, and a caller that sends a body and closes the
+        connection is noticed only after the body was read: otherwise uvicorn would discard the body.
+        """
         self._unfinished = 0
         super().on_body(body)
+        if self.cycle.body:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """Receive the end of a request."""
-        self._unfinished = 0
+        self._unfinished, self._in_body = 0, False
         super().on_message_complete()
+        if self._running is None:
+            self._wait_for_caller()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running, self._send_by = cycle, math.inf
+        self._connections.set_running(self)
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Continue with the next request. `check` replaces uvicorn's timer for idle connections."""
+        self.server_state.total_requests += 1
+        if self._running is not None:
+            # What the application has not read of the body.
+            self._running.body = bytearray()
+        self._running = None
+        self._connections.set_idle(self)
+        if self.pipeline or self._held:
+            self._connections.take_turn(self._continue)
+        else:
+            self._wait_for_caller()
+
+    def _continue(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._wait_for_caller()
+        self._parse()
+        self.flow.resume_reading()
+
+    def _wait_for_caller(self) -> None:
+        idle_seconds = MAX_HEAD_SECONDS if self._unfinished else self.timeout_keep_alive
+        self._send_by = self.loop.time() + (MAX_REST_SECONDS if self._in_body else idle_seconds)
+        self.flow.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Give the caller some time to read."""
+        self._read_by = self.loop.time() + MAX_UNREAD_SECONDS
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Continue the response."""
+        self._read_by = math.inf
+        super().resume_writing()
+
+    def check(self) -> None:
+        """Close the connection if its caller has exceeded a time limit."""
+        now, is_closing = self.loop.time(), self.transport.is_closing()
+        if is_closing and self._read_by == math.inf:
+            # The connection closes as soon as the caller has read the response.
+            self._read_by = now + MAX_UNREAD_SECONDS
+        waits = self._in_body or is_closing or self.flow.write_paused
+        if now > self._read_by or (now > self._stop_by and waits):
+            self.abort()
+        elif now > self._send_by and not is_closing:
+            if self._unfinished and not self._in_body:
+                detail = f"The headers did not arrive within {MAX_HEAD_SECONDS} seconds."
+                self._refuse(Problem(REQUEST_TIMEOUT, detail))
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
 
     def shutdown(self) -> None:
         """Accept no further request, and end the running one if it only waits for events."""
-        super().shutdown()
-        if self.cycle is not None:
-            self.cycle.scope["state"][STOPPING] = True
+        self._stop_by = self.loop.time() + MAX_STOPPING_WAIT_SECONDS
+        self.pipeline.clear()
+        if self._running is None:
+            self.transport.close()
+        else:
+            self._running.keep_alive = False
+            self._running.scope["state"][STOPPING] = True
 
     def send_400_response(self, msg: str) -> None:
         """Refuse data that is not HTTP."""
-        self._refuse(MALFORMED_REQUEST, msg)
+        self._refuse(Problem(MALFORMED_REQUEST, msg))
 
-    def _refuse(self, kind: Kind, detail: str) -> None:
-        half_answered = getattr(self.cycle, "response_started", False) and not self.cycle.response_complete
-        if not half_answered:
-            self.transport.write(_refusal(kind, detail))
+    def _refuse(self, problem: Problem) -> None:
+        if self._running is None or not self._running.response_started:
+            self.transport.write(_refusal(problem))
         self.transport.close()
 
 
-def _refusal(kind: Kind, detail: str) -> bytes:
+def _refusal(problem: Problem) -> bytes:
     """Return the bytes of the whole response: there is no request yet that the application could handle."""
-    request_id = str(new_id())
-    log.info("refused", extra={"fields": {"request_id": request_id, "status": kind.status}})
-    headers = {"Connection": "close", "X-Request-ID": request_id}
-    response = problem_response(
-        Request({"type": "http", "state": {"request_id": request_id}}), Problem(kind, detail, headers=headers)
-    )
-    lines = [f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}".encode()]
+    request_id, status = str(new_id()), problem.kind.status
+    log.info("refused", extra={"fields": {"request_id": request_id, "status": status}})
+    response = problem_response(Request({"type": "http", "state": {"request_id": request_id}}), problem)
+    response.headers.update({"Connection": "close", "X-Request-ID": request_id})
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
     lines += [name + b": " + value for name, value in with_security_headers(response.raw_headers)]
     return b"\r\n".join([*lines, b"", bytes(response.body)])

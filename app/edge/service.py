@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from app.clock import Clock
 from app.db import Database, Transaction
 from app.edge.authorise import KeyRing
+from app.edge.bodies import IncompleteBodies
 from app.edge.readiness import ReadinessCheck
 from app.encryption.service import Cipher
 from app.events.service import FeedPublisher
@@ -50,6 +51,7 @@ class Service:
     plans: Plans
     cipher: Cipher
     keys: KeyRing
+    bodies: IncompleteBodies
     feed: FeedPublisher
     sender: Sender
     intakes: IntakeWorker

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -116,3 +117,28 @@ def test_a_default_set_that_is_not_there_is_said_before_a_key_is_made(tmp_path: 
     assert told.startswith("default_question_set: this question set is not published")
     with serve(tmp_path) as (_, greeting):
         assert "pfk_" in greeting
+
+
+@contextmanager
+def open_files(soft: int, hard: int) -> Iterator[None]:
+    """Whatever `serve` starts meanwhile has this limit."""
+    limit = f"import resource as r; r.setrlimit(r.RLIMIT_NOFILE, ({soft}, {hard})); "
+    unlimited = SERVE[2]
+    SERVE[2] = limit + unlimited
+    yield
+    SERVE[2] = unlimited
+
+
+def test_a_process_may_open_a_file_for_each_connection(tmp_path: Path) -> None:
+    with open_files(256, 4096), serve(tmp_path) as (process, _):
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    assert 2000 < soft <= hard == 4096
+
+
+def test_connections_for_which_there_are_not_enough_files_are_said_before_anything_is_served(
+    tmp_path: Path,
+) -> None:
+    with open_files(256, 1024):
+        assert "1000 connections need" in refusal(tmp_path, "--port", "0")
+        with serve(tmp_path, "--max-connections", "100") as (_, greeting):
+            assert "runs at" in greeting

@@ -1,5 +1,8 @@
 """What arrives before there is a request: no HTTP at all, and heads that never end."""
 
+import re
+import socket
+
 import pytest
 
 from app.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, UNAUTHENTICATED
@@ -99,3 +102,30 @@ def test_a_strange_host_breaks_no_list(served, host):
     address = "GET /v1/prospects?limit=1 HTTP/1.1\r\n"
     request = f"{address}Host: {host}\r\n".encode("latin-1") + KEY + b"\r\n"
     assert exchange(served.url, request).status_code == 200
+
+
+SCORING = b'{"ratings": {"budget": 3},\r\n\r\n "attributes": {}}'
+ONE_AFTER_THE_OTHER = [
+    (head("GET", "/livez"), 200),
+    (POST + b"Content-Length: %d\r\n\r\n" % len(SCORING) + SCORING, 200),
+    (POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(SCORING), SCORING), 200),
+    (POST.replace(KEY, b"") + b"Content-Length: %d\r\n\r\n" % len(SCORING) + SCORING, 401),
+    (b"\r\n\r\n" + head("GET", "/nowhere"), 404),
+    (POST + b"Content-Length: 70000\r\n\r\n" + SCORING.ljust(70_000), 200),
+    (head("GET", "/livez", Connection="close"), 200),
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000, 16_384, 100_000])
+def test_requests_that_are_sent_at_once_are_answered_one_after_the_other(served, size):
+    """However they are divided; after the last one the service closes the connection."""
+    sent = b"".join(request for request, _ in [*ONE_AFTER_THE_OTHER[:-1] * 3, ONE_AFTER_THE_OTHER[-1]])
+    received = b""
+    with connection(served.url) as connected:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _send_all(connected, [sent[start : start + size] for start in range(0, len(sent), size)])
+        while more := connected.recv(65536):
+            received += more
+    found = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
+    expected = [status for _, status in ONE_AFTER_THE_OTHER]
+    assert found == [*expected[:-1] * 3, expected[-1]]

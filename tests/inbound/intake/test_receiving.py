@@ -201,12 +201,13 @@ def test_odoo_hangs_up_after_a_second_and_nothing_is_lost(new_database):
         assert [(one["status"], one["items"][0]["external_id"]) for one in told] == [("done", "7")]
 
 
-def test_who_hangs_up_at_once_is_heard(service, client, link):
+@pytest.mark.parametrize("padding", [0, 500_000])
+def test_who_hangs_up_at_once_is_heard(service, client, link, padding):
     intake = make(client, mapping={"source": "crm.hasty", "external_id": "/id"})
     host, port = service.url.removeprefix("http://").split(":")
     ids = [f"{link['external_id']}-{number}" for number in range(20)]
     for one in ids:
-        body = json.dumps({"id": one})
+        body = json.dumps({"id": one}) + " " * padding
         head = f"POST /v1/intake/{intake['token']} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}"
         with socket.create_connection((host, int(port))) as hasty:
             hasty.sendall(f"{head}\r\n\r\n{body}".encode())
