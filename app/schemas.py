@@ -64,12 +64,18 @@ def filled(*names: str) -> Schema:
     return {"required": [*names], "properties": {name: {"not": {"type": "null"}} for name in names}}
 
 
-def rules(*schemas: Schema) -> dict[str, JsonValue]:
-    """Return what the description of a request adds to its fields: rules between them.
+def excluding(*combinations: Schema) -> dict[str, JsonValue]:
+    """Return what the description of a request adds to its fields: combinations of them that are refused.
 
-    Each rule is a schema that a request has to satisfy. A validator of the model has to enforce the same.
+    A validator of the model has to enforce the same. Generators of clients ignore what is inside `not`;
+    everywhere else they would take a rule for fields.
     """
-    return {"allOf": [*schemas]}
+    return {"allOf": [{"not": combination} for combination in combinations]}
+
+
+def neither(*schemas: Schema) -> Schema:
+    """Return the schema of what satisfies none of these."""
+    return {"not": {"anyOf": [*schemas]}}
 
 
 def without_null(schema: Schema) -> None:
@@ -202,11 +208,8 @@ Source = Annotated[
 ]
 
 
-RELATIVE_SEGMENTS = (".", "..")
-
-
 def _check_path_segment(value: str) -> str:
-    if value in RELATIVE_SEGMENTS:
+    if value in (".", ".."):
         raise ValueError("send another text: '.' and '..' cannot be part of an address")
     return value
 
@@ -224,7 +227,7 @@ ExternalId = Annotated[
     Field(
         description="the id of the prospect in that system, without '/', '?', '#' and '\\'",
         examples=["0015g00000XyZ"],
-        json_schema_extra={"not": {"enum": list(RELATIVE_SEGMENTS)}},
+        json_schema_extra={"pattern": EXTERNAL_ID_PATTERN.replace("^", r"^(?!\.{1,2}$)", 1)},
     ),
 ]
 Deal = Annotated[

@@ -27,8 +27,9 @@ from app.schemas import (
     Source,
     WriteIn,
     at_most,
+    excluding,
     filled,
-    rules,
+    neither,
 )
 from app.scoring import (
     NAME,
@@ -105,11 +106,10 @@ class AnswerIn(In):
     """
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            {"anyOf": [filled("state"), filled("rating")]},
-            {"anyOf": [_state_is(*NOT_RATED), filled("rating")]},
-            {"not": {"allOf": [_state_is(*NOT_RATED), filled("rating")]}},
-            {"not": {"allOf": [_state_is("open"), {"anyOf": [filled("text"), filled("evidence")]}]}},
+        json_schema_extra=excluding(
+            neither(_state_is(*NOT_RATED), filled("rating")),
+            {"allOf": [_state_is(*NOT_RATED), filled("rating")]},
+            {"allOf": [_state_is("open"), {"anyOf": [filled("text"), filled("evidence")]}]},
         )
     )
 
@@ -447,9 +447,9 @@ class FitQuery(In):
     """One prospect, by its id or by source and external_id."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            {"anyOf": [filled("prospect_id"), filled("source", "external_id")]},
-            {"not": {"allOf": [filled("prospect_id"), {"anyOf": [filled("source"), filled("external_id")]}]}},
+        json_schema_extra=excluding(
+            neither(filled("prospect_id"), filled("source", "external_id")),
+            {"allOf": [filled("prospect_id"), {"anyOf": [filled("source"), filled("external_id")]}]},
         )
     )
 

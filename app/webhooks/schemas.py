@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 from app.events.tables import EVENT_TYPE_FILTERS, EventType
 from app.inbound.forms.schemas import SESSION_FIELDS
 from app.prospects.schemas import ProspectOut
-from app.schemas import VISIBLE, In, Line, Out, Revision, Schema, Source, WriteIn, filled, rules
+from app.schemas import VISIBLE, In, Line, Out, Revision, Schema, Source, WriteIn, excluding, filled, neither
 from app.scoring import SET_KEY, form
 from app.sessions.schemas import EventOut, SessionOut
 from app.webhooks.tables import DeliveryStatus
@@ -76,7 +76,9 @@ class RecordUpdateIn(In):
     """
 
     model_config = ConfigDict(
-        json_schema_extra=rules({"oneOf": [filled("token"), filled("client_credentials")]})
+        json_schema_extra=excluding(
+            neither(filled("token"), filled("client_credentials")), filled("token", "client_credentials")
+        )
     )
 
     method: Literal["PATCH", "PUT", "POST"] = "PATCH"
@@ -234,7 +236,7 @@ class NewWebhook(WriteIn):
     """Which events to send, and where. With `record_update`, it updates records of another system."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules({"not": {"allOf": [filled("record_update"), PAYLOAD_IS_FULL]}})
+        json_schema_extra=excluding({"allOf": [filled("record_update"), PAYLOAD_IS_FULL]})
     )
 
     url: Url

@@ -85,6 +85,7 @@ REFUSALS = (
         ("unknown_question_set",),
     ),
     Refusal(INVALID_REQUEST, "a new session with a retired version", STORED, ("retired",)),
+    Refusal(INVALID_REQUEST, "a webhook, when there are as many as there can be", STORED, ("too_many",)),
     Refusal(INVALID_REQUEST, "moving a session to another question set", STORED, ("other_set",)),
     Refusal(INVALID_REQUEST, "moving a session to an older version", STORED, ("older",)),
     Refusal(

@@ -20,7 +20,7 @@ VALUE_KEYS = {
 }
 VALUE_KEYS |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxItems", "uniqueItems"}
 # Keywords that parameters of 2.0 do not have. Titles are left out: they repeat the name.
-PARAMETER_EXTENSIONS = {"example": "x-example", "readOnly": "x-read-only", "x-not": "x-not"}
+PARAMETER_EXTENSIONS = {"example": "x-example", "readOnly": "x-read-only"}
 
 
 def parameter_2_0(part: Part, definitions: Part, where: str) -> Part:
