@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -114,10 +115,16 @@ class Cipher:
             ) from None
 
     def matches(self, kind: SecretKind, row_id: UUID, stored: str | None, secret: str | None) -> bool:
-        """Return whether a stored secret is equal to a secret; None stands for no secret."""
+        """Return whether a stored secret is equal to a secret; None stands for no secret.
+
+        A secret that cannot be decrypted is equal to none, so that it can be replaced.
+        """
         if stored is None or secret is None:
             return stored is secret
-        return self.decrypt(kind, row_id, stored) == secret
+        try:
+            return self.decrypt(kind, row_id, stored) == secret
+        except Problem:
+            return False
 
     def new_key_id(self, current: str | None) -> str:
         """Return the id of the key that replaces the current one in a rotation.
@@ -159,7 +166,9 @@ class Cipher:
 
     def _find(self, key_id: str) -> AESGCM | None:
         if key_id not in self._loaded:
-            self.load()
+            # A file that is damaged while the service runs has no key. The next start names the reason.
+            with suppress(WrongKey, OSError):
+                self.load()
         return self._loaded.get(key_id)
 
     def _name_first_key(self, tx: Transaction) -> str:

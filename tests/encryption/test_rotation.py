@@ -262,4 +262,7 @@ def test_an_intake_without_its_key_refuses_every_payload(new_database: NewDataba
         assert refusal(post("another-secret")) == (401, "bad-signature")
         change(url, "UPDATE intake SET hubspot_secret = 'enc:0123456789abcdef:AAAA'")
         assert refusal(post(HUBSPOT)) == (503, "wrong-encryption-key")
-        assert ok(running.client.get(f"/v1/intakes/{made['id']}"))["signed"] is True
+        address = f"/v1/intakes/{made['id']}"
+        assert ok(running.client.get(address))["signed"] is True
+        ok(running.client.patch(address, json={"hubspot_secret": HUBSPOT}))
+        ok(post(HUBSPOT), 202)
