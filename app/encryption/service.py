@@ -80,7 +80,7 @@ class Cipher:
     def encrypt(self, tx: Transaction, kind: SecretKind, row_id: UUID, secret: str) -> str:
         """Encrypt the secret of a row with the key that the database names.
 
-        Call this before the row is locked: a rotation locks in the same order.
+        Call this before the row or its table is locked: a rotation locks in the same order.
 
         Raises:
             Problem: NO_ENCRYPTION_KEY or WRONG_ENCRYPTION_KEY.

@@ -42,14 +42,17 @@ def create_webhook(tx: Transaction, cipher: Cipher, new: NewWebhook) -> tuple[We
             none of the types can belong to it. NO_ENCRYPTION_KEY or WRONG_ENCRYPTION_KEY if its secrets
             cannot be encrypted.
     """
+    _require_known_question_set(tx, new.question_set)
+    _require_matching_types(new.types, new.question_set)
+    webhook_id, secret, update = new_id(), new.secret or _new_secret(), new.record_update
+    # Encrypted before the table is locked: a rotation locks in the same order.
+    credential = cipher.encrypt(tx, "credential", webhook_id, update.credential) if update else None
+    encrypted = cipher.encrypt(tx, "signing secret", webhook_id, secret)
     lock_table(tx, Webhook)
     if tx.db.exec(select(func.count()).select_from(Webhook)).one() >= MAX_WEBHOOKS:
         raise invalid_field(
             "", "too_many", f"there are {MAX_WEBHOOKS} webhooks already: delete one that is no longer needed"
         )
-    _require_known_question_set(tx, new.question_set)
-    _require_matching_types(new.types, new.question_set)
-    webhook_id, secret, update = new_id(), new.secret or _new_secret(), new.record_update
     webhook = Webhook(
         id=webhook_id,
         name=new.name,
@@ -58,8 +61,8 @@ def create_webhook(tx: Transaction, cipher: Cipher, new: NewWebhook) -> tuple[We
         question_set=new.question_set,
         payload="record" if update else new.payload,
         record_update=StoredRecordUpdate.of(update).model_dump() if update else None,
-        credential=cipher.encrypt(tx, "credential", webhook_id, update.credential) if update else None,
-        secret=cipher.encrypt(tx, "signing secret", webhook_id, secret),
+        credential=credential,
+        secret=encrypted,
         position=last_position(tx),
         created_at=tx.at,
         updated_at=tx.at,

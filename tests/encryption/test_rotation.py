@@ -117,7 +117,8 @@ def write_and_rotate(running: Running, hook: dict[str, Any], rotate: Callable[[]
     with ThreadPoolExecutor(4) as writers:
         writing = [writers.submit(write, number) for number in range(4)]
         try:
-            assert [rotate()[0] for _ in range(3)] == [0, 0, 0]
+            done = [rotate() for _ in range(3)]
+            assert [code for code, _ in done] == [0, 0, 0], done
         finally:
             rotated[0] = True
         assert all(one.result(PATIENCE) for one in writing)

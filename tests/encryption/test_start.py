@@ -33,6 +33,7 @@ from tests.encryption.conftest import (
     stored,
 )
 from tests.test_starting_together import greeting
+from tests.waiting import PATIENCE
 
 Command = Callable[..., tuple[int, str]]
 
@@ -90,6 +91,7 @@ def test_the_mode_of_what_was_there_is_reported_and_stays(tmp_path: Path, comman
     for path in (file_of(url), key_file_of(url)):
         path.chmod(0o640)
     with process(tmp_path, url) as served:
+        httpx.get(f"{served.url}/livez", timeout=PATIENCE).raise_for_status()
         warned = [line["message"] for line in served.lines() if line["level"] == "warning"]
     assert [
         path for path in (file_of(url), key_file_of(url)) if f"run 'chmod 600 {path}'" not in str(warned)
