@@ -154,8 +154,8 @@ class DeliveryWorker:
             for _, webhook_leases in groupby(leases, attrgetter("webhook_id")):
                 sending.start_soon(self._send, list(webhook_leases))
             results, due = results[MAX_RESULTS_PER_TRANSACTION:], ()
-            if results:
-                await self._database.give_way(started)
+            # Also after the last transaction: the next pass may follow at once.
+            await self._database.give_way(started)
 
     def _next_webhooks(self, due: Sequence[UUID]) -> Sequence[UUID]:
         """Return as many of the due webhooks as can be sent to now. They take turns, ordered by id."""
