@@ -178,7 +178,7 @@ DATABASE_FULL = Kind(
 # The failures that the database causes: the same request can succeed later.
 DATABASE_FAILURES = frozenset({UNAVAILABLE, DATABASE_READ_ONLY, DATABASE_FULL})
 OVERLOADED = Kind(
-    "overloaded", 503, "The service is busy with other requests.",
+    "overloaded", 503, "The service cannot handle the request now.",
     "Try again after the number of seconds in Retry-After. Nothing was written.",
 )  # fmt: skip
 

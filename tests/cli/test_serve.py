@@ -125,8 +125,10 @@ def open_files(soft: int, hard: int) -> Iterator[None]:
     limit = f"import resource as r; r.setrlimit(r.RLIMIT_NOFILE, ({soft}, {hard})); "
     unlimited = SERVE[2]
     SERVE[2] = limit + unlimited
-    yield
-    SERVE[2] = unlimited
+    try:
+        yield
+    finally:
+        SERVE[2] = unlimited
 
 
 def test_a_process_may_open_a_file_for_each_connection(tmp_path: Path) -> None:
