@@ -138,6 +138,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         "factory": True,
         # httptools is not available on Windows. The other protocol of uvicorn has its own limit.
         "http": "auto" if sys.platform == "win32" else "app.edge.protocol:BoundedHttp",
+        # There are no web sockets: an upgrade would leave the limits of the protocol.
+        "ws": "none",
         "log_config": None,
         "log_level": settings.log_level,
         "access_log": False,
