@@ -2,6 +2,8 @@
 
 import logging
 import math
+import socket
+import struct
 from asyncio import BufferedProtocol, Transport
 from http import HTTPStatus
 from typing import Any
@@ -214,7 +216,10 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """Close the connection at once."""
+        """Close the connection at once, and discard what the caller has not read."""
+        connected = self.transport.get_extra_info("socket")
+        # Otherwise, the kernel would keep it, and try to send it for many minutes.
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def shutdown(self) -> None:

@@ -96,7 +96,7 @@ def test_a_body_has_to_arrive_in_time_and_a_steady_one_does(served, dripping):
         for connected, seconds in ((slow, 2 * MAX_BODY_SECONDS), (steady, MAX_BODY_SECONDS * 2 / 3)):
             connected.sendall(scoring)
             dripping(connected, BODY, seconds / len(BODY))
-        silent_import.sendall(head("POST", "/v1/prospects/import", **LINES, **KEY) + b'5\r\n{"ex\r\n')
+        silent_import.sendall(head("POST", "/v1/prospects/import", **LINES, **KEY) + b'4\r\n{"ex\r\n')
         steady_batch.sendall(head("POST", "/v1/score/batch", **LINES, **KEY))
         chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n"
         dripping(steady_batch, chunks, MAX_BODY_SECONDS * 1.3 / len(chunks))
