@@ -32,13 +32,14 @@ def used(new_database: NewDatabase) -> tuple[str, str]:
     with serving(settings_for(url)) as running:
         for number, question_set in enumerate(("bant", "champ", "spiced", "qualifying-a-sale")):
             sent = {"source": "test", "external_id": str(number), "question_set": question_set}
-            ok(running.client.post("/v1/qualify", json=sent), 201)
+            ok(running.client.post("/v1/qualify", json=sent))
         decided = {"decision": {"decision": "pursue"}, "outcome": {"outcome": "won"}}
         rated = {"question_set": "qualifying-a-sale", "ratings": {"budget": 4}}
         closed = {"source": "test", "external_id": "closed", **rated, **decided}
-        ok(running.client.post("/v1/qualify", json=closed), 201)
-        opened = {"source": "test", "external_id": "opened", **rated}
-        session = ok(running.client.post("/v1/qualify", json=opened), 201)["session_id"]
+        ok(running.client.post("/v1/qualify", json=closed))
+        of_bant = dict.fromkeys(("budget", "authority", "need", "timeline"), 4)
+        opened = {"source": "test", "external_id": "opened", "question_set": "bant", "ratings": of_bant}
+        session = ok(running.client.post("/v1/qualify", json=opened))["session_id"]
         ok(running.client.get("/v1/events"))
     return url, session
 
@@ -71,7 +72,7 @@ def findings(done: CompletedProcess[str]) -> list[str]:
 
 
 def test_a_figure_that_its_answers_do_not_give_is_named(used: tuple[str, str], verify: Verify) -> None:
-    """One of 12 rated questions of weight 1, rated 4 on 1 to 5, gives a score of 75."""
+    """Four questions of weight 1, all rated 4 on a scale from 1 to 5: 100 * 4 * 3 / (4 * 4) = 75."""
     url, session = used
     id_ = session.replace("-", "") if url.startswith("sqlite") else session
     change(url, f"UPDATE session SET score = 74 WHERE id = '{id_}'")
@@ -125,7 +126,7 @@ def test_a_missing_index_is_named(used: tuple[str, str], verify: Verify) -> None
 
 
 def test_a_row_that_refers_to_nothing_is_named(used: tuple[str, str], verify: Verify) -> None:
-    url, session = used
+    url, _ = used
     values = "('{}', 'left', 'open', '2026-01-01', 1)".format("f" * 32)
     left = f"INSERT INTO answer (session_id, question, state, answered_at, revision) VALUES {values}"
     if url.startswith("sqlite"):
