@@ -271,6 +271,7 @@ def test_what_is_exported_wiped_and_loaded_is_the_same_byte_for_byte(run, tmp_pa
     done(run("question-sets", "export", "--all-versions", "--output", "one"))
     assert len(contents(tmp_path / "one")) == len(before) + 1
     wipe(tmp_path)
+    done(run("migrate"))
     done(run("question-sets", "load", "one"))
     assert stored(tmp_path) == before
     done(run("question-sets", "export", "--all-versions", "--output", "two"))
@@ -290,6 +291,7 @@ def test_the_newest_versions_alone_are_the_same_under_new_numbers(run, tmp_path)
     done(run("question-sets", "load", "world"))
     done(run("question-sets", "export", "-o", "one"))
     wipe(tmp_path)
+    done(run("migrate"))
     done(run("question-sets", "load", "one"))
     assert names_of(tmp_path, "ours", "lean") == ["lean@1", "ours@1"]
     done(run("question-sets", "export", "-o", "two"))
