@@ -1,6 +1,8 @@
 """Create the application from its settings, and prepare the database."""
 
+import gc
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,7 +33,9 @@ from app.clock import Clock, utc_now
 from app.db import Database, Transaction
 from app.edge.authorise import KeyRing
 from app.edge.bodies import IncompleteBodies
+from app.edge.computing import Computing
 from app.edge.connections import CONNECTIONS, Connections
+from app.edge.key_watch import KeyWatch
 from app.edge.logs import configure_logs
 from app.edge.memory import return_free_memory
 from app.edge.middleware import RequestLog
@@ -59,6 +63,8 @@ from app.webhooks.sender import Sender
 from app.webhooks.worker import DeliveryWorker
 
 log = logging.getLogger(__name__)
+# How long a computation in a thread may let the event loop wait for its turn, several times in one request.
+SWITCH_SECONDS = 0.001
 ROUTERS = (
     scoring.scoring,
     batch.scoring,
@@ -122,19 +128,21 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     )
     sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
     intake_worker = IntakeWorker(database, plans)
-    readiness, bodies = ReadinessCheck(database), IncompleteBodies(settings.max_body_bytes)
+    key_watch = KeyWatch(database)
     service = Service(
-        settings,
-        database,
-        plans,
-        cipher,
-        KeyRing(database),
-        bodies,
-        feed,
-        sender,
-        intake_worker,
-        readiness,
-        clock,
+        settings=settings,
+        database=database,
+        plans=plans,
+        cipher=cipher,
+        keys=KeyRing(database),
+        key_watch=key_watch,
+        bodies=IncompleteBodies(settings.max_body_bytes),
+        computing=Computing(),
+        feed=feed,
+        sender=sender,
+        intakes=intake_worker,
+        readiness=ReadinessCheck(database),
+        clock=clock,
     )
     connections = Connections(settings.max_connections)
     delivery_worker = DeliveryWorker(
@@ -156,6 +164,7 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
             background.start_soon(delivery_worker.run)
             background.start_soon(intake_worker.run)
             background.start_soon(ResponseCleaner(database).run)
+            background.start_soon(key_watch.run)
             yield {CONNECTIONS: connections}
             background.cancel_scope.cancel()
         database.close()
@@ -185,7 +194,13 @@ def create_app_from_environment() -> FastAPI:
     configure_logs(settings.log_level)
     for file in exposed_files(settings):
         log.warning("other users of this machine can read %s: run 'chmod 600 %s'", file, file)
-    return create_app(settings)
+    app = create_app(settings)
+    # The objects of the code never become garbage. Without this, every large body would make the collector
+    # examine all of them, which stops all threads for a fifth of a second.
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    return app
 
 
 def exposed_files(settings: Settings) -> list[Path]:

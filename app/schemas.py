@@ -14,11 +14,12 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from app.problems import PROBLEM_TYPE, Where
-from app.scoring import NAME, SET_NAME, form, is_blank, whole
+from app.scoring import NAME, SET_NAME, check_field_count, form, is_blank, whole
 
 # What a name, an id or an actor must not contain: control characters (C0, DEL and C1), the separators of
 # lines and paragraphs, and the embeddings, overrides and isolates, which reorder whole texts (Unicode TR36).
@@ -89,6 +90,11 @@ class In(BaseModel):
     """Base of request bodies. Types are exact, and an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_field_count(cls, sent: Any) -> Any:
+        return check_field_count(sent, len(cls.model_fields))
 
 
 class Out(BaseModel):

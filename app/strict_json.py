@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from app.problems import MALFORMED_BODY, FieldError, Problem
 
 MAX_JSON_DEPTH = 32
+# Creating more lists and objects takes long, in one call that no other thread can interrupt.
+MAX_JSON_CONTAINERS = 100_000
 MAX_INT64 = 2**63 - 1
 JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 # Escapes of NUL and of surrogates, paired or not. JSON text can contain these characters only as escapes.
@@ -20,13 +22,15 @@ def read_json(body: bytes) -> Any:
     """Parse a JSON body.
 
     This is stricter than the standard library: UTF-8 only, no repeated name in an object, only finite numbers
-    and 64-bit integers, at most 32 levels of nesting, and no NUL character or lone surrogate in any text.
+    and 64-bit integers, at most 32 levels of nesting and 100,000 lists and objects, and no NUL character or
+    lone surrogate in any text.
 
     Raises:
         Problem: MALFORMED_BODY.
     """
     try:
         text = body.decode("utf-8")
+        _check_containers(text)
         value = json.loads(
             text,
             object_pairs_hook=_object_from_pairs,
@@ -41,7 +45,7 @@ def read_json(body: bytes) -> Any:
     except RecursionError:
         raise _too_deep() from None
     # Check the text, not the value: a value can have hundreds of thousands of parts.
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH:
+    if _containers(text) > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH:
         raise _too_deep()
     if "\\u" in text and not all(map(_is_storable, _suspicious_strings(text))):
         raise _malformed("a text contains a NUL character or half a surrogate pair")
@@ -54,6 +58,18 @@ def _malformed(reason: str) -> Problem:
         f"The body cannot be read: {reason}.",
         [FieldError("body", "", "malformed", reason)],
     )
+
+
+def _check_containers(text: str) -> None:
+    if (
+        _containers(text) > MAX_JSON_CONTAINERS
+        and _containers(JSON_STRING.sub("", text)) > MAX_JSON_CONTAINERS
+    ):
+        raise _malformed(f"it has more than {MAX_JSON_CONTAINERS} lists and objects")
+
+
+def _containers(text: str) -> int:
+    return text.count("[") + text.count("{")
 
 
 def _too_deep() -> Problem:

@@ -145,8 +145,8 @@ async def preview_draft(database: Database) -> int:
     draft = Plan(read_question_set(definition), f"{BENCH_SET}@draft")
     lines = impact(database, Plans(database, BENCH_SET), draft, BENCH_SET, None)
     changed = 0
-    async for line in lines:
-        changed += line.kind == "changed"
+    async for batch in lines:
+        changed += sum(line.kind == "changed" for line in batch)
     return changed
 
 

@@ -74,6 +74,7 @@ SLOW = {
     "encryption/test_at_rest.py",
     "encryption/test_rotation.py",
     "encryption/test_start.py",
+    "edge/test_revoked.py",
     "inbound/imports/test_stopping.py",
     "inbound/intake/test_processes.py",
     "inbound/intake/test_quotas.py",

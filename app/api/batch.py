@@ -1,13 +1,13 @@
 """Score many lines of NDJSON in one call: one response line for each request line."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
 from typing import Annotated
 
-import anyio.lowlevel
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
-from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
+from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_media_type
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
 from app.edge.service import Service, ServiceDep
@@ -19,8 +19,9 @@ from app.sessions.schemas import ScoreRequest
 from app.strict_json import read_json
 
 scoring = router("scoring", Scope.SCORE)
-# Other requests wait while these lines are scored, for some ten milliseconds.
+# How much is scored at once. Between two turns, the call can be stopped.
 MAX_LINES_PER_TURN = 20
+MAX_BYTES_PER_TURN = 50_000
 # The plans that one call keeps in memory, by the name of their set.
 MAX_CACHED_PLANS = 1000
 BATCH_BODY = {
@@ -66,21 +67,31 @@ class BatchError(Out):
 @scoring.post(
     "/score/batch",
     operation_id="score_batch",
-    response_class=StreamingNdjsonResponse,
+    response_class=NdjsonResponse,
     openapi_extra=BATCH_BODY,
 )
 async def score_batch(
     request: Request, service: ServiceDep, query: Annotated[BatchQuery, Query()]
-) -> StreamingNdjsonResponse:
+) -> NdjsonResponse:
     """Score lines of NDJSON. Each line gets `{"line": 1, "score": …}`, or a `problem` if it is not valid.
 
     The response keeps the order and leaves out blank lines. The service responds while it is still reading,
     so the number of lines has no limit, and the caller has to read while it sends. The newest version of
-    a set is looked up once. If the service stops, it ends the response with a 503 for the next line.
+    a set is looked up once. If the service stops, it ends the response with a 503 for the next line; if the
+    key is revoked, with a 401.
     """
     require_media_type(request)
     batch = _Batch(request, service, query.question_set)
-    return StreamingNdjsonResponse(batch.responses())
+    body = BodyReader(request)
+    return NdjsonResponse(request, batch.responses(body), batch.last_line, body)
+
+
+class _PlanNeeded(Exception):
+    """The plan of a set is not known yet; it has to be read from the database."""
+
+    def __init__(self, set_name: str | None) -> None:
+        super().__init__()
+        self.set_name = set_name
 
 
 class _Batch:
@@ -92,42 +103,50 @@ class _Batch:
         self._question_set = question_set
         self._as_of = service.clock()
         self._plans: dict[str | None, Plan | Problem] = {}
+        self._lines_done = 0
 
-    async def responses(self) -> AsyncIterator[str]:
+    async def responses(self, body: BodyReader) -> AsyncGenerator[str, None]:
         """Yield the response lines, several at a time."""
-        number, body = 0, BodyReader(self._request)
-        try:
-            async for lines in body.lines(self._service.settings.max_body_bytes):
-                for chunk in _chunks(MAX_LINES_PER_TURN, lines):
-                    responses = [
-                        await self._response(number + place, line) for place, line in enumerate(chunk, 1)
-                    ]
-                    number += len(chunk)
-                    yield "".join(responses)
-                    await anyio.lowlevel.checkpoint()
-        except Problem as problem:
-            yield self._error_line(number + 1, problem)
-            await body.drain()
+        async for lines in body.lines(self._service.settings.max_body_bytes):
+            for turn in _turns(lines):
+                responses: list[str] = []
+                while len(responses) < len(turn):
+                    rest = turn[len(responses) :]
+                    try:
+                        await self._service.computing.run(partial(self._score_lines, rest, responses))
+                    except _PlanNeeded as needed:
+                        await self._find_plan(needed.set_name)
+                self._lines_done += len(turn)
+                yield "".join(responses)
 
-    async def _response(self, number: int, line: bytes | None) -> str:
+    def last_line(self, problem: Problem) -> str:
+        """Return the response to the line at which the call ends early."""
+        return self._error_line(self._lines_done + 1, problem)
+
+    def _score_lines(self, lines: list[bytes | None], responses: list[str]) -> None:
+        """Append the responses to the lines. Raises `_PlanNeeded` before a line whose plan is not known."""
+        for line in lines:
+            responses.append(self._response(self._lines_done + len(responses) + 1, line))
+
+    def _response(self, number: int, line: bytes | None) -> str:
         if line is not None and not line.strip():
             return ""
         try:
-            return result_json({"line": number, "score": await self._score(line)}).decode() + "\n"
+            return result_json({"line": number, "score": self._score(line)}).decode() + "\n"
         except Problem as problem:
             return self._error_line(number, problem)
 
     def _error_line(self, number: int, problem: Problem) -> str:
         return BatchError(line=number, problem=problem_out(self._request, problem)).model_dump_json() + "\n"
 
-    async def _score(self, line: bytes | None) -> Score:
+    def _score(self, line: bytes | None) -> Score:
         if line is None:
             max_bytes = self._service.settings.max_body_bytes
             raise Problem(BODY_TOO_LARGE, f"The line is longer than {max_bytes} bytes.")
         sent = read_json(line)
         try:
             request = ScoreRequest.model_validate(sent)
-            plan = await self._plan(request.question_set or self._question_set)
+            plan = self._plan(request.question_set or self._question_set)
             answers = read_answers(plan.question_set, request.sent())
             attributes = read_attributes(plan.question_set, request.attributes)
         except ValidationError as error:
@@ -136,19 +155,33 @@ class _Batch:
             raise invalid(error.flaws) from None
         return score(plan, answers, attributes, as_of=request.as_of or self._as_of)
 
-    async def _plan(self, set_name: str | None) -> Plan:
-        if set_name not in self._plans:
-            if len(self._plans) == MAX_CACHED_PLANS:
-                self._plans.clear()
-            try:
-                self._plans[set_name] = await self._service.plans.get(set_name)
-            except Problem as problem:
-                self._plans[set_name] = problem
-        plan = self._plans[set_name]
+    def _plan(self, set_name: str | None) -> Plan:
+        plan = self._plans.get(set_name)
+        if plan is None:
+            raise _PlanNeeded(set_name)
         if isinstance(plan, Problem):
             raise plan
         return plan
 
+    async def _find_plan(self, set_name: str | None) -> None:
+        if len(self._plans) == MAX_CACHED_PLANS:
+            self._plans.clear()
+        try:
+            self._plans[set_name] = await self._service.plans.get(set_name)
+        except Problem as problem:
+            self._plans[set_name] = problem
 
-def _chunks(size: int, lines: list[bytes | None]) -> Iterator[list[bytes | None]]:
-    return (lines[start : start + size] for start in range(0, len(lines), size))
+
+def _turns(lines: list[bytes | None]) -> Iterator[list[bytes | None]]:
+    """Split lines into parts of at most MAX_LINES_PER_TURN, and MAX_BYTES_PER_TURN or one line."""
+    turn: list[bytes | None] = []
+    size = 0
+    for line in lines:
+        length = len(line or b"")
+        if turn and (len(turn) == MAX_LINES_PER_TURN or size + length > MAX_BYTES_PER_TURN):
+            yield turn
+            turn, size = [], 0
+        turn.append(line)
+        size += length
+    if turn:
+        yield turn

@@ -1,23 +1,26 @@
 """Drafts of question sets: save, check, preview and publish."""
 
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Annotated, Any
 
-from fastapi import Body, Query, Response
+from fastapi import Body, Query, Request, Response
 
 from app.api.question_sets import Diff, Key
 from app.db import Transaction
 from app.edge.ndjson import NdjsonResponse
+from app.edge.problem_responses import problem_out
 from app.edge.revisions import IfMatch, RequiredIfMatch, seen_revision, set_etag
 from app.edge.routes import router
 from app.edge.service import CallerDep, ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
+from app.problems import Problem
 from app.question_sets import queries as question_set_queries
 from app.question_sets import service as question_sets
 from app.question_sets.presenters import draft_out, version_out
 from app.question_sets.schemas import DraftOut, QuestionSetVersionOut
 from app.scoring import Plan
 from app.sessions.impact import impact
-from app.sessions.schemas import ImpactLine
+from app.sessions.schemas import ImpactLine, ImpactProblem
 from app.sessions.session_edit import UnitOfWork
 from app.sessions.tables import Status
 
@@ -104,14 +107,15 @@ async def publish_draft(
 )
 async def preview_draft(
     key: Key,
+    request: Request,
     service: ServiceDep,
     status: Annotated[Status | None, Query(description="only sessions with this status")] = None,
 ) -> NdjsonResponse:
     """Score the stored sessions with the draft, and see which indications would change, and why.
 
     Nothing is written. Each line is a JSON object: a session whose indication would change, the progress, or
-    at the end the summary. A set that is not published yet is tried on the sessions of the set that it
-    extends.
+    at the end the summary or a problem. A set that is not published yet is tried on the sessions of the set
+    that it extends.
     """
 
     def load(tx: Transaction) -> tuple[Plan, str]:
@@ -124,5 +128,18 @@ async def preview_draft(
         return Plan(question_set, f"{key}@draft"), sessions_of
 
     plan, sessions_of = await service.database.read(load)
-    lines = impact(service.database, service.plans, plan, sessions_of, status)
-    return NdjsonResponse(line.model_dump_json() + "\n" async for line in lines)
+    batches = impact(service.database, service.plans, plan, sessions_of, status)
+
+    def last_line(problem: Problem) -> str:
+        return _as_text([ImpactProblem(kind="problem", problem=problem_out(request, problem))])
+
+    return NdjsonResponse(request, _as_texts(batches), last_line)
+
+
+async def _as_texts(batches: AsyncIterator[Iterable[ImpactLine]]) -> AsyncGenerator[str, None]:
+    async for lines in batches:
+        yield _as_text(lines)
+
+
+def _as_text(lines: Iterable[ImpactLine]) -> str:
+    return "".join(line.model_dump_json() + "\n" for line in lines)

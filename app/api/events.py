@@ -10,10 +10,10 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.requests import ClientDisconnect
 
 from app.db import Transaction
+from app.edge.ending import is_stopping
 from app.edge.paging import Limit, address_after
 from app.edge.routes import router
 from app.edge.service import ServiceDep
-from app.edge.stopping import is_stopping
 from app.events.queries import FeedPage, newest_cursor, read_after, read_latest
 from app.events.schemas import BEGINNING, CURSOR_PATTERN, Cursor, parse_cursor
 from app.events.service import FEED_POLL_SECONDS, FeedPublisher

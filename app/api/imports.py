@@ -1,28 +1,29 @@
 """Import many prospects in one call, and report the progress as NDJSON."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import Query, Request
 from pydantic import Field
 
-from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, StreamingNdjsonResponse, require_media_type
+from app.edge.computing import Computing
+from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_media_type
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
 from app.edge.service import CallerDep, ServiceDep
-from app.edge.stopping import is_stopping
 from app.inbound.imports.reader import EXTERNAL_ID_COLUMN, NAME_COLUMN, ImportOptions, Reader, ReadRecord
 from app.inbound.imports.schemas import ImportLineError, ImportProgress
 from app.inbound.imports.service import Importer
 from app.keys.schemas import Scope
-from app.problems import TOO_MANY_ROWS, Problem, unavailable
+from app.problems import TOO_MANY_ROWS, Problem
 from app.schemas import In, Line, Source
 
 writing = router("prospects", Scope.WRITE)
 CSV_MEDIA_TYPE = "text/csv"
+# How much is read at once. Between two turns, the import can be stopped.
+MAX_BYTES_PER_TURN = 8192
 COLUMN_PARAMETERS = {"id": EXTERNAL_ID_COLUMN, "name": NAME_COLUMN}
 BODY_CONTENT = {
     "schema": {
@@ -68,12 +69,12 @@ class ImportQuery(In):
 @writing.post(
     "/prospects/import",
     operation_id="import_prospects",
-    response_class=StreamingNdjsonResponse,
+    response_class=NdjsonResponse,
     openapi_extra=IMPORT_BODY,
 )
 async def import_prospects(
     request: Request, service: ServiceDep, caller: CallerDep, query: Annotated[ImportQuery, Query()]
-) -> StreamingNdjsonResponse:
+) -> NdjsonResponse:
     """Create or change a prospect for each line of CSV or NDJSON, by its external id.
 
     In CSV, each column except `source`, `external_id` and `name` is an attribute, named after its heading. An
@@ -89,7 +90,7 @@ async def import_prospects(
     try:
         reader = Reader(options, service.settings.max_body_bytes)
         while not reader.knows_columns:
-            first_reads += await _read(reader, await body.next())
+            first_reads += await _read(service.computing, reader, await body.next())
     except Problem as problem:
         raise _at_query_parameter(problem) from None
     importer = Importer(
@@ -99,16 +100,13 @@ async def import_prospects(
         after_line=query.after_line,
         pauses=service.settings.workers > 1,
     )
-    response = _ImportResponse(request, importer, service.settings.import_rows)
-    return StreamingNdjsonResponse(response.lines(reader, first_reads, body))
+    response = _ImportResponse(request, importer, service.computing, service.settings.import_rows)
+    return NdjsonResponse(request, response.lines(reader, first_reads, body), response.last_line, body)
 
 
-async def _read(reader: Reader, chunk: bytes | None) -> list[ReadRecord]:
-    """Read the records that end in a chunk, or with None the last record.
-
-    Runs in a thread, because many lines, or lines that are not valid, can take long.
-    """
-    return await to_thread.run_sync(reader.rest if chunk is None else partial(reader.feed, chunk))
+async def _read(computing: Computing, reader: Reader, chunk: bytes | None) -> list[ReadRecord]:
+    """Read the records that end in a chunk, or with None the last record."""
+    return await computing.run(reader.rest if chunk is None else partial(reader.feed, chunk))
 
 
 def _at_query_parameter(problem: Problem) -> Problem:
@@ -126,43 +124,38 @@ def _at_query_parameter(problem: Problem) -> Problem:
 class _ImportResponse:
     """The response of one import. Every line that it reports is committed."""
 
-    def __init__(self, request: Request, importer: Importer, max_rows: int) -> None:
+    def __init__(self, request: Request, importer: Importer, computing: Computing, max_rows: int) -> None:
         self._request = request
         self._importer = importer
+        self._computing = computing
         self._max_rows = self._rows_left = max_rows
 
     async def lines(
         self, reader: Reader, first_reads: list[ReadRecord], body: BodyReader
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """The lines of the response, one batch at a time."""
-        try:
-            async for lines in self._import(first_reads):
-                yield lines
-            while (chunk := await body.next()) is not None:
-                async for lines in self._import(await _read(reader, chunk)):
+        async for lines in self._import(first_reads):
+            yield lines
+        while (chunk := await body.next()) is not None:
+            for start in range(0, len(chunk), MAX_BYTES_PER_TURN):
+                part = chunk[start : start + MAX_BYTES_PER_TURN]
+                async for lines in self._import(await _read(self._computing, reader, part)):
                     yield lines
-            async for lines in self._import(await _read(reader, None)):
-                yield lines
-        except Problem as problem:
-            yield self._progress(problem=problem)
-            await body.drain()
-        else:
-            yield self._progress(done=True)
+        async for lines in self._import(await _read(self._computing, reader, None)):
+            yield lines
+        yield self._progress(done=True)
 
-    async def _import(self, reads: list[ReadRecord]) -> AsyncIterator[str]:
-        if reads:
-            self._require_running()
+    def last_line(self, problem: Problem) -> str:
+        """Return the progress at which the import ends early."""
+        return self._progress(problem=problem)
+
+    async def _import(self, reads: list[ReadRecord]) -> AsyncGenerator[str, None]:
         allowed = reads[: self._rows_left]
         self._rows_left -= len(allowed)
         async for refused in self._importer.run(allowed):
             yield "".join(self._error_line(read, problem) for read, problem in refused) + self._progress()
-            self._require_running()
         if len(allowed) < len(reads):
             raise Problem(TOO_MANY_ROWS, f"One request imports at most {self._max_rows} rows.")
-
-    def _require_running(self) -> None:
-        if is_stopping(self._request):
-            raise unavailable("The service is stopping.")
 
     def _error_line(self, read: ReadRecord, problem: Problem) -> str:
         refused = ImportLineError(line=read.record.line, problem=problem_out(self._request, problem))

@@ -93,9 +93,10 @@ async def receive_payload(
     intake = await service.database.read(lambda tx: intake_queries.find_accepting(tx, token, quotas))
     content_type, body = media_type(request), await read_body(request, settings.max_body_bytes)
     if content_type == FORM_MEDIA_TYPE:
-        parse_web_form(body)
+        await service.computing.run_if_large(len(body), lambda: parse_web_form(body))
     elif not content_type or is_json(content_type):
-        _require_object_or_list(read_json(body))
+        payload = await service.computing.run_if_large(len(body), lambda: read_json(body))
+        _require_object_or_list(payload)
     else:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be JSON or that of a web form.")
     signature = request.headers.get("x-hubspot-signature-v3") if intake.hubspot_secret else None

@@ -43,6 +43,7 @@ async def get_keys(service: ServiceDep) -> KeyList:
 async def delete_key(key_id: UUID, service: ServiceDep) -> KeyOut:
     """Revoke a key permanently. Every process rejects it within two seconds.
 
+    Streams, waits for events and requests whose body is still arriving end within that time too.
     The last key with the scope admin cannot be revoked.
     """
     key = await service.database.write(lambda tx: revoke_key(tx, key_id, keep_last_admin=True))

@@ -74,7 +74,8 @@ async def get_sql(
     """
     plan = await service.database.read(lambda tx: _plan(tx, service.plans, key, number))
     try:
-        return SqlResponse(score_sql(plan, query.source, query.dialect))
+        source = query.source
+        return SqlResponse(await service.computing.run_long(lambda: score_sql(plan, source, query.dialect)))
     except Flawed as error:
         raise invalid(error.flaws, "query") from None
 

@@ -1,6 +1,7 @@
 """Streams of NDJSON: read the request and send the response at the same time, with few lines in memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from time import monotonic
 
 import anyio
@@ -10,45 +11,21 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from app.edge.bodies import media_type
-from app.edge.stopping import is_stopping
+from app.edge.ending import is_revoked, require_running
 from app.inbound.imports.records import Lines
-from app.problems import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
+from app.problems import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE, Problem
 
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
 NDJSON_MEDIA_TYPES = (NDJSON_MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
 # A caller that sends without reading the response blocks both sides. The response ends after this time.
 SEND_TIMEOUT_SECONDS = 60
 MAX_DRAIN_SECONDS = 3
+# If the key was revoked, the whole response has to end in a second.
+MAX_DRAIN_SECONDS_REVOKED = 0.5
 # How long a caller may send nothing while its body is not complete.
 MAX_SILENT_SECONDS = 60
-# How often to check whether the process is stopping, while no data arrives.
-STOP_CHECK_SECONDS = 0.25
-
-
-class NdjsonResponse(StreamingResponse):
-    """A response with one JSON object in each line."""
-
-    media_type = NDJSON_MEDIA_TYPE
-
-
-class StreamingNdjsonResponse(NdjsonResponse):
-    """A response whose lines are computed while the body of the request is still arriving.
-
-    Starlette detects a disconnected caller by receiving messages, which here would consume the body. So this
-    class leaves that to the code that reads the body.
-    """
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the lines. Raises ClientDisconnect if the caller does not read a line in time."""
-        try:
-            await self.stream_response(lambda message: _send_in_time(send, message))
-        except TimeoutError:
-            raise ClientDisconnect from None
-
-
-async def _send_in_time(send: Send, message: Message) -> None:
-    with anyio.fail_after(SEND_TIMEOUT_SECONDS):
-        await send(message)
+# How often to check whether the request has to end, while no data arrives.
+END_CHECK_SECONDS = 0.25
 
 
 class BodyReader:
@@ -62,15 +39,14 @@ class BodyReader:
         """Return the next chunk, or None at the end.
 
         Raises:
-            Problem: UNAVAILABLE if the process is stopping, REQUEST_TIMEOUT if no chunk arrives in time.
+            Problem: what `require_running` raises, and REQUEST_TIMEOUT if no chunk arrives in time.
         """
         arrives_by = monotonic() + MAX_SILENT_SECONDS
         while self._more_body:
-            if is_stopping(self._request):
-                raise unavailable("The service is stopping.")
+            require_running(self._request)
             if monotonic() > arrives_by:
                 raise Problem(REQUEST_TIMEOUT, f"Nothing arrived for {MAX_SILENT_SECONDS} seconds.")
-            with anyio.move_on_after(STOP_CHECK_SECONDS):
+            with anyio.move_on_after(END_CHECK_SECONDS):
                 return await self._receive()
         return None
 
@@ -85,12 +61,13 @@ class BodyReader:
         yield lines.rest()
 
     async def drain(self) -> None:
-        """Read and discard the rest of the body for a few seconds, before the response ends early.
+        """Read and discard the rest of the body for a moment, before the response ends early.
 
         Closing the connection while the caller still sends would destroy the part of the response that the
         caller has not read yet.
         """
-        with anyio.move_on_after(MAX_DRAIN_SECONDS):
+        seconds = MAX_DRAIN_SECONDS_REVOKED if is_revoked(self._request) else MAX_DRAIN_SECONDS
+        with anyio.move_on_after(seconds):
             while self._more_body:
                 await self._receive()
 
@@ -101,6 +78,62 @@ class BodyReader:
         self._more_body = message.get("more_body", False)
         body: bytes = message.get("body", b"")
         return body
+
+
+class NdjsonResponse(StreamingResponse):
+    """A response with one JSON object in each line, computed while it is sent.
+
+    If `lines` raises a problem, the process stops or the key of the caller is revoked, the response ends with
+    `last_line(problem)`. `body` is the reader of the request's body if that is still arriving: Starlette
+    detects a disconnected caller by receiving messages, which would consume the body, so the reader does it.
+    """
+
+    media_type = NDJSON_MEDIA_TYPE
+
+    def __init__(
+        self,
+        request: Request,
+        lines: AsyncGenerator[str, None],
+        last_line: Callable[[Problem], str],
+        body: BodyReader | None = None,
+        # FastAPI describes the response with this default.
+        status_code: int = 200,
+    ) -> None:
+        super().__init__(_all_lines(request, lines, last_line, body), status_code)
+        self._body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the lines. Raises ClientDisconnect if the caller does not read a line in time."""
+
+        async def send_in_time(message: Message) -> None:
+            with anyio.fail_after(SEND_TIMEOUT_SECONDS):
+                await send(message)
+
+        try:
+            if self._body:
+                await self.stream_response(send_in_time)
+            else:
+                await super().__call__(scope, receive, send_in_time)
+        except TimeoutError:
+            raise ClientDisconnect from None
+
+
+async def _all_lines(
+    request: Request,
+    lines: AsyncGenerator[str, None],
+    last_line: Callable[[Problem], str],
+    body: BodyReader | None,
+) -> AsyncIterator[str]:
+    try:
+        async with aclosing(lines):
+            async for some in lines:
+                yield some
+                require_running(request)
+                await anyio.lowlevel.checkpoint()
+    except Problem as problem:
+        yield last_line(problem)
+        if body:
+            await body.drain()
 
 
 def require_media_type(request: Request, *others: str) -> str:

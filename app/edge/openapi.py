@@ -1,7 +1,6 @@
 """The description of the API: /openapi.json, and older versions of OpenAPI for CRMs that need them."""
 
 import json
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.openapi_versions import to_2_0, to_3_0
+from app.edge.service import Service
 from app.schemas import ProblemOut, result_json
 
 Version = Literal["3.1", "3.0", "2.0"]
@@ -143,9 +143,13 @@ def described(app: FastAPI, version: str) -> dict[str, Any]:
 
 def _serve(app: FastAPI, path: str, version: str) -> None:
     # Every response shares these bytes, however many callers leave theirs unread.
-    document = cache(lambda: result_json(described(app, version)))
+    document: bytes | None = None
 
-    async def answer(_: Request) -> Response:
-        return Response(document(), media_type="application/json")
+    async def answer(request: Request) -> Response:
+        nonlocal document
+        if document is None:
+            service: Service = request.app.state.service
+            document = await service.computing.run_long(lambda: result_json(described(app, version)))
+        return Response(document, media_type="application/json")
 
     app.add_route(path, answer, include_in_schema=False)

@@ -1,6 +1,7 @@
 """The routes that need no API key: liveness, readiness and the documentation."""
 
 import re
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,7 @@ from app.schemas import Out
 
 operations = APIRouter(tags=["operations"])
 DOCS_FILES = "/docs/files"
+SCHEMA = cache(question_set_schema)
 
 
 class Health(Out):
@@ -41,9 +43,9 @@ async def ready(service: ServiceDep) -> Readiness:
 
 
 @operations.get(f"/{SCHEMA_FILE_NAME}", operation_id="get_schema")
-async def get_schema() -> dict[str, Any]:
+async def get_schema(service: ServiceDep) -> dict[str, Any]:
     """Read the JSON Schema of question set documents, for editors and for drafts."""
-    return question_set_schema()
+    return await service.computing.run_long(SCHEMA)
 
 
 @operations.get("/", include_in_schema=False)

@@ -1,11 +1,12 @@
 """Return every failure as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Message
@@ -89,14 +90,23 @@ async def _on_flawed(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    exception = cast("RequestValidationError", error)
-    raw_errors = exception.errors()
-    errors = _field_errors(raw_errors[:MAX_ERRORS], exception.body)
+    raw_errors = cast("RequestValidationError", error).errors()
+    return problem_response(request, _invalid_request(raw_errors, None))
+
+
+def invalid_body(error: ValidationError, body: Any) -> Problem:
+    """Return the INVALID_REQUEST problem for a body that is not valid."""
+    raw_errors = error.errors(include_url=False, include_input=False)
+    return _invalid_request([{**one, "loc": ("body", *one["loc"])} for one in raw_errors], body)
+
+
+def _invalid_request(raw_errors: Sequence[Any], body: Any) -> Problem:
+    errors = _field_errors(raw_errors[:MAX_ERRORS], body)
     first = errors[0]
     pointer, text = first.pointer[:MAX_ERROR_POINTER_LENGTH], first.detail[:MAX_ERROR_DETAIL_LENGTH]
     suffix = f" (and {len(raw_errors) - 1} more)" if len(raw_errors) > 1 else ""
     detail = f"{first.where} {pointer or '/'}: {text}{suffix}"
-    return problem_response(request, Problem(INVALID_REQUEST, detail, errors))
+    return Problem(INVALID_REQUEST, detail, errors)
 
 
 def _field_errors(raw_errors: Iterable[Any], body: Any) -> list[FieldError]:

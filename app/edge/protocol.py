@@ -14,9 +14,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.clock import new_id
 from app.edge.connections import CONNECTIONS, Connections
+from app.edge.ending import STOPPING
+from app.edge.key_watch import ABORT
 from app.edge.problem_responses import problem_response
 from app.edge.security_headers import with_security_headers
-from app.edge.stopping import STOPPING
 from app.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, Problem, overloaded
 
 log = logging.getLogger("app.requests")
@@ -133,6 +134,7 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
         """Receive the first byte of a head, maybe in one piece with the request before it."""
         self._unfinished = self._unfinished or 1
         super().on_message_begin()
+        self.scope["state"][ABORT] = self.transport.abort
 
     def on_headers_complete(self) -> None:
         """Start the request, or queue it behind the running one."""

@@ -1,16 +1,20 @@
 """The routes of the API: authorise the caller, check the query, read the body, then call the operation."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 from starlette.routing import Match
 from starlette.types import Scope as AsgiScope
 
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.bodies import is_json, media_type, read_body
-from app.edge.problem_responses import PROBLEM_RESPONSES
+from app.edge.computing import Computing
+from app.edge.problem_responses import PROBLEM_RESPONSES, invalid_body
 from app.edge.service import Service
 from app.edge.strict_query import check_query, known_parameters
 from app.keys.schemas import Scope
@@ -24,18 +28,33 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRequest(Request):
-    """A request whose JSON body is already read strictly when FastAPI asks for it."""
+    """A request whose body is already read strictly and validated when FastAPI asks for its JSON.
 
-    async def load(self, max_bytes: int) -> None:
-        """Read the body.
+    `sent` is the JSON as it was sent, and `size` its number of bytes.
+    """
+
+    sent: Any = None
+    size = 0
+
+    async def load(self, max_bytes: int, body_type: TypeAdapter[Any], computing: Computing) -> None:
+        """Read the body and validate it.
 
         Raises:
-            Problem: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_BODY.
+            Problem: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY or INVALID_REQUEST.
         """
         self._body = await read_body(self, max_bytes)
         if not is_json(media_type(self)):
             raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not JSON.")
-        self._json = read_json(self._body)
+        self.size = len(self._body)
+        await computing.run_if_large(self.size, lambda: self._read(body_type))
+
+    def _read(self, body_type: TypeAdapter[Any]) -> None:
+        self.sent = read_json(self._body)
+        try:
+            # FastAPI validates this again, which takes no time for an object of the right class.
+            self._json = body_type.validate_python(self.sent)
+        except ValidationError as error:
+            raise invalid_body(error, self.sent) from None
 
 
 class EdgeRoute(APIRoute):
@@ -75,19 +94,31 @@ class EdgeRoute(APIRoute):
         handle = super().get_route_handler()
         scopes, also = frozenset(self.scopes), frozenset(self.also)
         assert scopes, f"{self.path} needs a scope"
-        reads_body = self.body_field is not None
+        body_type: TypeAdapter[Any] | None = (
+            TypeAdapter(cast("Any", self.body_field.field_info.annotation)) if self.body_field else None
+        )
+        # What can be cancelled at any moment: a stream writes only after its response has begun.
+        can_end = self.methods == {"GET"} or _is_stream(self)
         known_names = frozenset(known_parameters(self.dependant))
 
         async def handle_request(request: Request) -> Response:
             service: Service = request.app.state.service
             request.state.caller = await service.keys.authorise(request, scopes, also)
             check_query(request, known_names)
-            if reads_body:
+            if body_type:
                 request = StrictRequest(request.scope, request.receive)
-                await request.load(service.settings.max_body_bytes)
-            return await handle(request)
+                with service.key_watch.watching(request):
+                    await request.load(service.settings.max_body_bytes, body_type, service.computing)
+            with service.key_watch.watching(request) if can_end else nullcontext():
+                response = await handle(request)
+            return service.key_watch.watched_response(request, response)
 
         return handle_request
+
+
+def _is_stream(route: APIRoute) -> bool:
+    declared = route.response_class
+    return isinstance(declared, type) and issubclass(declared, StreamingResponse)
 
 
 def router(tag: str, *scopes: Scope, also: tuple[Scope, ...] = ()) -> APIRouter:

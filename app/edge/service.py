@@ -15,6 +15,8 @@ from app.clock import Clock
 from app.db import Database, Transaction
 from app.edge.authorise import KeyRing
 from app.edge.bodies import IncompleteBodies
+from app.edge.computing import Computing
+from app.edge.key_watch import KeyWatch
 from app.edge.readiness import ReadinessCheck
 from app.encryption.service import Cipher
 from app.events.service import FeedPublisher
@@ -51,7 +53,9 @@ class Service:
     plans: Plans
     cipher: Cipher
     keys: KeyRing
+    key_watch: KeyWatch
     bodies: IncompleteBodies
+    computing: Computing
     feed: FeedPublisher
     sender: Sender
     intakes: IntakeWorker
@@ -133,19 +137,23 @@ async def _call(
     request: Request,
     idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
 ) -> WriteCall:
-    body = getattr(request, "_json", None)
+    body = getattr(request, "sent", None)
     sent_values = dict(body) if isinstance(body, dict) else {}
     key_in_body = sent_values.pop("idempotency_key", None)
     if idempotency_key and key_in_body and idempotency_key != key_in_body:
         raise invalid_field(
             "/idempotency_key", "conflict", "the body and the header contain different keys: send only one"
         )
-    return WriteCall(
-        caller=request.state.caller,
-        key=idempotency_key or key_in_body,
-        # Without the host: a caller may use another host name of the service to send the request again.
-        fingerprint=fingerprint(request.method, f"{request.url.path}?{request.url.query}", sent_values),
+    key = idempotency_key or key_in_body
+    if not key:
+        return WriteCall(request.state.caller, None, "")
+    # Without the host: a caller may use another host name of the service to send the request again.
+    address = f"{request.url.path}?{request.url.query}"
+    service: Service = request.app.state.service
+    digest = await service.computing.run_if_large(
+        getattr(request, "size", 0), lambda: fingerprint(request.method, address, sent_values)
     )
+    return WriteCall(request.state.caller, key, digest)
 
 
 ServiceDep = Annotated[Service, Depends(_service)]

@@ -14,6 +14,9 @@ from app.scoring import Flaw, pointer
 UNKNOWN_PARAMETER = ("this operation has no such parameter: correct its name or remove it", "unknown_field")
 REPEATED_PARAMETER = ("this parameter is repeated: send it once", "repeated")
 
+# Reading many parameters takes long, and no operation has so many.
+MAX_PARAMETERS = 100
+
 
 def known_parameters(dependant: Dependant) -> Iterator[str]:
     """Yield the names of the query parameters that an operation and its dependencies declare."""
@@ -33,6 +36,8 @@ def check_query(request: Request, known: Collection[str]) -> None:
     Raises:
         Problem: INVALID_REQUEST for every parameter that is unknown or repeated.
     """
+    if request.scope["query_string"].count(b"&") > MAX_PARAMETERS:
+        raise invalid([Flaw("", f"send at most {MAX_PARAMETERS} parameters", "too_long")], "query")
     names = Counter(name for name, _ in request.query_params.multi_items())
     flaws = [
         Flaw(

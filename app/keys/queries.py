@@ -1,6 +1,7 @@
 """Find API keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from sqlmodel import col, select
 
@@ -20,3 +21,9 @@ def find_caller(tx: Transaction, secret_digest: str) -> Caller | None:
     if key is None or key.revoked_at is not None:
         return None
     return Caller(key.id, key.name, frozenset(key.scopes))
+
+
+def active_keys(tx: Transaction, key_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the keys that exist and are not revoked."""
+    active = select(ApiKey.id).where(col(ApiKey.id).in_(key_ids), col(ApiKey.revoked_at).is_(None))
+    return set(tx.db.exec(active))

@@ -14,7 +14,16 @@ from app.scoring.answers import (
 from app.scoring.assessment import assess, indicated
 from app.scoring.attributes import meets, read_attributes, read_number, read_stored
 from app.scoring.effects import mentioned
-from app.scoring.flaws import Flaw, Flawed, form, parts_of, pointer, shape_flaw, shape_flaws
+from app.scoring.flaws import (
+    Flaw,
+    Flawed,
+    check_field_count,
+    form,
+    parts_of,
+    pointer,
+    shape_flaw,
+    shape_flaws,
+)
 from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import NAME, SET_KEY, SET_NAME, Condition, Question, QuestionSet, Subject
 from app.scoring.reasons import in_words
@@ -63,6 +72,7 @@ __all__ = [
     "Verdict",
     "VerdictRecord",
     "assess",
+    "check_field_count",
     "form",
     "in_words",
     "indicated",

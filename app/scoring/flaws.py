@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+# An object with more unknown fields than this is refused as a whole: every error takes a microsecond, in
+# which no other thread can run, and the first few say enough.
+MAX_UNKNOWN_FIELDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,14 @@ def form(pattern: str, message: str) -> str:
     """The pattern, registered with the message for a text that does not match it."""
     _PATTERN_MESSAGES[pattern] = message
     return pattern
+
+
+def check_field_count(sent: Any, known: int) -> Any:
+    """Return the input of a model with `known` fields; raises a pydantic error if it has far too many."""
+    limit = known + MAX_UNKNOWN_FIELDS
+    if isinstance(sent, dict) and len(sent) > limit:
+        raise PydanticCustomError("too_many", "send at most {limit} fields", {"limit": limit})
+    return sent
 
 
 def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:

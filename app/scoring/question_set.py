@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from app.scoring.flaws import form
+from app.scoring.flaws import check_field_count, form
 
 NAME = form(
     r"^[a-z][a-z0-9_]{0,47}$", "use a lower-case letter, then lower-case letters, digits and '_', at most 48"
@@ -49,6 +49,11 @@ class Part(BaseModel):
     """A part of a definition: immutable, with exact types and no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_field_count(cls, sent: Any) -> Any:
+        return check_field_count(sent, len(cls.model_fields))
 
 
 class RatingText(Part):

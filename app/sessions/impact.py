@@ -79,12 +79,13 @@ SELECT_RAW_ANSWERS = select(
 
 async def impact(
     database: Database, plans: Plans, draft: Plan, key: str, status: Status | None
-) -> AsyncIterator[ImpactLine]:
-    """Yield each session on the set `key` whose indication the draft would change, and then a summary.
+) -> AsyncIterator[list[ImpactLine]]:
+    """Yield the lines of one batch after the other; a list can be empty.
 
-    In between it yields the progress. With `status`, only sessions with that status are scored. Each batch
-    of sessions is read in a transaction of its own and not kept in memory, so a session that changes
-    meanwhile is scored either before or after its change.
+    There is a line for each session on the set `key` whose indication the draft would change, for the
+    progress in between, and for the summary at the end. With `status`, only sessions with that status are
+    scored. Each batch of sessions is read in a transaction of its own and not kept in memory, so a session
+    that changes meanwhile is scored either before or after its change.
     """
     sessions, last = 0, None
     transitions: Counter[Transition] = Counter()
@@ -92,14 +93,13 @@ async def impact(
         judge = partial(_judge_batch, plans=plans, draft=draft, key=key, status=status, after=last)
         changes, count, last = await database.read(judge)
         sessions += count
-        for change in changes:
-            yield change
-            transitions[change.before.indication, change.after.indication] += 1
+        transitions.update((change.before.indication, change.after.indication) for change in changes)
+        yield [*changes]
         if last is None:
             break
         if sessions % SESSIONS_PER_PROGRESS_LINE == 0:
-            yield ImpactProgress(kind="progress", sessions=sessions)
-    yield ImpactSummary(
+            yield [ImpactProgress(kind="progress", sessions=sessions)]
+    summary = ImpactSummary(
         kind="summary",
         sessions=sessions,
         changed=transitions.total(),
@@ -108,6 +108,7 @@ async def impact(
             for (before, after), count in transitions.most_common()
         ],
     )
+    yield [summary]
 
 
 def _judge_batch(

@@ -20,6 +20,7 @@ from app.schemas import (
     Line,
     Moment,
     Out,
+    ProblemOut,
     Prose,
     Revision,
     Schema,
@@ -570,7 +571,7 @@ class ImpactTransition(Out):
 
 
 class ImpactSummary(Out):
-    """The last line. If it is missing, the stream was interrupted."""
+    """The last line, if everything was scored. If both this and a problem are missing, it was interrupted."""
 
     kind: Literal["summary"]
     sessions: Annotated[int, Field(description="the number of sessions that were scored again")]
@@ -578,4 +579,11 @@ class ImpactSummary(Out):
     turns: Annotated[list[ImpactTransition], Field(description="the most frequent change first")]
 
 
-ImpactLine = ImpactChange | ImpactProgress | ImpactSummary
+class ImpactProblem(Out):
+    """The last line, if the preview could not be finished."""
+
+    kind: Literal["problem"]
+    problem: ProblemOut
+
+
+ImpactLine = ImpactChange | ImpactProgress | ImpactSummary | ImpactProblem

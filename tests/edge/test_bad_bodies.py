@@ -78,6 +78,13 @@ def test_a_pair_of_surrogates_and_an_escaped_line_break_are_texts_like_any_other
     assert client.post("/v1/score", content=body, headers=JSON).status_code == 200
 
 
+@pytest.mark.one_database
+def test_more_lists_and_objects_than_anybody_needs_are_refused_before_they_are_read(client):
+    body = b'{"attributes": {"a": [' + b"[],{}," * 50_000 + b"[]]}}"
+    problem = assert_problem(client.post("/v1/score", content=body, headers=JSON), MALFORMED_BODY)
+    assert problem["detail"] == "The body cannot be read: it has more than 100000 lists and objects."
+
+
 def test_30_levels_are_read_and_judged(client):
     body = b'{"attributes": {"a": ' + b"[" * 28 + b"]" * 28 + b"}}"
     assert client.post("/v1/score", content=body, headers=JSON).status_code == 422

@@ -65,7 +65,8 @@ LARGE = {
     "a long key": {"ratings": {"q" * 900_000: 3}},
     "a long text": {"attributes": {"a": "x" * 900_000}},
     "a long number": {"attributes": {"a": "9" * 900_000}},
-    "many lists": {"attributes": {"a": [[]] * 200_000}},
+    "many lists": {"attributes": {"a": [[]] * 90_000}},
+    "brackets in a text": {"attributes": {"a": "[" * 200_000}},
 }
 
 

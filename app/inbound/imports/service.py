@@ -159,12 +159,16 @@ class Importer:
     async def run(self, reads: Sequence[ReadRecord]) -> AsyncIterator[list[tuple[ReadRecord, Problem]]]:
         """Import records; after each commit, yield the refused records of the batch.
 
+        After an attempt that failed it yields an empty list, so that the caller can stop.
+
         Raises UNAVAILABLE if the database fails MAX_ATTEMPTS times in a row. What is counted stays committed.
         """
         while reads:
             batch = reads[: self._pacing.lines]
             outcomes = await self._commit(batch)
-            if outcomes is not None:
+            if outcomes is None:
+                yield []
+            else:
                 reads = reads[len(batch) :]
                 yield self.tally.add(batch, outcomes)
 

@@ -1,0 +1,55 @@
+"""Run computations in threads, so that the event loop answers other requests meanwhile.
+
+While a computation runs on the event loop, the process answers nobody. In a thread, Python lets the event
+loop continue every few milliseconds. Only a single call into C code does not: its input has to be limited.
+"""
+
+import gc
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+T = TypeVar("T")
+# More threads would compute no faster, because only one of them runs Python code at a time, and the event
+# loop would wait longer for its turn.
+MAX_SHORT_COMPUTATIONS = 2
+MAX_LONG_COMPUTATIONS = 1
+# Up to this size, reading a body takes a millisecond or two. A thread costs a tenth of a millisecond.
+MAX_INLINE_BYTES = 16_384
+
+
+class Computing:
+    """The threads of one process for computations, which must not wait and must not use the database.
+
+    They are not those of the database: however much there is to compute, transactions get a thread.
+    """
+
+    def __init__(self) -> None:
+        self._short_limiter = anyio.CapacityLimiter(MAX_SHORT_COMPUTATIONS)
+        self._long_limiter = anyio.CapacityLimiter(MAX_LONG_COMPUTATIONS)
+
+    async def run(self, compute: Callable[[], T]) -> T:
+        """Return what `compute` returns, which takes some tenths of a second at most."""
+        return await to_thread.run_sync(compute, limiter=self._short_limiter)
+
+    async def run_long(self, compute: Callable[[], T]) -> T:
+        """Return what `compute` returns, which can take seconds: one such computation runs at a time."""
+        return await to_thread.run_sync(_without_collector, compute, limiter=self._long_limiter)
+
+    async def run_if_large(self, size: int, compute: Callable[[], T]) -> T:
+        """Return what `compute` returns, without a thread if it reads at most MAX_INLINE_BYTES."""
+        return compute() if size <= MAX_INLINE_BYTES else await self.run(compute)
+
+
+def _without_collector(compute: Callable[[], T]) -> T:
+    """Compute without the garbage collector, which would examine again and again what is still in use.
+
+    It stops all threads while it does that, for a tenth of a second if there is much.
+    """
+    gc.disable()
+    try:
+        return compute()
+    finally:
+        gc.enable()

@@ -1,0 +1,258 @@
+"""A request that lasts ends when the key of its caller is revoked, by whichever process."""
+
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import pytest
+from fastapi.responses import StreamingResponse
+
+from app import main
+from app.edge.key_watch import CHECK_SECONDS, STREAM_GRACE_SECONDS
+from app.edge.routes import router
+from app.keys.schemas import Scope
+from app.problems import UNAUTHENTICATED
+from tests.api.calls import end_of_feed, ok
+from tests.conftest import serving, settings_for
+from tests.edge.problem import assert_problem
+from tests.edge.process import process
+from tests.edge.wire import head
+from tests.waiting import PATIENCE, until
+
+NDJSON = {"Content_Type": "application/x-ndjson", "Transfer_Encoding": "chunked"}
+LINE = json.dumps({"ratings": {"budget": 4, "need": 5}}).encode() + b"\n"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of its own, and who can revoke it."""
+
+    id: str
+    secret: str
+    owner: httpx.Client
+
+    def revoke(self) -> None:
+        ok(self.owner.delete(f"/v1/keys/{self.id}"))
+
+
+def new_key(owner: httpx.Client, *scopes: str) -> Key:
+    made = ok(owner.post("/v1/keys", json={"name": "lasting", "scopes": list(scopes)}), 201)
+    return Key(made["id"], made["key"], owner)
+
+
+@pytest.fixture(scope="module")
+def url_of_all(new_database):
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def other(url_of_all) -> Iterator[httpx.Client]:
+    """A second service on the same database: keys are revoked there."""
+    with serving(settings_for(url_of_all)) as running:
+        yield running.client
+
+
+@pytest.fixture(scope="module")
+def served(url_of_all, tmp_path_factory):
+    """The process that the streams are of."""
+    with process(tmp_path_factory.mktemp("revoked"), url_of_all) as running:
+        yield running
+
+
+@contextmanager
+def stream(url: str, path: str, key: Key, **headers: object) -> Iterator[socket.socket]:
+    """A request whose body is still to come."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connected:
+        connected.sendall(head("POST", path, X_API_Key=key.secret, **{**NDJSON, **headers}))
+        yield connected
+
+
+def send(connected: socket.socket, body: bytes) -> None:
+    connected.sendall(b"%x\r\n%s\r\n" % (len(body), body))
+
+
+def lines_of(answers) -> Iterator[dict]:
+    """The lines of a chunked response, until its proper end."""
+    for line in answers:
+        if line.startswith(b"{"):
+            yield json.loads(line)
+        if line == b"0\r\n":
+            return
+    raise AssertionError("the response has no end")
+
+
+@contextmanager
+def sending(connected: socket.socket, body: bytes) -> Iterator[None]:
+    """Send the body again and again meanwhile, for as long as somebody takes it."""
+    enough = threading.Event()
+
+    def send_on() -> None:
+        with suppress(OSError):
+            while not enough.wait(0.005):
+                send(connected, body)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(send_on)
+        try:
+            yield
+        finally:
+            enough.set()
+
+
+def test_the_check_and_the_grace_make_less_than_two_seconds():
+    assert CHECK_SECONDS + STREAM_GRACE_SECONDS < 2
+
+
+def test_a_wait_for_events_is_a_401(served, other):
+    key = new_key(other, "read")
+    asked = {"after": end_of_feed(other), "wait": 30}
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(
+            httpx.get,
+            f"{served.url}/v1/events",
+            params=asked,
+            headers={"X-API-Key": key.secret},
+            timeout=PATIENCE,
+        )
+        # Known to the process, and so at work.
+        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE)))
+        key.revoke()
+        problem = assert_problem(waiting.result(), UNAUTHENTICATED)
+    assert problem["detail"] == "This API key was revoked while the request was running."
+
+
+@pytest.mark.parametrize("sends_on", [True, False])
+def test_a_batch_ends_with_a_line_that_says_so(served, other, sends_on):
+    key, unharmed = new_key(other, "score"), new_key(other, "score")
+    with (
+        stream(served.url, "/v1/score/batch?question_set=bant", unharmed) as going_on,
+        stream(served.url, "/v1/score/batch?question_set=bant", key) as connected,
+    ):
+        send(connected, LINE * 3)
+        answers = connected.makefile("rb")
+        while not answers.readline().startswith(b"{"):
+            pass
+        if sends_on:
+            with sending(connected, LINE * 10):
+                key.revoke()
+                lines = list(lines_of(answers))
+        else:
+            key.revoke()
+            lines = list(lines_of(answers))
+        *scored, last = lines
+        assert all("score" in line for line in scored)
+        assert last["problem"]["type"] == UNAUTHENTICATED.type
+        assert last["line"] == 2 + len(scored)
+        # Who has another key is not ended.
+        send(going_on, LINE)
+        going_on.sendall(b"0\r\n\r\n")
+        assert [list(line) for line in lines_of(going_on.makefile("rb"))] == [["line", "score"]]
+
+
+def test_an_import_ends_with_what_it_has_stored(served, other):
+    key = new_key(other, "write")
+    numbers = iter(range(10**9))
+
+    def body(count):
+        ids = (next(numbers) for _ in range(count))
+        return b"".join(b'{"external_id": "revoked-%d"}\n' % number for number in ids)
+
+    with stream(served.url, "/v1/prospects/import?source=revoked", key) as connected:
+        send(connected, body(5))
+        answers = connected.makefile("rb")
+        while not answers.readline().startswith(b"{"):
+            pass
+        with sending(connected, body(5)):
+            key.revoke()
+            *_, last = lines_of(answers)
+    assert (last["done"], last["problem"]["type"]) == (False, UNAUTHENTICATED.type)
+    assert last["committed_to"] >= 5
+    found = ok(other.get("/v1/prospects?source=revoked&limit=200"))["items"]
+    assert len(found) == min(200, last["created"])
+
+
+def test_an_import_whose_headings_have_not_come_is_a_401(served, other):
+    key = new_key(other, "write")
+    with stream(served.url, "/v1/prospects/import?source=crm", key, Content_Type="text/csv") as connected:
+        send(connected, b"external_id,na")
+        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE)))
+        key.revoke()
+        answers = connected.makefile("rb")
+        assert answers.readline().startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_body_that_has_not_come_when_the_key_is_revoked_writes_nothing(served, other):
+    key = new_key(other, "write")
+    body = json.dumps({"source": "revoked", "external_id": "slow"}).encode()
+    with stream(served.url, "/v1/prospects", key, Content_Type="application/json") as connected:
+        send(connected, body[:10])
+        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE)))
+        key.revoke()
+        assert connected.makefile("rb").readline().startswith(b"HTTP/1.1 401 ")
+    assert other.get("/v1/prospects/by-external-id/revoked/slow").status_code == 404
+
+
+def test_who_does_not_read_is_cut_off(served, other):
+    key = new_key(other, "score")
+    with stream(served.url, "/v1/score/batch?question_set=bant", key) as connected:
+        connected.settimeout(2)
+        with suppress(TimeoutError):
+            while True:
+                send(connected, LINE * 1000)
+        key.revoke()
+
+        def ended():
+            ok(httpx.get(f"{served.url}/livez", timeout=PATIENCE))
+            by_key = [line for line in served.lines() if line.get("key") == key.id]
+            return [line["status"] for line in by_key if line["message"] == "request"]
+
+        assert until(ended) == [499]
+        connected.settimeout(PATIENCE)
+        with pytest.raises(ConnectionError):
+            connected.sendall(b"x" * 10**8)
+    assert [line for line in served.lines() if line["level"] in ("error", "ERROR")] == []
+
+
+def test_a_stream_that_nobody_thought_of_ends_too(new_database, monkeypatch):
+    """It gets that from the router alone."""
+    routes = router("test", Scope.SCORE)
+
+    async def for_ever() -> AsyncIterator[bytes]:
+        while True:
+            yield b"more\n"
+            await anyio.sleep(0.01)
+
+    @routes.post("/endless", operation_id="endless")
+    async def endless() -> StreamingResponse:
+        return StreamingResponse(for_ever())
+
+    @routes.get("/endless-wait", operation_id="endless_wait")
+    async def endless_wait() -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(main, "ROUTERS", (*main.ROUTERS, routes))
+    with serving(settings_for(new_database())) as running:
+        key = new_key(running.client, "score")
+        headers = {"X-API-Key": key.secret}
+        with (
+            httpx.Client(base_url=running.url, headers=headers, timeout=PATIENCE) as caller,
+            ThreadPoolExecutor(1) as thread,
+            caller.stream("POST", "/v1/endless") as response,
+        ):
+            waiting = thread.submit(caller.get, "/v1/endless-wait")
+            parts = response.iter_bytes()
+            assert next(parts).startswith(b"more\n")
+            until(lambda: ok(running.client.get("/readyz")))
+            key.revoke()
+            with pytest.raises(httpx.RemoteProtocolError):
+                for _ in parts:
+                    pass
+            assert_problem(waiting.result(), UNAUTHENTICATED)
