@@ -118,60 +118,12 @@ def open_cipher(settings: Settings) -> Cipher:
 
 def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None = None) -> FastAPI:
     """Create the application. Its database must be migrated; `prospect-fit serve` does that first."""
-    database = open_database(settings, clock)
-    plans = Plans(database, settings.default_question_set)
-    cipher = open_cipher(settings)
-    feed = FeedPublisher(
-        database,
-        any_stale,
-        lambda tx: rescore_stale(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), None),
+    service = _create_service(
+        settings, clock, sender or Sender(settings.webhook_networks, settings.webhook_seconds)
     )
-    sender = sender or Sender(settings.webhook_networks, settings.webhook_seconds)
-    intake_worker = IntakeWorker(database, plans)
-    key_watch = KeyWatch(database)
-    service = Service(
-        settings=settings,
-        database=database,
-        plans=plans,
-        cipher=cipher,
-        keys=KeyRing(database),
-        key_watch=key_watch,
-        bodies=IncompleteBodies(settings.max_body_bytes),
-        computing=Computing(),
-        feed=feed,
-        sender=sender,
-        intakes=intake_worker,
-        readiness=ReadinessCheck(database),
-        clock=clock,
-    )
-    connections = Connections(settings.max_connections)
-    delivery_worker = DeliveryWorker(
-        database,
-        plans,
-        cipher,
-        sender,
-        feed.publish_pending,
-        service.read_scores,
-        max_pending=settings.webhook_pending_deliveries,
-    )
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Connections]]:
-        await database.mark_in_use()
-        async with anyio.create_task_group() as background:
-            background.start_soon(connections.run_checks)
-            background.start_soon(return_free_memory)
-            background.start_soon(delivery_worker.run)
-            background.start_soon(intake_worker.run)
-            background.start_soon(ResponseCleaner(database).run)
-            background.start_soon(key_watch.run)
-            yield {CONNECTIONS: connections}
-            background.cancel_scope.cancel()
-        database.close()
-
     app = FastAPI(
         title="Prospect Fit",
-        lifespan=lifespan,
+        lifespan=lambda _: _background_work(service),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -186,6 +138,60 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     add_problem_handlers(app)
     describe(app)
     return app
+
+
+def _create_service(settings: Settings, clock: Clock, sender: Sender) -> Service:
+    database = open_database(settings, clock)
+    plans = Plans(database, settings.default_question_set)
+    feed = FeedPublisher(
+        database,
+        any_stale,
+        lambda tx: rescore_stale(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), None),
+    )
+    return Service(
+        settings=settings,
+        database=database,
+        plans=plans,
+        cipher=open_cipher(settings),
+        keys=KeyRing(database),
+        key_watch=KeyWatch(database),
+        bodies=IncompleteBodies(settings.max_body_bytes),
+        computing=Computing(),
+        feed=feed,
+        sender=sender,
+        intakes=IntakeWorker(database, plans),
+        readiness=ReadinessCheck(database),
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def _background_work(service: Service) -> AsyncIterator[dict[str, Connections]]:
+    """Run the background workers of the service, and close its database at the end.
+
+    Yields the state that uvicorn passes to the protocol of every connection.
+    """
+    connections = Connections(service.settings.max_connections)
+    delivery_worker = DeliveryWorker(
+        service.database,
+        service.plans,
+        service.cipher,
+        service.sender,
+        service.feed.publish_pending,
+        service.read_scores,
+        max_pending=service.settings.webhook_pending_deliveries,
+    )
+    await service.database.mark_in_use()
+    async with anyio.create_task_group() as background:
+        background.start_soon(connections.run_checks)
+        background.start_soon(return_free_memory)
+        background.start_soon(delivery_worker.run)
+        background.start_soon(service.intakes.run)
+        background.start_soon(ResponseCleaner(service.database).run)
+        background.start_soon(service.key_watch.run)
+        yield {CONNECTIONS: connections}
+        background.cancel_scope.cancel()
+    service.database.close()
 
 
 def create_app_from_environment() -> FastAPI:

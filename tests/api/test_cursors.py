@@ -205,7 +205,7 @@ def test_a_restored_database_makes_no_waiting_reader_miss_an_event(alone):
     record(alone, *["question_set.published"] * 2)
     kept = alone.read_sync(newest_cursor)
     record(alone, *["question_set.published"] * 3)
-    feed = FeedPublisher(alone, assign_positions, lambda _: False, lambda _: None)
+    feed = FeedPublisher(alone, lambda _: False, lambda _: None)
 
     def may_have(types):
         time.sleep(FEED_POLL_SECONDS)  # until the next poll is due

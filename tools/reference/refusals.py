@@ -39,6 +39,7 @@ REFUSALS = (
     ),
     Refusal(problems.MALFORMED_FILE, "a file whose lines cannot be read", THE_TEXT),
     Refusal(problems.NOT_FOUND, "an id or a key of nothing, in the address or in the body", STORED),
+    Refusal(problems.CURSOR_GONE, "a cursor of the feed whose event is not at its position", STORED),
     Refusal(problems.LINK_TAKEN, "a link that another prospect has", STORED),
     Refusal(problems.SESSION_IS_OPEN, "a second open session of a prospect, a deal and a set", STORED),
     Refusal(problems.SEVERAL_SETS_MATCH, "no set, if several match the prospect", STORED),
