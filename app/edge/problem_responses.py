@@ -90,8 +90,8 @@ async def _on_flawed(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    raw_errors = cast("RequestValidationError", error).errors()
-    return problem_response(request, _invalid_request(raw_errors, None))
+    exception = cast("RequestValidationError", error)
+    return problem_response(request, _invalid_request(exception.errors(), exception.body))
 
 
 def invalid_body(error: ValidationError, body: Any) -> Problem:

@@ -13,7 +13,7 @@ from starlette.types import Scope as AsgiScope
 
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.bodies import is_json, media_type, read_body
-from app.edge.computing import Computing
+from app.edge.computing import MAX_INLINE_BYTES, Computing
 from app.edge.problem_responses import PROBLEM_RESPONSES, invalid_body
 from app.edge.service import Service
 from app.edge.strict_query import check_query, known_parameters
@@ -28,16 +28,17 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRequest(Request):
-    """A request whose body is already read strictly and validated when FastAPI asks for its JSON.
+    """A request whose JSON body is already read strictly when FastAPI asks for it.
 
-    `sent` is the JSON as it was sent, and `size` its number of bytes.
+    A large body is validated too. FastAPI validates the others, together with the path and the query. `sent`
+    is the JSON as it was sent, and `size` its number of bytes.
     """
 
     sent: Any = None
     size = 0
 
     async def load(self, max_bytes: int, body_type: TypeAdapter[Any], computing: Computing) -> None:
-        """Read the body and validate it.
+        """Read the body.
 
         Raises:
             Problem: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY or INVALID_REQUEST.
@@ -49,7 +50,9 @@ class StrictRequest(Request):
         await computing.run_if_large(self.size, lambda: self._read(body_type))
 
     def _read(self, body_type: TypeAdapter[Any]) -> None:
-        self.sent = read_json(self._body)
+        self.sent = self._json = read_json(self._body)
+        if self.size <= MAX_INLINE_BYTES:
+            return
         try:
             # FastAPI validates this again, which takes no time for an object of the right class.
             self._json = body_type.validate_python(self.sent)
