@@ -17,6 +17,7 @@ from app.problems import CATALOGUE
 from tests.conftest import ADMIN_KEY
 from tests.edge.operations import ALL, GUARDED, named
 from tests.scoring.strategies import EFFORT
+from tests.waiting import PATIENCE
 from tools.reference.refusals import is_listed
 
 LINES = "application/x-ndjson"
@@ -68,7 +69,7 @@ def as_it_is(_context, value):
 
 @pytest.fixture(scope="session")
 def promised(service):
-    return schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+    return schemathesis.openapi.from_url(f"{service.url}/openapi.json", timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def prove(promised, operation, mode, there):
             case.query.pop("wait", None)
         if mode is GenerationMode.POSITIVE:
             case.path_parameters.update({n: v for n, v in there.items() if n in case.path_parameters})
-        case.call_and_validate(headers={"X-API-Key": ADMIN_KEY}, checks=CHECKS)
+        case.call_and_validate(headers={"X-API-Key": ADMIN_KEY}, checks=CHECKS, timeout=PATIENCE)
 
     keeps_its_promises()
 
