@@ -73,7 +73,8 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_folder_is_checked_with_all_that_is_in_it_and_below(run, tmp_path):
+def test_a_folder_is_checked_with_all_that_is_in_it_and_below(run_without_database, tmp_path):
+    run = run_without_database
     """Bases are the files' own or built in; what is no YAML is left alone; no database is made."""
     write(
         tmp_path / "sets",
