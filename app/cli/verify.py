@@ -16,7 +16,7 @@ from sqlmodel import SQLModel, col, select
 
 from app.cli.console import existing_database, print_text
 from app.db import Database, Transaction
-from app.events.queries import EVENT_TABLE, last_position
+from app.events.queries import ERASED_EVENT_TABLE, EVENT_TABLE, last_position
 from app.migrate import migrate
 from app.question_sets.plans import Plans
 from app.question_sets.queries import list_all
@@ -203,10 +203,14 @@ def _wrong_figures(tx: Transaction, plans: Plans, session: Session, answers: Ans
 
 
 def _feed_gaps(tx: Transaction) -> Iterator[str]:
-    """Yield the gaps between positions, also before the first one and after the last one."""
-    position = EVENT_TABLE.c.position
+    """Yield the gaps between positions, also before the first one and after the last one.
+
+    The positions of erased events are none.
+    """
+    events = select(EVENT_TABLE.c.position).where(EVENT_TABLE.c.position.is_not(None))
+    position = events.union_all(select(ERASED_EVENT_TABLE.c.position)).subquery().c.position
     before = func.lag(position, 1, 0).over(order_by=position).label("before")
-    pairs = select(before, position).where(position.is_not(None)).subquery()
+    pairs = select(before, position).subquery()
     gaps = select(*pairs.c).where(pairs.c.position != pairs.c.before + 1).order_by(pairs.c.position)
     for gap in tx.db.execute(gaps.limit(MAX_FINDINGS + 1)):
         yield f"after position {gap.before} follows {gap.position}"

