@@ -24,8 +24,11 @@ BODY_POINTER = form(
 )
 SECRET_PREFIX = "whsec_"  # noqa: S105  # of Standard Webhooks
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
-# Base64 has four characters for three bytes, the last of which may be padding.
-SECRET_PATTERN = f"^{SECRET_PREFIX}([A-Za-z0-9+/]{{4}}){{8,21}}([A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?$"
+# Base64 has four characters for three bytes. The last four are padded if they stand for one or two bytes.
+THREE_BYTES, TWO_BYTES, ONE_BYTE = "[A-Za-z0-9+/]{4}", "[A-Za-z0-9+/]{3}=", "[A-Za-z0-9+/]{2}=="
+SECRET_PATTERN = (
+    f"^{SECRET_PREFIX}(({THREE_BYTES}){{8,20}}({ONE_BYTE}|{TWO_BYTES})?|({THREE_BYTES}){{21}}({ONE_BYTE})?)$"
+)
 MAX_ANSWER_CHARACTERS = 500
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,10 @@ from typer.testing import CliRunner
 from app.cli.main import main
 from app.db import Database
 from app.main import open_database
-from app.migrate import migrate
 from app.prospects.queries import list_prospects, prospects_out
 from app.prospects.schemas import ProspectFilter
 from app.prospects.tables import Prospect
+from tests.catalogue import run_migrations
 from tests.cli.started import Started
 from tests.cli.terminal import on_a_terminal
 from tests.conftest import ROOT, NewDatabase, settings_for
@@ -32,14 +33,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def url(new_database: NewDatabase) -> str:
-    return new_database()
+    """A database with its tables."""
+    url = new_database()
+    run_migrations(url)
+    return url
 
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    """The database that is imported into, with its tables."""
+    """The database that is imported into."""
     database = open_database(settings_for(url))
-    migrate(database)
     yield database
     database.close()
 
@@ -229,10 +232,14 @@ GIVE_UP = {
 
 @pytest.mark.parametrize(("arguments", "said"), GIVE_UP.values(), ids=GIVE_UP)
 def test_what_cannot_be_done_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    migrated_file: Path,
+    arguments: tuple[str, ...],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PROSPECT_FIT_DATABASE_URL", f"sqlite:///{tmp_path}/test.db")
+    monkeypatch.setenv("PROSPECT_FIT_DATABASE_URL", f"sqlite:///{shutil.copy(migrated_file, tmp_path)}")
     for name in ("a.csv", "a.xlsx"):
         (tmp_path / name).write_text("external_id,size\nx,1\n")
     (tmp_path / "a.ndjson").write_text('{"external_id": "x"}\n')

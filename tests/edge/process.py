@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.conftest import ADMIN_KEY, ENCRYPTION_KEY, ROOT
 from tests.waiting import PATIENCE
 
-COMMAND = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
+RUN = "from app.cli.main import main; main()"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,12 @@ class Served:
 
 
 @contextmanager
-def process(folder: Path, database_url: str, **settings: str) -> Iterator[Served]:
-    """A serving process of its own; `settings` by their names in the environment, without the prefix."""
+def process(folder: Path, database_url: str, *, patch: str = "", **settings: str) -> Iterator[Served]:
+    """A serving process of its own; `settings` by their names in the environment, without the prefix.
+
+    `patch` is code that it runs first.
+    """
+    command = [sys.executable, "-c", f"{patch}\n{RUN}", "serve", "--port", "0"]
     environment = {
         "PYTHONPATH": str(ROOT),
         "PATH": os.environ["PATH"],
@@ -51,7 +55,7 @@ def process(folder: Path, database_url: str, **settings: str) -> Iterator[Served
     with (
         log.open("w") as stderr,
         subprocess.Popen(
-            COMMAND, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
         ) as running,
     ):
         greeting = ""

@@ -75,6 +75,7 @@ EXCLUDED = {
     "half an hour": ("patch", INTAKE, {"keep_hours": 0.5}),
     "an unknown event type": ("post", WEBHOOK, webhook(types=["score.melted"])),
     "a short secret": ("post", WEBHOOK, webhook(secret="whsec_c2hvcnQ=")),
+    "a secret of 65 bytes": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 87 + "=")),
     "a secret that is no base64": ("post", WEBHOOK, webhook(secret="whsec_" + "-" * 40)),
     "a relative URL": ("post", WEBHOOK, {"url": "/hooks"}),
     "another scheme": ("post", WEBHOOK, {"url": "ftp://a.test"}),
@@ -118,6 +119,8 @@ ALLOWED_ONLY = {
     "another name": ("patch", INTAKE, {"name": "x", "keep_hours": 4, "hubspot_secret": None}),
     "a secret": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 32, types=["score.*", "score.changed"])),
     "a secret of 25 bytes": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 34 + "==")),
+    "a secret of 62 bytes": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 83 + "=")),
+    "a secret of 63 bytes": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 84)),
     "a secret of 64 bytes": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 86 + "==")),
     "an update": ("post", WEBHOOK, webhook(record_update={**UPDATE, "token": TOKEN}, payload="thin")),
     "an update of an estimate": (

@@ -15,6 +15,9 @@ from tests.edge.problem import assert_problem
 from tests.edge.wire import answer, connection, head
 from tests.waiting import until
 
+# The connection decides, before anything asks the database.
+pytestmark = pytest.mark.one_database
+
 KEY = {"X_API_Key": ADMIN_KEY}
 JSON = {"Content_Type": "application/json"}
 LINES = {"Content_Type": "application/x-ndjson", "Transfer_Encoding": "chunked"}

@@ -18,6 +18,9 @@ from tests.edge.process import process
 from tests.edge.wire import answer, connection, head
 from tests.waiting import PATIENCE, until
 
+# The connection decides, and the few requests that reach the database only read.
+pytestmark = pytest.mark.one_database
+
 HALF_A_HEAD = head("GET", "/livez", A="b")[:-2]
 HALF_A_BODY = b" " * 500_000
 KEY = {"X_API_Key": ADMIN_KEY}
