@@ -169,7 +169,7 @@ REFUSALS = (
     ),
     Refusal(
         INVALID_REQUEST,
-        "a cursor that the list did not return",
+        "a cursor that names no position in the list",
         "A cursor is any text that the service put into `next`.",
         ("invalid",),
         "/after",
