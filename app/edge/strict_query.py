@@ -1,7 +1,11 @@
-"""Reject unknown and repeated query parameters: otherwise a mistyped name would be ignored."""
+"""Reject unknown and repeated query parameters, and addresses that are not UTF-8.
+
+Otherwise a mistyped name would be ignored, and two ids that are not UTF-8 would be read as the same one.
+"""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
@@ -13,6 +17,9 @@ from app.scoring import Flaw, pointer
 
 UNKNOWN_PARAMETER = ("this operation has no such parameter: correct its name or remove it", "unknown_field")
 REPEATED_PARAMETER = ("this parameter is repeated: send it once", "repeated")
+NOT_UTF8 = ("percent-encode it as UTF-8", "bad_format")
+# Stands in a decoded text where it was not UTF-8.
+REPLACEMENT = "\ufffd"
 
 # Reading many parameters takes long, and no operation has so many.
 MAX_PARAMETERS = 100
@@ -49,3 +56,26 @@ def check_query(request: Request, known: Collection[str]) -> None:
     ]
     if flaws:
         raise invalid(flaws, "query")
+
+
+def check_encoding(request: Request) -> None:
+    """Check that the address of a request is percent-encoded UTF-8.
+
+    Raises:
+        Problem: INVALID_REQUEST for every parameter that is not.
+    """
+    path, query = request.scope["raw_path"], request.scope["query_string"]
+    if flaws := _undecodable(path, request.path_params.items()):
+        raise invalid(flaws, "path")
+    if flaws := _undecodable(query, request.query_params.multi_items()):
+        raise invalid(flaws, "query")
+
+
+def _undecodable(encoded: bytes, parameters: Iterable[tuple[str, str]]) -> list[Flaw]:
+    if b"%" not in encoded:
+        return []
+    try:
+        unquote_to_bytes(encoded).decode()
+    except UnicodeDecodeError:
+        return [Flaw(pointer(name), *NOT_UTF8) for name, value in parameters if REPLACEMENT in value]
+    return []

@@ -185,6 +185,8 @@ LINKS = {
     "a backslash in the id": ("a", "b%5Cc", "/external_id"),
     "a question mark in the id": ("a", "b%3Fc", "/external_id"),
     "a long id": ("a", "b" * 201, "/external_id"),
+    "an id in Latin-1": ("a", "M%FCller", "/external_id"),
+    "half a surrogate pair in the id": ("a", "%ED%A0%80", "/external_id"),
 }
 
 
@@ -201,7 +203,7 @@ def test_a_link_that_is_none(client, target, source, external_id, pointer):
         assert_problem(response, INVALID_REQUEST, pointer, where="path")
 
 
-@pytest.mark.parametrize("external_id", ["%ED%A0%80", "%FF", "%EF%BF%BD", "%F4%8F%BF%BF", "%F0%9F%98%80"])
+@pytest.mark.parametrize("external_id", ["%EF%BF%BD", "%F4%8F%BF%BF", "%F0%9F%98%80"])
 def test_a_link_in_strange_letters_is_unknown_like_any_other(client, external_id):
     assert_problem(client.get(f"/v1/prospects/by-external-id/a/{external_id}"), NOT_FOUND)
 

@@ -36,6 +36,7 @@ PROSPECTS = {
     "q=%00": "/q",
     "q=a%0Ab": "/q",
     f"q={LONG}": "/q",
+    "q=M%FCller": "/q",
     "source=": "/source",
     "source=CRM": "/source",
     "source=%00": "/source",
@@ -133,7 +134,7 @@ def test_a_long_name_is_not_told_whole(client):
     assert len(told["detail"]) < 600
 
 
-@pytest.mark.parametrize("q", ["%25", "_", "%5C", "'", "%22", "%ED%A0%80", "%FF", "%F0%9F%98%80"])
+@pytest.mark.parametrize("q", ["%25", "_", "%5C", "'", "%22", "%F0%9F%98%80"])
 def test_strange_words_are_searched_for_like_any_other(client, target, q):
     """An underscore and a percent sign are themselves: the target's name has none of these."""
     found = client.get(f"/v1/prospects?q={q}")
