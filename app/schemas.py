@@ -45,7 +45,7 @@ SOURCE_PATTERN = form(
     r"^[a-z0-9][a-z0-9._-]{0,63}$", "use at most 64 lower-case letters, digits, '.', '_' and '-'"
 )
 EXTERNAL_ID_PATTERN = form(
-    rf"^[^ {REFUSED}/?#\\]+([^{REFUSED}/?#\\]*[^ {REFUSED}/?#\\])?$",
+    rf"^[^\s{REFUSED}/?#\\]+([^{REFUSED}/?#\\]*[^\s{REFUSED}/?#\\])?$",
     "send one line without '/', '?', '#' and '\\', without spaces at its ends, and without control "
     "characters and characters that change the direction of the text",
 )

@@ -187,6 +187,8 @@ LINKS = {
     "a long id": ("a", "b" * 201, "/external_id"),
     "an id in Latin-1": ("a", "M%FCller", "/external_id"),
     "half a surrogate pair in the id": ("a", "%ED%A0%80", "/external_id"),
+    "a no-break space before the id": ("a", "%C2%A0b", "/external_id"),
+    "an id of an ideographic space": ("a", "%E3%80%80", "/external_id"),
 }
 
 
