@@ -16,7 +16,7 @@ from app.edge.bodies import is_json, media_type, read_body
 from app.edge.computing import MAX_INLINE_BYTES, Computing
 from app.edge.problem_responses import PROBLEM_RESPONSES, invalid_body
 from app.edge.service import Service
-from app.edge.strict_query import check_encoding, check_query, known_parameters
+from app.edge.strict_query import check_encoding, check_headers, check_query, known_parameters
 from app.keys.schemas import Scope
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
 from app.strict_json import read_json
@@ -107,6 +107,7 @@ class EdgeRoute(APIRoute):
         async def handle_request(request: Request) -> Response:
             service: Service = request.app.state.service
             request.state.caller = await service.keys.authorise(request, scopes, also)
+            check_headers(request)
             check_query(request, known_names)
             check_encoding(request)
             if body_type:

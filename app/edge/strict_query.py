@@ -1,4 +1,4 @@
-"""Reject unknown and repeated query parameters, and addresses that are not UTF-8.
+"""Reject unknown and repeated query parameters, repeated headers, and addresses that are not UTF-8.
 
 Otherwise a mistyped name would be ignored, and two ids that are not UTF-8 would be read as the same one.
 """
@@ -17,6 +17,8 @@ from app.scoring import Flaw, pointer
 
 UNKNOWN_PARAMETER = ("this operation has no such parameter: correct its name or remove it", "unknown_field")
 REPEATED_PARAMETER = ("this parameter is repeated: send it once", "repeated")
+REPEATED_HEADER = ("this header is repeated: send it once", "repeated")
+SINGLE_HEADERS = ("authorization", "x-api-key", "idempotency-key", "if-match")
 NOT_UTF8 = ("percent-encode it as UTF-8", "bad_format")
 # Stands in a decoded text where it was not UTF-8.
 REPLACEMENT = "\ufffd"
@@ -56,6 +58,21 @@ def check_query(request: Request, known: Collection[str]) -> None:
     ]
     if flaws:
         raise invalid(flaws, "query")
+
+
+def check_headers(request: Request) -> None:
+    """Check that no header is repeated that takes one value: a proxy may use the other one.
+
+    Raises:
+        Problem: INVALID_REQUEST for every header that is repeated.
+    """
+    flaws = [
+        Flaw(pointer(name), *REPEATED_HEADER)
+        for name in SINGLE_HEADERS
+        if len(request.headers.getlist(name)) > 1
+    ]
+    if flaws:
+        raise invalid(flaws, "header")
 
 
 def check_encoding(request: Request) -> None:

@@ -1,8 +1,10 @@
 """Requests of a wrong shape: unknown fields, ids of nothing, too many wishes at once."""
 
+import httpx
 import pytest
 
 from app.problems import INVALID_REQUEST, NOT_FOUND
+from tests.conftest import ADMIN_KEY
 from tests.edge.operations import STANDING_IN, WITH_BODY, named
 from tests.edge.problem import PRIVATE, assert_problem
 
@@ -48,6 +50,25 @@ def test_a_body_that_is_no_object_is_refused_everywhere(client, operation):
     for body in (b"[]", b"null", b'"text"', b"5", b"true", b"[{}]"):
         response = client.request(operation.method, operation.address, content=body, headers=headers)
         assert_problem(response, INVALID_REQUEST, "")
+
+
+REPEATED = {
+    "x-api-key": (ADMIN_KEY, ADMIN_KEY),
+    "authorization": (f"Bearer {ADMIN_KEY}", "Bearer another"),
+    "idempotency-key": ("one", "other"),
+    "if-match": ('"1"', '"2"'),
+}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_repeated_header_is_refused(service, target, name):
+    """Otherwise the service would use the first one, and a proxy perhaps the last one."""
+    others = [] if name == "x-api-key" else [("x-api-key", ADMIN_KEY)]
+    headers = [*others, *((name, value) for value in REPEATED[name])]
+    address = f"{service.url}/v1/prospects/{target.prospect_id}"
+    response = httpx.patch(address, json={"name": "changed"}, headers=headers)
+    assert_problem(response, INVALID_REQUEST, f"/{name}", where="header")
 
 
 SCOPES = {"none": [], "unknown": ["root"], "a text": "read", "six": ["read"] * 6, "null": None}
