@@ -101,7 +101,8 @@ def _overview(groups: Iterable[str], operations: Iterable[Operation], problem: R
     yield REFERENCE_HEADER
     yield "## Operations\n"
     yield "Every `GET` operation also accepts `HEAD`, and then returns no body. Operations that need a key"
-    yield "reject unknown and repeated query parameters. Each name links to a real call of the operation.\n"
+    yield "reject unknown and repeated query parameters, and repeated headers that take one value. Each name"
+    yield "links to a real call of the operation.\n"
     for group in groups:
         yield f"### {group.capitalize()}\n"
         rows = [
