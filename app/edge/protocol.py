@@ -8,6 +8,7 @@ from asyncio import BufferedProtocol, Transport
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from starlette.requests import Request
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -126,9 +127,32 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
         if self._unfinished == 0 and self._running is None and not self._in_body:
             self._send_by = self.loop.time() + MAX_HEAD_SECONDS
         self._unfinished += len(data)
-        super().data_received(data)  # type: ignore[arg-type]  # the parser takes any buffer
+        self._feed(data)
         if self._unfinished > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(Problem(HEAD_TOO_LARGE, f"They are larger than {MAX_HEAD_BYTES} bytes."))
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        """Parse data as HTTP, also if a request asks for another protocol with `Upgrade`.
+
+        The parser ends such a request after its head, and would read its body as further requests.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._feed(self._head_without_upgrade())
+            if not self.transport.is_closing():
+                self._feed(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _asks_for_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers)
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         """Receive the first byte of a head, maybe in one piece with the request before it."""
@@ -138,6 +162,8 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the request, or queue it behind the running one."""
+        if self._asks_for_upgrade():
+            return
         self._in_body = True
         super().on_headers_complete()
 
@@ -154,6 +180,8 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """Receive the end of a request."""
+        if self._asks_for_upgrade():
+            return
         self._unfinished, self._in_body = 0, False
         super().on_message_complete()
         if self._running is None:

@@ -22,6 +22,7 @@ NO_HTTP = {
     "HTTP/3": b"GET /livez HTTP/3.0\r\nHost: x\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40,
     "a tunnel": b"CONNECT elsewhere:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a tunnel with an upgrade": b"CONNECT x:80 HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n",
     "a blank in the path": b"GET /v1/prospects?q=a b HTTP/1.1\r\nHost: x\r\n\r\n",
     "NUL in the path": b"GET /livez\0 HTTP/1.1\r\nHost: x\r\n\r\n",
     "raw bytes in the path": b"GET /v1/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -105,11 +106,21 @@ def test_a_strange_host_breaks_no_list(served, host):
 
 
 SCORING = b'{"ratings": {"budget": 3},\r\n\r\n "attributes": {}}'
+# What Java's client sends, and what a caller puts into a body that a proxy passes on.
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+LOOKS_LIKE_A_REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 ONE_AFTER_THE_OTHER = [
     (head("GET", "/livez"), 200),
     (POST + b"Content-Length: %d\r\n\r\n" % len(SCORING) + SCORING, 200),
     (POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(SCORING), SCORING), 200),
     (POST.replace(KEY, b"") + b"Content-Length: %d\r\n\r\n" % len(SCORING) + SCORING, 401),
+    (POST + UPGRADE + b"Content-Length: %d\r\n\r\n" % len(SCORING) + SCORING, 200),
+    (
+        POST + UPGRADE + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(SCORING), SCORING),
+        200,
+    ),
+    (POST + UPGRADE + b"Content-Length: %d\r\n\r\n" % len(LOOKS_LIKE_A_REQUEST) + LOOKS_LIKE_A_REQUEST, 400),
+    (b"GET /nowhere HTTP/1.1\r\nConnection:upgrade\r\nUpgrade:a\r\n\r\n", 404),
     (b"\r\n\r\n" + head("GET", "/nowhere"), 404),
     (POST + b"Content-Length: 70000\r\n\r\n" + SCORING.ljust(70_000), 200),
     (head("GET", "/livez", Connection="close"), 200),
