@@ -16,22 +16,25 @@ body of a thin message. A full message (`"payload": "full"`) also has the `prosp
 are when the message is sent, with the score as of the event. Events contain ids and figures, never texts,
 names or attributes. `score.*` subscribes to every type that begins with `score.`.
 
+## Follow the feed
+
 To follow the feed, send the `cursor` of each response as `after` in the next request. Begin with `after=0` to
-read every event, or with `after=latest` to read only later ones. A cursor is the position and the id of the
-last event, separated by a dot: `38.01980000-0000-7000-8000-000000000024`. You can make one from any event. A
-position alone is not a cursor.
+read every event, or with `after=latest` to read only later ones. A cursor is the position and the id of an
+event, separated by a dot: `38.01980000-0000-7000-8000-000000000024`. You can make one from any event that you
+have received. A position alone is not a cursor.
 
-The service responds with a 410 and the problem `cursor-gone` if the database does not have that event at that
-position. This happens after a backup is restored: events after the backup no longer exist, and later events
-get their positions. Start over in one of these ways:
+When a prospect is erased, the events about it disappear from the feed. The cursors that name them stay valid.
 
-- Read every event, with `after=0`, and skip those whose `id` you have processed. Discard what you derived
-  from events that the feed no longer contains.
-- Read the newest cursor, with `after=latest`. Then read the current state, from `GET /v1/prospects` and
-  `GET /v1/sessions`. Then read the events after that cursor.
+If the database does not have the event of the cursor at that position, the response is a 410 with the problem
+`cursor-gone`. This happens after a backup is restored: the events since the backup no longer exist, and new
+events get their positions. Start over in one of these ways:
 
-When a prospect is erased, the events about it disappear from the feed, but the cursors that name them stay
-valid.
+- Read every event with `after=0`, and skip those whose `id` you have processed. Delete what you derived from
+  events that the feed no longer contains.
+- Read the newest cursor with `after=latest`. Then read the current state with `GET /v1/prospects` and
+  `GET /v1/sessions`, and after that the events after the cursor.
+
+## Receive messages
 
 Messages are signed as [Standard Webhooks](https://www.standardwebhooks.com/) defines it. There are libraries
 for most languages.
@@ -46,13 +49,17 @@ for most languages.
 Respond with a 2xx status before the timeout (15 seconds by default), and do the work afterwards. After any
 other response, the service sends the message again: after 5 seconds, 5 and 30 minutes, and 2, 5, 10, 14, 20
 and 24 hours. Each delay can be up to a tenth longer, and together they take more than three days. A `410`
-disables the webhook. The service respects `Retry-After` in a 429 or 503 response. Messages can arrive twice
-and out of order: compare `revision` to find the newer message about a session. Messages can also arrive
-again after a backup is restored, with the same `webhook-id`.
+disables the webhook. The service respects `Retry-After` in a 429 or 503 response.
 
-While a webhook has as many pending deliveries as the operator allows (10,000 by default), further events wait
-in the feed. They are sent later, and none is lost. To read them at once, request the feed with `after` set to
-`{position}.{id}` of the last event that you have.
+Messages can arrive twice and out of order. Compare `webhook-id` to find messages that you have already
+processed, and `revision` to find the newer message about a session. After a backup is restored, messages can
+arrive again, with the same `webhook-id`.
+
+If a webhook has as many pending deliveries as the operator allows (10,000 by default), further events wait in
+the feed. The service sends them later, and no event is lost. To read them at once, request the feed with
+`after={position}.{id}` of the last event that you have.
+
+## Types
 """
 BANT_BEST = {"budget": 5, "authority": 5, "need": 5, "timeline": 5}
 MORE_CALLS = (
