@@ -1,4 +1,4 @@
-"""What a failure of the database means: the problem for the caller, with the cause in plain words.
+"""Turn failures of the database into problems that name the cause in plain words.
 
 SQLite and PostgreSQL name their failures differently, and the drivers sort them into different exceptions.
 """
@@ -74,10 +74,9 @@ BY_CONNECTION_ERROR: Mapping[str, Cause] = {
 
 
 def database_problem(error: BaseException) -> Problem | None:
-    """Return the problem that a failure of the database is for the caller.
+    """Return the problem that describes a failure of the database.
 
-    Returns None for an error that the database reports about a statement or its values, which is a fault of
-    the service.
+    Returns None for any other error. An error about a statement or its values is a fault of the service.
     """
     if isinstance(error, PoolTimeoutError):
         return _problem(POOL_EXHAUSTED)
@@ -87,7 +86,7 @@ def database_problem(error: BaseException) -> Problem | None:
         return _problem(cause)
     if not isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
         return None
-    # SQLite ends the whole transaction when the disk is full, and then the end of a savepoint fails as well.
+    # If the disk is full, SQLite ends the whole transaction, and the end of a savepoint fails as well.
     return _problem(next(filter(None, map(_known_cause, _contexts(error))), DOWN))
 
 

@@ -48,8 +48,8 @@ MAX_DEADLOCK_RETRIES = 2
 # still succeed.
 RECENT_REFUSAL_SECONDS = 5
 FILE_REPLACED = (
-    "The database file was deleted, moved or replaced while the service uses it: stop the service, check the "
-    "file, and start the service again."
+    "The database file was deleted, moved or replaced while the service was using it: stop the service, "
+    "check the file, and start the service again."
 )
 
 
@@ -80,9 +80,9 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self.file = sqlite_file.path_of(url)
         self._file_number: int | None = None
-        # Read before anything opens the file, because that creates a new journal.
+        # Read this before anything opens the file, because opening it creates a new journal.
         self.lost_journal_since = sqlite_file.used_without_journal(self.file) if self.file else None
-        """Since when a service has used the SQLite file, if its journal is missing."""
+        """When a service began to use the SQLite file, if its journal is missing; otherwise None."""
         self._read_engine = (
             self.engine.execution_options(read_only=True)
             if self.is_sqlite
@@ -101,7 +101,7 @@ class Database:
         self._running_changed = Condition()
 
     def create(self) -> None:
-        """Create the file of an SQLite database if it is missing. Nothing else creates one."""
+        """Create the file of an SQLite database if it is missing. No other method creates it."""
         if self.file:
             sqlite_file.create(self.file)
 
@@ -145,7 +145,7 @@ class Database:
         """Let others write between two transactions. The first one began at `started`, a monotonic time.
 
         Only SQLite needs this: a process that waits for the lock of its file only checks now and then whether
-        the lock is free. It must not find it taken again each time.
+        the lock is free. Without a pause, it would rarely find the lock free.
         """
         if self.is_sqlite:
             await anyio.sleep(monotonic() - started)
@@ -171,7 +171,7 @@ class Database:
             return self._run_once(engine, work, abandoned)
         except (DBAPIError, PoolTimeoutError) as error:
             problem = database_problem(error)
-            # The service never writes in a read transaction: if it does, that is its own fault.
+            # A write in a read transaction is a fault of the service, and not a failure of the database.
             if problem is None or (problem.kind is DATABASE_READ_ONLY and engine is self._read_engine):
                 raise
             log.warning(problem.detail, extra={"fields": {"error": first_line(error)}})
@@ -264,7 +264,7 @@ class Database:
         with self._running_changed:
             self._running_changed.wait_for(lambda: self._running_count == 0, self.wait_seconds)
         self.engine.dispose()
-        # If the journal is lost, the mark stays, because it is what shows that.
+        # If the journal is missing, the mark stays, because only the mark shows this.
         if self.file and not self.lost_journal_since:
             sqlite_file.mark_closed(self.file)
 

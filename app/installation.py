@@ -1,4 +1,4 @@
-"""The one row that says which database this is, and that proves that the database accepts writes."""
+"""The row that identifies the database, and a write to it that shows that the database accepts writes."""
 
 import hashlib
 from datetime import datetime
@@ -17,7 +17,7 @@ FIND_DATABASE_NUMBER = text("SELECT oid FROM pg_database WHERE datname = current
 
 
 class Installation(SQLModel, table=True):
-    """The database itself, in one row.
+    """The identity and the state of the database, in one row.
 
     `database_id` is new for every new database. `written_at` is when a service last checked that it can
     write. `in_use_since` is set while a service uses an SQLite file: see `app.sqlite_file`.
@@ -38,7 +38,7 @@ def write_check(tx: Transaction) -> None:
 
 
 def identity(tx: Transaction) -> str:
-    """Return a text that differs between any two databases, also between a database and its copy.
+    """Return a text that identifies a database. A database and its copy have different texts.
 
     It consists of the id in the database, and of the number that the file system gives to an SQLite file, or
     of the numbers that PostgreSQL gives to the server and the database. The physical copies of a PostgreSQL

@@ -63,7 +63,7 @@ from app.webhooks.sender import Sender
 from app.webhooks.worker import DeliveryWorker
 
 log = logging.getLogger(__name__)
-# How long a computation in a thread may let the event loop wait for its turn, several times in one request.
+# How long a thread computes before Python switches to another one, such as that of the event loop.
 SWITCH_SECONDS = 0.001
 ROUTERS = (
     scoring.scoring,

@@ -66,16 +66,16 @@ def filled(*names: str) -> Schema:
 
 
 def excluding(*combinations: Schema) -> dict[str, JsonValue]:
-    """Return what the description of a request adds to its fields: combinations of them that are refused.
+    """Return the part of a schema that excludes combinations of fields.
 
-    A validator of the model has to enforce the same. Generators of clients ignore what is inside `not`;
-    everywhere else they would take a rule for fields.
+    A validator of the model has to enforce the same rules. Generators of clients ignore what is inside `not`.
+    Elsewhere, they would treat the rules as fields.
     """
     return {"allOf": [{"not": combination} for combination in combinations]}
 
 
 def neither(*schemas: Schema) -> Schema:
-    """Return the schema of what satisfies none of these."""
+    """Return the schema of a value that satisfies none of these schemas."""
     return {"not": {"anyOf": [*schemas]}}
 
 

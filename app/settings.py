@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         int, Field(ge=1024, description="The largest request body; a larger one gets a 413.")
     ] = 1_000_000
     import_rows: Annotated[
-        int, Field(ge=1, description="How many rows one request to import prospects may have.")
+        int, Field(ge=1, description="How many rows one request can import. The import stops after them.")
     ] = 100_000
     intake_posts_per_hour: Annotated[
         int,
@@ -111,15 +111,15 @@ class Settings(BaseSettings):
         int,
         Field(
             ge=1024,
-            description="How many bytes of payloads one intake accepts in an hour: at least max_body_bytes. "
-            "A further payload gets a 429.",
+            description="How many bytes of payloads one intake accepts in an hour; a further payload gets a "
+            "429. The value must be at least max_body_bytes.",
         ),
     ] = 200_000_000
     intake_waiting_payloads: Annotated[
         int,
         Field(
             ge=1,
-            description="How many payloads of one intake may wait to be processed; a further one gets a 429.",
+            description="How many payloads of one intake can wait to be processed; a further one gets a 429.",
         ),
     ] = 10_000
     webhook_networks: Annotated[
@@ -137,8 +137,8 @@ class Settings(BaseSettings):
         int,
         Field(
             ge=1,
-            description="How many pending deliveries one webhook may have. Further events wait in the feed, "
-            "and are sent when earlier deliveries are settled.",
+            description="How many pending deliveries one webhook can have. Further events wait in the feed, "
+            "and are sent after earlier deliveries are accepted or given up.",
         ),
     ] = 10_000
     webhook_test_shows_answer: Annotated[
@@ -159,7 +159,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_intake_bytes(self) -> Self:
-        """Otherwise an intake would accept a payload of the largest size at no time."""
+        """Otherwise an intake would never accept a payload of the largest size."""
         if self.intake_bytes_per_hour < self.max_body_bytes:
             raise ValueError("intake_bytes_per_hour: give at least the value of max_body_bytes")
         return self

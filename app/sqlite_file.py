@@ -1,4 +1,4 @@
-"""The file of an SQLite database: how it is created and opened, and what it says about itself.
+"""The file of an SQLite database: create, open, lock and mark it.
 
 SQLite creates a file whenever it opens one that does not exist. Here only `create` does that: a path with a
 typing error, or a file that was deleted, must not become a new, empty database.
@@ -34,7 +34,7 @@ def create(path: Path) -> None:
     for folder in reversed([folder for folder in path.parents if not folder.exists()]):
         folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
     with suppress(FileExistsError):
-        # Never open a database that exists: to close it again would release the locks of SQLite.
+        # Never open a database that exists: closing it again would release the locks of SQLite.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE_FILE_MODE))
     deadline = monotonic() + CREATE_SECONDS
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -98,8 +98,8 @@ def is_readable_by_others(file: Path) -> bool:
 def mark_in_use(path: Path, at: datetime) -> None:
     """Record in the database file itself, and not only in its journal, that a service uses it.
 
-    A copy of this file alone can then be recognised: see `used_without_journal`. A full disk does not prevent
-    the start of a service, so nothing is raised.
+    So `used_without_journal` can recognise a copy of the file alone. This raises nothing, because a service
+    must also start if its disk is full.
     """
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri(path), uri=True)) as connection, connection:
         connection.execute("UPDATE installation SET in_use_since = ?", [_stored_time(at)])
@@ -121,12 +121,12 @@ def mark_closed(path: Path) -> None:
 
 
 def used_without_journal(path: Path) -> datetime | None:
-    """Return since when a service has used the database, if its journal is missing; otherwise None.
+    """Return when a service began to use the database, if its journal is missing; otherwise None.
 
     While a service runs, and after it was killed, the journal is next to the database. If the file says that
     it is in use and there is no journal, somebody copied the file alone: the changes that were in the journal
     are missing. Another program that opened the file after the service was killed also leaves it like this;
-    nothing is missing then. Call this before anything opens the file: that creates a new journal.
+    then nothing is missing. Call this before anything opens the file: that creates a new journal.
     """
     if not is_there(path) or side_file(path, "-wal").exists():
         return None
@@ -145,7 +145,7 @@ def used_without_journal(path: Path) -> datetime | None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection with a lock that excludes all other connections, also idle ones.
+    """Yield a connection with a lock that excludes all other connections, including idle ones.
 
     Raises:
         sqlite3.OperationalError: if another connection is open.

@@ -15,7 +15,7 @@ from bench.server import BENCH_KEY, BENCH_SET, postgresql, ratings, serving
 from bench.table import Measure, print_table
 
 WEBHOOKS, PROSPECTS = 100, 2000
-# How long other writes are measured after the import, while events are still handed out.
+# How long other writes are measured after the import, while events are still published.
 SECONDS_AFTER_IMPORT = 20
 # Nobody listens at this address.
 DEAD_URL = "http://127.0.0.1:9/hook"

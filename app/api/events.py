@@ -25,7 +25,7 @@ from app.sessions.presenters import events_out
 from app.sessions.schemas import EventOut
 
 reading = router("events", Scope.READ)
-# Instead of a cursor: only events that do not exist yet.
+# Sent instead of a cursor to get only events that do not exist yet.
 LATEST = "latest"
 AFTER_PATTERN = form(
     rf"^({LATEST}|{CURSOR_PATTERN})$", f"send the `cursor` of an earlier response, or 0, or {LATEST}"

@@ -81,8 +81,8 @@ async def import_prospects(
     empty cell changes nothing. Read the response while you send: `{"line": 7, "problem": …}` reports a line
     that is not valid and writes nothing, and `{"committed_to": 100, "created": …, "done": false}` reports the
     progress. The last line has `"done": true`, or the `problem` that stopped the import: continue with
-    `after_line`. It is safe to send the whole file again. One request imports at most 100,000 rows, or what
-    the operator has set: then the last line has the problem too-many-rows.
+    `after_line`. It is safe to send the whole file again. One request imports at most 100,000 rows, unless
+    the operator sets another limit. If a file has more, the last line has the problem `too-many-rows`.
     """
     options = query.options(require_media_type(request, CSV_MEDIA_TYPE))
     body = BodyReader(request)

@@ -27,7 +27,7 @@ async def score_answers(request: ScoreRequest, service: ServiceDep) -> Response:
         attributes = read_attributes(plan.question_set, request.attributes)
         return result_json(score(plan, answers, attributes, as_of=request.as_of or service.clock()))
 
-    # Trying what unknown attributes can change is the longest part.
+    # Most of the time is needed to find what unknown attributes can change.
     is_quick = len(plan.questions) <= MAX_QUICK_QUESTIONS and not plan.effects
     result = compute() if is_quick else await service.computing.run(compute)
     return Response(result, media_type="application/json")

@@ -6,28 +6,28 @@ from typing import Annotated
 import typer
 
 from app.cli.backups import postgresql, sqlite
-from app.cli.backups.files import UnusableBackup, refuse_existing
+from app.cli.backups.files import UnusableBackup, already_exists
 from app.cli.console import fail, opened_database, print_text, reported_failures
 from app.migrate import newest_revision
 
-KEY_IS_NOT_INCLUDED = "The backup does not contain the key that encrypts secrets; keep that apart."
-Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
+KEY_IS_NOT_INCLUDED = "The backup does not contain the encryption key: back up the key separately."
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file or database.")]
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write. It must not exist.")],
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
     *,
     force: Force = False,
 ) -> None:
-    """Copy the database to a file while the service runs. The copy is checked before it gets its name.
+    """Copy the database to a file. The service can keep running.
 
-    It contains everything that was acknowledged before the command was started. SQLite is copied by this
-    command; for PostgreSQL, it runs pg_dump.
+    The file contains every change that was acknowledged before the command started. The command checks the
+    copy before it gives the file its name. For PostgreSQL, it runs pg_dump.
     """
     with reported_failures(), opened_database() as database:
         try:
             if file.exists() and not force:
-                raise refuse_existing(file)
+                raise already_exists(file)
             if database.file:
                 revision = sqlite.back_up(database.file, file, force=force)
             else:
@@ -43,10 +43,10 @@ def restore(
     *,
     force: Force = False,
 ) -> None:
-    """Replace the database of the settings with a backup. Stop the service first.
+    """Replace the database with a backup. Stop the service first.
 
-    The backup is checked first, and migrated to the newest schema. If anything fails, the database stays as
-    it is.
+    The command checks the backup, restores it and migrates it to the newest schema. If the backup cannot be
+    restored, the database stays as it is.
     """
     with reported_failures(), opened_database() as database:
         try:

@@ -139,9 +139,9 @@ def reported_failures() -> Iterator[None]:
 
 @contextmanager
 def existing_database() -> Iterator[Database]:
-    """Open the database that the settings name. Fail if it does not exist or has not the newest schema.
+    """Open the database that the settings name. Fail if it does not exist or its schema is not the newest.
 
-    Only `serve` and `migrate` create or change a schema.
+    Only `serve`, `migrate` and `restore` create or change a schema.
     """
     with reported_failures(), opened_database() as database:
         if database.file and not is_there(database.file):
@@ -175,9 +175,9 @@ def missing_journal(file: Path, since: datetime) -> str:
     """Return the message for a database file that was copied without its journal."""
     return (
         f"{file} was in use by a service that started at {since:%Y-%m-%d %H:%M} UTC, but its journal, "
-        f"{side_file(file, '-wal').name}, is missing. This is probably a copy of the file alone, without the "
-        "last changes before the copy: to copy a database, use 'prospect-fit backup'. Nothing is missing if "
-        "another program, such as sqlite3, opened the file after the service was killed."
+        f"{side_file(file, '-wal').name}, is missing. The file was probably copied without its journal, and "
+        "lacks the last changes. To copy a database, use 'prospect-fit backup'. If another program, such as "
+        "sqlite3, opened the file after the service was killed, nothing is missing."
     )
 
 

@@ -33,7 +33,7 @@ from app.settings import Settings
 from app.sqlite_file import is_there
 
 Check = tuple[str, bool, str]
-# As long as a service waits for its database before it says that it is not ready.
+# A service waits this long for its database before it responds that it is not ready.
 SERVICE_SECONDS = 20
 
 
@@ -63,8 +63,8 @@ def _checks(settings: Settings, database: Database, url: str | None) -> Iterator
             yield "database", False, no_database(database.file)
             return
         exposed = [str(file) for file in exposed_files(settings)]
-        remedy = f"other users can read it: run 'chmod 600 {' '.join(exposed)}'"
-        yield "files", not exposed, remedy if exposed else "private"
+        remedy = f"other users can read them: run 'chmod 600 {' '.join(exposed)}'"
+        yield "files", not exposed, remedy if exposed else "only their owner can read them"
         if database.lost_journal_since:
             yield "journal", False, missing_journal(database.file, database.lost_journal_since)
     try:
@@ -78,7 +78,11 @@ def _encryption_check(tx: Transaction, settings: Settings) -> Check:
         check_key(tx, open_cipher(settings))
     except WrongKey as error:
         return "encryption key", False, str(error)
-    return "encryption key", True, "it fits" if any_encrypted(tx) else "nothing is encrypted yet"
+    return (
+        "encryption key",
+        True,
+        "it decrypts the secrets" if any_encrypted(tx) else "nothing is encrypted yet",
+    )
 
 
 def _database_checks(settings: Settings, url: str | None) -> Callable[[Transaction], list[Check]]:
@@ -110,9 +114,13 @@ def _same_database(url: str, own: str) -> Check:
         response = httpx.get(f"{url.rstrip('/')}/readyz", timeout=SERVICE_SECONDS)
         answer = response.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return name, False, f"It does not respond as Prospect Fit does: {type(error).__name__}."
+        return name, False, f"It cannot be reached, or is not Prospect Fit: {type(error).__name__}."
     if response.status_code != HTTPStatus.OK:
         return name, False, f"It is not ready: {answer.get('detail')}"
     if answer.get("database") != own:
-        return name, False, "It uses another database than this command, or a copy: compare the settings."
+        return (
+            name,
+            False,
+            "It uses another database than this command, or a copy of it: compare the settings.",
+        )
     return name, True, "It uses the same database."

@@ -1,4 +1,4 @@
-"""`secrets rotate | forget`: change the encryption key, or go on without a lost one."""
+"""`secrets rotate | forget`: change the encryption key, or continue after it was lost."""
 
 from typing import Annotated
 
@@ -11,7 +11,9 @@ from app.main import open_cipher
 from app.settings import Settings
 from app.webhooks.service import disable_all
 
-secrets = typer.Typer(no_args_is_help=True, help="Rotate the encryption key of the stored secrets.")
+secrets = typer.Typer(
+    no_args_is_help=True, help="Rotate or replace the key that encrypts the stored secrets."
+)
 KEY_LOST = (
     "The encryption key was lost: rotate the secret, send the record update with its token again, "
     "and set the status to active."
@@ -22,8 +24,8 @@ KEY_LOST = (
 def rotate() -> None:
     """Encrypt all secrets with a new key.
 
-    With a key file, the command creates the key, and running services continue. With the setting, put the new
-    key before the old one, separated by a comma, and start every process with both before you run this.
+    The service can keep running. With a key file, the command creates the key. With the setting, first put a
+    new key before the old one, separated by a comma, and restart every process with both keys.
     """
     with existing_database() as database:
         cipher = open_cipher(Settings())
@@ -32,16 +34,16 @@ def rotate() -> None:
         if cipher.file:
             print_text(f"The key is in {cipher.file}: back it up, apart from the database.")
         else:
-            print_text("Remove the old key from PROSPECT_FIT_ENCRYPTION_KEY, and start every process again.")
+            print_text("Remove the old key from PROSPECT_FIT_ENCRYPTION_KEY, and restart every process.")
 
 
 @secrets.command()
 def forget(
     *, yes: Annotated[bool, typer.Option("--yes", help="Confirm that the key is lost.")] = False
 ) -> None:
-    """Replace the secrets whose key is lost. Disables all webhooks, until you enter their secrets again."""
+    """Replace the secrets whose key is lost with random ones, and disable all webhooks."""
     if not yes:
-        fail("This makes all stored secrets useless, permanently. If the key is lost, add --yes.")
+        fail("This replaces all stored secrets, permanently. If the key is lost, add --yes.")
     with existing_database() as database:
         cipher = open_cipher(Settings())
 

@@ -25,7 +25,7 @@ BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 # Less than the 10 seconds after which many systems kill a process that they have asked to stop.
 MAX_STOPPING_SECONDS = 8
-# Of a process, besides its connections: the database, its log and files of the Python installation.
+# Other files that a process opens: the database, its log and files of the Python installation.
 OTHER_OPEN_FILES = 200
 # The example names its question set, because the default set may not have these questions.
 EXAMPLE_SET = "qualifying-a-sale"
@@ -33,8 +33,12 @@ EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "
 
 ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import prospects.")]
 IntakePosts = Annotated[int | None, typer.Option(help="Payloads that one intake accepts in an hour.")]
-IntakeBytes = Annotated[int | None, typer.Option(help="Bytes that one intake accepts in an hour.")]
-IntakeWaiting = Annotated[int | None, typer.Option(help="Payloads of one intake that may wait.")]
+IntakeBytes = Annotated[
+    int | None, typer.Option(help="Bytes of payloads that one intake accepts in an hour.")
+]
+IntakeWaiting = Annotated[
+    int | None, typer.Option(help="Payloads of one intake that can wait to be processed.")
+]
 WebhookPending = Annotated[int | None, typer.Option(help="Pending deliveries of one webhook.")]
 
 
@@ -49,7 +53,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
         str | None, typer.Option(help="The first API key. By default, one is created.")
     ] = None,
     encryption_key: Annotated[
-        str | None, typer.Option(help="The key that encrypts secrets; better as a variable or a file.")
+        str | None, typer.Option(help="The key that encrypts secrets; safer as a variable or a file.")
     ] = None,
     default_question_set: Annotated[
         str | None, typer.Option(help="The set for requests that name none.")
@@ -120,7 +124,7 @@ def _allow_open_files(settings: Settings) -> None:
     """Raise the limit of open files if all connections would exceed it. Serving processes inherit it."""
     if sys.platform == "win32":
         return
-    # A connection may have a file open that it sends.
+    # A connection can send a file, which is then open too.
     needed = 2 * settings.max_connections + settings.pool_size + OTHER_OPEN_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -138,7 +142,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         "factory": True,
         # httptools is not available on Windows. The other protocol of uvicorn has its own limit.
         "http": "auto" if sys.platform == "win32" else "app.edge.protocol:BoundedHttp",
-        # There are no web sockets: an upgrade would leave the limits of the protocol.
+        # There are no web sockets: the limits of the protocol do not apply to an upgraded connection.
         "ws": "none",
         "log_config": None,
         "log_level": settings.log_level,

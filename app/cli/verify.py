@@ -51,7 +51,7 @@ def verify() -> None:
     """Check the stored data, and change nothing. Exits with 1 if anything is wrong.
 
     Computes the hashes of all published question sets and the figures of all open sessions again. The service
-    may run meanwhile: everything is read as it is at one moment.
+    can keep running: the command reads all data as it is at one moment.
     """
     with existing_database() as database:
         plans = Plans(database, Settings().default_question_set)
@@ -65,15 +65,15 @@ def _checks(expected: Schema, plans: Plans) -> list[Check]:
     return [
         ("the files of the database are intact", _damage),
         ("all tables, constraints, indexes and triggers are there", partial(_missing, expected=expected)),
-        ("every row that another one refers to exists", _orphans),
-        ("every published question set has the content of its hash", _changed_sets),
-        ("every open session has the figures of its answers", partial(_wrong_sessions, plans=plans)),
+        ("every reference leads to an existing row", _orphans),
+        ("the hash of every published question set matches its content", _changed_sets),
+        ("the figures of every open session match its answers", partial(_wrong_sessions, plans=plans)),
         ("the positions of the feed have no gap", _feed_gaps),
     ]
 
 
 def _run(tx: Transaction, checks: list[Check]) -> bool:
-    """Print one line for each check, and its findings below it. Return whether there are any."""
+    """Print one line for each check, with its findings below, and return whether there are any findings."""
     if tx.db.get_bind().dialect.name == "postgresql":
         tx.db.execute(text("SET LOCAL statement_timeout = 0"))
     any_wrong = False
@@ -89,7 +89,7 @@ def _run(tx: Transaction, checks: list[Check]) -> bool:
 
 
 def _damage(tx: Transaction) -> Iterator[str]:
-    """Yield what SQLite finds in its file. On PostgreSQL, every row is read, which checks its page."""
+    """Yield the damage that SQLite finds in its file. On PostgreSQL, read every row: this checks its page."""
     if tx.db.get_bind().dialect.name == "sqlite":
         found = tx.db.execute(text(f"PRAGMA integrity_check({MAX_FINDINGS})")).scalars()
         yield from (row for row in found if row != "ok")
@@ -114,7 +114,7 @@ def _expected_schema() -> Schema:
 
 
 def _schema(connection: Connection) -> Schema:
-    """Return what is in a schema, by table, in words that are the same for SQLite and PostgreSQL."""
+    """Return the parts of a schema by table, with the same descriptions for SQLite and PostgreSQL."""
     inspector = inspect(connection)
     schema: Schema = {}
     for table in inspector.get_table_names():
@@ -166,7 +166,7 @@ def _changed_sets(tx: Transaction) -> Iterator[str]:
             yield f"{version.name}: the stored definition cannot be read"
             continue
         if computed != version.content_hash:
-            yield f"{version.name}: its hash is {version.content_hash}, and its content has {computed}"
+            yield f"{version.name}: its hash is {version.content_hash}, but its content has {computed}"
 
 
 def _wrong_sessions(tx: Transaction, plans: Plans) -> Iterator[str]:
@@ -186,17 +186,17 @@ def _wrong_sessions(tx: Transaction, plans: Plans) -> Iterator[str]:
 
 
 def _wrong_figures(tx: Transaction, plans: Plans, session: Session, answers: Answers) -> str:
-    """Return the stored figures of a session that differ from the computed ones; empty if none does."""
+    """Describe the stored figures of a session that differ from the computed ones; empty if none differ."""
     judged = judge_session(plan_of(tx, plans, session), session, answers)
     verdict = verdict_record(judged)
     computed = {figure: verdict[figure] for figure in SESSION_FIGURES}  # type: ignore[literal-required]
     computed |= {"rank": RANKS[verdict["indication"]], "valid_until": judged.valid_until}
     wrong = [
-        f"{name} is {getattr(session, name)}, and its answers give {value}"
+        f"{name} is {getattr(session, name)}, but its answers give {value}"
         for name, value in computed.items()
         if getattr(session, name) != value
     ]
-    # Stored as JSON, which has lists and no tuples.
+    # The verdict is stored as JSON, which has lists but no tuples.
     if verdict_at(tx, session.id, session.revision) != from_json(to_json(verdict)):
         wrong.append(f"the verdict of revision {session.revision} differs")
     return "; ".join(wrong)
@@ -205,7 +205,7 @@ def _wrong_figures(tx: Transaction, plans: Plans, session: Session, answers: Ans
 def _feed_gaps(tx: Transaction) -> Iterator[str]:
     """Yield the gaps between positions, also before the first one and after the last one.
 
-    The positions of erased events are none.
+    The position of an erased event is not a gap.
     """
     events = select(EVENT_TABLE.c.position).where(EVENT_TABLE.c.position.is_not(None))
     position = events.union_all(select(ERASED_EVENT_TABLE.c.position)).subquery().c.position
@@ -213,7 +213,7 @@ def _feed_gaps(tx: Transaction) -> Iterator[str]:
     pairs = select(before, position).subquery()
     gaps = select(*pairs.c).where(pairs.c.position != pairs.c.before + 1).order_by(pairs.c.position)
     for gap in tx.db.execute(gaps.limit(MAX_FINDINGS + 1)):
-        yield f"after position {gap.before} follows {gap.position}"
+        yield f"the position after {gap.before} is {gap.position}"
     last, newest = last_position(tx), tx.db.scalar(select(func.max(position))) or 0
     if newest != last:
-        yield f"the last position is {newest}, and {last} was assigned last"
+        yield f"the newest event has position {newest}, but the last assigned position is {last}"

@@ -10,7 +10,7 @@ from fastapi import Request
 from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, REQUEST_TIMEOUT, Problem, overloaded
 
 MAX_BODY_SECONDS = 60
-# All bodies of a process that are not complete. The largest body may have a half of it.
+# For all incomplete bodies of a process. One body can use at most half of it.
 MAX_INCOMPLETE_BYTES = 32 * 1024 * 1024
 
 
@@ -27,8 +27,8 @@ class IncompleteBodies:
         """Limit the time of the block, which reads one body and reports the size of each part.
 
         Raises:
-            Problem: REQUEST_TIMEOUT if the body does not arrive in time, OVERLOADED if the memory is needed
-                for newer ones.
+            Problem: REQUEST_TIMEOUT if the body does not arrive in time, OVERLOADED if newer bodies need
+                the memory.
         """
         timeout = asyncio.timeout(MAX_BODY_SECONDS)
         self._readings[timeout] = 0
@@ -37,7 +37,9 @@ class IncompleteBodies:
                 yield lambda size: self._add(timeout, size)
         except TimeoutError:
             if timeout not in self._readings:
-                raise overloaded("The body arrives too slowly while many others do.") from None
+                raise overloaded(
+                    "Too many bodies are arriving, and this one has been arriving for longest."
+                ) from None
             detail = f"The body did not arrive within {MAX_BODY_SECONDS} seconds."
             raise Problem(REQUEST_TIMEOUT, detail, headers={"Connection": "close"}) from None
         finally:

@@ -1,7 +1,8 @@
 """Run computations in threads, so that the event loop answers other requests meanwhile.
 
-While a computation runs on the event loop, the process answers nobody. In a thread, Python lets the event
-loop continue every few milliseconds. Only a single call into C code does not: its input has to be limited.
+While a computation runs on the event loop, the process answers no other request. While it runs in a thread,
+the event loop continues every few milliseconds, except during a single call into C code. So the input of such
+calls has to be limited.
 """
 
 import gc
@@ -21,9 +22,9 @@ MAX_INLINE_BYTES = 16_384
 
 
 class Computing:
-    """The threads of one process for computations, which must not wait and must not use the database.
+    """The threads of one process for computations. A computation must not wait or use the database.
 
-    They are not those of the database: however much there is to compute, transactions get a thread.
+    The database has other threads, so transactions never wait for computations.
     """
 
     def __init__(self) -> None:
@@ -44,9 +45,10 @@ class Computing:
 
 
 def _without_collector(compute: Callable[[], T]) -> T:
-    """Compute without the garbage collector, which would examine again and again what is still in use.
+    """Compute without the garbage collector.
 
-    It stops all threads while it does that, for a tenth of a second if there is much.
+    It would examine the objects of the computation again and again. Each time, it would stop all threads, for
+    up to a tenth of a second.
     """
     gc.disable()
     try:

@@ -10,7 +10,7 @@ import anyio
 
 log = logging.getLogger("app.requests")
 CHECK_SECONDS = 1
-# The key in the state of the application by which every connection finds the `Connections` of its process.
+# The key of the application's state under which a connection finds the `Connections` of its process.
 CONNECTIONS = "connections"
 
 
@@ -55,7 +55,7 @@ class Connections:
         self._idle.pop(connection, None)
 
     def set_idle(self, connection: Connection) -> None:
-        """Note that the request of a connection is answered."""
+        """Note that the response to the request on a connection is complete."""
         self._idle[connection] = None
 
     def take_turn(self, start: Callable[[], None]) -> None:

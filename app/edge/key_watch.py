@@ -1,4 +1,4 @@
-"""End requests that take long when the key of their caller is revoked, by this process or by another."""
+"""End long requests when this or another process revokes the key of their caller."""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from app.problems import Problem
 log = logging.getLogger(__name__)
 # How often one query checks the keys of all requests that are watched.
 CHECK_SECONDS = 0.5
-# A stream has this time to send its last line. With the check, this makes less than two seconds.
+# A stream has this time to send its last line. Together with the check, it ends within two seconds.
 STREAM_GRACE_SECONDS = 1
 # The attribute of a request's state with the function that closes its connection. The protocol sets it.
 ABORT = "abort"
@@ -76,7 +76,7 @@ class KeyWatch:
     def watching(self, request: Request, grace_seconds: float = 0) -> Iterator[None]:
         """Cancel the block when the key of the caller is revoked. Nothing may be written in the block.
 
-        With `grace_seconds`, the block first has this time to end by itself, as `require_running` demands.
+        With `grace_seconds`, the block has this time to end by itself. It has to call `require_running`.
 
         Raises:
             Problem: UNAUTHENTICATED if the block was cancelled.
@@ -122,6 +122,6 @@ class _WatchedResponse(Response):
         except Problem:
             if abort := getattr(self._request.state, ABORT, None):
                 abort()
-                # The protocol notices it before the application returns, and logs no error.
+                # Let the protocol notice this before the application returns. Otherwise it logs an error.
                 await anyio.lowlevel.checkpoint()
             raise ClientDisconnect from None

@@ -18,8 +18,8 @@ from app.edge.security_headers import with_security_headers
 
 log = logging.getLogger("app.requests")
 FIRST_ERROR_STATUS = 400
-# A caller that does not read makes the server keep what it has written. A piece is written only after the
-# caller has read most of the pieces before it.
+# The server keeps what it has written until the caller reads it. So it writes a piece only after the caller
+# has read most of the pieces before it.
 MAX_PIECE_BYTES = 64 * 1024
 CLIENT_CLOSED_REQUEST = 499  # in the log only: the client disconnected before its request was complete
 
@@ -66,7 +66,7 @@ class RequestLog:
 
 
 class _Response:
-    """Sends one response, completed. `status` is 0 until it starts."""
+    """Sends one response, with the headers that every response has. `status` is 0 until it starts."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, has_body: bool) -> None:
         self.status = 0
@@ -75,7 +75,7 @@ class _Response:
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
-        """Send a message, or a problem instead of an error that is none."""
+        """Send a message. If it starts an error that is not a problem, send a problem instead."""
         if self._is_replaced:
             return
         if message["type"] == "http.response.start":

@@ -16,7 +16,7 @@ from app.schemas import ProblemOut, result_json
 Version = Literal["3.1", "3.0", "2.0"]
 # Generated from real calls by `make docs`.
 EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8"))
-# Marks the schema of a parameter that is required, although FastAPI takes requests without it.
+# Marks the schema of a parameter that is required, although FastAPI accepts requests without it.
 REQUIRED_PARAMETER = "x-required-parameter"
 PATHS = {"/openapi.json": "3.1", "/openapi-3.0.json": "3.0", "/openapi-2.0.json": "2.0"}
 OLDER = {"3.0": to_3_0, "2.0": to_2_0}
@@ -43,10 +43,10 @@ def _is_map(schema: dict[str, Any]) -> bool:
 
 
 def _describe_parameters(operation: dict[str, Any]) -> None:
-    """Say of each parameter what FastAPI does not.
+    """Describe what FastAPI leaves out about parameters.
 
-    A parameter is sent or not, and never null. One that has several values contains them in one text,
-    separated by commas, because an operation refuses a parameter that is repeated.
+    A parameter is either sent or left out, and never null. Several values of a parameter are one text,
+    separated by commas, because an operation refuses a repeated parameter.
     """
     for parameter in operation.get("parameters", ()):
         schema = parameter["schema"]
@@ -61,7 +61,7 @@ def _describe_parameters(operation: dict[str, Any]) -> None:
 
 
 def _close_maps(part: Any) -> None:
-    """Say that a map has no other names than those of its pattern: pydantic describes only the pattern."""
+    """Describe that all names in a map have its pattern. Pydantic describes only the names that have it."""
     if isinstance(part, dict):
         if patterns := part.pop("patternProperties", None):
             ((pattern, values),) = patterns.items()

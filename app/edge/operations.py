@@ -36,8 +36,8 @@ async def live() -> Health:
 async def ready(service: ServiceDep) -> Readiness:
     """Check that the service can respond: the database accepts writes, and its schema is the newest.
 
-    A full or read-only database is found by a write of a few bytes, at most once a second. `database`
-    identifies the database; `prospect-fit doctor --url` compares it with the one in its settings.
+    To detect a full or read-only database, the check writes a few bytes, at most once a second. `database`
+    identifies the database: `prospect-fit doctor --url` compares it with the database of its settings.
     """
     return Readiness(status="ready", database=await service.readiness.check())
 

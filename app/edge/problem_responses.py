@@ -135,7 +135,7 @@ def is_problem(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def problem_instead_of(start: Message, request: Request) -> Response:
-    """Return the problem to send instead of an error that is none, such as one of Starlette's files."""
+    """Return the problem that replaces another error response, such as one of Starlette's static files."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
     kept = {name: value for name, value in headers.items() if name in ("allow", "content-range")}
     return _response_for_status(request, start["status"], kept)

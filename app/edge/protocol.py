@@ -27,13 +27,13 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_SECONDS = 10
 # How long the rest of a body may take to arrive after the response was sent.
 MAX_REST_SECONDS = 5
-# How long a caller may leave a response unread that is too large for the buffers.
+# How long a caller can leave a response unread that is too large for the buffers.
 MAX_UNREAD_SECONDS = 30
 # How long a stopping process waits for callers that do not send or read.
 MAX_STOPPING_WAIT_SECONDS = 4
 # Data is parsed in pieces that end with a head, but have at least this size. A piece contains few requests.
 MIN_PIECE_BYTES = 64
-# What is read at once. It is what a caller can make the service hold beyond every other limit.
+# How much is read at once. A caller can make the service hold this much in addition to the other limits.
 MAX_READ_BYTES = 16 * 1024
 # All connections of the process share it, because the data is copied before the next one reads.
 READ_BUFFER = memoryview(bytearray(MAX_READ_BYTES))
@@ -74,7 +74,7 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
         self._unfinished = 0
         # Received, but not parsed yet, because another request is running.
         self._held = b""
-        # When the connection is closed unless the caller sends or reads.
+        # When to close the connection, unless the caller sends or reads before.
         self._send_by = self._read_by = math.inf
         self._stop_by = math.inf
 
@@ -84,10 +84,10 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
         self.flow = _HoldingFlow(transport)
         self._send_by = self.loop.time() + MAX_HEAD_SECONDS
         if not self._connections.add(self):
-            self._refuse(overloaded("Requests are running on too many connections."))
+            self._refuse(overloaded("Requests are running on all connections that the service allows."))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the running request that its caller is gone. Uvicorn tells only the newest one."""
+        """Notify the running request that its caller is gone. Uvicorn notifies only the newest request."""
         self._connections.remove(self)
         if self._running is not None:
             self._running.disconnected = True
@@ -129,7 +129,7 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
         self._unfinished += len(data)
         self._feed(data)
         if self._unfinished > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(Problem(HEAD_TOO_LARGE, f"They are larger than {MAX_HEAD_BYTES} bytes."))
+            self._refuse(Problem(HEAD_TOO_LARGE, f"Together, they are larger than {MAX_HEAD_BYTES} bytes."))
 
     def _feed(self, data: bytes | memoryview) -> None:
         """Parse data as HTTP, also if a request asks for another protocol with `Upgrade`.
@@ -170,8 +170,8 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
     def on_body(self, body: bytes) -> None:
         """Receive a part of a body, and nothing more until the application has read it.
 
-        So an unauthorised caller cannot fill the memory, and a caller that sends a body and closes the
-        connection is noticed only after the body was read: otherwise uvicorn would discard the body.
+        So an unauthorised caller cannot fill the memory. If a caller sends a body and closes the connection,
+        the body is still read. Otherwise uvicorn would discard it.
         """
         self._unfinished = 0
         super().on_body(body)
@@ -196,7 +196,7 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
         """Continue with the next request. `check` replaces uvicorn's timer for idle connections."""
         self.server_state.total_requests += 1
         if self._running is not None:
-            # What the application has not read of the body.
+            # Discard the part of the body that the application has not read.
             self._running.body = bytearray()
         self._running = None
         self._connections.set_idle(self)
@@ -248,7 +248,7 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
     def abort(self) -> None:
         """Close the connection at once, and discard what the caller has not read."""
         connected = self.transport.get_extra_info("socket")
-        # Otherwise, the kernel would keep it, and try to send it for many minutes.
+        # Otherwise, the kernel would keep the unread data, and try to send it for many minutes.
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 

@@ -10,7 +10,7 @@ from app.installation import identity, write_check
 from app.migrate import schema_flaw
 from app.problems import unavailable
 
-# Anybody may ask whether the service is ready, so the answers of this time share one write.
+# Anybody can ask whether the service is ready, so all checks within this time share one write.
 WRITE_CHECK_SECONDS = 1
 SCHEMA_RETRY_AFTER_SECONDS = 10
 
@@ -28,7 +28,7 @@ class ReadinessCheck:
 
         Raises:
             Problem: one of DATABASE_FAILURES, whose detail names the cause. After a write that found the
-                database full or read-only, this is so for a few seconds, because smaller writes may succeed.
+                database full or read-only, this is raised for a few seconds, even if smaller writes succeed.
         """
         if problem := self._database.recent_refusal():
             raise problem

@@ -21,8 +21,8 @@ from app.keys.schemas import Scope
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
 from app.strict_json import read_json
 
-# Other paths have these words where this parameter stands, so that they are no ids: an address belongs to one
-# path only, and takes the methods of that path only.
+# Other paths have these words in the place of this parameter, so the words are not ids. An address belongs to
+# one path only, and supports only the methods of that path.
 NO_IDS = ("prospect_id", frozenset({"by-external-id", "import"}))
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -30,8 +30,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class StrictRequest(Request):
     """A request whose JSON body is already read strictly when FastAPI asks for it.
 
-    A large body is validated too. FastAPI validates the others, together with the path and the query. `sent`
-    is the JSON as it was sent, and `size` its number of bytes.
+    A large body is also validated. FastAPI validates smaller bodies, together with the path and the query.
+    `sent` is the JSON as it was sent, and `size` its number of bytes.
     """
 
     sent: Any = None
@@ -100,7 +100,7 @@ class EdgeRoute(APIRoute):
         body_type: TypeAdapter[Any] | None = (
             TypeAdapter(cast("Any", self.body_field.field_info.annotation)) if self.body_field else None
         )
-        # What can be cancelled at any moment: a stream writes only after its response has begun.
+        # These can be cancelled until their response begins, because they have written nothing by then.
         can_end = self.methods == {"GET"} or _is_stream(self)
         known_names = frozenset(known_parameters(self.dependant))
 

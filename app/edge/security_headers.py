@@ -1,11 +1,11 @@
-"""The headers that tell a browser what it must not do with a response."""
+"""The headers that limit what a browser does with a response."""
 
 import base64
 import hashlib
 
 RawHeaders = list[tuple[bytes, bytes]]
 POLICY_HEADER = b"content-security-policy"
-# A page that needs more has a policy of its own. All other responses need nothing.
+# A page that loads files has its own policy. All other responses load nothing.
 STRICT_POLICY = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 SECURITY_HEADERS: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
@@ -14,7 +14,7 @@ SECURITY_HEADERS: RawHeaders = [
 
 
 def with_security_headers(headers: RawHeaders) -> RawHeaders:
-    """Return the headers of a response with those that protect browsers."""
+    """Add the headers that protect browsers to the headers of a response."""
     has_policy = any(name == POLICY_HEADER for name, _ in headers)
     policy = [] if has_policy else [(POLICY_HEADER, STRICT_POLICY)]
     return [*headers, *SECURITY_HEADERS, *policy]

@@ -29,7 +29,7 @@ def read_key_file(file: Path) -> list[bytes]:
     """Return the keys of a key file, or an empty list if there is no such file.
 
     Raises:
-        WrongKey: if it holds something else.
+        WrongKey: if the file contains anything else.
     """
     try:
         return parse_encryption_keys(file.read_text("utf-8"))
@@ -37,7 +37,7 @@ def read_key_file(file: Path) -> list[bytes]:
         return []
     except ValueError:
         raise WrongKey(
-            f"The key file {file} is damaged: each line has to be {ENCRYPTION_KEY_BYTES} bytes in base64. "
+            f"The key file {file} is damaged: each line must be {ENCRYPTION_KEY_BYTES} bytes in base64. "
             "Restore it from your copy."
         ) from None
 

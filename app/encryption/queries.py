@@ -1,4 +1,4 @@
-"""Find what is encrypted, and the key that the database names."""
+"""Find what is encrypted, and the id of the key that encrypts."""
 
 from sqlalchemy import Column, exists, or_, select
 from sqlmodel import SQLModel
@@ -31,10 +31,10 @@ def key_id_of_database(tx: Transaction) -> str | None:
 
 
 def shared_key_id(tx: Transaction) -> str | None:
-    """Return the same, and prevent a rotation until the transaction ends."""
+    """Return the id of the key that encrypts, and prevent a rotation until the transaction ends."""
     return tx.db.execute(select(KEY_ID).with_for_update(read=True)).scalar_one_or_none()
 
 
 def locked_key_id(tx: Transaction) -> str | None:
-    """Return the same, and wait until no other transaction encrypts."""
+    """Return the id of the key that encrypts, and let no other transaction encrypt until this one ends."""
     return tx.db.execute(select(KEY_ID).with_for_update()).scalar_one_or_none()

@@ -45,7 +45,7 @@ class Cipher:
     """The encryption keys of this process: those of the setting, or else of the key file beside the database.
 
     The database names the key that encrypts. If this process does not have it, the key file is read again,
-    because another process may have rotated the key. A key that was read once stays available to decrypt.
+    because another process may have rotated the key. Keys that were read once stay available for decryption.
 
     Args:
         setting: the keys in the setting, if it is set.
@@ -104,7 +104,9 @@ class Cipher:
         key_id, _, encoded = stored.removeprefix(ENCRYPTED_PREFIX).partition(":")
         loaded = self._find(key_id)
         if loaded is None:
-            raise _wrong_key(f"The {kind} of {row_id} is encrypted with a key that is not here.")
+            raise _wrong_key(
+                f"The {kind} of {row_id} is encrypted with a key that this process does not have."
+            )
         try:
             sealed = base64.b64decode(encoded)
             nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
@@ -117,7 +119,7 @@ class Cipher:
     def matches(self, kind: SecretKind, row_id: UUID, stored: str | None, secret: str | None) -> bool:
         """Return whether a stored secret is equal to a secret; None stands for no secret.
 
-        A secret that cannot be decrypted is equal to none, so that it can be replaced.
+        A stored secret that cannot be decrypted is equal to no secret, so that it can be replaced.
         """
         if stored is None or secret is None:
             return stored is secret
@@ -140,8 +142,8 @@ class Cipher:
         if not self.key_ids or self.key_ids[0] == current:
             if self.file is None:
                 raise WrongKey(
-                    f"There is no new key. Put one in front of the present one in {SETTING}, separated by a "
-                    "comma, and start every process with both keys. Then run this again."
+                    f"There is no new key. Put one before the current one in {SETTING}, separated by a "
+                    "comma, and restart every process with both keys. Then run this again."
                 )
             self._write_file([new_key(), *(key for key in self._keys if key_id_of(key) == current)])
         return self.key_ids[0]
@@ -153,7 +155,7 @@ class Cipher:
             self._write_file([new_key()])
 
     def remove_other_keys(self, tx: Transaction) -> None:
-        """Remove every key from the key file but the one that the database names."""
+        """Remove every key from the key file, except the one that the database names."""
         named = locked_key_id(tx)
         self.load()
         if self.file and self.has(named):
@@ -180,7 +182,7 @@ class Cipher:
         if not self.key_ids:
             raise Problem(NO_ENCRYPTION_KEY, "A secret must not be stored without encryption.")
         if any_encrypted(tx):
-            raise _wrong_key("The secrets in the database are encrypted with a key that is not here.")
+            raise _wrong_key("The process does not have the key of the secrets in the database.")
         _name_key(tx, self.key_ids[0])
         return self.key_ids[0]
 
@@ -210,7 +212,7 @@ def check_key(tx: Transaction, cipher: Cipher) -> None:
     if not any_encrypted(tx) or cipher.has(key_id_of_database(tx)):
         return
     if cipher.file and not cipher.key_ids:
-        found = f"there is no key file {cipher.file}. Copy it from where the database was"
+        found = f"there is no key file {cipher.file}. Copy it from where the database was before"
     elif cipher.file:
         found = f"the key file {cipher.file} has another key. Restore the right file"
     elif cipher.key_ids:
@@ -219,14 +221,14 @@ def check_key(tx: Transaction, cipher: Cipher) -> None:
         found = f"{SETTING} is not set. Set it to the key of this database"
     raise WrongKey(
         f"This database has encrypted secrets, and {found}. If the key is lost, run 'prospect-fit secrets "
-        "forget'; docs/operations.md says what that means."
+        "forget'; docs/operations.md explains the consequences."
     )
 
 
 def rotate_key(database: Database, cipher: Cipher) -> int:
     """Encrypt all secrets with a new key, in one transaction, and return their number.
 
-    A process that ends at any moment leaves a database and a key file that fit together.
+    If the process is killed at any moment, the key file still has the key of the database.
 
     Raises:
         WrongKey: if this process does not have the current key, or if the setting has no new one.
@@ -240,20 +242,20 @@ def rotate_key(database: Database, cipher: Cipher) -> int:
 
     count = database.write_sync(rotate)
     database.write_sync(cipher.remove_other_keys)
-    # The log still has the secrets as they were encrypted with the old key.
+    # The journal still has the secrets, encrypted with the old key.
     database.truncate_wal_sync()
     return count
 
 
 def forget_secrets(tx: Transaction, cipher: Cipher) -> int:
-    """Replace all secrets, whose key is lost, by random ones that nobody knows, and return their number.
+    """Replace all secrets with random ones after their key was lost, and return their number.
 
     Raises:
-        WrongKey: if the key is not lost, or if there is no new one.
+        WrongKey: if the key is not lost, or if there is no new key.
     """
     lock_table(tx, NamedKey)
     if not any_encrypted(tx) or cipher.has(locked_key_id(tx)):
-        raise WrongKey("The secrets in this database can be decrypted, so nothing has to be forgotten.")
+        raise WrongKey("The secrets in this database can be decrypted: the key is not lost.")
     cipher.create_file()
     if not cipher.key_ids:
         raise WrongKey(f"Set {SETTING} to a new key first: 'openssl rand -base64 32' prints one.")

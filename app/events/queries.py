@@ -50,7 +50,7 @@ def last_position(tx: Transaction) -> int:
 
 
 def is_current(tx: Transaction, cursor: Cursor) -> bool:
-    """Return whether the database has the event that a cursor names at its position, or had it erased."""
+    """Return whether the event that a cursor names is at its position, or was there before its erasure."""
     if cursor.event_id is None:
         return cursor == BEGINNING
     return any(
@@ -65,11 +65,11 @@ def _require_current(tx: Transaction, cursor: Cursor) -> None:
     if is_current(tx, cursor):
         return
     if cursor.event_id is None:
-        raise Problem(CURSOR_GONE, "The cursor is only a position: it does not name the event there.")
+        raise Problem(CURSOR_GONE, "The cursor is only a position, without the id of the event.")
     raise Problem(
         CURSOR_GONE,
-        "The event that the cursor names is not at its position. The database was restored from a backup, or "
-        "is another one.",
+        "The database does not have the event of the cursor at that position. It was restored from a backup, "
+        "or it is another database.",
     )
 
 

@@ -101,7 +101,7 @@ class Event(SQLModel, table=True):
 
 
 class ErasedEvent(SQLModel, table=True):
-    """What remains of an event that was erased: its position and id, because cursors may name it."""
+    """The position and the id of an erased event, which cursors may still name."""
 
     __tablename__ = "erased_event"
     __table_args__ = (Index("uq_erased_event_id", "id", unique=True),)
@@ -111,7 +111,7 @@ class ErasedEvent(SQLModel, table=True):
 
 
 class LastPosition(SQLModel, table=True):
-    """The last position that was assigned, in one row, which whoever assigns positions or erases locks."""
+    """The last position that was assigned, in one row. To assign positions or erase events, lock this row."""
 
     __tablename__ = "event_last_position"
     __table_args__ = (CheckConstraint("id = 1", name="ck_event_last_position_id"),)

@@ -571,7 +571,7 @@ class ImpactTransition(Out):
 
 
 class ImpactSummary(Out):
-    """The last line, if everything was scored. If both this and a problem are missing, it was interrupted."""
+    """The last line, if everything was scored. Without this line or a problem, the response is incomplete."""
 
     kind: Literal["summary"]
     sessions: Annotated[int, Field(description="the number of sessions that were scored again")]

@@ -45,7 +45,7 @@ REPLAY_RETRY_SECONDS = 60
 HTTP_GONE = 410
 RETRY_AFTER_STATUSES = (429, 503)
 SUCCESS_STATUSES = range(200, 300)
-# Bound how long one transaction holds the locks of the feed and, on SQLite, of the file.
+# These limit how long one transaction holds the locks of the feed and, on SQLite, of the file.
 MAX_DELIVERIES_PER_TRANSACTION = 500
 MAX_POSITIONS_PER_QUERY = 1000
 WEBHOOK_TABLE = SQLModel.metadata.tables["webhook"]
@@ -89,7 +89,7 @@ class AttemptResult:
 
 
 def keep_waiting(tx: Transaction, webhook: Webhook) -> None:
-    """Let the events that wait for a webhook keep its filter. Call this before its filter or status changes.
+    """Keep the filter of a webhook for the events that wait. Call this before its filter or status changes.
 
     Events that happen while a webhook is disabled do not wait for it.
     """

@@ -42,7 +42,7 @@ MAX_QUEUE_SECONDS_PER_PASS = 0.1
 # How much longer the pause is than the search for webhooks that events wait for. The search counts all the
 # pending deliveries of webhooks that are full.
 QUEUE_PAUSE_RATIO = 4
-# Bounds how long one transaction holds its locks.
+# This limits how long one transaction holds its locks.
 MAX_RESULTS_PER_TRANSACTION = 50
 # Sending needs the processor and database connections that the requests of callers need too. So a process has
 # at most this many attempts that began less than `YOUNG_SECONDS` ago. Older ones wait for their receivers,
@@ -80,7 +80,7 @@ class DeliveryWorker:
     ) -> None:
         self._database = database
         self._plans = plans
-        self._keyring = cipher
+        self._cipher = cipher
         self._sender = sender
         self._publish_pending = publish_pending
         self._read_scores = read_scores
@@ -197,7 +197,7 @@ class DeliveryWorker:
     async def _prepare(self, leases: Sequence[Lease]) -> list[Prepared]:
         """Return what to send for each lease: from one read, or from a read for each if that fails."""
         try:
-            return await self._read_scores(lambda tx: _prepare_all(tx, self._plans, self._keyring, leases))
+            return await self._read_scores(lambda tx: _prepare_all(tx, self._plans, self._cipher, leases))
         except Problem:
             return [None] * len(leases)
         except Exception:  # a delivery that fails must not prevent the others
@@ -230,7 +230,7 @@ def _prepare_all(tx: Transaction, plans: Plans, cipher: Cipher, leases: Sequence
 def _prepare(
     tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webhook, event: Event
 ) -> OutgoingRequest | AttemptResult:
-    """Return the request to send, or the result of the attempt if there is nothing to send it with."""
+    """Return the request to send, or the result of the attempt if no request can be made."""
     try:
         return outgoing_request(tx, plans, cipher, webhook, event)
     except NothingToSendError as error:

@@ -121,7 +121,7 @@ def test_latest_begins_with_the_next_event(client):
 
 
 def test_an_erasure_resets_no_follower(client, link, other_link, small, database):
-    """Whichever of the erased events a follower read last, it goes on and sees that they were erased."""
+    """A follower that read any of the erased events last continues, and gets the event of the erasure."""
     start = end_of_feed(client)
     rated = {"question_set": small, "ratings": {"budget": 5}}
     kept = qualify(client, link, **rated, deal="north")["prospect_id"]
@@ -201,7 +201,7 @@ def test_a_page_is_read_by_index(alone, types):
 
 
 def test_a_restored_database_makes_no_waiting_reader_miss_an_event(alone):
-    """The poll that all readers of a process share starts anew, as every other follower has to."""
+    """After the restore, the poll that all readers of a process share starts again from the beginning."""
     record(alone, *["question_set.published"] * 2)
     kept = alone.read_sync(newest_cursor)
     record(alone, *["question_set.published"] * 3)

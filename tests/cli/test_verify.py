@@ -1,4 +1,4 @@
-"""`verify` finds whatever was changed behind the service's back, and names it."""
+"""`verify` finds and names changes that were made directly in the database."""
 
 import sqlite3
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from tests.conftest import NewDatabase, serving, settings_for
 ALL_IS_WELL = """\
 ok: the files of the database are intact
 ok: all tables, constraints, indexes and triggers are there
-ok: every row that another one refers to exists
-ok: every published question set has the content of its hash
-ok: every open session has the figures of its answers
+ok: every reference leads to an existing row
+ok: the hash of every published question set matches its content
+ok: the figures of every open session match its answers
 ok: the positions of the feed have no gap
 """
 Verify = Callable[[], CompletedProcess[str]]
@@ -41,7 +41,7 @@ def used(new_database: NewDatabase) -> tuple[str, str]:
         opened = {"source": "test", "external_id": "opened", "question_set": "bant", "ratings": of_bant}
         session = ok(running.client.post("/v1/qualify", json=opened))["session_id"]
         ok(running.client.get("/v1/events"))
-        # Its events leave gaps that are none, also at the end.
+        # The positions of its erased events are not gaps, not even at the end.
         for external_id in ("erased", "erased later"):
             erased = {"source": "test", "external_id": external_id, "question_set": "bant"}
             prospect = ok(running.client.post("/v1/qualify", json=erased))["prospect_id"]
@@ -56,7 +56,7 @@ def verify(started: Started, used: tuple[str, str], tmp_path: Path) -> Verify:
 
 
 def change(url: str, *statements: str) -> None:
-    """Change something as nobody can who respects the constraints."""
+    """Change the database without its constraints and triggers."""
     with connected(url) as connection, connection.begin():
         is_sqlite = connection.dialect.name == "sqlite"
         if not is_sqlite:
@@ -83,8 +83,8 @@ def test_a_figure_that_its_answers_do_not_give_is_named(used: tuple[str, str], v
     id_ = session.replace("-", "") if url.startswith("sqlite") else session
     change(url, f"UPDATE session SET score = 74 WHERE id = '{id_}'")
     assert findings(verify()) == [
-        "wrong: every open session has the figures of its answers",
-        f"session {session}: score is 74.0, and its answers give 75.0",
+        "wrong: the figures of every open session match its answers",
+        f"session {session}: score is 74.0, but its answers give 75.0",
     ]
     change(url, f"UPDATE session SET score = 75 WHERE id = '{id_}'")
     assert verify().returncode == 0
@@ -95,9 +95,9 @@ def test_a_gap_in_the_feed_is_named(used: tuple[str, str], verify: Verify) -> No
     change(url, "UPDATE event SET position = 1000000 WHERE position = 3")
     wrong, first, second, third = findings(verify())
     assert wrong == "wrong: the positions of the feed have no gap"
-    assert first == "after position 2 follows 4"
-    assert second.endswith("follows 1000000")
-    assert third.startswith("the last position is 1000000, and ")
+    assert first == "the position after 2 is 4"
+    assert second.endswith("is 1000000")
+    assert third.startswith("the newest event has position 1000000, but ")
     change(url, "UPDATE event SET position = 3 WHERE position = 1000000")
     assert verify().returncode == 0
 
@@ -113,7 +113,7 @@ def test_a_version_with_another_hash_is_named(used: tuple[str, str], verify: Ver
     forge = "UPDATE question_set_version SET content_hash = '{}' WHERE key = 'bant'"
     change(url, *([drop] if sql else []), forge.format("0" * 64))
     found = findings(verify())
-    assert f"bant@1: its hash is {'0' * 64}, and its content has {digest}" in found
+    assert f"bant@1: its hash is {'0' * 64}, but its content has {digest}" in found
     missing = "question_set_version: trigger question_set_version_immutable is missing"
     assert (missing in found) == bool(sql)
     change(url, forge.format(digest), *([sql] if sql else []))
@@ -141,7 +141,7 @@ def test_a_row_that_refers_to_nothing_is_named(used: tuple[str, str], verify: Ve
     else:
         change(url, left)
     named = "answer ffffffff-ffff-ffff-ffff-ffffffffffff, left: its session does not exist"
-    assert findings(verify()) == ["wrong: every row that another one refers to exists", named]
+    assert findings(verify()) == ["wrong: every reference leads to an existing row", named]
     change(url, "DELETE FROM answer WHERE question = 'left'")
     assert verify().returncode == 0
 

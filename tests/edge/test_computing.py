@@ -1,4 +1,4 @@
-"""Nothing long is computed on the event loop, and however much there is to compute, others are answered."""
+"""Long computations do not run on the event loop, so the service answers other requests meanwhile."""
 
 import asyncio
 import json

@@ -90,7 +90,7 @@ def assert_not_ready(client: httpx.Client, kind: object, detail: str) -> None:
 
 
 def assert_it_works_again(running: Running, hook: dict) -> None:
-    """It accepts a write, gives it a position and delivers it: the background workers still run."""
+    """The service accepts a write, and publishes and delivers its event: the background workers still run."""
     client = running.client
     until(lambda: client.get("/readyz").status_code == 200)
     created = until(lambda: create(client), lambda response: response.is_success).json()["id"]
@@ -140,7 +140,7 @@ def test_a_full_disk_is_named_and_survived(
 
 
 def test_an_erasure_that_is_committed_is_acknowledged_though_the_journal_cannot_be_truncated() -> None:
-    """The commit has room; copying the journal to the database file has not."""
+    """The disk has space for the commit, but not for copying the journal to the database file."""
     folder = Path(tempfile.mkdtemp(prefix="prospect-fit-disk-"))
     with (
         small_disk(folder, 6) as disk,

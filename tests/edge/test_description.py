@@ -1,4 +1,4 @@
-"""What the description says of requests: what it excludes is refused, and what it allows is taken."""
+"""The service refuses requests that the description excludes, and accepts those that it allows."""
 
 from collections.abc import Callable
 from functools import partial

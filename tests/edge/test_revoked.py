@@ -1,4 +1,4 @@
-"""A request that lasts ends when the key of its caller is revoked, by whichever process."""
+"""A long request ends when any process revokes the key of its caller."""
 
 import json
 import socket
@@ -96,7 +96,7 @@ def lines_of(answers) -> Iterator[dict]:
 
 @contextmanager
 def sending(connected: socket.socket, body: bytes) -> Iterator[None]:
-    """Send the body again and again meanwhile, for as long as somebody takes it."""
+    """Send the body again and again in the background, for as long as the service reads it."""
     enough = threading.Event()
 
     def send_on() -> None:
@@ -156,7 +156,7 @@ def test_a_batch_ends_with_a_line_that_says_so(served, other, sends_on):
         assert all("score" in line for line in scored)
         assert last["problem"]["type"] == UNAUTHENTICATED.type
         assert last["line"] == 2 + len(scored)
-        # Who has another key is not ended.
+        # A request with another key does not end.
         send(going_on, LINE)
         going_on.sendall(b"0\r\n\r\n")
         assert [list(line) for line in lines_of(going_on.makefile("rb"))] == [["line", "score"]]

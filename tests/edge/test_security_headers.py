@@ -1,4 +1,4 @@
-"""What a browser is told of every response, whichever route it comes from."""
+"""Every response has the headers that protect browsers, whichever route it comes from."""
 
 import re
 

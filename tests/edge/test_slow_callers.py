@@ -1,4 +1,4 @@
-"""Callers that send or read too slowly are cut off, and those that are only slow are not."""
+"""The service closes the connections of callers that are too slow, but not of those within its limits."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Strangers hold connections by the hundred, and the service serves the others and stops when it has to."""
+"""While callers without a key hold hundreds of connections, the service serves others, and can stop."""
 
 import resource
 import socket
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.one_database
 HALF_A_HEAD = head("GET", "/livez", A="b")[:-2]
 HALF_A_BODY = b" " * 500_000
 KEY = {"X_API_Key": ADMIN_KEY}
-# What a service takes that has not been attacked yet: its first requests.
+# The memory that the first requests need, before the service is attacked.
 WARM = ("/livez", "/openapi.json")
 
 
@@ -37,7 +37,7 @@ def stack():
 
 @pytest.fixture
 def attacked(new_database, tmp_path, stack):
-    """A process that may open only a thousand files, unless it sees to it itself."""
+    """A process that may open only a thousand files, unless it raises this limit itself."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
     try:
@@ -95,7 +95,7 @@ def test_others_are_served_and_the_memory_is_given_back(attacked, state):
 
 @pytest.mark.parametrize("state", STATES)
 def test_the_service_stops_while_they_hold_on(attacked, stack, state):
-    """It cancels no request, which it would do after eight seconds of its own clock."""
+    """The process stops before the eight seconds after which it would cancel running requests."""
     sent, number, _ = STATES[state]
     with crowd(attacked, number, sent(attacked)):
         assert_serves(attacked)

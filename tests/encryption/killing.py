@@ -1,4 +1,4 @@
-"""Kills a rotation at each of its steps in turn, and says what each kill leaves.
+"""Kill a rotation at each of its steps, and report what each kill leaves.
 
 Run as a program with the folder of an SQLite database: a step is whatever opens, writes, syncs, renames or
 removes a file, or sends a statement to the database. Every rotation is a process of its own on a copy of the

@@ -1,4 +1,4 @@
-"""No secret is in the database, in its files, in a log or in a response but the one that shows it."""
+"""No secret is in the database, its files, a log or a response, except in the response that creates it."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A rotation: at once and whole, while services run, and killed at any of its steps."""
+"""A rotation: complete, while services run, and killed at any of its steps."""
 
 import json
 import subprocess

@@ -87,7 +87,7 @@ def test_the_first_start_creates_a_key_file_that_only_its_owner_can_read(tmp_pat
 def test_the_mode_of_what_was_there_is_reported_and_stays(tmp_path: Path, command: Command) -> None:
     url = f"sqlite:///{tmp_path}/data/fit.db"
     started(url, None)
-    assert "private" in command(url, "doctor")[1]
+    assert "only their owner" in command(url, "doctor")[1]
     for path in (file_of(url), key_file_of(url)):
         path.chmod(0o640)
     with process(tmp_path, url) as served:
@@ -149,13 +149,13 @@ def test_a_wrong_key_stops_the_start_with_the_remedy(filled: str, command: Comma
     # The right one, from the setting.
     right = keys_in(filled)[0] if filled.startswith("sqlite") else ENCRYPTION_KEY
     assert command(filled, "migrate", key=right)[0] == 0
-    assert "it fits" in command(filled, "doctor", key=right)[1]
+    assert "it decrypts the secrets" in command(filled, "doctor", key=right)[1]
 
 
 def test_a_missing_key_stops_the_start(filled: str, tmp_path: Path, command: Command) -> None:
     if filled.startswith("sqlite"):
         url = copied(filled, tmp_path)
-        expected = f"there is no key file {key_file_of(url)}. Copy it from where the database was"
+        expected = f"there is no key file {key_file_of(url)}. Copy it from where the database was before"
     else:
         url, expected = filled, "PROSPECT_FIT_ENCRYPTION_KEY is not set. Set it to the key of this database"
     code, said = command(url, "migrate", key="")

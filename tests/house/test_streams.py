@@ -1,4 +1,4 @@
-"""Streams are made in one place: so each ends when the process stops and when its key is revoked."""
+"""All streams are created in one place, so each ends when the process stops or its key is revoked."""
 
 import ast
 

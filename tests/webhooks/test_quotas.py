@@ -1,4 +1,4 @@
-"""Events wait in the feed while a webhook has many deliveries: nobody else waits, and nothing is lost."""
+"""Events wait in the feed while a webhook has many deliveries: no writer waits, and no event is lost."""
 
 import threading
 import time

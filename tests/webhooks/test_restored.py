@@ -1,4 +1,4 @@
-"""A backup is restored without our command: followers are told, and webhooks get every event that exists."""
+"""After a restore without our command, followers get a 410, and webhooks get every event that exists."""
 
 import sqlite3
 import subprocess

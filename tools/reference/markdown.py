@@ -161,9 +161,9 @@ def _errors(problem: RecordedCall) -> Iterator[str]:
 def _refusals() -> Iterator[str]:
     yield "## Requests that the description cannot rule out\n"
     yield "The description says which fields and parameters exist, which are required, which values they"
-    yield "take, and which exclude each other. OpenAPI 2.0 has no keywords for some of these rules: it has"
-    yield "them as `x-not`, `x-any-of` and `x-one-of`. The requests in this table agree with the description,"
-    yield "and the service still refuses them. A test fails for any other refusal of such a request.\n"
+    yield "take, and which exclude each other. OpenAPI 2.0 has no keywords for some of these rules, so its"
+    yield "description uses `x-not`, `x-any-of` and `x-one-of`. This table lists the requests that agree with"
+    yield "the description but that the service refuses. A test checks that the list is complete.\n"
     yield from _table(
         ("status", "problem", "code", "what is refused", "why the description cannot rule it out"),
         [

@@ -1,4 +1,4 @@
-"""Requests that agree with the description of the API and are still refused, each with the reason.
+"""Requests that the description of the API allows and the service refuses, each with the reason.
 
 A test sends requests that the description allows, and fails for a refusal that is not listed here.
 """
@@ -10,11 +10,11 @@ from typing import NamedTuple
 from app import problems
 from app.problems import INVALID_REQUEST, Kind
 
-TWO_PLACES = "A schema cannot look at the body and at a header or a parameter together."
+TWO_PLACES = "A schema cannot compare the body with a header or a parameter."
 ITEMS = "A schema cannot compare the items of a list by their fields, nor the names of two maps."
 STORED = "It depends on what is stored."
 THE_SET = "It depends on the question set."
-THE_TEXT = "To a schema, the body is one text."
+THE_TEXT = "A schema describes the body as one text."
 THE_PAYLOAD = "It depends on the payload."
 
 
@@ -34,15 +34,18 @@ class Refusal(NamedTuple):
 REFUSALS = (
     Refusal(
         problems.MALFORMED_BODY,
-        "JSON with a repeated name, an integer beyond 64 bits, the character NUL, or more than 32 levels",
-        "A schema is about values, and not about their text.",
+        "JSON with a repeated name, an integer beyond 64 bits, the character NUL, more than 32 levels, or "
+        "more than 100,000 lists and objects",
+        "A schema describes values, and not their text.",
     ),
     Refusal(problems.MALFORMED_FILE, "a file whose lines cannot be read", THE_TEXT),
-    Refusal(problems.NOT_FOUND, "an id or a key of nothing, in the address or in the body", STORED),
+    Refusal(problems.NOT_FOUND, "an id or a key that does not exist, in the address or in the body", STORED),
     Refusal(problems.CURSOR_GONE, "a cursor of the feed whose event is not at its position", STORED),
     Refusal(problems.LINK_TAKEN, "a link that another prospect has", STORED),
     Refusal(problems.SESSION_IS_OPEN, "a second open session of a prospect, a deal and a set", STORED),
-    Refusal(problems.SEVERAL_SETS_MATCH, "no set, if several match the prospect", STORED),
+    Refusal(
+        problems.SEVERAL_SETS_MATCH, "a request without a question set, if several match the prospect", STORED
+    ),
     Refusal(problems.SESSION_IS_CLOSED, "answers to a closed session", STORED),
     Refusal(problems.KEY_IN_FLIGHT, "the idempotency key of a request that is still running", STORED),
     Refusal(problems.LAST_ADMIN_KEY, "revoking the last key with the scope admin", STORED),
@@ -53,7 +56,7 @@ REFUSALS = (
     Refusal(problems.DRAFT_HAS_FLAWS, "publishing a draft that is not complete", STORED),
     Refusal(
         problems.REVISION_REQUIRED,
-        "a decision without a revision, here or there; a draft that replaces one, without If-Match",
+        "a decision without a revision in the body or in If-Match; a replaced draft without If-Match",
         f"{TWO_PLACES} The first draft of a set needs no revision.",
     ),
     Refusal(
@@ -86,12 +89,10 @@ REFUSALS = (
         ("unknown_question_set",),
     ),
     Refusal(INVALID_REQUEST, "a new session with a retired version", STORED, ("retired",)),
-    Refusal(INVALID_REQUEST, "a webhook, when there are as many as there can be", STORED, ("too_many",)),
+    Refusal(INVALID_REQUEST, "a new webhook, if there are 100 already", STORED, ("too_many",)),
     Refusal(INVALID_REQUEST, "moving a session to another question set", STORED, ("other_set",)),
     Refusal(INVALID_REQUEST, "moving a session to an older version", STORED, ("older",)),
-    Refusal(
-        INVALID_REQUEST, "sending again what the webhook or the intake does not have", STORED, ("unknown",)
-    ),
+    Refusal(INVALID_REQUEST, "replaying what the webhook or the intake does not have", STORED, ("unknown",)),
     Refusal(INVALID_REQUEST, "merging a prospect into itself", TWO_PLACES, ("same",)),
     Refusal(
         INVALID_REQUEST,
@@ -125,7 +126,7 @@ REFUSALS = (
     Refusal(
         INVALID_REQUEST,
         "`not_applicable` together with `answers`",
-        "A schema is about one parameter.",
+        "A schema describes one parameter at a time.",
         ("contradiction",),
         "/not_applicable",
     ),
@@ -139,21 +140,21 @@ REFUSALS = (
     Refusal(
         INVALID_REQUEST,
         "the URL of a record update without a placeholder, or with one that its events do not fill",
-        "A schema cannot look at parts of a text and at other fields together.",
+        "A schema cannot compare a part of a text with other fields.",
         ("invalid",),
         "/(url|types)",
     ),
     Refusal(
         INVALID_REQUEST,
         "the URL of a record update with {external_id}, without the source of that id",
-        "A schema cannot look at parts of a text and at other fields together.",
+        "A schema cannot compare a part of a text with other fields.",
         ("missing",),
         "/record_update/source",
     ),
     Refusal(
         INVALID_REQUEST,
         "names of columns for lines of NDJSON",
-        "A schema cannot look at the media type and at a parameter together.",
+        "A schema cannot compare the media type with a parameter.",
         ("not_allowed",),
         "/(id|name)",
     ),
@@ -165,7 +166,11 @@ REFUSALS = (
         "/(columns|id|name|source)",
     ),
     Refusal(
-        INVALID_REQUEST, "a heading that gives no attribute name", THE_TEXT, ("bad_format",), r"/columns/\d+"
+        INVALID_REQUEST,
+        "a heading that cannot become an attribute name",
+        THE_TEXT,
+        ("bad_format",),
+        r"/columns/\d+",
     ),
     Refusal(
         INVALID_REQUEST,
@@ -176,7 +181,7 @@ REFUSALS = (
     ),
     Refusal(
         INVALID_REQUEST,
-        "a pointer of a mapping that leads nowhere in the sample",
+        "a pointer of a mapping to a value that the sample does not have",
         THE_PAYLOAD,
         ("points_nowhere",),
     ),
@@ -197,7 +202,7 @@ REFUSALS = (
     Refusal(
         INVALID_REQUEST,
         "a time after the year 8999, or one that is not in the calendar in UTC",
-        "A format has no bounds.",
+        "A format cannot limit a time.",
         ("invalid",),
         ".*/(answered_at|as_of|updated_since)",
     ),

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-# What a file system without hard links answers, such as FAT and some network file systems.
+# Errors of file systems that have no hard links, such as FAT and some network file systems.
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class UnusableBackup(Exception):
-    """A backup that cannot be written or restored. The message says why, and what to do."""
+    """A backup cannot be written or restored. The message says why, and what to do."""
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def new_file(file: Path, *, replace: bool) -> Iterator[Path]:
     A process that is killed leaves the new file, but never an incomplete `file`.
 
     Raises:
-        UnusableBackup: if `file` exists and is not to be replaced.
+        UnusableBackup: if `file` exists and `replace` is false.
     """
     part = file.with_name(f".{file.name}.{token_hex(4)}.part")
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -40,29 +40,29 @@ def new_file(file: Path, *, replace: bool) -> Iterator[Path]:
             left.unlink()
 
 
-def refuse_existing(file: Path) -> UnusableBackup:
-    """Return the exception for a file that exists and is not to be replaced."""
+def already_exists(file: Path) -> UnusableBackup:
+    """Return the exception for a file that exists and must not be replaced."""
     return UnusableBackup(f"{file} exists already: choose another name, or use --force to replace it.")
 
 
 def _rename_to_new(part: Path, file: Path) -> None:
-    """Rename a file. In contrast to a plain rename, this never replaces a file that appeared meanwhile."""
+    """Rename a file. Unlike a plain rename, this never replaces a file that was created meanwhile."""
     try:
         os.link(part, file)
     except FileExistsError:
-        raise refuse_existing(file) from None
+        raise already_exists(file) from None
     except OSError as error:
         if error.errno not in NO_HARD_LINKS:
             raise
         if file.exists():
-            raise refuse_existing(file) from None
+            raise already_exists(file) from None
         part.rename(file)
 
 
 def _sync(path: Path) -> None:
-    """Wait until the disk has a file, or the names in a folder."""
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows opens no folder
+        return  # Windows cannot open folders
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -37,12 +37,12 @@ def restore(database: Database, file: Path, *, force: bool) -> str:
     database.
 
     Raises:
-        UnusableBackup: if the backup is damaged or of another build, or the database is not empty and there
-            is no `force`. Nothing is changed then.
+        UnusableBackup: if the backup is damaged or has an unknown schema, or if the database is not empty and
+            `force` is false. Nothing is changed then.
     """
     url = database.engine.url
     if not file.is_file() or not _is_archive(file):
-        raise UnusableBackup(f"{file} is no backup of PostgreSQL in the custom format of pg_dump.")
+        raise UnusableBackup(f"{file} is not a PostgreSQL backup in the custom format of pg_dump.")
     revision = _revision(url, file, file)
     if _has_tables(database) and not force:
         raise UnusableBackup("The database has tables: use an empty one, or --force to replace them.")
@@ -64,11 +64,11 @@ def _has_tables(database: Database) -> bool:
 
 
 def _revision(url: URL, file: Path, name: Path) -> str:
-    """Return the schema revision in a backup, which also shows that it can be read."""
+    """Return the schema revision in a backup. This also checks that the backup can be read."""
     command = ["pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(file)]
     rows = list(_copied_rows(_run(url, command, shlex.join(command))))
     if len(rows) != 1:
-        raise UnusableBackup(f"{name} is no backup of Prospect Fit: it has no schema revision.")
+        raise UnusableBackup(f"{name} is not a backup of Prospect Fit: it has no schema revision.")
     if is_unknown_revision(rows[0]):
         raise UnusableBackup(f"{name}: {UNKNOWN_SCHEMA}")
     return rows[0]
@@ -95,7 +95,7 @@ def _connection(url: URL) -> dict[str, Any]:
 
 
 def _printed(url: URL, command: Sequence[str]) -> str:
-    """Return a command as a person types it in a shell."""
+    """Return a command as a person would type it in a shell."""
     password = "PGPASSWORD=… " if _connection(url).get("password") else ""
     return password + shlex.join(command)
 
@@ -110,7 +110,9 @@ def _run(url: URL, command: Sequence[str], printed: str) -> str:
     """
     program = shutil.which(command[0])
     if program is None:
-        raise UnusableBackup(f"{command[0]} is not installed here. Run this where it is:\n\n{printed}\n")
+        raise UnusableBackup(
+            f"{command[0]} is not installed. Run this on a machine that has it:\n\n{printed}\n"
+        )
     password = _connection(url).get("password")
     environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
     done = subprocess.run(  # noqa: S603  # without a shell

@@ -20,7 +20,7 @@ from app.sqlite_file import (
 )
 
 MAX_REPORTED = 5
-NOT_OURS = "{} is no backup of Prospect Fit: it has no schema revision."
+NOT_OURS = "{} is not a backup of Prospect Fit: it has no schema revision."
 
 
 def back_up(source: Path, file: Path, *, force: bool) -> str:
@@ -41,7 +41,7 @@ def back_up(source: Path, file: Path, *, force: bool) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a database in one step, so that the copy is consistent, and give it no journal of its own."""
+    """Copy a database in one step, so that the copy is consistent. The copy has no journal."""
     with (
         closing(sqlite3.connect(uri(source), uri=True)) as original,
         closing(sqlite3.connect(target, isolation_level=None)) as copy,
@@ -53,7 +53,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def checked_revision(file: Path, name: Path) -> str:
-    """Check the integrity of a database and return its schema revision. `name` is how messages call it.
+    """Check the integrity of a database and return its schema revision. `name` is its name in messages.
 
     Raises:
         UnusableBackup: if it is damaged, or not a database of Prospect Fit that this build knows.
@@ -90,15 +90,15 @@ def restore(file: Path, target: Path, *, force: bool) -> str:
     The database is replaced in one step, after everything that can fail.
 
     Raises:
-        UnusableBackup: if the backup is damaged or of another build, if there is a database and no `force`,
-            or if a service uses the database.
+        UnusableBackup: if the backup is damaged or has an unknown schema, if there is a database and `force`
+            is false, or if a service uses the database.
     """
     if not is_there(file) or not is_sqlite(file):
-        raise UnusableBackup(f"{file} is no SQLite database.")
+        raise UnusableBackup(f"{file} is not an SQLite database.")
     if target.exists() and file.samefile(target):
         raise UnusableBackup(f"{file} is the database itself.")
     if (since := used_without_journal(file)) and not force:
-        raise UnusableBackup(f"{missing_journal(file, since)} To restore it all the same, use --force.")
+        raise UnusableBackup(f"{missing_journal(file, since)} To restore it anyway, use --force.")
     if is_there(target) and not force:
         raise UnusableBackup(f"There is a database at {target}: to replace it, use --force.")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def _remove_journal(old: sqlite3.Connection | None, target: Path) -> None:
 def _lock(lock: ExitStack, target: Path) -> sqlite3.Connection | None:
     """Lock the old database, so that no service can open it before it is replaced.
 
-    Returns None if there is none, or if the file is no database any more.
+    Returns None if there is no old database, or if its file is damaged.
     """
     if not is_there(target):
         return None
@@ -146,7 +146,7 @@ def _lock(lock: ExitStack, target: Path) -> sqlite3.Connection | None:
 
 
 def _keep_owner(target: Path, part: Path) -> None:
-    """Give the new file to the owner of the old one, or else root would take the service's database away."""
+    """Give the new file to the owner of the old one, so that a service can open what root restored."""
     if hasattr(os, "chown"):
         known = target if target.exists() else target.parent
         with suppress(PermissionError):

@@ -1,4 +1,4 @@
-"""What an intake accepts in an hour, and how much may wait, for all processes together."""
+"""How much an intake accepts in an hour, and how much can wait, for all processes together."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
