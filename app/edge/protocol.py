@@ -54,7 +54,29 @@ class _HoldingFlow(FlowControl):
             super().resume_reading()
 
 
-class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
+class _SmallReads(BufferedProtocol):
+    """Reads little at once for a protocol, which uvloop otherwise gives up to 256 KB.
+
+    It is an object of its own because uvloop uses `get_buffer` only of what is no `asyncio.Protocol`.
+    """
+
+    def __init__(self, http: HttpToolsProtocol) -> None:
+        self.connection_lost = http.connection_lost  # type: ignore[method-assign]
+        self.pause_writing = http.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = http.resume_writing  # type: ignore[method-assign]
+        self._receive = http.data_received
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to read into."""
+        del sizehint
+        return READ_BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Receive what was read."""
+        self._receive(bytes(READ_BUFFER[:nbytes]))
+
+
+class BoundedHttp(HttpToolsProtocol):
     """Uvicorn's protocol, but every wait for the caller and everything that is buffered has a limit.
 
     A connection that has a request running has no limit of its own, unless the caller does not read.
@@ -81,6 +103,7 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Accept a connection, or refuse it if there are too many."""
         super().connection_made(transport)
+        transport.set_protocol(_SmallReads(self))
         self.flow = _HoldingFlow(transport)
         self._send_by = self.loop.time() + MAX_HEAD_SECONDS
         if not self._connections.add(self):
@@ -95,15 +118,6 @@ class BoundedHttp(HttpToolsProtocol, BufferedProtocol):
         self.pipeline.clear()
         self._held = b""
         super().connection_lost(exc)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where to read into."""
-        del sizehint
-        return READ_BUFFER
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Receive what was read."""
-        self.data_received(bytes(READ_BUFFER[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, but hold back the requests that follow a running one."""

@@ -76,6 +76,11 @@ def test_a_head_that_is_too_large_is_told_so(served, long):
     assert_problem(exchange(served.url, not_yet_at_its_end), HEAD_TOO_LARGE)
 
 
+def test_a_head_that_is_too_large_is_refused_even_if_all_of_it_arrives_at_once(served):
+    """It arrives in pieces of 16 KB, so the limit is noticed before the end of the head."""
+    assert_problem(exchange(served.url, head("GET", "/livez", A="x" * 100_000)), HEAD_TOO_LARGE)
+
+
 def test_a_large_head_is_taken_and_so_is_the_next_on_the_same_connection(served):
     large = head("GET", "/v1/keys", A="x" * 60_000)
     with connection(served.url) as connected:
