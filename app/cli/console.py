@@ -181,6 +181,13 @@ def missing_journal(file: Path, since: datetime) -> str:
     )
 
 
+def warn_if_journal_is_missing(database: Database) -> None:
+    """Warn on standard error if the database file was copied without its journal."""
+    if database.file and database.lost_journal_since:
+        message = missing_journal(database.file, database.lost_journal_since)
+        err.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def published_plans() -> Iterator[tuple[Database, Plans]]:
     """Open the database, publish the built-in sets, and yield it with the plans of all sets."""

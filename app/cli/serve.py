@@ -9,8 +9,13 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.cli.console import err, fail, missing_journal, opened_database, print_text, reported_failures
-from app.db import Database
+from app.cli.console import (
+    fail,
+    opened_database,
+    print_text,
+    reported_failures,
+    warn_if_journal_is_missing,
+)
 from app.main import migrate_database, prepare_database
 from app.migrate import newest_revision
 from app.settings import PREFIX, Settings
@@ -87,16 +92,10 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
         _allow_open_files(settings)
         listener = _listen(settings.host, settings.port)
         with opened_database() as database:
-            _warn_if_journal_is_missing(database)
+            warn_if_journal_is_missing(database)
             new_key = prepare_database(database, settings)
     _print_instructions(settings, listener.getsockname()[1], new_key)
     _run(settings, listener)
-
-
-def _warn_if_journal_is_missing(database: Database) -> None:
-    if database.file and database.lost_journal_since:
-        message = missing_journal(database.file, database.lost_journal_since)
-        err.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def migrate() -> None:

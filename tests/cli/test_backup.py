@@ -167,6 +167,35 @@ def test_a_database_is_replaced_only_by_force(
         assert stored(running.client) == {created}
 
 
+def test_force_replaces_only_a_backup(new_database: NewDatabase, command: Command, tmp_path: Path) -> None:
+    """And not the journal of a running service, which has acknowledged writes, nor a file with a key."""
+    url = new_database()
+    with serving(settings_for(url)) as running:
+        (tmp_path / "other").write_bytes(b"such as a key")
+        (tmp_path / "folder").mkdir()
+        others = [tmp_path / "other", tmp_path / "folder"]
+        if url.startswith("sqlite"):
+            file = url.removeprefix("sqlite:///")
+            others += [Path(f"{file}{suffix}") for suffix in ("-wal", "-shm", ".key")]
+        for other in others:
+            assert other.exists()
+            message = f"{other} is no backup, and --force replaces only backups.\n"
+            assert refused(command(url, "backup", str(other), "--force")) == message
+        assert (tmp_path / "other").read_bytes() == b"such as a key"
+        assert create(running.client) in stored(running.client)
+
+
+def test_a_path_with_a_typing_error_is_named(
+    new_database: NewDatabase, command: Command, tmp_path: Path
+) -> None:
+    url = new_database()
+    run_migrations(url)
+    assert refused(command(url, "restore", "missing")) == "There is no file missing.\n"
+    message = "missing cannot be written: No such file or directory.\n"
+    assert refused(command(url, "backup", "missing/backup")) == message
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"not a backup", b"SQLite format 3\x00" + bytes(5000), b"PGDMP\x01"]
 )
@@ -254,6 +283,27 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, command: Command) -> None:
     (tmp_path / "backup").write_bytes(damaged)
     assert "is damaged: " in refused(command(sqlite_url(tmp_path, "new.db"), "restore", "backup"))
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_backup_that_was_cut_off_is_refused(tmp_path: Path, command: Command) -> None:
+    url = sqlite_url(tmp_path)
+    run_migrations(url)
+    done(command(url, "backup", "backup"))
+    whole = (tmp_path / "backup").read_bytes()
+    (tmp_path / "backup").write_bytes(whole[: len(whole) // 2])
+    told = refused(command(sqlite_url(tmp_path, "new.db"), "restore", "backup"))
+    assert told.startswith("backup is damaged: ")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_backup_of_a_copy_without_its_journal_says_so(tmp_path: Path, command: Command) -> None:
+    """The backup itself no longer shows it."""
+    url = sqlite_url(tmp_path)
+    with serving(settings_for(url)):
+        (tmp_path / "copy.db").write_bytes((tmp_path / "own.db").read_bytes())
+    finished = command(sqlite_url(tmp_path, "copy.db"), "backup", "backup")
+    assert "its journal, copy.db-wal, is missing" in finished.stderr
+    done(finished)
 
 
 def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path, command: Command) -> None:

@@ -22,10 +22,13 @@ def new_file(file: Path, *, replace: bool) -> Iterator[Path]:
     A process that is killed leaves the new file, but never an incomplete `file`.
 
     Raises:
-        UnusableBackup: if `file` exists and `replace` is false.
+        UnusableBackup: if the folder cannot be written, or if `file` exists and `replace` is false.
     """
     part = file.with_name(f".{file.name}.{token_hex(4)}.part")
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise UnusableBackup(f"{file.parent} cannot be written: {error.strerror}.") from error
     try:
         yield part
         _sync(part)

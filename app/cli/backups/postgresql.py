@@ -41,7 +41,7 @@ def restore(database: Database, file: Path, *, force: bool) -> str:
             `force` is false. Nothing is changed then.
     """
     url = database.engine.url
-    if not file.is_file() or not _is_archive(file):
+    if not is_backup(file):
         raise UnusableBackup(f"{file} is not a PostgreSQL backup in the custom format of pg_dump.")
     revision = _revision(url, file, file)
     if _has_tables(database) and not force:
@@ -53,7 +53,10 @@ def restore(database: Database, file: Path, *, force: bool) -> str:
     return revision
 
 
-def _is_archive(file: Path) -> bool:
+def is_backup(file: Path) -> bool:
+    """Return whether a file begins as the archives of pg_dump do."""
+    if not file.is_file():
+        return False
     with file.open("rb") as opened:
         return opened.read(len(ARCHIVE_MAGIC)) == ARCHIVE_MAGIC
 

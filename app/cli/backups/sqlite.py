@@ -40,6 +40,11 @@ def back_up(source: Path, file: Path, *, force: bool) -> str:
         return checked_revision(part, source)
 
 
+def is_backup(file: Path) -> bool:
+    """Return whether a file begins as SQLite databases do."""
+    return is_there(file) and is_sqlite(file)
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copy a database in one step, so that the copy is consistent. The copy has no journal."""
     with (
@@ -93,7 +98,7 @@ def restore(file: Path, target: Path, *, force: bool) -> str:
         UnusableBackup: if the backup is damaged or has an unknown schema, if there is a database and `force`
             is false, or if a service uses the database.
     """
-    if not is_there(file) or not is_sqlite(file):
+    if not is_backup(file):
         raise UnusableBackup(f"{file} is not an SQLite database.")
     if target.exists() and file.samefile(target):
         raise UnusableBackup(f"{file} is the database itself.")
@@ -104,7 +109,12 @@ def restore(file: Path, target: Path, *, force: bool) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as lock, new_file(target, replace=True) as part:
         old = _lock(lock, target)
-        _copy(file, part)
+        try:
+            _copy(file, part)
+        except sqlite3.OperationalError:  # such as a full disk
+            raise
+        except sqlite3.DatabaseError as error:
+            raise UnusableBackup(f"{file} is damaged: {error}.") from error
         revision = checked_revision(part, file)
         database = Database(f"sqlite:///{part}")
         try:
