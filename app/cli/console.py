@@ -1,5 +1,6 @@
 """What all subcommands share: the console, the database, and how a command fails."""
 
+import logging
 import re
 import sqlite3
 import sys
@@ -60,6 +61,10 @@ def _escaped(found: re.Match[str]) -> str:
 # A pipe has no width. 200 columns keep tables from being cut off.
 out = _SafeConsole(width=None if sys.stdout.isatty() else 200, emoji=False)
 err = _SafeConsole(stderr=True, emoji=False)
+
+
+# A command prints its failure itself. Without a handler, logging prints the same line once more.
+logging.getLogger("app").addHandler(logging.NullHandler())
 
 
 def fail(message: str) -> NoReturn:
@@ -133,7 +138,10 @@ def reported_failures() -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         failure = database_problem(error)
         fail(f"{failure.detail if failure else 'The database cannot be used.'} ({first_line(error)})")
-    except (InvalidFile, UnknownSchema, WrongKey, OSError) as error:
+    except OSError as error:
+        reason = error.strerror or str(error)
+        fail(f"{error.filename}: {reason}." if error.filename else f"{reason}.")
+    except (InvalidFile, UnknownSchema, WrongKey) as error:
         fail(str(error))
 
 

@@ -12,8 +12,10 @@ import typer
 from rich.markup import escape
 
 from app.cli import console
-from tests.cli.conftest import Run
+from tests.cli.conftest import DATABASE, Run
+from tests.cli.started import Started
 from tests.conftest import ROOT
+from tests.edge.disk import read_only_view
 
 A_SET = """\
 key: ours
@@ -48,6 +50,31 @@ def test_a_key_cannot_have_a_name_with_control_characters(run: Run) -> None:
         1,
         True,
     )
+
+
+def test_a_read_only_disk_is_reported_once_and_with_the_file(
+    run: Run, started: Started, tmp_path: Path
+) -> None:
+    closed = (
+        "The database file cannot be opened: it does not exist, or its folder is read-only. "
+        "(OperationalError: unable to open database file)\n"
+    )
+    in_use = "The database file, its folder or its file system is read-only.\n"
+    no_key_file = f"{tmp_path}/view/prospect_fit.db.key.new: Read-only file system.\n"
+
+    def refused(*command: str) -> str:
+        url = f"sqlite:///{tmp_path}/view/prospect_fit.db"
+        done = started.run(command, tmp_path, PROSPECT_FIT_DATABASE_URL=url)
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
+
+    assert run("keys", "list").returncode == 0
+    with read_only_view(tmp_path / "data", tmp_path / "view"):
+        assert refused("keys", "create", "ours") == closed
+        with closing(sqlite3.connect(tmp_path / DATABASE)) as user:
+            user.execute("SELECT * FROM installation").fetchall()
+            assert refused("keys", "create", "ours") == in_use
+            assert refused("secrets", "rotate") == no_key_file
 
 
 EVIL = {"\x1b[31m": r"\x1b[31m", "\r": r"\x0d", "\x07": r"\x07", "\x7f": r"\u007f", "\x9b": r"\u009b"}
