@@ -20,7 +20,10 @@ FULL: Cause = (DATABASE_FULL, "The disk of the database is full.")
 LOCKED: Cause = (UNAVAILABLE, "Another program or transaction holds a lock on the database for too long.")
 IO_ERROR: Cause = (UNAVAILABLE, "The database cannot read or write its files: check its disk.")
 DAMAGED: Cause = (UNAVAILABLE, "The database is damaged: restore a backup.")
-MISSING: Cause = (UNAVAILABLE, "The database file cannot be opened: it does not exist, or its folder is read-only.")
+MISSING: Cause = (
+    UNAVAILABLE,
+    "The database file cannot be opened: it does not exist, or its folder is read-only.",
+)
 TOO_MANY_CONNECTIONS: Cause = (UNAVAILABLE, "The database server has no free connection.")
 NO_LOGIN: Cause = (UNAVAILABLE, "The database server refuses the login of the service.")
 NO_DATABASE: Cause = (UNAVAILABLE, "The database does not exist on the server.")
