@@ -74,7 +74,7 @@ def _check_destination(file: Path, *, force: bool) -> None:
         raise already_exists(file)
     if not (sqlite.is_backup(file) or postgresql.is_backup(file)):
         # It may be the journal of the database, or the file with the key.
-        raise UnusableBackup(f"{file} is no backup, and --force replaces only backups.")
+        raise UnusableBackup(f"{file} is not a backup, and --force replaces only backups.")
 
 
 def _check_exists(file: Path) -> None:

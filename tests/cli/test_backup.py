@@ -179,7 +179,7 @@ def test_force_replaces_only_a_backup(new_database: NewDatabase, command: Comman
             others += [Path(f"{file}{suffix}") for suffix in ("-wal", "-shm", ".key")]
         for other in others:
             assert other.exists()
-            message = f"{other} is no backup, and --force replaces only backups.\n"
+            message = f"{other} is not a backup, and --force replaces only backups.\n"
             assert refused(command(url, "backup", str(other), "--force")) == message
         assert (tmp_path / "other").read_bytes() == b"such as a key"
         assert create(running.client) in stored(running.client)
