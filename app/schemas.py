@@ -36,6 +36,8 @@ INVISIBLE = re.compile(
     r"\u3164\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
     r"\U000e0020-\U000e007f\U000e0100-\U000e01ef]+"
 )
+# Looks like a space, but Unicode counts it as a symbol.
+BRAILLE_BLANK = "\u2800"
 SINGLE_LINE_PATTERN = form(
     rf"^[^{REFUSED}]*[^\s{REFUSED}][^{REFUSED}]*$",
     "send one line that is not blank, without control characters and characters that change the direction of "
@@ -161,7 +163,7 @@ def searchable(text: str) -> str:
 
 
 def _check_visible(value: str) -> str:
-    if not value.isascii() and not INVISIBLE.sub("", value).strip():
+    if not value.isascii() and not INVISIBLE.sub("", value).replace(BRAILLE_BLANK, " ").strip():
         raise ValueError("send a text with a visible character")
     return value
 

@@ -40,6 +40,7 @@ CONTROLS = {
     "separators inside": "a\u2028\u2029b",
     "an escape": "\x1b[31m",
     "nothing visible": "\u200b\ufeff",
+    "blank Braille": "\u2800 \u2800",
 }
 FIGURES = [0, -0.0, 0.1, 5e-324, 1.7976931348623157e308, -1e308, 1e22, 2**53, -(2**53), 9007199254740991.0]
 
