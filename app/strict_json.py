@@ -13,7 +13,9 @@ MAX_JSON_DEPTH = 32
 # Creating more lists and objects takes long, in one call that no other thread can interrupt.
 MAX_JSON_CONTAINERS = 100_000
 MAX_INT64 = 2**63 - 1
-JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Matches an unfinished string too, and never backtracks: otherwise a megabyte could take an hour, in one call
+# that no other thread can interrupt.
+JSON_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 # Escapes of NUL and of surrogates, paired or not. JSON text can contain these characters only as escapes.
 UNSTORABLE_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])")
 

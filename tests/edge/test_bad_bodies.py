@@ -57,6 +57,8 @@ BROKEN = {
     "300 levels of objects": b'{"a": ' * 300 + b"1" + b"}" * 300,
     "100,000 levels": b"[" * 100_000 + b"]" * 100_000,
     "100,000 levels of objects, unclosed": b'{"a":' * 100_000,
+    # With backtracking or a new start at each quote, this took the process most of an hour.
+    "an unfinished text of 400,000 quotes": b"[" * 100_001 + b'"' + b'\\"' * 400_000,
 }
 
 
