@@ -10,6 +10,8 @@ import anyio
 
 log = logging.getLogger("app.requests")
 CHECK_SECONDS = 1
+# How much is read at once. A caller can make the service hold this much in addition to the other limits.
+MAX_READ_BYTES = 16 * 1024
 # The key of the application's state under which a connection finds the `Connections` of its process.
 CONNECTIONS = "connections"
 
@@ -28,6 +30,7 @@ class Connections:
     """The open connections of a process. A connection is idle while no request of it is running."""
 
     def __init__(self, max_connections: int) -> None:
+        self.read_buffer = memoryview(bytearray(MAX_READ_BYTES))
         self._max_connections = max_connections
         self._open: set[Connection] = set()
         # The one that has been idle for longest is the first.

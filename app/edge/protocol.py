@@ -33,10 +33,6 @@ MAX_UNREAD_SECONDS = 30
 MAX_STOPPING_WAIT_SECONDS = 4
 # Data is parsed in pieces that end with a head, but have at least this size. A piece contains few requests.
 MIN_PIECE_BYTES = 64
-# How much is read at once. A caller can make the service hold this much in addition to the other limits.
-MAX_READ_BYTES = 16 * 1024
-# All connections of the process share it, because the data is copied before the next one reads.
-READ_BUFFER = memoryview(bytearray(MAX_READ_BYTES))
 
 
 class _HoldingFlow(FlowControl):
@@ -57,10 +53,12 @@ class _HoldingFlow(FlowControl):
 class _SmallReads(BufferedProtocol):
     """Reads little at once for a protocol, which uvloop otherwise gives up to 256 KB.
 
-    It is an object of its own because uvloop uses `get_buffer` only of what is no `asyncio.Protocol`.
+    It is an object of its own because uvloop uses `get_buffer` only of what is no `asyncio.Protocol`. All
+    connections of an event loop share one `buffer`, because the data is copied before the next one reads.
     """
 
-    def __init__(self, http: HttpToolsProtocol) -> None:
+    def __init__(self, http: HttpToolsProtocol, buffer: memoryview) -> None:
+        self._buffer = buffer
         self.connection_lost = http.connection_lost  # type: ignore[method-assign]
         self.pause_writing = http.pause_writing  # type: ignore[method-assign]
         self.resume_writing = http.resume_writing  # type: ignore[method-assign]
@@ -69,11 +67,11 @@ class _SmallReads(BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read into."""
         del sizehint
-        return READ_BUFFER
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Receive what was read."""
-        self._receive(bytes(READ_BUFFER[:nbytes]))
+        self._receive(bytes(self._buffer[:nbytes]))
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -103,7 +101,7 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Accept a connection, or refuse it if there are too many."""
         super().connection_made(transport)
-        transport.set_protocol(_SmallReads(self))
+        transport.set_protocol(_SmallReads(self, self._connections.read_buffer))
         self.flow = _HoldingFlow(transport)
         self._send_by = self.loop.time() + MAX_HEAD_SECONDS
         if not self._connections.add(self):

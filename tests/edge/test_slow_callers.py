@@ -6,22 +6,36 @@ import time
 
 import pytest
 
-from app.edge.bodies import MAX_BODY_SECONDS
-from app.edge.protocol import MAX_HEAD_SECONDS
 from app.problems import REQUEST_TIMEOUT, UNAUTHENTICATED
 from tests.conftest import ADMIN_KEY
 from tests.edge.crowd import closed, crowd
 from tests.edge.problem import assert_problem
+from tests.edge.process import process
 from tests.edge.wire import answer, connection, head
 from tests.waiting import until
 
 # The connection decides, before anything asks the database.
 pytestmark = pytest.mark.one_database
 
+# The limits of the process, which are shorter than usual. A whole minute would prove no more.
+MAX_HEAD_SECONDS, MAX_BODY_SECONDS, MAX_UNREAD_SECONDS = 5, 20, 10
+SHORTER = f"""
+from app.edge import bodies, ndjson, protocol
+protocol.MAX_HEAD_SECONDS = {MAX_HEAD_SECONDS}
+protocol.MAX_UNREAD_SECONDS = {MAX_UNREAD_SECONDS}
+bodies.MAX_BODY_SECONDS = {MAX_BODY_SECONDS}
+ndjson.MAX_SILENT_SECONDS = {MAX_BODY_SECONDS}
+"""
 KEY = {"X_API_Key": ADMIN_KEY}
 JSON = {"Content_Type": "application/json"}
 LINES = {"Content_Type": "application/x-ndjson", "Transfer_Encoding": "chunked"}
 BODY = b'{"ratings": {"budget": 3}}'
+
+
+@pytest.fixture(scope="module")
+def served(new_database, tmp_path_factory):
+    with process(tmp_path_factory.mktemp("slow"), new_database(), patch=SHORTER) as running:
+        yield running
 
 
 @pytest.fixture
@@ -129,7 +143,7 @@ def test_a_response_has_to_be_read(served):
 
 def test_who_reads_slowly_but_steadily_gets_everything(served):
     """More than the buffers hold, for longer than a caller may read nothing."""
-    wanted, received = 40, b""
+    wanted, received = 15, b""
     with connection(served.url) as connected:
         connected.sendall(head("GET", "/openapi.json") * wanted + head("GET", "/livez", Connection="close"))
         while more := connected.recv(300_000):
