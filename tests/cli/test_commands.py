@@ -46,7 +46,10 @@ def test_a_key_is_shown_once_listed_without_itself_and_revoked(run: Run) -> None
 
 def test_a_key_cannot_have_a_name_with_control_characters(run: Run) -> None:
     refused = run("keys", "create", "sales\x1b[31mforce")
-    assert (refused.returncode, refused.stderr.startswith("name: send one line, without control")) == (
+    assert (
+        refused.returncode,
+        refused.stderr.startswith("name: send one line that is not blank, without control"),
+    ) == (
         1,
         True,
     )

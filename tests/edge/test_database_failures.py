@@ -131,6 +131,8 @@ def test_a_full_disk_is_named_and_survived(
         assert int(refused.headers["retry-after"]) >= 1
         assert_not_ready(running.client, DATABASE_FULL, IS_FULL)
         assert running.client.get("/livez").status_code == 200
+        # PostgreSQL may fail to start a process for a new connection at once.
+        until(lambda: running.client.get("/v1/prospects").status_code == 200)
         assert stored(running.client) == created
         assert [r for r in caplog.records if r.name == "app.db" and r.getMessage() == IS_FULL] != []
         assert [r for r in caplog.records if r.exc_info] == []

@@ -174,7 +174,7 @@ def test_a_damaged_or_another_key_file_stops_the_start(tmp_path: Path, command: 
     right = key_file_of(url).read_bytes()
     for wrong, expected in {
         f"{a_key()}\n".encode(): "has another key. Restore the right file",
-        right[:-9]: "is damaged: each line has to be 32 bytes in base64",
+        right[:-9]: "is damaged: each line must be 32 bytes in base64",
         b"\xff\xfe": "is damaged",
     }.items():
         key_file_of(url).write_bytes(wrong)
