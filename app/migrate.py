@@ -14,12 +14,12 @@ from app.db import Database
 # Next to `app`, both in a checkout and in a wheel.
 MIGRATIONS_FOLDER = Path(__file__).parent.parent / "migrations"
 MIGRATION_LOCK = 0x70666D6967  # "pfmig"; any number that no other advisory lock uses
-# An unknown revision does not show whether the other build is earlier or later.
 NO_SCHEMA = (
     "This database has no tables of Prospect Fit: check the setting PROSPECT_FIT_DATABASE_URL, or run "
     "'prospect-fit migrate' to create them."
 )
 OLD_SCHEMA = "This database has an older schema: run 'prospect-fit migrate'."
+# An unknown revision does not show whether the other build is earlier or later.
 UNKNOWN_SCHEMA = (
     "This database has the schema of an earlier or later build of Prospect Fit, and this build cannot "
     "upgrade it: use that build, or start with a new database and load your data again."
