@@ -9,12 +9,18 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.problems import DATABASE_FULL, DATABASE_READ_ONLY, UNAVAILABLE, Kind, Problem
+from app.problems import (
+    DATABASE_FULL,
+    DATABASE_READ_ONLY,
+    RETRY_AFTER_SECONDS,
+    UNAVAILABLE,
+    Kind,
+    Problem,
+)
 
 Cause = tuple[Kind, str]
 # These last longer than a lock, because a person has to act.
 OPERATOR_RETRY_AFTER_SECONDS = 10
-RETRY_AFTER_SECONDS = 2
 
 FULL: Cause = (DATABASE_FULL, "The disk of the database is full.")
 LOCKED: Cause = (UNAVAILABLE, "Another program or transaction holds a lock on the database for too long.")

@@ -51,6 +51,7 @@ from app.inbound.intake.worker import IntakeWorker
 from app.keys.idempotency import ResponseCleaner
 from app.keys.service import ensure_admin_key
 from app.migrate import migrate
+from app.private_files import is_readable_by_others
 from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.queries import find_set
@@ -215,7 +216,7 @@ def exposed_files(settings: Settings) -> list[Path]:
     if database_file is None:
         return []
     key_file = key_file_of(database_file)
-    exposed_key = [key_file] if sqlite_file.is_readable_by_others(key_file) else []
+    exposed_key = [key_file] if is_readable_by_others(key_file) else []
     return sqlite_file.readable_by_others(database_file) + exposed_key
 
 

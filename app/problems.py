@@ -8,6 +8,8 @@ from uuid import UUID
 from app.scoring import Flaw
 
 PROBLEM_TYPE = "urn:prospect-fit:problem:"
+# When to try again after a failure that usually passes quickly.
+RETRY_AFTER_SECONDS = 2
 Where = Literal["body", "path", "query", "header", "draft"]
 
 
@@ -275,11 +277,11 @@ def quota_exceeded(detail: str, setting: str, retry_after: int) -> Problem:
     return Problem(QUOTA_EXCEEDED, f"{detail} The limit is the setting {setting}.", headers=headers)
 
 
-def unavailable(detail: str, retry_after: int = 2) -> Problem:
+def unavailable(detail: str, retry_after: int = RETRY_AFTER_SECONDS) -> Problem:
     """Return an UNAVAILABLE problem. `retry_after` is in seconds."""
     return Problem(UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
 
 
 def overloaded(detail: str) -> Problem:
     """Return an OVERLOADED problem."""
-    return Problem(OVERLOADED, detail, headers={"Retry-After": "2"})
+    return Problem(OVERLOADED, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -15,12 +15,12 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import make_url
 
+from app.private_files import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, is_readable_by_others
+
 MAGIC = b"SQLite format 3\x00"
 # The two bytes of the header that say how to write and read the file: 2 is write-ahead logging.
 VERSION_BYTES, WAL_VERSION = slice(18, 20), b"\x02\x02"
 SIDE_FILE_SUFFIXES = ("-wal", "-shm", "-journal")
-PRIVATE_FILE_MODE = 0o600
-PRIVATE_FOLDER_MODE = 0o700
 CREATE_SECONDS = 5
 FIND_IN_USE = "SELECT in_use_since FROM installation"
 
@@ -88,11 +88,6 @@ def readable_by_others(path: Path) -> list[Path]:
     """Return the database and its side files, if their group or other users can read or write them."""
     files = [path, *(side_file(path, suffix) for suffix in SIDE_FILE_SUFFIXES)]
     return [file for file in files if is_readable_by_others(file)]
-
-
-def is_readable_by_others(file: Path) -> bool:
-    """Return whether a file exists that its group or other users can read or write. Windows has no modes."""
-    return os.name == "posix" and file.exists() and bool(file.stat().st_mode & ~PRIVATE_FOLDER_MODE & 0o777)
 
 
 def mark_in_use(path: Path, at: datetime) -> None:

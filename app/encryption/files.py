@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.private_files import PRIVATE_FILE_MODE, sync
 from app.settings import ENCRYPTION_KEY_BYTES, parse_encryption_keys
-from app.sqlite_file import PRIVATE_FILE_MODE
 
 KEY_FILE_SUFFIX = ".key"
 
@@ -56,14 +56,4 @@ def write_key_file(file: Path, keys: Sequence[bytes]) -> None:
         opened.flush()
         os.fsync(descriptor)
     temporary.replace(file)
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming of a file in the folder durable. Windows cannot open folders."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    sync(file.parent)

@@ -22,7 +22,7 @@ from app.db import Database, Transaction, insert_if_new
 from app.keys.schemas import Caller
 from app.keys.service import display_prefix
 from app.keys.tables import IdempotentResponse
-from app.problems import KEY_IN_FLIGHT, KEY_REUSED, Problem
+from app.problems import KEY_IN_FLIGHT, KEY_REUSED, RETRY_AFTER_SECONDS, Problem
 
 log = logging.getLogger(__name__)
 RESPONSE_RETENTION = timedelta(hours=24)
@@ -80,7 +80,7 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
             raise Problem(
                 KEY_IN_FLIGHT,
                 "The first request with this idempotency key has not finished yet.",
-                headers={"Retry-After": "2"},
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             ) from error
         raise
     stored = tx.db.exec(select(IdempotentResponse).where(*_has_key_of(call))).one()

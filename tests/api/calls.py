@@ -157,3 +157,13 @@ def events_after(client, cursor, **query):
 
 def types_of(events):
     return [event["type"] for event in events]
+
+
+def prospect_ids(client):
+    """The ids of all prospects."""
+    found, address = set(), "/v1/prospects?limit=200"
+    while address:
+        page = ok(client.get(address))
+        found |= {prospect["id"] for prospect in page["items"]}
+        address = page["next"]
+    return found

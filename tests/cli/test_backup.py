@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from app.migrate import UNKNOWN_SCHEMA, newest_revision
-from tests.api.calls import ok
+from tests.api.calls import ok, prospect_ids
 from tests.catalogue import connected, contents, run_migrations, set_revision
 from tests.cli.started import Started
 from tests.conftest import ADMIN_KEY, NewDatabase, Running, serving, settings_for
@@ -54,15 +54,6 @@ def refused(finished: CompletedProcess[str]) -> str:
 
 def create(client: httpx.Client) -> str:
     return client.post("/v1/prospects", json={"name": "Acme"}).raise_for_status().json()["id"]
-
-
-def stored(client: httpx.Client) -> set[str]:
-    found, address = set(), "/v1/prospects?limit=200"
-    while address:
-        page = client.get(address).raise_for_status().json()
-        found |= {prospect["id"] for prospect in page["items"]}
-        address = page["next"]
-    return found
 
 
 def in_the_feed(client: httpx.Client) -> set[str]:
@@ -119,7 +110,7 @@ def test_a_backup_under_eight_writers_has_every_write_that_was_acknowledged_befo
     with process(tmp_path, other) as served:
         headers = {"X-API-Key": ADMIN_KEY}
         with httpx.Client(base_url=served.url, headers=headers, timeout=PATIENCE) as client:
-            restored = stored(client)
+            restored = prospect_ids(client)
             assert before <= restored <= writers.so_far()
             assert in_the_feed(client) >= restored
             assert create(client) not in restored
@@ -164,7 +155,7 @@ def test_a_database_is_replaced_only_by_force(
         assert contents(connection) == before
     done(command(url, "restore", "backup", "--force"))
     with serving(settings_for(url)) as running:
-        assert stored(running.client) == {created}
+        assert prospect_ids(running.client) == {created}
 
 
 def test_force_replaces_only_a_backup(new_database: NewDatabase, command: Command, tmp_path: Path) -> None:
@@ -182,7 +173,7 @@ def test_force_replaces_only_a_backup(new_database: NewDatabase, command: Comman
             message = f"{other} is not a backup, and --force replaces only backups.\n"
             assert refused(command(url, "backup", str(other), "--force")) == message
         assert (tmp_path / "other").read_bytes() == b"such as a key"
-        assert create(running.client) in stored(running.client)
+        assert create(running.client) in prospect_ids(running.client)
 
 
 def test_a_path_with_a_typing_error_is_named(
@@ -245,11 +236,11 @@ def test_a_database_that_a_service_uses_is_not_replaced(tmp_path: Path, command:
         since = create(running.client)
         message = f"A service or another program uses {tmp_path}/own.db: stop it, and try again.\n"
         assert refused(command(url, "restore", "backup", "--force")) == message
-        assert stored(running.client) == {created, since}
+        assert prospect_ids(running.client) == {created, since}
         create(running.client)
     done(command(url, "restore", "backup", "--force"))
     with serving(settings_for(url)) as running:
-        assert stored(running.client) == {created}
+        assert prospect_ids(running.client) == {created}
 
 
 def test_the_journal_of_the_old_database_is_not_applied_to_the_new_one(
@@ -269,7 +260,7 @@ def test_the_journal_of_the_old_database_is_not_applied_to_the_new_one(
     done(command(sqlite_url(killed), "restore", "backup", "--force"))
     assert [path.name for path in killed.iterdir()] == ["own.db"]
     with serving(settings_for(sqlite_url(killed))) as running:
-        assert stored(running.client) == {created}
+        assert prospect_ids(running.client) == {created}
 
 
 def test_a_damaged_backup_is_refused(tmp_path: Path, command: Command) -> None:
@@ -378,4 +369,4 @@ def test_a_failure_in_the_middle_leaves_the_database_as_it_is(
         connection.execute("CREATE VIEW report AS SELECT * FROM prospect")
     assert "pg_restore failed: " in refused(command(url, "restore", "backup", "--force"))
     with serving(settings_for(url)) as running:
-        assert stored(running.client) == {created}
+        assert prospect_ids(running.client) == {created}

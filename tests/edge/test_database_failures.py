@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.problems import DATABASE_FULL, DATABASE_READ_ONLY, UNAVAILABLE
+from tests.api.calls import prospect_ids
 from tests.conftest import ADMIN_KEY, Running, serving, serving_as_it_is, settings_for
 from tests.edge.disk import fill, make_room, make_writable, read_only_view, small_disk
 from tests.edge.problem import assert_problem
@@ -74,15 +75,6 @@ def create_until_refused(client: httpx.Client) -> tuple[set[str], httpx.Response
     return created, response
 
 
-def stored(client: httpx.Client) -> set[str]:
-    found, address = set(), "/v1/prospects?limit=200"
-    while address:
-        page = client.get(address).raise_for_status().json()
-        found |= {prospect["id"] for prospect in page["items"]}
-        address = page["next"]
-    return found
-
-
 def assert_not_ready(client: httpx.Client, kind: object, detail: str) -> None:
     not_ready = client.get("/readyz")
     assert assert_problem(not_ready, kind)["detail"] == detail
@@ -133,12 +125,12 @@ def test_a_full_disk_is_named_and_survived(
         assert running.client.get("/livez").status_code == 200
         # PostgreSQL may fail to start a process for a new connection at once.
         until(lambda: running.client.get("/v1/prospects").status_code == 200)
-        assert stored(running.client) == created
+        assert prospect_ids(running.client) == created
         assert [r for r in caplog.records if r.name == "app.db" and r.getMessage() == IS_FULL] != []
         assert [r for r in caplog.records if r.exc_info] == []
         make_room(disk)
         assert_it_works_again(running, hook)
-        assert created < stored(running.client)
+        assert created < prospect_ids(running.client)
 
 
 def test_an_erasure_that_is_committed_is_acknowledged_though_the_journal_cannot_be_truncated() -> None:
@@ -151,7 +143,7 @@ def test_an_erasure_that_is_committed_is_acknowledged_though_the_journal_cannot_
         created = [create(running.client).raise_for_status().json()["id"] for _ in range(15)]
         fill(disk, leave=300_000)
         assert running.client.delete(f"/v1/prospects/{created[0]}").status_code == 204
-        assert stored(running.client) == set(created[1:])
+        assert prospect_ids(running.client) == set(created[1:])
         journal = disk / "full.db-wal"
         assert journal.stat().st_size > 0
         make_room(disk)
@@ -170,7 +162,7 @@ def test_a_read_only_file_system(tmp_path: Path, caplog: pytest.LogCaptureFixtur
                 refused = assert_problem(create(running.client), DATABASE_READ_ONLY)
                 assert refused["detail"] == "The database file, its folder or its file system is read-only."
                 assert_not_ready(running.client, DATABASE_READ_ONLY, refused["detail"])
-                assert stored(running.client) == {created}
+                assert prospect_ids(running.client) == {created}
                 assert refused["detail"] in caplog.text
                 make_writable(view)
                 until(lambda: running.client.get("/readyz").status_code == 200)
@@ -195,7 +187,7 @@ def test_a_server_that_accepts_only_reads(
         told = assert_problem(refused, DATABASE_READ_ONLY)
         assert told["detail"] == "The database server accepts only reads, as a standby does."
         assert_not_ready(running.client, DATABASE_READ_ONLY, told["detail"])
-        assert stored(running.client) == set()
+        assert prospect_ids(running.client) == set()
         assert told["detail"] in caplog.text
         switch("off")
         assert_it_works_again(running, hook)
@@ -207,7 +199,7 @@ def test_a_lock_is_named_and_the_service_is_not_ready(tmp_path: Path) -> None:
             holder.execute("BEGIN IMMEDIATE")
             assert assert_problem(create(running.client), UNAVAILABLE)["detail"] == IS_LOCKED
             assert_not_ready(running.client, UNAVAILABLE, IS_LOCKED)
-            assert stored(running.client) == set()
+            assert prospect_ids(running.client) == set()
         until(lambda: running.client.get("/readyz").status_code == 200)
         assert create(running.client).status_code == 201
 
@@ -252,7 +244,7 @@ def test_a_file_that_cannot_grow_is_an_error_of_the_disk(tmp_path: Path) -> None
             created, refused = create_until_refused(client)
             detail = "The database cannot read or write its files: check its disk."
             assert assert_problem(refused, UNAVAILABLE)["detail"] == detail
-            assert stored(client) == created
+            assert prospect_ids(client) == created
             resource.prlimit(served.pid, resource.RLIMIT_FSIZE, before)
             until(lambda: client.get("/readyz").status_code == 200)
             assert create(client).status_code == 201

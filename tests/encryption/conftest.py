@@ -15,6 +15,8 @@ from tests.catalogue import connected
 from tests.cli.started import Started
 from tests.conftest import ENCRYPTION_KEY, Running
 
+Command = Callable[..., tuple[int, str]]
+
 HERE = "127.0.0.0/8"
 SIGNING = "whsec_" + base64.b64encode(b"a signing secret of the tests").decode()
 TOKEN = "pat-eu1-the-token-of-a-record-update"
@@ -101,7 +103,7 @@ def started() -> Iterator[Started]:
 
 
 @pytest.fixture
-def command(started: Started, tmp_path: Path) -> Callable[..., tuple[int, str]]:
+def command(started: Started, tmp_path: Path) -> Command:
     """Runs `prospect-fit` on a database; its exit code and what it says, without line breaks."""
 
     def run(url: str, *arguments: str, key: str | None = None) -> tuple[int, str]:

@@ -21,6 +21,7 @@ from tests.encryption.conftest import (
     HUBSPOT,
     SIGNING,
     TOKEN,
+    Command,
     a_key,
     change,
     fill,
@@ -32,8 +33,6 @@ from tests.encryption.conftest import (
 from tests.inbound.intake.test_signatures import now, signed
 from tests.waiting import PATIENCE, until
 from tests.webhooks.far_end import far_end
-
-Command = Callable[..., tuple[int, str]]
 
 
 def test_killed_at_any_step_it_leaves_secrets_that_can_be_read(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.encryption.conftest import (
     HUBSPOT,
     MAPPING,
     SIGNING,
+    Command,
     a_key,
     copied,
     file_of,
@@ -34,8 +34,6 @@ from tests.encryption.conftest import (
 )
 from tests.test_starting_together import greeting
 from tests.waiting import PATIENCE
-
-Command = Callable[..., tuple[int, str]]
 
 
 def mode(path: Path) -> str:

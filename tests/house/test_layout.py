@@ -19,7 +19,15 @@ PACKAGES = {
 }
 MODULES = {
     *("clock.py", "database_failures.py", "db.py", "installation.py", "prospect_lifecycle.py", "main.py"),
-    *("migrate.py", "problems.py", "schemas.py", "settings.py", "sqlite_file.py", "strict_json.py"),
+    *(
+        "migrate.py",
+        "private_files.py",
+        "problems.py",
+        "schemas.py",
+        "settings.py",
+        "sqlite_file.py",
+        "strict_json.py",
+    ),
 }
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
+from app.private_files import PRIVATE_FILE_MODE, sync
+
 # Errors of file systems that have no hard links, such as FAT and some network file systems.
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -26,17 +28,17 @@ def new_file(file: Path, *, replace: bool) -> Iterator[Path]:
     """
     part = file.with_name(f".{file.name}.{token_hex(4)}.part")
     try:
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE_MODE))
     except OSError as error:
         raise UnusableBackup(f"{file.parent} cannot be written: {error.strerror}.") from error
     try:
         yield part
-        _sync(part)
+        sync(part)
         if replace:
             part.replace(file)
         else:
             _rename_to_new(part, file)
-        _sync(file.parent)
+        sync(file.parent)
     finally:
         # SQLite may have left its own files next to it.
         for left in part.parent.glob(f"{part.name}*"):
@@ -60,14 +62,3 @@ def _rename_to_new(part: Path, file: Path) -> None:
         if file.exists():
             raise already_exists(file) from None
         part.rename(file)
-
-
-def _sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on the disk."""
-    if os.name == "nt" and path.is_dir():
-        return  # Windows cannot open folders
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
