@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -84,14 +84,17 @@ def send(connected: socket.socket, body: bytes) -> None:
     connected.sendall(b"%x\r\n%s\r\n" % (len(body), body))
 
 
-def lines_of(answers) -> Iterator[dict]:
-    """The lines of a chunked response, until its proper end."""
-    for line in answers:
-        if line.startswith(b"{"):
-            yield json.loads(line)
-        if line == b"0\r\n":
-            return
-    raise AssertionError("the response has no end")
+def lines_of(connected: socket.socket) -> Iterator[dict]:
+    """The lines of a chunked NDJSON response, until its proper end."""
+    with connected.makefile("rb") as received:
+        while received.readline() not in (b"\r\n", b""):
+            pass
+        rest = b""
+        while size := int(received.readline(), 16):
+            *whole, rest = (rest + received.read(size)).split(b"\n")
+            received.readline()
+            yield from map(json.loads, whole)
+        assert received.readline() == b"\r\n", "the response has no end"
 
 
 @contextmanager
@@ -142,24 +145,19 @@ def test_a_batch_ends_with_a_line_that_says_so(served, other, sends_on):
         stream(served.url, "/v1/score/batch?question_set=bant", key) as connected,
     ):
         send(connected, LINE * 3)
-        answers = connected.makefile("rb")
-        while not answers.readline().startswith(b"{"):
-            pass
-        if sends_on:
-            with sending(connected, LINE * 10):
-                key.revoke()
-                lines = list(lines_of(answers))
-        else:
+        lines = lines_of(connected)
+        scored = [next(lines)]
+        with sending(connected, LINE * 10) if sends_on else nullcontext():
             key.revoke()
-            lines = list(lines_of(answers))
-        *scored, last = lines
+            scored += lines
+        last = scored.pop()
         assert all("score" in line for line in scored)
         assert last["problem"]["type"] == UNAUTHENTICATED.type
-        assert last["line"] == 2 + len(scored)
+        assert last["line"] == 1 + len(scored)
         # A request with another key does not end.
         send(going_on, LINE)
         going_on.sendall(b"0\r\n\r\n")
-        assert [list(line) for line in lines_of(going_on.makefile("rb"))] == [["line", "score"]]
+        assert [list(line) for line in lines_of(going_on)] == [["line", "score"]]
 
 
 def test_an_import_ends_with_what_it_has_stored(served, other):
@@ -172,12 +170,11 @@ def test_an_import_ends_with_what_it_has_stored(served, other):
 
     with stream(served.url, "/v1/prospects/import?source=revoked", key) as connected:
         send(connected, body(5))
-        answers = connected.makefile("rb")
-        while not answers.readline().startswith(b"{"):
-            pass
+        lines = lines_of(connected)
+        next(lines)
         with sending(connected, body(5)):
             key.revoke()
-            *_, last = lines_of(answers)
+            *_, last = lines
     assert (last["done"], last["problem"]["type"]) == (False, UNAUTHENTICATED.type)
     assert last["committed_to"] >= 5
     found = ok(other.get("/v1/prospects?source=revoked&limit=200"))["items"]
