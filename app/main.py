@@ -246,7 +246,7 @@ def prepare_database(database: Database, settings: Settings) -> str | None:
         WrongKey: if the database has secrets that this process cannot decrypt.
         Flawed: if the default question set is not published.
     """
-    builtin = list(read_builtin())
+    builtin = read_builtin()
     migrate_database(database, settings)
     secret = settings.admin_key.get_secret_value() if settings.admin_key else None
     database.write_sync(lambda tx: publish_builtin(tx, builtin))

@@ -57,7 +57,7 @@ def doctor(
 
 def _checks(settings: Settings, database: Database, url: str | None) -> Iterator[Check]:
     yield "version", True, f"{version('prospect-fit')} on Python {sys.version.split()[0]}"
-    yield "built-in question sets", True, f"{len(list(read_builtin()))} valid"
+    yield "built-in question sets", True, f"{len(read_builtin())} valid"
     if database.file:
         if not is_there(database.file):
             yield "database", False, no_database(database.file)

@@ -167,7 +167,7 @@ def _schema() -> str:
 def _database() -> Iterator[Database]:
     """Open the database with the built-in sets published, because variants extend them."""
     with existing_database() as database:
-        builtin = list(read_builtin())
+        builtin = read_builtin()
         database.write_sync(lambda tx: publish_builtin(tx, builtin))
         yield database
 

@@ -1,7 +1,8 @@
 """Read and write question sets as YAML 1.2 files, and describe them with a JSON Schema for editors."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from io import StringIO
 from math import inf
@@ -153,13 +154,14 @@ def read_file(path: Path) -> QuestionSet:
     return parse_file(open_file(path), lambda _: None)
 
 
-def read_builtin() -> Iterator[QuestionSet]:
-    """Yield the sets that come with the service, each after the one that it extends; raises `InvalidFile`."""
+@cache
+def read_builtin() -> tuple[QuestionSet, ...]:
+    """Return the sets that come with the service, each after the one it extends; raises `InvalidFile`."""
     known: dict[str, QuestionSet] = {}
     for file in in_load_order([open_file(path) for path in sorted(BUILTIN.glob("*.yaml"))]):
         question_set = parse_file(file, known.get)
         known[f"{question_set.key}@1"] = question_set
-        yield question_set
+    return tuple(known.values())
 
 
 def files_below(paths: Iterable[Path]) -> list[Path]:
