@@ -3,8 +3,8 @@
 from tests.conftest import ROOT, SLOW
 
 PATTERN = {"__init__.py", "tables.py", "schemas.py", "queries.py", "service.py"}
-# What a subject asks for besides. `scoring`, `cli` and `edge` name their files after their parts, and `api`
-# after the groups of operations.
+# What a subject asks for besides. `scoring`, `cli`, `edge` and `files` name their files after their parts,
+# and `api` after the groups of operations.
 OTHERS = {
     *("answers.py", "carry_over.py", "conclusions.py", "impact.py", "scores.py", "session_edit.py"),
     *("documents.py", "files.py", "plans.py"),
@@ -12,10 +12,10 @@ OTHERS = {
     *("message.py", "outbox.py", "retries.py", "sender.py", "targets.py"),
     *("idempotency.py", "presenters.py"),
 }
-NAMED_BY_PART = ("api", "cli", "edge", "scoring")
+NAMED_BY_PART = ("api", "cli", "edge", "files", "scoring")
 PACKAGES = {
-    *("api", "cli", "edge", "encryption", "events", "inbound", "keys", "prospects", "question_sets"),
-    *("scoring", "sessions", "webhooks"),
+    *("api", "cli", "edge", "encryption", "events", "files", "inbound", "keys", "prospects"),
+    *("question_sets", "scoring", "sessions", "webhooks"),
 }
 MODULES = {
     *("clock.py", "database_failures.py", "db.py", "installation.py", "prospect_lifecycle.py", "main.py"),
