@@ -75,6 +75,7 @@ SLOW = {
     "encryption/test_rotation.py",
     "encryption/test_start.py",
     "edge/test_revoked.py",
+    "files/test_memory.py",
     "inbound/imports/test_stopping.py",
     "inbound/intake/test_processes.py",
     "inbound/intake/test_quotas.py",
