@@ -64,7 +64,8 @@ def merge_prospects(uow: UnitOfWork, target_id: UUID, other_id: UUID) -> Prospec
     """Merge another prospect into the target: its links, its sessions, and the attributes the target lacks.
 
     Returns the target. Raises NOT_FOUND, INVALID_REQUEST if both ids are the same, and SESSION_IS_OPEN,
-    which names both sessions, if both prospects have an open session for the same deal and question set.
+    which names both sessions, if both prospects have an open session for the same deal, assessor and
+    question set.
     """
     if target_id == other_id:
         raise invalid_field(

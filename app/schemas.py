@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from unicodedata import normalize
 
 import orjson
 from pydantic import (
@@ -36,6 +37,12 @@ INVISIBLE = re.compile(
     r"\u3164\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
     r"\U000e0020-\U000e007f\U000e0100-\U000e01ef]+"
 )
+# The characters with White_Space, which are also what `\s` matches in a pattern. It is a list, because
+# `str.strip()` also removes four control characters, which are refused.
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 # Looks like a space, but Unicode counts it as a symbol.
 BRAILLE_BLANK = "\u2800"
 SINGLE_LINE_PATTERN = form(
@@ -47,9 +54,9 @@ SOURCE_PATTERN = form(
     r"^[a-z0-9][a-z0-9._-]{0,63}$", "use at most 64 lower-case letters, digits, '.', '_' and '-'"
 )
 EXTERNAL_ID_PATTERN = form(
-    rf"^[^\s{REFUSED}/?#\\]+([^{REFUSED}/?#\\]*[^\s{REFUSED}/?#\\])?$",
-    "send one line without '/', '?', '#' and '\\', without spaces at its ends, and without control "
-    "characters and characters that change the direction of the text",
+    rf"^[^{REFUSED}/?#\\]*[^\s{REFUSED}/?#\\][^{REFUSED}/?#\\]*$",
+    "send one line that is not blank, without '/', '?', '#' and '\\', and without control characters and "
+    "characters that change the direction of the text",
 )
 Schema = dict[str, Any]
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without spaces")
@@ -151,15 +158,29 @@ def _check_scalar(value: Any) -> Any:
     return value
 
 
-def without_invisible(value: Any) -> Any:
-    """Return a text without INVISIBLE characters, as ids are stored; any other value unchanged."""
+def normalized(value: Any) -> Any:
+    """Return a text as it is stored: in Unicode NFC, without white space at its ends. Other values unchanged.
+
+    A text of more than MAX_TEXT_LENGTH characters, which no field accepts, is only stripped.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip(WHITE_SPACE)
+    # To order many combining characters takes quadratic time.
+    return text if text.isascii() or len(text) > MAX_TEXT_LENGTH else normalize("NFC", text)
+
+
+def normalized_id(value: Any) -> Any:
+    """Return an id as it is stored: normalized, and without INVISIBLE characters. Other values unchanged."""
     # Almost all ids are ASCII, which has no such character.
-    return INVISIBLE.sub("", value) if isinstance(value, str) and not value.isascii() else value
+    is_plain = not isinstance(value, str) or value.isascii()
+    return normalized(value if is_plain else INVISIBLE.sub("", value))
 
 
 def searchable(text: str) -> str:
-    """Return a text as it is searched: in one case, and without INVISIBLE characters."""
-    return str(without_invisible(text)).casefold()
+    """Return a text as it is searched: normalized, in one case, and without INVISIBLE characters."""
+    # Folding the case of a composed character can give a text that is not composed.
+    return str(normalized(normalize("NFD", normalized_id(text)).casefold()))
 
 
 def _check_visible(value: str) -> str:
@@ -168,16 +189,15 @@ def _check_visible(value: str) -> str:
     return value
 
 
-# An invisible character stays in a name, which is returned as it was sent.
+# An invisible character stays in a name.
 Line = Annotated[
     str,
-    StringConstraints(
-        strict=True, min_length=1, max_length=200, pattern=SINGLE_LINE_PATTERN, strip_whitespace=True
-    ),
+    StringConstraints(strict=True, min_length=1, max_length=200, pattern=SINGLE_LINE_PATTERN),
+    BeforeValidator(normalized),
     AfterValidator(_check_visible),
 ]
 # A text that is compared or searched, without its invisible characters.
-ComparedLine = Annotated[Line, BeforeValidator(without_invisible)]
+ComparedLine = Annotated[Line, BeforeValidator(normalized_id)]
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Scalar = Annotated[
     Annotated[str, Field(strict=True, max_length=MAX_TEXT_LENGTH)]
@@ -231,15 +251,19 @@ ExternalId = Annotated[
         pattern=EXTERNAL_ID_PATTERN,
     ),
     AfterValidator(_check_path_segment),
-    BeforeValidator(without_invisible),
+    BeforeValidator(normalized_id),
     Field(
         description="the id of the prospect in that system, without '/', '?', '#' and '\\'",
         examples=["0015g00000XyZ"],
-        json_schema_extra={"pattern": EXTERNAL_ID_PATTERN.replace("^", r"^(?!\.{1,2}$)", 1)},
+        json_schema_extra={"pattern": EXTERNAL_ID_PATTERN.replace("^", r"^(?!\s*\.{1,2}\s*$)", 1)},
     ),
 ]
 Deal = Annotated[
     ComparedLine, Field(description="the deal, if the prospect has several", examples=["0065g00000AbC"])
+]
+Assessor = Annotated[
+    ComparedLine,
+    Field(description="whose ratings these are, if several people rate", examples=["ana@example.com"]),
 ]
 Actor = Annotated[
     Line, Field(description="the person who does this, for the history", examples=["ana@example.com"])

@@ -11,26 +11,61 @@ from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.prospects.queries import find_ids_by_link, find_prospect, require_by_link
 from app.prospects.schemas import Link
-from app.schemas import Deal, ExternalId, SetName, Source
+from app.schemas import Assessor, Deal, ExternalId, SetName, Source
+from app.sessions.comparison import compare
 from app.sessions.presenters import fit_of, fits_of
-from app.sessions.schemas import FitList, FitOut, FitQuery, FitResult, FitsRequest
+from app.sessions.schemas import (
+    ComparisonOut,
+    ComparisonQuery,
+    FitList,
+    FitOut,
+    FitQuery,
+    FitResult,
+    FitsRequest,
+)
 
 reading = router("fits", Scope.READ)
 SetHere = Annotated[
     SetName | None, Query(description="only for this question set: key (any version) or key@version")
 ]
 DealHere = Annotated[Deal | None, Query(description="only for this deal")]
+AssessorHere = Annotated[Assessor | None, Query(description="only of this assessor")]
 
 
 @reading.get("/prospects/{prospect_id}/fit", operation_id="get_fit")
 async def get_fit(
-    prospect_id: UUID, service: ServiceDep, question_set: SetHere = None, deal: DealHere = None
+    prospect_id: UUID,
+    service: ServiceDep,
+    question_set: SetHere = None,
+    deal: DealHere = None,
+    assessor: AssessorHere = None,
 ) -> FitOut:
-    """Read the fit of a prospect: from its open session, or else from its last one."""
+    """Read the fit of a prospect: from its newest open session, or else from its last one.
+
+    Without an `assessor`, it is that of any assessor; the field `assessor` says whose it is.
+    """
 
     def load(tx: Transaction) -> FitOut:
         set_filter = service.plans.require_version(tx, question_set, "query")
-        return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, set_filter, deal)
+        return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, set_filter, deal, assessor)
+
+    return await service.read_scores(load)
+
+
+@reading.get("/prospects/{prospect_id}/comparison", operation_id="compare_assessors")
+async def get_comparison(
+    prospect_id: UUID, service: ServiceDep, query: Annotated[ComparisonQuery, Query()]
+) -> ComparisonOut:
+    """Compare the assessors of a prospect: the verdict of each, and the questions on which they differ most.
+
+    Each assessor has one session in it: the newest open one on the question set and the deal, or else the
+    last one.
+    """
+
+    def load(tx: Transaction) -> ComparisonOut:
+        name = query.question_set
+        set_filter = service.plans.require_version(tx, name, "query") if name is not None else None
+        return compare(tx, service.plans, find_prospect(tx, prospect_id).id, query, set_filter)
 
     return await service.read_scores(load)
 
@@ -42,13 +77,14 @@ async def find_fit(
     service: ServiceDep,
     question_set: SetHere = None,
     deal: DealHere = None,
+    assessor: AssessorHere = None,
 ) -> FitOut:
     """Read the fit of the prospect that another system knows by this id."""
     link = Link(source=source, external_id=external_id)
 
     def load(tx: Transaction) -> FitOut:
         set_filter = service.plans.require_version(tx, question_set, "query")
-        return fit_of(tx, service.plans, require_by_link(tx, link).id, set_filter, deal)
+        return fit_of(tx, service.plans, require_by_link(tx, link).id, set_filter, deal, assessor)
 
     return await service.read_scores(load)
 
@@ -60,7 +96,7 @@ async def get_fits(request: FitsRequest, service: ServiceDep) -> FitList:
     def load(tx: Transaction) -> FitList:
         set_filter = service.plans.require_version(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
-        fits = fits_of(tx, service.plans, [i for i in ids if i], set_filter)
+        fits = fits_of(tx, service.plans, [i for i in ids if i], set_filter, request.deal, request.assessor)
         return FitList(
             items=[
                 _fit_result(query, fits.get(prospect_id) if prospect_id else None)

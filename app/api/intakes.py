@@ -158,7 +158,7 @@ async def dry_run(sample: schemas.DryRun, service: ServiceDep) -> schemas.DryRun
     scope write.
     """
     return await service.database.write(
-        lambda tx: try_mapping(UnitOfWork(tx, service.plans, "dry run"), sample)
+        lambda tx: try_mapping(UnitOfWork(tx, service.plans, "dry run", "dry run"), sample)
     )
 
 

@@ -53,8 +53,8 @@ async def qualify(request: QualifyRequest, service: ServiceDep, call: WriteCallD
     records the answers and, if sent, a decision and an outcome, and returns the score with the next
     questions. A question set key without a version continues an open session on its own version.
     Without a `question_set`, the service uses the set whose `for` matches the prospect's attributes, with the
-    highest priority if several match. If none matches, it continues the only open session of the deal, or
-    starts with the default set. `chosen_by` and `chosen_because` show the choice.
+    highest priority if several match. If none matches, it continues the only open session of the deal and the
+    assessor, or starts with the default set. `chosen_by` and `chosen_because` show the choice.
     A closed session stays closed, and answers begin a new one. Without answers, a decision or an outcome goes
     to the last session if none is open. Repeating the same conclusion with the same answers changes nothing.
     """
@@ -63,10 +63,10 @@ async def qualify(request: QualifyRequest, service: ServiceDep, call: WriteCallD
 
 @writing.post("/sessions", operation_id="open_session", status_code=201, response_model=SessionOpened)
 async def open_session(request: NewSession, service: ServiceDep, call: WriteCallDep) -> Response:
-    """Open a session for a prospect. There is one open session per prospect, deal and set.
+    """Open a session for a prospect. There is one open session per prospect, deal, assessor and set.
 
     Without a `question_set`, the service chooses the set that is meant for the prospect, as `qualify` does.
-    With `carry_over`, the session starts with the answers of the prospect's last session.
+    With `carry_over`, the session starts with the answers of the assessor's last session on the prospect.
     """
     return await service.write(
         call, lambda uow: WriteResult(sessions.open_session(uow, request), 201), request.actor

@@ -24,7 +24,7 @@ from app.scoring.flaws import (
     shape_flaw,
     shape_flaws,
 )
-from app.scoring.plan import Plan, QuestionState
+from app.scoring.plan import Plan, QuestionState, ScoredState
 from app.scoring.question_set import NAME, SET_KEY, SET_NAME, Condition, Question, QuestionSet, Subject
 from app.scoring.reasons import in_words
 from app.scoring.result import (
@@ -32,6 +32,7 @@ from app.scoring.result import (
     Figures,
     Indication,
     Leaning,
+    RatedBy,
     Reason,
     Score,
     Verdict,
@@ -62,9 +63,11 @@ __all__ = [
     "Question",
     "QuestionSet",
     "QuestionState",
+    "RatedBy",
     "Rating",
     "Reason",
     "Score",
+    "ScoredState",
     "Sent",
     "State",
     "Subject",

@@ -30,8 +30,8 @@ MAX_QUESTIONS = 2000
 MAX_KNOCK_OUTS = 50
 # Field names of a flat form.
 RESERVED = frozenset(
-    {"source", "external_id", "name", "deal", "decision", "outcome", "actor", "question_set"}
-    | {"carry_over", "idempotency_key", "not_applicable", "unknown"}
+    {"source", "external_id", "name", "deal", "assessor", "decision", "outcome", "actor"}
+    | {"question_set", "carry_over", "idempotency_key", "not_applicable", "unknown"}
     | {"decision_reason", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason"}
     | {"outcome_competitor"}
 )

@@ -16,11 +16,11 @@ from app.sessions.tables import Session, StoredAnswer
 
 
 def carry_over(edit: SessionEdit) -> None:
-    """Start a new session with the answers of the prospect's last session. The answers keep their age.
+    """Start a new session with the answers of its prospect's last session. The answers keep their age.
 
-    The last session is the newest one with answers on a related question set: the same set, a set that it
-    was made from, a set that was made from it, or a set that was made from a common one. Only answers to
-    questions with the same meaning in both sets are carried over.
+    The last session is the newest one of the same assessor with answers on a related question set: the same
+    set, a set that it was made from, a set that was made from it, or a set that was made from a common one.
+    Only answers to questions with the same meaning in both sets are carried over.
     """
     shared = {name: questions for name in _answered_sets(edit) if (questions := _shared(edit, name))}
     last = _last_session(edit, shared)
@@ -46,7 +46,7 @@ def carry_over(edit: SessionEdit) -> None:
 
 
 def _answered_sets(edit: SessionEdit) -> list[str]:
-    """Return the names of the versions that other sessions of the prospect have answers on."""
+    """Return the names of the versions that the assessor's other sessions on the prospect have answers on."""
     statement = (
         select(Session.question_set, Session.version).where(*_is_other_answered_session(edit)).distinct()
     )
@@ -57,6 +57,7 @@ def _is_other_answered_session(edit: SessionEdit) -> tuple[Any, ...]:
     of_session = col(StoredAnswer.session_id) == col(Session.id)
     return (
         Session.prospect_id == edit.session.prospect_id,
+        Session.assessor == edit.session.assessor,
         Session.id != edit.session.id,
         select(StoredAnswer).where(of_session, StoredAnswer.state != "open").exists(),
     )
@@ -104,7 +105,7 @@ def _drop(edit: SessionEdit, dropped: list[StoredAnswer]) -> None:
 
 
 def _last_session(edit: SessionEdit, names: Collection[str]) -> Session | None:
-    """Return the prospect's newest other session that has answers on one of these versions."""
+    """Return the newest other session with answers on one of these versions."""
     if not names:
         return None
     versions = [edit.uow.plans.parse_name(name) for name in names]

@@ -16,7 +16,7 @@ from app.prospects.queries import links_of
 from app.prospects.schemas import LinkOut
 from app.prospects.tables import ProspectLink
 from app.question_sets.plans import Choice, Plans
-from app.scoring import Plan, Score, VerdictRecord
+from app.scoring import Judged, Score, VerdictRecord
 from app.sessions.queries import (
     SetFilter,
     answers_of,
@@ -59,6 +59,7 @@ def session_head(session: Session) -> dict[str, Any]:
         "prospect_id": session.prospect_id,
         "question_set": f"{session.question_set}@{session.version}",
         "deal": session.deal or None,
+        "assessor": session.assessor or None,
         "status": session.status,
         "revision": session.revision,
         "opened_at": session.opened_at,
@@ -177,11 +178,12 @@ def fits_of(
     prospect_ids: Sequence[UUID],
     question_set: SetFilter,
     deal: str | None = None,
+    assessor: str | None = None,
 ) -> dict[UUID, FitOut]:
     """Return the fits of several prospects, by prospect.
 
-    A prospect without a session for the question set is left out. With `deal`, only the sessions of that
-    deal count. Raises `StaleScores`.
+    A prospect without a session for the question set is left out. With `deal` or `assessor`, only the
+    sessions of that deal or assessor count. Raises `StaleScores`.
     """
     statement = (
         select(Session)
@@ -190,28 +192,38 @@ def fits_of(
     )
     if deal is not None:
         statement = statement.where(Session.deal == deal)
+    if assessor is not None:
+        statement = statement.where(Session.assessor == assessor)
     # Closed sessions come before open ones, and older before newer ones: the last one of a prospect is shown.
     shown = {session.prospect_id: session for session in tx.db.exec(statement)}
     require_fresh(tx, shown.values())
     answers = answers_of_many(tx, [session.id for session in shown.values()])
     return {
-        prospect_id: _fit_out(plan_of(tx, plans, session), session, answers[session.id])
+        prospect_id: fit_out(
+            session, judge_session(plan_of(tx, plans, session), session, answers[session.id])
+        )
         for prospect_id, session in shown.items()
     }
 
 
 def fit_of(
-    tx: Transaction, plans: Plans, prospect_id: UUID, question_set: SetFilter, deal: str | None
+    tx: Transaction,
+    plans: Plans,
+    prospect_id: UUID,
+    question_set: SetFilter,
+    deal: str | None,
+    assessor: str | None,
 ) -> FitOut:
     """Return the fit of one prospect. Raises `StaleScores`, and NOT_FOUND without a session for the set."""
-    fits = fits_of(tx, plans, [prospect_id], question_set, deal)
+    fits = fits_of(tx, plans, [prospect_id], question_set, deal, assessor)
     if prospect_id not in fits:
         raise missing("session of this prospect for that question set")
     return fits[prospect_id]
 
 
-def _fit_out(plan: Plan, session: Session, answers: Mapping[str, StoredAnswer]) -> FitOut:
-    score = whole_score(session, judge_session(plan, session, answers))
+def fit_out(session: Session, judged: Judged) -> FitOut:
+    """Return the fit that a session gives."""
+    score = whole_score(session, judged)
     texts = {name: score[name] for name in ("summary", "weaker_side", "blockers")}
     return FitOut(**session_summary(session).model_dump(), **texts)
 
@@ -223,10 +235,14 @@ EVENT_DATA_FIELDS = ("decision", "outcome", "merged_prospect_id")
 
 @dataclass(frozen=True, slots=True)
 class _CurrentTarget:
-    """The prospect and the deal that an event is about now. A merge gives a session to another prospect."""
+    """The prospect and the session's deal and assessor that an event is about now.
+
+    A merge gives a session to another prospect.
+    """
 
     prospect_id: UUID | None
     deal: str | None = None
+    assessor: str | None = None
 
 
 def events_out(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
@@ -238,7 +254,7 @@ def events_out(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
     return [
         _event_out(
             event,
-            target.deal,
+            target,
             links[target.prospect_id] if target.prospect_id else (),
             figures.get(event.id, {}),
         )
@@ -247,10 +263,12 @@ def events_out(tx: Transaction, events: Sequence[Event]) -> list[EventOut]:
 
 
 def _event_targets(tx: Transaction, session_ids: set[UUID]) -> dict[UUID | None, _CurrentTarget]:
-    statement = select(Session.id, Session.prospect_id, Session.deal).where(col(Session.id).in_(session_ids))
+    columns = select(Session.id, Session.prospect_id, Session.deal, Session.assessor)
     return {
-        session_id: _CurrentTarget(prospect_id, deal or None)
-        for session_id, prospect_id, deal in tx.db.exec(statement)
+        session_id: _CurrentTarget(prospect_id, deal or None, assessor or None)
+        for session_id, prospect_id, deal, assessor in tx.db.exec(
+            columns.where(col(Session.id).in_(session_ids))
+        )
     }
 
 
@@ -270,10 +288,12 @@ def _event_figures(tx: Transaction, event_ids: Sequence[UUID]) -> dict[UUID, dic
 
 
 def _event_out(
-    event: Event, deal: str | None, links: Iterable[ProspectLink], figures: Mapping[str, Any]
+    event: Event, target: _CurrentTarget, links: Iterable[ProspectLink], figures: Mapping[str, Any]
 ) -> EventOut:
     fields = event.model_dump(include=EVENT_COLUMNS)
     fields |= {name: figures.get(name) for name in ("change", *SESSION_FIGURES)}
     fields |= {name: event.data.get(name) for name in EVENT_DATA_FIELDS}
     links_out = [LinkOut(source=link.source, external_id=link.external_id) for link in links]
-    return EventOut.model_validate(fields | {"deal": deal, "links": links_out})
+    return EventOut.model_validate(
+        fields | {"deal": target.deal, "assessor": target.assessor, "links": links_out}
+    )

@@ -52,7 +52,7 @@ def list_sessions(
     require_all_fresh(tx)
     order = RANKED_ORDER if filters.sort == "ranked" else NEWEST_ORDER
     statement = select(Session).order_by(*order).limit(limit)
-    for name in ("prospect_id", "deal", "status", "indication", "leaning", "decision", "outcome"):
+    for name in ("prospect_id", "deal", "assessor", "status", "indication", "leaning", "decision", "outcome"):
         value = getattr(filters, name)
         if value is not None:
             statement = statement.where(getattr(Session, name) == value)

@@ -1,6 +1,7 @@
 """Sessions in requests and responses."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,6 +13,7 @@ from app.prospects.schemas import Link, LinkOut
 from app.question_sets.schemas import ChosenBy
 from app.schemas import (
     Actor,
+    Assessor,
     AttributesIn,
     Day,
     Deal,
@@ -39,10 +41,13 @@ from app.scoring import (
     Evidence,
     Indication,
     Leaning,
+    RatedBy,
     Rating,
     Score,
+    ScoredState,
     Sent,
     State,
+    Subject,
     Verdict,
     form,
     ratings_sent,
@@ -88,7 +93,10 @@ ChosenSet = Annotated[
 ]
 CarryOver = Annotated[
     bool,
-    Field(strict=True, description="start a new session with the answers of the prospect's last session"),
+    Field(
+        strict=True,
+        description="start a new session with the answers of the assessor's last session on the prospect",
+    ),
 ]
 
 
@@ -167,14 +175,33 @@ class ScoreRequest(AnswersIn):
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionIdentity:
+    """What tells the sessions of a prospect on one question set apart. A field is '' if none is named."""
+
+    deal: str
+    assessor: str
+
+    @classmethod
+    def named(cls, deal: str | None, assessor: str | None) -> "SessionIdentity":
+        """Return the identity of a request, in which a field that is not sent is None."""
+        return cls(deal or "", assessor or "")
+
+
 class NewSession(AnswersIn, WriteIn):
     """A session to open for a prospect, with its first answers if you have any."""
 
     prospect_id: UUID
     question_set: ChosenSet = None
     deal: Deal | None = None
+    assessor: Assessor | None = None
     carry_over: CarryOver = False
     actor: Actor | None = None
+
+    @property
+    def identity(self) -> SessionIdentity:
+        """The deal and the assessor of the session."""
+        return SessionIdentity.named(self.deal, self.assessor)
 
 
 class MoveRequest(WriteIn):
@@ -250,6 +277,7 @@ class QualifyRequest(AnswersIn, WriteIn):
     attributes: AttributesIn = {}
     question_set: ChosenSet = None
     deal: Deal | None = None
+    assessor: Assessor | None = None
     carry_over: CarryOver = False
     decision: DecisionIn | None = None
     outcome: OutcomeIn | None = None
@@ -259,6 +287,11 @@ class QualifyRequest(AnswersIn, WriteIn):
     def link(self) -> Link:
         """The link of the prospect in the CRM."""
         return Link(source=self.source, external_id=self.external_id)
+
+    @property
+    def identity(self) -> SessionIdentity:
+        """The deal and the assessor of the session."""
+        return SessionIdentity.named(self.deal, self.assessor)
 
     @property
     def only_concludes(self) -> bool:
@@ -329,6 +362,7 @@ class SessionHead(Out):
     prospect_id: UUID
     question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
     deal: str | None
+    assessor: Annotated[str | None, Field(description="whose ratings these are, if one is named")]
     status: Status
     revision: int
     opened_at: datetime
@@ -355,8 +389,8 @@ class SessionOpened(SessionOut):
         ChosenBy,
         Field(
             description="request: the request names the set; for: the set is meant for such a prospect; "
-            "session: it is the set of the only open session of the deal; default: it is the default set of "
-            "the service"
+            "session: it is the set of the only open session of the deal and the assessor; default: it is "
+            "the default set of the service"
         ),
     ]
     chosen_because: Annotated[str, Field(examples=["industry equals logistics; priority 10"])]
@@ -422,6 +456,7 @@ class SessionFilter(In):
 
     prospect_id: UUID | None = None
     deal: Deal | None = None
+    assessor: Assessor | None = None
     status: Status | None = None
     indication: Indication | None = None
     leaning: Leaning | None = None
@@ -437,11 +472,58 @@ class SessionFilter(In):
 
 
 class FitOut(SessionSummary):
-    """The fit of a prospect, small enough to embed: that of its open session, or else of its last session."""
+    """The fit of a prospect, small enough to embed: that of its newest open session, or of its last one."""
 
     summary: str
     weaker_side: str | None
     blockers: list[Blocker]
+
+
+class ComparisonQuery(In):
+    """Which sessions of a prospect to compare."""
+
+    question_set: Annotated[
+        SetName | None,
+        Field(description='"key" or "key@version"; without it, the set of the newest session'),
+    ] = None
+    deal: Annotated[
+        Deal | None, Field(description="only for this deal; without it, that of the newest session")
+    ] = None
+    subject: Annotated[
+        Subject, Field(description="own_company or person compares sessions on sets with that subject")
+    ] = "prospect"
+
+
+class AssessorRating(Out):
+    """How one session counts a question. `rated_by` is null if it is not rated."""
+
+    assessor: str | None
+    session_id: UUID
+    state: ScoredState
+    rating: int | None
+    rated_by: RatedBy | None
+
+
+class ComparedQuestion(Out):
+    """One question with the rating of each assessor whom it applies to."""
+
+    question: str
+    label: str
+    text: str
+    spread: Annotated[
+        int | None, Field(ge=0, description="highest minus lowest rating; null with fewer than two ratings")
+    ]
+    ratings: list[AssessorRating]
+
+
+class ComparisonOut(Out):
+    """What each assessor says about a prospect: one session of each, on one question set and one deal."""
+
+    prospect_id: UUID
+    question_set: Annotated[str, Field(description="the key of the set", examples=["qualifying-a-sale"])]
+    deal: str | None
+    assessors: Annotated[list[FitOut], Field(description="the verdict of each assessor, in order of name")]
+    questions: Annotated[list[ComparedQuestion], Field(description="widest spread first")]
 
 
 class FitQuery(In):
@@ -472,6 +554,8 @@ class FitsRequest(In):
 
     prospects: Annotated[list[FitQuery], Field(min_length=1, max_length=200)]
     question_set: SetName | None = None
+    deal: Annotated[Deal | None, Field(description="only for this deal")] = None
+    assessor: Annotated[Assessor | None, Field(description="only of this assessor")] = None
 
 
 class FitResult(Out):
@@ -503,6 +587,9 @@ class EventOut(Out):
     question_set: Annotated[str | None, Field(examples=["qualifying-a-sale@1"])]
     deal: Annotated[
         str | None, Field(description="the current deal of the session; null after it was erased")
+    ]
+    assessor: Annotated[
+        str | None, Field(description="the assessor of the session; null after it was erased")
     ]
     revision: Annotated[int | None, Field(description="the revision of the session, or else of the prospect")]
     links: Annotated[

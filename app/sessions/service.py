@@ -5,6 +5,7 @@ sessions), decides, saves, and records the events.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from app.sessions.schemas import (
     OutcomeIn,
     QualifyRequest,
     QualifyResult,
+    SessionIdentity,
     SessionMoved,
     SessionOpened,
     SessionOut,
@@ -50,6 +52,7 @@ SELECT_NEWEST_SESSION = (
     .where(
         Session.prospect_id == bindparam("prospect"),
         Session.deal == bindparam("deal"),
+        Session.assessor == bindparam("assessor"),
         Session.question_set == bindparam("key"),
         Session.status == bindparam("status"),
     )
@@ -90,20 +93,20 @@ def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
     )
 
 
-def plan_for_qualify(uow: UnitOfWork, link: Link, deal: str | None, named: str) -> Plan:
+def plan_for_qualify(uow: UnitOfWork, link: Link, identity: SessionIdentity, named: str) -> Plan:
     """Return the plan that `qualify` scores with if the request names this question set.
 
     It is the plan of the open session, or else of the version that a new session would use.
     """
     key, _ = uow.plans.parse_name(named)
     prospect = find_by_link(uow.tx, link, lock=True)
-    if prospect and (session := _newest(uow, prospect, deal, key, "open")):
+    if prospect and (session := _newest(uow, prospect, identity, key, "open")):
         return uow.plans.find(uow.tx, f"{key}@{session.version}")
     return uow.plans.find_to_open(uow.tx, named)
 
 
 def question_set_for_qualify(
-    uow: UnitOfWork, link: Link, deal: str | None, attributes: Mapping[str, Any]
+    uow: UnitOfWork, link: Link, identity: SessionIdentity, attributes: Mapping[str, Any]
 ) -> str:
     """Return the name of the question set that `qualify` chooses if the request names none.
 
@@ -113,23 +116,23 @@ def question_set_for_qualify(
     stored = prospect.attributes if prospect else {}
     choice = uow.plans.choose(uow.tx, {**stored, **attributes})
     if prospect and choice.by == "default":
-        choice = _choice_of_only_open_session(uow, prospect, deal) or choice
+        choice = _choice_of_only_open_session(uow, prospect, identity) or choice
     return choice.name
 
 
 def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
     """Open a session with its first answers.
 
-    Raises NOT_FOUND, SEVERAL_SETS_MATCH, SESSION_IS_OPEN if one is open for this prospect, deal and question
-    set, `Flawed`, and INVALID_REQUEST for an unknown or retired question set.
+    Raises NOT_FOUND, SEVERAL_SETS_MATCH, SESSION_IS_OPEN if one is open for this prospect, deal, assessor
+    and question set, `Flawed`, and INVALID_REQUEST for an unknown or retired question set.
     """
     prospect = find_prospect(uow.tx, request.prospect_id, lock=True)
     choice = _choose(uow, prospect, request.question_set)
     plan = uow.plans.find_to_open(uow.tx, choice.name)
-    if existing := _newest(uow, prospect, request.deal, plan.question_set.key, "open"):
-        detail = f"Session {existing.id} is open for this prospect, deal and question set."
+    if existing := _newest(uow, prospect, request.identity, plan.question_set.key, "open"):
+        detail = f"Session {existing.id} is open for this prospect, deal, assessor and question set."
         raise Problem(SESSION_IS_OPEN, detail)
-    edit = open_new(uow, plan, prospect, request.deal)
+    edit = open_new(uow, plan, prospect, request.identity)
     if request.carry_over:
         carry_over(edit)
     record_answers(edit, request, None)
@@ -211,7 +214,7 @@ def reassign_sessions(uow: UnitOfWork, target: Prospect, other: Prospect) -> Non
     """Give the sessions of another prospect to `target`. Both prospects are locked.
 
     Raises SESSION_IS_OPEN, which names both sessions, if both prospects have an open session for the same
-    deal and question set.
+    deal, assessor and question set.
     """
     _require_no_conflict(_open_sessions(uow, target), _open_sessions(uow, other))
     uow.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=target.id))
@@ -254,22 +257,28 @@ def _choose(uow: UnitOfWork, prospect: Prospect, named: str | None) -> Choice:
 
 
 def _choose_for_qualify(uow: UnitOfWork, prospect: Prospect, request: QualifyRequest) -> Choice:
-    """Choose a question set like `_choose`, but continue the only open session of the deal if possible.
+    """Choose a question set like `_choose`, but continue the only open session if possible.
 
-    It is continued rather than opening one on the default question set. A request with only a decision or an
-    outcome continues it even if another question set is meant for such a prospect.
+    This is the only one that is open for the deal and the assessor. It is continued rather than opening one
+    on the default question set. A request with only a decision or an outcome continues it even if another
+    question set is meant for such a prospect.
     """
     named = request.question_set
     choice = None if named is None and request.only_concludes else _choose(uow, prospect, named)
     may_continue = choice is None or choice.by == "default"
-    if may_continue and (continued := _choice_of_only_open_session(uow, prospect, request.deal)):
+    if may_continue and (continued := _choice_of_only_open_session(uow, prospect, request.identity)):
         return continued
     return choice or _choose(uow, prospect, named)
 
 
-def _choice_of_only_open_session(uow: UnitOfWork, prospect: Prospect, deal: str | None) -> Choice | None:
-    """Return the question set of the session that is open for a deal; None unless exactly one is open."""
-    sessions = [session for session in _open_sessions(uow, prospect) if session.deal == (deal or "")]
+def _choice_of_only_open_session(
+    uow: UnitOfWork, prospect: Prospect, identity: SessionIdentity
+) -> Choice | None:
+    """Return the question set of the session that is open for a deal and an assessor.
+
+    Returns None unless exactly one is open.
+    """
+    sessions = [session for session in _open_sessions(uow, prospect) if _identity_of(session) == identity]
     if len(sessions) != 1:
         return None
     return Choice(sessions[0].question_set, "session", "it is the set of the only open session")
@@ -285,17 +294,17 @@ def _edit_for_qualify(
     that the request names.
     """
     key, version = uow.plans.parse_name(choice.name)
-    session = _newest(uow, prospect, request.deal, key, "open")
+    session = _newest(uow, prospect, request.identity, key, "open")
     if session and version not in (None, session.version):
         detail = f"Session {session.id} is open on {key}@{session.version}."
         raise Problem(SESSION_IS_OPEN, detail)
     if session:
         return begin_edit(uow, session)
-    if closed := _newest(uow, prospect, request.deal, key, "closed"):
+    if closed := _newest(uow, prospect, request.identity, key, "closed"):
         edit = begin_edit(uow, closed)
         if not request.has_session_content or _is_repeat(edit, request):
             return edit
-    return open_new(uow, uow.plans.find_to_open(uow.tx, choice.name), prospect, request.deal)
+    return open_new(uow, uow.plans.find_to_open(uow.tx, choice.name), prospect, request.identity)
 
 
 def _is_repeat(edit: SessionEdit, request: QualifyRequest) -> bool:
@@ -311,9 +320,11 @@ def _is_repeat(edit: SessionEdit, request: QualifyRequest) -> bool:
     )
 
 
-def _newest(uow: UnitOfWork, prospect: Prospect, deal: str | None, key: str, status: str) -> Session | None:
-    """Return the newest session with this status for a prospect, deal and question set, locked."""
-    parameters = {"prospect": prospect.id, "deal": deal or "", "key": key, "status": status}
+def _newest(
+    uow: UnitOfWork, prospect: Prospect, identity: SessionIdentity, key: str, status: str
+) -> Session | None:
+    """Return the newest session with this status for a prospect, an identity and a question set, locked."""
+    parameters = {"prospect": prospect.id, **asdict(identity), "key": key, "status": status}
     return uow.tx.db.exec(SELECT_NEWEST_SESSION, params=parameters).first()
 
 
@@ -324,9 +335,16 @@ def _open_sessions(uow: UnitOfWork, prospect: Prospect) -> list[Session]:
 
 
 def _require_no_conflict(target_sessions: list[Session], other_sessions: list[Session]) -> None:
-    """Raise SESSION_IS_OPEN if both lists have an open session for the same deal and question set."""
-    existing = {(session.deal, session.question_set): session for session in target_sessions}
+    """Raise SESSION_IS_OPEN if both lists have an open session for the same identity and question set."""
+    existing = {(_identity_of(session), session.question_set): session for session in target_sessions}
     for session in other_sessions:
-        if conflict := existing.get((session.deal, session.question_set)):
-            detail = f"Sessions {conflict.id} and {session.id} are open for the same deal and question set."
+        if conflict := existing.get((_identity_of(session), session.question_set)):
+            detail = (
+                f"Sessions {conflict.id} and {session.id} are open for the same deal, assessor and question "
+                "set."
+            )
             raise Problem(SESSION_IS_OPEN, detail)
+
+
+def _identity_of(session: Session) -> SessionIdentity:
+    return SessionIdentity(session.deal, session.assessor)

@@ -18,6 +18,7 @@ from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Judged, Plan, read_stored, verdict_record
 from app.sessions.queries import answers_of, find_session, has_stale_answers, plan_of, stale_clauses
+from app.sessions.schemas import SessionIdentity
 from app.sessions.scores import SESSION_FIGURES, judge_session
 from app.sessions.tables import Change, Session, StoredAnswer
 
@@ -93,12 +94,13 @@ def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
     return edit
 
 
-def open_new(uow: UnitOfWork, plan: Plan, prospect: Prospect, deal: str | None) -> SessionEdit:
-    """Open a new session for a locked prospect. It must have no open one for this deal and question set."""
+def open_new(uow: UnitOfWork, plan: Plan, prospect: Prospect, identity: SessionIdentity) -> SessionEdit:
+    """Open a new session for a locked prospect. It must have no open one of this identity and set."""
     session = Session(
         id=new_id(),
         prospect_id=prospect.id,
-        deal=deal or "",
+        deal=identity.deal,
+        assessor=identity.assessor,
         question_set=plan.question_set.key,
         version=plan.version,
         attributes=attributes_as_used(plan, prospect),

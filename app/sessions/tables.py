@@ -28,8 +28,8 @@ QUESTION_SET_VERSION_KEY = ForeignKeyConstraint(
 class Session(SQLModel, table=True):
     """A qualification session, with the figures of its current score for lists.
 
-    `deal` is '' if there is none. `valid_until` is the time from which the figures are stale, because an
-    answer goes stale. `rank` is the number of the indication in `session_edit.RANKS`.
+    `deal` and `assessor` are '' if there is none. `valid_until` is the time from which the figures are stale,
+    because an answer goes stale. `rank` is the number of the indication in `session_edit.RANKS`.
     """
 
     __tablename__ = "session"
@@ -56,6 +56,7 @@ class Session(SQLModel, table=True):
             "uq_session_open",
             "prospect_id",
             "deal",
+            "assessor",
             "question_set",
             unique=True,
             sqlite_where=text("status = 'open'"),
@@ -66,6 +67,7 @@ class Session(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     prospect_id: UUID = Field(foreign_key="prospect.id", ondelete="CASCADE")
     deal: str
+    assessor: str
     question_set: str
     version: int
     status: str = "open"

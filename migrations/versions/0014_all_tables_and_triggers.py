@@ -199,6 +199,7 @@ def _sessions() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("prospect_id", sa.Uuid(), nullable=False),
         sa.Column("deal", sa.String(), nullable=False),
+        sa.Column("assessor", sa.String(), nullable=False),
         sa.Column("question_set", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
@@ -242,7 +243,11 @@ def _session_indexes() -> None:
     op.create_index("ix_session_question_set", "session", ["question_set", "id"])
     _create_partial_index("ix_session_valid_until", "session", ["valid_until"], "status = 'open'")
     _create_partial_index(
-        "uq_session_open", "session", ["prospect_id", "deal", "question_set"], "status = 'open'", unique=True
+        "uq_session_open",
+        "session",
+        ["prospect_id", "deal", "assessor", "question_set"],
+        "status = 'open'",
+        unique=True,
     )
 
 

@@ -54,10 +54,11 @@ def stored(rows, told):
     return row
 
 
-def test_a_second_open_session_for_a_prospect_deal_and_set_is_refused(rows, stored):
+def test_a_second_open_session_of_one_identity_is_refused(rows, stored):
     with pytest.raises(IntegrityError):
         rows.insert("session", stored, id=uuid4())
     rows.insert("session", stored, id=uuid4(), deal="north")
+    rows.insert("session", stored, id=uuid4(), assessor="ana@example.com")
     closed = {"status": "closed", "closed_at": stored["updated_at"]}
     rows.insert("session", stored, id=uuid4(), **closed)
     rows.insert("session", stored, id=uuid4(), **closed)
@@ -74,6 +75,7 @@ def test_a_second_open_session_for_a_prospect_deal_and_set_is_refused(rows, stor
         {"question_set": "no-such-set"},
         {"prospect_id": uuid4()},
         {"deal": None},
+        {"assessor": None},
         {"indication": "splendid"},
         {"decision": "perhaps"},
         {"outcome": "drawn"},

@@ -57,6 +57,7 @@ MAY = {
     ("POST", "/v1/prospects/{prospect_id}/merge"): ("write",),
     ("GET", "/v1/prospects/{prospect_id}/fit"): ("read",),
     ("GET", BY_LINK + "/fit"): ("read",),
+    ("GET", "/v1/prospects/{prospect_id}/comparison"): ("read",),
     ("POST", "/v1/fits"): ("read",),
     ("GET", "/v1/events"): ("read",),
     ("GET", "/v1/events/latest"): ("read",),

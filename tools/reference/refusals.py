@@ -42,7 +42,9 @@ REFUSALS = (
     Refusal(problems.NOT_FOUND, "an id or a key that does not exist, in the address or in the body", STORED),
     Refusal(problems.CURSOR_GONE, "a cursor of the feed whose event is not at its position", STORED),
     Refusal(problems.LINK_TAKEN, "a link that another prospect has", STORED),
-    Refusal(problems.SESSION_IS_OPEN, "a second open session of a prospect, a deal and a set", STORED),
+    Refusal(
+        problems.SESSION_IS_OPEN, "a second open session of a prospect, a deal, an assessor and a set", STORED
+    ),
     Refusal(
         problems.SEVERAL_SETS_MATCH, "a request without a question set, if several match the prospect", STORED
     ),
@@ -197,7 +199,7 @@ REFUSALS = (
         "a name of characters that show nothing",
         "A pattern with all these characters would be longer than this page.",
         ("invalid",),
-        ".*/(name|deal|actor|competitor|q)",
+        ".*/(name|deal|assessor|actor|competitor|q)",
     ),
     Refusal(
         INVALID_REQUEST,

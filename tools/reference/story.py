@@ -181,6 +181,20 @@ STORY = (
     Call("find_fit", "GET", ACME + "/fit?question_set=bant"),
     Call("get_fit", "GET", "/v1/prospects/{prospect}/fit?question_set=bant"),
     Call(
+        "rate_as_another_assessor",
+        "POST",
+        "/v1/qualify",
+        {
+            "source": "salesforce.account",
+            "external_id": "0015g00000XyZ",
+            "question_set": "bant",
+            "assessor": "ben@example.com",
+            "ratings": {"need": 2, "budget": 4},
+            "actor": "ben@example.com",
+        },
+    ),
+    Call("compare_assessors", "GET", "/v1/prospects/{prospect}/comparison?question_set=bant"),
+    Call(
         "get_fits",
         "POST",
         "/v1/fits",

@@ -6,9 +6,21 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from app.schemas import Actor, Day, Deal, ExternalId, IdempotencyKey, Line, Out, Prose, Source, without_blanks
+from app.schemas import (
+    Actor,
+    Assessor,
+    Day,
+    Deal,
+    ExternalId,
+    IdempotencyKey,
+    Line,
+    Out,
+    Prose,
+    Source,
+    without_blanks,
+)
 from app.scoring import Indication, Leaning, read_number
-from app.sessions.schemas import Currency, OutcomeReason
+from app.sessions.schemas import Currency, OutcomeReason, SessionIdentity
 from app.sessions.tables import DecisionWord, OutcomeWord, Status
 
 
@@ -49,6 +61,7 @@ class Form(BaseModel):
     external_id: Annotated[ExternalId, BeforeValidator(number_as_text)]
     name: Annotated[Line | None, BeforeValidator(number_as_text)] = None
     deal: Annotated[Deal | None, BeforeValidator(number_as_text)] = None
+    assessor: Annotated[Assessor | None, BeforeValidator(number_as_text)] = None
     not_applicable: Annotated[QuestionKeys, Field(title="Not applicable")] = None
     unknown: QuestionKeys = None
     decision: Annotated[
@@ -70,9 +83,9 @@ class Form(BaseModel):
     carry_over: Annotated[
         Annotated[bool, Field(strict=True)] | None,
         BeforeValidator(as_boolean),
-        Field(description="start a new session from the answers of the prospect's last one"),
+        Field(description="start a new session from the answers of the assessor's last one"),
     ] = None
-    actor: Actor | None = None
+    actor: Annotated[Actor | None, BeforeValidator(number_as_text)] = None
     idempotency_key: Annotated[
         IdempotencyKey | None, Field(description="can also be sent as the header Idempotency-Key")
     ] = None
@@ -81,6 +94,11 @@ class Form(BaseModel):
     @classmethod
     def _without_empty_texts(cls, sent: Any) -> Any:
         return without_blanks(sent)
+
+    @property
+    def identity(self) -> SessionIdentity:
+        """The deal and the assessor of the session."""
+        return SessionIdentity.named(self.deal, self.assessor)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -101,6 +119,7 @@ class FormResult(Out):
     session_id: UUID
     question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
     deal: str | None
+    assessor: str | None
     status: Status
     revision: int
     prospect_created: bool

@@ -35,6 +35,8 @@ from app.sessions.schemas import (
 )
 from app.sessions.session_edit import UnitOfWork
 
+# Fields of the form that are copied to the request as they are.
+COPIED_FORM_FIELDS = {"source", "external_id", "name", "deal", "assessor", "actor"}
 # Fields of the result that are copied from the field of the same name, without those that are a list or an
 # object in the session or the score.
 COPIED_SESSION_FIELDS = SESSION_FIELDS & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
@@ -54,7 +56,7 @@ def qualify_by_form(uow: UnitOfWork, set_name: str, form: Form) -> FormResult:
     Raises `Flawed` if the set knows a field but its value is not valid, and what `qualify` raises.
     """
     link = Link(source=form.source, external_id=form.external_id)
-    plan = sessions.plan_for_qualify(uow, link, form.deal, set_name)
+    plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
     fields = translate_values(uow.tx, form.source, form.fields)
     request, ignored = read_form(plan, set_name, form, fields)
     return _result(sessions.qualify(uow, request), ignored)
@@ -131,7 +133,7 @@ def read_form(
             AnswerIn(question=key, state=answer.state, rating=answer.rating)
             for key, answer in answers.items()
         ],
-        **form.model_dump(include={"source", "external_id", "name", "deal", "actor"}, exclude_none=True),
+        **form.model_dump(include=COPIED_FORM_FIELDS, exclude_none=True),
         "carry_over": bool(form.carry_over),
         "decision": _decision(form),
         "outcome": _outcome(form),

@@ -14,7 +14,7 @@ from app.inbound.forms.schemas import Form, number_as_text
 from app.inbound.intake.schemas import IntakeMapping
 from app.problems import MALFORMED_BODY, FieldError, Problem
 from app.prospects.schemas import Link
-from app.schemas import without_invisible
+from app.schemas import normalized_id
 from app.scoring import Flaw, Flawed, is_blank, parts_of, pointer
 
 UNRESOLVED = object()
@@ -26,7 +26,7 @@ MAX_FORM_FIELDS = 1000
 # One transaction processes the whole payload, and must not block other writers for long.
 MAX_PAYLOAD_ITEMS = 100
 MAPPING_POINTER = "/mapping"
-IDENTITY_FIELDS = ("external_id", "name", "deal")
+IDENTITY_FIELDS = ("external_id", "name", "deal", "assessor", "actor")
 
 
 class PointerResolver:
@@ -266,6 +266,6 @@ def _contains(payload: Any, ids: Collection[str]) -> bool:
             pending.extend(part.values())
         elif isinstance(part, list):
             pending.extend(part)
-        elif without_invisible(number_as_text(part)) in ids:
+        elif normalized_id(number_as_text(part)) in ids:
             return True
     return False

@@ -265,6 +265,8 @@ def _filled_template(name: str, template: _TemplateFile, plan: Plan) -> IntakeTe
             **template.model_dump(
                 include={"source", "external_id", "name", "deal", "empty_values", "items_pointer"}
             ),
+            assessor=None,
+            actor=None,
             attributes={
                 attribute: template.known.get(attribute) or pointer_to(attribute)
                 for attribute in plan.question_set.attributes

@@ -74,6 +74,8 @@ class IntakeMapping(In):
     external_id: Pointer
     name: Pointer | None = None
     deal: Pointer | None = None
+    assessor: Pointer | None = None
+    actor: Pointer | None = None
     attributes: Annotated[
         dict[AttributeName, Pointer],
         Field(max_length=MAX_ATTRIBUTES, examples=[{"industry": "/Industry"}]),
@@ -163,6 +165,8 @@ class IntakeMappingOut(Out):
     external_id: str
     name: str | None
     deal: str | None
+    assessor: str | None
+    actor: str | None
     attributes: dict[str, str]
     ratings: dict[str, str]
     empty_values: list[Scalar]
@@ -226,6 +230,8 @@ class MappedItem(Out):
     external_id: str
     name: str | None
     deal: str | None
+    assessor: str | None
+    actor: str | None
     question_set: str
     attributes: dict[str, Any]
     answers: list[MappedAnswer]

@@ -1,6 +1,7 @@
 """Create and change intakes; store, process and delete payloads."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -246,8 +247,8 @@ def process_payload(
 ) -> list[DryRunItem]:
     """Qualify every item of a payload, and return the results in the order of the payload.
 
-    Without a `question_set`, one is chosen for each item as `qualify` does. Raises `Flawed` with pointers
-    into the intake, and what `qualify` raises.
+    Without a `question_set`, one is chosen for each item as `qualify` does. An item without an actor has that
+    of `uow`. Raises `Flawed` with pointers into the intake, and what `qualify` raises.
     """
     return _process_items(uow, mapping, question_set, payload, complete=False)
 
@@ -294,6 +295,7 @@ def _process_item(
 ) -> DryRunItem:
     item = read_item(mapping, raw_item, complete=complete)
     form = _with_mapping_pointers(mapping, lambda: Form.model_validate(item.identity), identity=True)
+    uow = replace(uow, actor=form.actor or uow.actor)
     request, ignored = _with_mapping_pointers(
         mapping, lambda: _qualify_request(uow, question_set, form, item)
     )
@@ -308,8 +310,8 @@ def _qualify_request(
     link = Link(source=form.source, external_id=form.external_id)
     fields = translate_values(uow.tx, form.source, {**item.attributes, **item.ratings})
     known = {name: fields[name] for name in item.attributes}
-    set_name = question_set or sessions.question_set_for_qualify(uow, link, form.deal, known)
-    plan = sessions.plan_for_qualify(uow, link, form.deal, set_name)
+    set_name = question_set or sessions.question_set_for_qualify(uow, link, form.identity, known)
+    plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
     request, unknown = read_form(plan, set_name, form, fields)
     # Attributes are stored even if no rule of the set uses them.
     others = {name: value for name, value in known.items() if name not in plan.questions}
@@ -322,7 +324,7 @@ def _mapped_item(
     request: QualifyRequest, answer: QualifyResult, ignored: list[str], item: MappedValues
 ) -> MappedItem:
     return MappedItem(
-        **request.model_dump(include={"source", "external_id", "name", "deal", "attributes"}),
+        **request.model_dump(include={"source", *IDENTITY_FIELDS, "attributes"}),
         question_set=answer.question_set,
         answers=[
             MappedAnswer(question=sent.question, state=sent.as_answer().state, rating=sent.rating)

@@ -118,7 +118,7 @@ def process_next(tx: Transaction, plans: Plans, skipped: Collection[UUID], locke
     oldest = select(IntakeReceipt).where(IntakeReceipt.intake_id == intake.id, IS_WAITING)
     receipt = tx.db.exec(oldest.order_by(col(IntakeReceipt.id)).limit(1).with_for_update()).first()
     if receipt is not None:
-        _process(UnitOfWork(tx, plans, f"intake: {intake.name}"), intake, receipt)
+        _process(UnitOfWork(tx, plans, f"intake: {intake.name}", intake.name), intake, receipt)
     return True
 
 

@@ -13,8 +13,8 @@ BUILTIN = {question_set.key: question_set for question_set in read_builtin()}
 VERSIONS = ("3.0", "2.0")
 # What is written in a form besides attributes and questions, from the list and its neighbours.
 OWN = {
-    "source", "external_id", "name", "deal", "not_applicable", "unknown", "decision", "decision_reason",
-    "outcome", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason",
+    "source", "external_id", "name", "deal", "assessor", "not_applicable", "unknown", "decision",
+    "decision_reason", "outcome", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason",
     "outcome_competitor", "carry_over", "actor", "idempotency_key",
 }  # fmt: skip
 # Custom connectors take less than this.

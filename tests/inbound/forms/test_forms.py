@@ -39,6 +39,7 @@ def test_one_flat_object_does_it_all_and_the_answer_is_flat(client, link, small)
         "session_id": told["session_id"],
         "question_set": f"{small}@1",
         "deal": "d1",
+        "assessor": None,
         "status": "open",
         "revision": 2,
         "prospect_created": True,

@@ -154,6 +154,8 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
         "external_id": "7",
         "name": "1848",
         "deal": "11",
+        "assessor": None,
+        "actor": None,
         "question_set": f"{ruled}@1",
         "attributes": {"employees": 250, "public": True, "industry": "bank", "city": "Rome"},
         "answers": [

@@ -11,7 +11,17 @@ import pytest
 from app.inbound.intake.queries import PAYLOADS_PER_SEARCH, any_expired
 from app.inbound.intake.service import delete_expired
 from app.main import open_database
-from tests.api.calls import every_page, merge, new_prospect, ok, pointers, ratings_of, refusal, session
+from tests.api.calls import (
+    every_page,
+    history,
+    merge,
+    new_prospect,
+    ok,
+    pointers,
+    ratings_of,
+    refusal,
+    session,
+)
 from tests.api.test_erasure import everything_stored
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
@@ -374,3 +384,17 @@ def test_the_service_itself_forgets_what_was_kept_long_enough(new_database):
         # Nor is it in the file, which is not written anew: deleted pages are overwritten.
         file = Path(settings.database_url.get_secret_value().removeprefix("sqlite:///"))
         assert b'{"id":1,"name":"Evanescent"' not in file.read_bytes()
+
+
+def test_the_history_names_the_actor_of_the_payload_or_else_the_intake(client, anybody, small):
+    mapping = {"source": "crm.acting", "external_id": "/id", "actor": "/user", "ratings": {"budget": "/r"}}
+    intake = make(client, mapping=mapping, question_set=small)
+    for payload in ({"id": 1, "r": 4, "user": "ana@example.com"}, {"id": 1, "r": 5}):
+        assert taken_in(client, anybody, intake, payload)["status"] == "done"
+    told = ok(prospect_of(client, "crm.acting", "1"))
+    (opened,) = ok(client.get("/v1/sessions", params={"prospect_id": told["id"]}))["items"]
+    past = history(client, opened["session_id"])["revisions"]
+    assert [(one["key_name"], one["actor"]) for one in past] == [
+        ("intake: of a test", "ana@example.com"),
+        ("intake: of a test", "of a test"),
+    ]
