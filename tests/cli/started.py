@@ -1,4 +1,4 @@
-"""`prospect-fit`, imported once: every command is a process of its own that begins where the imports end.
+"""`prospect-fit`, imported once: every command is a process of its own that begins after the imports.
 
 Run as a program it reads a command a line, as JSON, and tells its exit code a line.
 """
@@ -48,8 +48,11 @@ class Started:
 
 
 def _serve() -> None:
-    from app.cli.main import main  # noqa: PLC0415  # by whoever runs commands, not by whoever asks for them
+    # By whoever runs commands, not by whoever asks for them.
+    from app.cli.main import main  # noqa: PLC0415
+    from app.question_sets.files import read_builtin  # noqa: PLC0415
 
+    read_builtin()
     for line in sys.stdin:
         wanted = json.loads(line)
         child = os.fork()
