@@ -208,6 +208,8 @@ def test_who_does_not_read_is_cut_off(url_of_all, other, tmp_path):
         process(tmp_path, url_of_all) as served,
         stream(served.url, "/v1/score/batch?question_set=bant", key) as connected,
     ):
+        send(connected, LINE)
+        next(lines_of(connected))
         connected.settimeout(2)
         with suppress(TimeoutError):
             while True:
