@@ -55,10 +55,14 @@ FILE_REPLACED = (
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A running transaction: its database session, and its time in UTC, which all its writes use."""
+    """A running transaction: its database session, and its time in UTC, which all its writes use.
+
+    If it is `silent`, the events that it records are not sent to webhooks.
+    """
 
     db: DatabaseSession
     at: datetime
+    silent: bool = False
 
 
 class Database:

@@ -1,6 +1,7 @@
 """Types and base classes that the requests and responses of several packages share."""
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from unicodedata import normalize
@@ -181,6 +182,13 @@ def searchable(text: str) -> str:
     """Return a text as it is searched: normalized, in one case, and without INVISIBLE characters."""
     # Folding the case of a composed character can give a text that is not composed.
     return str(normalized(normalize("NFD", normalized_id(text)).casefold()))
+
+
+def keyword(text: str) -> str:
+    """Return a text as one word of a to z, 0 to 9 and underscores: "Zu groß (m²)" becomes zu_gross_m2."""
+    lower = text.strip().lower().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue").replace("ß", "ss")
+    plain = "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9_]+", "_", plain).strip("_")
 
 
 def _check_visible(value: str) -> str:

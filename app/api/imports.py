@@ -56,6 +56,9 @@ class ImportQuery(In):
             description="continue after this line: the last `committed_to` of an earlier response",
         ),
     ] = 0
+    notify: Annotated[
+        bool, Field(description="send what the import changes to webhooks; by default, only the feed has it")
+    ] = False
 
     def options(self, media_type: str) -> ImportOptions:
         """Return the parameters as options of the reader."""
@@ -99,6 +102,7 @@ async def import_prospects(
         caller.name,
         after_line=query.after_line,
         pauses=service.settings.workers > 1,
+        notify=query.notify,
     )
     response = _ImportResponse(request, importer, service.computing, service.settings.import_rows)
     return NdjsonResponse(request, response.lines(reader, first_reads, body), response.last_line, body)

@@ -42,6 +42,9 @@ Rejects = Annotated[
     Path | None,
     typer.Option(help="The file for lines that cannot be imported, so that you can correct them."),
 ]
+Notify = Annotated[
+    bool, typer.Option("--notify", help="Send what changes to webhooks. By default, only the feed has it.")
+]
 AfterLine = Annotated[int, typer.Option("--after-line", min=0, help="Continue after this line.")]
 
 
@@ -54,6 +57,7 @@ def import_file(
     column_pairs: ColumnPairs = None,
     rejects: Rejects = None,
     after_line: AfterLine = 0,
+    notify: Notify = False,
 ) -> None:
     """Import prospects from a file of any size: each line creates or changes one prospect.
 
@@ -76,7 +80,7 @@ def import_file(
             Link(source=source, external_id="any")
         options = ImportOptions(FORMATS[file.suffix.lower()], source, columns, after_line)
         reader = Reader(options, Settings().max_body_bytes)
-        importer = Importer(database, plans, KEY_NAME, after_line=after_line, pauses=True)
+        importer = Importer(database, plans, KEY_NAME, after_line=after_line, pauses=True, notify=notify)
         _Import(importer, reader, file, after_line).run(rejects)
 
 

@@ -104,6 +104,7 @@ def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, 
             "session_id": subject.session_id,
             "question_set": subject.question_set,
             "revision": subject.revision,
+            "silent": tx.silent,
             "data": subject.data,
         }
         for subject, type_ in events

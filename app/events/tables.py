@@ -68,7 +68,8 @@ class Event(SQLModel, table=True):
 
     `data` holds ids, decisions and outcomes, and never texts, names, deals or the ids of other systems.
     `seq` is assigned at insert, while the prospect or session is locked. `position` is assigned after the
-    commit, see `service.assign_positions`. `revision` is that of the session, or else of the prospect.
+    commit, see `service.assign_positions`. `revision` is that of the session, or else of the prospect. A
+    `silent` event is in the feed, but no webhook delivers it.
     `prospect_id` is not a foreign key, because the event `prospect.erased` is about a prospect that no
     longer exists.
     """
@@ -97,6 +98,7 @@ class Event(SQLModel, table=True):
     session_id: UUID | None = None
     question_set: str | None = None
     revision: int | None = None
+    silent: bool = False
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 

@@ -112,7 +112,10 @@ class ValueAliasIn(In):
     """One text that a source sends, and the value that it means."""
 
     field: Annotated[
-        AttributeName, Field(description="the key of an attribute or a question", examples=["industry"])
+        AttributeName,
+        Field(
+            description="the key of an attribute or a question, decision or outcome", examples=["industry"]
+        ),
     ]
     sent: Annotated[
         str,

@@ -23,12 +23,12 @@ UPDATE_ANSWERS = ANSWER_TABLE.update().where(
 )
 
 
-def record_answers(edit: SessionEdit, sent: AnswersIn, based_on: int | None) -> None:
+def record_answers(edit: SessionEdit, sent: AnswersIn, based_on: int | None) -> bool:
     """Store the answers that differ from the stored ones. Questions that were not sent keep their answers.
 
-    `based_on` is the revision that the caller saw, or None for no check. Raises `Flawed`, SESSION_IS_CLOSED,
-    INVALID_REQUEST for an answer from the future, and STALE_REVISION if one of the answers was changed after
-    `based_on`.
+    Returns whether there are any. `based_on` is the revision that the caller saw, or None for no check.
+    Raises `Flawed`, SESSION_IS_CLOSED, INVALID_REQUEST for an answer from the future, and STALE_REVISION if
+    one of the answers was changed after `based_on`.
     """
     edit.require_open()
     answers = new_answers(edit, sent)
@@ -38,17 +38,20 @@ def record_answers(edit: SessionEdit, sent: AnswersIn, based_on: int | None) -> 
     if answers:
         _store(edit, list(answers.values()))
         add_to_edit(edit, answers.values())
+    return bool(answers)
 
 
-def new_answers(edit: SessionEdit, sent: AnswersIn) -> dict[str, StoredAnswer]:
+def new_answers(
+    edit: SessionEdit, sent: AnswersIn, *, even_if_stale: bool = False
+) -> dict[str, StoredAnswer]:
     """Return the answers that differ from the stored ones, by their JSON pointer in the request.
 
-    Raises `Flawed` for answers that do not suit the question set, and INVALID_REQUEST for an answer from the
-    future.
+    The same answer to a question whose answer is stale differs too, unless `even_if_stale`. Raises `Flawed`
+    for answers that do not suit the question set, and INVALID_REQUEST for an answer from the future.
     """
     read_answers(edit.plan.question_set, sent.sent())
     pointers = {entry.question: entry.place for entry in sent.sent()}
-    stale = _stale_questions(edit)
+    stale = set() if even_if_stale else _stale_questions(edit)
     answers = {}
     for question, new in sent.answers_by_question().items():
         at = _answered_at(edit, new, pointers[question])

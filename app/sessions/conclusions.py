@@ -4,8 +4,9 @@ from typing import Any
 
 from app.clock import new_id
 from app.problems import require_revision
+from app.sessions.answers import new_answers
 from app.sessions.queries import decisions_of, latest_outcome
-from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn
+from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.session_edit import SessionEdit, save
 from app.sessions.tables import Decision, Outcome
 
@@ -64,20 +65,39 @@ def _repeats_last_decision(edit: SessionEdit, row: Decision) -> bool:
     )
 
 
-def is_already_concluded(edit: SessionEdit, decision: DecisionIn | None, outcome: OutcomeIn | None) -> bool:
-    """Whether the session already has this decision as its last one, and this outcome.
+def is_repeat(edit: SessionEdit, request: QualifyRequest, *, from_file: bool = False) -> bool:
+    """Whether a request was carried out before: the session is closed, with its conclusion and its answers.
 
-    What is None is not compared. Returns False if both are None.
+    A caller that did not get the response sends the same request again. A row of a file also counts if
+    somebody else imported it, if its answers have gone stale, and if it concludes nothing.
+    """
+    if edit.session.status == "open" or not (from_file or request.concludes):
+        return False
+    stored = latest_outcome(edit.uow.tx, edit.session.id) if request.outcome else None
+    return (
+        (request.decision is None or has_decided(edit, request.decision, by_anyone=from_file))
+        and (request.outcome is None or bool(stored and _same_outcome(stored, request.outcome)))
+        and has_same_answers(edit, request, even_if_stale=from_file)
+    )
+
+
+def has_same_answers(edit: SessionEdit, request: QualifyRequest, *, even_if_stale: bool = False) -> bool:
+    """Whether the session has the answers of a request. A stale answer differs, unless `even_if_stale`."""
+    is_known = request.answers_by_question().keys() <= edit.plan.questions.keys()
+    return is_known and not new_answers(edit, request, even_if_stale=even_if_stale)
+
+
+def has_decided(edit: SessionEdit, decision: DecisionIn, *, by_anyone: bool = True) -> bool:
+    """Whether the last decision of the session is the same.
+
+    With `by_anyone`, the actor is only compared if the decision names one.
     """
     last = decisions_of(edit.uow.tx, edit.session.id)[-1:]
-    if decision and not (
-        last and _decision_content(last[0]) == _decision_content(_decision_row(edit, decision, 0))
-    ):
+    if not last:
         return False
-    stored = latest_outcome(edit.uow.tx, edit.session.id)
-    if outcome and not (stored and _same_outcome(stored, outcome)):
-        return False
-    return bool(decision or outcome)
+    ignored = {"actor"} if by_anyone and not decision.actor else set()
+    sent, stored = (_decision_content(row) for row in (_decision_row(edit, decision, 0), last[0]))
+    return all(sent[name] == stored[name] for name in sent.keys() - ignored)
 
 
 def _same_outcome(stored: Outcome, outcome: OutcomeIn) -> bool:
@@ -88,8 +108,12 @@ def _decision_content(decision: Decision) -> dict[str, Any]:
     return decision.model_dump(include=DECISION_FIELDS)
 
 
-def record_outcome(edit: SessionEdit, outcome: OutcomeIn) -> None:
-    """Store an outcome, close the session and save it. The same outcome again changes nothing."""
+def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_answers: bool = False) -> None:
+    """Store an outcome, close the session and save it. The same outcome again changes nothing.
+
+    `with_answers` says whether the same request recorded answers. They are hindsight if it is the first
+    outcome, and they stay hindsight when the outcome is corrected.
+    """
     session, tx = edit.session, edit.uow.tx
     stored = latest_outcome(tx, session.id)
     if stored and _same_outcome(stored, outcome):
@@ -100,6 +124,7 @@ def record_outcome(edit: SessionEdit, outcome: OutcomeIn) -> None:
             session_id=session.id,
             revision=session.revision,
             **outcome.model_dump(include=set(OUTCOME_FIELDS)),
+            hindsight=stored.hindsight if stored else with_answers,
             actor=outcome.actor or edit.uow.actor,
             key_name=edit.uow.key_name,
             recorded_at=tx.at,

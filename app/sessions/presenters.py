@@ -228,7 +228,9 @@ def fit_out(session: Session, judged: Judged) -> FitOut:
     return FitOut(**session_summary(session).model_dump(), **texts)
 
 
-EVENT_COLUMNS = {"id", "position", "type", "at", "prospect_id", "session_id", "question_set", "revision"}
+EVENT_COLUMNS = {
+    *("id", "position", "type", "at", "silent", "prospect_id", "session_id", "question_set", "revision"),
+}
 # The fields of an event's `data`. Its figures are not stored: they are those of the session's revision.
 EVENT_DATA_FIELDS = ("decision", "outcome", "merged_prospect_id")
 

@@ -91,6 +91,13 @@ ChosenSet = Annotated[
         "that is meant for such a prospect, or else its default set"
     ),
 ]
+OpenedOn = Annotated[
+    Day | None,
+    Field(
+        description="the day on which the session was opened, if it was in the past; it has no effect on a "
+        "session that is open already"
+    ),
+]
 CarryOver = Annotated[
     bool,
     Field(
@@ -195,6 +202,7 @@ class NewSession(AnswersIn, WriteIn):
     question_set: ChosenSet = None
     deal: Deal | None = None
     assessor: Assessor | None = None
+    opened_on: OpenedOn = None
     carry_over: CarryOver = False
     actor: Actor | None = None
 
@@ -278,6 +286,7 @@ class QualifyRequest(AnswersIn, WriteIn):
     question_set: ChosenSet = None
     deal: Deal | None = None
     assessor: Assessor | None = None
+    opened_on: OpenedOn = None
     carry_over: CarryOver = False
     decision: DecisionIn | None = None
     outcome: OutcomeIn | None = None
@@ -296,7 +305,12 @@ class QualifyRequest(AnswersIn, WriteIn):
     @property
     def only_concludes(self) -> bool:
         """Whether the request has a decision or an outcome, and no answers."""
-        return not (self.ratings or self.answers) and bool(self.decision or self.outcome)
+        return self.concludes and not (self.ratings or self.answers)
+
+    @property
+    def concludes(self) -> bool:
+        """Whether the request has a decision or an outcome."""
+        return bool(self.decision or self.outcome)
 
     @property
     def has_session_content(self) -> bool:
@@ -350,6 +364,13 @@ class OutcomeOut(Out):
     closed_on: date | None
     reason: str | None
     competitor: str | None
+    hindsight: Annotated[
+        bool,
+        Field(
+            description="whether the request that recorded the first outcome also recorded answers: whoever "
+            "gave them knew how the deal ended"
+        ),
+    ]
     actor: str | None
     recorded_at: datetime
     revision: Annotated[int, Field(description="the revision that the outcome was recorded on")]
@@ -582,6 +603,10 @@ class EventOut(Out):
     position: Annotated[int, Field(ge=1, description="its place in the order of all events")]
     type: EventType
     at: datetime
+    silent: Annotated[
+        bool,
+        Field(description="whether webhooks leave the event out, because an import brought the past along"),
+    ]
     prospect_id: UUID | None
     session_id: UUID | None
     question_set: Annotated[str | None, Field(examples=["qualifying-a-sale@1"])]

@@ -4,11 +4,12 @@ Each function does its work in one transaction. It locks what it changes (the pr
 sessions), decides, saves, and records the events.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Integer
 from sqlmodel import bindparam, col, delete, select, update
 
 from app.db import Transaction
@@ -19,9 +20,15 @@ from app.prospects.schemas import Link, ProspectChange
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Choice
 from app.scoring import Plan, read_attributes
-from app.sessions.answers import new_answers, record_answers
+from app.sessions.answers import record_answers
 from app.sessions.carry_over import carry_over, move
-from app.sessions.conclusions import is_already_concluded, record_decision, record_outcome
+from app.sessions.conclusions import (
+    has_decided,
+    has_same_answers,
+    is_repeat,
+    record_decision,
+    record_outcome,
+)
 from app.sessions.presenters import answer_out, choice_fields, session_fields
 from app.sessions.schemas import (
     AnswersPatch,
@@ -41,13 +48,17 @@ from app.sessions.session_edit import (
     UnitOfWork,
     begin_edit,
     load_for_update,
+    may_be_opened_on,
     open_new,
     refresh_attributes,
+    require_past,
     save,
 )
 from app.sessions.tables import Session
 
-SELECT_NEWEST_SESSION = (
+# With how many closed sessions of one prospect, deal and question set a row of a file is compared.
+MAX_CLOSED_COMPARED = 50
+SELECT_NEWEST_SESSIONS = (
     select(Session)
     .where(
         Session.prospect_id == bindparam("prospect"),
@@ -57,40 +68,64 @@ SELECT_NEWEST_SESSION = (
         Session.status == bindparam("status"),
     )
     .order_by(col(Session.id).desc())
-    .limit(1)
+    .limit(bindparam("limit", type_=Integer))
     .with_for_update()
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """What a qualification did, and the edit of its session."""
+
+    edit: SessionEdit
+    choice: Choice
+    prospect_created: bool
+    prospect_changed: bool
+    session_opened: bool
+
+
 def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
+    """Carry out a qualification, and return the session with its score. Raises what `carry_out` raises."""
+    done = carry_out(uow, request)
+    return QualifyResult(
+        **session_fields(done.edit),
+        **choice_fields(done.choice),
+        prospect_created=done.prospect_created,
+        session_opened=done.session_opened,
+    )
+
+
+def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = False) -> Qualified:
     """Upsert the prospect, open or continue its session, record what the request has, and score the session.
 
-    Raises `Flawed` for answers and attributes that the question set cannot read, SESSION_IS_OPEN,
-    SEVERAL_SETS_MATCH, and INVALID_REQUEST for an unknown or retired question set.
+    With `from_file`, the request is a row of a file, which may have been imported before. Raises `Flawed` for
+    answers and attributes that the question set cannot read and for an `opened_on` in the future,
+    SESSION_IS_OPEN, SEVERAL_SETS_MATCH, and INVALID_REQUEST for an unknown or retired question set.
     """
+    require_past(uow.tx, request.opened_on)
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
     prospect, created, changed = prospects.upsert(uow.tx, request.link, ProspectChange.model_validate(change))
     choice = _choose_for_qualify(uow, prospect, request)
-    edit = _edit_for_qualify(uow, prospect, request, choice)
-    opened, is_repeat = edit.opening, _is_repeat(edit, request)
+    edit = _closed_edit_for_row(uow, prospect, request, choice) if from_file else None
+    edit = edit or _edit_for_qualify(uow, prospect, request, choice)
+    opened, repeats = edit.opening, is_repeat(edit, request, from_file=from_file)
     if created:
         prospects.set_subject(uow.tx, prospect, edit.plan.question_set.subject)
     if changed and not created:
         rescore_open_sessions(uow, prospect, request.attributes, excluded_id=edit.session.id)
     _require_readable(edit.plan, prospect, request.attributes)
+    answered = False
     if edit.session.status == "open":
         refresh_attributes(edit, prospect)
         if opened and request.carry_over:
             carry_over(edit)
-        record_answers(edit, request, None)
+        answered = record_answers(edit, request, None)
     save(edit, "answered")
-    if request.decision and not is_repeat:
+    if request.decision and not (repeats or (from_file and has_decided(edit, request.decision))):
         record_decision(edit, request.decision, edit.session.revision)
-    if request.outcome and not is_repeat:
-        record_outcome(edit, request.outcome)
-    return QualifyResult(
-        **session_fields(edit), **choice_fields(choice), prospect_created=created, session_opened=opened
-    )
+    if request.outcome and not repeats:
+        record_outcome(edit, request.outcome, with_answers=answered)
+    return Qualified(edit, choice, created, changed, opened)
 
 
 def plan_for_qualify(uow: UnitOfWork, link: Link, identity: SessionIdentity, named: str) -> Plan:
@@ -126,13 +161,14 @@ def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
     Raises NOT_FOUND, SEVERAL_SETS_MATCH, SESSION_IS_OPEN if one is open for this prospect, deal, assessor
     and question set, `Flawed`, and INVALID_REQUEST for an unknown or retired question set.
     """
+    require_past(uow.tx, request.opened_on)
     prospect = find_prospect(uow.tx, request.prospect_id, lock=True)
     choice = _choose(uow, prospect, request.question_set)
     plan = uow.plans.find_to_open(uow.tx, choice.name)
     if existing := _newest(uow, prospect, request.identity, plan.question_set.key, "open"):
         detail = f"Session {existing.id} is open for this prospect, deal, assessor and question set."
         raise Problem(SESSION_IS_OPEN, detail)
-    edit = open_new(uow, plan, prospect, request.identity)
+    edit = open_new(uow, plan, prospect, request.identity, request.opened_on)
     if request.carry_over:
         carry_over(edit)
     record_answers(edit, request, None)
@@ -302,30 +338,48 @@ def _edit_for_qualify(
         return begin_edit(uow, session)
     if closed := _newest(uow, prospect, request.identity, key, "closed"):
         edit = begin_edit(uow, closed)
-        if not request.has_session_content or _is_repeat(edit, request):
+        if not request.has_session_content or is_repeat(edit, request):
             return edit
-    return open_new(uow, uow.plans.find_to_open(uow.tx, choice.name), prospect, request.identity)
+    plan = uow.plans.find_to_open(uow.tx, choice.name)
+    return open_new(uow, plan, prospect, request.identity, request.opened_on)
 
 
-def _is_repeat(edit: SessionEdit, request: QualifyRequest) -> bool:
-    """Whether a request with a decision or an outcome was carried out before.
+def _closed_edit_for_row(
+    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
+) -> SessionEdit | None:
+    """Return the closed session that a row of a file is about; None if it is about an open or a new one.
 
-    A caller that did not get the response sends the same request again.
+    It is the one with the answers and the conclusion of the row, even if another one was opened since. If
+    there is none, a row that names its deal or the day of its opening corrects the one with its answers.
     """
-    return (
-        edit.session.status == "closed"
-        and is_already_concluded(edit, request.decision, request.outcome)
-        and request.answers_by_question().keys() <= edit.plan.questions.keys()
-        and not new_answers(edit, request)
-    )
+    key, _ = uow.plans.parse_name(choice.name)
+    is_open = _newest(uow, prospect, request.identity, key, "open") is not None
+    if is_open and not request.concludes:
+        return None
+    closed = _newest_of(uow, prospect, request.identity, key, "closed", MAX_CLOSED_COMPARED)
+    edits = [begin_edit(uow, session) for session in closed if may_be_opened_on(session, request.opened_on)]
+    for edit in edits:
+        if is_repeat(edit, request, from_file=True):
+            return edit
+    is_named = request.deal is not None or request.opened_on is not None
+    if is_open or not is_named:
+        return None
+    return next((edit for edit in edits if has_same_answers(edit, request, even_if_stale=True)), None)
 
 
 def _newest(
     uow: UnitOfWork, prospect: Prospect, identity: SessionIdentity, key: str, status: str
 ) -> Session | None:
     """Return the newest session with this status for a prospect, an identity and a question set, locked."""
-    parameters = {"prospect": prospect.id, **asdict(identity), "key": key, "status": status}
-    return uow.tx.db.exec(SELECT_NEWEST_SESSION, params=parameters).first()
+    return next(iter(_newest_of(uow, prospect, identity, key, status, 1)), None)
+
+
+def _newest_of(
+    uow: UnitOfWork, prospect: Prospect, identity: SessionIdentity, key: str, status: str, limit: int
+) -> Sequence[Session]:
+    """Return the newest sessions with this status for a prospect, an identity and a question set, locked."""
+    parameters = {"prospect": prospect.id, **asdict(identity), "key": key, "status": status, "limit": limit}
+    return uow.tx.db.exec(SELECT_NEWEST_SESSIONS, params=parameters).all()
 
 
 def _open_sessions(uow: UnitOfWork, prospect: Prospect) -> list[Session]:

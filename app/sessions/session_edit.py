@@ -1,7 +1,8 @@
 """Change a session: load and lock it with its plan and answers, and save it as the next revision."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.problems import SESSION_IS_CLOSED, Problem
 from app.prospects import service as prospects
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Judged, Plan, read_stored, verdict_record
+from app.scoring import Flaw, Flawed, Judged, Plan, read_stored, verdict_record
 from app.sessions.queries import answers_of, find_session, has_stale_answers, plan_of, stale_clauses
 from app.sessions.schemas import SessionIdentity
 from app.sessions.scores import SESSION_FIGURES, judge_session
@@ -94,8 +95,13 @@ def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
     return edit
 
 
-def open_new(uow: UnitOfWork, plan: Plan, prospect: Prospect, identity: SessionIdentity) -> SessionEdit:
-    """Open a new session for a locked prospect. It must have no open one of this identity and set."""
+def open_new(
+    uow: UnitOfWork, plan: Plan, prospect: Prospect, identity: SessionIdentity, opened_on: date | None
+) -> SessionEdit:
+    """Open a new session for a locked prospect. It must have no open one of this identity and set.
+
+    It was opened at the start of the day `opened_on` in UTC, or now.
+    """
     session = Session(
         id=new_id(),
         prospect_id=prospect.id,
@@ -104,12 +110,32 @@ def open_new(uow: UnitOfWork, plan: Plan, prospect: Prospect, identity: SessionI
         question_set=plan.question_set.key,
         version=plan.version,
         attributes=attributes_as_used(plan, prospect),
-        opened_at=uow.tx.at,
+        opened_at=start_of(opened_on) if opened_on else uow.tx.at,
         updated_at=uow.tx.at,
     )
     uow.tx.db.add(session)
     uow.tx.db.flush()
     return SessionEdit(uow, session, plan, {}, opening=True, changed={"attributes": session.attributes})
+
+
+def start_of(day: date) -> datetime:
+    """Return the time at which a day starts in UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
+def may_be_opened_on(session: Session, day: date | None) -> bool:
+    """Whether a session may be the one that was opened on a day. None is any day.
+
+    If its opening has a time, it was opened without naming the day.
+    """
+    return day is None or session.opened_at == start_of(day) or session.opened_at.time() != time()
+
+
+def require_past(tx: Transaction, opened_on: date | None) -> None:
+    """Raise `Flawed` if the day on which a session was opened is in the future."""
+    if opened_on and start_of(opened_on) > tx.at:
+        detail = "this day is in the future: send the day on which the session was opened, or leave it out"
+        raise Flawed([Flaw("/opened_on", detail, "in_the_future")])
 
 
 def attributes_as_used(plan: Plan, prospect: Prospect) -> dict[str, Any]:
@@ -162,7 +188,8 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
         "verdict": verdict,
     }
     tx.db.execute(INSERT_REVISION, row)
-    _record_revision_events(tx, session, revision)
+    # Answers also go stale without the import, so that is no part of the past that it brings along.
+    _record_revision_events(replace(tx, silent=tx.silent and change != "aged"), session, revision)
     edit.opening, edit.changed = False, {}
 
 

@@ -190,7 +190,11 @@ class Decision(SQLModel, table=True):
 
 
 class Outcome(SQLModel, table=True):
-    """What happened in the end. Append-only: a correction is another row, and the last one counts."""
+    """What happened in the end. Append-only: a correction is another row, and the last one counts.
+
+    `hindsight` says whether the request that recorded the first outcome of the session also recorded answers:
+    whoever gave them knew how the deal ended.
+    """
 
     __tablename__ = "outcome"
     __table_args__ = (
@@ -209,6 +213,7 @@ class Outcome(SQLModel, table=True):
     closed_on: date | None = None
     reason: str | None = None
     competitor: str | None = None
+    hindsight: bool = False
     actor: str | None = None
     key_name: str
     recorded_at: datetime = Field(sa_type=UtcDateTime)

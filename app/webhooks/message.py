@@ -209,6 +209,7 @@ def example_message(type_: EventType, key: str | None = None) -> WebhookMessage:
         "position": 1,
         "type": type_,
         "at": EXAMPLE_TIME,
+        "silent": False,
         "prospect_id": None if type_.startswith("question_set.") else EXAMPLE_ID,
         "session_id": EXAMPLE_ID if about_session else None,
         "question_set": None if type_.startswith("prospect.") else f"{key or EXAMPLE_SET}@1",

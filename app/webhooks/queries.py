@@ -153,9 +153,13 @@ def find_matching(
     question_set: str | None,
     limit: int,
 ) -> Sequence[Row[Any]]:
-    """Return the id, position and session of the first `limit` events in a range that match a filter."""
+    """Return the id, position and session of the first `limit` events in a range that match a filter.
+
+    Silent events are left out.
+    """
     return tx.db.execute(
         SELECT_EVENTS.where(EVENT_TABLE.c.position > after, EVENT_TABLE.c.position <= up_to)
+        .where(EVENT_TABLE.c.silent.is_(False))
         .where(*filters(types, question_set))
         .limit(limit)
     ).all()

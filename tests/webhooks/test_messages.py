@@ -183,3 +183,21 @@ def test_what_the_far_end_answers_is_shown_only_if_the_setting_says_so(end, tmp_
     assert (log["last_status"], log["last_error"], log["last_milliseconds"] >= 0) == (418, None, True)
     shown = "what the neighbours say" if shows else None
     assert (tried["answer"], log["last_answer"]) == (shown, shown)
+
+
+def test_an_import_is_in_the_feed_and_reaches_no_webhook_unless_it_is_asked_to(client, end, subscribe):
+    start, hook = end_of_feed(client), subscribe(end.url, types=["prospect.created"])
+
+    def bring(external_id, **query):
+        line = {"external_id": external_id}
+        sent = {"params": {"source": "history", **query}, "headers": {"Content-Type": "application/x-ndjson"}}
+        assert client.post("/v1/prospects/import", json=line, **sent).status_code == 200
+
+    bring("1")
+    bring("2", notify="true")
+    (received,) = end.wait_for(1)
+    feed = events_after(client, start)
+    assert [(one["links"][0]["external_id"], one["silent"]) for one in feed] == [("1", True), ("2", False)]
+    assert received.json["data"] == feed[1]
+    until(lambda: ok(client.get(f"/v1/webhooks/{hook['id']}"))["waiting"] == 0)
+    assert len(deliveries(client, hook)) == 1

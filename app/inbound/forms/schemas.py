@@ -1,5 +1,6 @@
 """The flat form and its result. Both also have the fields of a question set."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,11 +18,15 @@ from app.schemas import (
     Out,
     Prose,
     Source,
+    keyword,
     without_blanks,
 )
 from app.scoring import Indication, Leaning, read_number
-from app.sessions.schemas import Currency, OutcomeReason, SessionIdentity
+from app.sessions.schemas import Currency, OpenedOn, OutcomeReason, SessionIdentity
 from app.sessions.tables import DecisionWord, OutcomeWord, Status
+
+MAX_KEYWORD_LENGTH = 48
+TIME_OF_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:")
 
 
 def number_as_text(value: Any) -> Any:
@@ -39,6 +44,16 @@ def _as_number(value: Any) -> Any:
 def as_boolean(value: Any) -> Any:
     """Return the texts "true" and "false", in any case, as booleans; any other value unchanged."""
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def as_keyword(value: Any) -> Any:
+    """Return a text as a keyword of at most MAX_KEYWORD_LENGTH characters; any other value unchanged."""
+    return keyword(value)[:MAX_KEYWORD_LENGTH].rstrip("_") if isinstance(value, str) else value
+
+
+def as_day(value: Any) -> Any:
+    """Return the day of a time such as 2026-01-31T09:00:00Z; any other value unchanged."""
+    return value[:10] if isinstance(value, str) and TIME_OF_DAY.match(value) else value
 
 
 QuestionKeys = Annotated[
@@ -64,21 +79,28 @@ class Form(BaseModel):
     assessor: Annotated[Assessor | None, BeforeValidator(number_as_text)] = None
     not_applicable: Annotated[QuestionKeys, Field(title="Not applicable")] = None
     unknown: QuestionKeys = None
+    opened_on: Annotated[OpenedOn, BeforeValidator(as_day)] = None
     decision: Annotated[
         DecisionWord | None,
+        BeforeValidator(as_keyword),
         Field(description="the decision that a person made"),
     ] = None
     decision_reason: Prose | None = None
     outcome: Annotated[
         OutcomeWord | None,
+        BeforeValidator(as_keyword),
         Field(description="how the deal ended; closes the session"),
     ] = None
     outcome_amount: Annotated[
         Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)] | None, BeforeValidator(_as_number)
     ] = None
     outcome_currency: Currency | None = None
-    outcome_closed_on: Day | None = None
-    outcome_reason: OutcomeReason | None = None
+    outcome_closed_on: Annotated[Day | None, BeforeValidator(as_day)] = None
+    outcome_reason: Annotated[
+        OutcomeReason | None,
+        BeforeValidator(as_keyword),
+        Field(description='the reason; a free text becomes a keyword: "Too expensive" is too_expensive'),
+    ] = None
     outcome_competitor: Annotated[Line | None, BeforeValidator(number_as_text)] = None
     carry_over: Annotated[
         Annotated[bool, Field(strict=True)] | None,

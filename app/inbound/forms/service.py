@@ -36,7 +36,7 @@ from app.sessions.schemas import (
 from app.sessions.session_edit import UnitOfWork
 
 # Fields of the form that are copied to the request as they are.
-COPIED_FORM_FIELDS = {"source", "external_id", "name", "deal", "assessor", "actor"}
+COPIED_FORM_FIELDS = {"source", "external_id", "name", "deal", "assessor", "opened_on", "actor"}
 # Fields of the result that are copied from the field of the same name, without those that are a list or an
 # object in the session or the score.
 COPIED_SESSION_FIELDS = SESSION_FIELDS & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from app.inbound.imports.records import MAX_COLUMNS, Record, Records, find_separ
 from app.inbound.imports.schemas import ProspectLine
 from app.problems import MALFORMED_FILE, Problem, invalid, invalid_field
 from app.prospects.schemas import Link, ProspectChange
-from app.schemas import MAX_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES, keyword
 from app.scoring import NAME, Flaw, pointer, shape_flaws
 from app.strict_json import read_json
 
@@ -105,11 +104,8 @@ def attribute_name(heading: str) -> str:
     """Return the attribute name for a heading, or "" if there is none: "Größe (m²)" becomes groesse_m2."""
     if len(heading) > MAX_HEADING_LENGTH:
         return ""
-    text = heading.strip().lower().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue").replace("ß", "ss")
-    if re.fullmatch(NAME, text):
-        return text
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    name = re.sub(r"[^a-z0-9_]+", "_", plain).strip("_")
+    own_name = heading.strip().lower()
+    name = own_name if re.fullmatch(NAME, own_name) else keyword(heading)
     return name if re.fullmatch(NAME, name) else ""
 
 

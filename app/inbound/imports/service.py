@@ -4,14 +4,14 @@ import csv
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from time import monotonic
 from typing import Literal
 
 import anyio
 
-from app.db import Database
+from app.db import Database, Transaction
 from app.inbound.imports.reader import (
     REJECT_COLUMNS,
     REJECTED_BECAUSE,
@@ -142,17 +142,18 @@ class Importer:
     """Imports records in batches, each in a transaction of its own, and counts the results.
 
     With `pauses`, it waits between two batches so that other processes can write: processes that share a
-    SQLite file only check now and then whether its lock is free. `tally` has the counts and the last
-    committed line.
+    SQLite file only check now and then whether its lock is free. Without `notify`, webhooks leave out what it
+    records. `tally` has the counts and the last committed line.
     """
 
     def __init__(
-        self, database: Database, plans: Plans, key_name: str, *, after_line: int, pauses: bool
+        self, database: Database, plans: Plans, key_name: str, *, after_line: int, pauses: bool, notify: bool
     ) -> None:
         self._database = database
         self._plans = plans
         self._key_name = key_name
         self._pauses = pauses
+        self._notify = notify
         self._pacing = BatchPacing()
         self.tally = ImportTally(after_line)
 
@@ -176,9 +177,7 @@ class Importer:
         """Import a batch in one transaction. Return None if it failed; the next attempt may be smaller."""
         self._pacing.start()
         try:
-            outcomes = await self._database.write(
-                lambda tx: import_batch(UnitOfWork(tx, self._plans, self._key_name), batch)
-            )
+            outcomes = await self._database.write(lambda tx: import_batch(self._unit_of_work(tx), batch))
         except Problem as problem:
             await anyio.sleep(self._pacing.failed(problem))
             return None
@@ -186,6 +185,9 @@ class Importer:
         if self._pauses and self._database.is_sqlite:
             await anyio.sleep(pause)
         return outcomes
+
+    def _unit_of_work(self, tx: Transaction) -> UnitOfWork:
+        return UnitOfWork(replace(tx, silent=not self._notify), self._plans, self._key_name)
 
 
 def rejects_heading(reader: Reader) -> bytes:

@@ -27,6 +27,13 @@ MAX_FORM_FIELDS = 1000
 MAX_PAYLOAD_ITEMS = 100
 MAPPING_POINTER = "/mapping"
 IDENTITY_FIELDS = ("external_id", "name", "deal", "assessor", "actor")
+# The fields of a form whose values can be value aliases.
+WORD_FIELDS = {"decision", "outcome"}
+# The fields of a form besides its identity, its attributes and its questions.
+CONCLUSION_FIELDS = (
+    *("opened_on", "decision", "decision_reason", "outcome", "outcome_amount", "outcome_currency"),
+    *("outcome_closed_on", "outcome_reason", "outcome_competitor"),
+)
 
 
 class PointerResolver:
@@ -125,11 +132,12 @@ def _malformed(reason: str) -> Problem:
 class MappedValues:
     """The values that a mapping finds in one item of a payload, by field.
 
-    `identity` has the source and the fields of IDENTITY_FIELDS that were found. `unresolved_pointers` lists
-    the fields of the intake, as pointers, whose own pointers lead nowhere in this item.
+    `form` has the source and the fields of IDENTITY_FIELDS and CONCLUSION_FIELDS that were found.
+    `unresolved_pointers` lists the fields of the intake, as pointers, whose own pointers lead nowhere in this
+    item.
     """
 
-    identity: dict[str, Any]
+    form: dict[str, Any]
     attributes: dict[str, Any]
     ratings: dict[str, Any]
     unresolved_pointers: list[str]
@@ -163,17 +171,15 @@ def read_item(mapping: IntakeMapping, item: Any, *, complete: bool = False) -> M
     `complete`, if any pointer leads nowhere.
     """
     reader = _ItemReader(mapping, item)
-    identity = {name: value for name, value in reader.identity() if value is not None}
+    form = {name: value for name, value in reader.form() if value is not None}
     attributes, ratings = (dict(reader.all_of(part)) for part in ("attributes", "ratings"))
     flaws = [*reader.flaws, *(_unresolved(field) for field in reader.unresolved_pointers if complete)]
     id_field = f"{MAPPING_POINTER}/external_id"
-    if "external_id" not in identity and not any(flaw.pointer == id_field for flaw in flaws):
+    if "external_id" not in form and not any(flaw.pointer == id_field for flaw in flaws):
         flaws.append(_missing_id(unresolved=id_field in reader.unresolved_pointers))
     if flaws:
         raise Flawed(flaws)
-    return MappedValues(
-        {"source": mapping.source, **identity}, attributes, ratings, reader.unresolved_pointers
-    )
+    return MappedValues({"source": mapping.source, **form}, attributes, ratings, reader.unresolved_pointers)
 
 
 class _ItemReader:
@@ -187,8 +193,8 @@ class _ItemReader:
         self.flaws: list[Flaw] = []
         self.unresolved_pointers: list[str] = []
 
-    def identity(self) -> Iterator[tuple[str, Any]]:
-        for name in IDENTITY_FIELDS:
+    def form(self) -> Iterator[tuple[str, Any]]:
+        for name in (*IDENTITY_FIELDS, *CONCLUSION_FIELDS):
             if (path := getattr(self._mapping, name)) is not None:
                 yield from self._value(name, path, f"{MAPPING_POINTER}/{name}")
 
@@ -234,7 +240,7 @@ def link_of(mapping: IntakeMapping, item: Any) -> Link | None:
         source=mapping.source, external_id=mapping.external_id, empty_values=mapping.empty_values
     )
     with suppress(Flawed, ValidationError):
-        form = Form.model_validate(read_item(only_id, item).identity)
+        form = Form.model_validate(read_item(only_id, item).form)
         return Link(source=form.source, external_id=form.external_id)
     return None
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, exists, or_, select
 
 from app.db import Transaction
-from app.inbound.intake.mapping import may_be_about, read_payload
+from app.inbound.intake.mapping import CONCLUSION_FIELDS, may_be_about, read_payload
 from app.inbound.intake.schemas import IntakeMapping, IntakeMappingOut, IntakeTemplate
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature, IntakeUsage
 from app.keys.service import INTAKE_TOKEN_PREFIX, digest, has_valid_checksum
@@ -267,6 +267,7 @@ def _filled_template(name: str, template: _TemplateFile, plan: Plan) -> IntakeTe
             ),
             assessor=None,
             actor=None,
+            **dict.fromkeys(CONCLUSION_FIELDS),
             attributes={
                 attribute: template.known.get(attribute) or pointer_to(attribute)
                 for attribute in plan.question_set.attributes

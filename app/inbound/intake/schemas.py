@@ -1,6 +1,6 @@
 """Requests and responses about intakes and receipts."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from app.schemas import (
 )
 from app.scoring import State, form, whole
 from app.sessions.schemas import MAX_ANSWERS, QualifyResult, QuestionKey
+from app.sessions.tables import DecisionWord, OutcomeWord
 
 MAX_MAPPING_POINTER_LENGTH = 500
 POINTER_PATTERN = form(
@@ -76,6 +77,15 @@ class IntakeMapping(In):
     deal: Pointer | None = None
     assessor: Pointer | None = None
     actor: Pointer | None = None
+    opened_on: Pointer | None = None
+    decision: Pointer | None = None
+    decision_reason: Pointer | None = None
+    outcome: Pointer | None = None
+    outcome_amount: Pointer | None = None
+    outcome_currency: Pointer | None = None
+    outcome_closed_on: Pointer | None = None
+    outcome_reason: Pointer | None = None
+    outcome_competitor: Pointer | None = None
     attributes: Annotated[
         dict[AttributeName, Pointer],
         Field(max_length=MAX_ATTRIBUTES, examples=[{"industry": "/Industry"}]),
@@ -167,6 +177,15 @@ class IntakeMappingOut(Out):
     deal: str | None
     assessor: str | None
     actor: str | None
+    opened_on: str | None
+    decision: str | None
+    decision_reason: str | None
+    outcome: str | None
+    outcome_amount: str | None
+    outcome_currency: str | None
+    outcome_closed_on: str | None
+    outcome_reason: str | None
+    outcome_competitor: str | None
     attributes: dict[str, str]
     ratings: dict[str, str]
     empty_values: list[Scalar]
@@ -232,6 +251,15 @@ class MappedItem(Out):
     deal: str | None
     assessor: str | None
     actor: str | None
+    opened_on: date | None
+    decision: DecisionWord | None
+    decision_reason: str | None
+    outcome: OutcomeWord | None
+    outcome_amount: float | None
+    outcome_currency: str | None
+    outcome_closed_on: date | None
+    outcome_reason: str | None
+    outcome_competitor: str | None
     question_set: str
     attributes: dict[str, Any]
     answers: list[MappedAnswer]

@@ -15,8 +15,10 @@ from app.encryption.service import Cipher
 from app.inbound.forms.schemas import Form
 from app.inbound.forms.service import read_form
 from app.inbound.intake.mapping import (
+    CONCLUSION_FIELDS,
     IDENTITY_FIELDS,
     MAPPING_POINTER,
+    WORD_FIELDS,
     MappedValues,
     link_of,
     read_item,
@@ -294,13 +296,20 @@ def _process_item(
     uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, raw_item: Any, *, complete: bool
 ) -> DryRunItem:
     item = read_item(mapping, raw_item, complete=complete)
-    form = _with_mapping_pointers(mapping, lambda: Form.model_validate(item.identity), identity=True)
+    form = _with_mapping_pointers(mapping, lambda: _form(uow, item), in_form=True)
     uow = replace(uow, actor=form.actor or uow.actor)
     request, ignored = _with_mapping_pointers(
         mapping, lambda: _qualify_request(uow, question_set, form, item)
     )
     answer = _with_mapping_pointers(mapping, lambda: sessions.qualify(uow, request))
-    return DryRunItem(mapped=_mapped_item(request, answer, ignored, item), answer=answer)
+    mapped = _mapped_item(form, request, answer, ignored, item)
+    return DryRunItem(mapped=mapped, answer=answer)
+
+
+def _form(uow: UnitOfWork, item: MappedValues) -> Form:
+    """Return the form of an item, without its attributes and ratings."""
+    words: dict[str, Any] = {name: item.form[name] for name in WORD_FIELDS & item.form.keys()}
+    return Form.model_validate(item.form | translate_values(uow.tx, item.form["source"], words))
 
 
 def _qualify_request(
@@ -321,9 +330,10 @@ def _qualify_request(
 
 
 def _mapped_item(
-    request: QualifyRequest, answer: QualifyResult, ignored: list[str], item: MappedValues
+    form: Form, request: QualifyRequest, answer: QualifyResult, ignored: list[str], item: MappedValues
 ) -> MappedItem:
     return MappedItem(
+        **form.model_dump(include=set(CONCLUSION_FIELDS)),
         **request.model_dump(include={"source", *IDENTITY_FIELDS, "attributes"}),
         question_set=answer.question_set,
         answers=[
@@ -335,25 +345,25 @@ def _mapped_item(
     )
 
 
-def _with_mapping_pointers(mapping: IntakeMapping, read: Callable[[], T], *, identity: bool = False) -> T:
+def _with_mapping_pointers(mapping: IntakeMapping, read: Callable[[], T], *, in_form: bool = False) -> T:
     """Return the result of `read`; if it finds flaws in fields, raise them for the pointers of the mapping.
 
-    If `identity` is true, a flaw in one of IDENTITY_FIELDS belongs to the mapping's field of that name.
+    If `in_form` is true, the flaws are in fields of the form, and not in attributes or questions.
     """
     try:
         return read()
     except ValidationError as error:
         flaws = shape_flaws(error)
-        raise Flawed(_flaw_in_mapping(mapping, flaw, identity=identity) for flaw in flaws) from None
+        raise Flawed(_flaw_in_mapping(mapping, flaw, in_form=in_form) for flaw in flaws) from None
     except Flawed as error:
-        raise Flawed(_flaw_in_mapping(mapping, flaw, identity=identity) for flaw in error.flaws) from None
+        raise Flawed(_flaw_in_mapping(mapping, flaw, in_form=in_form) for flaw in error.flaws) from None
 
 
-def _flaw_in_mapping(mapping: IntakeMapping, flaw: Flaw, *, identity: bool) -> Flaw:
+def _flaw_in_mapping(mapping: IntakeMapping, flaw: Flaw, *, in_form: bool) -> Flaw:
     name, _, rest = flaw.pointer.removeprefix("/").partition("/")
-    if not identity and name == "attributes":
+    if not in_form and name == "attributes":
         name = rest
-    if identity and name in IDENTITY_FIELDS:
+    elif name in CONCLUSION_FIELDS or (in_form and name in IDENTITY_FIELDS):
         return Flaw(f"{MAPPING_POINTER}/{name}", flaw.detail, flaw.kind)
     for part in ("ratings", "attributes"):
         if name in getattr(mapping, part):

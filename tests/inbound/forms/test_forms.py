@@ -192,12 +192,12 @@ def test_a_known_field_that_cannot_be_used_is_named_and_nothing_is_written(clien
         ("name", True),
         ("deal", []),
         ("decision", "maybe"),
-        ("outcome", "Won"),
+        ("outcome", "Closed won"),
         ("outcome_amount", "much"),
         ("outcome_amount", -1),
         ("outcome_closed_on", "31.03.2026"),
         ("outcome_currency", "euro"),
-        ("outcome_reason", "Too expensive"),
+        ("outcome_reason", "100 %"),
         ("carry_over", "perhaps"),
         ("carry_over", 1),
         ("not_applicable", ["budget"]),
@@ -319,3 +319,35 @@ def test_a_merged_prospect_is_found_by_its_other_link(client, link, other_link, 
     again = filled(client, small, **other_link, need=2)
     assert (again["session_id"], again["rated"]) == (told["session_id"], 2)
     assert answer(client, told["session_id"], goal=1)["revision"] == again["revision"] + 1
+
+
+def test_a_form_brings_the_past_along(client, link, small):
+    told = filled(
+        client, small, **link, budget="4", opened_on="2025-01-15T08:30:00Z", decision="Pursue",
+        decision_reason="They called us.", outcome="No decision", outcome_amount="1200.50",
+        outcome_currency="EUR", outcome_closed_on="2025-03-31", outcome_reason="Zu teuer für sie (Größe)",
+    )  # fmt: skip
+    assert (told["decision"], told["outcome"]) == ("pursue", "no_decision")
+    kept = session(client, told["session_id"])
+    assert kept["opened_at"] == "2025-01-15T00:00:00Z"
+    assert kept["decision"]["reason"] == "They called us."
+    assert {name: kept["outcome"][name] for name in ("amount", "currency", "closed_on", "reason")} == {
+        "amount": 1200.5,
+        "currency": "EUR",
+        "closed_on": "2025-03-31",
+        "reason": "zu_teuer_fuer_sie_groesse",
+    }
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("decision", "maybe"),
+        ("opened_on", "15.01.2025"),
+        ("outcome_reason", "价格太高"),
+    ],
+)
+def test_a_word_that_stands_for_nothing_is_refused(client, link, small, field, value):
+    refused = send(client, small, **link, **{"outcome": "won", field: value})
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), [f"/{field}"])

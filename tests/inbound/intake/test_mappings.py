@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.inbound.intake.mapping import UNRESOLVED, PointerResolver
+from app.inbound.intake.mapping import CONCLUSION_FIELDS, UNRESOLVED, PointerResolver
 from tests.api.calls import ok, pointers, qualify, ratings_of, refusal, session
 from tests.inbound.forms.test_aliases import teach
 from tests.inbound.intake.calls import make, places, prospect_of, receipt, taken_in
@@ -149,7 +149,7 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
         "a": "unknown",
     }
     (told,) = ok(client.post("/v1/intake-dry-run", json=sent | {"payload": first | {"m": 3}}))["items"]
-    assert told["mapped"] == {
+    assert told["mapped"] == dict.fromkeys(CONCLUSION_FIELDS) | {
         "source": "crm.words",
         "external_id": "7",
         "name": "1848",
@@ -304,3 +304,62 @@ def test_a_receipt_of_another_intake_is_not_there(client, anybody):
     told = taken_in(client, anybody, one, {"id": 1})
     assert receipt(client, one, told["id"]) == told
     assert client.get(f"/v1/intakes/{other['id']}/receipts/{told['id']}").status_code == 404
+
+
+PAST = {
+    "opened_on": "/CreatedDate",
+    "decision": "/Decision",
+    "decision_reason": "/Why",
+    "outcome": "/StageName",
+    "outcome_amount": "/Amount",
+    "outcome_currency": "/CurrencyIsoCode",
+    "outcome_closed_on": "/CloseDate",
+    "outcome_reason": "/Loss_Reason__c",
+}
+DEAL = {
+    "id": "1",
+    "b": 2,
+    "CreatedDate": "2025-01-15T08:30:00.000+0000",
+    "Decision": "Pursue",
+    "Why": "They called us.",
+    "StageName": "Closed Lost",
+    "Amount": 1200.5,
+    "CurrencyIsoCode": "EUR",
+    "CloseDate": "2025-03-31",
+    "Loss_Reason__c": "Too expensive",
+}
+
+
+def test_a_mapping_brings_the_past_along(client, anybody, link, small):
+    source = f"crm-{link['external_id']}"[:64]
+    ok(teach(client, source, ("outcome", "Closed Lost", "lost")))
+    mapping = {"source": source, "external_id": "/id", "ratings": {"budget": "/b"}, **PAST}
+    intake = make(client, mapping=mapping, question_set=small)
+    assert {name: intake["mapping"][name] for name in PAST} == PAST
+    done = taken_in(client, anybody, intake, DEAL)
+    assert done["problem"] is None
+    kept = session(client, done["items"][0]["session_id"])
+    assert kept["opened_at"] == "2025-01-15T00:00:00Z"
+    assert (kept["decision"]["decision"], kept["decision"]["reason"]) == ("pursue", "They called us.")
+    assert {name: kept["outcome"][name] for name in ("outcome", "amount", "closed_on", "reason")} == {
+        "outcome": "lost",
+        "amount": 1200.5,
+        "closed_on": "2025-03-31",
+        "reason": "too_expensive",
+    }
+    assert kept["outcome"]["hindsight"] is True
+
+
+@pytest.mark.one_database
+def test_a_word_of_the_past_that_stands_for_nothing_names_its_pointer(client, small):
+    tried = dry(client, PAST, DEAL | {"id": "of-the-past"}, question_set=small)
+    assert (refusal(tried), pointers(tried)) == ((422, "invalid-request"), ["/mapping/outcome"])
+    future = DEAL | {"StageName": "lost", "CreatedDate": "2999-01-01"}
+    tried = dry(client, PAST, future, question_set=small)
+    assert (refusal(tried), pointers(tried)) == ((422, "invalid-request"), ["/mapping/opened_on"])
+    mapped = ok(dry(client, PAST, DEAL | {"StageName": "LOST"}, question_set=small))["items"][0]["mapped"]
+    assert (mapped["outcome"], mapped["opened_on"], mapped["outcome_amount"]) == (
+        "lost",
+        "2025-01-15",
+        1200.5,
+    )
