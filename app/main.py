@@ -22,6 +22,7 @@ from app.api import (
     intakes,
     keys,
     prospects,
+    qualify_batch,
     question_sets,
     scoring,
     sessions,
@@ -69,6 +70,7 @@ SWITCH_SECONDS = 0.001
 ROUTERS = (
     scoring.scoring,
     batch.scoring,
+    qualify_batch.writing,
     forms.writing,
     sessions.writing,
     sessions.reading,

@@ -115,9 +115,10 @@ BODY_TOO_LARGE = Kind(
     "Send less at a time. The limit is the setting PROSPECT_FIT_MAX_BODY_BYTES.",
 )  # fmt: skip
 TOO_MANY_ROWS = Kind(
-    "too-many-rows", 413, "The import has too many rows for one request.",
-    "The rows up to 'committed_to' are imported. Send the file again with that number as 'after_line', and "
-    "repeat this until 'done' is true. The limit is the setting PROSPECT_FIT_IMPORT_ROWS.",
+    "too-many-rows", 413, "The import or the batch has too many rows for one request.",
+    "The rows before are stored. Send a file again with the last 'committed_to' as 'after_line', and repeat "
+    "this until 'done' is true. Send a batch again from the line of this problem. The limit is the setting "
+    "PROSPECT_FIT_IMPORT_ROWS.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = Kind(
     "unsupported-media-type", 415, "This operation does not accept the media type of the body.",
@@ -269,6 +270,11 @@ def revision_required(resource: str) -> Problem:
 def missing(resource: str) -> Problem:
     """Return a NOT_FOUND problem for a resource, such as "webhook of that id"."""
     return Problem(NOT_FOUND, f"There is no {resource}.")
+
+
+def too_large_line(max_bytes: int) -> Problem:
+    """Return a BODY_TOO_LARGE problem for one line of a body or a file."""
+    return Problem(BODY_TOO_LARGE, f"The line is longer than {max_bytes} bytes.")
 
 
 def quota_exceeded(detail: str, setting: str, retry_after: int) -> Problem:

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         int, Field(ge=1024, description="The largest request body; a larger one gets a 413.")
     ] = 1_000_000
     import_rows: Annotated[
-        int, Field(ge=1, description="How many rows one request can import. The import stops after them.")
+        int, Field(ge=1, description="How many rows one request can import or qualify. It stops after them.")
     ] = 100_000
     intake_posts_per_hour: Annotated[
         int,

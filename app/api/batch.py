@@ -12,7 +12,7 @@ from app.edge.problem_responses import problem_out
 from app.edge.routes import router
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
-from app.problems import BODY_TOO_LARGE, Problem, invalid
+from app.problems import Problem, invalid, too_large_line
 from app.schemas import In, Out, ProblemOut, SetName, result_json
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
 from app.sessions.schemas import ScoreRequest
@@ -58,7 +58,7 @@ class BatchScore(Out):
 
 
 class BatchError(Out):
-    """The response to a line that could not be scored."""
+    """The response to a line that was refused."""
 
     line: int
     problem: ProblemOut
@@ -108,7 +108,7 @@ class _Batch:
     async def responses(self, body: BodyReader) -> AsyncGenerator[str, None]:
         """Yield the response lines, several at a time."""
         async for lines in body.lines(self._service.settings.max_body_bytes):
-            for turn in _turns(lines):
+            for turn in turns(lines):
                 responses: list[str] = []
                 while len(responses) < len(turn):
                     rest = turn[len(responses) :]
@@ -141,8 +141,7 @@ class _Batch:
 
     def _score(self, line: bytes | None) -> Score:
         if line is None:
-            max_bytes = self._service.settings.max_body_bytes
-            raise Problem(BODY_TOO_LARGE, f"The line is longer than {max_bytes} bytes.")
+            raise too_large_line(self._service.settings.max_body_bytes)
         sent = read_json(line)
         try:
             request = ScoreRequest.model_validate(sent)
@@ -172,7 +171,7 @@ class _Batch:
             self._plans[set_name] = problem
 
 
-def _turns(lines: list[bytes | None]) -> Iterator[list[bytes | None]]:
+def turns(lines: list[bytes | None]) -> Iterator[list[bytes | None]]:
     """Split lines into parts of at most MAX_LINES_PER_TURN, and MAX_BYTES_PER_TURN or one line."""
     turn: list[bytes | None] = []
     size = 0

@@ -36,7 +36,7 @@ OTHER_OPEN_FILES = 200
 EXAMPLE_SET = "qualifying-a-sale"
 EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
 
-ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import prospects.")]
+ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import or qualify.")]
 IntakePosts = Annotated[int | None, typer.Option(help="Payloads that one intake accepts in an hour.")]
 IntakeBytes = Annotated[
     int | None, typer.Option(help="Bytes of payloads that one intake accepts in an hour.")

@@ -21,9 +21,12 @@ from app.keys.schemas import Scope
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem
 from app.strict_json import read_json
 
-# Other paths have these words in the place of this parameter, so the words are not ids. An address belongs to
-# one path only, and supports only the methods of that path.
-NO_IDS = ("prospect_id", frozenset({"by-external-id", "import"}))
+# Other paths that begin like these have these words in the place of this parameter, so the words are not ids
+# and keys. An address belongs to one path only, and supports only the methods of that path.
+NO_IDS = (
+    ("/v1/prospects/", "prospect_id", frozenset({"by-external-id", "import"})),
+    ("/v1/qualify/", "key", frozenset({"batch"})),
+)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -87,8 +90,10 @@ class EdgeRoute(APIRoute):
     def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
         """Return whether the route has this address and this method."""
         match, child_scope = super().matches(scope)
-        parameter, words = NO_IDS
-        if match is not Match.NONE and child_scope["path_params"].get(parameter) in words:
+        if match is Match.NONE:
+            return match, child_scope
+        values = child_scope["path_params"]
+        if any(self.path.startswith(begin) and values.get(name) in words for begin, name, words in NO_IDS):
             return Match.NONE, {}
         return match, child_scope
 

@@ -65,6 +65,12 @@ class Service:
     async def write(
         self, call: WriteCall, work: Callable[[UnitOfWork], BaseModel | WriteResult], actor: str | None = None
     ) -> Response:
+        """Do the same as `store`, and return the HTTP response."""
+        return _http_response(await self.store(call, work, actor))
+
+    async def store(
+        self, call: WriteCall, work: Callable[[UnitOfWork], BaseModel | WriteResult], actor: str | None = None
+    ) -> StoredResponse:
         """Run `work` in one transaction, commit it and return the response.
 
         With an idempotency key, `work` runs only once: later calls return the bytes of the first response.
@@ -84,7 +90,7 @@ class Service:
                 store_response(tx, call, response.masked(result.secret), _prospect_id_of(body))
             return response
 
-        return _http_response(await self.database.write(run))
+        return await self.database.write(run)
 
     async def read_scores(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read transaction, after computing again the stale scores that it would read.

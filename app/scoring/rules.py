@@ -28,6 +28,8 @@ TOTAL_LIMIT = 2**31
 # Other requests wait while a score is computed.
 MAX_QUESTIONS = 2000
 MAX_KNOCK_OUTS = 50
+# The keys that other addresses have in the place of a set's key: POST /v1/qualify/batch.
+RESERVED_SET_KEYS = {"batch"}
 # Field names of a flat form.
 RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "assessor", "decision", "outcome", "actor"}
@@ -56,6 +58,8 @@ def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     questions = [question for step in qs.steps for question in step.questions]
     if sum(q.must_reach is not None and q.if_missed == "no_fit" for q in questions) > MAX_KNOCK_OUTS:
         yield ("steps",), f"a set has at most {MAX_KNOCK_OUTS} knock-outs: let some be if_missed: mixed"
+    if qs.key in RESERVED_SET_KEYS:
+        yield ("key",), f"'{qs.key}' is a part of an address of the API: choose another key"
     yield from _names(qs)
     yield from _scale(qs.scale)
     yield from _combining(qs)

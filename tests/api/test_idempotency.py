@@ -82,8 +82,9 @@ def writes(client, link, small):
 
 
 READS = ("score", "score_batch", "get_fits", "preview_draft", "test_webhook", "dry_run_intake")
-# It takes no key, as a line that is sent again changes nothing: tests/inbound/imports shows that.
-HARMLESS_AGAIN = ("import_prospects",)
+# These take no key. A line of a file that is sent again changes nothing: tests/inbound/imports shows that. A
+# line of a batch has a key of its own: tests/api/test_qualify_batch.py.
+HARMLESS_AGAIN = ("import_prospects", "qualify_batch")
 # Who posts here knows nothing of idempotency keys.
 FROM_OUTSIDE = ("receive_payload",)
 WRITES = [

@@ -31,6 +31,7 @@ MAY = {
     ("POST", "/v1/question-sets/{key}/draft/impact"): ("author",),
     ("POST", "/v1/qualify"): ("write",),
     ("POST", "/v1/qualify/{key}"): ("write",),
+    ("POST", "/v1/qualify/batch"): ("write",),
     ("GET", "/v1/question-sets/{key}/openapi-{openapi}.json"): SETS,
     ("GET", "/v1/question-sets/{key}/versions/{number}/openapi-{openapi}.json"): SETS,
     ("GET", "/v1/question-sets/{key}/versions/{number}/sql"): SETS,

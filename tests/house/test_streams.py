@@ -27,6 +27,7 @@ def test_every_stream_is_one_of_lines_behind_a_key() -> None:
     assert {route.operation_id for route in streams} >= {
         "score_batch",
         "import_prospects",
+        "qualify_batch",
         "preview_draft",
     }
     assert [r.path for r in streams if not issubclass(r.response_class, NdjsonResponse)] == []

@@ -97,6 +97,24 @@ STORY = (
         {"prospect": "prospect_id", "session": "session_id"},
     ),
     Call(
+        "qualify_batch",
+        "POST",
+        "/v1/qualify/batch",
+        [
+            {
+                "source": "salesforce.account",
+                "external_id": "0015g00000GhI",
+                "name": "Riverside Mills",
+                "question_set": "bant",
+                "opened_on": "2025-01-15",
+                "ratings": {"budget": 2, "need": 4},
+                "outcome": {"outcome": "lost", "closed_on": "2025-03-31", "reason": "too_expensive"},
+                "idempotency_key": "0015g00000GhI-2025",
+            },
+            {"source": "salesforce.account", "external_id": "0015g00000JkL", "ratings": {"budget": 9}},
+        ],
+    ),
+    Call(
         "replace_value_aliases",
         "PUT",
         "/v1/value-aliases/salesforce.account",

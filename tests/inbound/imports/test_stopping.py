@@ -66,6 +66,7 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
     [
         ("/v1/prospects/import?source=crm", '{"external_id": "a"}\n'),
         ("/v1/score/batch?question_set=bant", '{"ratings": {"need": 4}}\n'),
+        ("/v1/qualify/batch", '{"source": "crm", "external_id": "1"}\n'),
     ],
 )
 def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_database, tmp_path, path, line):
