@@ -156,7 +156,7 @@ def _create_service(settings: Settings, clock: Clock, sender: Sender) -> Service
         database=database,
         plans=plans,
         cipher=open_cipher(settings),
-        keys=KeyRing(database),
+        keys=KeyRing(database, clock),
         key_watch=KeyWatch(database),
         bodies=IncompleteBodies(settings.max_body_bytes),
         computing=Computing(),

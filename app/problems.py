@@ -93,8 +93,12 @@ NO_ENCRYPTION_KEY = Kind(
     "such a key.",
 )  # fmt: skip
 LAST_ADMIN_KEY = Kind(
-    "last-admin-key", 409, "This is the last API key with the scope admin.",
-    "Create another key with the scope admin, and revoke this one with it.",
+    "last-admin-key", 409, "This is the last API key with the scope admin that does not expire.",
+    "Create another key with the scope admin that does not expire, and revoke this one with it.",
+)  # fmt: skip
+CANNOT_ROTATE = Kind(
+    "cannot-rotate", 409, "This API key cannot be rotated.",
+    "Do what 'detail' says.",
 )  # fmt: skip
 NOTHING_TO_SEND = Kind(
     "nothing-to-send", 409, "There is nothing to send yet.",

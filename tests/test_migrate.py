@@ -92,7 +92,10 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
     url = settings.database_url.get_secret_value()
     with serving(settings) as running:
         told = {"source": "test", "external_id": "1", "ratings": {"budget": 4}}
-        decided = {"decision": {"decision": "pursue"}, "outcome": {"outcome": "won"}}
+        decided = {
+            "decision": {"decision": "pursue", "actor": "ana@example.com"},
+            "outcome": {"outcome": "won"},
+        }
         running.client.post("/v1/qualify", json=told | decided).raise_for_status()
         keyed = {"Idempotency-Key": "once"}
         running.client.put("/v1/question-sets/ours/draft", json={}, headers=keyed).raise_for_status()

@@ -1,15 +1,17 @@
-"""Create, list and revoke API keys."""
+"""Create, rotate, list and revoke API keys."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from fastapi import Response
 
+from app.db import Transaction
 from app.edge.routes import router
 from app.edge.service import ServiceDep, WriteCallDep, WriteResult
-from app.keys.presenters import key_out
+from app.keys.presenters import key_created, keys_out
 from app.keys.queries import list_keys
-from app.keys.schemas import KeyCreated, KeyList, KeyOut, NewKey, Scope
-from app.keys.service import create_key, new_secret, revoke_key
+from app.keys.schemas import KeyCreated, KeyList, KeyOut, KeyRotation, NewKey, Scope
+from app.keys.service import create_key, new_secret, revoke_key, rotate_key
 from app.sessions.session_edit import UnitOfWork
 
 managing = router("keys", Scope.ADMIN)
@@ -19,24 +21,42 @@ managing = router("keys", Scope.ADMIN)
 async def post_key(request: NewKey, service: ServiceDep, call: WriteCallDep) -> Response:
     """Create an API key. Store it at once: you cannot read it again.
 
+    A key can belong to a person, who is then the actor of its requests, and can expire.
     If you repeat the request with its idempotency key, the API key in the response is masked. If you have not
     stored it, revoke it and create another one.
     """
     secret = new_secret()
 
     def create(uow: UnitOfWork) -> WriteResult:
-        key, _ = create_key(uow.tx, request.name, request.scopes, "api", secret)
-        created = {**key.model_dump(include=set(KeyOut.model_fields)), "key": secret}
-        return WriteResult(KeyCreated.model_validate(created), 201, secret)
+        key, _ = create_key(uow.tx, request, "api", secret)
+        return WriteResult(key_created(key, secret), 201, secret)
 
     return await service.write(call, create)
 
 
+@managing.post("/keys/{key_id}/rotate", operation_id="rotate_key", status_code=201, response_model=KeyCreated)
+async def post_rotation(
+    key_id: UUID, request: KeyRotation, service: ServiceDep, call: WriteCallDep
+) -> Response:
+    """Create the successor of an API key, and let the old key work until the overlap ends.
+
+    The successor has the same name, scopes, person and expiry, and can repeat requests of the old key with
+    their idempotency keys. Store it at once: you cannot read it again. If you repeat the request with its
+    idempotency key, the API key in the response is masked.
+    """
+    secret, overlap = new_secret(), timedelta(hours=request.overlap_hours)
+
+    def rotate(uow: UnitOfWork) -> WriteResult:
+        successor, _ = rotate_key(uow.tx, key_id, overlap, "api", secret)
+        return WriteResult(key_created(successor, secret), 201, secret)
+
+    return await service.write(call, rotate)
+
+
 @managing.get("/keys", operation_id="list_keys")
 async def get_keys(service: ServiceDep) -> KeyList:
-    """List the keys, oldest first, including revoked ones."""
-    found = await service.database.read(list_keys)
-    return KeyList(items=[key_out(key.model_dump()) for key in found])
+    """List the keys, oldest first, including revoked and expired ones."""
+    return await service.database.read(lambda tx: KeyList(items=keys_out(tx, list_keys(tx))))
 
 
 @managing.delete("/keys/{key_id}", operation_id="revoke_key")
@@ -44,7 +64,11 @@ async def delete_key(key_id: UUID, service: ServiceDep) -> KeyOut:
     """Revoke a key permanently. Every process rejects it within two seconds.
 
     Streams, waits for events and requests whose body is still arriving end within that time too.
-    The last key with the scope admin cannot be revoked.
+    The last key with the scope admin that does not expire cannot be revoked.
     """
-    key = await service.database.write(lambda tx: revoke_key(tx, key_id, keep_last_admin=True))
-    return key_out(key.model_dump())
+
+    def revoke(tx: Transaction) -> KeyOut:
+        (revoked,) = keys_out(tx, [revoke_key(tx, key_id, keep_last_admin=True)])
+        return revoked
+
+    return await service.database.write(revoke)

@@ -108,7 +108,7 @@ def _qualify_new(plans: Plans, request: QualifyRequest, tx: Transaction) -> bool
     """Qualify a prospect unless it already exists, and return whether it was created."""
     if find_by_link(tx, request.link):
         return False
-    qualify(UnitOfWork(tx, plans, DEMO_SOURCE), request)
+    qualify(UnitOfWork(tx, plans, DEMO_SOURCE, request.actor), request)
     return True
 
 

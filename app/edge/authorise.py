@@ -7,6 +7,7 @@ from cachetools import TTLCache
 from fastapi import Request
 from structlog.contextvars import bind_contextvars
 
+from app.clock import Clock
 from app.db import Database
 from app.keys.queries import find_caller
 from app.keys.schemas import Caller, Scope
@@ -30,8 +31,9 @@ SECURITY_SCHEMES = {
 class KeyRing:
     """Finds callers by their key. It caches the result for a second, also for an unknown key."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._known: TTLCache[str, Caller | None] = TTLCache(maxsize=10_000, ttl=KEY_CACHE_SECONDS)
 
     async def authorise(
@@ -40,11 +42,13 @@ class KeyRing:
         """Return the caller of a request, whose key has one of `scopes` and all of `also`.
 
         Raises:
-            Problem: UNAUTHENTICATED if the key is missing or unknown, FORBIDDEN if it lacks a scope.
+            Problem: UNAUTHENTICATED if the key is missing, unknown or expired, FORBIDDEN if it lacks a scope.
         """
         caller = await self._find(secret_of(request))
         if caller is None:
             raise _unauthenticated("This API key is unknown or revoked.")
+        if caller.expires_at and caller.expires_at <= self._clock():
+            raise _unauthenticated(f"This API key expired on {caller.expires_at:%Y-%m-%d at %H:%M} UTC.")
         bind_contextvars(key=str(caller.key_id))
         if not any(caller.may(scope) for scope in scopes):
             needed = " or ".join(sorted(scopes))

@@ -1,4 +1,4 @@
-"""Why a running request has to end early: the process is stopping, or the caller's key was revoked."""
+"""Why a running request has to end early: the process is stopping, or the caller's key no longer works."""
 
 from fastapi import Request
 
@@ -15,13 +15,13 @@ def is_stopping(request: Request) -> bool:
 
 
 def is_revoked(request: Request) -> bool:
-    """Return whether the key of the caller was revoked while the request was running."""
+    """Return whether the key of the caller was revoked or expired while the request was running."""
     return getattr(request.state, REVOKED, False)
 
 
 def revoked() -> Problem:
-    """Return the UNAUTHENTICATED problem of a request whose key was revoked while it was running."""
-    detail = "This API key was revoked while the request was running."
+    """Return the UNAUTHENTICATED problem of a request whose key stopped working while it was running."""
+    detail = "This API key was revoked or expired while the request was running."
     return Problem(UNAUTHENTICATED, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
@@ -29,7 +29,7 @@ def require_running(request: Request) -> None:
     """Check that a request may continue.
 
     Raises:
-        Problem: UNAUTHENTICATED if its key was revoked, UNAVAILABLE if the process is stopping.
+        Problem: UNAUTHENTICATED if its key was revoked or expired, UNAVAILABLE if the process is stopping.
     """
     if is_revoked(request):
         raise revoked()

@@ -1,4 +1,4 @@
-"""End long requests when this or another process revokes the key of their caller."""
+"""End long requests when the key of their caller expires, or when this or another process revokes it."""
 
 import logging
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ ABORT = "abort"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Watched:
-    """A part of a request that ends `grace_seconds` after the key of its caller is revoked."""
+    """A part of a request that ends `grace_seconds` after the key of its caller is revoked or expires."""
 
     state: State
     scope: anyio.CancelScope
@@ -41,7 +41,7 @@ class _Watched:
 
 
 class KeyWatch:
-    """Ends watched requests of one process within two seconds after their key is revoked.
+    """Ends watched requests of one process within two seconds after their key is revoked or expires.
 
     All requests share one query every CHECK_SECONDS. While the database is down, the requests continue: no
     key can be revoked then either.
@@ -74,9 +74,10 @@ class KeyWatch:
 
     @contextmanager
     def watching(self, request: Request, grace_seconds: float = 0) -> Iterator[None]:
-        """Cancel the block when the key of the caller is revoked. Nothing may be written in the block.
+        """Cancel the block when the key of the caller is revoked or expires.
 
-        With `grace_seconds`, the block has this time to end by itself. It has to call `require_running`.
+        Nothing may be written in the block. With `grace_seconds`, the block has this time to end by itself.
+        It has to call `require_running`.
 
         Raises:
             Problem: UNAUTHENTICATED if the block was cancelled.

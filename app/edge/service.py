@@ -74,13 +74,13 @@ class Service:
         """Run `work` in one transaction, commit it and return the response.
 
         With an idempotency key, `work` runs only once: later calls return the bytes of the first response.
-        `actor` is the person that the history names.
+        `actor` is the person that the history names; without it, it is the person whom the key belongs to.
         """
 
         def run(tx: Transaction) -> StoredResponse:
             if call.key and (stored := claim_key(tx, call)):
                 return stored
-            returned = work(UnitOfWork(tx, self.plans, call.caller.name, actor))
+            returned = work(UnitOfWork(tx, self.plans, call.caller.name, actor or call.caller.person))
             result = returned if isinstance(returned, WriteResult) else WriteResult(returned)
             body = result.body
             response = StoredResponse(

@@ -2,7 +2,8 @@
 
 One transaction claims the key, does the work and stores the response. A crash therefore leaves neither an
 effect nor a claimed key, and a second request with the key waits until the first one commits. A secret is
-returned once: the stored response has it masked.
+returned once: the stored response has it masked. An API key shares its idempotency keys with its successor,
+because a caller may change to the successor before it sends a request again.
 """
 
 import hashlib
@@ -70,7 +71,7 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
     assert call.key is not None
     _delete_expired(tx, call)
     claim = IdempotentResponse(
-        api_key_id=call.caller.key_id, key=call.key, fingerprint=call.fingerprint, claimed_at=tx.at
+        api_key_id=call.caller.origin_id, key=call.key, fingerprint=call.fingerprint, claimed_at=tx.at
     )
     try:
         if insert_if_new(tx, IdempotentResponse, claim.model_dump()):
@@ -114,7 +115,8 @@ def reassign_responses(tx: Transaction, from_id: UUID, to_id: UUID) -> None:
 
 
 def _has_key_of(call: WriteCall) -> tuple[Any, Any]:
-    return col(IdempotentResponse.api_key_id) == call.caller.key_id, col(IdempotentResponse.key) == call.key
+    of_key = col(IdempotentResponse.api_key_id) == call.caller.origin_id
+    return of_key, col(IdempotentResponse.key) == call.key
 
 
 def _delete_expired(tx: Transaction, call: WriteCall) -> None:

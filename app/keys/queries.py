@@ -1,9 +1,11 @@
 """Find API keys."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 
 from app.db import Transaction
 from app.keys.schemas import Caller
@@ -11,19 +13,33 @@ from app.keys.tables import ApiKey
 
 
 def list_keys(tx: Transaction) -> Sequence[ApiKey]:
-    """Return every API key, oldest first, including revoked ones."""
+    """Return every API key, oldest first, including revoked and expired ones."""
     return tx.db.exec(select(ApiKey).order_by(col(ApiKey.id))).all()
 
 
 def find_caller(tx: Transaction, secret_digest: str) -> Caller | None:
-    """Return the caller that the digest of a key belongs to; None if the key is unknown or revoked."""
+    """Return the caller that the digest of a key belongs to; None if the key is unknown or revoked.
+
+    The key may have expired.
+    """
     key = tx.db.exec(select(ApiKey).where(ApiKey.digest == secret_digest)).one_or_none()
     if key is None or key.revoked_at is not None:
         return None
-    return Caller(key.id, key.name, frozenset(key.scopes))
+    return Caller(key.id, key.origin_id, key.name, key.person, frozenset(key.scopes), key.expires_at)
 
 
 def active_keys(tx: Transaction, key_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the keys that exist and are not revoked."""
-    active = select(ApiKey.id).where(col(ApiKey.id).in_(key_ids), col(ApiKey.revoked_at).is_(None))
-    return set(tx.db.exec(active))
+    """Return those of the keys that exist, are not revoked and have not expired."""
+    return set(tx.db.exec(select(ApiKey.id).where(col(ApiKey.id).in_(key_ids), *active_clauses(tx.at))))
+
+
+def active_clauses(at: datetime) -> tuple[Any, Any]:
+    """Return the conditions for keys that are not revoked and have not expired."""
+    expires_at = col(ApiKey.expires_at)
+    return col(ApiKey.revoked_at).is_(None), or_(expires_at.is_(None), expires_at > at)
+
+
+def successors_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID | None, UUID]:
+    """Return the successor of each of these keys that has one."""
+    successors = select(ApiKey.replaces, ApiKey.id).where(col(ApiKey.replaces).in_(key_ids))
+    return dict(tx.db.exec(successors).all())

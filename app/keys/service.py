@@ -1,4 +1,4 @@
-"""Create, revoke and check API keys and other secrets.
+"""Create, rotate, revoke and check API keys and other secrets.
 
 A secret is a prefix, 32 random characters and a checksum of 6 characters. The checksum rejects a mistyped
 secret, and lets a scanner recognise a leaked one, without a look-up in the database.
@@ -7,7 +7,7 @@ secret, and lets a scanner recognise a leaked one, without a look-up in the data
 import hashlib
 import secrets
 import string
-from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from uuid import UUID
 from zlib import crc32
@@ -16,9 +16,10 @@ from sqlmodel import col, select, update
 
 from app.clock import new_id
 from app.db import Transaction, lock_table
-from app.keys.schemas import Scope
+from app.keys.queries import active_clauses, active_keys, successors_of
+from app.keys.schemas import NewKey, Scope
 from app.keys.tables import ApiKey
-from app.problems import LAST_ADMIN_KEY, Problem, missing
+from app.problems import CANNOT_ROTATE, LAST_ADMIN_KEY, Problem, invalid_field, missing
 from app.scoring import Flaw, Flawed
 
 KEY_PREFIX = "pfk_"
@@ -28,6 +29,7 @@ RANDOM_LENGTH = 32
 CHECKSUM_LENGTH = 6
 MAX_DISPLAYED_LENGTH = 10
 MadeBy = Literal["setting", "command", "api"]
+ADMIN_KEY = NewKey(name="admin", scopes=[Scope.ADMIN])
 
 
 def new_secret(prefix: str = KEY_PREFIX) -> str:
@@ -80,41 +82,87 @@ def _encode(number: int, length: int) -> str:
 
 
 def create_key(
-    tx: Transaction,
-    name: str,
-    scopes: Sequence[Scope],
-    made_by: MadeBy,
-    secret: str | None = None,
+    tx: Transaction, new: NewKey, made_by: MadeBy, secret: str | None = None
 ) -> tuple[ApiKey, str]:
     """Store a new API key, and return it with its secret, which cannot be read again.
 
-    Without `secret`, a random one is generated.
+    Without `secret`, a random one is generated. Raises INVALID_REQUEST if the last day is in the past.
     """
     secret = secret or new_secret()
+    key_id = new_id()
     key = ApiKey(
-        id=new_id(),
-        name=name,
+        id=key_id,
+        name=new.name,
+        person=new.person,
         prefix=display_prefix(secret),
         digest=digest(secret),
-        scopes=sorted(set(scopes)),
+        scopes=sorted(set(new.scopes)),
         made_by=made_by,
         created_at=tx.at,
+        expires_at=_end_of(tx, new.expires_on) if new.expires_on else None,
+        origin_id=key_id,
     )
     tx.db.add(key)
     tx.db.flush()
     return key, secret
 
 
-def revoke_key(tx: Transaction, key_id: UUID, *, keep_last_admin: bool = False) -> ApiKey:
-    """Revoke an API key permanently. Revoking it again changes nothing.
+def _end_of(tx: Transaction, day: date) -> datetime:
+    """Return the end of a day in UTC. Raises INVALID_REQUEST if the day is over."""
+    end = datetime.combine(day, time.min, UTC) + timedelta(days=1)
+    if end <= tx.at:
+        raise invalid_field("/expires_on", "in_the_past", "this day is in the past: send a later one")
+    return end
 
-    Raises NOT_FOUND, and LAST_ADMIN_KEY if `keep_last_admin` and no other key with the scope admin is left.
+
+def rotate_key(
+    tx: Transaction, key_id: UUID, overlap: timedelta, made_by: MadeBy, secret: str | None = None
+) -> tuple[ApiKey, str]:
+    """Store a successor of an API key, and return it with its secret. The key works until the overlap ends.
+
+    The successor has the name, the person, the scopes and the expiry of the key, and its idempotency keys.
+    Raises NOT_FOUND, and CANNOT_ROTATE unless the key works, has no successor and is not from the setting.
     """
-    # Two admin keys that revoke each other at the same time must not both succeed.
+    # Of two rotations of one key at the same time, the second one has to find the successor.
     lock_table(tx, ApiKey)
+    key = _find_key(tx, key_id)
+    _require_rotatable(tx, key)
+    secret = secret or new_secret()
+    given = {"id": new_id(), "prefix": display_prefix(secret), "digest": digest(secret)}
+    fields = key.model_dump() | given | {"made_by": made_by, "created_at": tx.at, "replaces": key.id}
+    successor = ApiKey(**fields)
+    end = tx.at + overlap
+    key.expires_at = min(end, key.expires_at) if key.expires_at else end
+    tx.db.add_all([key, successor])
+    tx.db.flush()
+    return successor, secret
+
+
+def _require_rotatable(tx: Transaction, key: ApiKey) -> None:
+    if key.id not in active_keys(tx, [key.id]):
+        raise Problem(CANNOT_ROTATE, "It is revoked or has expired. Create another key.")
+    if successor := successors_of(tx, [key.id]).get(key.id):
+        raise Problem(CANNOT_ROTATE, f"It already has a successor. Rotate key {successor}.")
+    if key.made_by == "setting":
+        raise Problem(CANNOT_ROTATE, "It is the key of the setting admin_key. Change the setting.")
+
+
+def _find_key(tx: Transaction, key_id: UUID) -> ApiKey:
     key = tx.db.get(ApiKey, key_id)
     if key is None:
         raise missing("API key with that id")
+    return key
+
+
+def revoke_key(tx: Transaction, key_id: UUID, *, keep_last_admin: bool = False) -> ApiKey:
+    """Revoke an API key permanently. Revoking it again changes nothing.
+
+    Raises NOT_FOUND, and LAST_ADMIN_KEY if `keep_last_admin` and no other key with the scope admin is left
+    that works and does not expire.
+    """
+    # Two admin keys that revoke each other at the same time must not both succeed.
+    lock_table(tx, ApiKey)
+    key = _find_key(tx, key_id)
     if key.revoked_at is None:
         if keep_last_admin and _is_last_admin(tx, key):
             raise Problem(LAST_ADMIN_KEY, "Without it nobody could create keys over the API.")
@@ -125,9 +173,9 @@ def revoke_key(tx: Transaction, key_id: UUID, *, keep_last_admin: bool = False) 
 
 
 def _is_last_admin(tx: Transaction, key: ApiKey) -> bool:
-    active = tx.db.exec(select(ApiKey).where(col(ApiKey.revoked_at).is_(None))).all()
-    admins = [one.id for one in active if Scope.ADMIN in one.scopes]
-    return admins == [key.id]
+    active = tx.db.exec(select(ApiKey).where(*active_clauses(tx.at))).all()
+    admins = {one.id: one for one in active if Scope.ADMIN in one.scopes}
+    return key.id in admins and not any(one.expires_at is None for one in admins.values() if one.id != key.id)
 
 
 def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
@@ -142,7 +190,7 @@ def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
     if from_setting is None:
         if tx.db.exec(select(ApiKey.id).limit(1)).first() is not None:
             return None
-        return create_key(tx, "admin", [Scope.ADMIN], "command")[1]
+        return create_key(tx, ADMIN_KEY, "command")[1]
     if not is_plausible(from_setting):
         detail = "it begins with pfk_ but its checksum is wrong: check it for typing errors"
         raise Flawed([Flaw("/admin_key", detail)])
@@ -154,5 +202,5 @@ def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
         .values(revoked_at=tx.at)
     )
     if tx.db.exec(select(ApiKey.id).where(ApiKey.digest == setting_digest)).first() is None:
-        create_key(tx, "admin", [Scope.ADMIN], "setting", from_setting)
+        create_key(tx, ADMIN_KEY, "setting", from_setting)
     return None

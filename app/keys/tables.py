@@ -31,16 +31,27 @@ class IdempotentResponse(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """An API key. `digest` is the SHA-256 of the secret; the secret itself is stored nowhere."""
+    """An API key. `digest` is the SHA-256 of the secret; the secret itself is stored nowhere.
+
+    `person` is whom the key belongs to, and `expires_at` the time from which it no longer works. A successor
+    `replaces` another key. `origin_id` is the first key of such a line, or the key itself.
+    """
 
     __tablename__ = "api_key"
-    __table_args__ = (CheckConstraint("made_by IN ('setting', 'command', 'api')", name="ck_api_key_made_by"),)
+    __table_args__ = (
+        CheckConstraint("made_by IN ('setting', 'command', 'api')", name="ck_api_key_made_by"),
+        CheckConstraint("(replaces IS NULL) = (origin_id = id)", name="ck_api_key_origin_id"),
+    )
 
     id: UUID = Field(primary_key=True)
     name: str
+    person: str | None = None
     prefix: str
     digest: str = Field(unique=True)
     scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
     made_by: str
     created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    replaces: UUID | None = Field(default=None, foreign_key="api_key.id", unique=True)
+    origin_id: UUID = Field(foreign_key="api_key.id")

@@ -4,12 +4,17 @@ from typing import Any
 
 from app.clock import new_id
 from app.problems import require_revision
+from app.scoring import Flaw, Flawed
 from app.sessions.answers import new_answers
 from app.sessions.queries import decisions_of, latest_outcome
 from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.session_edit import SessionEdit, save
 from app.sessions.tables import Decision, Outcome
 
+NO_ACTOR = (
+    "a person decides: name them here, or use an API key that belongs to a person (prospect-fit keys create "
+    "--person, or person in POST /v1/keys)"
+)
 # Two decisions are the same if they are equal in these fields.
 DECISION_FIELDS = {"decision", "match_word", "benefit_word", "reason", "revisit_on", "actor"}
 
@@ -19,7 +24,7 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
 
     `based_on` is the revision that the person saw. Sending the same decision again changes nothing if
     nothing else has changed meanwhile. Raises SESSION_IS_CLOSED, and STALE_REVISION unless `based_on` is the
-    current revision.
+    current revision. Raises `Flawed` if neither the request nor the API key names a person.
     """
     session, tx = edit.session, edit.uow.tx
     row = _decision_row(edit, decision, based_on)
@@ -35,6 +40,13 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
     save(edit, "decided")
 
 
+def _decider(edit: SessionEdit, decision: DecisionIn) -> str:
+    actor = decision.actor or edit.uow.actor
+    if actor is None:
+        raise Flawed([Flaw("/actor", NO_ACTOR, "missing")])
+    return actor
+
+
 def _decision_row(edit: SessionEdit, decision: DecisionIn, based_on: int) -> Decision:
     return Decision(
         id=new_id(),
@@ -45,7 +57,7 @@ def _decision_row(edit: SessionEdit, decision: DecisionIn, based_on: int) -> Dec
         benefit_word=decision.benefit,
         reason=decision.reason,
         revisit_on=decision.revisit_on,
-        actor=decision.actor or edit.uow.actor,
+        actor=_decider(edit, decision),
         key_name=edit.uow.key_name,
         decided_at=edit.uow.tx.at,
     )

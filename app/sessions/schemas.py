@@ -236,7 +236,7 @@ class AnswersPatch(AnswersIn, WriteIn):
 
 
 class DecisionIn(In):
-    """What a person decides about a session."""
+    """What a person decides about a session. It needs an `actor`, or an API key that belongs to a person."""
 
     decision: Annotated[DecisionWord, Field(description="disqualify closes the session")]
     match: Annotated[SideWord | None, Field(description="is our offer right for them?")] = None
@@ -346,7 +346,7 @@ class DecisionOut(Out):
     benefit: SideWord | None
     reason: str | None
     revisit_on: date | None
-    actor: str | None
+    actor: str
     decided_at: datetime
     revision: Annotated[int, Field(description="the revision that the decision was made on")]
     indication: Indication | None

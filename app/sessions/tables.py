@@ -184,7 +184,7 @@ class Decision(SQLModel, table=True):
     benefit_word: str | None = None
     reason: str | None = None
     revisit_on: date | None = None
-    actor: str | None = None
+    actor: str
     key_name: str
     decided_at: datetime = Field(sa_type=UtcDateTime)
 

@@ -71,7 +71,8 @@ def answer(client, session_id, **ratings):
 
 
 def decide(client, session_id, decision, **sent):
-    return client.post(f"/v1/sessions/{session_id}/decision", json={"decision": decision, **sent})
+    said = {"decision": decision, "actor": "ana@example.com", **sent}
+    return client.post(f"/v1/sessions/{session_id}/decision", json=said)
 
 
 def conclude(client, session_id, outcome, **sent):

@@ -116,7 +116,7 @@ def test_what_the_prospect_is_known_for_counts_not_only_what_is_sent(client, lin
 
 def test_a_conclusion_alone_goes_to_the_one_open_session(client, link):
     opened = qualify(client, link, question_set="bant", attributes={"trade": "freight"})
-    told = qualify(client, link, decision={"decision": "nurture"})
+    told = qualify(client, link, decision={"decision": "nurture", "actor": "ana@example.com"})
     assert told["session_id"] == opened["session_id"]
     assert chosen(told) == ("bant@1", "session", "it is the set of the only open session")
     won = qualify(client, link, outcome={"outcome": "won"})
@@ -136,7 +136,7 @@ def test_where_no_set_is_meant_the_one_open_session_goes_on_before_a_default_beg
 def test_with_several_open_sessions_a_conclusion_goes_to_the_set_that_is_meant(client, link):
     qualify(client, link, question_set="bant", attributes={"trade": "freight"})
     opened = qualify(client, link, ratings={"need": 5})
-    told = qualify(client, link, decision={"decision": "nurture"})
+    told = qualify(client, link, decision={"decision": "nurture", "actor": "ana@example.com"})
     assert (told["session_id"], told["chosen_by"]) == (opened["session_id"], "for")
 
 

@@ -44,7 +44,7 @@ def rows(database):
 @pytest.fixture
 def told(client, link, small):
     """A session with an answer, a decision, and nothing that closes it."""
-    decision = {"decision": "pursue"}
+    decision = {"decision": "pursue", "actor": "ana@example.com"}
     return qualify(client, link, question_set=small, ratings={"budget": 4}, decision=decision)
 
 

@@ -25,7 +25,11 @@ def opened(client, small):
 
 def by_header(client, session_id, if_match, **sent):
     address = f"/v1/sessions/{session_id}/decision"
-    return client.post(address, json={"decision": "pursue", **sent}, headers={"If-Match": if_match})
+    return client.post(
+        address,
+        json={"decision": "pursue", "actor": "ana@example.com", **sent},
+        headers={"If-Match": if_match},
+    )
 
 
 def test_a_decision_needs_the_revision_that_was_seen(client, opened):

@@ -152,7 +152,10 @@ def test_settled_otherwise_is_settled_again_and_not_reopened(client, told, link,
 
 
 def test_all_in_one_call(client, told, link, small):
-    conclusion = {"decision": {"decision": "pursue"}, "outcome": {"outcome": "won"}}
+    conclusion = {
+        "decision": {"decision": "pursue", "actor": "ana@example.com"},
+        "outcome": {"outcome": "won"},
+    }
     sent = {"question_set": small, "ratings": ALL_FIVE, **conclusion}
     qualify(client, link, **sent)
     assert told() == [

@@ -122,7 +122,11 @@ def test_the_figures_along_the_way_are_right(story):
 
 def test_two_decisions_keep_the_figures_of_their_own_revisions(client, link, small):
     first = qualify(
-        client, link, question_set=small, ratings={"budget": 5, "need": 5}, decision={"decision": "nurture"}
+        client,
+        link,
+        question_set=small,
+        ratings={"budget": 5, "need": 5},
+        decision={"decision": "nurture", "actor": "ana@example.com"},
     )
     told = answer(client, first["session_id"], timeline=5, goal=5)
     ok(decide(client, first["session_id"], "pursue", revision=told["revision"]))

@@ -52,6 +52,7 @@ def writes(client, link, small):
     draft = f"/v1/question-sets/once-{small}/draft"
     ok(client.put(draft, json={"extends": f"{small}@1"}))
     hook = f"/v1/webhooks/{ok(client.post('/v1/webhooks', json=HOOK), 201)['id']}"
+    key = ok(client.post("/v1/keys", json={"name": "twice", "scopes": ["read"]}), 201)["id"]
     prospect, opened = f"/v1/prospects/{told['prospect_id']}", f"/v1/sessions/{told['session_id']}"
     return {
         "qualify": ("POST", "/v1/qualify", {**link, "question_set": small, "ratings": {"need": 2}}),
@@ -62,13 +63,18 @@ def writes(client, link, small):
         ),
         "answer": ("PATCH", f"{opened}/answers", {"ratings": {"goal": 3}}),
         "move_session": ("POST", f"{opened}/move", {"question_set": small}),
-        "decide": ("POST", f"{opened}/decision", {"decision": "pursue", "revision": told["revision"]}),
+        "decide": (
+            "POST",
+            f"{opened}/decision",
+            {"decision": "pursue", "revision": told["revision"], "actor": "ana@example.com"},
+        ),
         "record_outcome": ("POST", f"{opened}/outcome", {"outcome": "won", "amount": 5}),
         "create_prospect": ("POST", "/v1/prospects", {"name": "Once only"}),
         "update_prospect": ("PATCH", prospect, {"attributes": {"employees": 9}}),
         "add_link": ("POST", f"{prospect}/links", {"source": "once", "external_id": small}),
         "merge_prospects": ("POST", f"{prospect}/merge", {"prospect_id": other}),
         "create_key": ("POST", "/v1/keys", {"name": "once", "scopes": ["read"]}),
+        "rotate_key": ("POST", f"/v1/keys/{key}/rotate", {}),
         "create_intake": ("POST", "/v1/intakes", {"name": "once", "mapping": MAPPING}),
         "update_intake": ("PATCH", f"/v1/intakes/{intake}", {"keep_hours": 2}),
         "replay_receipts": ("POST", f"/v1/intakes/{intake}/replay", {}),
@@ -91,7 +97,7 @@ WRITES = [
     "qualify", "qualify_by_form", "open_session", "answer", "move_session", "decide", "record_outcome",
     "create_prospect", "update_prospect", "add_link", "merge_prospects", "create_key", "retire_version",
     "publish_draft", "create_webhook", "update_webhook", "rotate_secret", "replay_deliveries",
-    "create_intake", "update_intake", "replay_receipts",
+    "create_intake", "update_intake", "replay_receipts", "rotate_key",
 ]  # fmt: skip
 
 

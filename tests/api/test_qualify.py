@@ -129,7 +129,7 @@ def test_without_a_question_set_the_default_one_is_used(client, link):
         {"ratings": {"charm": 3}},
         {"ratings": {"budget": 3}, "answers": [{"question": "budget", "rating": 3}]},
         {"question_set": "no-such-set"},
-        {"decision": {"decision": "win"}},
+        {"decision": {"decision": "win", "actor": "ana@example.com"}},
     ],
 )
 def test_a_request_that_is_refused_leaves_nothing_behind(client, link, small, wrong):
@@ -141,7 +141,13 @@ def test_a_request_that_is_refused_leaves_nothing_behind(client, link, small, wr
 def test_a_decision_that_is_refused_takes_the_answers_of_its_call_back(client, link, small):
     told = qualify(client, link, question_set=small, ratings={"budget": 5}, outcome={"outcome": "lost"})
     refused = client.post(
-        "/v1/qualify", json={**link, "name": "New", "decision": {"decision": "pursue"}, "question_set": small}
+        "/v1/qualify",
+        json={
+            **link,
+            "name": "New",
+            "decision": {"decision": "pursue", "actor": "ana@example.com"},
+            "question_set": small,
+        },
     )
     assert refusal(refused) == (409, "session-is-closed")
     assert session(client, told["session_id"])["revision"] == told["revision"]

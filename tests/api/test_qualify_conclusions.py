@@ -13,7 +13,13 @@ from tests.api.calls import (
     session,
 )
 
-PURSUE = {"decision": "pursue", "match": "yes", "benefit": "unsure", "reason": "They called us."}
+PURSUE = {
+    "decision": "pursue",
+    "match": "yes",
+    "benefit": "unsure",
+    "reason": "They called us.",
+    "actor": "ana@example.com",
+}
 WON = {"outcome": "won", "amount": 12000.5, "closed_on": "2026-03-31"}
 ALL_BEST = {"budget": 5, "need": 5, "timeline": 5, "goal": 5}
 
@@ -62,7 +68,7 @@ def test_an_outcome_alone_goes_to_the_open_session(client, link, small):
 
 def test_an_outcome_alone_goes_to_the_last_closed_session_and_again_changes_nothing(client, link, small):
     qualify(client, link, question_set=small, ratings={"budget": 1}, outcome={"outcome": "lost"})
-    closing = {"decision": "disqualify"}
+    closing = {"decision": "disqualify", "actor": "ana@example.com"}
     last = qualify(client, link, question_set=small, ratings={"budget": 5}, decision=closing)
     told = qualify(client, link, question_set=small, outcome=WON)
     assert (told["session_id"], told["session_opened"]) == (last["session_id"], False)
@@ -75,7 +81,7 @@ def test_an_outcome_alone_goes_to_the_last_closed_session_and_again_changes_noth
     "conclusion",
     [
         {"outcome": WON},
-        {"decision": {"decision": "disqualify"}},
+        {"decision": {"decision": "disqualify", "actor": "ana@example.com"}},
         {"decision": PURSUE, "outcome": {"outcome": "no_decision"}},
     ],
     ids=" and ".join,
@@ -129,7 +135,11 @@ def test_an_outcome_of_a_deal_leaves_the_other_deals_alone(client, link, small):
 
 def test_disqualifying_closes_the_session(client, link, small):
     told = qualify(
-        client, link, question_set=small, ratings={"budget": 1}, decision={"decision": "disqualify"}
+        client,
+        link,
+        question_set=small,
+        ratings={"budget": 1},
+        decision={"decision": "disqualify", "actor": "ana@example.com"},
     )
     assert (told["status"], told["decision"]["decision"]) == ("closed", "disqualify")
 
@@ -158,7 +168,9 @@ def test_the_same_decision_on_a_new_answer_is_a_decision_of_its_own(client, link
 
 @pytest.mark.parametrize("decision", ["nurture", "pursue"])
 def test_rapport_is_asked_only_after_pursue_and_when_nothing_else_is_open(client, link, small, decision):
-    told = qualify(client, link, question_set=small, decision={"decision": decision})
+    told = qualify(
+        client, link, question_set=small, decision={"decision": decision, "actor": "ana@example.com"}
+    )
     assert asked_next(told) == ["budget", "need", "timeline"]
     told = answer(client, told["session_id"], budget=5, need=4)
     assert asked_next(told) == ["timeline", "goal"]

@@ -24,7 +24,9 @@ def test_whoever_reads_or_changes_a_session_is_told_its_revision(client, session
     address = f"/v1/sessions/{session['session_id']}"
     assert client.get(address).headers["etag"] == '"1"'
     assert client.patch(f"{address}/answers", json={"ratings": {"need": 2}}).headers["etag"] == '"2"'
-    decided = client.post(f"{address}/decision", json={"decision": "pursue", "revision": 2})
+    decided = client.post(
+        f"{address}/decision", json={"decision": "pursue", "revision": 2, "actor": "ana@example.com"}
+    )
     assert decided.headers["etag"] == '"3"'
     assert client.post(f"{address}/outcome", json={"outcome": "won"}).headers["etag"] == '"4"'
 
@@ -36,7 +38,7 @@ def changes(session, small):
         ("PATCH", prospect, {"name": "Renamed"}),
         ("PATCH", f"{opened}/answers", {"ratings": {"budget": 5}}),
         ("POST", f"{opened}/move", {"question_set": small}),
-        ("POST", f"{opened}/decision", {"decision": "nurture"}),
+        ("POST", f"{opened}/decision", {"decision": "nurture", "actor": "ana@example.com"}),
     ]
 
 

@@ -86,6 +86,7 @@ MAY = {
     ("POST", "/v1/keys"): (),
     ("GET", "/v1/keys"): (),
     ("DELETE", "/v1/keys/{key_id}"): (),
+    ("POST", "/v1/keys/{key_id}/rotate"): (),
 }
 # The scope that is needed besides, where the operation hands out or does what that scope allows.
 ALSO = {

@@ -71,7 +71,7 @@ def test_filters(client, link, small, opened):
         link,
         question_set=small,
         deal="north",
-        decision={"decision": "pursue"},
+        decision={"decision": "pursue", "actor": "ana@example.com"},
         outcome={"outcome": "won"},
     )
     expected = [

@@ -81,7 +81,7 @@ def test_a_session_needs_a_prospect_and_a_set_that_are_there(client, small):
 
 def test_a_session_that_is_not_there_is_not_found_by_any_operation(client):
     address = f"/v1/sessions/{uuid4()}"
-    decision = {"decision": "pursue", "revision": 1}
+    decision = {"decision": "pursue", "revision": 1, "actor": "ana@example.com"}
     for response in (
         client.get(address),
         client.get(address + "/history"),

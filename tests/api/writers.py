@@ -162,7 +162,11 @@ class Writer:
 
     def decided(self, turn, where):
         decision = ("pursue", "nurture")[turn % 2]
-        return {"decision": decision, "reason": f"by {self.number} in turn {turn}, {where}"}
+        return {
+            "decision": decision,
+            "reason": f"by {self.number} in turn {turn}, {where}",
+            "actor": "ana@example.com",
+        }
 
     def measured(self, turn, which):
         return {"attributes": {"employees": (turn * WRITERS + self.number) * 2 + which}}

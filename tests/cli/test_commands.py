@@ -44,6 +44,41 @@ def test_a_key_is_shown_once_listed_without_itself_and_revoked(run: Run) -> None
     assert run("keys", "revoke", key_id[0]).stdout == "Revoked salesforce.\n"
 
 
+def test_a_key_has_a_person_and_a_last_day_and_is_rotated(run: Run) -> None:
+    run("keys", "create", "notebook", "--person", "ana@example.com", "--expires", "2090-01-31")
+    listed = run("keys", "list").stdout
+    assert "ana@example.com" in listed
+    assert "2090-02-01 00:00" in listed
+    key_id = next(line for line in listed.splitlines() if "notebook" in line).split()[0]
+    secret = run("keys", "rotate", key_id, "--overlap", "2d").stdout.strip()
+    assert re.fullmatch(r"pfk_[0-9A-Za-z]{38}", secret)
+    old, new = [line for line in run("keys", "list").stdout.splitlines() if "notebook" in line]
+    assert new.split()[0] in old
+    assert "2090-02-01 00:00" in new
+    assert "2090-02-01 00:00" not in old
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("create", "late", "--expires", "2020-01-31"),
+            "expires_on: this day is in the past: send a later one\n",
+        ),
+        (("create", "odd", "--expires", "soon"), "expires_on: send a date as text: YYYY-MM-DD\n"),
+        (
+            ("rotate", "01890000-0000-7000-8000-000000000000", "--overlap", "soon"),
+            "--overlap soon: write a number of hours or days, as 24h or 7d.\n",
+        ),
+    ],
+)
+def test_a_key_command_that_cannot_be_carried_out_says_why(
+    run: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    refused = run("keys", *arguments)
+    assert (refused.returncode, refused.stderr) == (1, message)
+
+
 def test_a_key_cannot_have_a_name_with_control_characters(run: Run) -> None:
     refused = run("keys", "create", "sales\x1b[31mforce")
     assert (

@@ -33,7 +33,10 @@ def used(new_database: NewDatabase) -> tuple[str, str]:
         for number, question_set in enumerate(("bant", "champ", "spiced", "qualifying-a-sale")):
             sent = {"source": "test", "external_id": str(number), "question_set": question_set}
             ok(running.client.post("/v1/qualify", json=sent))
-        decided = {"decision": {"decision": "pursue"}, "outcome": {"outcome": "won"}}
+        decided = {
+            "decision": {"decision": "pursue", "actor": "ana@example.com"},
+            "outcome": {"outcome": "won"},
+        }
         rated = {"question_set": "qualifying-a-sale", "ratings": {"budget": 4}}
         closed = {"source": "test", "external_id": "closed", **rated, **decided}
         ok(running.client.post("/v1/qualify", json=closed))

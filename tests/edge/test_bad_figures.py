@@ -56,7 +56,9 @@ def test_an_unusable_revision(client, target, revision):
     sent = {"revision": revision}
     answered = client.patch(f"{session}/answers", json={**sent, "ratings": {"budget": 5}})
     assert_problem(answered, INVALID_REQUEST, "/revision")
-    decided = client.post(f"{session}/decision", json={**sent, "decision": "pursue"})
+    decided = client.post(
+        f"{session}/decision", json={**sent, "decision": "pursue", "actor": "ana@example.com"}
+    )
     assert_problem(decided, INVALID_REQUEST, "/revision")
     assert_problem(client.patch(prospect, json={**sent, "name": "new"}), INVALID_REQUEST, "/revision")
 
@@ -73,7 +75,10 @@ def test_the_largest_revision_is_stale_and_no_overflow(client, target):
     sent = {"revision": 2**31 - 1}
     answered = client.patch(f"{session}/answers", json={**sent, "ratings": {"budget": 5}})
     assert_problem(answered, STALE_REVISION)
-    assert_problem(client.post(f"{session}/decision", json={**sent, "decision": "pursue"}), STALE_REVISION)
+    assert_problem(
+        client.post(f"{session}/decision", json={**sent, "decision": "pursue", "actor": "ana@example.com"}),
+        STALE_REVISION,
+    )
     response = client.patch(f"/v1/prospects/{target.prospect_id}", json={**sent, "name": "new"})
     assert_problem(response, STALE_REVISION)
 
@@ -98,7 +103,7 @@ IF_MATCH = {
 def test_an_unusable_if_match(client, target, if_match):
     response = client.post(
         f"/v1/sessions/{target.session_id}/decision",
-        json={"decision": "pursue"},
+        json={"decision": "pursue", "actor": "ana@example.com"},
         headers={"If-Match": if_match},
     )
     assert_problem(response, INVALID_REQUEST, "/if-match", where="header")
@@ -106,7 +111,9 @@ def test_an_unusable_if_match(client, target, if_match):
 
 def test_a_decision_on_no_revision_or_on_two(client, target):
     address = f"/v1/sessions/{target.session_id}/decision"
-    assert_problem(client.post(address, json={"decision": "pursue"}), REVISION_REQUIRED)
-    sent = {"decision": "pursue", "revision": target.revision}
+    assert_problem(
+        client.post(address, json={"decision": "pursue", "actor": "ana@example.com"}), REVISION_REQUIRED
+    )
+    sent = {"decision": "pursue", "revision": target.revision, "actor": "ana@example.com"}
     response = client.post(address, json=sent, headers={"If-Match": f'"{target.revision + 1}"'})
     assert_problem(response, INVALID_REQUEST, "/revision")

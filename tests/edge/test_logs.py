@@ -25,7 +25,7 @@ SAID = {
     "deal": PRIVATE,
     "attributes": {"note": PRIVATE},
     "answers": [{"question": "budget", "rating": 3, "text": PRIVATE, "actor": PRIVATE}],
-    "decision": {"decision": "nurture", "reason": PRIVATE},
+    "decision": {"decision": "nurture", "reason": PRIVATE, "actor": "ana@example.com"},
 }
 
 

@@ -1,4 +1,4 @@
-"""A long request ends when any process revokes the key of its caller."""
+"""A long request ends when the key of its caller expires, or when any process revokes it."""
 
 import json
 import socket
@@ -40,6 +40,10 @@ class Key:
 
     def revoke(self) -> None:
         ok(self.owner.delete(f"/v1/keys/{self.id}"))
+
+    def expire(self) -> None:
+        """Make the key expire now: its successor replaces it without an overlap."""
+        ok(self.owner.post(f"/v1/keys/{self.id}/rotate", json={"overlap_hours": 0}), 201)
 
 
 def new_key(owner: httpx.Client, *scopes: str) -> Key:
@@ -119,7 +123,8 @@ def test_the_check_and_the_grace_make_less_than_two_seconds():
     assert CHECK_SECONDS + STREAM_GRACE_SECONDS < 2
 
 
-def test_a_wait_for_events_is_a_401(served, other):
+@pytest.mark.parametrize("end", [Key.revoke, Key.expire])
+def test_a_wait_for_events_is_a_401(served, other, end):
     key = new_key(other, "read")
     asked = {"after": end_of_feed(other), "wait": 30}
     with ThreadPoolExecutor(1) as thread:
@@ -132,9 +137,9 @@ def test_a_wait_for_events_is_a_401(served, other):
         )
         # Known to the process, and so at work.
         until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE)))
-        key.revoke()
+        end(key)
         problem = assert_problem(waiting.result(), UNAUTHENTICATED)
-    assert problem["detail"] == "This API key was revoked while the request was running."
+    assert problem["detail"] == "This API key was revoked or expired while the request was running."
 
 
 @pytest.mark.parametrize("sends_on", [True, False])

@@ -52,7 +52,7 @@ def test_a_strange_text_comes_back_as_it_was_sent(client, text):
         link["external_id"] = f"{next(numbers)}"
     said = {"question": "budget", "rating": 3, "text": text}
     sent = {**link, "name": text, "deal": text, "actor": text, "attributes": {"a": text}, "answers": [said]}
-    sent["decision"] = {"decision": "pursue", "reason": text}
+    sent["decision"] = {"decision": "pursue", "reason": text, "actor": "ana@example.com"}
     told = client.post("/v1/qualify", json=sent)
     assert told.status_code == 200, told.text
     session = client.get(f"/v1/sessions/{told.json()['session_id']}").json()

@@ -215,7 +215,9 @@ class LifeCycle(RuleBasedStateMachine):
         session = self.world.sessions[session_id]
         revision = seen_as(seen, session.revision)
         response = self.client.post(
-            f"/v1/sessions/{session_id}/decision", json={"decision": decision}, headers=if_match(revision)
+            f"/v1/sessions/{session_id}/decision",
+            json={"decision": decision, "actor": "ana@example.com"},
+            headers=if_match(revision),
         )
         self.done(session, response, lambda: self.world.decide(session, decision, revision))
 

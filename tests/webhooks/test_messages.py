@@ -19,7 +19,13 @@ def verified(secret, received):
 
 def test_every_event_arrives_as_the_feed_has_it(client, end, subscribe, link):
     start, hook = end_of_feed(client), subscribe(end.url)
-    told = qualify(client, link, question_set="bant", ratings={"need": 4}, decision={"decision": "pursue"})
+    told = qualify(
+        client,
+        link,
+        question_set="bant",
+        ratings={"need": 4},
+        decision={"decision": "pursue", "actor": "ana@example.com"},
+    )
     feed = events_after(client, start)
     assert types_of(feed) == [
         "prospect.created", "session.opened", "session.answered", "score.changed", "decision.recorded",

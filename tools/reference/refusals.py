@@ -50,7 +50,28 @@ REFUSALS = (
     ),
     Refusal(problems.SESSION_IS_CLOSED, "answers to a closed session", STORED),
     Refusal(problems.KEY_IN_FLIGHT, "the idempotency key of a request that is still running", STORED),
-    Refusal(problems.LAST_ADMIN_KEY, "revoking the last key with the scope admin", STORED),
+    Refusal(
+        problems.LAST_ADMIN_KEY, "revoking the last key with the scope admin that does not expire", STORED
+    ),
+    Refusal(
+        problems.CANNOT_ROTATE,
+        "rotating a key that no longer works, has a successor or is from the setting",
+        STORED,
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a decision without an actor, with an API key that belongs to no person",
+        "It depends on the API key.",
+        ("missing",),
+        "/actor",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "the last day of an API key that is in the past, or the last day of the calendar",
+        "A schema cannot compare a day with today.",
+        ("in_the_past", "invalid"),
+        "/expires_on",
+    ),
     Refusal(problems.NOTHING_TO_SEND, "the test of a record update before a session exists", STORED),
     Refusal(problems.STALE_REVISION, "a revision that is not the current one", STORED),
     Refusal(problems.BODY_TOO_LARGE, "a body that is too large", "A schema does not count bytes."),

@@ -83,7 +83,9 @@ class Form(BaseModel):
     decision: Annotated[
         DecisionWord | None,
         BeforeValidator(as_keyword),
-        Field(description="the decision that a person made"),
+        Field(
+            description="the decision that a person made; needs an actor, or a key that belongs to a person"
+        ),
     ] = None
     decision_reason: Prose | None = None
     outcome: Annotated[

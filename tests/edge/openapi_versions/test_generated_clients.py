@@ -80,7 +80,7 @@ def test_a_prospect_is_qualified(calling, link):
         "timeline": ("unknown", None),
     }
 
-    decision = package.NewDecision(decision="pursue", revision=answered.revision)
+    decision = package.NewDecision(decision="pursue", revision=answered.revision, actor="ana@example.com")
     decided = sessions.decide(opened.session_id, decision)
     assert (decided.decision.decision, decided.status) == ("pursue", "open")
     assert isinstance(decided.decision.decided_at, datetime)

@@ -290,12 +290,12 @@ def test_it_writes_what_qualify_writes(client, link, other_link, ruled):
     """The same told in both ways ends in the same: session, score, history."""
     by_form = filled(
         client, ruled, **link, name="Acme", employees=8, industry="bank", audit=4, unknown="demand",
-        decision="nurture",
+        decision="nurture", actor="ana@example.com",
     )  # fmt: skip
     told = qualify(
         client, other_link, question_set=ruled, name="Acme", attributes={"employees": 8, "industry": "bank"},
         ratings={"audit": 4}, answers=[{"question": "demand", "state": "unknown"}],
-        decision={"decision": "nurture"},
+        decision={"decision": "nurture"}, actor="ana@example.com",
     )  # fmt: skip
 
     def without_ids(value):
