@@ -42,11 +42,12 @@ async def get_fit(
 ) -> FitOut:
     """Read the fit of a prospect: from its newest open session, or else from its last one.
 
-    Without an `assessor`, it is that of any assessor; the field `assessor` says whose it is.
+    Without `question_set`, the sessions of every set count that asks about prospects. Without `assessor`, it
+    is that of any assessor. `question_set` and `assessor` in the response say which one it is.
     """
 
     def load(tx: Transaction) -> FitOut:
-        set_filter = service.plans.require_version(tx, question_set, "query")
+        set_filter = service.plans.find_filter(tx, question_set, "query")
         return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, set_filter, deal, assessor)
 
     return await service.read_scores(load)
@@ -63,8 +64,7 @@ async def get_comparison(
     """
 
     def load(tx: Transaction) -> ComparisonOut:
-        name = query.question_set
-        set_filter = service.plans.require_version(tx, name, "query") if name is not None else None
+        set_filter = service.plans.find_filter(tx, query.question_set, "query")
         return compare(tx, service.plans, find_prospect(tx, prospect_id).id, query, set_filter)
 
     return await service.read_scores(load)
@@ -83,7 +83,7 @@ async def find_fit(
     link = Link(source=source, external_id=external_id)
 
     def load(tx: Transaction) -> FitOut:
-        set_filter = service.plans.require_version(tx, question_set, "query")
+        set_filter = service.plans.find_filter(tx, question_set, "query")
         return fit_of(tx, service.plans, require_by_link(tx, link).id, set_filter, deal, assessor)
 
     return await service.read_scores(load)
@@ -91,10 +91,13 @@ async def find_fit(
 
 @reading.post("/fits", operation_id="get_fits")
 async def get_fits(request: FitsRequest, service: ServiceDep) -> FitList:
-    """Read the fits of up to 200 prospects at once, each with its own status."""
+    """Read the fits of up to 200 prospects at once, each with its own status.
+
+    Without `question_set`, each fit is that of the prospect's newest session, as for one prospect.
+    """
 
     def load(tx: Transaction) -> FitList:
-        set_filter = service.plans.require_version(tx, request.question_set, "body")
+        set_filter = service.plans.find_filter(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
         fits = fits_of(tx, service.plans, [i for i in ids if i], set_filter, request.deal, request.assessor)
         return FitList(

@@ -1,6 +1,5 @@
 """Qualify in one call, or step by step in a session."""
 
-from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -13,8 +12,8 @@ from app.edge.routes import router
 from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.sessions import service as sessions
-from app.sessions.presenters import history_out, session_out, session_summary
-from app.sessions.queries import find_session, list_sessions, position_of
+from app.sessions.presenters import history_out, session_lines, session_out
+from app.sessions.queries import find_session, list_sessions
 from app.sessions.schemas import (
     SESSION_POSITIONS,
     AnswersPatch,
@@ -26,12 +25,11 @@ from app.sessions.schemas import (
     QualifyRequest,
     QualifyResult,
     SessionFilter,
+    SessionLine,
     SessionMoved,
     SessionOpened,
     SessionOut,
-    SessionSummary,
 )
-from app.sessions.tables import Session
 
 reading = router("sessions", Scope.READ)
 writing = router("sessions", Scope.WRITE)
@@ -41,7 +39,7 @@ class SessionQuery(SessionFilter, PageQuery):
     """Which sessions to return, and which page of them."""
 
 
-class SessionPage(Page[SessionSummary]):
+class SessionPage(Page[SessionLine]):
     """A page of sessions."""
 
 
@@ -77,21 +75,24 @@ async def open_session(request: NewSession, service: ServiceDep, call: WriteCall
 async def get_sessions(
     request: Request, service: ServiceDep, query: Annotated[SessionQuery, Query()]
 ) -> SessionPage:
-    """List sessions."""
+    """List sessions, with their prospects.
+
+    Sessions on question sets about a person or your own company are left out, unless `subject` or
+    `question_set` asks for them. A prospect whose name changes while you read pages by name can be missed or
+    appear twice.
+    """
     start = position_after(query.after, SESSION_POSITIONS[query.sort])
 
-    def load(tx: Transaction) -> Sequence[Session]:
-        set_name = query.question_set
-        set_filter = service.plans.require_version(tx, set_name, "query") if set_name is not None else None
-        return list_sessions(tx, query, set_filter, after=start, limit=query.limit + 1)
+    def load(tx: Transaction) -> SessionPage:
+        set_filter = service.plans.find_filter(tx, query.question_set, "query")
+        found = list_sessions(tx, query, set_filter, after=start, limit=query.limit + 1)
+        shown = found[: query.limit]
+        last = shown[-1].position(query.sort) if shown else ()
+        return SessionPage(
+            items=session_lines(tx, service.plans, shown), next=next_page(request, found, query.limit, last)
+        )
 
-    found = await service.read_scores(load)
-    shown = found[: query.limit]
-    last = position_of(shown[-1], query.sort) if shown else ()
-    return SessionPage(
-        items=[session_summary(session) for session in shown],
-        next=next_page(request, found, query.limit, last),
-    )
+    return await service.read_scores(load)
 
 
 @reading.get("/sessions/{session_id}", operation_id="get_session")

@@ -23,8 +23,7 @@ from app.question_sets.queries import list_all
 from app.question_sets.service import content_hash
 from app.scoring import QuestionSet, verdict_record
 from app.sessions.queries import answers_of_many, plan_of
-from app.sessions.scores import SESSION_FIGURES, judge_session, verdict_at
-from app.sessions.session_edit import RANKS
+from app.sessions.scores import judge_session, stored_figures, verdict_at
 from app.sessions.tables import Session, StoredAnswer
 from app.settings import Settings
 
@@ -188,16 +187,13 @@ def _wrong_sessions(tx: Transaction, plans: Plans) -> Iterator[str]:
 def _wrong_figures(tx: Transaction, plans: Plans, session: Session, answers: Answers) -> str:
     """Describe the stored figures of a session that differ from the computed ones; empty if none differ."""
     judged = judge_session(plan_of(tx, plans, session), session, answers)
-    verdict = verdict_record(judged)
-    computed = {figure: verdict[figure] for figure in SESSION_FIGURES}  # type: ignore[literal-required]
-    computed |= {"rank": RANKS[verdict["indication"]], "valid_until": judged.valid_until}
     wrong = [
         f"{name} is {getattr(session, name)}, but its answers give {value}"
-        for name, value in computed.items()
+        for name, value in stored_figures(judged, answers.values()).items()
         if getattr(session, name) != value
     ]
     # The verdict is stored as JSON, which has lists but no tuples.
-    if verdict_at(tx, session.id, session.revision) != from_json(to_json(verdict)):
+    if verdict_at(tx, session.id, session.revision) != from_json(to_json(verdict_record(judged))):
         wrong.append(f"the verdict of revision {session.revision} differs")
     return "; ".join(wrong)
 

@@ -1,18 +1,20 @@
 """Keyset pagination. A page is `{items, next}`, where `next` is the absolute address of the next page."""
 
 import base64
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Request
 from pydantic import Field, TypeAdapter
+from pydantic_core import to_json
 
 from app.edge.service import Service
 from app.problems import invalid_field
 from app.schemas import In, Out
 
 T = TypeVar("T")
+# A cursor can contain a name, in which each character takes up to four bytes.
+MAX_CURSOR_LENGTH = 4000
 
 
 class Limit(In):
@@ -27,7 +29,7 @@ class PageQuery(Limit):
     after: Annotated[
         str | None,
         Field(
-            max_length=500,
+            max_length=MAX_CURSOR_LENGTH,
             json_schema_extra={"minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"},
             description="the value of `after` in the URL in `next`",
         ),
@@ -73,7 +75,7 @@ def next_page(request: Request, rows: Sequence[Any], limit: int, position: Seque
     """
     if len(rows) <= limit:
         return None
-    cursor = base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
+    cursor = base64.urlsafe_b64encode(to_json(list(position))).decode().rstrip("=")
     return address_after(request, cursor)
 
 

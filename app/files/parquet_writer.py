@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
+
 from app.files.columns import Column, ColumnType, Value
 from app.files.text_writers import NdjsonWriter
 from app.scoring.sql.words import literal
@@ -47,8 +49,6 @@ class ParquetWriter:
         self._folder.cleanup()
 
     def _convert(self, rows: Path, written: Path) -> None:
-        import duckdb  # noqa: PLC0415  # it takes 30 MB of memory
-
         types = ", ".join(
             f"{literal(column.name)}: {literal(DUCKDB_TYPES[column.type])}" for column in self._columns
         )

@@ -18,6 +18,7 @@ class Prospect(SQLModel, table=True):
     __tablename__ = "prospect"
     __table_args__ = (
         CheckConstraint("subject IN ('prospect', 'own_company', 'person')", name="ck_prospect_subject"),
+        Index("ix_prospect_searchable", "searchable"),
     )
 
     id: UUID = Field(primary_key=True)

@@ -154,12 +154,14 @@ class Plans:
         """Return the key and number of a name, or of the default set's; raises INVALID_REQUEST."""
         return read_name(name or self.default, where)
 
-    def require_version(self, tx: Transaction, name: str | None, where: Where) -> tuple[str, int | None]:
-        """Return the key and number of a name, or of the default set's, to search for sessions.
+    def find_filter(self, tx: Transaction, name: str | None, where: Where) -> tuple[str, int | None] | None:
+        """Return the key and number of a name, to search for sessions; None without a name.
 
         A retired version is valid, because it has sessions too. Raises INVALID_REQUEST if there never was
         such a version.
         """
+        if name is None:
+            return None
         key, version = self.parse_name(name, where)
         if not version_exists(tx, key, version):
             raise unknown_question_set(where)

@@ -39,6 +39,7 @@ from app.scoring.result import (
 )
 from app.scoring.rules import read_question_set
 from app.scoring.score import Judged, judge, score
+from app.scoring.summary import summarise
 from app.scoring.texts import is_blank
 from app.scoring.totals import Totals
 from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
@@ -96,6 +97,7 @@ __all__ = [
     "score",
     "shape_flaw",
     "shape_flaws",
+    "summarise",
     "verdict_record",
     "whole",
 ]

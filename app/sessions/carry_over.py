@@ -87,7 +87,7 @@ def move(edit: SessionEdit, plan: Plan) -> list[StoredAnswer]:
         return []
     dropped = [answer for question, answer in edit.answers.items() if question not in plan.questions]
     _drop(edit, dropped)
-    edit.plan, session.version = plan, plan.version
+    edit.plan, session.version, session.subject = plan, plan.version, plan.question_set.subject
     prospect = edit.uow.tx.db.get_one(Prospect, session.prospect_id)
     refresh_attributes(edit, prospect)
     edit.changed["question_set"] = plan.name

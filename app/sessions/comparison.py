@@ -25,9 +25,9 @@ def compare(
     subject than the query, and `StaleScores`.
     """
     found = _sessions(tx, prospect_id, query.deal, question_set)
-    of_subject = [one for one in found if plan_of(tx, plans, one).question_set.subject == query.subject]
+    of_subject = [one for one in found if one.subject == query.subject]
     if found and question_set and not of_subject:
-        subject = plan_of(tx, plans, found[0]).question_set.subject
+        subject = found[0].subject
         detail = f"the subject of this question set is {subject}: send subject={subject} as well"
         raise invalid_field("/subject", "other_subject", detail, "query")
     if not of_subject:

@@ -9,7 +9,7 @@ from app.sessions.answers import new_answers
 from app.sessions.queries import decisions_of, latest_outcome
 from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.session_edit import SessionEdit, save
-from app.sessions.tables import Decision, Outcome
+from app.sessions.tables import NO_REVISIT, Decision, Outcome
 
 NO_ACTOR = (
     "a person decides: name them here, or use an API key that belongs to a person (prospect-fit keys create "
@@ -34,6 +34,7 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
     require_revision("session", session.revision, based_on)
     tx.db.add(row)
     session.decision = decision.decision
+    session.revisit_on = decision.revisit_on or NO_REVISIT
     if decision.decision == "disqualify":
         _close(edit)
     edit.changed["decision"] = decision.decision

@@ -16,13 +16,15 @@ from app.prospects.queries import links_of
 from app.prospects.schemas import LinkOut
 from app.prospects.tables import ProspectLink
 from app.question_sets.plans import Choice, Plans
-from app.scoring import Judged, Score, VerdictRecord
+from app.scoring import Judged, Score, VerdictRecord, summarise, verdict_record
 from app.sessions.queries import (
+    ListedSession,
     SetFilter,
     answers_of,
     answers_of_many,
     decisions_of,
     latest_outcome,
+    latest_outcomes,
     plan_of,
     question_set_clauses,
     require_fresh,
@@ -36,6 +38,7 @@ from app.sessions.schemas import (
     OutcomeOut,
     RevisionOut,
     SessionHead,
+    SessionLine,
     SessionOut,
     SessionSummary,
 )
@@ -49,7 +52,7 @@ from app.sessions.scores import (
     whole_score,
 )
 from app.sessions.session_edit import SessionEdit
-from app.sessions.tables import Decision, Outcome, Session, SessionRevision, StoredAnswer
+from app.sessions.tables import NO_REVISIT, Decision, Outcome, Session, SessionRevision, StoredAnswer
 
 
 def session_head(session: Session) -> dict[str, Any]:
@@ -114,10 +117,42 @@ def answer_out(answer: StoredAnswer, at: datetime) -> AnswerOut:
     return AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}) | {"age_days": age})
 
 
-def session_summary(session: Session) -> SessionSummary:
-    """Return the entry of a session in a list."""
+def _summary_fields(session: Session) -> dict[str, Any]:
+    """Return the fields of `SessionSummary`."""
     figures = session.model_dump(include=set(SessionSummary.model_fields) - set(SessionHead.model_fields))
-    return SessionSummary(**session_head(session), **figures)
+    figures["revisit_on"] = None if session.revisit_on == NO_REVISIT else session.revisit_on
+    return session_head(session) | figures
+
+
+def session_lines(tx: Transaction, plans: Plans, listed: Sequence[ListedSession]) -> list[SessionLine]:
+    """Return the lines of sessions in a list, with one query each for answers, links and outcomes."""
+    session_ids = [row.session.id for row in listed]
+    answers = answers_of_many(tx, session_ids)
+    links = links_of(tx, {row.session.prospect_id for row in listed})
+    outcomes = latest_outcomes(tx, session_ids)
+    return [
+        _session_line(
+            row,
+            judge_session(plan_of(tx, plans, row.session), row.session, answers[row.session.id]),
+            links[row.session.prospect_id],
+            outcomes.get(row.session.id),
+        )
+        for row in listed
+    ]
+
+
+def _session_line(
+    row: ListedSession, judged: Judged, links: Sequence[ProspectLink], outcome: Outcome | None
+) -> SessionLine:
+    return SessionLine(
+        **_summary_fields(row.session),
+        name=row.name,
+        links=[LinkOut(source=link.source, external_id=link.external_id) for link in links],
+        summary=summarise(judged.assessment),
+        blockers=verdict_record(judged)["blockers"],
+        amount=outcome.amount if outcome else None,
+        currency=outcome.currency if outcome else None,
+    )
 
 
 def history_out(tx: Transaction, plans: Plans, session: Session) -> HistoryOut:
@@ -176,20 +211,25 @@ def fits_of(
     tx: Transaction,
     plans: Plans,
     prospect_ids: Sequence[UUID],
-    question_set: SetFilter,
+    question_set: SetFilter | None,
     deal: str | None = None,
     assessor: str | None = None,
 ) -> dict[UUID, FitOut]:
     """Return the fits of several prospects, by prospect.
 
-    A prospect without a session for the question set is left out. With `deal` or `assessor`, only the
-    sessions of that deal or assessor count. Raises `StaleScores`.
+    Without `question_set`, the sessions of every set count that asks about prospects. With `deal` or
+    `assessor`, only the sessions of that deal or assessor count. A prospect without a session is left out.
+    Raises `StaleScores`.
     """
     statement = (
         select(Session)
-        .where(col(Session.prospect_id).in_(prospect_ids), *question_set_clauses(question_set))
+        .where(col(Session.prospect_id).in_(prospect_ids))
         .order_by(col(Session.status), col(Session.id))
     )
+    if question_set is None:
+        statement = statement.where(Session.subject == "prospect")
+    else:
+        statement = statement.where(*question_set_clauses(question_set))
     if deal is not None:
         statement = statement.where(Session.deal == deal)
     if assessor is not None:
@@ -210,14 +250,14 @@ def fit_of(
     tx: Transaction,
     plans: Plans,
     prospect_id: UUID,
-    question_set: SetFilter,
+    question_set: SetFilter | None,
     deal: str | None,
     assessor: str | None,
 ) -> FitOut:
-    """Return the fit of one prospect. Raises `StaleScores`, and NOT_FOUND without a session for the set."""
+    """Return the fit of one prospect, as `fits_of`. Raises `StaleScores`, and NOT_FOUND without a session."""
     fits = fits_of(tx, plans, [prospect_id], question_set, deal, assessor)
     if prospect_id not in fits:
-        raise missing("session of this prospect for that question set")
+        raise missing("such session of this prospect")
     return fits[prospect_id]
 
 
@@ -225,7 +265,7 @@ def fit_out(session: Session, judged: Judged) -> FitOut:
     """Return the fit that a session gives."""
     score = whole_score(session, judged)
     texts = {name: score[name] for name in ("summary", "weaker_side", "blockers")}
-    return FitOut(**session_summary(session).model_dump(), **texts)
+    return FitOut(**_summary_fields(session), **texts)
 
 
 EVENT_COLUMNS = {

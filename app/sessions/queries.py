@@ -1,24 +1,57 @@
 """Find sessions, their answers, decisions and outcomes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from operator import ge, lt
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import and_, bindparam, col, false, func, or_, select
+from sqlalchemy import literal_column
+from sqlmodel import bindparam, col, func, select, tuple_
 
 from app.db import Transaction
 from app.problems import missing
+from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Plan
+from app.scoring import Plan, Subject
 from app.sessions.schemas import SessionFilter, Sort
-from app.sessions.tables import Decision, Outcome, Session, StoredAnswer
+from app.sessions.tables import (
+    Decision,
+    Outcome,
+    Session,
+    StoredAnswer,
+)
 
 # The key of a question set, and the number of one of its versions, or None for any version.
 SetFilter = tuple[str, int | None]
+# The columns that each order sorts by, and whether it is descending.
 # `lowest` is never below 0, so -1 sorts nulls last in every database without NULLS LAST.
-RANKED_ORDER = (col(Session.rank), -func.coalesce(Session.lowest, -1.0), col(Session.id))
-NEWEST_ORDER = (col(Session.id).desc(),)
+ORDERS: Mapping[Sort, tuple[tuple[Any, ...], bool]] = {
+    "newest": ((col(Session.id),), True),
+    "ranked": ((col(Session.rank), -func.coalesce(Session.lowest, -1.0), col(Session.id)), False),
+    "revisit_on": ((col(Session.revisit_on), col(Session.id)), False),
+    "updated_at": ((col(Session.updated_at), col(Session.id)), True),
+    "name": ((col(Prospect.searchable), col(Session.id)), False),
+}
+EQUAL_FILTERS = ("prospect_id", "deal", "assessor", "status", "indication", "leaning", "decision", "outcome")
+# The columns, how they are compared with the value of the filter, and the order that uses the same index.
+RANGE_FILTERS: Mapping[str, tuple[Any, Callable[[Any, Any], Any], Sort | None]] = {
+    "revisit_before": (col(Session.revisit_on), lt, "revisit_on"),
+    "changed_since": (col(Session.updated_at), ge, "updated_at"),
+    "indication_changed_since": (col(Session.indication_changed_at), ge, None),
+}
+SELECT_LISTED = select(Session, Prospect.name, Prospect.searchable)
+SELECT_LISTED_IN_ANY_ORDER = SELECT_LISTED.join(Prospect, col(Prospect.id) == col(Session.prospect_id))
+# The expression keeps the databases from reading the sessions first, and then sorting all of them by name.
+SELECT_LISTED_BY_NAME = SELECT_LISTED.join(
+    Prospect, func.coalesce(Prospect.id, Prospect.id) == col(Session.prospect_id)
+)
+SELECT_OUTCOMES = (
+    select(Outcome)
+    .where(col(Outcome.session_id).in_(bindparam("sessions", expanding=True)))
+    .order_by(col(Outcome.revision))
+)
 # A constant, because building the statement takes longer than running it.
 SELECT_ANSWERS = select(StoredAnswer).where(
     col(StoredAnswer.session_id).in_(bindparam("sessions", expanding=True))
@@ -33,8 +66,37 @@ def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
 
 def latest_outcome(tx: Transaction, session_id: UUID) -> Outcome | None:
     """Return the last outcome of a session, which is the one that counts."""
-    statement = select(Outcome).where(Outcome.session_id == session_id)
-    return tx.db.exec(statement.order_by(col(Outcome.revision).desc()).limit(1)).first()
+    return latest_outcomes(tx, [session_id]).get(session_id)
+
+
+def latest_outcomes(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
+    """Return the last outcome of each session that has one."""
+    outcomes = tx.db.exec(SELECT_OUTCOMES, params={"sessions": session_ids})
+    return {outcome.session_id: outcome for outcome in outcomes}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """A session in a list, with the name of its prospect, as it is shown and as it is sorted."""
+
+    session: Session
+    name: str | None
+    searchable: str
+
+    def position(self, sort: Sort) -> tuple[Any, ...]:
+        """Return the position in a sorted list, from which the next page starts.
+
+        It has the values of the columns in `ORDERS`, of the types in `SESSION_POSITIONS`.
+        """
+        session = self.session
+        positions: dict[Sort, tuple[Any, ...]] = {
+            "newest": (),
+            "ranked": (session.rank, 1.0 if session.lowest is None else -session.lowest),
+            "revisit_on": (session.revisit_on,),
+            "updated_at": (session.updated_at,),
+            "name": (self.searchable,),
+        }
+        return *positions[sort], session.id
 
 
 def list_sessions(
@@ -44,34 +106,53 @@ def list_sessions(
     *,
     after: tuple[Any, ...] | None,
     limit: int,
-) -> Sequence[Session]:
+) -> list[ListedSession]:
     """Return at most `limit` sessions that match the filters, in the order of `filters.sort`.
 
-    `after` is the `position_of` the last session of the page before. Raises `StaleScores`.
+    `after` is the `position` of the last session of the page before. Raises `StaleScores`.
     """
     require_all_fresh(tx)
-    order = RANKED_ORDER if filters.sort == "ranked" else NEWEST_ORDER
-    statement = select(Session).order_by(*order).limit(limit)
-    for name in ("prospect_id", "deal", "assessor", "status", "indication", "leaning", "decision", "outcome"):
+    columns, is_descending = ORDERS[filters.sort]
+    select_listed = SELECT_LISTED_BY_NAME if filters.sort == "name" else SELECT_LISTED_IN_ANY_ORDER
+    statement = select_listed.where(*filter_clauses(filters, question_set))
+    if after is not None:
+        position = tuple_(*columns)
+        statement = statement.where(position < after if is_descending else position > after)
+    order = [column.desc() if is_descending else column for column in columns]
+    return [ListedSession(*row) for row in tx.db.exec(statement.order_by(*order).limit(limit))]
+
+
+def filter_clauses(filters: SessionFilter, question_set: SetFilter | None) -> Iterator[Any]:
+    """Yield the conditions for sessions that match every filter."""
+    for name in EQUAL_FILTERS:
         value = getattr(filters, name)
         if value is not None:
-            statement = statement.where(getattr(Session, name) == value)
+            yield getattr(Session, name) == value
     if question_set is not None:
-        statement = statement.where(*question_set_clauses(question_set))
-    if after is not None:
-        follows = _follows(after) if filters.sort == "ranked" else col(Session.id) < after[0]
-        statement = statement.where(follows)
-    return tx.db.exec(statement).all()
+        yield from question_set_clauses(question_set)
+    if filters.subject is not None or question_set is None:
+        yield from _subject_clauses(filters.subject or "prospect")
+    if filters.has_blocker is not None:
+        yield col(Session.has_blocker) if filters.has_blocker else ~col(Session.has_blocker)
+    if filters.actor is not None:
+        yield Session.answered_by == filters.actor
+    yield from _range_clauses(filters)
 
 
-def position_of(session: Session, sort: Sort) -> tuple[Any, ...]:
-    """Return the position of a session in a sorted list, from which the next page starts.
+def _range_clauses(filters: SessionFilter) -> Iterator[Any]:
+    for name, (column, compare, sort) in RANGE_FILTERS.items():
+        value = getattr(filters, name)
+        if value is not None:
+            clause = compare(column, value)
+            # In another order, SQLite would use the index of the order, and read every session for few.
+            yield clause if filters.sort == sort else col(Session.id).in_(select(Session.id).where(clause))
 
-    It has the values of the order's columns, of the types in `SESSION_POSITIONS`.
-    """
-    if sort == "newest":
-        return (str(session.id),)
-    return session.rank, 1.0 if session.lowest is None else -session.lowest, str(session.id)
+
+def _subject_clauses(subject: Subject) -> Iterator[Any]:
+    yield Session.subject == subject
+    if subject != "prospect":
+        # SQLite uses the index of these sessions only if the query contains its condition.
+        yield col(Session.subject) != literal_column("'prospect'")
 
 
 def question_set_clauses(question_set: SetFilter) -> Iterator[Any]:
@@ -80,15 +161,6 @@ def question_set_clauses(question_set: SetFilter) -> Iterator[Any]:
     yield Session.question_set == key
     if version is not None:
         yield Session.version == version
-
-
-def _follows(after: tuple[Any, ...]) -> Any:
-    """Return the condition that a session follows a position in the ranked order, column by column."""
-    follows: Any = false()
-    for index in range(len(RANKED_ORDER)):
-        same = [column == value for column, value in zip(RANKED_ORDER[:index], after, strict=False)]
-        follows = or_(follows, and_(*same, RANKED_ORDER[index] > after[index]))
-    return follows
 
 
 def find_session(tx: Transaction, session_id: UUID, *, lock: bool = False) -> Session:

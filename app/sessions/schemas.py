@@ -6,7 +6,15 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
 
 from app.events.tables import EventType
 from app.prospects.schemas import Link, LinkOut
@@ -58,13 +66,18 @@ MAX_ANSWERS = 500
 # Times have to be before this one. An answer goes stale after at most ten years, and that time has to fit
 # into a datetime, which ends with the year 9999.
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
-Sort = Literal["newest", "ranked"]
+Sort = Literal["newest", "ranked", "revisit_on", "updated_at", "name"]
+# Folding the case of a name makes at most three characters of one.
+MAX_SEARCHABLE_LENGTH = 600
 # The type of a position in the list of sessions, for each order.
 SESSION_POSITIONS: Mapping[Sort, TypeAdapter[tuple[Any, ...]]] = {
     "newest": TypeAdapter(tuple[UUID]),
     "ranked": TypeAdapter(
         tuple[Annotated[int, Field(ge=0, le=5)], Annotated[float, Field(ge=-100, le=1)], UUID]
     ),
+    "revisit_on": TypeAdapter(tuple[date, UUID]),
+    "updated_at": TypeAdapter(tuple[AwareDatetime, UUID]),
+    "name": TypeAdapter(tuple[Annotated[str, Field(max_length=MAX_SEARCHABLE_LENGTH)], UUID]),
 }
 
 
@@ -434,8 +447,9 @@ class QualifyResult(SessionOpened):
 
 
 class SessionSummary(SessionHead):
-    """A session in a list."""
+    """The figures of a session, and what happened to it last."""
 
+    subject: Annotated[Subject, Field(description="what the question set asks about")]
     indication: Indication | None
     settled: bool
     leaning: Annotated[Leaning | None, Field(description="the indication without the open questions")]
@@ -445,8 +459,30 @@ class SessionSummary(SessionHead):
     coverage: float | None
     grade: str | None
     valid_until: Annotated[datetime | None, Field(description="when the next answer goes stale")]
+    former_indication: Annotated[
+        Indication | None, Field(description="the indication before it last changed")
+    ]
+    indication_changed_at: Annotated[
+        datetime | None, Field(description="null if the indication never changed")
+    ]
+    answered_at: Annotated[datetime | None, Field(description="when the last answer was given")]
+    answered_by: Annotated[str | None, Field(description="the actor of the last answer")]
     decision: DecisionWord | None
+    revisit_on: Annotated[date | None, Field(description="from the last decision")]
     outcome: OutcomeWord | None
+
+
+class SessionLine(SessionSummary):
+    """A session in a list, with its prospect."""
+
+    name: Annotated[str | None, Field(description="the current name of the prospect")]
+    links: list[LinkOut]
+    summary: str
+    blockers: Annotated[
+        list[str], Field(description="the keys of the must-reach questions that prevent a fit now")
+    ]
+    amount: Annotated[float | None, Field(description="from the last outcome")]
+    currency: str | None
 
 
 class RevisionOut(Out):
@@ -484,10 +520,29 @@ class SessionFilter(In):
     decision: DecisionWord | None = None
     outcome: OutcomeWord | None = None
     question_set: Annotated[SetName | None, Field(description='"key" or "key@version"')] = None
+    subject: Annotated[
+        Subject | None,
+        Field(
+            description="what the question sets ask about; by default prospect, or the subject of the "
+            "`question_set` that is sent"
+        ),
+    ] = None
+    has_blocker: Annotated[
+        bool | None, Field(description="whether a must-reach question prevents a fit now")
+    ] = None
+    actor: Annotated[Actor | None, Field(description="the actor of the last answer")] = None
+    revisit_before: Annotated[Day | None, Field(description="to be revisited before this day")] = None
+    changed_since: Annotated[Moment | None, Field(description="changed at or after this time")] = None
+    indication_changed_since: Annotated[
+        Moment | None,
+        Field(description="the indication changed at or after this time; `former_indication` shows it"),
+    ] = None
     sort: Annotated[
         Sort,
         Field(
-            description="ranked: by indication, fit first, and then by lowest in descending order, nulls last"
+            description="newest: opened last, first; ranked: by indication, fit first, and then by lowest in "
+            "descending order, nulls last; revisit_on: earliest first, nulls last; updated_at: changed last, "
+            "first; name: by the current name of the prospect, in any case, without a name first"
         ),
     ] = "newest"
 
@@ -574,7 +629,10 @@ class FitsRequest(In):
     """The prospects to look up."""
 
     prospects: Annotated[list[FitQuery], Field(min_length=1, max_length=200)]
-    question_set: SetName | None = None
+    question_set: Annotated[
+        SetName | None,
+        Field(description="only for this question set: key (any version) or key@version"),
+    ] = None
     deal: Annotated[Deal | None, Field(description="only for this deal")] = None
     assessor: Annotated[Assessor | None, Field(description="only of this assessor")] = None
 

@@ -25,11 +25,14 @@ from app.scoring import (
     VerdictRecord,
     judge,
     read_verdict,
+    verdict_record,
 )
 from app.sessions.tables import Session, SessionRevision, StoredAnswer
 
 # The figures that lists and events show. If one of them changes, the event `score.changed` is recorded.
 SESSION_FIGURES = tuple(Figures.__annotations__)
+# The order of a ranked list, best first.
+RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
 SELECT_VERDICT = select(SessionRevision.verdict).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision == bindparam("revision"),
@@ -62,6 +65,21 @@ def judge_session(
     """Judge an open session as of `at` or its last revision, and a closed one as of its closing."""
     as_of = session.closed_at or at or session.updated_at
     return judge(plan, as_answers(answers.values()), session.attributes, as_of=as_of)
+
+
+def stored_figures(judged: Judged, answers: Iterable[StoredAnswer]) -> dict[str, Any]:
+    """Return the columns of a session that follow from its answers."""
+    verdict = verdict_record(judged)
+    given = [answer for answer in answers if answer.state != "open"]
+    last = max(given, key=lambda answer: (answer.answered_at, answer.revision, answer.question), default=None)
+    return {
+        **{figure: verdict[figure] for figure in SESSION_FIGURES},  # type: ignore[literal-required]
+        "rank": RANKS[verdict["indication"]],
+        "valid_until": judged.valid_until,
+        "has_blocker": bool(verdict["blockers"]),
+        "answered_at": last.answered_at if last else None,
+        "answered_by": last.actor if last else None,
+    }
 
 
 def whole_score(session: Session, judged: Judged) -> Score:

@@ -20,13 +20,11 @@ from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, Judged, Plan, read_stored, verdict_record
 from app.sessions.queries import answers_of, find_session, has_stale_answers, plan_of, stale_clauses
 from app.sessions.schemas import SessionIdentity
-from app.sessions.scores import SESSION_FIGURES, judge_session
+from app.sessions.scores import SESSION_FIGURES, judge_session, stored_figures
 from app.sessions.tables import Change, Session, StoredAnswer
 
 # The key name of a revision that no caller requested: answers went stale.
 SYSTEM_KEY_NAME = "prospect-fit"
-# The order of a ranked list, best first.
-RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
 # A constant, because building the statement takes longer than running it.
 INSERT_REVISION = SQLModel.metadata.tables["session_revision"].insert()
 # The event for each thing that a revision can change, in the order in which the events are recorded.
@@ -109,6 +107,7 @@ def open_new(
         assessor=identity.assessor,
         question_set=plan.question_set.key,
         version=plan.version,
+        subject=plan.question_set.subject,
         attributes=attributes_as_used(plan, prospect),
         opened_at=start_of(opened_on) if opened_on else uow.tx.at,
         updated_at=uow.tx.at,
@@ -169,12 +168,10 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
     session.revision = edit.next_revision
     session.updated_at = tx.at
     judged = edit.judged = judge_session(edit.plan, session, edit.answers)
-    verdict = verdict_record(judged)
-    figures: Mapping[str, object] = {**verdict}
-    for figure in SESSION_FIGURES:
-        setattr(session, figure, figures[figure])
-    session.valid_until = judged.valid_until
-    session.rank = RANKS[verdict["indication"]]
+    for name, value in stored_figures(judged, edit.answers.values()).items():
+        setattr(session, name, value)
+    if before and before["indication"] != session.indication:
+        session.former_indication, session.indication_changed_at = before["indication"], tx.at
     tx.db.add(session)
     tx.db.flush()
     row = {
@@ -185,7 +182,7 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
         "actor": None if key_name else edit.uow.actor,
         "change": "opened" if edit.opening else change,
         "changed": edit.changed,
-        "verdict": verdict,
+        "verdict": verdict_record(judged),
     }
     tx.db.execute(INSERT_REVISION, row)
     # Answers also go stale without the import, so that is no part of the past that it brings along.

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel, text
 
 from app.db import UtcDateTime
-from app.scoring import Evidence, Indication, Leaning
+from app.scoring import Evidence, Indication, Leaning, Subject
 
 Change = Literal["opened", "answered", "attributes", "aged", "moved", "decided", "outcome"]
 Status = Literal["open", "closed"]
@@ -20,16 +20,25 @@ def _is_one_of(column: str, words: Any, name: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(map(repr, get_args(words)))})", name=name)
 
 
+def _partial_index(name: str, columns: list[str], where: str, *, unique: bool = False) -> Index:
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+NO_REVISIT = date.max
 QUESTION_SET_VERSION_KEY = ForeignKeyConstraint(
     ["question_set", "version"], ["question_set_version.key", "question_set_version.version"]
 )
 
 
 class Session(SQLModel, table=True):
-    """A qualification session, with the figures of its current score for lists.
+    """A qualification session, with the figures of its current score and what else lists filter and sort by.
 
     `deal` and `assessor` are '' if there is none. `valid_until` is the time from which the figures are stale,
-    because an answer goes stale. `rank` is the number of the indication in `session_edit.RANKS`.
+    because an answer goes stale. `rank` is the number of the indication in `scores.RANKS`. `subject` is that
+    of the question set. `answered_at` and `answered_by` are the time and the actor of the last answer.
+    `former_indication` is the indication before it last changed, at `indication_changed_at`. `revisit_on` is
+    that of the last decision, or NO_REVISIT, which sorts last.
     """
 
     __tablename__ = "session"
@@ -41,26 +50,40 @@ class Session(SQLModel, table=True):
         CheckConstraint("rank BETWEEN 0 AND 5", name="ck_session_rank"),
         _is_one_of("indication", Indication, "ck_session_indication"),
         _is_one_of("leaning", Leaning, "ck_session_leaning"),
+        _is_one_of("former_indication", Indication, "ck_session_former_indication"),
         _is_one_of("decision", DecisionWord, "ck_session_decision"),
         _is_one_of("outcome", OutcomeWord, "ck_session_outcome"),
+        _is_one_of("subject", Subject, "ck_session_subject"),
+        CheckConstraint(f"revisit_on = '{NO_REVISIT}' OR decision IS NOT NULL", name="ck_session_revisit_on"),
+        CheckConstraint(
+            "former_indication IS NULL OR indication_changed_at IS NOT NULL",
+            name="ck_session_indication_changed_at",
+        ),
         Index("ix_session_prospect_id", "prospect_id", "question_set"),
         Index("ix_session_ranked", "rank", "lowest"),
         Index("ix_session_question_set", "question_set", "id"),
-        Index(
-            "ix_session_valid_until",
-            "valid_until",
-            sqlite_where=text("status = 'open'"),
-            postgresql_where=text("status = 'open'"),
+        Index("ix_session_leaning", "leaning", "id"),
+        Index("ix_session_updated_at", "updated_at", "id"),
+        Index("ix_session_revisit_on", "revisit_on", "id"),
+        _partial_index("ix_session_answered_by", ["answered_by", "id"], "answered_by IS NOT NULL"),
+        _partial_index(
+            "ix_session_indication_changed_at",
+            ["indication_changed_at", "id"],
+            "indication_changed_at IS NOT NULL",
         ),
         Index(
+            "ix_session_has_blocker",
+            "id",
+            sqlite_where=text("has_blocker = 1"),
+            postgresql_where=text("has_blocker"),
+        ),
+        _partial_index("ix_session_other_subject", ["subject", "id"], "subject <> 'prospect'"),
+        _partial_index("ix_session_valid_until", ["valid_until"], "status = 'open'"),
+        _partial_index(
             "uq_session_open",
-            "prospect_id",
-            "deal",
-            "assessor",
-            "question_set",
+            ["prospect_id", "deal", "assessor", "question_set"],
+            "status = 'open'",
             unique=True,
-            sqlite_where=text("status = 'open'"),
-            postgresql_where=text("status = 'open'"),
         ),
     )
 
@@ -70,6 +93,7 @@ class Session(SQLModel, table=True):
     assessor: str
     question_set: str
     version: int
+    subject: str = "prospect"
     status: str = "open"
     revision: int = 1
     attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
@@ -86,7 +110,13 @@ class Session(SQLModel, table=True):
     coverage: float | None = None
     grade: str | None = None
     valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    has_blocker: bool = False
+    former_indication: str | None = None
+    indication_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answered_by: str | None = None
     decision: str | None = None
+    revisit_on: date = NO_REVISIT
     outcome: str | None = None
 
 
@@ -117,12 +147,7 @@ class StoredAnswer(SQLModel, table=True):
     __tablename__ = "answer"
     __table_args__ = (
         _session_key(),
-        Index(
-            "ix_answer_carried_from",
-            "carried_from",
-            sqlite_where=text("carried_from IS NOT NULL"),
-            postgresql_where=text("carried_from IS NOT NULL"),
-        ),
+        _partial_index("ix_answer_carried_from", ["carried_from"], "carried_from IS NOT NULL"),
         CheckConstraint(
             "state IN ('rated', 'not_applicable', 'unknown', 'open')"
             " AND (state = 'rated') = (rating IS NOT NULL)",

@@ -19,7 +19,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ANSWER_STATES = (
     "state IN ('rated', 'not_applicable', 'unknown', 'open') AND (state = 'rated') = (rating IS NOT NULL)"
 )
-INDICATIONS = "indication IN ('fit', 'no_fit', 'mixed', 'undetermined', 'unscorable')"
+INDICATION_WORDS = "('fit', 'no_fit', 'mixed', 'undetermined', 'unscorable')"
 EVENT_TYPE_CHECK = (
     "type IN ('prospect.created', 'prospect.updated', 'prospect.linked', 'prospect.unlinked', "
     "'prospect.merged', 'prospect.erased', 'session.opened', 'session.answered', 'session.moved', "
@@ -126,6 +126,7 @@ def _prospects() -> None:
         sa.CheckConstraint("subject IN ('prospect', 'own_company', 'person')", name="ck_prospect_subject"),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_prospect_searchable", "prospect", ["searchable"])
 
 
 def _prospect_links() -> None:
@@ -210,6 +211,7 @@ def _sessions() -> None:
         sa.Column("assessor", sa.String(), nullable=False),
         sa.Column("question_set", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("attributes", sa.JSON(), nullable=False),
@@ -225,17 +227,16 @@ def _sessions() -> None:
         sa.Column("highest", sa.Float(), nullable=True),
         sa.Column("coverage", sa.Float(), nullable=True),
         sa.Column("grade", sa.String(), nullable=True),
+        sa.Column("has_blocker", sa.Boolean(), nullable=False),
+        sa.Column("former_indication", sa.String(), nullable=True),
+        sa.Column("indication_changed_at", TIME, nullable=True),
+        sa.Column("answered_at", TIME, nullable=True),
+        sa.Column("answered_by", sa.String(), nullable=True),
         sa.Column("decision", sa.String(), nullable=True),
+        sa.Column("revisit_on", sa.Date(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("valid_until", TIME, nullable=True),
-        sa.CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_session_closed_at"),
-        sa.CheckConstraint("status IN ('open', 'closed')", name="ck_session_status"),
-        sa.CheckConstraint("revision >= 1", name="ck_session_revision"),
-        sa.CheckConstraint("rank BETWEEN 0 AND 5", name="ck_session_rank"),
-        sa.CheckConstraint(INDICATIONS, name="ck_session_indication"),
-        sa.CheckConstraint("leaning IN ('fit', 'no_fit', 'mixed')", name="ck_session_leaning"),
-        sa.CheckConstraint("decision IN ('pursue', 'nurture', 'disqualify')", name="ck_session_decision"),
-        sa.CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_session_outcome"),
+        *_session_checks(),
         sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["question_set", "version"],
@@ -245,10 +246,41 @@ def _sessions() -> None:
     )
 
 
+def _session_checks() -> list[sa.CheckConstraint]:
+    conditions = {
+        "closed_at": "(status = 'closed') = (closed_at IS NOT NULL)",
+        "status": "status IN ('open', 'closed')",
+        "revision": "revision >= 1",
+        "rank": "rank BETWEEN 0 AND 5",
+        "indication": f"indication IN {INDICATION_WORDS}",
+        "leaning": "leaning IN ('fit', 'no_fit', 'mixed')",
+        "former_indication": f"former_indication IN {INDICATION_WORDS}",
+        "decision": "decision IN ('pursue', 'nurture', 'disqualify')",
+        "outcome": "outcome IN ('won', 'lost', 'no_decision')",
+        "subject": "subject IN ('prospect', 'own_company', 'person')",
+        "revisit_on": "revisit_on = '9999-12-31' OR decision IS NOT NULL",
+        "indication_changed_at": "former_indication IS NULL OR indication_changed_at IS NOT NULL",
+    }
+    return [sa.CheckConstraint(where, name=f"ck_session_{name}") for name, where in conditions.items()]
+
+
 def _session_indexes() -> None:
     op.create_index("ix_session_prospect_id", "session", ["prospect_id", "question_set"])
     op.create_index("ix_session_ranked", "session", ["rank", "lowest"])
     op.create_index("ix_session_question_set", "session", ["question_set", "id"])
+    op.create_index("ix_session_leaning", "session", ["leaning", "id"])
+    op.create_index("ix_session_updated_at", "session", ["updated_at", "id"])
+    op.create_index("ix_session_revisit_on", "session", ["revisit_on", "id"])
+    for column in ("answered_by", "indication_changed_at"):
+        _create_partial_index(f"ix_session_{column}", "session", [column, "id"], f"{column} IS NOT NULL")
+    op.create_index(
+        "ix_session_has_blocker",
+        "session",
+        ["id"],
+        sqlite_where=sa.text("has_blocker = 1"),
+        postgresql_where=sa.text("has_blocker"),
+    )
+    _create_partial_index("ix_session_other_subject", "session", ["subject", "id"], "subject <> 'prospect'")
     _create_partial_index("ix_session_valid_until", "session", ["valid_until"], "status = 'open'")
     _create_partial_index(
         "uq_session_open",

@@ -17,6 +17,7 @@ from tests.api.calls import (
     refusal,
     session,
 )
+from tests.api.conftest import published
 
 
 def fit_of(client, prospect_id, **query):
@@ -61,10 +62,28 @@ def test_it_is_the_same_by_link(client, link, small):
     assert ok(fit_by_link(client, link, question_set=small)) == by_id
 
 
-def test_without_a_set_it_is_of_the_default_one(client, link, small):
-    told = qualify(client, link, ratings={"budget": 5})
-    qualify(client, link, question_set=small, ratings={"budget": 1})
+def test_without_a_set_it_is_of_the_newest_session_of_any_set(client, link, other_link, small):
+    older = qualify(client, link, ratings={"budget": 5})
+    newer = qualify(client, link, question_set=small, ratings={"budget": 1})
+    fit = ok(fit_by_link(client, link))
+    assert (fit["session_id"], fit["question_set"]) == (newer["session_id"], f"{small}@1")
+    assert ok(fit_of(client, newer["prospect_id"])) == fit
+    assert ok(fits(client, link))["items"][0]["fit"] == fit
+    ok(conclude(client, newer["session_id"], "won"))
+    assert ok(fit_by_link(client, link))["session_id"] == older["session_id"]
+    assert ok(fit_by_link(client, link))["question_set"].startswith("qualifying-a-sale@")
+    new_prospect(client, links=[other_link])
+    assert refusal(fit_by_link(client, other_link)) == (404, "not-found")
+
+
+def test_without_a_set_sessions_about_a_person_or_the_own_company_do_not_count(client, link, publish):
+    """The prospect itself was first qualified as one."""
+    sale, person = (published(publish, SMALL | {"subject": subject}) for subject in ("prospect", "person"))
+    told = qualify(client, link, question_set=sale, ratings={"budget": 5})
+    about = qualify(client, link, question_set=person, ratings={"budget": 1})
     assert ok(fit_by_link(client, link))["session_id"] == told["session_id"]
+    named = ok(fit_by_link(client, link, question_set=person))
+    assert (named["session_id"], named["subject"]) == (about["session_id"], "person")
 
 
 def test_an_open_session_goes_before_a_newer_closed_one(client, link, small):

@@ -237,7 +237,7 @@ STORY = (
         {"outcome": "won", "amount": 78000, "currency": "EUR", "closed_on": "2026-03-31"},
     ),
     Call("get_history", "GET", "/v1/sessions/{session}/history"),
-    Call("list_sessions", "GET", "/v1/sessions?question_set=bant&sort=ranked&limit=10"),
+    Call("list_sessions", "GET", "/v1/sessions?question_set=bant&has_blocker=false&sort=updated_at&limit=10"),
     Call(
         "open_session",
         "POST",
