@@ -371,8 +371,20 @@ def insert_or_update(
 
 def lock_table(tx: Transaction, table: type[SQLModel]) -> None:
     """Block all other writers of a table until the transaction ends. SQLite has only one writer anyway."""
+    _lock_table(tx, table, "SHARE ROW EXCLUSIVE")
+
+
+def enter_as_writer(tx: Transaction, table: type[SQLModel]) -> None:
+    """Wait for a transaction that blocks the writers of a table, and prevent others from blocking them.
+
+    An insert does the same. A transaction calls this first if what it inserts depends on what it reads.
+    """
+    _lock_table(tx, table, "ROW EXCLUSIVE")
+
+
+def _lock_table(tx: Transaction, table: type[SQLModel], mode: str) -> None:
     if tx.db.get_bind().dialect.name == "postgresql":
-        tx.db.execute(text(f'LOCK TABLE "{table.__tablename__}" IN SHARE ROW EXCLUSIVE MODE'))
+        tx.db.execute(text(f'LOCK TABLE "{table.__tablename__}" IN {mode} MODE'))
 
 
 class UtcDateTime(TypeDecorator[datetime]):

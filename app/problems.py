@@ -71,6 +71,11 @@ LINK_TAKEN = Kind(
     "link-taken", 409, "The link belongs to another prospect.",
     "Use that prospect, or merge the two.",
 )  # fmt: skip
+LINKS_COLLIDE = Kind(
+    "links-collide", 409, "Ids of different prospects would be the same.",
+    "Merge the two prospects of every pair in 'errors', or remove one of the links, and set the rule again. "
+    "Nothing was changed.",
+)  # fmt: skip
 SESSION_IS_OPEN = Kind(
     "session-is-open", 409, "A session is already open.",
     "Continue the open session, move it to the version, or close it with an outcome.",

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from math import isfinite
 from typing import Any, NoReturn
@@ -13,6 +13,11 @@ MAX_JSON_DEPTH = 32
 # Creating more lists and objects takes long, in one call that no other thread can interrupt.
 MAX_JSON_CONTAINERS = 100_000
 MAX_INT64 = 2**63 - 1
+# No float is as large, and longer integers take long to parse.
+MAX_INTEGER_DIGITS = 400
+UNSTORABLE_TEXT = "a text contains a NUL character or half a surrogate pair"
+LONG_INTEGER = "an integer does not fit into 64 bits"
+TOO_LARGE = "a number is too large"
 # Matches an unfinished string too, and never backtracks: otherwise a megabyte could take an hour, in one call
 # that no other thread can interrupt.
 JSON_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -25,23 +30,55 @@ def read_json(body: bytes) -> Any:
 
     This is stricter than the standard library: UTF-8 only, no repeated name in an object, only finite numbers
     and 64-bit integers, at most 32 levels of nesting and 100,000 lists and objects, and no NUL character or
-    lone surrogate in any text.
+    lone surrogate in any text. A byte order mark is ignored.
 
     Raises:
         Problem: MALFORMED_BODY.
     """
+    text = _decoded(body)
+    value = _parsed(text, _parse_float, _parse_integer)
+    if "\\u" in text and not all(map(_is_storable, _suspicious_strings(text))):
+        raise _malformed(UNSTORABLE_TEXT)
+    return value
+
+
+def read_any_json(body: bytes) -> Any:
+    """Parse a JSON body that may contain values that cannot be stored: `unstorable_reason` finds them.
+
+    Otherwise this is as strict as `read_json`. An integer of MAX_INTEGER_DIGITS or more is infinite.
+
+    Raises:
+        Problem: MALFORMED_BODY.
+    """
+    return _parsed(_decoded(body), float, _parse_any_integer)
+
+
+def unstorable_reason(value: Any) -> str | None:
+    """Return why a value of `read_any_json`, not a list or an object, cannot be stored; None if it can."""
+    if isinstance(value, str):
+        return None if _is_storable(value) else UNSTORABLE_TEXT
+    if isinstance(value, float):
+        return None if isfinite(value) else TOO_LARGE
+    return LONG_INTEGER if isinstance(value, int) and abs(value) > MAX_INT64 else None
+
+
+def _decoded(body: bytes) -> str:
     try:
-        text = body.decode("utf-8")
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _malformed("it is not UTF-8") from None
+
+
+def _parsed(text: str, parse_float: Callable[[str], float], parse_int: Callable[[str], float]) -> Any:
+    try:
         _check_containers(text)
         value = json.loads(
             text,
             object_pairs_hook=_object_from_pairs,
             parse_constant=_reject_constant,
-            parse_float=_parse_float,
-            parse_int=_parse_integer,
+            parse_float=parse_float,
+            parse_int=parse_int,
         )
-    except UnicodeDecodeError:
-        raise _malformed("it is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise _malformed(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
@@ -49,8 +86,6 @@ def read_json(body: bytes) -> Any:
     # Check the text, not the value: a value can have hundreds of thousands of parts.
     if _containers(text) > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH:
         raise _too_deep()
-    if "\\u" in text and not all(map(_is_storable, _suspicious_strings(text))):
-        raise _malformed("a text contains a NUL character or half a surrogate pair")
     return value
 
 
@@ -92,15 +127,19 @@ def _reject_constant(_: str) -> NoReturn:
 def _parse_float(text: str) -> float:
     number = float(text)
     if not isfinite(number):
-        raise _malformed("a number is too large")
+        raise _malformed(TOO_LARGE)
     return number
 
 
 def _parse_integer(text: str) -> int:
     # Check the length first: parsing a long integer takes quadratic time.
     if len(text) > 20 or abs(int(text)) > MAX_INT64:
-        raise _malformed("an integer does not fit into 64 bits")
+        raise _malformed(LONG_INTEGER)
     return int(text)
+
+
+def _parse_any_integer(text: str) -> float:
+    return int(text) if len(text) < MAX_INTEGER_DIGITS else float(text)
 
 
 def _depth(text: str) -> int:

@@ -27,7 +27,7 @@ from bench.table import Measure, print_table
 FEW_LINES, MANY_LINES, LINES_PER_TRANSACTION = 10_000, 100_000, 100
 BASELINE_COLUMNS = {
     "prospect": "id, name, searchable, attributes, revision, created_at, updated_at",
-    "prospect_link": "source, external_id, prospect_id, linked_at",
+    "prospect_link": "source, match_key, external_id, prospect_id, linked_at",
     "event": "id, type, at, prospect_id, revision, data",
 }
 
@@ -88,7 +88,7 @@ def baseline_rate(url: str) -> float:
             event = (new_id().hex, "prospect.created", at, key, 1, "{}")
             attributes = json.dumps(line["attributes"])
             rows["prospect"].append((key, line["name"], line["name"].lower(), attributes, 1, at, at))
-            rows["prospect_link"].append(("floor", line["external_id"], key, at))
+            rows["prospect_link"].append(("floor", line["external_id"], line["external_id"], key, at))
             rows["event"].append(event)
         for name, values in rows.items():
             marks = ", ".join([mark] * len(values[0]))

@@ -100,6 +100,7 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         keyed = {"Idempotency-Key": "once"}
         running.client.put("/v1/question-sets/ours/draft", json={}, headers=keyed).raise_for_status()
         alias = {"field": "industry", "sent": "Software", "means": "saas"}
+        running.client.put("/v1/sources/test", json={"id_rule": "ignore_case"}).raise_for_status()
         running.client.put("/v1/value-aliases/test", json={"aliases": [alias]}).raise_for_status()
         erased = running.client.post("/v1/prospects", json={}).raise_for_status().json()
         running.client.get("/v1/events/latest").raise_for_status()  # gives its event a position

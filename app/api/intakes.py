@@ -17,7 +17,7 @@ from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
 from app.inbound.intake import service as intakes
-from app.inbound.intake.mapping import FORM_MEDIA_TYPE, parse_web_form
+from app.inbound.intake.mapping import FORM_MEDIA_TYPE, read_payload
 from app.inbound.intake.presenters import intake_out, intakes_out, receipt_out
 from app.inbound.intake.queries import IntakeQuotas, intake_templates
 from app.inbound.intake.schemas import ReceiptOut, ReceiptWithPayload
@@ -27,7 +27,6 @@ from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
 from app.problems import UNSUPPORTED_MEDIA_TYPE, Problem, invalid_field
 from app.schemas import SetName
 from app.sessions.session_edit import UnitOfWork
-from app.strict_json import read_json
 
 authoring = router("intakes", Scope.AUTHOR)
 # An intake writes prospects and sessions, and its receipts hold personal data.
@@ -36,6 +35,8 @@ reading = router("intakes", Scope.AUTHOR, also=(Scope.READ,))
 # Senders have no API key. The token in the address is the secret.
 receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEM_RESPONSES)
 RECEIPT_POSITION = TypeAdapter(tuple[UUID])
+# Some systems send JSON with one of these media types, or with none.
+JSON_SENT_AS = ("", "text/plain", "text/json")
 OBJECT_OR_LIST = {
     "schema": {
         "anyOf": [{"type": "object"}, {"type": "array", "items": {}}],
@@ -82,9 +83,10 @@ async def receive_payload(
 ) -> schemas.PayloadReceived:
     """Receive a payload from another system. It is stored as it is, and processed after the response.
 
-    No key is needed, because the address contains a token. Accepts JSON, also without a Content-Type, and web
-    forms. If the intake has received too much in this hour, or too many of its payloads wait to be processed,
-    the response is a 429 with Retry-After, and the payload is not stored.
+    No key is needed, because the address contains a token. Accepts JSON, also as text/plain or without a
+    Content-Type, and web forms. A value that cannot be stored, such as a NUL character, matters only if the
+    mapping uses it. If the intake has received too much in this hour, or too many of its payloads wait to be
+    processed, the response is a 429 with Retry-After, and the payload is not stored.
     """
     settings = service.settings
     quotas = IntakeQuotas(
@@ -92,13 +94,10 @@ async def receive_payload(
     )
     intake = await service.database.read(lambda tx: intake_queries.find_accepting(tx, token, quotas))
     content_type, body = media_type(request), await read_body(request, settings.max_body_bytes)
-    if content_type == FORM_MEDIA_TYPE:
-        await service.computing.run_if_large(len(body), lambda: parse_web_form(body))
-    elif not content_type or is_json(content_type):
-        payload = await service.computing.run_if_large(len(body), lambda: read_json(body))
-        _require_object_or_list(payload)
-    else:
+    if content_type not in (FORM_MEDIA_TYPE, *JSON_SENT_AS) and not is_json(content_type):
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be JSON or that of a web form.")
+    payload = await service.computing.run_if_large(len(body), lambda: read_payload(content_type, body))
+    _require_object_or_list(payload)
     signature = request.headers.get("x-hubspot-signature-v3") if intake.hubspot_secret else None
     if intake.hubspot_secret:
         secret = service.cipher.decrypt("hubspot secret", intake.id, intake.hubspot_secret)

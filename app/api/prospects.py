@@ -163,7 +163,7 @@ async def remove_link(
 
     def remove(tx: Transaction) -> ProspectOut:
         prospect = prospect_queries.find_prospect(tx, prospect_id, lock=True)
-        prospects.remove_link(tx, prospect, source, external_id)
+        prospects.remove_link(tx, prospect, Link(source=source, external_id=external_id))
         return prospect_queries.prospect_out(tx, prospect)
 
     return await service.database.write(remove)

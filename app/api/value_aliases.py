@@ -6,9 +6,9 @@ from app.api.prospects import SourceInPath
 from app.edge.routes import router
 from app.edge.service import ServiceDep, WriteCallDep
 from app.keys.schemas import Scope
-from app.prospects import service as prospects
-from app.prospects.queries import list_aliases
-from app.prospects.schemas import ValueAliasesIn, ValueAliasesOut
+from app.prospects.sources.queries import list_aliases
+from app.prospects.sources.schemas import ValueAliasesIn, ValueAliasesOut
+from app.prospects.sources.service import replace_aliases
 
 reading = router("value aliases", Scope.READ, Scope.AUTHOR)
 authoring = router("value aliases", Scope.AUTHOR)
@@ -32,4 +32,4 @@ async def replace_value_aliases(
     first, if the text is exactly the same. In a flat form this also applies to questions, so that "Hot" can
     be a rating. Stored values do not change.
     """
-    return await service.write(call, lambda uow: prospects.replace_aliases(uow.tx, source, request.aliases))
+    return await service.write(call, lambda uow: replace_aliases(uow.tx, source, request.aliases))

@@ -12,6 +12,7 @@ from app.cli.question_sets import question_sets
 from app.cli.score_file import score_file
 from app.cli.secrets import secrets
 from app.cli.serve import migrate, serve
+from app.cli.sources import sources
 from app.cli.sql import sql
 from app.cli.verify import verify
 
@@ -25,6 +26,7 @@ main.command()(serve)
 main.command()(migrate)
 main.add_typer(keys, name="keys")
 main.add_typer(secrets, name="secrets")
+main.add_typer(sources, name="sources")
 main.add_typer(question_sets, name="question-sets")
 main.command("score")(score_file)
 main.command("import")(import_file)

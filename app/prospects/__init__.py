@@ -1,1 +1,1 @@
-"""Prospects, their links and value aliases."""
+"""Prospects and their links; what holds for the prospects of one source."""

@@ -2,23 +2,46 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlmodel import bindparam, col, or_, select
+from sqlalchemy import ColumnElement, String
+from sqlmodel import bindparam, case, col, or_, select
 
 from app.db import Transaction
 from app.problems import missing
-from app.prospects.schemas import Link, LinkOut, ProspectFilter, ProspectOut, ValueAliasesOut, ValueAliasOut
-from app.prospects.tables import Prospect, ProspectLink, ValueAlias
+from app.prospects.schemas import (
+    ID_RULES,
+    IdRule,
+    Link,
+    LinkOut,
+    ProspectFilter,
+    ProspectOut,
+    match_key,
+)
+from app.prospects.tables import Prospect, ProspectLink, SourceRule, ValueAlias
 from app.schemas import searchable
 
+LinkKey = tuple[str, str]
+
+
+def _match_key_by(rule: Any, keys: Mapping[IdRule, Any]) -> ColumnElement[str]:
+    """Return the SQL expression that chooses among the match keys of one id, by the rule of its source."""
+    others = {id_rule: key for id_rule, key in keys.items() if id_rule != "exact"}
+    return case(others, value=rule, else_=keys["exact"])
+
+
+# The rule is read in the same statement, so that no change of it can come between.
 SELECT_BY_LINK = (
     select(Prospect)
     .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
     .where(
         ProspectLink.source == bindparam("source"),
-        ProspectLink.external_id == bindparam("external_id"),
+        ProspectLink.match_key
+        == _match_key_by(
+            select(SourceRule.id_rule).where(SourceRule.source == bindparam("source")).scalar_subquery(),
+            {rule: bindparam(rule, type_=String()) for rule in ID_RULES},
+        ),
     )
 )
 # FOR NO KEY UPDATE rather than FOR UPDATE: the latter would also wait for transactions that only refer to
@@ -52,7 +75,7 @@ def list_prospects(
     """Return at most `limit` prospects that match the filters, newest first.
 
     `after` is the id of the last prospect of the page before. `q` matches a part of the name in any case,
-    or a whole external id. Invisible characters do not matter.
+    or a whole external id by the rule of its source. Invisible characters do not matter.
     """
     statement = select(Prospect).where(Prospect.subject == filters.subject)
     statement = statement.order_by(col(Prospect.id).desc()).limit(limit)
@@ -64,14 +87,25 @@ def list_prospects(
         linked = select(ProspectLink.prospect_id).where(ProspectLink.source == filters.source)
         statement = statement.where(col(Prospect.id).in_(linked))
     if filters.q:
-        has_external_id = select(ProspectLink.prospect_id).where(ProspectLink.external_id == filters.q)
         statement = statement.where(
             or_(
                 col(Prospect.searchable).contains(searchable(filters.q), autoescape=True),
-                col(Prospect.id).in_(has_external_id),
+                col(Prospect.id).in_(_prospects_with_id(filters.q)),
             )
         )
     return tx.db.exec(statement).all()
+
+
+def _prospects_with_id(external_id: str) -> Any:
+    """Return the statement that selects the prospects with an external id in any source."""
+    keys = {rule: match_key(rule, external_id) for rule in ID_RULES}
+    return (
+        select(ProspectLink.prospect_id)
+        .outerjoin(SourceRule, col(SourceRule.source) == col(ProspectLink.source))
+        # The first condition uses the index.
+        .where(col(ProspectLink.match_key).in_(set(keys.values())))
+        .where(ProspectLink.match_key == _match_key_by(SourceRule.id_rule, keys))
+    )
 
 
 def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
@@ -88,8 +122,8 @@ def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> 
 def find_by_link(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:
     """Return the prospect with a link, locked for a change if `lock` is set; None if there is none."""
     statement = SELECT_BY_LINK_FOR_UPDATE if lock else SELECT_BY_LINK
-    parameters = {"source": link.source, "external_id": link.external_id}
-    return tx.db.exec(statement, params=parameters).one_or_none()
+    keys = {str(rule): match_key(rule, link.external_id) for rule in ID_RULES}
+    return tx.db.exec(statement, params={"source": link.source, **keys}).one_or_none()
 
 
 def require_by_link(tx: Transaction, link: Link) -> Prospect:
@@ -124,14 +158,25 @@ def links_of(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, list[ProspectLi
     return links
 
 
-def find_ids_by_link(tx: Transaction, links: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+def find_ids_by_link(tx: Transaction, links: Iterable[LinkKey]) -> dict[LinkKey, UUID]:
     """Return the ids of prospects by their link, a (source, external id). Unknown links are left out."""
-    requested = set(links)
-    statement = select(ProspectLink).where(
-        col(ProspectLink.external_id).in_([external_id for _, external_id in requested])
-    )
-    found = {(link.source, link.external_id): link.prospect_id for link in tx.db.exec(statement)}
-    return {link: found[link] for link in requested & found.keys()}
+    keys = match_keys(tx, set(links))
+    statement = select(ProspectLink).where(col(ProspectLink.match_key).in_({key for _, key in keys.values()}))
+    found = {(link.source, link.match_key): link.prospect_id for link in tx.db.exec(statement)}
+    return {link: found[key] for link, key in keys.items() if key in found}
+
+
+def match_keys(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkKey, LinkKey]:
+    """Return the (source, match key) of each link, a (source, external id), by the current rules."""
+    rules = find_id_rules(tx, {source for source, _ in links})
+    return {(source, sent): (source, match_key(rules[source], sent)) for source, sent in links}
+
+
+def find_id_rules(tx: Transaction, sources: Collection[str]) -> dict[str, IdRule]:
+    """Return the rule of each of these sources."""
+    statement = select(SourceRule).where(col(SourceRule.source).in_(sources))
+    stored = {row.source: cast("IdRule", row.id_rule) for row in tx.db.exec(statement)}
+    return {source: stored.get(source, "exact") for source in sources}
 
 
 def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,16 +196,3 @@ def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) ->
 def sources_with_aliases(tx: Transaction, sources: Collection[str]) -> set[str]:
     """Return the sources that have at least one alias."""
     return set(tx.db.exec(select(ValueAlias.source).where(col(ValueAlias.source).in_(sources)).distinct()))
-
-
-def list_aliases(tx: Transaction, source: str) -> ValueAliasesOut:
-    """Return every alias of a source, by field and text. An unknown source has none."""
-    statement = select(ValueAlias).where(ValueAlias.source == source)
-    aliases = tx.db.exec(statement.order_by(col(ValueAlias.field), col(ValueAlias.sent))).all()
-    return ValueAliasesOut(
-        source=source,
-        aliases=[
-            ValueAliasOut(field=alias.field, sent=alias.sent, means=json.loads(alias.means))
-            for alias in aliases
-        ],
-    )

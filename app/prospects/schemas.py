@@ -1,14 +1,13 @@
 """Prospects, their links and value aliases in requests and responses."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from app.schemas import (
-    MAX_TEXT_LENGTH,
-    AttributeName,
     AttributesIn,
     ComparedLine,
     ExternalId,
@@ -17,15 +16,43 @@ from app.schemas import (
     Moment,
     Out,
     Revision,
-    Scalar,
     Source,
     WriteIn,
+    searchable,
 )
 from app.scoring import Subject
 
 # The position of a prospect in the list, as a page address contains it: its id.
 PROSPECT_POSITION = TypeAdapter(tuple[UUID])
-MAX_ALIASES = 2000
+IdRule = Literal["exact", "ignore_case", "salesforce"]
+ID_RULES: tuple[IdRule, ...] = get_args(IdRule)
+LONG_SALESFORCE_ID = re.compile("([0-9A-Za-z]{15})([A-Z0-5]{3})")
+SALESFORCE_CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+def match_key(rule: IdRule, external_id: str) -> str:
+    """Return the text that two ids share if they are the same id by a rule.
+
+    By the rule "salesforce", the ids of 15 and of 18 characters of one record are the same. Case makes a
+    difference. An id of 18 characters whose last three do not fit the others is like any other text.
+    """
+    if rule == "ignore_case":
+        return searchable(external_id)
+    if rule == "salesforce" and (parts := LONG_SALESFORCE_ID.fullmatch(external_id)):
+        short, check = parts.groups()
+        return short if check == _salesforce_check(short) else external_id
+    return external_id
+
+
+def _salesforce_check(short: str) -> str:
+    """Return the last three characters of the long form of an id: which letters of each five are capitals."""
+    fives = (short[start : start + 5] for start in (0, 5, 10))
+    return "".join(
+        SALESFORCE_CHECK_CHARACTERS[
+            sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")
+        ]
+        for five in fives
+    )
 
 
 class Link(In):
@@ -36,7 +63,7 @@ class Link(In):
 
     @property
     def key(self) -> tuple[str, str]:
-        """The source and the external id, which only one link has."""
+        """The source and the external id, as they were sent."""
         return self.source, self.external_id
 
 
@@ -106,41 +133,3 @@ class ProspectFilter(In):
             "about a person"
         ),
     ] = "prospect"
-
-
-class ValueAliasIn(In):
-    """One text that a source sends, and the value that it means."""
-
-    field: Annotated[
-        AttributeName,
-        Field(
-            description="the key of an attribute or a question, decision or outcome", examples=["industry"]
-        ),
-    ]
-    sent: Annotated[
-        str,
-        StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT_LENGTH),
-        Field(description="the text exactly as the source sends it", examples=["Software & Internet"]),
-    ]
-    means: Annotated[Scalar, Field(description="the value or the rating to use instead", examples=["saas"])]
-
-
-class ValueAliasesIn(WriteIn):
-    """Every alias of one source. Aliases that the source has and that are not listed here are removed."""
-
-    aliases: Annotated[list[ValueAliasIn], Field(max_length=MAX_ALIASES)]
-
-
-class ValueAliasOut(Out):
-    """One text that a source sends, and the value that it means."""
-
-    field: str
-    sent: str
-    means: Scalar
-
-
-class ValueAliasesOut(Out):
-    """Every alias of one source, by field and text."""
-
-    source: str
-    aliases: list[ValueAliasOut]

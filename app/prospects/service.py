@@ -1,29 +1,45 @@
-"""Create, change, link, merge and erase prospects; replace value aliases."""
+"""Create, change, link, merge and erase prospects."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import SQLModel, col, delete, select, update
 
 from app.clock import new_id
-from app.db import Transaction, insert_if_new, insert_new
+from app.db import Transaction, enter_as_writer, insert_if_new, insert_new
 from app.events.service import EventSubject, erase_events, record_events, record_events_of_many
 from app.events.tables import EventType
-from app.problems import LINK_TAKEN, Problem, invalid_field, missing, require_revision
-from app.prospects.queries import find_by_link, links_of, list_aliases, sources_with_aliases, translate_values
-from app.prospects.schemas import Link, NewProspect, ProspectChange, ValueAliasesOut, ValueAliasIn
-from app.prospects.tables import Prospect, ProspectLink, ValueAlias
+from app.problems import (
+    LINK_TAKEN,
+    Problem,
+    invalid_field,
+    missing,
+    require_revision,
+)
+from app.prospects.queries import (
+    LinkKey,
+    find_by_link,
+    find_ids_by_link,
+    links_of,
+    match_keys,
+    sources_with_aliases,
+    translate_values,
+)
+from app.prospects.schemas import (
+    Link,
+    NewProspect,
+    ProspectChange,
+)
+from app.prospects.tables import Prospect, ProspectLink
 from app.schemas import MAX_ATTRIBUTES, searchable
-from app.scoring import Flaw, Flawed, Subject
+from app.scoring import Subject
 
 MAX_LINKS = 50
 PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
-INSERT_ALIASES = SQLModel.metadata.tables["value_alias"].insert()
 
 
 def create(tx: Transaction, new: NewProspect) -> Prospect:
@@ -49,8 +65,7 @@ def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospec
         if found:
             return found, False, apply_change(tx, found, change)
         created = _insert(tx, change.name, change.attributes)
-        values = _link_row(tx, created, link)
-        if insert_if_new(tx, ProspectLink, values):
+        if insert_if_new(tx, ProspectLink, *_link_rows(tx, [(created, link)])):
             _record_event(tx, created, "prospect.created")
             return created, True, True
         # Another transaction has created the prospect meanwhile, so this one is not needed.
@@ -67,7 +82,7 @@ def apply_change(tx: Transaction, prospect: Prospect, change: ProspectChange) ->
         return False
     prospect.name, prospect.searchable, prospect.attributes = name, searchable(name or ""), attributes
     flag_modified(prospect, "attributes")  # without this, the ORM would miss a change from 1 to true
-    _save_revision(tx, prospect, "prospect.updated")
+    save_revision(tx, prospect, "prospect.updated")
     return True
 
 
@@ -84,21 +99,22 @@ def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
     Raises LINK_TAKEN if another prospect has the link.
     """
     if _insert_link(tx, prospect, link):
-        _save_revision(tx, prospect, "prospect.linked")
+        save_revision(tx, prospect, "prospect.linked")
 
 
-def remove_link(tx: Transaction, prospect: Prospect, source: str, external_id: str) -> None:
+def remove_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
     """Remove a link from a locked prospect. Raises NOT_FOUND if it has no such link."""
+    source, key = match_keys(tx, [link.key])[link.key]
     removed = tx.db.exec(
         delete(ProspectLink).where(
             col(ProspectLink.prospect_id) == prospect.id,
             col(ProspectLink.source) == source,
-            col(ProspectLink.external_id) == external_id,
+            col(ProspectLink.match_key) == key,
         )
     )
     if removed.rowcount == 0:
         raise missing("such link on this prospect")
-    _save_revision(tx, prospect, "prospect.unlinked")
+    save_revision(tx, prospect, "prospect.unlinked")
 
 
 def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
@@ -114,7 +130,7 @@ def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
     target.name = target.name or other.name
     target.searchable = searchable(target.name or "")
     target.attributes = _merged_attributes(other.attributes, target.attributes)
-    _save_revision(tx, target, "prospect.merged", merged_prospect_id=str(other.id))
+    save_revision(tx, target, "prospect.merged", merged_prospect_id=str(other.id))
 
 
 def erase(tx: Transaction, prospect: Prospect) -> None:
@@ -151,7 +167,7 @@ def _new_prospect(tx: Transaction, name: str | None, attributes: Mapping[str, An
 
 def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
     """Insert a link. Return whether it is new. Raises LINK_TAKEN if another prospect has it."""
-    while not insert_if_new(tx, ProspectLink, _link_row(tx, prospect, link)):
+    while not insert_if_new(tx, ProspectLink, *_link_rows(tx, [(prospect, link)])):
         # If the link was removed in this moment, it has no owner any more, and the insert is tried again.
         if owner := find_by_link(tx, link):
             if owner.id != prospect.id:
@@ -161,7 +177,7 @@ def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
     return True
 
 
-def _save_revision(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
+def save_revision(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
     """Store a changed prospect as its next revision, and record the event."""
     prospect.revision += 1
     prospect.updated_at = tx.at
@@ -213,53 +229,77 @@ def _require_room_for_links(tx: Transaction, prospect: Prospect) -> None:
         raise invalid_field("", "too_long", detail)
 
 
-def _link_row(tx: Transaction, prospect: Prospect, link: Link) -> dict[str, Any]:
-    """Return the row of a new link."""
+def _link_rows(tx: Transaction, links: Sequence[tuple[Prospect, Link]]) -> list[dict[str, Any]]:
+    """Return the rows of new links. Until the transaction ends, the rules of their sources do not change."""
+    enter_as_writer(tx, ProspectLink)
+    keys = match_keys(tx, [link.key for _, link in links])
+    return [
+        {
+            "source": link.source,
+            "match_key": keys[link.key][1],
+            "external_id": link.external_id,
+            "prospect_id": prospect.id,
+            "linked_at": tx.at,
+        }
+        for prospect, link in links
+    ]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LockOrder:
+    """The place of a prospect in the order in which a transaction locks several ones.
+
+    Known prospects come first, by their id, as in a merge. New ones come last, by their link. Transactions
+    that lock several prospects in this order cannot deadlock.
+    """
+
+    is_new: bool
+    place: LinkKey
+
+
+def lock_orders(tx: Transaction, links: Iterable[LinkKey]) -> dict[LinkKey, LockOrder]:
+    """Return the lock order of the prospect with each link, a (source, external id)."""
+    keys = match_keys(tx, set(links))
+    ids = find_ids_by_link(tx, keys)
     return {
-        "source": link.source,
-        "external_id": link.external_id,
-        "prospect_id": prospect.id,
-        "linked_at": tx.at,
+        link: LockOrder(is_new=False, place=(str(ids[link]), ""))
+        if link in ids
+        else LockOrder(is_new=True, place=key)
+        for link, key in keys.items()
     }
 
 
-def lock_order(link: tuple[str, str], ids: Mapping[tuple[str, str], UUID]) -> tuple[bool, str, str, str]:
-    """Return the sort key by which a transaction locks several prospects. `ids` has the known prospects.
-
-    Known prospects come first, by their id, as in a merge. New links come last, in one order. Transactions
-    that lock several prospects in this order cannot deadlock.
-    """
-    prospect_id = ids.get(link)
-    return prospect_id is None, str(prospect_id or ""), *link
-
-
-def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> set[tuple[str, str]]:
+def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> set[LinkKey]:
     """Create a prospect for each of several new links, as `upsert` does, in a few statements.
 
-    Returns the links, as (source, external id), whose prospects were created. A link is left out if another
-    transaction has inserted it meanwhile.
+    Returns the links, as (source, external id), whose prospects were created. A link is left out if an
+    earlier one is the same, or if another transaction has inserted it meanwhile.
     """
     if not new:
         return set()
-    prospects = {
-        key: _new_prospect(tx, change.name, change.attributes) for key, change in _translated_changes(tx, new)
-    }
-    tx.db.execute(PROSPECT_TABLE.insert(), [prospect.model_dump() for prospect in prospects.values()])
-    links = [
-        _link_row(tx, prospect, link) for prospect, (link, _) in zip(prospects.values(), new, strict=True)
-    ]
-    inserted = insert_new(tx, ProspectLink, links)
-    unused = [prospect.id for link, prospect in prospects.items() if link not in inserted]
+    changes = [change for _, change in _translated_changes(tx, new)]
+    prospects = [_new_prospect(tx, change.name, change.attributes) for change in changes]
+    links = [link for link, _ in new]
+    rows: dict[LinkKey, tuple[Prospect, Link, dict[str, Any]]] = {}
+    for prospect, link, row in zip(
+        prospects, links, _link_rows(tx, list(zip(prospects, links, strict=True))), strict=True
+    ):
+        rows.setdefault((row["source"], row["match_key"]), (prospect, link, row))
+    # Links are inserted in one order, so that two transactions that insert the same ones cannot deadlock.
+    first = dict(sorted(rows.items()))
+    tx.db.execute(PROSPECT_TABLE.insert(), [prospect.model_dump() for prospect, _, _ in first.values()])
+    inserted = insert_new(tx, ProspectLink, [row for _, _, row in first.values()])
+    unused = [prospect.id for key, (prospect, _, _) in first.items() if key not in inserted]
     if unused:
         tx.db.execute(PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id.in_(unused)))
-    created = [prospect for link, prospect in prospects.items() if link in inserted]
+    created = [(prospect, link) for key, (prospect, link, _) in first.items() if key in inserted]
     record_events_of_many(
-        tx, [(EventSubject(prospect_id=p.id, revision=p.revision), "prospect.created") for p in created]
+        tx, [(EventSubject(prospect_id=p.id, revision=p.revision), "prospect.created") for p, _ in created]
     )
-    return inserted
+    return {link.key for _, link in created}
 
 
-def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange]]) -> set[tuple[str, str]]:
+def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange]]) -> set[LinkKey]:
     """Return the links, as (source, external id), of known prospects that `upsert` would not change.
 
     All known prospects are locked, in one statement and in the order of their ids. A link that occurs more
@@ -267,62 +307,35 @@ def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange
     """
     if not changes:
         return set()
-    translated = list(_translated_changes(tx, changes))
-    counts = Counter(key for key, _ in translated)
+    keys = match_keys(tx, {link.key for link, _ in changes})
+    counts = Counter(keys[link.key] for link, _ in changes)
     statement = (
         select(Prospect, ProspectLink)
         .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
         # Two conditions, because SQLite scans all rows if it compares pairs.
         .where(col(ProspectLink.source).in_({source for source, _ in counts}))
-        .where(col(ProspectLink.external_id).in_({external_id for _, external_id in counts}))
+        .where(col(ProspectLink.match_key).in_({key for _, key in counts}))
         .order_by(col(Prospect.id))
         .with_for_update(of=[Prospect, ProspectLink], key_share=True)
     )
-    found = {(link.source, link.external_id): prospect for prospect, link in tx.db.exec(statement)}
+    found = {(link.source, link.match_key): prospect for prospect, link in tx.db.exec(statement)}
     unchanged = set()
-    for key, change in translated:
-        if key in found and counts[key] == 1:
+    for link, change in _translated_changes(tx, changes):
+        prospect = found.get(keys[link.key])
+        if prospect and counts[keys[link.key]] == 1:
             with suppress(Problem):  # `upsert` raises it again
-                if _is_unchanged(found[key], *_changed_values(found[key], change)):
-                    unchanged.add(key)
+                if _is_unchanged(prospect, *_changed_values(prospect, change)):
+                    unchanged.add(link.key)
     return unchanged
 
 
 def _translated_changes(
     tx: Transaction, changes: Sequence[tuple[Link, ProspectChange]]
-) -> Iterator[tuple[tuple[str, str], ProspectChange]]:
-    """Yield each change by its (source, external id), with the value aliases of the source translated."""
+) -> Iterator[tuple[Link, ProspectChange]]:
+    """Yield each change with the value aliases of its source translated."""
     with_aliases = sources_with_aliases(tx, {link.source for link, _ in changes})
     for link, change in changes:
         attributes = change.attributes
         if link.source in with_aliases:
             attributes = translate_values(tx, link.source, attributes)
-        yield link.key, change.model_copy(update={"attributes": attributes})
-
-
-def replace_aliases(tx: Transaction, source: str, aliases: Sequence[ValueAliasIn]) -> ValueAliasesOut:
-    """Replace all aliases of a source.
-
-    Raises `Flawed` for a text that occurs twice, and for a meaning that is itself an alias.
-    """
-    flaws = list(_contradictions(aliases))
-    if flaws:
-        raise Flawed(flaws)
-    tx.db.exec(delete(ValueAlias).where(col(ValueAlias.source) == source))
-    if aliases:
-        rows = [alias.model_dump() | {"means": json.dumps(alias.means)} for alias in aliases]
-        tx.db.execute(INSERT_ALIASES, [{"source": source, **row} for row in rows])
-    return list_aliases(tx, source)
-
-
-def _contradictions(aliases: Sequence[ValueAliasIn]) -> Iterator[Flaw]:
-    sent = Counter((alias.field, alias.sent) for alias in aliases)
-    seen = set()
-    for index, alias in enumerate(aliases):
-        key = (alias.field, alias.sent)
-        if key in seen:
-            yield Flaw(f"/aliases/{index}/sent", "an earlier alias has this text: send it once", "repeated")
-        elif alias.means != alias.sent and (alias.field, alias.means) in sent:
-            detail = "this is itself the text of an alias: send the value that it means"
-            yield Flaw(f"/aliases/{index}/means", detail, "chained")
-        seen.add(key)
+        yield link, change.model_copy(update={"attributes": attributes})

@@ -31,17 +31,33 @@ class Prospect(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class SourceRule(SQLModel, table=True):
+    """How the external ids of a source are compared. A source without a row has the rule "exact"."""
+
+    __tablename__ = "source_rule"
+    __table_args__ = (
+        CheckConstraint("id_rule IN ('exact', 'ignore_case', 'salesforce')", name="ck_source_rule_id_rule"),
+    )
+
+    source: str = Field(primary_key=True)
+    id_rule: str
+
+
 class ProspectLink(SQLModel, table=True):
-    """The id of a prospect in another system."""
+    """The id of a prospect in another system, as it was first sent.
+
+    `match_key` is the id by the rule of its source: two ids with the same key are one.
+    """
 
     __tablename__ = "prospect_link"
     __table_args__ = (
         Index("ix_prospect_link_prospect_id", "prospect_id"),
-        Index("ix_prospect_link_external_id", "external_id"),
+        Index("ix_prospect_link_match_key", "match_key"),
     )
 
     source: str = Field(primary_key=True)
-    external_id: str = Field(primary_key=True)
+    match_key: str = Field(primary_key=True)
+    external_id: str
     prospect_id: UUID = Field(foreign_key="prospect.id", ondelete="CASCADE")
     linked_at: datetime = Field(sa_type=UtcDateTime)
 

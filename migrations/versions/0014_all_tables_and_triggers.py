@@ -46,6 +46,7 @@ def upgrade() -> None:
     _installation()
     _api_keys()
     _prospects()
+    _source_rules()
     _prospect_links()
     _value_aliases()
     _idempotency()
@@ -129,17 +130,30 @@ def _prospects() -> None:
     op.create_index("ix_prospect_searchable", "prospect", ["searchable"])
 
 
+def _source_rules() -> None:
+    op.create_table(
+        "source_rule",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("id_rule", sa.String(), nullable=False),
+        sa.CheckConstraint(
+            "id_rule IN ('exact', 'ignore_case', 'salesforce')", name="ck_source_rule_id_rule"
+        ),
+        sa.PrimaryKeyConstraint("source"),
+    )
+
+
 def _prospect_links() -> None:
     op.create_table(
         "prospect_link",
         sa.Column("source", sa.String(), nullable=False),
+        sa.Column("match_key", sa.String(), nullable=False),
         sa.Column("external_id", sa.String(), nullable=False),
         sa.Column("prospect_id", sa.Uuid(), nullable=False),
         sa.Column("linked_at", TIME, nullable=False),
         sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("source", "external_id"),
+        sa.PrimaryKeyConstraint("source", "match_key"),
     )
-    op.create_index("ix_prospect_link_external_id", "prospect_link", ["external_id"])
+    op.create_index("ix_prospect_link_match_key", "prospect_link", ["match_key"])
     op.create_index("ix_prospect_link_prospect_id", "prospect_link", ["prospect_id"])
 
 

@@ -67,6 +67,7 @@ def test_what_all_share(service):
         newest,
         version,
         aliases,
+        rule,
         fit,
         events,
         bad,
@@ -78,6 +79,7 @@ def test_what_all_share(service):
         ready,
     ) = told_by("README.md", service)
     assert key["scopes"] == ["read", "write"]
+    assert rule == {"source": "salesforce.account", "id_rule": "salesforce"}
     assert (qualified["rated"], qualified["ignored"]) == (3, [])
     assert list(newest["paths"]) == ["/v1/qualify/qualifying-a-sale"]
     assert list(version["paths"]) == ["/v1/qualify/qualifying-a-sale@1"]
@@ -93,7 +95,8 @@ def test_what_all_share(service):
 
 
 def test_salesforce(service):
-    form, qualified, hook, fit = told_by("salesforce-flow.md", service)
+    form, rule, qualified, hook, fit = told_by("salesforce-flow.md", service)
+    assert rule["id_rule"] == "salesforce"
     assert written_as("salesforce-account", hook)
     assert form["openapi"].startswith("3.0.")
     assert (qualified["deal"], qualified["rated"], qualified["ignored"]) == ("0065g00000DeF", 3, [])

@@ -50,7 +50,9 @@ BROKEN = {
     "UTF-16": '{"source": "bad"}'.encode("utf-16"),
     "UTF-16 without a mark": '{"source": "bad"}'.encode("utf-16-le"),
     "UTF-32": '{"source": "bad"}'.encode("utf-32-be"),
-    "a byte order mark": b"\xef\xbb\xbf" + START + b'"name": "a"}',
+    "a byte order mark alone": b"\xef\xbb\xbf",
+    "two byte order marks": b"\xef\xbb\xbf\xef\xbb\xbf{}",
+    "a byte order mark inside": b"{\xef\xbb\xbf}",
     "a line break in a text": START + TEXT + b'\n"}]}',
     "40 levels": START + b'"attributes": {"a": ' + b"[" * 38 + b"]" * 38 + b"}}",
     "300 levels": START + b'"attributes": {"a": ' + b"[" * 300 + b"]" * 300 + b"}}",
@@ -78,6 +80,17 @@ def test_a_pair_of_surrogates_and_an_escaped_line_break_are_texts_like_any_other
     """What is refused above is refused for what it is, and not for being escaped."""
     body = b'{"answers": [{"question": "budget", "rating": 3, "text": "\\ud83d\\ude00\\n\\u0001"}]}'
     assert client.post("/v1/score", content=body, headers=JSON).status_code == 200
+
+
+def test_a_byte_order_mark_before_json_is_ignored(client, link):
+    body = b"\xef\xbb\xbf" + json.dumps(link).encode()
+    told = client.post("/v1/qualify", content=body, headers=JSON)
+    assert told.status_code == 200
+    assert client.get(f"/v1/prospects/{told.json()['prospect_id']}").json()["links"] == [link]
+    lines = b"\xef\xbb\xbf" + b'{"ratings": {"budget": 4}}\n' * 2
+    headers = {"Content-Type": "application/x-ndjson"}
+    answers = client.post("/v1/score/batch?question_set=bant", content=lines, headers=headers).text
+    assert [json.loads(answer)["score"]["rated"] for answer in answers.splitlines()] == [1, 1]
 
 
 @pytest.mark.one_database

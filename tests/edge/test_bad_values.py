@@ -127,12 +127,18 @@ IDS = {
     "a backslash": "a\\b",
     "a question mark": "a?b",
     "a hash": "a#b",
-    "a blank before": " a",
-    "a blank after": "a ",
     "a dot": ".",
     "two dots": "..",
+    "two dots and blanks": " .. ",
 }
-SOURCES = {**IDS, "a capital": "CRM", "an umlaut": "süd", "65 long": "s" * 65}
+SOURCES = {
+    **IDS,
+    "a blank before": " a",
+    "a blank after": "a ",
+    "a capital": "CRM",
+    "an umlaut": "süd",
+    "65 long": "s" * 65,
+}
 
 
 @pytest.mark.one_database

@@ -96,6 +96,9 @@ STORY = (
         },
         {"prospect": "prospect_id", "session": "session_id"},
     ),
+    Call("set_source", "PUT", "/v1/sources/salesforce.account", {"id_rule": "salesforce"}),
+    Call("get_source", "GET", "/v1/sources/salesforce.account"),
+    Call("list_sources", "GET", "/v1/sources"),
     Call(
         "qualify_batch",
         "POST",

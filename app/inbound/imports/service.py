@@ -22,8 +22,7 @@ from app.inbound.imports.reader import (
 )
 from app.inbound.imports.records import UTF_8_BOM, Record
 from app.problems import BODY_TOO_LARGE, Problem, invalid
-from app.prospects.queries import find_ids_by_link
-from app.prospects.service import create_many, find_unchanged, lock_order
+from app.prospects.service import create_many, find_unchanged, lock_orders
 from app.question_sets.plans import Plans
 from app.scoring import Flawed
 from app.sessions.service import upsert_prospect
@@ -46,20 +45,20 @@ def import_batch(uow: UnitOfWork, reads: Sequence[ReadRecord]) -> list[ImportOut
     entries = [
         (place, read.content) for place, read in enumerate(reads) if isinstance(read.content, ProspectEntry)
     ]
-    ids = find_ids_by_link(uow.tx, [entry.link.key for _, entry in entries])
-    entries.sort(key=lambda numbered: (lock_order(numbered[1].link.key, ids), numbered[0]))
-    known = [(place, entry) for place, entry in entries if entry.link.key in ids]
-    new = [(place, entry) for place, entry in entries if entry.link.key not in ids]
+    orders = lock_orders(uow.tx, [entry.link.key for _, entry in entries])
+    entries.sort(key=lambda numbered: (orders[numbered[1].link.key], numbered[0]))
+    known = [(place, entry) for place, entry in entries if not orders[entry.link.key].is_new]
+    new = [(place, entry) for place, entry in entries if orders[entry.link.key].is_new]
     unchanged = find_unchanged(uow.tx, [(entry.link, entry.change) for _, entry in known])
     outcomes: dict[int, ImportOutcome] = {
         place: "unchanged" if entry.link.key in unchanged else _import_record(uow, entry)
         for place, entry in known
     }
     # If several records have the same link, the first one creates the prospect.
-    first = {entry.link.key: (place, entry) for place, entry in reversed(new)}
-    created = create_many(uow.tx, [(first[link][1].link, first[link][1].change) for link in sorted(first)])
+    created = create_many(uow.tx, [(entry.link, entry.change) for _, entry in new])
     for place, entry in new:
-        is_created = first[entry.link.key][0] == place and entry.link.key in created
+        is_created = entry.link.key in created
+        created.discard(entry.link.key)
         outcomes[place] = "created" if is_created else _import_record(uow, entry)
     return [
         read.content if isinstance(read.content, Problem) else outcomes[place]

@@ -1,6 +1,5 @@
 """Read a payload with a mapping. The pointers in flaws refer to the field of the intake to correct."""
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -13,9 +12,10 @@ from pydantic import ValidationError
 from app.inbound.forms.schemas import Form, number_as_text
 from app.inbound.intake.schemas import IntakeMapping
 from app.problems import MALFORMED_BODY, FieldError, Problem
-from app.prospects.schemas import Link
+from app.prospects.schemas import IdRule, Link, match_key
 from app.schemas import normalized_id
 from app.scoring import Flaw, Flawed, is_blank, parts_of, pointer
+from app.strict_json import read_any_json, unstorable_reason
 
 UNRESOLVED = object()
 LIST_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -45,13 +45,16 @@ class PointerResolver:
         # list would read the whole list again.
         self._values_by_key: dict[int, Mapping[Any, Any]] = {}
 
-    def look_up(self, pointer: str) -> Any:
+    def look_up(self, pointer: str, empty_values: Collection[tuple[bool, Any]] = ()) -> Any:
         """Return the value that a JSON pointer leads to, or UNRESOLVED.
 
-        In a list of objects with `key` and `value`, a name leads to the value of that key.
+        In a list of objects with `key` and `value`, a name leads to the value of that key. If an empty value
+        is on the way, such as Odoo's false instead of a reference to a record, it is the result.
         """
         value = self._payload
         for token in parts_of(pointer):
+            if is_among(empty_values, value):
+                break
             value = self._step(value, token)
             if value is UNRESOLVED:
                 break
@@ -70,6 +73,14 @@ class PointerResolver:
         if LIST_INDEX.fullmatch(token) and int(token) < len(value):
             return value[int(token)]
         return UNRESOLVED
+
+
+def is_among(values: Collection[tuple[bool, Any]], value: Any) -> bool:
+    """Return whether a value is one of some scalars, each with whether it is a boolean.
+
+    Python treats 1 and true as equal.
+    """
+    return not isinstance(value, dict | list) and (isinstance(value, bool), value) in values
 
 
 def _values_by_key(entries: list[Any]) -> Mapping[Any, Any]:
@@ -96,27 +107,32 @@ def kind_of(value: Any) -> str:
 
 
 def read_payload(media_type: str, body: bytes) -> Any:
-    """Return the content of a stored payload. Its JSON was checked strictly when it was received."""
-    return parse_web_form(body) if media_type == FORM_MEDIA_TYPE else json.loads(body)
+    """Return the content of a payload: of a web form, or else of JSON. Raises MALFORMED_BODY.
+
+    The payload can contain values that cannot be stored. They have no effect unless the mapping uses them.
+    """
+    return parse_web_form(body) if media_type == FORM_MEDIA_TYPE else read_any_json(body)
 
 
 def parse_web_form(body: bytes) -> dict[str, str | list[str]]:
     """Return the fields of a percent-encoded web form by name; a repeated field has a list of its values.
 
-    Raises MALFORMED_BODY if `body` is not such a form, has no fields or has more than MAX_FORM_FIELDS.
+    A byte that is not UTF-8 becomes half a surrogate pair. Raises MALFORMED_BODY if `body` is not such a
+    form, has no fields or has more than MAX_FORM_FIELDS.
     """
     try:
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="surrogateescape",
+            max_num_fields=MAX_FORM_FIELDS,
         )
     except UnicodeDecodeError:
-        raise _malformed("it is not percent-encoded UTF-8") from None
+        raise _malformed("it is not percent-encoded") from None
     except ValueError:
         raise _malformed(f"it has more than {MAX_FORM_FIELDS} fields: send fewer") from None
     if not pairs:
         raise _malformed("it has no fields")
-    if any("\0" in part for pair in pairs for part in pair):
-        raise _malformed("it contains a NUL character")
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
@@ -188,7 +204,6 @@ class _ItemReader:
     def __init__(self, mapping: IntakeMapping, item: Any) -> None:
         self._mapping = mapping
         self._resolver = PointerResolver(item)
-        # With the type, because Python treats 1 and true as equal.
         self._empty_values = {(isinstance(value, bool), value) for value in mapping.empty_values}
         self.flaws: list[Flaw] = []
         self.unresolved_pointers: list[str] = []
@@ -204,14 +219,17 @@ class _ItemReader:
 
     def _value(self, name: str, path: str, field: str) -> Iterator[tuple[str, Any]]:
         """Yield the name with the value at a path, if any; `field` is the intake's field with the path."""
-        value = self._resolver.look_up(path)
+        value = self._resolver.look_up(path, self._empty_values)
         if value is UNRESOLVED:
             self.unresolved_pointers.append(field)
         elif isinstance(value, dict | list):
             detail = f"the pointer leads to {kind_of(value)} in the payload: point to one value in it"
             self.flaws.append(Flaw(field, detail, "wrong_type"))
-        elif (isinstance(value, bool), value) in self._empty_values:
+        elif is_among(self._empty_values, value):
             yield name, None
+        elif reason := unstorable_reason(value):
+            detail = f"the pointer leads to a value that cannot be stored: {reason}"
+            self.flaws.append(Flaw(field, detail, "bad_format"))
         elif not is_blank(value):
             yield name, value
 
@@ -245,26 +263,27 @@ def link_of(mapping: IntakeMapping, item: Any) -> Link | None:
     return None
 
 
-def may_be_about(mapping: IntakeMapping, payload: Any, ids: Collection[str]) -> bool:
-    """Return whether a payload may be about a record with one of these ids in the mapping's source.
+def may_be_about(mapping: IntakeMapping, payload: Any, rule: IdRule, keys: Collection[str]) -> bool:
+    """Return whether a payload may be about a record with one of these match keys in the mapping's source.
 
-    If the mapping finds no id in an item, the item counts as being about every id that it contains anywhere.
+    `rule` is the rule of the source. If the mapping finds no id in an item, the item counts as being about
+    every id that it contains anywhere.
     """
     try:
         items = split_items(mapping, payload)
     except Flawed:
-        return _contains(payload, ids)
-    return any(_item_may_be_about(mapping, item, ids) for item in items) or (
-        not items and _contains(payload, ids)
+        return _contains(payload, rule, keys)
+    return any(_item_may_be_about(mapping, item, rule, keys) for item in items) or (
+        not items and _contains(payload, rule, keys)
     )
 
 
-def _item_may_be_about(mapping: IntakeMapping, item: Any, ids: Collection[str]) -> bool:
+def _item_may_be_about(mapping: IntakeMapping, item: Any, rule: IdRule, keys: Collection[str]) -> bool:
     link = link_of(mapping, item)
-    return link.external_id in ids if link else _contains(item, ids)
+    return match_key(rule, link.external_id) in keys if link else _contains(item, rule, keys)
 
 
-def _contains(payload: Any, ids: Collection[str]) -> bool:
+def _contains(payload: Any, rule: IdRule, keys: Collection[str]) -> bool:
     pending = [payload]
     while pending:
         part = pending.pop()
@@ -272,6 +291,6 @@ def _contains(payload: Any, ids: Collection[str]) -> bool:
             pending.extend(part.values())
         elif isinstance(part, list):
             pending.extend(part)
-        elif normalized_id(number_as_text(part)) in ids:
+        elif isinstance(text := normalized_id(number_as_text(part)), str) and match_key(rule, text) in keys:
             return True
     return False

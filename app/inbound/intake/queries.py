@@ -20,7 +20,7 @@ from app.inbound.intake.schemas import IntakeMapping, IntakeMappingOut, IntakeTe
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature, IntakeUsage
 from app.keys.service import INTAKE_TOKEN_PREFIX, digest, has_valid_checksum
 from app.problems import missing, quota_exceeded
-from app.prospects.queries import find_prospect, links_of
+from app.prospects.queries import find_id_rules, find_prospect, links_of
 from app.schemas import In, Scalar
 from app.scoring import Plan
 
@@ -202,6 +202,7 @@ def find_receipts_about(
     """
     find_prospect(tx, prospect_id)
     links = links_of(tx, [prospect_id])[prospect_id]
+    rules = find_id_rules(tx, {link.source for link in links})
     statement = (
         select(IntakeReceipt, Intake.mapping)
         .join(Intake, col(Intake.id) == col(IntakeReceipt.intake_id))
@@ -212,8 +213,10 @@ def find_receipts_about(
     receipts, found = tx.db.exec(statement).all(), set()
     for receipt, stored_mapping in receipts:
         mapping = IntakeMapping.model_validate(stored_mapping)
-        ids = {link.external_id for link in links if link.source == mapping.source}
-        if ids and may_be_about(mapping, read_payload(receipt.media_type, receipt.body), ids):
+        keys = {link.match_key for link in links if link.source == mapping.source}
+        if keys and may_be_about(
+            mapping, read_payload(receipt.media_type, receipt.body), rules[mapping.source], keys
+        ):
             found.add(receipt.id)
     return found, receipts[-1][0].id if len(receipts) == PAYLOADS_PER_SEARCH else None
 

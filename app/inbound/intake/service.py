@@ -1,13 +1,13 @@
 """Create and change intakes; store, process and delete payloads."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlmodel import SQLModel, and_, bindparam, case, col, delete, or_, select, update
+from sqlmodel import SQLModel, bindparam, case, col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new, insert_or_update
@@ -46,9 +46,9 @@ from app.inbound.intake.schemas import (
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.service import digest, display_prefix
 from app.problems import BAD_SIGNATURE, Problem, invalid_field, missing, require_known_ids, require_revision
-from app.prospects.queries import find_ids_by_link, links_of, translate_values
-from app.prospects.schemas import Link
-from app.prospects.service import lock_order
+from app.prospects.queries import find_id_rules, links_of, translate_values
+from app.prospects.schemas import Link, match_key
+from app.prospects.service import lock_orders
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, pointer, shape_flaws
 from app.sessions import service as sessions
@@ -217,16 +217,23 @@ def _check_ratings(tx: Transaction, plans: Plans, mapping: IntakeMapping, questi
 
 def delete_receipts(tx: Transaction, prospect_id: UUID, found: Collection[UUID] = ()) -> None:
     """Delete every receipt with an item about a prospect, and the receipts whose ids are in `found`."""
-    by_link = (
-        and_(col(IntakeItem.source) == link.source, col(IntakeItem.external_id) == link.external_id)
-        for link in links_of(tx, [prospect_id])[prospect_id]
-    )
-    about = or_(col(IntakeItem.prospect_id) == prospect_id, *by_link)
-    receipts = {*found, *tx.db.exec(select(IntakeItem.receipt_id).where(about))}
+    known = select(IntakeItem.receipt_id).where(IntakeItem.prospect_id == prospect_id)
+    receipts = {*found, *tx.db.exec(known), *_receipts_by_link(tx, prospect_id)}
     if receipts:
         # One statement for each receipt, in the order of the ids, so that two transactions cannot deadlock. A
         # delete waits until a worker that is processing the receipt has finished.
         tx.db.execute(DELETE_RECEIPT, [{"receipt": receipt} for receipt in sorted(receipts)])
+
+
+def _receipts_by_link(tx: Transaction, prospect_id: UUID) -> Iterator[UUID]:
+    """Yield the receipts with an item that has an id of a prospect, but was stored before the prospect."""
+    links = links_of(tx, [prospect_id])[prospect_id]
+    keys = {(link.source, link.match_key) for link in links}
+    rules = find_id_rules(tx, {link.source for link in links})
+    statement = select(IntakeItem).where(col(IntakeItem.source).in_(rules))
+    for item in tx.db.exec(statement.where(col(IntakeItem.prospect_id).is_(None))):
+        if (item.source, match_key(rules[item.source], item.external_id)) in keys:
+            yield item.receipt_id
 
 
 def lock_receipts(tx: Transaction, prospects: Collection[UUID]) -> None:
@@ -287,9 +294,9 @@ def _item_order(uow: UnitOfWork, mapping: IntakeMapping, items: Sequence[Any]) -
     if len(items) == 1:
         return [0]
     keys = {place: link.key for place, item in enumerate(items) if (link := link_of(mapping, item))}
-    ids = find_ids_by_link(uow.tx, keys.values())
+    orders = lock_orders(uow.tx, keys.values())
     without_id = [place for place in range(len(items)) if place not in keys]
-    return without_id + sorted(keys, key=lambda place: (lock_order(keys[place], ids), place))
+    return without_id + sorted(keys, key=lambda place: (orders[keys[place]], place))
 
 
 def _process_item(

@@ -187,6 +187,22 @@ def test_what_is_absent_takes_an_attribute_away_and_leaves_an_answer_alone(clien
     assert ratings_of(session(client, one["session_id"])) == {"demand": 4}
 
 
+def test_an_empty_value_on_the_way_takes_an_attribute_away(client, anybody, link):
+    """Odoo sends false instead of a reference, which is a list of an id and a name."""
+    mapping = {
+        "source": link["source"],
+        "external_id": "/_id",
+        "empty_values": ["", False],
+        "attributes": {"region": "/state_id/1", "industry": "/industry_id/1"},
+    }
+    intake = make(client, mapping=mapping)
+    lead = {"_id": link["external_id"], "state_id": [12, "Bavaria"], "industry_id": [0, "Banking"]}
+    taken_in(client, anybody, intake, lead)
+    taken_in(client, anybody, intake, lead | {"state_id": False, "industry_id": 0})
+    # 0 is not false: its pointer leads nowhere, which changes nothing.
+    assert ok(prospect_of(client, **link))["attributes"] == {"industry": "Banking"}
+
+
 def test_a_list_is_taken_item_by_item_all_or_nothing(client, anybody, ruled):
     mapping = {
         "source": "crm.each",

@@ -14,10 +14,20 @@ import pytest
 from app.inbound.intake.mapping import MAX_PAYLOAD_ITEMS
 from app.inbound.intake.worker import IntakeWorker
 from app.keys.service import INTAKE_TOKEN_PREFIX, new_secret
-from tests.api.calls import ok, refusal
+from tests.api.calls import new_prospect, ok, refusal
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
-from tests.inbound.intake.calls import calling, make, post, prospect_of, receipt, replay, settled, taken_in
+from tests.inbound.intake.calls import (
+    calling,
+    make,
+    places,
+    post,
+    prospect_of,
+    receipt,
+    replay,
+    settled,
+    taken_in,
+)
 from tests.waiting import PATIENCE, until
 
 MAPPING = {"source": "crm.received", "external_id": "/id", "name": "/name"}
@@ -44,6 +54,8 @@ def send(anybody, intake, body, media_type=None):
         "application/json; charset=utf-8",
         "Application/JSON",
         "application/vnd.crm+json",
+        "text/plain",
+        "text/json; charset=utf-8",
     ],
 )
 def test_json_is_taken_whatever_it_is_called(client, anybody, intake, media_type):
@@ -69,17 +81,15 @@ def test_a_web_form_is_taken(client, anybody, intake):
         (b"{", None, (400, "malformed-body")),
         (b'{"id": 1, "id": 2}', None, (400, "malformed-body")),
         (b'{"id": NaN}', "application/json", (400, "malformed-body")),
-        (b'{"id": "\\u0000"}', "application/json", (400, "malformed-body")),
         (b'{"id": "\xff"}', "application/json", (400, "malformed-body")),
         (b"[" * 40 + b"]" * 40, None, (400, "malformed-body")),
         *((body, None, (422, "invalid-request")) for body in (b"true", b"null", b"1", b'"text"', b" 4.5 ")),
         (b"\xff", FORM, (400, "malformed-body")),
-        (b"id=%FF", FORM, (400, "malformed-body")),
-        (b"id=%00", FORM, (400, "malformed-body")),
         (b"&", FORM, (400, "malformed-body")),
         (b"&".join([b"a=1"] * 1001), FORM, (400, "malformed-body")),
         (b"<id>1</id>", "text/xml", (415, "unsupported-media-type")),
-        (b'{"id": 1}', "text/plain", (415, "unsupported-media-type")),
+        (b"id: 1", "text/plain", (400, "malformed-body")),
+        (b'{"id": 1}', "application/octet-stream", (415, "unsupported-media-type")),
         (b'{"id": "' + b"x" * 10_000_000 + b'"}', "application/json", (413, "body-too-large")),
     ],
     ids=lambda value: str(value)[:20],
@@ -89,6 +99,59 @@ def test_what_cannot_be_read_is_refused_at_once_and_not_kept(
 ):
     assert refusal(send(anybody, intake, body, media_type)) == expected
     assert settled(client, intake) == []
+
+
+ODD = {
+    "half a pair": rb'"ok \ud83d"',
+    "the other half, in a list": rb'["\udcff"]',
+    "NUL": rb'"a\u0000b"',
+    "20 digits": b"12345678901234567890",
+    "5000 digits": b"9" * 5000,
+    "beyond any float": b"-1e400",
+    "NUL in a name": rb'{"\u0000": 1}',
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
+def test_an_odd_value_that_nobody_maps_changes_nothing_and_is_kept(client, anybody, intake, link, mark, odd):
+    body = mark + b'{"id": "%s", "name": "x", "note": %s}' % (link["external_id"].encode(), odd)
+    told = receipt(client, intake, ok(send(anybody, intake, body), 202)["receipt_id"])
+    assert (told["status"], told["payload"].encode()) == ("done", body)
+    prospect = ok(prospect_of(client, MAPPING["source"], link["external_id"]))
+    assert prospect["name"] == "x"
+    assert client.delete(f"/v1/prospects/{prospect['id']}").status_code == 204
+    assert settled(client, intake) == []
+
+
+@pytest.mark.parametrize("odd", [ODD[name] for name in ODD if name != "NUL in a name"])
+def test_an_odd_value_that_is_mapped_fails_in_the_receipt(client, anybody, intake, link, odd):
+    body = b'{"id": "%s", "name": %s}' % (link["external_id"].encode(), odd)
+    told = receipt(client, intake, ok(send(anybody, intake, body), 202)["receipt_id"])
+    assert (told["status"], told["payload"].encode()) == ("failed", body)
+    assert places(told) == ["/mapping/name"]
+    assert refusal(prospect_of(client, MAPPING["source"], link["external_id"])) == (404, "not-found")
+
+
+def test_a_payload_with_odd_values_is_erased_with_the_prospect_that_it_names(client, anybody, intake, link):
+    """The mapping finds no id in it, so all of its values count."""
+    odd = link["external_id"].encode()
+    body = rb'{"id": "\ud83d", "more": [1e400, 12345678901234567890, "a\u0000", "%s"]}' % odd
+    told = receipt(client, intake, ok(send(anybody, intake, body), 202)["receipt_id"])
+    assert (told["status"], places(told)) == ("failed", ["/mapping/external_id"])
+    prospect = new_prospect(client, links=[link | {"source": MAPPING["source"]}])
+    assert client.delete(f"/v1/prospects/{prospect['id']}").status_code == 204
+    assert settled(client, intake) == []
+
+
+@pytest.mark.parametrize("odd", ["%00", "%FF"])
+def test_an_odd_field_of_a_form_fails_only_if_it_is_mapped(client, anybody, intake, link, odd):
+    body = f"id={link['external_id']}&name=x&note={odd}"
+    told = receipt(client, intake, ok(send(anybody, intake, body, FORM), 202)["receipt_id"])
+    assert (told["status"], told["payload"]) == ("done", body)
+    mapped = ok(send(anybody, intake, f"id={link['external_id']}&name={odd}", FORM), 202)["receipt_id"]
+    told = receipt(client, intake, mapped)
+    assert (told["status"], places(told)) == ("failed", ["/mapping/name"])
 
 
 def test_a_body_of_10_mb_that_does_not_say_so_is_refused(client, anybody, intake):
