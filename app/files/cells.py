@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
 
 from app import scoring
+from app.files.table import Row
 
+# A cell that a reader could read; None is an empty one.
 Cell = str | int | float | bool | None
 DecimalSign = Literal[".", ","]
 DECIMAL_SIGNS: tuple[DecimalSign, ...] = (".", ",")
@@ -53,12 +55,7 @@ CURRENCY = rf"(?:[A-Z]{{0,2}}\$|[€£¥₣₤₦₩₪₫₭₮₱₲₴₵₸�
 POWERS = {"k": 3, "m": 6, "bn": 9, "b": 9}
 
 
-class _HasCells(Protocol):
-    @property
-    def cells(self) -> Sequence[Cell]: ...
-
-
-def find_decimal_sign(rows: Iterable[_HasCells], number_columns: Sequence[int]) -> DecimalSign | None:
+def find_decimal_sign(rows: Iterable[Row], number_columns: Sequence[int]) -> DecimalSign | None:
     """Return the decimal sign of most cells in these columns that can be read with one sign only.
 
     `number_columns` are indexes. A point goes before a comma if both are as frequent. None if every cell can
