@@ -38,7 +38,7 @@ BLOCKING = reciprocal(
 
 def dated(client, link, small, number, revisit_on, **sent):
     """A session that a person decided to nurture until a day."""
-    decision = {"decision": "nurture", "revisit_on": revisit_on}
+    decision = {"decision": "nurture", "revisit_on": revisit_on, "actor": "ana"}
     linked = link | {"external_id": f"{link['external_id']}-{number}"}
     return qualify(client, linked, question_set=small, decision=decision, **sent)
 
@@ -55,7 +55,7 @@ def test_a_line_has_everything_for_a_pipeline_review(client, link, publish):
             "actor": "ana@example.com",
         },
     ]
-    decision = {"decision": "nurture", "revisit_on": "2027-03-01"}
+    decision = {"decision": "nurture", "revisit_on": "2027-03-01", "actor": "ana"}
     told = qualify(
         client, link, name="Müller GmbH", question_set=blocking, answers=answers, decision=decision
     )

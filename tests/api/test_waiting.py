@@ -13,6 +13,7 @@ from app.clock import utc_now
 from app.keys.tables import ApiKey, IdempotentResponse
 from app.prospects import service as prospects
 from app.prospects.queries import find_prospect
+from app.prospects.schemas import Link
 from app.question_sets.plans import Plans
 from app.sessions.queries import find_session
 from app.sessions.schemas import AnswersPatch
@@ -41,7 +42,7 @@ def test_who_waits_for_a_prospect_whose_link_is_taken_away_makes_a_new_one(clien
 
     def take_the_link_away(tx):
         prospect = find_prospect(tx, UUID(first["id"]), lock=True)
-        prospects.remove_link(tx, prospect, **link)
+        prospects.remove_link(tx, prospect, Link(**link))
         made = elsewhere.submit(partial(upsert, client, link, attributes={"employees": 2}))
         until_it_waits(tx, made)
         return made

@@ -323,7 +323,7 @@ def test_a_merged_prospect_is_found_by_its_other_link(client, link, other_link, 
 
 def test_a_form_brings_the_past_along(client, link, small):
     told = filled(
-        client, small, **link, budget="4", opened_on="2025-01-15T08:30:00Z", decision="Pursue",
+        client, small, **link, budget="4", actor="ana", opened_on="2025-01-15T08:30:00Z", decision="Pursue",
         decision_reason="They called us.", outcome="No decision", outcome_amount="1200.50",
         outcome_currency="EUR", outcome_closed_on="2025-03-31", outcome_reason="Zu teuer für sie (Größe)",
     )  # fmt: skip
