@@ -4,7 +4,7 @@ import logging
 import re
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
@@ -194,6 +195,15 @@ def warn_if_journal_is_missing(database: Database) -> None:
     if database.file and database.lost_journal_since:
         message = missing_journal(database.file, database.lost_journal_since)
         err.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how much of `total` is done. Yields a function that advances the bar."""
+    columns = (TextColumn(label), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        bar = progress.add_task(label, total=total)
+        yield lambda count: progress.advance(bar, count)
 
 
 @contextmanager

@@ -8,9 +8,8 @@ from typing import Annotated, BinaryIO
 
 import anyio
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from app.cli.console import counted, err, fail, parse_column_names, print_text, published_plans
+from app.cli.console import counted, err, fail, parse_column_names, print_text, progress_bar, published_plans
 from app.inbound.imports.reader import (
     EXTERNAL_ID_COLUMN,
     NAME_COLUMN,
@@ -110,7 +109,7 @@ class _Import:
         with ExitStack() as open_files:
             file = open_files.enter_context(self._file.open("rb"))
             rejects_file: BinaryIO | None = None
-            advance = open_files.enter_context(_progress_bar(self._file.stat().st_size))
+            advance = open_files.enter_context(progress_bar("importing", self._file.stat().st_size))
             for reads in self._reads(file, advance):
                 # If the whole file is refused, the rejects of an earlier run must not be overwritten.
                 if rejects and not rejects_file and self._reader.knows_columns:
@@ -203,12 +202,3 @@ class _Import:
             raise typer.Exit(130)
         if counts["refused"] and not rejects:
             raise typer.Exit(1)
-
-
-@contextmanager
-def _progress_bar(size: int) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how much of the file is read. Yields a function that advances the bar by bytes."""
-    columns = (TextColumn("importing"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        bar = progress.add_task("importing", total=size)
-        yield lambda count: progress.advance(bar, count)

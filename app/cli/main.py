@@ -7,6 +7,7 @@ from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.import_file import import_file
 from app.cli.keys import keys
+from app.cli.move import move
 from app.cli.openapi import openapi
 from app.cli.question_sets import question_sets
 from app.cli.score_file import score_file
@@ -30,6 +31,7 @@ main.add_typer(sources, name="sources")
 main.add_typer(question_sets, name="question-sets")
 main.command("score")(score_file)
 main.command("import")(import_file)
+main.command()(move)
 main.command()(sql)
 main.command()(backup)
 main.command()(restore)

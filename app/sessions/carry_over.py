@@ -1,17 +1,20 @@
-"""Carry answers over into a new session, and move a session to a newer version of its question set."""
+"""Carry answers over into a new session, and move sessions to a newer version of their question set."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlmodel import col, delete, select, tuple_
+from sqlmodel import col, delete, func, select, tuple_
 
-from app.problems import invalid_field
+from app.db import Transaction
+from app.problems import Problem, invalid, invalid_field
 from app.prospects.tables import Prospect
 from app.question_sets.plans import shared_questions
-from app.scoring import Plan
+from app.scoring import Flawed, Plan
 from app.sessions.answers import INSERT_ANSWERS, add_to_edit
 from app.sessions.queries import answers_of
-from app.sessions.session_edit import SessionEdit, refresh_attributes
+from app.sessions.session_edit import SessionEdit, UnitOfWork, begin_edit, refresh_attributes, save
 from app.sessions.tables import Session, StoredAnswer
 
 
@@ -93,6 +96,60 @@ def move(edit: SessionEdit, plan: Plan) -> list[StoredAnswer]:
     edit.changed["question_set"] = plan.name
     edit.changed["dropped"] = [answer.question for answer in dropped]
     return dropped
+
+
+@dataclass(frozen=True, slots=True)
+class MovedSessions:
+    """How many sessions were moved, how many answers they lost, and which could not be moved.
+
+    `last` is the last session that was tried, or None if there are no more.
+    """
+
+    moved: int
+    dropped: int
+    failures: list[tuple[UUID, Problem]]
+    last: UUID | None
+
+
+def count_older(tx: Transaction, plan: Plan) -> int:
+    """Return the number of open sessions on older versions of a plan's question set."""
+    return tx.db.exec(select(func.count()).select_from(Session).where(*_is_open_and_older(plan))).one()
+
+
+def move_older(uow: UnitOfWork, plan: Plan, after: UUID | None, limit: int) -> MovedSessions:
+    """Move open sessions on older versions of a plan's question set to the plan.
+
+    It tries the first `limit` sessions after the id `after`. One that cannot be moved does not affect the
+    others.
+    """
+    statement = select(Session).where(*_is_open_and_older(plan)).order_by(col(Session.id)).limit(limit)
+    if after:
+        statement = statement.where(col(Session.id) > after)
+    found = uow.tx.db.exec(statement.with_for_update()).all()
+    dropped, failures = 0, []
+    for session in found:
+        try:
+            with uow.tx.db.begin_nested():
+                dropped += _move_one(uow, session, plan)
+        except Problem as problem:
+            failures.append((session.id, problem))
+        except Flawed as error:
+            failures.append((session.id, invalid(error.flaws)))
+    last = found[-1].id if len(found) == limit else None
+    return MovedSessions(len(found) - len(failures), dropped, failures, last)
+
+
+def _is_open_and_older(plan: Plan) -> tuple[Any, ...]:
+    key, version = plan.question_set.key, plan.version
+    return Session.question_set == key, col(Session.version) < version, Session.status == "open"
+
+
+def _move_one(uow: UnitOfWork, session: Session, plan: Plan) -> int:
+    """Move one locked session, and return the number of answers that it lost."""
+    edit = begin_edit(uow, session)
+    dropped = move(edit, plan)
+    save(edit, "moved")
+    return len(dropped)
 
 
 def _drop(edit: SessionEdit, dropped: list[StoredAnswer]) -> None:

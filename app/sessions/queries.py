@@ -1,13 +1,13 @@
 """Find sessions, their answers, decisions and outcomes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from operator import ge, lt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal_column
+from sqlalchemy import Integer, literal_column
 from sqlmodel import bindparam, col, func, select, tuple_
 
 from app.db import Transaction
@@ -15,11 +15,12 @@ from app.problems import missing
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Plan, Subject
-from app.sessions.schemas import SessionFilter, Sort
+from app.sessions.schemas import SessionFilter, SessionIdentity, Sort
 from app.sessions.tables import (
     Decision,
     Outcome,
     Session,
+    Status,
     StoredAnswer,
 )
 
@@ -56,6 +57,40 @@ SELECT_OUTCOMES = (
 SELECT_ANSWERS = select(StoredAnswer).where(
     col(StoredAnswer.session_id).in_(bindparam("sessions", expanding=True))
 )
+SELECT_NEWEST = (
+    select(Session)
+    .where(
+        Session.prospect_id == bindparam("prospect"),
+        Session.deal == bindparam("deal"),
+        Session.assessor == bindparam("assessor"),
+        Session.question_set == bindparam("key"),
+        Session.status == bindparam("status"),
+    )
+    .order_by(col(Session.id).desc())
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update()
+)
+
+
+def newest_session(
+    tx: Transaction, prospect: Prospect, identity: SessionIdentity, key: str, status: Status
+) -> Session | None:
+    """Return the newest session with this status for a prospect, an identity and a question set, locked."""
+    return next(iter(newest_sessions(tx, prospect, identity, key, status, 1)), None)
+
+
+def newest_sessions(
+    tx: Transaction, prospect: Prospect, identity: SessionIdentity, key: str, status: Status, limit: int
+) -> Sequence[Session]:
+    """Return the newest sessions with this status for a prospect, an identity and a question set, locked."""
+    parameters = {"prospect": prospect.id, **asdict(identity), "key": key, "status": status, "limit": limit}
+    return tx.db.exec(SELECT_NEWEST, params=parameters).all()
+
+
+def open_sessions(tx: Transaction, prospect: Prospect) -> Sequence[Session]:
+    """Return the open sessions of a prospect, locked in the order of their ids."""
+    statement = select(Session).where(Session.prospect_id == prospect.id, Session.status == "open")
+    return tx.db.exec(statement.order_by(col(Session.id)).with_for_update()).all()
 
 
 def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:

@@ -5,12 +5,11 @@ sessions), decides, saves, and records the events.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer
-from sqlmodel import bindparam, col, delete, select, update
+from sqlmodel import col, delete, update
 
 from app.db import Transaction
 from app.problems import SESSION_IS_OPEN, Problem, require_revision, revision_required
@@ -30,6 +29,7 @@ from app.sessions.conclusions import (
     record_outcome,
 )
 from app.sessions.presenters import answer_out, choice_fields, session_fields
+from app.sessions.queries import newest_session, newest_sessions, open_sessions
 from app.sessions.schemas import (
     AnswersPatch,
     MoveRequest,
@@ -58,19 +58,6 @@ from app.sessions.tables import Session
 
 # With how many closed sessions of one prospect, deal and question set a row of a file is compared.
 MAX_CLOSED_COMPARED = 50
-SELECT_NEWEST_SESSIONS = (
-    select(Session)
-    .where(
-        Session.prospect_id == bindparam("prospect"),
-        Session.deal == bindparam("deal"),
-        Session.assessor == bindparam("assessor"),
-        Session.question_set == bindparam("key"),
-        Session.status == bindparam("status"),
-    )
-    .order_by(col(Session.id).desc())
-    .limit(bindparam("limit", type_=Integer))
-    .with_for_update()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +122,7 @@ def plan_for_qualify(uow: UnitOfWork, link: Link, identity: SessionIdentity, nam
     """
     key, _ = uow.plans.parse_name(named)
     prospect = find_by_link(uow.tx, link, lock=True)
-    if prospect and (session := _newest(uow, prospect, identity, key, "open")):
+    if prospect and (session := newest_session(uow.tx, prospect, identity, key, "open")):
         return uow.plans.find(uow.tx, f"{key}@{session.version}")
     return uow.plans.find_to_open(uow.tx, named)
 
@@ -165,7 +152,7 @@ def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
     prospect = find_prospect(uow.tx, request.prospect_id, lock=True)
     choice = _choose(uow, prospect, request.question_set)
     plan = uow.plans.find_to_open(uow.tx, choice.name)
-    if existing := _newest(uow, prospect, request.identity, plan.question_set.key, "open"):
+    if existing := newest_session(uow.tx, prospect, request.identity, plan.question_set.key, "open"):
         detail = f"Session {existing.id} is open for this prospect, deal, assessor and question set."
         raise Problem(SESSION_IS_OPEN, detail)
     edit = open_new(uow, plan, prospect, request.identity, request.opened_on)
@@ -252,7 +239,7 @@ def reassign_sessions(uow: UnitOfWork, target: Prospect, other: Prospect) -> Non
     Raises SESSION_IS_OPEN, which names both sessions, if both prospects have an open session for the same
     deal, assessor and question set.
     """
-    _require_no_conflict(_open_sessions(uow, target), _open_sessions(uow, other))
+    _require_no_conflict(open_sessions(uow.tx, target), open_sessions(uow.tx, other))
     uow.tx.db.exec(update(Session).where(col(Session.prospect_id) == other.id).values(prospect_id=target.id))
 
 
@@ -269,7 +256,7 @@ def rescore_open_sessions(
     `sent` has the names of the attributes in the request. The session `excluded_id` is left out. Raises
     `Flawed` if the question set of a session cannot read an attribute that was sent.
     """
-    for session in _open_sessions(uow, prospect):
+    for session in open_sessions(uow.tx, prospect):
         if session.id != excluded_id:
             edit = begin_edit(uow, session)
             _require_readable(edit.plan, prospect, sent)
@@ -314,7 +301,7 @@ def _choice_of_only_open_session(
 
     Returns None unless exactly one is open.
     """
-    sessions = [session for session in _open_sessions(uow, prospect) if _identity_of(session) == identity]
+    sessions = [session for session in open_sessions(uow.tx, prospect) if _identity_of(session) == identity]
     if len(sessions) != 1:
         return None
     return Choice(sessions[0].question_set, "session", "it is the set of the only open session")
@@ -330,13 +317,13 @@ def _edit_for_qualify(
     that the request names.
     """
     key, version = uow.plans.parse_name(choice.name)
-    session = _newest(uow, prospect, request.identity, key, "open")
+    session = newest_session(uow.tx, prospect, request.identity, key, "open")
     if session and version not in (None, session.version):
         detail = f"Session {session.id} is open on {key}@{session.version}."
         raise Problem(SESSION_IS_OPEN, detail)
     if session:
         return begin_edit(uow, session)
-    if closed := _newest(uow, prospect, request.identity, key, "closed"):
+    if closed := newest_session(uow.tx, prospect, request.identity, key, "closed"):
         edit = begin_edit(uow, closed)
         if not request.has_session_content or is_repeat(edit, request):
             return edit
@@ -353,10 +340,10 @@ def _closed_edit_for_row(
     there is none, a row that names its deal or the day of its opening corrects the one with its answers.
     """
     key, _ = uow.plans.parse_name(choice.name)
-    is_open = _newest(uow, prospect, request.identity, key, "open") is not None
+    is_open = newest_session(uow.tx, prospect, request.identity, key, "open") is not None
     if is_open and not request.concludes:
         return None
-    closed = _newest_of(uow, prospect, request.identity, key, "closed", MAX_CLOSED_COMPARED)
+    closed = newest_sessions(uow.tx, prospect, request.identity, key, "closed", MAX_CLOSED_COMPARED)
     edits = [begin_edit(uow, session) for session in closed if may_be_opened_on(session, request.opened_on)]
     for edit in edits:
         if is_repeat(edit, request, from_file=True):
@@ -367,28 +354,7 @@ def _closed_edit_for_row(
     return next((edit for edit in edits if has_same_answers(edit, request, even_if_stale=True)), None)
 
 
-def _newest(
-    uow: UnitOfWork, prospect: Prospect, identity: SessionIdentity, key: str, status: str
-) -> Session | None:
-    """Return the newest session with this status for a prospect, an identity and a question set, locked."""
-    return next(iter(_newest_of(uow, prospect, identity, key, status, 1)), None)
-
-
-def _newest_of(
-    uow: UnitOfWork, prospect: Prospect, identity: SessionIdentity, key: str, status: str, limit: int
-) -> Sequence[Session]:
-    """Return the newest sessions with this status for a prospect, an identity and a question set, locked."""
-    parameters = {"prospect": prospect.id, **asdict(identity), "key": key, "status": status, "limit": limit}
-    return uow.tx.db.exec(SELECT_NEWEST_SESSIONS, params=parameters).all()
-
-
-def _open_sessions(uow: UnitOfWork, prospect: Prospect) -> list[Session]:
-    """Return the open sessions of a prospect, locked in the order of their ids."""
-    statement = select(Session).where(Session.prospect_id == prospect.id, Session.status == "open")
-    return list(uow.tx.db.exec(statement.order_by(col(Session.id)).with_for_update()))
-
-
-def _require_no_conflict(target_sessions: list[Session], other_sessions: list[Session]) -> None:
+def _require_no_conflict(target_sessions: Sequence[Session], other_sessions: Sequence[Session]) -> None:
     """Raise SESSION_IS_OPEN if both lists have an open session for the same identity and question set."""
     existing = {(_identity_of(session), session.question_set): session for session in target_sessions}
     for session in other_sessions:

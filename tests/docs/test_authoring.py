@@ -57,7 +57,8 @@ def test_every_command_of_the_guide_works_in_its_order(service, tmp_path):
     for block in BLOCK.findall((ROOT / "docs" / "authoring.md").read_text("utf-8")):
         told.append(run(block, service, tmp_path, session))
         session = next((one["session_id"] for one in told[-1] if "session_id" in one), session)
-    files, [flawed], [draft], [shown], impact, [published], [qualified], second, [moved], folder = told
+    files, [flawed], [draft], [shown], impact, [published], [qualified], second, [moved], *last = told
+    others, folder = last
     assert "staffing@1 published." in files
     assert (flawed["publishable"], [f["pointer"] for f in flawed["flaws"]]) == (
         False, ["/change/budget/must_reach"],
@@ -73,6 +74,9 @@ def test_every_command_of_the_guide_works_in_its_order(service, tmp_path):
         "staffing@2",
         ["trigger"],
     )
+    assert [one for one in others if str(one).startswith("Moved")] == [
+        "Moved 0 sessions to staffing@2. 0 answers to questions that it does not have were dropped."
+    ]
     assert "our-bant@1 is already published." in folder
     assert "staffing@2 is already published." in folder
     assert folder[-1].startswith("~ ")
