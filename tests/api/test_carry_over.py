@@ -1,5 +1,7 @@
 """A new session may start from the answers of the prospect's last one."""
 
+from itertools import permutations
+
 import pytest
 
 from tests.api.calls import (
@@ -177,6 +179,33 @@ def test_the_answers_of_a_first_call_go_along_to_the_whole_set_and_back(client, 
         client, link, question_set="qualifying-a-sale-short", carry_over=True, ratings={"concerns": 5}
     )
     assert ratings_of(again) == {"budget": 4, "goal": 3, "concerns": 5}
+
+
+@pytest.fixture
+def family(client, publish, small):
+    """Five versions of one family, by name: all have need and budget, and no other question of all."""
+    child = made_from(client, small, f"child-of-{small}", omit=["goal"])
+    grandchild = made_from(client, child, f"grandchild-of-{small}", change={"need": {"weight": 2}})
+    sibling = made_from(client, small, f"sibling-of-{small}", omit=["timeline"])
+    questions = question("need", "benefit"), question("budget", "match"), question("reach", "match")
+    assert publish(SMALL | {"key": small, "steps": [step("only", *questions)]}) == 2
+    return {
+        "base": f"{small}@1",
+        "newer": f"{small}@2",
+        "child": f"{child}@1",
+        "grandchild": f"{grandchild}@1",
+        "sibling": f"{sibling}@1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), list(permutations(["base", "newer", "child", "grandchild", "sibling"], 2))
+)
+def test_answers_go_from_every_set_of_a_family_to_every_other(client, family, first, second):
+    prospect = new_prospect(client)["id"]
+    open_session(client, prospect, question_set=family[first], ratings={"need": 2, "budget": 4})
+    told = open_session(client, prospect, question_set=family[second], deal="new", carry_over=True)
+    assert ratings_of(told) == {"need": 2, "budget": 4}
 
 
 def test_a_set_of_another_family_carries_nothing_over(client, publish, small):
