@@ -140,11 +140,11 @@ def rotate_key(
 
 def _require_rotatable(tx: Transaction, key: ApiKey) -> None:
     if key.id not in active_keys(tx, [key.id]):
-        raise Problem(CANNOT_ROTATE, "It is revoked or has expired. Create another key.")
+        raise Problem(CANNOT_ROTATE, "The key is revoked or has expired. Create another key.")
     if successor := successors_of(tx, [key.id]).get(key.id):
-        raise Problem(CANNOT_ROTATE, f"It already has a successor. Rotate key {successor}.")
+        raise Problem(CANNOT_ROTATE, f"The key already has a successor. Rotate {successor} instead.")
     if key.made_by == "setting":
-        raise Problem(CANNOT_ROTATE, "It is the key of the setting admin_key. Change the setting.")
+        raise Problem(CANNOT_ROTATE, "This is the key of the setting admin_key. Change the setting instead.")
 
 
 def _find_key(tx: Transaction, key_id: UUID) -> ApiKey:

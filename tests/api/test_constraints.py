@@ -206,6 +206,7 @@ def test_what_happened_cannot_be_changed(client, rows, stored, table, change):
         ("decision", {"match_word": "perhaps"}),
         ("decision", {"benefit_word": "perhaps"}),
         ("decision", {"revision": 99}),
+        ("decision", {"actor": None}),
         ("outcome", {"outcome": "unsure"}),
         ("outcome", {"currency": "eur"}),
         ("outcome", {"currency": "EURO"}),
@@ -232,10 +233,30 @@ def test_a_link_has_one_owner(client, rows, link):
     rows.insert("prospect_link", row, source="other", prospect_id=other)
 
 
+def test_a_key_has_one_successor_of_its_own_line(client, rows):
+    key = ok(client.post("/v1/keys", json={"name": "first", "scopes": ["read"]}), 201)
+    successor = ok(client.post(f"/v1/keys/{key['id']}/rotate", json={}), 201)
+    (row,) = rows.read("api_key", id=UUID(successor["id"]))
+    new = {"id": uuid4(), "digest": "another digest"}
+    for wrong in (
+        new,
+        new | {"replaces": None},
+        new | {"replaces": uuid4()},
+        new | {"replaces": row["id"], "origin_id": new["id"]},
+        new | {"replaces": row["id"], "origin_id": uuid4()},
+    ):
+        with pytest.raises(IntegrityError):
+            rows.insert("api_key", row, **wrong)
+    rows.insert("api_key", row, **new, replaces=row["id"])
+
+
 def test_a_key_is_stored_once(client, rows):
     made = ok(client.post("/v1/keys", json={"name": "once", "scopes": ["read"]}), 201)
     (row,) = rows.read("api_key", id=UUID(made["id"]))
+    other = uuid4()
+    row |= {"id": other, "origin_id": other}
     with pytest.raises(IntegrityError):
-        rows.insert("api_key", row, id=uuid4())
+        rows.insert("api_key", row)
     with pytest.raises(IntegrityError):
-        rows.insert("api_key", row, id=uuid4(), digest="another", made_by="magic")
+        rows.insert("api_key", row, digest="another", made_by="magic")
+    rows.insert("api_key", row, digest="another")
