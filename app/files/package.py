@@ -1,18 +1,21 @@
-"""Open the ZIP archive of a workbook, within limits, and find its parts."""
+"""Check the ZIP archive of a workbook before it is read, so that it cannot fill the memory."""
 
-import posixpath
-from dataclasses import dataclass
-from typing import IO, BinaryIO, NamedTuple
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, BinaryIO
 from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError  # noqa: N812
 
-from app.files.table import malformed
-from app.files.xml_stream import broken, parse
+from app.files.table import MAX_ROW_LENGTH, malformed
 from app.problems import Problem
 
 # What the parts of a workbook may have together, and how many times as much as the file itself.
 MAX_UNPACKED_BYTES = 4 * 1024**3
 MAX_SMALL_UNPACKED_BYTES = 100 * 1024**2
 MAX_UNPACKED_RATIO = 200
+# All of this part is kept in the memory.
+STRINGS, MAX_STRINGS_BYTES = "xl/sharedstrings.xml", 256 * 1024**2
 # The directory at the end of the archive, which is read at once.
 MAX_DIRECTORY_BYTES = 1024 * 1024
 DIRECTORY_END, LONG_DIRECTORY_END = b"PK\x05\x06", b"PK\x06\x07"
@@ -20,68 +23,82 @@ DIRECTORY_END_BYTES, LONG_DIRECTORY_END_BYTES, MAX_COMMENT_BYTES = 22, 20, 65_53
 # Excel 97 wrote files of this kind, and a workbook with a password is in one.
 OLD_OFFICE_FILE = bytes.fromhex("D0CF11E0A1B11AE1")
 ENCRYPTED_PART = "EncryptedPackage".encode("utf-16-le")
-IS_ENCRYPTED = 1
 SCANNED_BYTES = 1024 * 1024
+# A longer text or tag than this is no text of a cell, which has at most 32,767 characters.
+MAX_TEXT_BYTES = 2 * MAX_ROW_LENGTH
+# How much of a chunk is looked at again with the next one, because a tag can be cut.
+OVERLAP_BYTES = 200
+MAX_MERGED = 1000
+FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
+# No workbook has a document type, and its entities can grow.
+DOCUMENT_TYPE = b"<!DOCTYPE"
+MERGED = re.compile(rb'<(?:\w+:)?mergeCell [^>]{0,100}ref="([A-Z0-9:]{1,50})"')
 
 
-class Relationship(NamedTuple):
-    """What a part of a package refers to: the last word of its type, and the name of the other part."""
+@dataclass(slots=True)
+class SheetContent:
+    """What a sheet has besides values: formulas, and ranges of merged cells."""
 
-    type: str
-    part: str
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """The parts of a workbook."""
-
-    archive: ZipFile
-
-    def open(self, part: str) -> IO[bytes]:
-        """Open a part. Raises MALFORMED_FILE if there is none or it has a password."""
-        try:
-            information = self.archive.getinfo(part)
-            if information.flag_bits & IS_ENCRYPTED:
-                raise _has_password()
-            return self.archive.open(information)
-        except (KeyError, BadZipFile, NotImplementedError, OSError):
-            raise broken() from None
-
-    def relationships(self, part: str) -> dict[str, Relationship]:
-        """Return what a part refers to, by id. "" is the package itself. Raises MALFORMED_FILE."""
-        folder, name = posixpath.split(part)
-        found = {}
-
-        def start(element: str, attributes: dict[str, str]) -> None:
-            if element == "Relationship":
-                target = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", "")))
-                kind = attributes.get("Type", "").rpartition("/")[2]
-                found[attributes.get("Id", "")] = Relationship(kind, target.lstrip("/"))
-
-        with self.open(posixpath.join(folder, "_rels", f"{name}.rels")) as source:
-            for _ in parse(source, start):
-                pass
-        return found
+    has_formulas: bool = False
+    merged: list[str] = field(default_factory=list)
 
 
-def open_package(file: BinaryIO) -> Package:
-    """Open a workbook. Raises MALFORMED_FILE if it is none, broken, or too large when unpacked."""
+def check_package(file: BinaryIO) -> None:
+    """Check a workbook. Raises MALFORMED_FILE if it is none, broken, or too large when unpacked."""
     size = file.seek(0, 2)
     file.seek(0)
     if file.read(len(OLD_OFFICE_FILE)) == OLD_OFFICE_FILE:
         raise _old_office_problem(file)
     try:
         _check_directory(file, size)
-        archive = ZipFile(file)
+        parts = ZipFile(file).infolist()
     except (BadZipFile, OSError, ValueError, NotImplementedError):
         raise broken() from None
-    unpacked = sum(information.file_size for information in archive.infolist())
-    if unpacked > min(MAX_UNPACKED_BYTES, max(MAX_SMALL_UNPACKED_BYTES, MAX_UNPACKED_RATIO * size)):
+    unpacked = sum(part.file_size for part in parts)
+    strings = sum(part.file_size for part in parts if part.filename.lower() == STRINGS)
+    allowed = min(MAX_UNPACKED_BYTES, max(MAX_SMALL_UNPACKED_BYTES, MAX_UNPACKED_RATIO * size))
+    if unpacked > allowed or strings > MAX_STRINGS_BYTES:
         raise malformed(
-            f"The workbook has {unpacked // 1024**2:,} MB when it is unpacked, which is too much for its "
-            "size: save its rows as CSV."
+            f"The workbook has {unpacked // 1024**2:,} MB when it is unpacked, which is too much: save its "
+            "rows as CSV."
         )
-    return Package(archive)
+
+
+def scan_sheet(source: IO[bytes]) -> SheetContent:
+    """Look through the XML of a sheet. Raises MALFORMED_FILE if it cannot be unpacked or has an endless text.
+
+    A reader of the XML keeps a text until it is complete.
+    """
+    content = SheetContent()
+    for chunk in _chunks(source):
+        if DOCUMENT_TYPE in chunk:
+            raise broken()
+        content.has_formulas = content.has_formulas or bool(FORMULA.search(chunk))
+        found = (match.decode() for match in MERGED.findall(chunk))
+        content.merged += [area for area in found if area not in content.merged[-2:]][:MAX_MERGED]
+    return content
+
+
+def broken() -> Problem:
+    """Return the problem of a workbook that cannot be read."""
+    return malformed(
+        "The workbook is broken: open it in a spreadsheet program, and save it as XLSX or CSV again."
+    )
+
+
+def _chunks(source: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content in chunks that overlap."""
+    overlap, text_bytes = b"", 0
+    try:
+        while chunk := source.read(SCANNED_BYTES):
+            last = chunk.rfind(b"<")
+            text_bytes = len(chunk) - last if last >= 0 else text_bytes + len(chunk)
+            if text_bytes > MAX_TEXT_BYTES:
+                raise broken()
+            yield overlap + chunk
+            overlap = chunk[-OVERLAP_BYTES:]
+    except (BadZipFile, ZlibError, EOFError, NotImplementedError):
+        raise broken() from None
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:
@@ -103,10 +120,6 @@ def _old_office_problem(file: BinaryIO) -> Problem:
     overlap = b""
     while chunk := file.read(SCANNED_BYTES):
         if ENCRYPTED_PART in overlap + chunk:
-            return _has_password()
+            return malformed("The workbook is protected with a password: save it without one.")
         overlap = chunk[-len(ENCRYPTED_PART) :]
     return malformed("The workbook has the old format of Excel (.xls): save it as XLSX or CSV.")
-
-
-def _has_password() -> Problem:
-    return malformed("The workbook is protected with a password: save it without one.")

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from app.files.columns import Column, ColumnType, Value
+from app.files.finished import chunks_of
 from app.files.text_writers import NdjsonWriter
 from app.scoring.sql.words import literal
 
-BYTES_PER_CHUNK = 262_144
 MAX_MEMORY = "256MB"
 DUCKDB_TYPES: Mapping[ColumnType, str] = {
     "text": "VARCHAR",
@@ -39,9 +39,7 @@ class ParquetWriter:
         self._rows.close()
         written = Path(self._folder.name) / "rows.parquet"
         self._convert(Path(self._rows.name), written)
-        with written.open("rb") as file:
-            while chunk := file.read(BYTES_PER_CHUNK):
-                yield chunk
+        yield from chunks_of(written)
 
     def close(self) -> None:
         """Delete the temporary files."""

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
+from openpyxl.chart import BarChart
 
 from app.files.table import BadCell
 from app.problems import INVALID_REQUEST, MALFORMED_FILE, Problem
 from tests.files.reading import cells, read, refused
 
-SHEET, RELATIONSHIPS = "xl/worksheets/sheet1.xml", "xl/_rels/workbook.xml.rels"
-STRINGS_TYPE = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings"
+SHEET = "xl/worksheets/sheet1.xml"
+MAIN = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+STRINGS_TYPE = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
 NO_VALUE = "is a formula without a value: open the file in a spreadsheet program, and save it"
 
 
@@ -116,7 +118,7 @@ def test_the_first_visible_sheet_is_read_unless_another_is_named(file):
     book.active.append(["x"])
     for name in ("Accounts", "Old"):
         book.create_sheet(name).append(["id", name])
-    book.create_chartsheet("Chart")
+    book.create_chartsheet("Chart").add_chart(BarChart())
     book.save(file)
     headings, _, notes = read(file)
     assert headings == ("id", "Accounts")
@@ -141,16 +143,19 @@ def test_merged_cells_are_named(file):
     assert notes == ["Only the first one of merged cells has a value, and the others are empty: B2:B3."]
 
 
-RICH = b"<r><t>two_x000D_&#10;</t></r><r><rPr><b/></rPr><t>lines_x005F_x</t></r><rPh><t>reading</t></rPh>"
+RICH = (
+    b"<r><t>two_x000D_&#10;</t></r><r><rPr><b/></rPr><t>lines_x005F_x</t></r>"
+    b"<rPh sb='0' eb='1'><t>reading</t></rPh>"
+)
 
 
 def share_texts(file: Path, *texts: bytes) -> None:
     """Give the workbook shared texts, and let its cells with the texts 0, 1 and so on refer to them."""
     with zipfile.ZipFile(file, "a") as archive:
-        strings = b"<sst>" + b"".join(b"<si>" + text + b"</si>" for text in texts) + b"</sst>"
-        archive.writestr("xl/texts.xml", strings)
-    link = b'<Relationship Id="shared" Target="texts.xml" Type="' + STRINGS_TYPE + b'"/></Relationships>'
-    change(file, RELATIONSHIPS, b"</Relationships>", link)
+        items = b"".join(b"<si>" + text + b"</si>" for text in texts)
+        archive.writestr("xl/sharedStrings.xml", b'<sst xmlns="' + MAIN + b'">' + items + b"</sst>")
+    part = b'<Override PartName="/xl/sharedStrings.xml" ContentType="' + STRINGS_TYPE + b'"/></Types>'
+    change(file, "[Content_Types].xml", b"</Types>", part)
     for number in range(len(texts)):
         inline, shared = b't="inlineStr"><is><t>%d</t></is>' % number, b't="s"><v>%d</v>' % number
         change(file, SHEET, inline, shared)
@@ -290,7 +295,7 @@ BAD_FILES = {
     old_format: "old format of Excel (.xls): save it as XLSX",
     cut_off: "no workbook: name it as what it is",
     damaged: "The workbook is broken",
-    no_sheet: "The workbook is broken",
+    no_sheet: "The workbook has no sheet with cells",
     a_csv_file: "no workbook: name it as what it is",
     another_archive: "The workbook is broken",
     entities: "The workbook is broken",
