@@ -6,12 +6,18 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from app.db import Transaction
-from app.problems import invalid_field, missing
+from app.problems import missing
 from app.question_sets.plans import Plans
 from app.scoring import Judged, Question, QuestionState
 from app.sessions.presenters import fit_out
-from app.sessions.queries import SetFilter, answers_of_many, plan_of, question_set_clauses, require_fresh
-from app.sessions.schemas import AssessorRating, ComparedQuestion, ComparisonOut, ComparisonQuery
+from app.sessions.queries import SetFilter, answers_of_many, filter_clauses, plan_of, require_fresh
+from app.sessions.schemas import (
+    AssessorRating,
+    ComparedQuestion,
+    ComparisonOut,
+    ComparisonQuery,
+    SessionFilter,
+)
 from app.sessions.scores import judge_session
 from app.sessions.tables import Session
 
@@ -21,18 +27,15 @@ def compare(
 ) -> ComparisonOut:
     """Return the verdicts and the ratings of every assessor of a prospect, on one question set and deal.
 
-    Raises NOT_FOUND if there is no session to compare, INVALID_REQUEST if the named question set has another
-    subject than the query, and `StaleScores`.
+    Raises NOT_FOUND if there is no session to compare, and `StaleScores`.
     """
-    found = _sessions(tx, prospect_id, query.deal, question_set)
-    of_subject = [one for one in found if one.subject == query.subject]
-    if found and question_set and not of_subject:
-        subject = found[0].subject
-        detail = f"the subject of this question set is {subject}: send subject={subject} as well"
-        raise invalid_field("/subject", "other_subject", detail, "query")
-    if not of_subject:
+    filters = SessionFilter(prospect_id=prospect_id, deal=query.deal, subject=query.subject)
+    # In the order in which a fit prefers them: open ones first, then the newest.
+    order = col(Session.status).desc(), col(Session.id).desc()
+    found = tx.db.exec(select(Session).where(*filter_clauses(filters, question_set)).order_by(*order)).all()
+    if not found:
         raise missing("session of this prospect to compare")
-    compared = _newest_of_each_assessor(of_subject)
+    compared = _newest_of_each_assessor(found)
     require_fresh(tx, compared)
     answers = answers_of_many(tx, [session.id for session in compared])
     judged = [judge_session(plan_of(tx, plans, one), one, answers[one.id]) for one in compared]
@@ -43,18 +46,6 @@ def compare(
         assessors=[fit_out(session, its) for session, its in zip(compared, judged, strict=True)],
         questions=_widest_first(compared, judged),
     )
-
-
-def _sessions(
-    tx: Transaction, prospect_id: UUID, deal: str | None, question_set: SetFilter | None
-) -> Sequence[Session]:
-    """Return the sessions of a prospect in the order in which a fit prefers them: open, then newest first."""
-    statement = select(Session).where(Session.prospect_id == prospect_id)
-    if deal is not None:
-        statement = statement.where(Session.deal == deal)
-    if question_set is not None:
-        statement = statement.where(*question_set_clauses(question_set))
-    return tx.db.exec(statement.order_by(col(Session.status).desc(), col(Session.id).desc())).all()
 
 
 def _newest_of_each_assessor(sessions: Sequence[Session]) -> list[Session]:

@@ -111,6 +111,14 @@ OpenedOn = Annotated[
         "session that is open already"
     ),
 ]
+# The default of a filter is not a value, because it depends on whether a question set is named.
+AskedSubject = Annotated[
+    Subject | None,
+    Field(
+        description="what the question sets ask about; by default prospect, or the subject of the "
+        "`question_set` that is sent"
+    ),
+]
 CarryOver = Annotated[
     bool,
     Field(
@@ -520,13 +528,7 @@ class SessionFilter(In):
     decision: DecisionWord | None = None
     outcome: OutcomeWord | None = None
     question_set: Annotated[SetName | None, Field(description='"key" or "key@version"')] = None
-    subject: Annotated[
-        Subject | None,
-        Field(
-            description="what the question sets ask about; by default prospect, or the subject of the "
-            "`question_set` that is sent"
-        ),
-    ] = None
+    subject: AskedSubject = None
     has_blocker: Annotated[
         bool | None, Field(description="whether a must-reach question prevents a fit now")
     ] = None
@@ -565,9 +567,7 @@ class ComparisonQuery(In):
     deal: Annotated[
         Deal | None, Field(description="only for this deal; without it, that of the newest session")
     ] = None
-    subject: Annotated[
-        Subject, Field(description="own_company or person compares sessions on sets with that subject")
-    ] = "prospect"
+    subject: AskedSubject = None
 
 
 class AssessorRating(Out):
