@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -59,8 +60,8 @@ from app.question_sets.plans import Plans
 from app.question_sets.queries import find_set
 from app.question_sets.service import publish_builtin
 from app.scoring import Flaw, Flawed
-from app.sessions.queries import any_stale
-from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork, rescore_stale
+from app.sessions.reminders import any_due, record_due
+from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork
 from app.settings import Settings
 from app.webhooks.sender import Sender
 from app.webhooks.worker import DeliveryWorker
@@ -149,10 +150,11 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
 def _create_service(settings: Settings, clock: Clock, sender: Sender) -> Service:
     database = open_database(settings, clock)
     plans = Plans(database, settings.default_question_set)
+    notice = timedelta(days=settings.stale_notice_days)
     feed = FeedPublisher(
         database,
-        any_stale,
-        lambda tx: rescore_stale(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), None),
+        lambda tx: any_due(tx, notice),
+        lambda tx: record_due(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), notice),
     )
     return Service(
         settings=settings,

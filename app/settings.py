@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         ),
     ] = 1000
     default_question_set: Annotated[
-        str, Field(description="The question set for fits and scores if the request names none.")
+        str, Field(description="The question set for scores and new sessions if nothing else chooses one.")
     ] = "qualifying-a-sale"
     pool_size: Annotated[
         int, Field(ge=1, le=500, description="The number of PostgreSQL connections per process.")
@@ -97,6 +97,14 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, le=300, description="How long a request waits for the database before it gets a 503."),
     ] = 10.0
+    stale_notice_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=365,
+            description="How many days before an answer goes stale the event `answer.stale_soon` comes.",
+        ),
+    ] = 7
     max_body_bytes: Annotated[
         int, Field(ge=1024, description="The largest request body; a larger one gets a 413.")
     ] = 1_000_000

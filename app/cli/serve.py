@@ -36,6 +36,7 @@ OTHER_OPEN_FILES = 200
 EXAMPLE_SET = "qualifying-a-sale"
 EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
 
+StaleNotice = Annotated[int | None, typer.Option(help="Days before an answer goes stale to announce it.")]
 ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import or qualify.")]
 IntakePosts = Annotated[int | None, typer.Option(help="Payloads that one intake accepts in an hour.")]
 IntakeBytes = Annotated[
@@ -65,6 +66,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     ] = None,
     pool_size: Annotated[int | None, typer.Option(help="PostgreSQL connections per process.")] = None,
     wait_seconds: Annotated[float | None, typer.Option(help="The longest wait for the database.")] = None,
+    stale_notice_days: StaleNotice = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="The largest request body, in bytes.")] = None,
     import_rows: ImportRows = None,
     intake_posts_per_hour: IntakePosts = None,

@@ -189,7 +189,7 @@ def _wrong_figures(tx: Transaction, plans: Plans, session: Session, answers: Ans
     judged = judge_session(plan_of(tx, plans, session), session, answers)
     wrong = [
         f"{name} is {getattr(session, name)}, but its answers give {value}"
-        for name, value in stored_figures(judged, answers.values()).items()
+        for name, value in stored_figures(judged, answers).items()
         if getattr(session, name) != value
     ]
     # The verdict is stored as JSON, which has lists but no tuples.

@@ -73,7 +73,7 @@ def _publish_some(tx: Transaction) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class EventSubject:
-    """What an event is about. `data` holds only ids, decisions and outcomes."""
+    """What an event is about. `data` holds only what `Event` allows."""
 
     prospect_id: UUID | None = None
     session_id: UUID | None = None
@@ -134,19 +134,19 @@ def erase_events(tx: Transaction, prospect_id: UUID) -> None:
 class FeedPublisher:
     """Publishes committed events for one process, and answers whether there are new events to read.
 
-    `any_stale` and `rescore` come from `sessions`: stale scores are computed again first, so that their
-    events are published too.
+    `any_due` and `record_due` come from `sessions`: what is due is recorded first, so that its events are
+    published too.
     """
 
     def __init__(
         self,
         database: Database,
-        any_stale: Callable[[Transaction], bool],
-        rescore: Callable[[Transaction], object],
+        any_due: Callable[[Transaction], bool],
+        record_due: Callable[[Transaction], object],
     ) -> None:
         self._database = database
-        self._any_stale = any_stale
-        self._rescore = rescore
+        self._any_due = any_due
+        self._record_due = record_due
         self._polling = anyio.Lock()
         self._next_poll = 0.0
         self._last_seen: Cursor | None = None
@@ -155,18 +155,16 @@ class FeedPublisher:
         self._newest: dict[str, int] = {}
 
     async def publish_pending(self, seconds: float = MAX_PUBLISH_SECONDS) -> None:
-        """Rescore stale sessions and publish committed events, for at most `seconds`.
+        """Record what is due and publish committed events, for at most `seconds`.
 
         If the database is busy or the time is up, the next reader continues. The events that are published
         so far can be read.
         """
         with suppress(Problem):
-            stale, pending = await self._database.read(
-                lambda tx: (self._any_stale(tx), has_pending_events(tx))
-            )
-            if stale:
-                await self._database.write(self._rescore)
-            if stale or pending:
+            due, pending = await self._database.read(lambda tx: (self._any_due(tx), has_pending_events(tx)))
+            if due:
+                await self._database.write(self._record_due)
+            if due or pending:
                 await self._database.write_in_turns(_publish_some, seconds)
 
     async def publish_all(self) -> None:

@@ -25,6 +25,8 @@ EventType = Literal[
     "indication.reopened",
     "decision.recorded",
     "outcome.recorded",
+    "revisit.due",
+    "answer.stale_soon",
     "question_set.published",
     "question_set.retired",
 ]
@@ -44,6 +46,9 @@ EVENT_DESCRIPTIONS: Mapping[EventType, str] = {
     "indication.reopened": "The indication is no longer settled.",
     "decision.recorded": "A person made a decision.",
     "outcome.recorded": "The outcome was recorded, and the session is closed.",
+    "revisit.due": "The day to revisit of the last decision has come (in UTC), and there is no outcome.",
+    "answer.stale_soon": "The answer to `question` goes stale at `stale_at`: within 7 days, or the "
+    "number of days in the setting `stale_notice_days`.",
     "question_set.published": "A version of a question set was published.",
     "question_set.retired": "A version of a question set was retired: new sessions cannot use it.",
 }
@@ -60,13 +65,16 @@ def types_named(names: Collection[str]) -> list[EventType]:
 
 
 # Only events of these types have a session.
-SESSION_EVENT_TYPES = types_named(["session.*", "score.*", "indication.*", "decision.*", "outcome.*"])
+SESSION_EVENT_TYPES = types_named(
+    ["session.*", "score.*", "indication.*", "decision.*", "outcome.*", "revisit.*", "answer.*"]
+)
 
 
 class Event(SQLModel, table=True):
     """One entry of the change feed.
 
-    `data` holds ids, decisions and outcomes, and never texts, names, deals or the ids of other systems.
+    `data` holds ids, keys of questions, times, decisions and outcomes, and never texts, names, deals or the
+    ids of other systems.
     `seq` is assigned at insert, while the prospect or session is locked. `position` is assigned after the
     commit, see `service.assign_positions`. `revision` is that of the session, or else of the prospect. A
     `silent` event is in the feed, but no webhook delivers it.

@@ -46,14 +46,18 @@ class Judged:
         return [s.asked.key for s in self.states if s.stale] if self.plan.goes_stale else []
 
     @property
-    def valid_until(self) -> datetime | None:
-        """The time at which the next answer that counts goes stale; None if none does."""
+    def expiries(self) -> dict[str, datetime]:
+        """The time at which each answer that counts goes stale, by question, of those that do."""
         if not self.plan.goes_stale:
-            return None
+            return {}
         aging = [s.asked for s in self.states if s.asked.stale_after and not s.stale]
         counted = [(asked, self.answers[asked.key]) for asked in aging if asked.key in self.answers]
-        times = [a.valid_until(answer, self.as_of) for a, answer in counted if answer.state in ANSWERED]
-        return min(times, default=None)
+        return {a.key: a.valid_until(answer, self.as_of) for a, answer in counted if answer.state in ANSWERED}
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """The time at which the next answer that counts goes stale; None if none does."""
+        return min(self.expiries.values(), default=None)
 
     def score(self, *, pursued: bool = False) -> Score:
         """The whole score; if `pursued`, the next questions include those of gated steps.

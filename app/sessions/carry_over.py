@@ -37,6 +37,7 @@ def carry_over(edit: SessionEdit) -> None:
                 "session_id": edit.session.id,
                 "carried_from": answer.carried_from or last.id,
                 "revision": edit.next_revision,
+                "expiry_announced": False,
             }
         )
         for question, answer in answers_of(edit.uow.tx, last.id).items()

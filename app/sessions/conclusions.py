@@ -35,6 +35,7 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
     tx.db.add(row)
     session.decision = decision.decision
     session.revisit_on = decision.revisit_on or NO_REVISIT
+    session.revisit_pending_on = decision.revisit_on
     if decision.decision == "disqualify":
         _close(edit)
     edit.changed["decision"] = decision.decision
@@ -143,7 +144,7 @@ def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_answers: bool 
             recorded_at=tx.at,
         )
     )
-    session.outcome = outcome.outcome
+    session.outcome, session.revisit_pending_on = outcome.outcome, None
     _close(edit)
     edit.changed["outcome"] = outcome.outcome
     save(edit, "outcome")

@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from sqlmodel import and_, col, select
 
 from app.db import Transaction
-from app.events.tables import Event
+from app.events.tables import Event, types_named
 from app.problems import missing
 from app.prospects.queries import links_of
 from app.prospects.schemas import LinkOut
@@ -271,8 +271,10 @@ def fit_out(session: Session, judged: Judged) -> FitOut:
 EVENT_COLUMNS = {
     *("id", "position", "type", "at", "silent", "prospect_id", "session_id", "question_set", "revision"),
 }
+# What only time causes. The revision in such an event is not about it.
+REMINDER_TYPES = types_named(["revisit.due", "answer.stale_soon"])
 # The fields of an event's `data`. Its figures are not stored: they are those of the session's revision.
-EVENT_DATA_FIELDS = ("decision", "outcome", "merged_prospect_id")
+EVENT_DATA_FIELDS = ("decision", "outcome", "merged_prospect_id", "question", "stale_at", "revisit_on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +336,8 @@ def _event_out(
 ) -> EventOut:
     fields = event.model_dump(include=EVENT_COLUMNS)
     fields |= {name: figures.get(name) for name in ("change", *SESSION_FIGURES)}
+    if event.type in REMINDER_TYPES:
+        fields["change"] = None
     fields |= {name: event.data.get(name) for name in EVENT_DATA_FIELDS}
     links_out = [LinkOut(source=link.source, external_id=link.external_id) for link in links]
     return EventOut.model_validate(

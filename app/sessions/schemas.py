@@ -693,6 +693,9 @@ class EventOut(Out):
         UUID | None,
         Field(description="the prospect that was merged into this one and no longer exists"),
     ]
+    question: Annotated[str | None, Field(description="the question whose answer goes stale soon")]
+    stale_at: Annotated[datetime | None, Field(description="when that answer goes stale")]
+    revisit_on: Annotated[date | None, Field(description="the day to revisit that has come")]
 
 
 class ImpactFigures(Out):

@@ -67,19 +67,26 @@ def judge_session(
     return judge(plan, as_answers(answers.values()), session.attributes, as_of=as_of)
 
 
-def stored_figures(judged: Judged, answers: Iterable[StoredAnswer]) -> dict[str, Any]:
+def stored_figures(judged: Judged, answers: Mapping[str, StoredAnswer]) -> dict[str, Any]:
     """Return the columns of a session that follow from its answers."""
     verdict = verdict_record(judged)
-    given = [answer for answer in answers if answer.state != "open"]
+    given = [answer for answer in answers.values() if answer.state != "open"]
     last = max(given, key=lambda answer: (answer.answered_at, answer.revision, answer.question), default=None)
     return {
         **{figure: verdict[figure] for figure in SESSION_FIGURES},  # type: ignore[literal-required]
         "rank": RANKS[verdict["indication"]],
         "valid_until": judged.valid_until,
+        "next_expiry_at": next_expiry(judged, answers),
         "has_blocker": bool(verdict["blockers"]),
         "answered_at": last.answered_at if last else None,
         "answered_by": last.actor if last else None,
     }
+
+
+def next_expiry(judged: Judged, answers: Mapping[str, StoredAnswer]) -> datetime | None:
+    """Return when the next answer goes stale for which no `answer.stale_soon` is recorded yet."""
+    coming = (at for question, at in judged.expiries.items() if not answers[question].expiry_announced)
+    return min(coming, default=None)
 
 
 def whole_score(session: Session, judged: Judged) -> Score:

@@ -168,8 +168,10 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
     session.revision = edit.next_revision
     session.updated_at = tx.at
     judged = edit.judged = judge_session(edit.plan, session, edit.answers)
-    for name, value in stored_figures(judged, edit.answers.values()).items():
+    for name, value in stored_figures(judged, edit.answers).items():
         setattr(session, name, value)
+    if session.status == "closed":
+        session.next_expiry_at = None
     if before and before["indication"] != session.indication:
         session.former_indication, session.indication_changed_at = before["indication"], tx.at
     tx.db.add(session)
@@ -205,15 +207,19 @@ def _figures_of(session: Session) -> dict[str, Any]:
 
 def _record_revision_events(tx: Transaction, session: Session, revision: RevisionChange) -> None:
     """Record the events of a stored revision."""
-    data = {"decision": session.decision, "outcome": session.outcome}
-    subject = EventSubject(
+    record_events(tx, event_subject(session), _event_types(revision, _figures_of(session)))
+
+
+def event_subject(session: Session, **data: str) -> EventSubject:
+    """Return what an event about a session is about, with further `data`."""
+    conclusions = {"decision": session.decision, "outcome": session.outcome}
+    return EventSubject(
         prospect_id=session.prospect_id,
         session_id=session.id,
         question_set=f"{session.question_set}@{session.version}",
         revision=session.revision,
-        data={name: value for name, value in data.items() if value is not None},
+        data={name: value for name, value in conclusions.items() if value is not None} | data,
     )
-    record_events(tx, subject, _event_types(revision, _figures_of(session)))
 
 
 def _event_types(revision: RevisionChange, after: Mapping[str, Any]) -> Iterator[EventType]:

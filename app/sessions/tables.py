@@ -38,7 +38,9 @@ class Session(SQLModel, table=True):
     because an answer goes stale. `rank` is the number of the indication in `scores.RANKS`. `subject` is that
     of the question set. `answered_at` and `answered_by` are the time and the actor of the last answer.
     `former_indication` is the indication before it last changed, at `indication_changed_at`. `revisit_on` is
-    that of the last decision, or NO_REVISIT, which sorts last.
+    that of the last decision, or NO_REVISIT, which sorts last. `revisit_pending_on` is the same day until its
+    event is recorded. While the session is open, `next_expiry_at` is when the next answer goes stale that has
+    no such event yet.
     """
 
     __tablename__ = "session"
@@ -78,6 +80,10 @@ class Session(SQLModel, table=True):
             postgresql_where=text("has_blocker"),
         ),
         _partial_index("ix_session_other_subject", ["subject", "id"], "subject <> 'prospect'"),
+        _partial_index("ix_session_next_expiry_at", ["next_expiry_at"], "next_expiry_at IS NOT NULL"),
+        _partial_index(
+            "ix_session_revisit_pending_on", ["revisit_pending_on"], "revisit_pending_on IS NOT NULL"
+        ),
         _partial_index("ix_session_valid_until", ["valid_until"], "status = 'open'"),
         _partial_index(
             "uq_session_open",
@@ -110,6 +116,7 @@ class Session(SQLModel, table=True):
     coverage: float | None = None
     grade: str | None = None
     valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    next_expiry_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     has_blocker: bool = False
     former_indication: str | None = None
     indication_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -117,6 +124,7 @@ class Session(SQLModel, table=True):
     answered_by: str | None = None
     decision: str | None = None
     revisit_on: date = NO_REVISIT
+    revisit_pending_on: date | None = None
     outcome: str | None = None
 
 
@@ -141,7 +149,7 @@ class StoredAnswer(SQLModel, table=True):
     """The current answer to one question. `revision` is the revision of the session that recorded it.
 
     The state `open` means that the answer was withdrawn. `carried_from` is the session that the answer was
-    given in, if it was carried over.
+    given in, if it was carried over. `expiry_announced` is true when its `answer.stale_soon` is recorded.
     """
 
     __tablename__ = "answer"
@@ -167,6 +175,7 @@ class StoredAnswer(SQLModel, table=True):
     answered_at: datetime = Field(sa_type=UtcDateTime)
     revision: int
     carried_from: UUID | None = Field(default=None, foreign_key="session.id", ondelete="SET NULL")
+    expiry_announced: bool = False
 
 
 class SessionRevision(SQLModel, table=True):

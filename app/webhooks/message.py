@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -41,6 +41,14 @@ EXAMPLE_FIGURES: Mapping[str, Any] = {
     "indication": "fit", "settled": True, "score": 82.5, "lowest": 71.0, "highest": 91.0, "coverage": 0.75,
     "grade": None, "change": "answered",
 }  # fmt: skip
+EXAMPLE_REMINDERS: Mapping[str, Mapping[str, Any]] = {
+    "revisit.due": {"decision": "nurture", "revisit_on": EXAMPLE_TIME.date(), "change": None},
+    "answer.stale_soon": {
+        "question": "budget",
+        "stale_at": EXAMPLE_TIME + timedelta(days=7),
+        "change": None,
+    },
+}
 
 
 def placeholders_in(url: str) -> list[str]:
@@ -216,6 +224,7 @@ def example_message(type_: EventType, key: str | None = None) -> WebhookMessage:
         "revision": 1,
         "links": [{"source": "example", "external_id": "1"}] if about_session else [],
         **(EXAMPLE_FIGURES if about_session else {}),
+        **EXAMPLE_REMINDERS.get(type_, {}),
     }
     event = EventOut.model_validate(values)
     return WebhookMessage(

@@ -24,7 +24,8 @@ EVENT_TYPE_CHECK = (
     "type IN ('prospect.created', 'prospect.updated', 'prospect.linked', 'prospect.unlinked', "
     "'prospect.merged', 'prospect.erased', 'session.opened', 'session.answered', 'session.moved', "
     "'score.changed', 'indication.settled', 'indication.reopened', 'decision.recorded', "
-    "'outcome.recorded', 'question_set.published', 'question_set.retired')"
+    "'outcome.recorded', 'revisit.due', 'answer.stale_soon', 'question_set.published', "
+    "'question_set.retired')"
 )
 DELIVERY_STATUSES = "status IN ('pending', 'delivered', 'failed', 'superseded', 'skipped')"
 
@@ -248,8 +249,10 @@ def _sessions() -> None:
         sa.Column("answered_by", sa.String(), nullable=True),
         sa.Column("decision", sa.String(), nullable=True),
         sa.Column("revisit_on", sa.Date(), nullable=False),
+        sa.Column("revisit_pending_on", sa.Date(), nullable=True),
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("valid_until", TIME, nullable=True),
+        sa.Column("next_expiry_at", TIME, nullable=True),
         *_session_checks(),
         sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
@@ -285,6 +288,8 @@ def _session_indexes() -> None:
     op.create_index("ix_session_leaning", "session", ["leaning", "id"])
     op.create_index("ix_session_updated_at", "session", ["updated_at", "id"])
     op.create_index("ix_session_revisit_on", "session", ["revisit_on", "id"])
+    for column in ("next_expiry_at", "revisit_pending_on"):
+        _create_partial_index(f"ix_session_{column}", "session", [column], f"{column} IS NOT NULL")
     for column in ("answered_by", "indication_changed_at"):
         _create_partial_index(f"ix_session_{column}", "session", [column, "id"], f"{column} IS NOT NULL")
     op.create_index(
@@ -318,6 +323,7 @@ def _answers() -> None:
         sa.Column("answered_at", TIME, nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("carried_from", sa.Uuid(), nullable=True),
+        sa.Column("expiry_announced", sa.Boolean(), nullable=False),
         sa.CheckConstraint("evidence IN ('fact', 'judgement', 'assumption')", name="ck_answer_evidence"),
         sa.CheckConstraint(ANSWER_STATES, name="ck_answer_rating_or_state"),
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),

@@ -35,7 +35,7 @@ ALL_TYPES = {
     *("prospect.created", "prospect.updated", "prospect.linked", "prospect.unlinked", "prospect.merged"),
     *("prospect.erased", "session.opened", "session.answered", "session.moved", "score.changed"),
     *("indication.settled", "indication.reopened", "decision.recorded", "outcome.recorded"),
-    *("question_set.published", "question_set.retired"),
+    *("question_set.published", "question_set.retired", "revisit.due", "answer.stale_soon"),
 }
 
 
@@ -124,7 +124,7 @@ def test_the_figures_are_those_after_the_step(client, told, link, small):
     whole = {"indication": "fit", "settled": True, "lowest": 100, **fit}
     nothing = dict.fromkeys((*half, "coverage", "grade", "change", "decision", "outcome"))
     ids = {"prospect_id": session["prospect_id"], "links": [link], "merged_prospect_id": None}
-    ids |= {"assessor": None, "silent": False}
+    ids |= dict.fromkeys(("assessor", "question", "stale_at", "revisit_on")) | {"silent": False}
     of_session = ids | {"session_id": session["session_id"], "question_set": f"{small}@1", "deal": "north"}
     of_prospect = ids | {"session_id": None, "question_set": None, "deal": None, "revision": 1} | nothing
     steps = [

@@ -12,6 +12,7 @@ OTHERS = {
         "comparison.py",
         "conclusions.py",
         "impact.py",
+        "reminders.py",
         "scores.py",
         "session_edit.py",
     ),

@@ -1,0 +1,73 @@
+"""Record events that only time causes: a day to revisit has come, and an answer goes stale soon."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement
+from sqlmodel import col, select
+
+from app.db import Transaction
+from app.events.service import record_events
+from app.sessions.queries import any_stale
+from app.sessions.scores import judge_session, next_expiry
+from app.sessions.session_edit import (
+    MAX_SESSIONS_PER_RESCORE,
+    SessionEdit,
+    UnitOfWork,
+    begin_edit,
+    event_subject,
+    rescore_stale,
+)
+from app.sessions.tables import Session
+
+
+def any_due(tx: Transaction, notice: timedelta) -> bool:
+    """Whether a score is stale or a reminder is due. `notice` is the time before an answer goes stale."""
+    reminders = (_revisit_is_due(tx), _expires_soon(tx, notice))
+    return any_stale(tx) or any(
+        tx.db.exec(select(Session.id).where(condition).limit(1)).first() for condition in reminders
+    )
+
+
+def record_due(uow: UnitOfWork, notice: timedelta) -> None:
+    """Score stale sessions again and record reminders, for at most `MAX_SESSIONS_PER_RESCORE` of each.
+
+    Sessions that another transaction has locked are skipped: several processes can do this at once, and each
+    reminder is recorded once.
+    """
+    rescore_stale(uow, None)
+    for session in _locked(uow.tx, _revisit_is_due(uow.tx)):
+        data = {"revisit_on": session.revisit_on.isoformat()}
+        record_events(uow.tx, event_subject(session, **data), ["revisit.due"])
+        session.revisit_pending_on = None
+        uow.tx.db.add(session)
+    for session in _locked(uow.tx, _expires_soon(uow.tx, notice)):
+        _announce_expiries(begin_edit(uow, session), notice)
+
+
+def _announce_expiries(edit: SessionEdit, notice: timedelta) -> None:
+    """Record `answer.stale_soon` for each answer that goes stale within `notice` and has no such event."""
+    session, tx = edit.session, edit.uow.tx
+    judged = judge_session(edit.plan, session, edit.answers, tx.at)
+    expiries = sorted((at, question) for question, at in judged.expiries.items() if at <= tx.at + notice)
+    for at, question in expiries:
+        answer = edit.answers[question]
+        if not answer.expiry_announced:
+            data = {"question": question, "stale_at": at.isoformat()}
+            record_events(tx, event_subject(session, **data), ["answer.stale_soon"])
+            answer.expiry_announced = True
+    session.next_expiry_at = next_expiry(judged, edit.answers)
+    tx.db.add(session)
+
+
+def _revisit_is_due(tx: Transaction) -> ColumnElement[bool]:
+    return col(Session.revisit_pending_on) <= tx.at.date()
+
+
+def _expires_soon(tx: Transaction, notice: timedelta) -> ColumnElement[bool]:
+    return col(Session.next_expiry_at) <= tx.at + notice
+
+
+def _locked(tx: Transaction, condition: ColumnElement[bool]) -> Sequence[Session]:
+    statement = select(Session).where(condition).order_by(col(Session.id)).limit(MAX_SESSIONS_PER_RESCORE)
+    return tx.db.exec(statement.with_for_update(skip_locked=True)).all()
