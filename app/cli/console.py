@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,9 +27,10 @@ from app.migrate import UnknownSchema, schema_flaw
 from app.problems import Problem
 from app.question_sets.files import InvalidFile, read_builtin
 from app.question_sets.plans import Plans
+from app.question_sets.queries import read_name
 from app.question_sets.service import publish_builtin
 from app.schemas import REFUSED_ANYWHERE
-from app.scoring import Flaw, Flawed, shape_flaws
+from app.scoring import Flaw, Flawed, Plan, shape_flaws
 from app.settings import Settings
 from app.sqlite_file import is_there, side_file
 
@@ -74,9 +76,14 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def print_text(text: str) -> None:
+def print_text(text: str, end: str = "\n") -> None:
     """Print plain text without wrapping it, so that pipes get the same lines as terminals."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(text, markup=False, highlight=False, soft_wrap=True, end=end)
+
+
+def print_note(text: str) -> None:
+    """Print a sentence to standard error, without wrapping it."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_document(text: str) -> None:
@@ -120,6 +127,11 @@ def flaws_of(error: Flawed | Problem | ValidationError, data: Any = None) -> lis
     if isinstance(error, Problem):
         return [Flaw(field_error.pointer, field_error.detail) for field_error in error.errors]
     return shape_flaws(error, data)
+
+
+def reason_of(problem: Problem) -> str:
+    """Return what a problem of a file says, without the places, which are those of a request."""
+    return "\n".join(error.detail for error in problem.errors) or problem.detail
 
 
 def _lines_of(flaws: Iterable[Flaw]) -> str:
@@ -195,6 +207,34 @@ def warn_if_journal_is_missing(database: Database) -> None:
     if database.file and database.lost_journal_since:
         message = missing_journal(database.file, database.lost_journal_since)
         err.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+FindPlan = Callable[[str | None], Plan]
+
+
+@contextmanager
+def plans_at_hand() -> Iterator[FindPlan]:
+    """Yield what finds the plan of a set by its name, or of the default set.
+
+    Without a database, it finds the built-in sets, and fails for any other.
+    """
+    with reported_failures(), opened_database() as database:
+        file = database.file
+        is_missing = file is not None and not is_there(file)
+    if file and is_missing:
+        yield partial(_builtin_plan, file)
+        return
+    with published_plans() as (database, plans):
+        yield lambda name: database.read_sync(lambda tx: plans.find(tx, name))
+
+
+def _builtin_plan(missing_file: Path, name: str | None) -> Plan:
+    """Return the plan of a built-in set. Fail with the file of the missing database if there is none."""
+    key, version = read_name(name or Settings().default_question_set, "body")
+    for question_set in read_builtin() if version in (None, 1) else ():
+        if question_set.key == key:
+            return Plan(question_set, f"{key}@1")
+    fail(f"{key} is not a built-in question set. {no_database(missing_file)}")
 
 
 @contextmanager

@@ -1,31 +1,30 @@
 """`score FILE`: score the answers in a file. Nothing is stored."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
+import duckdb
 import typer
-from pydantic import ValidationError
-from pydantic_core import to_jsonable_python
-from rich.markup import escape
 
-from app.cli.answer_files import Row, is_table, read_items, read_table
-from app.cli.console import fail, flaws_of, out, print_text, published_plans, table
-from app.cli.score_files import COVERAGE_CUTS, score_many
-from app.db import Transaction
+from app.cli.answer_files import holds_requests
+from app.cli.bulk.database import DatabaseTable, UnusableFile
+from app.cli.bulk.scoring import ScoreOptions
+from app.cli.bulk.source import ReadOptions
+from app.cli.console import fail, parse_column_names, plans_at_hand, reason_of
+from app.cli.printed_scores import PrintFormat, print_requests, print_rows
+from app.cli.score_files import score_many
+from app.files.cells import DecimalSign
+from app.files.entries import ID, NAME
 from app.problems import Problem
-from app.question_sets.plans import Plans
-from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, rounded, score
-from app.sessions.schemas import ScoreRequest
 
-Scored = tuple[Row, Plan, Score]
 WITH_OUTPUT = "With --output: "
 File = Annotated[
     str,
     typer.Argument(
-        help="JSON as for POST /v1/score, or CSV. With --output: CSV, NDJSON, Parquet, or a database table "
-        "(postgresql://…/crm#sales.accounts).",
+        help="Rows as CSV, XLSX, NDJSON or Parquet, a database table "
+        "(postgresql://…/crm#sales.accounts), or JSON as for POST /v1/score.",
     ),
 ]
 SetOption = Annotated[
@@ -37,106 +36,104 @@ SetOption = Annotated[
     ),
 ]
 Format = Annotated[
-    Literal["table", "json"], typer.Option("--format", "-f", help="How to print the scores without --output.")
+    PrintFormat, typer.Option("--format", "-f", help="How to print the scores without --output.")
 ]
 Output = Annotated[
     str | None,
     typer.Option(
         "--output",
         "-o",
-        help="Write the scores to this .csv, .ndjson or .parquet file, or to this new table.",
+        help="Write the scores to this .csv, .xlsx, .ndjson or .parquet file, or to this new table.",
     ),
 ]
-Rejects = Annotated[Path | None, typer.Option(help=WITH_OUTPUT + "the file for rows that cannot be scored.")]
-IdColumn = Annotated[str, typer.Option("--id", help=WITH_OUTPUT + "the id column, copied to the output.")]
+Rejects = Annotated[
+    Path | None, typer.Option(help=WITH_OUTPUT + "the file for rows that cannot be read, or not as a whole.")
+]
+IdColumn = Annotated[
+    str | None, typer.Option("--id", help="The column of the ids; by default id or external_id.")
+]
+NameColumn = Annotated[str | None, typer.Option("--name", help="The column of the names; by default name.")]
 ColumnPairs = Annotated[
-    list[str] | None,
-    typer.Option("--map", help=WITH_OUTPUT + "KEY=COLUMN, if a column is not named after its key."),
+    list[str] | None, typer.Option("--map", help="KEY=COLUMN, if a column is not named after its key.")
 ]
+Keep = Annotated[
+    list[str] | None, typer.Option(help=WITH_OUTPUT + "a column to copy to the output. Can be repeated.")
+]
+WithSummary = Annotated[
+    bool | None,
+    typer.Option(
+        "--summary/--no-summary",
+        help=WITH_OUTPUT + "write a summary in words for each row. By default, Parquet files and tables "
+        "with more than 100,000 rows get none.",
+        show_default=False,
+    ),
+]
+Decimal = Annotated[
+    DecimalSign | None, typer.Option(help="The decimal sign of the file; by default found in its numbers.")
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="The encoding of a CSV file; by default found in the file.")
+]
+Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; by default the first.")]
 MissingOpen = Annotated[
-    bool, typer.Option("--missing-open", help=WITH_OUTPUT + "treat questions without a column as open.")
+    bool,
+    typer.Option("--missing-open", help="Do not list the questions and attributes that have no column."),
 ]
 
 
-def score_file(
+def score_file(  # noqa: PLR0913  # one parameter for each option
     file: File,
     question_set: SetOption = None,
     *,
     output_format: Format = "table",
     output: Output = None,
     rejects: Rejects = None,
-    id_column: IdColumn = "id",
+    id_column: IdColumn = None,
+    name_column: NameColumn = None,
     column_pairs: ColumnPairs = None,
+    keep: Keep = None,
+    summary: WithSummary = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     missing_open: MissingOpen = False,
 ) -> None:
-    """Score answers from a file: a JSON object or list, or a table with a column for each question.
+    """Score rows with a column for each question, or answers in JSON.
 
-    A table can also have a column for each attribute. For a question, an empty cell is an open answer, and
-    n/a means not applicable. Without --output, the scores are printed, each with the name or external_id of
-    its row. With --output, DuckDB writes the scores, the command prints a summary, and the file can be
-    larger than memory.
+    Rows can also have a column for each attribute. For a question, an empty cell is an open answer, and n/a
+    means not applicable. Without --output, the scores are printed, each with the name or the id of its row.
+    With --output, the scores are written, the command prints a summary, and the file can be larger than
+    memory. A built-in question set needs no database.
     """
-    if not (output and "://" in file) and not Path(file).is_file():
-        fail(f"There is no file {file}.")
-    with published_plans() as (database, plans):
-        if output:
+    column_names = parse_column_names(column_pairs or [])
+    column_names |= {ID: id_column} if id_column else {}
+    column_names |= {NAME: name_column} if name_column else {}
+    options = ReadOptions(column_names, decimal, encoding, sheet, missing_open)
+    with plans_at_hand() as find, _reported():
+        source = DatabaseTable.parse(file) or Path(file)
+        if isinstance(source, Path) and not source.is_file():
+            fail(f"There is no file {file}.")
+        if isinstance(source, Path) and holds_requests(source):
+            if output:
+                fail(f"{file} has requests, not rows: leave out --output, or write rows as .ndjson.")
+            print_requests(source, question_set, find, output_format)
+        elif output:
+            target = DatabaseTable.parse(output) or Path(output)
             score_many(
-                database.read_sync(lambda tx: plans.find(tx, question_set)),
-                file,
-                output,
-                rejects=rejects,
-                id_column=id_column,
-                column_pairs=column_pairs or [],
-                missing_open=missing_open,
+                find(question_set), ScoreOptions(source, target, rejects, options, keep or [], summary)
             )
-            return
-        scored = database.read_sync(lambda tx: _score_all(tx, plans, Path(file), question_set))
-    if output_format == "json":
-        results = [to_jsonable_python(result) for _, _, result in scored]
-        print_text(json.dumps(results, indent=2, ensure_ascii=False))
-    else:
-        _print_table(scored)
+        else:
+            print_rows(source, find(question_set), options, output_format)
 
 
-def _score_all(tx: Transaction, plans: Plans, file: Path, set_name: str | None) -> list[Scored]:
-    """Score every row with the named question set, or else with the set that the row itself names."""
-    common_plan = plans.find(tx, set_name) if set_name else None
-    rows = read_table(file, common_plan or plans.find(tx, None)) if is_table(file) else read_items(file)
-    return [_score(tx, row, lambda name: common_plan or plans.find(tx, name)) for row in rows]
-
-
-def _score(tx: Transaction, row: Row, find: Callable[[str | None], Plan]) -> Scored:
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Fail with the reason why a file cannot be used."""
     try:
-        request = ScoreRequest.model_validate(row.content)
-        plan = find(request.question_set)
-        answers = read_answers(plan.question_set, request.sent())
-        attributes = read_attributes(plan.question_set, request.attributes)
-        return row, plan, score(plan, answers, attributes, as_of=request.as_of or tx.at)
-    except (Flawed, Problem, ValidationError) as error:
-        fail("\n".join(row.describe(flaw) for flaw in flaws_of(error, row.content)))
-
-
-def _print_table(scored: list[Scored]) -> None:
-    rows = table("", "indication", "grade", "score", "range", "coverage", "summary")
-    for number, (row, plan, result) in enumerate(scored, 1):
-        cuts = plan.question_set.cuts
-        rows.add_row(
-            escape(row.name) or str(number),
-            result["indication"] or "",
-            escape(result["grade"] or ""),
-            _figure_text(result["score"], cuts),
-            _range_text(result["lowest"], result["highest"], cuts),
-            "" if result["coverage"] is None else f"{rounded(100 * result['coverage'], COVERAGE_CUTS)} %",
-            escape(result["summary"]),
-        )
-    out.print(rows)
-
-
-def _figure_text(figure: float | None, cuts: Sequence[int]) -> str:
-    return "" if figure is None else str(rounded(figure, cuts))
-
-
-def _range_text(lowest: float | None, highest: float | None, cuts: Sequence[int]) -> str:
-    if lowest is None or highest is None:
-        return ""
-    return f"{_figure_text(lowest, cuts)} to {_figure_text(highest, cuts)}"
+        yield
+    except UnusableFile as error:
+        fail(str(error))
+    except Problem as problem:
+        fail(reason_of(problem))
+    except duckdb.Error as error:
+        fail("\n".join(line for line in str(error).splitlines()[:3] if line.strip()))

@@ -123,8 +123,8 @@ class _Unread:
 class EntryReader:
     """Reads the rows of one file.
 
-    `decimal` is the decimal sign of the file, None if no cell shows it. `keys` are the keys that have a
-    column, and `ignored` the headings that match no key.
+    `decimal` is the decimal sign of the file, None if no cell shows it. `headings_by_key`
+    has the headings that match a key, and `ignored` those that match none.
     """
 
     def __init__(
@@ -143,8 +143,8 @@ class EntryReader:
         """
         self._expected = expected
         self._kinds = _kinds(expected)
-        columns = self._match(table.headings, column_names or {})
-        self.keys = columns.keys()
+        columns = match_columns(table.headings, expected, column_names or {})
+        self.headings_by_key = {key: table.headings[index] for key, index in columns.items()}
         used = {*columns.values(), *_reject_columns(table.headings)}
         self.ignored = [name for index, name in enumerate(table.headings) if name and index not in used]
         self._unnamed = [index for index, name in enumerate(table.headings) if not name]
@@ -208,23 +208,6 @@ class EntryReader:
         ]
         return invalid(flaws) if flaws else None
 
-    def _match(self, headings: Sequence[str], column_names: Mapping[str, str]) -> dict[str, int]:
-        """Return the index of the column of each key."""
-        column_names = {self._field(key): heading for key, heading in column_names.items()}
-        unknown = [] if self._expected.others_are_attributes else column_names.keys() - self._kinds.keys()
-        if unknown:
-            raise invalid(Flaw(pointer(key), UNKNOWN_KEY.format(key), "unknown") for key in sorted(unknown))
-        matched = match_headings(headings, self._kinds.keys(), column_names)
-        if not self._expected.others_are_attributes:
-            return dict(matched.by_key)
-        others = [index for index in matched.others if index not in _reject_columns(headings)]
-        return {**matched.by_key, **name_attributes(headings, others)}
-
-    def _field(self, key: str) -> str:
-        """Return the field that a key is an alias of, or else the key."""
-        fields = {alias: field for field, alias in ALIASES.items() if field in self._expected.fields}
-        return key if key in self._kinds else fields.get(key, key)
-
     def _kind(self, key: str) -> Kind:
         return self._kinds.get(key, "attribute")
 
@@ -245,6 +228,27 @@ class EntryReader:
         if kind == "attribute" and format_ in TYPED_FORMATS:
             return read_typed_cell
         return read_id_cell if key in ID_FIELDS else read_text_cell
+
+
+def match_columns(
+    headings: Sequence[str], expected: Expected, column_names: Mapping[str, str]
+) -> dict[str, int]:
+    """Return the index of the column of each key. `column_names` maps keys to headings, where they differ.
+
+    Raises:
+        Problem: INVALID_REQUEST if the headings cannot be used.
+    """
+    kinds = _kinds(expected)
+    aliases = {ALIASES[field]: field for field in ALIASES.keys() & set(expected.fields)}
+    names = {key if key in kinds else aliases.get(key, key): name for key, name in column_names.items()}
+    unknown = [] if expected.others_are_attributes else sorted(names.keys() - kinds.keys())
+    if unknown:
+        raise invalid(Flaw(pointer(key), UNKNOWN_KEY.format(key), "unknown") for key in unknown)
+    matched = match_headings(headings, kinds.keys(), names)
+    if not expected.others_are_attributes:
+        return dict(matched.by_key)
+    others = [index for index in matched.others if index not in _reject_columns(headings)]
+    return {**matched.by_key, **name_attributes(headings, others)}
 
 
 def _kinds(expected: Expected) -> dict[str, Kind]:

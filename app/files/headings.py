@@ -68,7 +68,7 @@ def match_headings(
     flaws: list[Flaw] = []
     mapped: dict[str, int] = {}
     for key, heading in (column_names or {}).items():
-        if (index := _find(headings, heading)) is None:
+        if (index := find_heading(headings, heading)) is None:
             detail = f"no column has the heading {heading!r} that is given for {key}: correct the heading"
             flaws.append(Flaw(pointer(key), detail, "missing"))
         else:
@@ -143,7 +143,7 @@ class _Known:
         return next(iter(candidates)) if len(candidates) == 1 else None
 
 
-def _find(headings: Sequence[str], wanted: str) -> int | None:
+def find_heading(headings: Sequence[str], wanted: str) -> int | None:
     """Return the index of the heading that is written like this, or else of the only one that matches."""
     wanted = wanted.strip()
     if wanted in headings:

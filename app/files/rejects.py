@@ -35,7 +35,7 @@ class RejectsFile:
 
     def add(self, row: Row, reasons: Sequence[str]) -> None:
         """Write a row."""
-        cells = [_text(row.cells[index]) for index in self._kept] if row.cells else [None] * len(self._kept)
+        cells = [shown_text(row.cells[index]) if row.cells else None for index in self._kept]
         self._rows.append([*cells, str(row.number), "; ".join(reasons), row.text or None])
         if len(self._rows) == ROWS_PER_WRITE:
             self._write()
@@ -71,7 +71,8 @@ def _unique(headings: Sequence[str], *, keep: bool) -> Iterator[str]:
         yield name
 
 
-def _text(cell: Cell) -> str | None:
+def shown_text(cell: Cell) -> str | None:
+    """Return a cell as people see it; None if it is empty."""
     if isinstance(cell, BadCell):
         return cell.shown
     return None if cell is None or isinstance(cell, Null) else read_text(cell)

@@ -9,11 +9,14 @@ from tests.cli.started import Started
 from tests.cli.test_other_builds import COMMANDS, FILES
 from tests.conftest import NewDatabase
 
-OTHERS = [command for command in COMMANDS if command not in ("serve --port 0", "migrate")]
+# Those that create one, and the one that needs none for a built-in set.
+WITHOUT = ("serve --port 0", "migrate", "score answers.json")
+OTHERS = [command for command in COMMANDS if command not in WITHOUT]
+NEEDING_NONE = ("doctor", "openapi", "question-sets lint bant.yaml", "score answers.json")
 OTHERS += ["verify", "backup b", "question-sets export --all-versions --output out", "demo --remove"]
 
 
-@pytest.mark.parametrize("command", [*OTHERS, "doctor", "openapi", "question-sets lint bant.yaml"])
+@pytest.mark.parametrize("command", [*OTHERS, *NEEDING_NONE])
 def test_no_other_command_creates_a_file(started: Started, tmp_path: Path, command: str) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, "utf-8")

@@ -1,5 +1,6 @@
 """`score FILE`: what the files may look like, and how it is told what is wrong in one."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -45,7 +46,10 @@ def test_answers_are_scored_from_a_table_whatever_separates_its_columns(
     # (3 + 4) of 8; in the second row one of four is rated, in the third none.
     assert [result["score"] for result in json.loads(done.stdout)] == [87.5, None, None]
     assert [result["coverage"] for result in json.loads(done.stdout)] == [0.5, 0.25, 0.0]
-    assert done.stderr == "Ignored columns that are not in bant@1: note\n"
+    assert done.stderr == (
+        "Ignored columns that are not in bant@1: note\n"
+        "Open in every row, because no column is called so: authority, timeline\n"
+    )
 
 
 def test_columns_that_are_no_question_are_attributes(run: Run, tmp_path: Path) -> None:
@@ -73,33 +77,73 @@ def test_an_unscorable_row_has_no_range_in_the_table(run: Run, tmp_path: Path) -
 
 
 WRONG_TABLES = {
-    "a rating off the scale": (
-        "need,budget\n4,9\n",
-        "line 2, column budget: send a rating, an integer from 1 to 5",
-    ),
-    "half a rating": ("budget\n4\n4.5\n", "line 3, column budget: send a whole number"),
-    "a column twice": ("need,budget,need\n4,4,5\n", "line 1: several columns are named need."),
-    "too many cells": ("need,budget\n4,4\n4,4,\n", "line 3: it has 3 cells for 2 columns."),
-    "one column": ("budget\n4,4\n", "line 2: it has 2 cells for 1 column."),
-    "an open quote": ('need,budget\n4,"4\n', "line 2: unexpected end of data."),
-    "no known column": (
-        "Need|Budget\n4|4\n",
+    "a column twice": (
+        "need,budget,Need\n4,4,5\n",
         (
-            "line 1: no column is a question or an attribute of bant@1. "
+            '"need" (column 1) and "Need" (column 3) both match need: rename one of them, or map need to the '
+            "right one"
+        ),
+    ),
+    "no known column": (
+        "Mood,Weather\n4,4\n",
+        (
+            "No column is a question or an attribute of bant@1. "
             "To use another question set, name it with --set."
         ),
     ),
-    "nothing": ("", "wrong.csv is empty."),
+    "nothing": ("", "Line 1 has no headings: add a heading for every column."),
 }
 
 
+@pytest.mark.parametrize("output", [(), ("-o", "s.csv")], ids=["printed", "written"])
 @pytest.mark.parametrize(("text", "told"), WRONG_TABLES.values(), ids=WRONG_TABLES)
-def test_what_is_wrong_in_a_table_is_told_with_its_place(
-    run: Run, tmp_path: Path, text: str, told: str
+def test_a_table_that_cannot_be_used_is_refused(
+    run_without_database: Run, tmp_path: Path, text: str, told: str, output: tuple[str, ...]
 ) -> None:
     (tmp_path / "wrong.csv").write_text(text)
-    done = run("score", "wrong.csv", *BANT)
+    done = run_without_database("score", "wrong.csv", "--set", "bant", *output)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told + "\n")
+    assert not (tmp_path / "s.csv").exists()
+
+
+WRONG_ROWS = {
+    "a rating off the scale": (
+        "budget\n4\n9\n",
+        'row 3, budget: "9" is neither a whole number from 1 to 5 nor n/a or unknown',
+    ),
+    "half a rating": (
+        "budget\n4\n4.5\n",
+        'row 3, budget: "4.5" is neither a whole number from 1 to 5 nor n/a or unknown',
+    ),
+    "a shortened id": (
+        "id,budget\n1,4\n1.23E+15,4\n",
+        (
+            'row 3, id: "1.23E+15" has lost digits in a spreadsheet: format the column as text, and save the '
+            "file again"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), WRONG_ROWS.values(), ids=WRONG_ROWS)
+def test_a_bad_row_costs_one_row(run_without_database: Run, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    done = run_without_database("score", "rows.csv", *BANT, "--missing-open")
+    good, bad = json.loads(done.stdout)
+    assert (done.returncode, good["problem"], good["rated"], bad["problem"]) == (0, None, 1, told)
+    assert done.stderr == f"1 row could not be scored.\n  {told}\n"
+    done = run_without_database("score", "rows.csv", "--set", "bant", "-o", "s.csv", "--missing-open")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:3] == [
+        "Scored 1 row with bant@1 into s.csv.",
+        (
+            "1 row could not be scored. The column problem gives the reason. To save rejected rows, use "
+            "--rejects FILE."
+        ),
+        f"  {told}",
+    ]
+    with (tmp_path / "s.csv").open() as file:
+        assert [row["problem"] for row in csv.DictReader(file)] == ["", told]
 
 
 WRONG_ITEMS = {
@@ -126,11 +170,16 @@ def test_what_is_wrong_in_json_is_told_with_its_place(run: Run, tmp_path: Path, 
     assert done.stderr.startswith(told)
 
 
-@pytest.mark.parametrize("name", ["old.csv", "old.json"])
-def test_a_file_in_another_encoding_is_named_with_the_remedy(run: Run, tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes("name,need\nMüller,4\n".encode("latin-1"))
-    done = run("score", name, *BANT)
+def test_requests_in_another_encoding_are_refused_with_the_remedy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_bytes('{"name": "Müller"}'.encode("latin-1"))
+    done = run("score", "old.json", *BANT)
+    assert (done.returncode, done.stderr) == (1, "old.json is not UTF-8: save it as UTF-8.\n")
+
+
+def test_requests_are_only_printed(run_without_database: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text('{"ratings": {"budget": 4}}')
+    done = run_without_database("score", "one.json", "--set", "bant", "-o", "s.csv")
     assert (done.returncode, done.stderr) == (
         1,
-        f"{name} is not UTF-8: save it as UTF-8 (in Excel, as 'CSV UTF-8').\n",
+        "one.json has requests, not rows: leave out --output, or write rows as .ndjson.\n",
     )

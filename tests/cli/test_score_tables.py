@@ -1,5 +1,6 @@
 """`score TABLE -o TABLE`: tables of a database, read and written."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,16 @@ import duckdb
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from app.cli.bulk.database import DatabaseTable
+from app.cli.bulk.database import DatabaseTable, UnusableFile
 from app.cli.bulk.scoring import ScoreOptions, score_file
-from app.cli.bulk.source import UnusableFile
 from app.question_sets.files import BUILTIN, read_file
 from app.scoring import Plan
 from tests.cli.conftest import Run
 from tests.conftest import NewDatabase
+from tests.scoring.building import NOW
 
 ACCOUNTS = [(1, 4, 5, 3.0, None, "x"), (2, 9, 1, 1.0, 1, "y"), (3, None, None, None, None, None)]
+PROBLEM = 'row 3, budget: "9" is neither a whole number from 1 to 5 nor n/a or unknown'
 CREATE = """
 CREATE TABLE accounts
 (id INTEGER, budget SMALLINT, authority INTEGER, need {}, timeline BIGINT, note TEXT)
@@ -52,7 +54,7 @@ def test_a_table_is_scored_into_another_one(run: Run, crm: str) -> None:
     # Three of four are rated: 100 × (3 + 4 + 2) / 12.
     assert [tuple(row)[:5] for row in told] == [
         (1, None, "undetermined", 75.0, 12),
-        (2, "budget: not a whole number from 1 to 5", None, None, None),
+        (2, PROBLEM, None, None, None),
         (3, None, "undetermined", None, 0),
     ]
     assert [bool(row[5]) if row[5] is not None else None for row in told] == [False, None, False]
@@ -62,7 +64,9 @@ def test_a_table_is_scored_into_a_file_and_a_file_into_a_table(run: Run, crm: st
     assert (
         run("score", f"{crm}#accounts", "--set", "bant", "-o", "s.csv", "--rejects", "r.csv").returncode == 0
     )
-    assert (tmp_path / "r.csv").read_text() == "id,problem\n2,budget: not a whole number from 1 to 5\n"
+    with (tmp_path / "r.csv").open(encoding="utf-8-sig", newline="") as file:
+        (rejected,) = csv.DictReader(file)
+    assert (rejected["id"], rejected["note"], rejected["rejected_because"]) == ("2", "y", PROBLEM)
     (tmp_path / "a.csv").write_text("id,budget,authority,need,timeline\nq,2,2,2,2\n")
     assert run("score", "a.csv", "--set", "bant", "-o", f"{crm}#from_a_file").returncode == 0
     assert rows_of(crm, "SELECT id, score FROM from_a_file") == [("q", 25.0)]
@@ -72,7 +76,7 @@ def score_here(folder: Path, source: str, output: str) -> None:
     places = [DatabaseTable.parse(text) or folder / text for text in (source, output)]
     plan = Plan(read_file(BUILTIN / "bant.yaml"), "bant@1")
     with duckdb.connect() as connection:
-        score_file(connection, plan, ScoreOptions(*places, None, "id", {}, missing_is_open=False))
+        score_file(connection, plan, ScoreOptions(*places), NOW)
 
 
 @pytest.mark.parametrize(

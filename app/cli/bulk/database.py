@@ -1,11 +1,15 @@
-"""Copy a database table into a file before scoring, and a file into a new table after scoring.
+"""Read the rows of a database table, and copy a file of scores into a new table.
 
 A table is written as the URL of its database, '#' and its name: postgresql://user@host/crm#sales.accounts
 """
 
 import csv
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     Engine,
     Integer,
@@ -22,19 +27,30 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    func,
     inspect,
     make_url,
     select,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError
 
-from app.cli.bulk.source import UnusableFile
+from app.files.table import Cell, TableFile
+from app.files.table import Row as FileRow
 from app.scoring.sql.words import literal
 
 ROWS_PER_BATCH = 5000
 DUCKDB_TYPES = {Integer: "BIGINT", Boolean: "BOOLEAN", Numeric: "DOUBLE"}
 NEW_COLUMN_TYPES = {"VARCHAR": Text, "BOOLEAN": Boolean, "DOUBLE": Double}
 Row = tuple[Any, ...]
+
+
+class UnusableFile(ValueError):
+    """The file or table cannot be used. The message gives the reason and, if there is one, the remedy."""
+
+
+def exact_path(file: Path) -> str:
+    """Return a path as DuckDB has to read it, so that it is no pattern: `leads[2].csv` is only this file."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", str(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +72,36 @@ class DatabaseTable:
             )
         return cls(url, table)
 
-    def fetch(self, file: Path) -> dict[str, str]:
-        """Write all rows to a CSV file, and return the DuckDB type of each column. Raises `UnusableFile`."""
+    def types(self) -> dict[str, str]:
+        """Return the DuckDB type of each column. Raises `UnusableFile`."""
+        with self._read() as (_, table):
+            return {column.name: _type_of(column) for column in table.columns}
+
+    def count(self) -> int:
+        """Return the number of rows. Raises `UnusableFile`."""
+        with self._read() as (connection, table):
+            return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows, without keeping them in memory. Raises `UnusableFile`."""
+        with self._read() as (connection, table):
+            options = {"stream_results": True, "yield_per": ROWS_PER_BATCH}
+            yield from map(tuple, connection.execution_options(**options).execute(select(table)))
+
+    def fetch(self, file: Path) -> None:
+        """Write all rows to a CSV file. Raises `UnusableFile`."""
+        with file.open("w", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(self.types())
+            writer.writerows(map(_as_text, self.rows()))
+
+    @contextmanager
+    def _read(self) -> Iterator[tuple[Connection, Table]]:
         engine = self._engine(must_exist=True)
         try:
             table = Table(self._name, MetaData(), schema=self._schema, autoload_with=engine)
-            options = {"stream_results": True, "yield_per": ROWS_PER_BATCH}
-            with (
-                engine.connect().execution_options(**options) as connection,
-                file.open("w", newline="") as out,
-            ):
-                writer = csv.writer(out)
-                writer.writerow([column.name for column in table.columns])
-                writer.writerows(map(_as_text, connection.execute(select(table))))
-            return {column.name: _type_of(column) for column in table.columns}
+            with engine.connect() as connection:
+                yield connection, table
         except NoSuchTableError:
             raise UnusableFile(f"There is no table {self.table} in that database.") from None
         except DBAPIError as error:
@@ -90,7 +122,7 @@ class DatabaseTable:
 
     def store(self, connection: DuckDBPyConnection, file: Path) -> None:
         """Create the table from the rows of a file, in one transaction. Raises `UnusableFile`."""
-        result = connection.execute(f"FROM {literal(str(file))}")
+        result = connection.execute(f"FROM {literal(exact_path(file))}")
         columns: list[Column[Any]] = [
             Column(name, NEW_COLUMN_TYPES.get(str(type_), BigInteger))
             for name, type_, *_ in result.description
@@ -132,6 +164,36 @@ class DatabaseTable:
             raise UnusableFile(
                 "This is not the address of a database: use postgresql://… or sqlite:///…"
             ) from None
+
+
+class DatabaseRows(TableFile):
+    """The rows of a table as those of a file. Row 2 is the first one, as below headings."""
+
+    # Its columns have types, as those of Parquet have.
+    format = "parquet"
+
+    def __init__(self, table: DatabaseTable) -> None:
+        self._table = table
+        self.headings = tuple(table.types())
+        self.notes = []
+
+    def rows(self) -> Iterator[FileRow]:
+        """Yield the rows. Raises `UnusableFile`."""
+        for number, row in enumerate(self._table.rows(), 2):
+            yield FileRow(number, number, tuple(map(_cell, row)))
+
+    def close(self) -> None:
+        """Do nothing: the database is open only while it is read."""
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, date | time | datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        return value.strip() or None
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def _type_of(column: Column[Any]) -> str:

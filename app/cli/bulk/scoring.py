@@ -1,190 +1,175 @@
-"""Score the rows of a file or table, and write the scores to another one."""
+"""Score the rows of a file or table, and write the scores to another one.
 
-import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+Rows with texts are read in Python, as those of an import. Columns of a Parquet file or a table that have the
+right types go to DuckDB as they are if no summary of each row is wanted, which is many times as fast.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from duckdb import DuckDBPyConnection
 
-from app.cli.bulk.columns import PROBLEM_COLUMN, Reader
-from app.cli.bulk.database import DatabaseTable
-from app.cli.bulk.source import (
-    NDJSON_SUFFIXES,
-    PARQUET_SUFFIX,
-    SUFFIXES,
-    TABLE_SUFFIXES,
-    UnusableFile,
-    open_source,
-    table_source,
+from app.cli.bulk.database import DatabaseTable, exact_path
+from app.cli.bulk.native import NativeSource, native_source, source_types
+from app.cli.bulk.outputs import PARQUET_OPTIONS, check_outputs, write_output
+from app.cli.bulk.rows import (
+    CARRIED_COLUMN,
+    PROBLEM_COLUMN,
+    VIEW,
+    PreparedRows,
+    carried_columns,
+    require_own_names,
 )
+from app.cli.bulk.source import (
+    UNNAMED_NOTE,
+    ReadOptions,
+    column_notes,
+    kept_columns,
+    open_entries,
+    open_rows,
+)
+from app.cli.bulk.summary import Summary, native_report, summarise_scores
+from app.cli.bulk.typed import CellReport, TypedRows
+from app.files.opening import format_of
+from app.files.rejects import RejectsFile
 from app.scoring import Plan
 from app.scoring.sql import Wide, score_sql
-from app.scoring.sql.words import case, literal, name
+from app.scoring.sql.words import literal
 
-COPY_OPTIONS = {
-    **dict.fromkeys(TABLE_SUFFIXES, "FORMAT csv, HEADER true"),
-    **dict.fromkeys(NDJSON_SUFFIXES, "FORMAT json"),
-    PARQUET_SUFFIX: "FORMAT parquet, COMPRESSION zstd",
-}
-# A spreadsheet reads a cell that begins with one of these as a formula. An apostrophe in front prevents it
-# (OWASP, CSV Injection). A cell with apostrophes before such a character gets one too, so that taking one
-# away always gives the original text.
-FORMULA = r"'*[=+\-@\t\r]"
-ADDED_APOSTROPHE = re.compile(rf"\A'(?={FORMULA})")
-NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+# With more rows, a Parquet file or table with the right types gets no summaries if nothing is said.
+MAX_ROWS_WITH_SUMMARY = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreOptions:
     """What to score, and where to write the scores.
 
-    `column_names` maps the key of a question or attribute to its column, where the names differ.
+    `keep` are headings of columns to copy to the output. `summary` says whether each row gets its summary;
+    None leaves it out for many rows that DuckDB can read itself.
     """
 
     source: Path | DatabaseTable
     output: Path | DatabaseTable
-    rejects: Path | None
-    id_column: str
-    column_names: Mapping[str, str]
-    missing_is_open: bool
+    rejects: Path | None = None
+    read: ReadOptions = field(default_factory=ReadOptions)
+    keep: Sequence[str] = ()
+    summary: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """Counts and figures of one run.
+class Watcher:
+    """Who follows a run: `note` gets sentences about the file, `advance` the number of further rows read."""
 
-    `coverage` is the mean, from 0 to 1; `best` has the id, score and indication of the ten highest scores.
+    note: Callable[[str], None] = lambda _: None
+    advance: Callable[[int], None] = lambda _: None
+
+
+def score_file(
+    connection: DuckDBPyConnection,
+    plan: Plan,
+    options: ScoreOptions,
+    as_of: datetime,
+    watcher: Watcher | None = None,
+) -> Summary:
+    """Score every row, and write the output, which appears only when it is complete.
+
+    A row that cannot be scored goes to the file of rejects with its problem. Without one, it goes to the
+    output, without figures.
+
+    Raises:
+        Problem: if the file cannot be read.
+        UnusableFile: if the columns, the output or the file of rejects cannot be used.
+        duckdb.Error: if DuckDB cannot read a Parquet file.
     """
-
-    scored: int
-    rejected: int
-    indications: list[tuple[str | None, int]]
-    coverage: float | None
-    best: list[tuple[object, float, str | None]]
-
-
-def score_file(connection: DuckDBPyConnection, plan: Plan, options: ScoreOptions) -> Summary:
-    """Score every row, and write the output. Raises `UnusableFile`, and `duckdb.Error` for unreadable lines.
-
-    The output appears only when it is complete. A row that cannot be scored goes to the rejects file with
-    its problem. Without a rejects file, it goes to the output, without figures.
-    """
-    _check_files(options)
+    check_outputs(options.source, [file for file in (options.output, options.rejects) if file])
     parent = options.output.parent if isinstance(options.output, Path) else None
     with TemporaryDirectory(dir=parent, prefix=".prospect-fit-") as folder:
         connection.execute(f"SET temp_directory = {literal(folder)}")
-        statement = _statement(connection, plan, options, Path(folder))
-        suffix = options.output.suffix.lower() if isinstance(options.output, Path) else PARQUET_SUFFIX
-        scores = Path(folder) / ("scores" + suffix)
-        _copy(connection, statement, scores, "WHERE problem IS NULL" if options.rejects else "")
-        rejected = _reject(connection, statement, options, Path(folder)) if options.rejects else None
-        summary = _summarise(connection, scores, name(options.id_column), rejected)
-        if isinstance(options.output, DatabaseTable):
-            options.output.store(connection, scores)
-        else:
-            os.replace(scores, options.output)  # noqa: PTH105  # atomic, and replaces an existing file
-    return summary
+        return _Run(connection, plan, options, Path(folder), watcher or Watcher()).score(as_of)
 
 
-def _statement(connection: DuckDBPyConnection, plan: Plan, options: ScoreOptions, folder: Path) -> str:
-    """Return the statement that scores the source. A table is first copied to a file in the folder."""
-    keep_rejects = options.rejects is not None
-    if isinstance(options.source, DatabaseTable):
-        fetched = folder / "fetched.csv"
-        types = options.source.fetch(fetched)
-        source = table_source(fetched, types, keep_rejects=keep_rejects)
-    else:
-        source = open_source(
-            connection, options.source, _known_columns(plan, options), keep_rejects=keep_rejects
+class _Run:
+    """One run, with a folder for its temporary files."""
+
+    def __init__(
+        self,
+        connection: DuckDBPyConnection,
+        plan: Plan,
+        options: ScoreOptions,
+        folder: Path,
+        watcher: Watcher,
+    ) -> None:
+        self._connection, self._plan, self._options = connection, plan, options
+        self._folder, self._watcher = folder, watcher
+        self._scores = folder / "scores.parquet"
+
+    def score(self, as_of: datetime) -> Summary:
+        """Write the scores, and summarise them."""
+        source = self._native_source()
+        rows, cells = self._score_native(source) if source else self._score_typed(as_of)
+        written = write_output(self._connection, self._scores, self._options.output)
+        return summarise_scores(self._connection, written, rows, cells)
+
+    def _native_source(self) -> NativeSource | None:
+        """Return the source if DuckDB reads it itself."""
+        wanted, options = self._options.summary, self._options
+        if wanted:
+            return None
+        least_rows = 0 if wanted is False else MAX_ROWS_WITH_SUMMARY + 1
+        return native_source(
+            self._connection, self._plan, options.source, options.read, self._folder, least_rows
         )
-    reader = Reader(source, options.column_names, options.id_column)
-    view, skippable = reader.view(plan, missing_is_open=options.missing_is_open)
-    connection.execute(f"CREATE TEMP VIEW _prospects AS {view}")
-    return score_sql(plan, Wide("_prospects", options.id_column, skippable, PROBLEM_COLUMN), "duckdb")
 
+    def _score_native(self, source: NativeSource) -> tuple[PreparedRows, CellReport]:
+        ignored = [column for column in source.types if column not in source.by_key.values()]
+        self._note(column_notes(source.by_key, ignored, self._plan, self._options.read))
+        rows = source.prepare(self._plan, kept_columns(list(source.types), source.by_key, self._options.keep))
+        self._copy(self._statement(rows), self._scores)
+        cells = native_report(self._connection, self._scores, rows)
+        if self._options.rejects:
+            rejected = self._folder / "rejected.parquet"
+            self._copy(source.rejected(self._scores), rejected)
+            write_output(self._connection, rejected, self._options.rejects)
+            every = self._scores.rename(self._folder / "every.parquet")
+            self._copy(f"FROM {literal(exact_path(every))} WHERE problem IS NULL", self._scores)
+        return rows, cells
 
-def _check_files(options: ScoreOptions) -> None:
-    if isinstance(options.output, DatabaseTable):
-        options.output.require_new()
-    for file in (options.output, options.rejects):
-        if not isinstance(file, Path):
-            continue
-        if file.suffix.lower() not in COPY_OPTIONS:
-            raise UnusableFile(f"{file}: the name must end in {', '.join(SUFFIXES)}.")
-        if isinstance(options.source, Path) and file.resolve() == options.source.resolve():
-            raise UnusableFile(f"{file} is the input file: write to another file.")
-        if not file.parent.is_dir():
-            raise UnusableFile(f"There is no folder {file.parent}.")
+    def _score_typed(self, as_of: datetime) -> tuple[PreparedRows, CellReport]:
+        """Score rows that are read in Python."""
+        options, rejects = self._options, self._options.rejects
+        with ExitStack() as stack:
+            table = stack.enter_context(open_rows(options.source, options.read))
+            self._note(table.notes)
+            reader = open_entries(table, self._plan, options.read)
+            self._note(column_notes(reader.headings_by_key, reader.ignored, self._plan, options.read))
+            keep = kept_columns(table.headings, reader.headings_by_key, options.keep)
+            types = source_types(self._connection, options.source)
+            summarised_at = None if options.summary is False else as_of
+            typed = TypedRows(table, reader, self._plan, keep, types, summarised_at)
+            file = RejectsFile(rejects, format_of(rejects), table.headings) if rejects else None
+            if file:
+                stack.enter_context(file)
+            rows = typed.write(self._folder / "typed.csv", file, self._watcher.advance)
+            self._note([UNNAMED_NOTE] if reader.has_unnamed_cells else [])
+        self._copy(self._statement(rows), self._scores)
+        return rows, typed.report
 
+    def _statement(self, rows: PreparedRows) -> str:
+        """Return the statement that scores the rows. Raises `UnusableFile` if two columns share a name."""
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {rows.select}")
+        source = Wide(VIEW, CARRIED_COLUMN, rows.skippable, PROBLEM_COLUMN)
+        figures = score_sql(self._plan, source, "duckdb")
+        described = self._connection.execute(f"DESCRIBE {figures}").fetchall()
+        require_own_names(rows.carried, [column for column, *_ in described])
+        return f"SELECT {carried_columns(rows)}, * EXCLUDE ({CARRIED_COLUMN}) FROM ({figures})"
 
-def _known_columns(plan: Plan, options: ScoreOptions) -> set[str]:
-    keys = {*plan.questions, *plan.question_set.attributes, options.id_column}
-    return {options.column_names.get(key, key) for key in keys}
+    def _copy(self, query: str, file: Path) -> None:
+        self._connection.execute(f"COPY ({query}) TO {literal(str(file))} ({PARQUET_OPTIONS})")
 
-
-def _copy(connection: DuckDBPyConnection, statement: str, file: Path, where: str) -> None:
-    copy_options = COPY_OPTIONS[file.suffix]
-    rows = f"SELECT * FROM ({statement}) {where}"
-    if file.suffix in TABLE_SUFFIXES:
-        rows = _without_formulas(connection, rows)
-    connection.execute(f"COPY ({rows}) TO {literal(str(file))} ({copy_options})")
-
-
-def _without_formulas(connection: DuckDBPyConnection, rows: str) -> str:
-    """Return a SELECT whose texts a spreadsheet does not read as formulas. Numbers stay as they are."""
-    described = connection.execute(f"DESCRIBE {rows}").fetchall()
-    texts = [name(column) for column, type_, *_ in described if type_ == "VARCHAR"]
-    cells = ", ".join(f"{_without_formula(text)} AS {text}" for text in texts)
-    return f"SELECT * REPLACE ({cells}) FROM ({rows})" if texts else rows
-
-
-def _without_formula(text: str) -> str:
-    is_formula = f"REGEXP_MATCHES({text}, {literal('^' + FORMULA)})"
-    is_number = f"REGEXP_FULL_MATCH({text}, {literal(NUMBER)})"
-    return case((f"{is_formula} AND NOT {is_number}", f"CHR(39) || {text}"), otherwise=text)
-
-
-def _reject(connection: DuckDBPyConnection, statement: str, options: ScoreOptions, folder: Path) -> int:
-    """Write the rejects, and return their number: rows with a problem, and unreadable lines of a CSV file."""
-    assert options.rejects
-    rows = f"SELECT {name(options.id_column)}, problem FROM ({statement}) WHERE problem IS NOT NULL"
-    connection.execute(f"CREATE TEMP TABLE _rejected AS {rows}")
-    if isinstance(options.source, Path) and options.source.suffix.lower() in TABLE_SUFFIXES:
-        lines = "SELECT DISTINCT NULL, 'line ' || line || ': ' || error_message FROM reject_errors"
-        connection.execute(f"INSERT INTO _rejected {lines}")
-    rejects = folder / ("rejects" + options.rejects.suffix.lower())
-    _copy(connection, "SELECT * FROM _rejected", rejects, "")
-    os.replace(rejects, options.rejects)  # noqa: PTH105
-    return int(_single_row(connection, "SELECT COUNT(*) FROM _rejected")[0])
-
-
-def _summarise(connection: DuckDBPyConnection, file: Path, id_name: str, rejected: int | None) -> Summary:
-    # The quote is named, because apostrophes at the beginning of cells can look like quotes.
-    is_table = file.suffix in TABLE_SUFFIXES
-    written = f"read_csv({literal(str(file))}, delim = ',', quote = '\"')" if is_table else literal(str(file))
-    scores = f"FROM {written} WHERE problem IS NULL"
-    count, coverage = _single_row(connection, f"SELECT COUNT(*), AVG(coverage) {scores}")
-    with_problem = _single_row(connection, f"SELECT COUNT(*) FROM {written} WHERE problem IS NOT NULL")[0]
-    by_indication = (
-        f"SELECT indication, COUNT(*) AS rows {scores} GROUP BY indication ORDER BY rows DESC, indication"
-    )
-    best = f"SELECT {id_name}, score, indication {scores} AND score IS NOT NULL"
-    best += f" ORDER BY score DESC, {id_name} LIMIT 10"
-    return Summary(
-        count,
-        with_problem if rejected is None else rejected,
-        connection.execute(by_indication).fetchall(),
-        coverage,
-        [
-            (ADDED_APOSTROPHE.sub("", id_) if is_table and isinstance(id_, str) else id_, *others)
-            for id_, *others in connection.execute(best).fetchall()
-        ],
-    )
-
-
-def _single_row(connection: DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    (row,) = connection.execute(query).fetchall()
-    return row
+    def _note(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            self._watcher.note(note)

@@ -1,89 +1,96 @@
-"""The files that DuckDB reads: CSV, NDJSON and Parquet."""
+"""What can be scored: files of rows, and tables of a database."""
 
-import csv
-from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
+from app.cli.bulk.database import DatabaseRows, DatabaseTable, UnusableFile
+from app.files.cells import DecimalSign
+from app.files.entries import ID, NAME, EntryReader, Expected
+from app.files.headings import find_heading
+from app.files.opening import open_table
+from app.files.table import TableFile
+from app.scoring import Plan
 
-from app.inbound.imports.records import find_separator
-from app.scoring.sql.words import literal
-
-NDJSON_SUFFIXES = (".ndjson", ".jsonl")
-TABLE_SUFFIXES = (".csv", ".tsv")
-PARQUET_SUFFIX = ".parquet"
-SUFFIXES = (*TABLE_SUFFIXES, *NDJSON_SUFFIXES, PARQUET_SUFFIX)
-
-
-class UnusableFile(ValueError):
-    """The file or table cannot be used. The message gives the reason and, if there is one, the remedy."""
+MAX_NAMES = 10
+UNNAMED_NOTE = "Ignored cells without a heading."
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Something that DuckDB can read: `relation` goes after FROM, `types` has the type of every column.
+class ReadOptions:
+    """How to read the rows of a file.
 
-    For NDJSON, `types` has every known column, because a line may leave out any of them.
+    `column_names` maps the key of a field, question or attribute to the heading of its column, where they
+    differ. Without a `decimal` sign or an `encoding`, they are found in the file. `missing_is_open` says that
+    questions and attributes without a column are left out on purpose.
     """
 
-    relation: str
-    types: Mapping[str, str]
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    decimal: DecimalSign | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    missing_is_open: bool = False
 
 
-def open_source(
-    connection: DuckDBPyConnection, file: Path, known: Collection[str], *, keep_rejects: bool
-) -> Source:
-    """Return the source for a file; `known` are the column names that the question set uses.
+def open_rows(source: Path | DatabaseTable, options: ReadOptions) -> TableFile:
+    """Open a file or table. Raises `Problem`, `UnusableFile` and OSError."""
+    if isinstance(source, DatabaseTable):
+        return DatabaseRows(source)
+    return open_table(source, encoding=options.encoding, sheet=options.sheet)
 
-    Raises `UnusableFile`, or `duckdb.Error` for a Parquet file that cannot be read.
+
+def open_entries(table: TableFile, plan: Plan, options: ReadOptions) -> EntryReader:
+    """Return the reader of the rows for a question set.
+
+    Raises:
+        Problem: if the headings or the rows cannot be used.
+        UnusableFile: if no column is a question or an attribute of the set.
     """
-    suffix = file.suffix.lower()
-    if suffix in TABLE_SUFFIXES:
-        return _table(file, known, keep_rejects=keep_rejects)
-    if suffix in NDJSON_SUFFIXES:
-        columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in sorted(known))
-        lines = f"read_json({literal(str(file))}, format = 'newline_delimited', columns = {{{columns}}})"
-        return Source(lines, dict.fromkeys(sorted(known), "VARCHAR"))
-    if suffix == PARQUET_SUFFIX:
-        relation = f"read_parquet({literal(str(file))})"
-        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        return Source(relation, {column: type_ for column, type_, *_ in described})
-    raise UnusableFile(f"{file}: the name must end in {', '.join(SUFFIXES)}.")
+    reader = EntryReader(table, Expected.by(plan), options.column_names, options.decimal)
+    require_known(reader.headings_by_key, plan)
+    return reader
 
 
-def _table(file: Path, known: Collection[str], *, keep_rejects: bool) -> Source:
-    """Return the source for a CSV file.
+def require_known(keys: Collection[str], plan: Plan) -> None:
+    """Raise `UnusableFile` if none of the keys that have a column is a question or an attribute."""
+    if plan.questions.keys().isdisjoint(keys) and plan.question_set.attributes.keys().isdisjoint(keys):
+        raise UnusableFile(
+            f"No column is a question or an attribute of {plan.name}. To use another question set, name it "
+            "with --set."
+        )
 
-    The separator and the columns are passed to DuckDB explicitly, because its detection may skip lines.
+
+def column_notes(
+    keys: Collection[str], ignored: Sequence[str], plan: Plan, options: ReadOptions
+) -> Iterator[str]:
+    """Yield what people should know about columns: which are ignored, and what has none.
+
+    A question that only a person rates, and an attribute, need a column unless `missing_is_open`.
     """
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        try:
-            first = text.readline()
-        except UnicodeDecodeError:
-            raise UnusableFile(f"{file} is not UTF-8: save it as UTF-8 (in Excel, as 'CSV UTF-8').") from None
-    separator = find_separator(first, known.__contains__)
-    headings = [heading.strip() for heading in next(csv.reader([first], delimiter=separator), [])]
-    if not any(headings):
-        raise UnusableFile(f"{file}: line 1 has no headings.")
-    repeated = [heading for heading, count in Counter(headings).items() if count > 1]
-    if repeated:
-        raise UnusableFile(f"{file}: line 1: several columns are named {repeated[0]!r}.")
-    types = dict.fromkeys(headings, "VARCHAR")
-    return table_source(file, types, separator, keep_rejects=keep_rejects)
+    if ignored:
+        yield f"Ignored columns that are not in {plan.name}: {join_names(ignored)}"
+    scored = [question for step in plan.question_set.steps if not step.gated for question in step.questions]
+    required = [question.key for question in scored if question.rate_from is None]
+    missing = [key for key in (*required, *plan.question_set.attributes) if key not in keys]
+    if missing and not options.missing_is_open:
+        yield f"Open in every row, because no column is called so: {join_names(missing)}"
 
 
-def table_source(file: Path, types: Mapping[str, str], separator: str = ",", *, keep_rejects: bool) -> Source:
-    """Return the source for a CSV file with these columns. `keep_rejects` collects unreadable lines."""
-    columns = ", ".join(f"{literal(heading)}: {literal(type_)}" for heading, type_ in types.items())
-    options = f"auto_detect = false, header = true, delim = {literal(separator)}, quote = '\"', escape = '\"'"
-    rejects = ", store_rejects = true, rejects_limit = 0" if keep_rejects else ""
-    relation = f"read_csv({literal(str(file))}, {options}, columns = {{{columns}}}{rejects})"
-    return Source(relation, types)
+def kept_columns(headings: Sequence[str], keys: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    """Return the headings of the columns to keep, without the id and the name, which are always kept.
+
+    Raises:
+        UnusableFile: if the file has no such column.
+    """
+    found = {one: find_heading(headings, one) for one in wanted}
+    if missing := [one for one, index in found.items() if index is None]:
+        raise UnusableFile(f"--keep: there is no column {join_names(missing)}.")
+    kept = dict.fromkeys(headings[index] for index in found.values() if index is not None)
+    return [heading for heading in kept if heading not in (keys.get(ID), keys.get(NAME))]
 
 
 def join_names(names: Collection[str]) -> str:
-    """Return the first ten names in alphabetical order, and how many more there are."""
-    ordered = sorted(names)
-    return ", ".join(ordered[:10]) + (f" and {len(ordered) - 10} more" if len(ordered) > 10 else "")
+    """Return the first ten names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
+    return ", ".join(listed[:MAX_NAMES]) + more
