@@ -56,7 +56,7 @@ def print_rows(
     """
     with open_rows(source, options) as rows:
         reader = open_entries(rows, plan, options)
-        for note in (*rows.notes, *column_notes(reader.headings_by_key, reader.ignored, plan, options)):
+        for note in (*rows.notes, *column_notes(reader.keys, reader.ignored, plan, options)):
             print_note(note)
         cells = CellReport(decimal=reader.decimal, has_numbers=bool(reader.number_columns))
         entries = (reader.read(row) for row in rows.rows())

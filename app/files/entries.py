@@ -158,6 +158,11 @@ class EntryReader:
             column = _Column(key, index, table.headings[index], self._reader(key, table.format))
             self._columns[self._kind(key)].append(column)
 
+    @property
+    def keys(self) -> Collection[str]:
+        """The keys that have a column."""
+        return self.headings_by_key.keys()
+
     def read(self, row: Row) -> Entry:
         """Return what a row says."""
         if row.problem:

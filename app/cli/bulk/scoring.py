@@ -145,7 +145,7 @@ class _Run:
             table = stack.enter_context(open_rows(options.source, options.read))
             self._note(table.notes)
             reader = open_entries(table, self._plan, options.read)
-            self._note(column_notes(reader.headings_by_key, reader.ignored, self._plan, options.read))
+            self._note(column_notes(reader.keys, reader.ignored, self._plan, options.read))
             keep = kept_columns(table.headings, reader.headings_by_key, options.keep)
             types = source_types(self._connection, options.source)
             summarised_at = None if options.summary is False else as_of

@@ -47,7 +47,7 @@ def open_entries(table: TableFile, plan: Plan, options: ReadOptions) -> EntryRea
         UnusableFile: if no column is a question or an attribute of the set.
     """
     reader = EntryReader(table, Expected.by(plan), options.column_names, options.decimal)
-    require_known(reader.headings_by_key, plan)
+    require_known(reader.keys, plan)
     return reader
 
 
