@@ -58,6 +58,7 @@ SLOW = {
     "cli/test_importing.py",
     "cli/test_other_builds.py",
     "cli/test_no_database.py",
+    "cli/test_score_formats.py",
     "cli/test_serve.py",
     "cli/test_verify.py",
     "docs/test_authoring.py",
