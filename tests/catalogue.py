@@ -1,5 +1,6 @@
 """What a database says of itself, in an order that two databases can be compared in."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,10 +90,21 @@ def contents(connection: Connection) -> dict[str, list[str]]:
     }
 
 
+def files_beside(url: str) -> dict[str, bytes]:
+    """The files in the folder of an SQLite database, by name.
+
+    Another process reads them: if this one closed a file that SQLite has open in it, the locks of SQLite
+    would be released, and another process could delete the journal that is in use.
+    """
+    paths = Path(make_url(url).database or "").parent.iterdir()
+    return {
+        path.name: subprocess.run(["cat", path], capture_output=True, check=True).stdout for path in paths
+    }
+
+
 def stored_whole(url: str) -> object:
     """All that a database holds: the bytes of SQLite's files, or the catalogue and every row."""
-    file = make_url(url).database
-    if url.startswith("sqlite") and file:
-        return {path.name: path.read_bytes() for path in Path(file).parent.iterdir()}
+    if url.startswith("sqlite"):
+        return files_beside(url)
     with connected(url) as connection:
         return catalogue(connection), triggers(connection), contents(connection)

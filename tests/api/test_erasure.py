@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -22,6 +21,7 @@ from tests.api.calls import (
     session,
     upsert,
 )
+from tests.catalogue import files_beside
 from tests.conftest import serving, settings_for
 from tests.waiting import until
 
@@ -64,10 +64,9 @@ def everything_stored(database):
 
 def bytes_of(service):
     """All that SQLite keeps on disk, journals too."""
-    path = Path(service.settings.database_url.get_secret_value().removeprefix("sqlite:///"))
-    files = list(path.parent.glob(path.name + "*"))
-    assert path in files
-    return b"".join(file.read_bytes() for file in files)
+    files = files_beside(service.settings.database_url.get_secret_value())
+    assert "test.db" in files
+    return b"".join(files.values())
 
 
 def test_no_row_mentions_it_any_more(client, link, small, database):

@@ -1,12 +1,12 @@
 """API keys: made once, shown once, stored nowhere, revoked for good."""
 
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlmodel import SQLModel
 
 from tests.api.calls import ok, pointers, refusal
+from tests.catalogue import files_beside
 from tests.conftest import ADMIN_KEY
 from tests.waiting import soon
 
@@ -118,8 +118,7 @@ def test_the_database_never_holds_a_secret(client, service, database):
     secrets = (key, key[12:], service.settings.admin_key.get_secret_value())
     assert [secret for secret in secrets if secret in str(rows)] == []
     if service.is_sqlite:
-        path = Path(service.settings.database_url.get_secret_value().removeprefix("sqlite:///"))
-        stored = b"".join(file.read_bytes() for file in path.parent.glob(path.name + "*"))
+        stored = b"".join(files_beside(service.settings.database_url.get_secret_value()).values())
         assert [secret for secret in secrets if secret.encode() in stored] == []
 
 

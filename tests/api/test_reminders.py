@@ -85,7 +85,7 @@ def reminders(client, start):
 
 
 def nurtured(client, link, day, **sent):
-    decision = {"decision": "nurture", "revisit_on": day and day.date().isoformat()}
+    decision = {"decision": "nurture", "revisit_on": day and day.date().isoformat(), "actor": "ana"}
     return qualify(client, link, question_set="ageing", ratings={"need": 4}, decision=decision, **sent)
 
 

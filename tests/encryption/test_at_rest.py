@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.api.calls import ok
-from tests.catalogue import connected, contents
+from tests.catalogue import connected, contents, files_beside
 from tests.conftest import ADMIN_KEY, ENCRYPTION_KEY, NewDatabase
 from tests.edge.process import process
 from tests.encryption.conftest import CLIENT_SECRET, HERE, HUBSPOT, MAPPING, RECORD, SIGNING, TOKEN, file_of
@@ -128,12 +128,6 @@ def spellings(secret: str) -> list[bytes]:
     return [plain[10:], base64.b64encode(plain).rstrip(b"=")[:-2], plain.hex().encode(), *bytes_of_base64]
 
 
-def files_beside(url: str) -> dict[str, bytes]:
-    return {
-        path.name: path.read_bytes() for path in file_of(url).parent.iterdir() if path.name != "test.db.key"
-    }
-
-
 def found(secrets: dict[str, str], content: bytes) -> list[str]:
     return [name for name, secret in secrets.items() if any(part in content for part in spellings(secret))]
 
@@ -149,6 +143,7 @@ def test_no_column_and_no_file_of_the_database_has_a_secret(story: Story) -> Non
 
     if story.url.startswith("sqlite"):
         files = files_beside(story.url)
+        del files["test.db.key"]
         assert set(files) == {"test.db", "test.db-wal", "test.db-shm"}
         assert {name: names for name, file in files.items() if (names := found(story.secrets, file))} == {}
 
@@ -168,7 +163,8 @@ def test_the_database_does_not_have_the_encryption_key(story: Story) -> None:
     assert key not in rows
     assert raw.hex() not in rows
     if is_sqlite:
-        content = b"".join(files_beside(story.url).values())
+        files = files_beside(story.url)
+        content = b"".join(files[name] for name in files if name != "test.db.key")
         assert [spelling for spelling in (raw, key.encode(), raw.hex().encode()) if spelling in content] == []
 
 
