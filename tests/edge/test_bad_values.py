@@ -144,7 +144,7 @@ SOURCES = {
 @pytest.mark.one_database
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_an_unusable_name(client, link, target, name):
-    for field in ("name", "deal", "actor"):
+    for field in ("name", "deal", "assessor", "actor"):
         response = client.post("/v1/qualify", json={**link, field: name})
         assert_problem(response, INVALID_REQUEST, f"/{field}")
     assert_problem(client.post("/v1/prospects", json={"name": name}), INVALID_REQUEST, "/name")
@@ -175,9 +175,13 @@ def test_control_characters_are_refused_wherever_a_name_or_an_id_arrives(client,
     by_link = f"/v1/prospects/by-external-id/bad/{at}"
     for response in (client.get(by_link), client.put(by_link, json={}), client.get(f"{by_link}/fit")):
         assert_problem(response, INVALID_REQUEST, "/external_id", where="path")
-    for query, pointer in (("/v1/prospects?q=", "/q"), ("/v1/sessions?deal=", "/deal")):
+    for query, pointer in (
+        ("/v1/prospects?q=", "/q"),
+        ("/v1/sessions?deal=", "/deal"),
+        ("/v1/sessions?assessor=", "/assessor"),
+    ):
         assert_problem(client.get(query + at), INVALID_REQUEST, pointer, where="query")
-    for field in ("external_id", "name", "deal", "actor"):
+    for field in ("external_id", "name", "deal", "assessor", "actor"):
         form = client.post("/v1/qualify/qualifying-a-sale", json={**link, field: text})
         assert_problem(form, INVALID_REQUEST, f"/{field}")
     for field in ("external_id", "name"):

@@ -23,9 +23,10 @@ SAID = {
     "name": PRIVATE,
     "actor": PRIVATE,
     "deal": PRIVATE,
+    "assessor": PRIVATE,
     "attributes": {"note": PRIVATE},
     "answers": [{"question": "budget", "rating": 3, "text": PRIVATE, "actor": PRIVATE}],
-    "decision": {"decision": "nurture", "reason": PRIVATE, "actor": "ana@example.com"},
+    "decision": {"decision": "nurture", "reason": PRIVATE},
 }
 
 
@@ -38,7 +39,7 @@ def told(served):
         assert client.post("/v1/qualify", json=SAID).status_code == 200
         linked = f"/v1/prospects/by-external-id/private/{WHO}"
         assert client.get(linked).status_code == 200
-        assert client.get(f"{linked}/fit", params={"deal": PRIVATE}).status_code == 200
+        assert client.get(f"{linked}/fit", params={"deal": PRIVATE, "assessor": PRIVATE}).status_code == 200
         assert client.get("/v1/prospects", params={"q": PRIVATE}).status_code == 200
         assert client.get("/v1/keys", headers={"X-API-Key": made}).status_code == 403
         for wrong in ({"ratings": {"budget": PRIVATE}}, {PRIVATE: 1}, {"answers": [{"text": PRIVATE}]}):

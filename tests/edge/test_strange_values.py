@@ -52,21 +52,26 @@ def test_a_strange_text_comes_back_as_it_was_sent_and_names_in_their_composed_fo
     if any(sign in link["external_id"] for sign in "/?#\\"):
         link["external_id"] = f"{next(numbers)}"
     said = {"question": "budget", "rating": 3, "text": text}
-    sent = {**link, "name": text, "deal": text, "actor": text, "attributes": {"a": text}, "answers": [said]}
-    sent["decision"] = {"decision": "pursue", "reason": text, "actor": "ana@example.com"}
+    sent = {**link, "name": text, "deal": text, "assessor": text, "actor": text}
+    sent |= {"attributes": {"a": text}, "answers": [said]}
+    sent["decision"] = {"decision": "pursue", "reason": text}
     told = client.post("/v1/qualify", json=sent)
     assert told.status_code == 200, told.text
     session = client.get(f"/v1/sessions/{told.json()['session_id']}").json()
     composed = normalize("NFC", text)
-    assert (session["deal"], session["answers"][0]["text"]) == (INVISIBLE.sub("", composed), text)
+    assert session["deal"] == session["assessor"] == INVISIBLE.sub("", composed)
+    assert session["answers"][0]["text"] == text
     assert (session["decision"]["reason"], session["decision"]["actor"]) == (text, composed)
     by_link = f"/v1/prospects/by-external-id/strange/{quote(link['external_id'], safe='')}"
     prospect = client.get(by_link).json()
     assert (prospect["name"], prospect["attributes"]) == (composed, {"a": text})
-    assert client.get(f"{by_link}/fit", params={"deal": text}).json()["deal"] == session["deal"]
+    assert (
+        client.get(f"{by_link}/fit", params={"deal": text, "assessor": text}).json()["deal"]
+        == session["deal"]
+    )
     found = client.get("/v1/prospects", params={"q": text}).json()["items"]
     assert prospect in found
-    listed = client.get("/v1/sessions", params={"deal": text}).json()["items"]
+    listed = client.get("/v1/sessions", params={"deal": text, "assessor": text}).json()["items"]
     assert [line["session_id"] for line in listed] == [session["session_id"]]
     assert client.get(f"/v1/sessions/{session['session_id']}/history").status_code == 200
 
