@@ -42,7 +42,8 @@ def bash(script, folder, **environment):
 
 
 def test_a_file(tmp_path):
-    (tmp_path / "accounts.csv").write_text(TABLE)
+    table = TABLE.replace("id,", "id,Owner,").replace("1,4", "1,Ana,4").replace("2,5", "2,Bo,5")
+    (tmp_path / "accounts.csv").write_text(table)
     assert bash(block("## A file"), tmp_path).startswith("Scored 2 rows with qualifying-a-sale@1")
     assert (tmp_path / "scores.parquet").exists()
 
