@@ -117,7 +117,8 @@ class _Unread:
         shown = cell.shown if isinstance(cell, BadCell) else read_text(cell)
         if len(shown) > MAX_SHOWN_LENGTH:
             shown = shown[:MAX_SHOWN_LENGTH] + "…"
-        return f'row {self.row.number}, {self.column.heading}: "{shown}" {self.reason}'
+        heading = " ".join(self.column.heading.split())
+        return f'row {self.row.number}, {heading}: "{shown}" {self.reason}'
 
 
 class EntryReader:

@@ -11,6 +11,7 @@ import pytest
 
 from app.files.columns import Column
 from app.files.formats import Format
+from app.files.opening import open_table
 from app.files.writer import write_table
 from tests.cli.conftest import Run
 
@@ -131,6 +132,7 @@ def test_odd_files_are_scored(
 ) -> None:
     (tmp_path / "a.csv").write_bytes(text.encode())
     done = run_without_database("score", "a.csv", "--set", "bant", "-o", "s.csv", "--no-summary")
+    assert ("note (free text)" in done.stderr) == ("note" in text)
     assert (done.returncode, done.stdout.splitlines()[0]) == (
         0,
         f"Scored {count:,} {'row' if count == 1 else 'rows'} with bant@1 into s.csv.",
@@ -139,3 +141,52 @@ def test_odd_files_are_scored(
         scores = {row["id"]: float(row["score"]) if row["score"] else None for row in csv.DictReader(file)}
     assert len(scores) == count
     assert {id_: scores[id_] for id_, _ in best} == dict(best)
+
+
+def test_kept_columns_are_copied_and_not_ignored(run_without_database: Run, tmp_path: Path) -> None:
+    """With what a spreadsheet shows, from a file of texts as from a Parquet file that DuckDB reads itself."""
+    numbers = [Column(name, "integer") for name in ("id", "Owner id", "need")]
+    columns = [numbers[0], Column("Name"), *numbers[1:]]
+    for format_, options in (("xlsx", ()), ("parquet", ("--no-summary",))):
+        write_table(tmp_path / f"a.{format_}", format_, columns, [(7, "Acme", 12, 4)])
+        keep = ("--keep", "owner ID", "--missing-open")
+        done = run_without_database("score", f"a.{format_}", "--set", "bant", *keep, *options, "-o", "s.xlsx")
+        assert (done.returncode, done.stderr) == (0, "")
+        with open_table(tmp_path / "s.xlsx") as table:
+            (row,) = table.rows()
+        assert table.headings[:3] == ("id", "Name", "Owner id")
+        assert [str(cell) for cell in row.cells[:3]] == ["7", "Acme", "12"]
+        done = run_without_database("score", f"a.{format_}", "--set", "bant", *options, "-o", "s.xlsx")
+        assert done.stderr.startswith("Ignored columns that are not in bant@1: Owner id\n")
+
+
+def test_rows_that_duckdb_reads_itself_are_rejected_as_a_whole(
+    run_without_database: Run, tmp_path: Path
+) -> None:
+    columns = [Column("id"), Column("need", "number"), Column("note"), Column("employees", "number")]
+    rows = [("a", 9.0, "x", None), ("b", 4.0, "y", None), ("c", 4.5, None, None)]
+    write_table(tmp_path / "a.parquet", "parquet", columns, rows)
+    options = ("--set", "bant", "--missing-open", "--no-summary", "--rejects", "r.csv")
+    done = run_without_database("score", "a.parquet", *options, "-o", "s.csv")
+    reason = "need: not a whole number from 1 to 5"
+    assert done.stdout.splitlines()[:4] == [
+        "Scored 1 row with bant@1 into s.csv.",
+        "2 rows could not be scored. See r.csv.",
+        f"  a: {reason}",
+        f"  c: {reason}",
+    ]
+    with (tmp_path / "r.csv").open(newline="") as file:
+        assert [tuple(row.values()) for row in csv.DictReader(file)] == [
+            ("a", "9.0", "x", "", "2", reason, ""),
+            ("c", "4.5", "", "", "4", reason, ""),
+        ]
+    assert [row["id"] for row in written(tmp_path / "s.csv")] == ["b"]
+    with duckdb.connect() as connection:
+        values = "('a', CAST('NaN' AS DOUBLE), 'Europe'), ('b', 50, 'Europe')"
+        facts = f"FROM (VALUES {values}) AS facts (id, employees, region)"
+        connection.execute(f"COPY ({facts}) TO '{tmp_path}/b.parquet'")
+    done = run_without_database("score", "b.parquet", *SET, *options[2:], "-o", "s.ndjson")
+    assert "1 cell was left out, because it cannot be read:\n  a: cannot be read: employees\n" in done.stdout
+    assert [row["remarks"] for row in written(tmp_path / "s.ndjson")] == ["cannot be read: employees", None]
+    with (tmp_path / "r.csv").open(newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["a"]

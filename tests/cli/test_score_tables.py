@@ -1,6 +1,7 @@
 """`score TABLE -o TABLE`: tables of a database, read and written."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ def test_a_table_is_scored_into_a_file_and_a_file_into_a_table(run: Run, crm: st
     (tmp_path / "a.csv").write_text("id,budget,authority,need,timeline\nq,2,2,2,2\n")
     assert run("score", "a.csv", "--set", "bant", "-o", f"{crm}#from_a_file").returncode == 0
     assert rows_of(crm, "SELECT id, score FROM from_a_file") == [("q", 25.0)]
+
+
+def test_duckdb_scores_a_table_of_numbers_itself(run: Run, crm: str, tmp_path: Path) -> None:
+    options = ("--set", "bant", "--no-summary", "--keep", "note", "--rejects", "r.ndjson")
+    done = run("score", f"{crm}#accounts", *options, "-o", f"{crm}#scores")
+    assert done.returncode == 0, done.stderr
+    assert rows_of(crm, "SELECT id, note, score, rated FROM scores ORDER BY id") == [
+        (1, "x", 75.0, 3),
+        (3, None, None, 0),
+    ]
+    (rejected,) = map(json.loads, (tmp_path / "r.ndjson").read_text().splitlines())
+    assert (rejected["id"], rejected["note"], rejected["rejected_line"]) == (2, "y", 3)
 
 
 def score_here(folder: Path, source: str, output: str) -> None:

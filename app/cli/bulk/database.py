@@ -21,6 +21,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Engine,
+    Float,
     Integer,
     MetaData,
     Numeric,
@@ -39,7 +40,7 @@ from app.files.table import Row as FileRow
 from app.scoring.sql.words import literal
 
 ROWS_PER_BATCH = 5000
-DUCKDB_TYPES = {Integer: "BIGINT", Boolean: "BOOLEAN", Numeric: "DOUBLE"}
+DUCKDB_TYPES = {Integer: "BIGINT", Boolean: "BOOLEAN", Numeric: "DOUBLE", Float: "DOUBLE"}
 NEW_COLUMN_TYPES = {"VARCHAR": Text, "BOOLEAN": Boolean, "DOUBLE": Double}
 Row = tuple[Any, ...]
 
@@ -91,7 +92,7 @@ class DatabaseTable:
     def fetch(self, file: Path) -> None:
         """Write all rows to a CSV file. Raises `UnusableFile`."""
         with file.open("w", newline="") as out:
-            writer = csv.writer(out)
+            writer = csv.writer(out, lineterminator="\n")
             writer.writerow(self.types())
             writer.writerows(map(_as_text, self.rows()))
 

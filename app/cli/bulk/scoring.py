@@ -125,9 +125,11 @@ class _Run:
         )
 
     def _score_native(self, source: NativeSource) -> tuple[PreparedRows, CellReport]:
-        ignored = [column for column in source.types if column not in source.by_key.values()]
+        keep = kept_columns(list(source.types), source.by_key, self._options.keep)
+        used = {*source.by_key.values(), *keep}
+        ignored = [column for column in source.types if column not in used]
         self._note(column_notes(source.by_key, ignored, self._plan, self._options.read))
-        rows = source.prepare(self._plan, kept_columns(list(source.types), source.by_key, self._options.keep))
+        rows = source.prepare(self._plan, keep)
         self._copy(self._statement(rows), self._scores)
         cells = native_report(self._connection, self._scores, rows)
         if self._options.rejects:
@@ -145,8 +147,9 @@ class _Run:
             table = stack.enter_context(open_rows(options.source, options.read))
             self._note(table.notes)
             reader = open_entries(table, self._plan, options.read)
-            self._note(column_notes(reader.keys, reader.ignored, self._plan, options.read))
             keep = kept_columns(table.headings, reader.headings_by_key, options.keep)
+            ignored = [heading for heading in reader.ignored if heading not in keep]
+            self._note(column_notes(reader.keys, ignored, self._plan, options.read))
             types = source_types(self._connection, options.source)
             summarised_at = None if options.summary is False else as_of
             typed = TypedRows(table, reader, self._plan, keep, types, summarised_at)

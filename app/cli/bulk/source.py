@@ -68,7 +68,8 @@ def column_notes(
     A question that only a person rates, and an attribute, need a column unless `missing_is_open`.
     """
     if ignored:
-        yield f"Ignored columns that are not in {plan.name}: {join_names(ignored)}"
+        names = join_names([" ".join(heading.split()) for heading in ignored])
+        yield f"Ignored columns that are not in {plan.name}: {names}"
     scored = [question for step in plan.question_set.steps if not step.gated for question in step.questions]
     required = [question.key for question in scored if question.rate_from is None]
     missing = [key for key in (*required, *plan.question_set.attributes) if key not in keys]
