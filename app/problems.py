@@ -35,8 +35,8 @@ MALFORMED_BODY = Kind(
 )  # fmt: skip
 MALFORMED_FILE = Kind(
     "malformed-file", 400, "The file cannot be read.",
-    "Save it as UTF-8, with headings in the first line and the same number of cells in every row. Put a cell "
-    "that contains a quote, a separator or a line break in quotes, and double every quote inside it.",
+    "Save it as XLSX, or as CSV in UTF-8, with headings in the first row. In CSV, put a cell that contains a "
+    "quote, a separator or a line break in quotes, and double every quote inside it.",
 )  # fmt: skip
 MALFORMED_REQUEST = Kind(
     "malformed-request", 400, "The request is not valid HTTP.",
@@ -122,6 +122,11 @@ STALE_REVISION = Kind(
 BODY_TOO_LARGE = Kind(
     "body-too-large", 413, "The body is too large.",
     "Send less at a time. The limit is the setting PROSPECT_FIT_MAX_BODY_BYTES.",
+)  # fmt: skip
+IMPORT_TOO_LARGE = Kind(
+    "import-too-large", 413, "The file is too large for one request.",
+    "Divide the file, or import it with 'prospect-fit import', which has no limit. The limit is the setting "
+    "PROSPECT_FIT_IMPORT_BYTES. Nothing was written.",
 )  # fmt: skip
 TOO_MANY_ROWS = Kind(
     "too-many-rows", 413, "The import or the batch has too many rows for one request.",

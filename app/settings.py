@@ -111,6 +111,14 @@ class Settings(BaseSettings):
     import_rows: Annotated[
         int, Field(ge=1, description="How many rows one request can import or qualify. It stops after them.")
     ] = 100_000
+    import_bytes: Annotated[
+        int,
+        Field(
+            ge=1024,
+            description="The largest file that one request can import; a larger one gets a 413. The file is "
+            "on the disk, in the folder for temporary files, while it is imported.",
+        ),
+    ] = 1_000_000_000
     intake_posts_per_hour: Annotated[
         int,
         Field(ge=1, description="How many payloads one intake accepts in an hour; a further one gets a 429."),

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
-from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_media_type
+from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_format
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
 from app.edge.service import Service, ServiceDep
@@ -80,7 +80,7 @@ async def score_batch(
     a set is looked up once. If the service stops, it ends the response with a 503 for the next line; if the
     key is revoked, with a 401.
     """
-    require_media_type(request)
+    require_format(request, "ndjson")
     batch = _Batch(request, service, query.question_set)
     body = BodyReader(request)
     return NdjsonResponse(request, batch.responses(body), batch.last_line, body)

@@ -1,53 +1,88 @@
 """Import many prospects in one call, and report the progress as NDJSON."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
 
 from fastapi import Query, Request
 from pydantic import Field
 
-from app.edge.computing import Computing
-from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_media_type
+from app.edge.ending import require_running
+from app.edge.ndjson import NdjsonResponse, require_format
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
-from app.edge.service import CallerDep, ServiceDep
-from app.inbound.imports.reader import EXTERNAL_ID_COLUMN, NAME_COLUMN, ImportOptions, Reader, ReadRecord
-from app.inbound.imports.schemas import ImportLineError, ImportProgress
-from app.inbound.imports.service import Importer
+from app.edge.service import CallerDep, Service, ServiceDep
+from app.edge.spooling import spool
+from app.files.cells import DecimalSign
+from app.files.entries import ID, NAME
+from app.files.formats import FORMATS, MEDIA_TYPES, Format
+from app.files.opening import open_table
+from app.inbound.imports.reader import ImportOptions, ImportRow, ProspectReader
+from app.inbound.imports.schemas import ImportLineError, ImportLineRemarks, ImportProgress
+from app.inbound.imports.service import Importer, ReportedRow
 from app.keys.schemas import Scope
 from app.problems import TOO_MANY_ROWS, Problem
-from app.schemas import In, Line, Source
+from app.schemas import In, Line, SetName, Source
+from app.scoring.question_set import AttributeType
 
 writing = router("prospects", Scope.WRITE)
-CSV_MEDIA_TYPE = "text/csv"
-# How much is read at once. Between two turns, the import can be stopped.
-MAX_BYTES_PER_TURN = 8192
-COLUMN_PARAMETERS = {"id": EXTERNAL_ID_COLUMN, "name": NAME_COLUMN}
-BODY_CONTENT = {
-    "schema": {
-        "type": "string",
-        "description": "CSV: headings in the first line, then one prospect per row; NDJSON: one JSON object "
-        "per line, with `external_id` and optionally `source`, `name` and `attributes`",
-    }
+# How many rows are read at once. Between two turns, the import can be stopped.
+MAX_ROWS_PER_TURN = 100
+COLUMN_PARAMETERS = {"id": ID, "name": NAME}
+# The parameters about which the reader of a file reports problems.
+POINTERS = {f"/{target}": f"/{parameter}" for parameter, target in COLUMN_PARAMETERS.items()}
+POINTERS |= {"/encoding": "/encoding", "/sheet": "/sheet"}
+DESCRIPTIONS: Mapping[Format, str] = {
+    "csv": "headings, then one prospect per row; the separator and the encoding are found",
+    "xlsx": "the first sheet, or the one that `sheet` names: headings, then one prospect per row",
+    "ndjson": "one JSON object per line, flat, or with its `attributes` as an object",
+    "parquet": "one prospect per row",
 }
 IMPORT_BODY = {
     "requestBody": {
         "required": True,
-        "content": {NDJSON_MEDIA_TYPE: BODY_CONTENT, CSV_MEDIA_TYPE: BODY_CONTENT},
+        "content": {
+            MEDIA_TYPES[format_][0]: {
+                "schema": {
+                    "type": "string",
+                    "description": DESCRIPTIONS[format_],
+                    **({} if format_ in ("csv", "ndjson") else {"format": "binary"}),
+                }
+            }
+            for format_ in FORMATS
+        },
     }
 }
 
 
 class ImportQuery(In):
-    """Parameters that apply to every line."""
+    """Parameters that apply to every row."""
 
-    source: Annotated[Source | None, Field(description="the source of lines that do not name one")] = None
+    source: Annotated[Source | None, Field(description="the source of rows that do not name one")] = None
     id: Annotated[
-        Line | None, Field(description="the heading of the external ids; by default external_id")
+        Line | None, Field(description="the heading of the external ids; by default external_id or id")
     ] = None
     name: Annotated[Line | None, Field(description="the heading of the names; by default name")] = None
+    question_set: Annotated[
+        SetName | None,
+        Field(
+            description="the set that declares the types of the attributes; by default, the newest versions "
+            "of all sets do"
+        ),
+    ] = None
+    encoding: Annotated[
+        Line | None, Field(description="the encoding of a CSV file, if it is not found", examples=["utf-8"])
+    ] = None
+    decimal: Annotated[
+        DecimalSign | None, Field(description="the decimal sign of numbers; by default, the cells show it")
+    ] = None
+    sheet: Annotated[Line | None, Field(description="the sheet of a workbook; by default the first one")] = (
+        None
+    )
     after_line: Annotated[
         int,
         Field(
@@ -60,13 +95,11 @@ class ImportQuery(In):
         bool, Field(description="send what the import changes to webhooks; by default, only the feed has it")
     ] = False
 
-    def options(self, media_type: str) -> ImportOptions:
+    def options(self, types: Mapping[str, AttributeType]) -> ImportOptions:
         """Return the parameters as options of the reader."""
         headings = {target: getattr(self, parameter) for parameter, target in COLUMN_PARAMETERS.items()}
-        mapped = {target: heading for target, heading in headings.items() if heading is not None}
-        return ImportOptions(
-            "csv" if media_type == CSV_MEDIA_TYPE else "ndjson", self.source, mapped, self.after_line
-        )
+        named = {target: heading for target, heading in headings.items() if heading is not None}
+        return ImportOptions(self.source, named, types, self.decimal, self.after_line)
 
 
 @writing.post(
@@ -78,48 +111,64 @@ class ImportQuery(In):
 async def import_prospects(
     request: Request, service: ServiceDep, caller: CallerDep, query: Annotated[ImportQuery, Query()]
 ) -> NdjsonResponse:
-    """Create or change a prospect for each line of CSV or NDJSON, by its external id.
+    """Create or change a prospect for each row of a file, by its external id.
 
-    In CSV, each column except `source`, `external_id` and `name` is an attribute, named after its heading. An
-    empty cell changes nothing. Read the response while you send: `{"line": 7, "problem": …}` reports a line
-    that is not valid and writes nothing, and `{"committed_to": 100, "created": …, "done": false}` reports the
-    progress. The last line has `"done": true`, or the `problem` that stopped the import: continue with
-    `after_line`. It is safe to send the whole file again. One request imports at most 100,000 rows, unless
-    the operator sets another limit. If a file has more, the last line has the problem `too-many-rows`.
+    Each column except `source`, `external_id` and `name` is an attribute, named after its heading. An empty
+    cell changes nothing. A cell that cannot be read leaves its attribute as it was:
+    `{"line": 7, "remarks": …}` names it. `{"line": 8, "problem": …}` reports a row that is not valid and
+    writes nothing, and `{"committed_to": 100, "created": …, "done": false}` reports the progress. The last
+    line has `"done": true`, or the `problem` that stopped the import: continue with `after_line`. It is safe
+    to send the whole file again. The import begins when the whole file has arrived. One request imports at
+    most 100,000 rows, unless the operator sets another limit. If a file has more, the last line has the
+    problem `too-many-rows`.
     """
-    options = query.options(require_media_type(request, CSV_MEDIA_TYPE))
-    body = BodyReader(request)
-    first_reads: list[ReadRecord] = []
-    try:
-        reader = Reader(options, service.settings.max_body_bytes)
-        while not reader.knows_columns:
-            first_reads += await _read(service.computing, reader, await body.next())
-    except Problem as problem:
-        raise _at_query_parameter(problem) from None
-    importer = Importer(
-        service.database,
-        service.plans,
-        caller.name,
-        after_line=query.after_line,
-        pauses=service.settings.workers > 1,
-        notify=query.notify,
-    )
-    response = _ImportResponse(request, importer, service.computing, service.settings.import_rows)
-    return NdjsonResponse(request, response.lines(reader, first_reads, body), response.last_line, body)
+    format_ = require_format(request, *FORMATS)
+    options = query.options(await _types(service, query.question_set))
+    with ExitStack() as opened:
+        file = opened.enter_context(await spool(request, service.settings.import_bytes, service.computing))
+        open_file = partial(_open, opened, request, Path(file.name), format_, query, options)
+        try:
+            reader = await service.computing.run_reading(open_file)
+        except Problem as problem:
+            raise _at_query_parameter(problem) from None
+        importer = Importer(
+            service.database,
+            service.plans,
+            caller.name,
+            after_line=query.after_line,
+            pauses=service.settings.workers > 1,
+            notify=query.notify,
+        )
+        response = _ImportResponse(request, service, importer, reader)
+        close = opened.pop_all().close
+    return NdjsonResponse(request, response.lines(), response.last_line, close=close)
 
 
-async def _read(computing: Computing, reader: Reader, chunk: bytes | None) -> list[ReadRecord]:
-    """Read the records that end in a chunk, or with None the last record."""
-    return await computing.run(reader.rest if chunk is None else partial(reader.feed, chunk))
+async def _types(service: Service, question_set: str | None) -> Mapping[str, AttributeType]:
+    if question_set is None:
+        return await service.database.read(service.plans.declared_types)
+    plan = await service.plans.get(question_set, "query")
+    return plan.question_set.attributes
+
+
+def _open(
+    opened: ExitStack,
+    request: Request,
+    file: Path,
+    format_: Format,
+    query: ImportQuery,
+    options: ImportOptions,
+) -> ProspectReader:
+    """Open a file, and close it with the stack. It takes as long as reading the whole file."""
+    check = partial(require_running, request)
+    table = open_table(file, format_, encoding=query.encoding, sheet=query.sheet, check=check)
+    return ProspectReader(opened.enter_context(table), options)
 
 
 def _at_query_parameter(problem: Problem) -> Problem:
-    """Move errors about a column to the query parameter in which the caller named it."""
-    parameters = {f"/{target}": f"/{parameter}" for parameter, target in COLUMN_PARAMETERS.items()}
+    """Move errors about a column or the file to the query parameter in which the caller named it."""
     errors = [
-        replace(error, where="query", pointer=parameters[error.pointer])
-        if error.pointer in parameters
-        else error
+        replace(error, where="query", pointer=POINTERS[error.pointer]) if error.pointer in POINTERS else error
         for error in problem.errors
     ]
     return Problem(problem.kind, problem.detail, errors, problem.headers)
@@ -128,42 +177,43 @@ def _at_query_parameter(problem: Problem) -> Problem:
 class _ImportResponse:
     """The response of one import. Every line that it reports is committed."""
 
-    def __init__(self, request: Request, importer: Importer, computing: Computing, max_rows: int) -> None:
+    def __init__(
+        self, request: Request, service: Service, importer: Importer, reader: ProspectReader
+    ) -> None:
         self._request = request
         self._importer = importer
-        self._computing = computing
-        self._max_rows = self._rows_left = max_rows
+        self._computing = service.computing
+        self._max_rows = self._rows_left = service.settings.import_rows
+        self._reader = reader
 
-    async def lines(
-        self, reader: Reader, first_reads: list[ReadRecord], body: BodyReader
-    ) -> AsyncGenerator[str, None]:
+    async def lines(self) -> AsyncGenerator[str, None]:
         """The lines of the response, one batch at a time."""
-        async for lines in self._import(first_reads):
-            yield lines
-        while (chunk := await body.next()) is not None:
-            for start in range(0, len(chunk), MAX_BYTES_PER_TURN):
-                part = chunk[start : start + MAX_BYTES_PER_TURN]
-                async for lines in self._import(await _read(self._computing, reader, part)):
-                    yield lines
-        async for lines in self._import(await _read(self._computing, reader, None)):
-            yield lines
+        remaining = self._reader.rows()
+        while rows := await self._computing.run_reading(partial(_take, remaining)):
+            async for lines in self._import(rows):
+                yield lines
         yield self._progress(done=True)
 
     def last_line(self, problem: Problem) -> str:
         """Return the progress at which the import ends early."""
         return self._progress(problem=problem)
 
-    async def _import(self, reads: list[ReadRecord]) -> AsyncGenerator[str, None]:
-        allowed = reads[: self._rows_left]
+    async def _import(self, rows: list[ImportRow]) -> AsyncGenerator[str, None]:
+        allowed = rows[: self._rows_left]
         self._rows_left -= len(allowed)
-        async for refused in self._importer.run(allowed):
-            yield "".join(self._error_line(read, problem) for read, problem in refused) + self._progress()
-        if len(allowed) < len(reads):
+        async for reported in self._importer.run(allowed):
+            yield "".join(map(self._line, reported)) + self._progress()
+        if len(allowed) < len(rows):
             raise Problem(TOO_MANY_ROWS, f"One request imports at most {self._max_rows} rows.")
 
-    def _error_line(self, read: ReadRecord, problem: Problem) -> str:
-        refused = ImportLineError(line=read.record.line, problem=problem_out(self._request, problem))
-        return refused.model_dump_json() + "\n"
+    def _line(self, reported: ReportedRow) -> str:
+        line = reported.row.number
+        out: Any = (
+            ImportLineError(line=line, problem=problem_out(self._request, reported.problem))
+            if reported.problem
+            else ImportLineRemarks(line=line, remarks=list(reported.reasons))
+        )
+        return f"{out.model_dump_json()}\n"
 
     def _progress(self, *, done: bool = False, problem: Problem | None = None) -> str:
         tally = self._importer.tally
@@ -173,7 +223,13 @@ class _ImportResponse:
             changed=tally.counts["changed"],
             unchanged=tally.counts["unchanged"],
             refused=tally.counts["refused"],
+            cells_left_out=tally.counts["cells_left_out"],
+            notes=self._reader.notes if done or problem else [],
             done=done,
             problem=problem_out(self._request, problem) if problem else None,
         )
         return progress.model_dump_json() + "\n"
+
+
+def _take(rows: Iterator[ImportRow]) -> list[ImportRow]:
+    return list(islice(rows, MAX_ROWS_PER_TURN))

@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from app.api.batch import BatchError, turns
-from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_media_type
+from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_format
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
 from app.edge.service import CallerDep, Service, ServiceDep
@@ -53,7 +53,7 @@ async def qualify_batch(request: Request, service: ServiceDep, caller: CallerDep
     happens if the service stops, the database fails, the key is revoked, or the call has more than 100,000
     lines, unless the operator sets another limit.
     """
-    require_media_type(request)
+    require_format(request, "ndjson")
     batch = _Batch(request, service, caller)
     body = BodyReader(request)
     return NdjsonResponse(request, batch.responses(body), batch.last_line, body)

@@ -1,45 +1,63 @@
 """`import FILE`: import prospects from a file into the database."""
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import anyio
 import typer
 
 from app.cli.console import counted, err, fail, parse_column_names, print_text, progress_bar, published_plans
-from app.inbound.imports.reader import (
-    EXTERNAL_ID_COLUMN,
-    NAME_COLUMN,
-    Format,
-    ImportOptions,
-    Reader,
-    ReadRecord,
-    check_keys,
-)
-from app.inbound.imports.service import Importer, rejected_record, rejects_heading
-from app.problems import DATABASE_FAILURES, Problem
+from app.db import Database
+from app.files.cells import DecimalSign
+from app.files.entries import ID, NAME
+from app.files.formats import SUFFIXES
+from app.files.opening import format_of, open_table
+from app.files.rejects import RejectsFile
+from app.files.table import TableFile
+from app.inbound.imports.reader import ImportOptions, ImportRow, ProspectReader, check_keys
+from app.inbound.imports.service import Importer, ReportedRow
+from app.problems import DATABASE_FAILURES, MALFORMED_FILE, Problem
 from app.prospects.schemas import Link
-from app.settings import Settings
+from app.question_sets.plans import Plans
+from app.scoring.question_set import AttributeType
 
 KEY_NAME = "prospect-fit import"
-FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
-READ_BYTES = 64 * 1024
+ROWS_AT_ONCE = 100
 MAX_SHOWN = 10
-File = Annotated[Path, typer.Argument(help="CSV with headings, or NDJSON, as for POST /v1/prospects/import.")]
-SourceOption = Annotated[str | None, typer.Option("--source", help="The source for lines that have none.")]
+PROGRESS_STEPS = 1000
+File = Annotated[
+    Path, typer.Argument(help=f"A file with headings, or NDJSON; its name ends in {', '.join(SUFFIXES)}.")
+]
+SourceOption = Annotated[str | None, typer.Option("--source", help="The source for rows that have none.")]
 IdColumn = Annotated[
-    str | None, typer.Option("--id", help="The column of the external ids; by default external_id.")
+    str | None, typer.Option("--id", help="The column of the external ids; by default external_id or id.")
 ]
 NameColumn = Annotated[str | None, typer.Option("--name", help="The column of the names; by default name.")]
 ColumnPairs = Annotated[
     list[str] | None, typer.Option("--map", help="KEY=COLUMN, if a column is not named after its attribute.")
 ]
+SetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--set", help="The question set that declares the types of the attributes; by default, all sets do."
+    ),
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="The encoding of a CSV file, such as windows-1252, if it is not found.")
+]
+Decimal = Annotated[
+    DecimalSign | None, typer.Option(help="The decimal sign of numbers; by default, the cells show it.")
+]
+SheetOption = Annotated[
+    str | None, typer.Option("--sheet", help="The sheet of a workbook; by default the first one.")
+]
 Rejects = Annotated[
     Path | None,
-    typer.Option(help="The file for lines that cannot be imported, so that you can correct them."),
+    typer.Option(help="The file for rows that cannot be imported as a whole, so that you can correct them."),
 ]
 Notify = Annotated[
     bool, typer.Option("--notify", help="Send what changes to webhooks. By default, only the feed has it.")
@@ -47,134 +65,109 @@ Notify = Annotated[
 AfterLine = Annotated[int, typer.Option("--after-line", min=0, help="Continue after this line.")]
 
 
-def import_file(
+def import_file(  # noqa: PLR0913  # each is an option
     file: File,
     *,
     source: SourceOption = None,
     id_column: IdColumn = None,
     name_column: NameColumn = None,
     column_pairs: ColumnPairs = None,
+    set_name: SetOption = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    sheet: SheetOption = None,
     rejects: Rejects = None,
     after_line: AfterLine = 0,
     notify: Notify = False,
 ) -> None:
-    """Import prospects from a file of any size: each line creates or changes one prospect.
+    """Import prospects from a file of any size: each row creates or changes one prospect.
 
-    In CSV, each column except source, external_id and name is an attribute. An empty cell changes nothing.
-    It is safe to import the same file again. After Ctrl-C, the command prints where to continue.
+    Each column except source, external_id and name is an attribute. An empty cell changes nothing, and a cell
+    that cannot be read leaves its attribute as it was. It is safe to import the same file again. After
+    Ctrl-C, the command prints where to continue.
     """
-    if not file.is_file():
-        fail(f"There is no file {file}.")
-    if file.suffix.lower() not in FORMATS:
-        fail(f"{file}: the name must end in {', '.join(FORMATS)}.")
-    if rejects and rejects.exists() and rejects.samefile(file):
-        fail("--rejects names the input file: choose another file.")
+    _check_files(file, rejects)
     columns = parse_column_names(column_pairs or [])
-    columns |= {
-        key: column for key, column in ((EXTERNAL_ID_COLUMN, id_column), (NAME_COLUMN, name_column)) if column
-    }
+    columns |= {key: column for key, column in ((ID, id_column), (NAME, name_column)) if column}
     with published_plans() as (database, plans):
         check_keys(columns)
         if source is not None:
             Link(source=source, external_id="any")
-        options = ImportOptions(FORMATS[file.suffix.lower()], source, columns, after_line)
-        reader = Reader(options, Settings().max_body_bytes)
+        types = _types(database, plans, set_name)
+        options = ImportOptions(source, columns, types, decimal, after_line)
         importer = Importer(database, plans, KEY_NAME, after_line=after_line, pauses=True, notify=notify)
-        _Import(importer, reader, file, after_line).run(rejects)
+        run = _Import(importer, file, rejects)
+        with (
+            run.stoppable(),
+            open_table(file, encoding=encoding, sheet=sheet, check=run.check) as table,
+        ):
+            run.run(table, options)
+        run.report()
+
+
+def _check_files(file: Path, rejects: Path | None) -> None:
+    if not file.is_file():
+        fail(f"There is no file {file}.")
+    if not rejects:
+        return
+    format_of(rejects)
+    if rejects.exists():
+        if rejects.samefile(file):
+            fail("--rejects names the input file: choose another file.")
+        if not rejects.is_file():
+            fail(f"--rejects: {rejects} is not a file: choose another name.")
+
+
+def _types(database: Database, plans: Plans, set_name: str | None) -> Mapping[str, AttributeType]:
+    """Return the types that a set declares, or without a name all sets."""
+    if set_name is None:
+        return database.read_sync(plans.declared_types)
+    return database.read_sync(lambda tx: plans.find(tx, set_name)).question_set.attributes
+
+
+class _Stopped(Exception):
+    """Ctrl-C was pressed."""
 
 
 class _Import:
     """One run over a file."""
 
-    def __init__(self, importer: Importer, reader: Reader, file: Path, after_line: int) -> None:
+    def __init__(self, importer: Importer, file: Path, rejects: Path | None) -> None:
         self._importer = importer
-        self._reader = reader
         self._file = file
-        self._after_line = after_line
-        self._shown = 0
+        self._rejects = rejects
+        # A run that continues an earlier one keeps its rejects.
+        self._continues = importer.tally.committed_to > 0
+        self._notes: Sequence[str] = ()
+        self._problems: list[str] = []
+        self._remarks: list[str] = []
+        self._failure: Problem | None = None
         self._stopped = False
 
-    def run(self, rejects: Path | None) -> None:
-        """Import all records and print the counts.
+    def check(self) -> None:
+        """Stop reading after Ctrl-C."""
+        if self._stopped:
+            raise _Stopped
 
-        Exits with 1 if records were refused and there is no rejects file, and with 130 after Ctrl-C.
-        """
-        # A run that continues an earlier one appends to its rejects.
-        continues = bool(rejects and self._after_line and rejects.exists())
-        with self._stoppable():
-            anyio.run(self._import_file, rejects, continues)
-        self._report(rejects)
-
-    async def _import_file(self, rejects: Path | None, continues: bool) -> None:  # noqa: FBT001
-        with ExitStack() as open_files:
-            file = open_files.enter_context(self._file.open("rb"))
-            rejects_file: BinaryIO | None = None
-            advance = open_files.enter_context(progress_bar("importing", self._file.stat().st_size))
-            for reads in self._reads(file, advance):
-                # If the whole file is refused, the rejects of an earlier run must not be overwritten.
-                if rejects and not rejects_file and self._reader.knows_columns:
-                    rejects_file = open_files.enter_context(rejects.open("ab" if continues else "wb"))
-                    rejects_file.write(b"" if continues else rejects_heading(self._reader))
-                    rejects_file.flush()
-                await self._import(reads, rejects_file)
-                if self._stopped:
-                    break
-
-    def _reads(self, file: BinaryIO, advance: Callable[[int], None]) -> Iterator[list[ReadRecord]]:
-        while chunk := file.read(READ_BYTES):
-            yield self._reader.feed(chunk)
-            advance(len(chunk))
-        yield self._reader.rest()
-
-    async def _import(self, reads: Sequence[ReadRecord], rejects_file: BinaryIO | None) -> None:
-        before = self._importer.tally.committed_to
-        try:
-            async for refused in self._importer.run(reads):
-                if rejects_file:
-                    self._write_rejects(refused, rejects_file, before)
-                else:
-                    self._show(refused)
-                before = self._importer.tally.committed_to
-                if self._stopped:
-                    break
-        except Problem as problem:
-            if problem.kind not in DATABASE_FAILURES:
-                raise
-            fail(f"{problem.detail} {self._where_to_continue()}")
-
-    def _show(self, refused: Sequence[tuple[ReadRecord, Problem]]) -> None:
-        """Print the first few problems."""
-        for read, problem in refused:
-            if self._shown < MAX_SHOWN:
-                self._shown += 1
-                err.print(
-                    f"line {read.record.line}: {problem.detail}",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
-
-    def _write_rejects(
-        self, refused: Sequence[tuple[ReadRecord, Problem]], rejects_file: BinaryIO, before: int
-    ) -> None:
-        """Write the refused records of a batch. `before` is the last line committed before the batch."""
-        try:
-            rejects_file.writelines(
-                rejected_record(self._reader, read.record, problem) for read, problem in refused
-            )
-            rejects_file.flush()
-        except OSError as error:
-            with suppress(OSError):
-                rejects_file.close()
-            # The other records of the batch are imported, and importing them again does no harm.
-            fail(f"{rejects_file.name}: {error.strerror}. Continue with --after-line {before}.")
-
-    def _where_to_continue(self) -> str:
-        committed = self._importer.tally.committed_to
-        return f"Continue with --after-line {committed}." if committed else "Nothing was imported."
+    def run(self, table: TableFile, options: ImportOptions) -> None:
+        """Import all rows, until a failure of the database or of the file."""
+        reader = ProspectReader(table, options)
+        rejects = (
+            RejectsFile(self._rejects, format_of(self._rejects), table.headings, keep=self._continues)
+            if self._rejects
+            else nullcontext()
+        )
+        with progress_bar("importing", PROGRESS_STEPS) as advance, rejects as rejects_file:
+            try:
+                anyio.run(self._import_all, reader, table, rejects_file, advance)
+            except Problem as problem:
+                if problem.kind not in {*DATABASE_FAILURES, MALFORMED_FILE}:
+                    raise
+                self._failure = problem
+        self._notes = reader.notes
 
     @contextmanager
-    def _stoppable(self) -> Iterator[None]:
+    def stoppable(self) -> Iterator[None]:
         """Let Ctrl-C stop the import after the current commit. A second Ctrl-C stops it at once."""
 
         def request_stop(*_: object) -> None:
@@ -184,21 +177,83 @@ class _Import:
         before = signal.signal(signal.SIGINT, request_stop)
         try:
             yield
+        except _Stopped:
+            pass
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _report(self, rejects: Path | None) -> None:
+    def report(self) -> None:
+        """Print the counts, and what was left out.
+
+        Exits with 1 after a failure, or if rows were refused and there is no rejects file, and with 130 after
+        Ctrl-C.
+        """
         counts = self._importer.tally.counts
-        lines = sum(counts[outcome] for outcome in ("created", "changed", "unchanged"))
+        rows = sum(counts[outcome] for outcome in ("created", "changed", "unchanged"))
         print_text(
-            f"Imported {counted(lines, 'line')} of {self._file}: {counts['created']:,} created, "
+            f"Imported {counted(rows, 'row')} of {self._file}: {counts['created']:,} created, "
             f"{counts['changed']:,} changed, {counts['unchanged']:,} unchanged."
         )
+        for note in self._notes:
+            print_text(note)
+        if counts["cells_left_out"]:
+            print_text(f"{counted(counts['cells_left_out'], 'cell')} could not be read and changed nothing:")
+            _print_first(self._remarks, counts["cells_left_out"])
         if counts["refused"]:
-            advice = f"See {rejects}." if rejects else "To save rejected lines, use --rejects FILE."
-            print_text(f"{counted(counts['refused'], 'line')} could not be imported. {advice}")
+            advice = f"See {self._rejects}." if self._rejects else "To save these rows, use --rejects FILE."
+            print_text(f"{counted(counts['refused'], 'row')} could not be imported. {advice}")
+            _print_first(self._problems, counts["refused"])
+        self._exit(is_incomplete=bool(counts["refused"] and not self._rejects))
+
+    def _exit(self, *, is_incomplete: bool) -> None:
+        if self._failure:
+            fail(f"{self._failure.detail} {self._where_to_continue()}")
         if self._stopped:
             err.print(f"Stopped. {self._where_to_continue()}", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(130)
-        if counts["refused"] and not rejects:
+        if is_incomplete:
             raise typer.Exit(1)
+
+    async def _import_all(
+        self,
+        reader: ProspectReader,
+        table: TableFile,
+        rejects: RejectsFile | None,
+        advance: Callable[[int], None],
+    ) -> None:
+        shown = 0
+        remaining = reader.rows()
+        while rows := _take(remaining):
+            async for reported in self._importer.run(rows):
+                for row in reported:
+                    self._note(row, rejects)
+                self.check()
+            steps = round(table.share_read * PROGRESS_STEPS)
+            advance(steps - shown)
+            shown = steps
+
+    def _note(self, row: ReportedRow, rejects: RejectsFile | None) -> None:
+        """Keep a row that was not imported as a whole, and the first few reasons."""
+        if rejects:
+            rejects.add(row.row, row.reasons)
+        if row.problem is None:
+            self._remarks += row.reasons[: MAX_SHOWN - len(self._remarks)]
+        elif len(self._problems) < MAX_SHOWN:
+            reasons = "; ".join(row.reasons)
+            named = reasons.startswith(f"row {row.row.number}")
+            self._problems.append(reasons if named else f"row {row.row.number}: {reasons}")
+
+    def _where_to_continue(self) -> str:
+        committed = self._importer.tally.committed_to
+        return f"Continue with --after-line {committed}." if committed else "Nothing was imported."
+
+
+def _take(rows: Iterator[ImportRow]) -> list[ImportRow]:
+    return list(islice(rows, ROWS_AT_ONCE))
+
+
+def _print_first(lines: Sequence[str], count: int) -> None:
+    for line in lines:
+        print_text(f"  {line}")
+    if count > len(lines):
+        print_text(f"  and {count - len(lines):,} more")

@@ -70,7 +70,7 @@ class _Move:
             pacing.start()
             after = done.last if done else None
             try:
-                done = await self._database.write(partial(self._move_some, after, pacing.lines))
+                done = await self._database.write(partial(self._move_some, after, pacing.size))
             except Problem as problem:
                 await anyio.sleep(pacing.failed(problem))
                 continue

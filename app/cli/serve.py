@@ -38,6 +38,7 @@ EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "
 
 StaleNotice = Annotated[int | None, typer.Option(help="Days before an answer goes stale to announce it.")]
 ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import or qualify.")]
+ImportBytes = Annotated[int | None, typer.Option(help="The largest file to import in one request, in bytes.")]
 IntakePosts = Annotated[int | None, typer.Option(help="Payloads that one intake accepts in an hour.")]
 IntakeBytes = Annotated[
     int | None, typer.Option(help="Bytes of payloads that one intake accepts in an hour.")
@@ -69,6 +70,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     stale_notice_days: StaleNotice = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="The largest request body, in bytes.")] = None,
     import_rows: ImportRows = None,
+    import_bytes: ImportBytes = None,
     intake_posts_per_hour: IntakePosts = None,
     intake_bytes_per_hour: IntakeBytes = None,
     intake_waiting_payloads: IntakeWaiting = None,

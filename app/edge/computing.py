@@ -17,6 +17,7 @@ T = TypeVar("T")
 # loop would wait longer for its turn.
 MAX_SHORT_COMPUTATIONS = 2
 MAX_LONG_COMPUTATIONS = 1
+MAX_FILE_READINGS = 2
 # Up to this size, reading a body takes a millisecond or two. A thread costs a tenth of a millisecond.
 MAX_INLINE_BYTES = 16_384
 
@@ -30,6 +31,7 @@ class Computing:
     def __init__(self) -> None:
         self._short_limiter = anyio.CapacityLimiter(MAX_SHORT_COMPUTATIONS)
         self._long_limiter = anyio.CapacityLimiter(MAX_LONG_COMPUTATIONS)
+        self._file_limiter = anyio.CapacityLimiter(MAX_FILE_READINGS)
 
     async def run(self, compute: Callable[[], T]) -> T:
         """Return what `compute` returns, which takes some tenths of a second at most."""
@@ -38,6 +40,13 @@ class Computing:
     async def run_long(self, compute: Callable[[], T]) -> T:
         """Return what `compute` returns, which can take seconds: one such computation runs at a time."""
         return await to_thread.run_sync(_without_collector, compute, limiter=self._long_limiter)
+
+    async def run_reading(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns, which reads a file and can take minutes.
+
+        It is not interrupted: it has to check itself whether it should end.
+        """
+        return await to_thread.run_sync(read, limiter=self._file_limiter)
 
     async def run_if_large(self, size: int, compute: Callable[[], T]) -> T:
         """Return what `compute` returns, without a thread if it reads at most MAX_INLINE_BYTES."""

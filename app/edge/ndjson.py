@@ -12,11 +12,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.edge.bodies import media_type
 from app.edge.ending import is_revoked, require_running
-from app.inbound.imports.records import Lines
+from app.files.formats import MEDIA_TYPES, Format
 from app.problems import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE, Problem
 
-NDJSON_MEDIA_TYPE = "application/x-ndjson"
-NDJSON_MEDIA_TYPES = (NDJSON_MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/jsonlines")
+NDJSON_MEDIA_TYPES = MEDIA_TYPES["ndjson"]
+NDJSON_MEDIA_TYPE = NDJSON_MEDIA_TYPES[0]
 # A caller that sends without reading the response blocks both sides. The response ends after this time.
 SEND_TIMEOUT_SECONDS = 60
 MAX_DRAIN_SECONDS = 3
@@ -26,6 +26,41 @@ MAX_DRAIN_SECONDS_REVOKED = 0.5
 MAX_SILENT_SECONDS = 60
 # How often to check whether the request has to end, while no data arrives.
 END_CHECK_SECONDS = 0.25
+
+
+class Lines:
+    """Splits chunks of bytes into lines, without their line ends.
+
+    A line longer than `max_bytes` is None.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._partial_line, self._too_long = bytearray(), False
+
+    def feed(self, chunk: bytes) -> list[bytes | None]:
+        """Return the lines that end in this chunk."""
+        *ends, rest = chunk.split(b"\n")
+        lines = [self._line(end) for end in ends]
+        self._add(rest)
+        return lines
+
+    def rest(self) -> list[bytes | None]:
+        """Return what follows the last line end, at the end of the input: at most one line."""
+        return [self._line(b"")] if self._partial_line or self._too_long else []
+
+    def _line(self, end: bytes) -> bytes | None:
+        self._add(end)
+        line = None if self._too_long else bytes(self._partial_line)
+        self._partial_line, self._too_long = bytearray(), False
+        return line
+
+    def _add(self, part: bytes) -> None:
+        self._too_long = self._too_long or len(self._partial_line) + len(part) > self._max_bytes
+        if self._too_long:
+            self._partial_line.clear()
+        else:
+            self._partial_line += part
 
 
 class BodyReader:
@@ -86,6 +121,7 @@ class NdjsonResponse(StreamingResponse):
     If `lines` raises a problem, the process stops or the key of the caller is revoked, the response ends with
     `last_line(problem)`. `body` is the reader of the request's body if that is still arriving: Starlette
     detects a disconnected caller by receiving messages, which would consume the body, so the reader does it.
+    `close` is called when the response ends, however it ends.
     """
 
     media_type = NDJSON_MEDIA_TYPE
@@ -96,11 +132,13 @@ class NdjsonResponse(StreamingResponse):
         lines: AsyncGenerator[str, None],
         last_line: Callable[[Problem], str],
         body: BodyReader | None = None,
+        close: Callable[[], None] | None = None,
         # FastAPI describes the response with this default.
         status_code: int = 200,
     ) -> None:
         super().__init__(_all_lines(request, lines, last_line, body), status_code)
         self._body = body
+        self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the lines. Raises ClientDisconnect if the caller does not read a line in time."""
@@ -116,6 +154,9 @@ class NdjsonResponse(StreamingResponse):
                 await super().__call__(scope, receive, send_in_time)
         except TimeoutError:
             raise ClientDisconnect from None
+        finally:
+            if self._close:
+                self._close()
 
 
 async def _all_lines(
@@ -136,14 +177,15 @@ async def _all_lines(
             await body.drain()
 
 
-def require_media_type(request: Request, *others: str) -> str:
-    """Return the media type of a body if it is NDJSON or one of `others`.
+def require_format(request: Request, *formats: Format) -> Format:
+    """Return the one of some formats that the media type of a body names.
 
     Raises:
         Problem: UNSUPPORTED_MEDIA_TYPE.
     """
-    media_type_ = media_type(request)
-    if media_type_ not in NDJSON_MEDIA_TYPES + others:
-        expected = " or ".join((NDJSON_MEDIA_TYPE, *others))
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {expected}.")
-    return media_type_
+    sent = media_type(request)
+    for format_ in formats:
+        if sent in MEDIA_TYPES[format_]:
+            return format_
+    expected = " or ".join(MEDIA_TYPES[format_][0] for format_ in formats)
+    raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type of the body is not {expected}.")

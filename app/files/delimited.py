@@ -1,13 +1,16 @@
 """Read CSV: any common separator and line end, one bad row at a time."""
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.files.encodings import MARK_UNREADABLE, UNREADABLE, check_encoding, find_encoding
-from app.files.table import MAX_ROW_LENGTH, Row, TableFile, checked_headings, malformed
+from app.files.formulas import without_apostrophe
+from app.files.headings import REJECT_COLUMNS
+from app.files.table import MAX_ROW_LENGTH, Check, Row, TableFile, checked_headings, malformed
 from app.files.text_lines import TextLines, TooLong
 from app.problems import Problem
 
@@ -15,6 +18,7 @@ SEPARATORS = (",", ";", "\t", "|")
 # A first line that tells Excel the separator.
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 NUL = "\0"
+ROWS_PER_CHECK = 200
 
 
 class DelimitedFile(TableFile):
@@ -22,15 +26,15 @@ class DelimitedFile(TableFile):
 
     format = "csv"
 
-    def __init__(self, path: Path, encoding: str | None) -> None:
+    def __init__(self, path: Path, check: Check, encoding: str | None) -> None:
         """Read the headings. `encoding` is a name that Python knows, or None to find it.
 
         Raises:
             Problem: MALFORMED_FILE if there are no headings, INVALID_REQUEST if the encoding is unknown.
             OSError: if the file cannot be read.
         """
+        super().__init__(check)
         self._path = path
-        self.notes = []
         self._encoding = encoding or self._found_encoding()
         check_encoding(self._encoding)
         with self._lines() as lines:
@@ -38,12 +42,17 @@ class DelimitedFile(TableFile):
             self._lines_above = lines.number
         self._separator = named or max(SEPARATORS, key=self._count_headings)
         self.headings, self._heading_end = self._read_headings()
+        # A file of rejects has apostrophes in front of formulas, which its writer put there.
+        self._has_apostrophes = not set(REJECT_COLUMNS).isdisjoint(self.headings)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows below the headings. One that cannot be read has a problem."""
         with self._lines(self._heading_end) as lines:
             reader = self._reader(lines)
-            while True:
+            for count in itertools.count():
+                if count % ROWS_PER_CHECK == 0:
+                    self.check()
+                    self.share_read = lines.share_read
                 lines.begin_row()
                 try:
                     row = self._row(lines, next(reader))
@@ -59,7 +68,7 @@ class DelimitedFile(TableFile):
 
     def _found_encoding(self) -> str:
         with self._path.open("rb") as file:
-            encoding, note = find_encoding(file)
+            encoding, note = find_encoding(file, self.check)
         self.notes += [note] if note else []
         return encoding
 
@@ -92,9 +101,14 @@ class DelimitedFile(TableFile):
                 raise malformed(f"Line {lines.row_number}, the headings: {text}.")
             return headings, lines.number
 
+    def _values(self, cells: list[str]) -> tuple[str | None, ...]:
+        if self._has_apostrophes:
+            cells = list(map(without_apostrophe, cells))
+        return tuple(cell.strip() or None for cell in cells)
+
     def _row(self, lines: TextLines, cells: list[str]) -> Row | None:
         """Return a row, or None if all of its cells are empty."""
-        values = tuple(cell.strip() or None for cell in cells)
+        values = self._values(cells)
         if not any(values):
             return None
         width = len(self.headings)

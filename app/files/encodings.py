@@ -1,6 +1,7 @@
 """Find the encoding of a text file."""
 
 import codecs
+from collections.abc import Callable
 from typing import BinaryIO
 
 from app.problems import Problem, invalid_field
@@ -48,11 +49,11 @@ def check_encoding(name: str) -> None:
         raise _unknown_encoding() from None
 
 
-def find_encoding(file: BinaryIO) -> tuple[str, str | None]:
+def find_encoding(file: BinaryIO, check: Callable[[], None]) -> tuple[str, str | None]:
     """Return the encoding of a file at its start, and a note if people should check it.
 
     Without a byte order mark it is UTF-16 if every other byte is NUL, or else UTF-8. If most of what is not
-    ASCII is not UTF-8, it is Windows-1252. The whole file is read for that.
+    ASCII is not UTF-8, it is Windows-1252. The whole file is read for that, and `check` is called often.
     """
     sample = file.read(SAMPLE_BYTES)
     for mark, marked in ENCODING_BY_MARK.items():
@@ -61,7 +62,7 @@ def find_encoding(file: BinaryIO) -> tuple[str, str | None]:
     if encoding := _utf_16(sample):
         return encoding, None
     file.seek(0)
-    if _is_utf_8(file):
+    if _is_utf_8(file, check):
         return "utf-8", None
     return "cp1252", WINDOWS_1252_NOTE
 
@@ -75,10 +76,11 @@ def _utf_16(sample: bytes) -> str | None:
     return "utf-16-be" if half and first > half * 0.4 and second < half * 0.1 else None
 
 
-def _is_utf_8(file: BinaryIO) -> bool:
+def _is_utf_8(file: BinaryIO, check: Callable[[], None]) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")(MARK_UNREADABLE)
     readable = unreadable = 0
     while chunk := file.read(CHUNK_BYTES):
+        check()
         text = decoder.decode(chunk)
         if not text.isascii():
             marks = text.count(UNREADABLE)

@@ -67,7 +67,8 @@ class Expected:
 class Entry:
     """What one row says. What its empty cells would say is left out.
 
-    `fields` are the fields besides the id and the name. An attribute is None if the row removes it. `unread`
+    `fields` are the fields besides the id and the name. An attribute is None if the row removes it, and
+    `removes_name` says the same of the name. `unread`
     are the attributes that cannot be read. `remarks` has one sentence for each cell that was left out. If the
     row has a `problem`, it cannot be used.
     """
@@ -75,6 +76,7 @@ class Entry:
     row: Row
     id: str | None = None
     name: str | None = None
+    removes_name: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     attributes: Mapping[str, Value | None] = field(default_factory=dict)
@@ -179,12 +181,13 @@ class EntryReader:
             elif marked:
                 answers[question] = NOT_APPLICABLE
         attributes = self._values("attribute", row, unread)
+        removes_name = fields.get(NAME, "") is None
         id_, name = fields.pop(ID, None), fields.pop(NAME, None)
         if not unread:
-            return Entry(row, id_, name, fields, answers, attributes)
+            return Entry(row, id_, name, removes_name, fields, answers, attributes)
         problem, remarks = self._problem(unread), [str(cell) for cell in unread]
         keys = [cell.column.key for cell in unread if self._kind(cell.column.key) == "attribute"]
-        return Entry(row, id_, name, fields, answers, attributes, keys, remarks, problem)
+        return Entry(row, id_, name, removes_name, fields, answers, attributes, keys, remarks, problem)
 
     def _values(self, kind: Kind, row: Row, unread: list[_Unread]) -> dict[str, Any]:
         """Return the values of the columns of a kind by their keys. Adds cells that cannot be read."""
@@ -195,7 +198,7 @@ class EntryReader:
             if isinstance(value, Unread):
                 unread.append(_Unread(column, row, value.reason))
             elif value is NULL:
-                if kind == "attribute":
+                if kind == "attribute" or column.key == NAME:
                     values[column.key] = None
             elif value is not None:
                 values[column.key] = value

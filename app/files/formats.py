@@ -17,8 +17,11 @@ SUFFIXES: Mapping[str, Format] = {
 }
 # The first media type of a format is the one that responses have.
 MEDIA_TYPES: Mapping[Format, tuple[str, ...]] = {
-    "csv": ("text/csv",),
-    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
+    "csv": ("text/csv", "text/tab-separated-values"),
+    "xlsx": (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.ms-excel.sheet.macroenabled.12",
+    ),
     "ndjson": (
         "application/x-ndjson",
         "application/ndjson",

@@ -13,6 +13,7 @@ from app.files.table import (
     NULL,
     BadCell,
     Cell,
+    Check,
     Row,
     TableFile,
     malformed,
@@ -24,6 +25,7 @@ from app.strict_json import read_json
 # Objects whose members are columns of their own.
 NESTED = ("attributes", "ratings")
 SKIPPED_AT_ONCE = 65_536
+LINES_PER_CHECK = 200
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -38,15 +40,15 @@ class JsonLinesFile(TableFile):
 
     format = "ndjson"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Check) -> None:
         """Read the names of all lines.
 
         Raises:
             Problem: MALFORMED_FILE if there are too many names or the file is UTF-16.
             OSError: if the file cannot be read.
         """
+        super().__init__(check)
         self._path = path
-        self.notes = []
         names: dict[str, None] = {}
         for line in self._lines():
             names |= dict.fromkeys(_names(line.content))
@@ -61,6 +63,7 @@ class JsonLinesFile(TableFile):
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each line that is not blank."""
+        self.share_read = 0.0
         for line in self._lines():
             try:
                 cells = _cells(line)
@@ -72,10 +75,15 @@ class JsonLinesFile(TableFile):
 
     def _lines(self) -> Iterator[_Line]:
         """Yield the lines that are not blank, without spaces at their ends."""
+        size = self._path.stat().st_size
         with self._path.open("rb") as file:
-            number = 0
+            number = position = 0
             while content := file.readline(MAX_ROW_LENGTH + 1):
                 number += 1
+                position += len(content)
+                if number % LINES_PER_CHECK == 0:
+                    self.check()
+                    self.share_read = position / size
                 if number == 1:
                     content = _without_mark(content)
                 is_too_long = len(content) > MAX_ROW_LENGTH

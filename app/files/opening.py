@@ -6,7 +6,7 @@ from app.files.delimited import DelimitedFile
 from app.files.formats import SUFFIXES, Format
 from app.files.ndjson import JsonLinesFile
 from app.files.parquet import ParquetFile
-from app.files.table import TableFile, malformed
+from app.files.table import Check, TableFile, malformed, never_stop
 from app.files.workbook import WorkbookFile
 from app.problems import invalid_field
 
@@ -23,11 +23,16 @@ def format_of(path: Path) -> Format:
 
 
 def open_table(
-    path: Path, file_format: Format | None = None, *, encoding: str | None = None, sheet: str | None = None
+    path: Path,
+    file_format: Format | None = None,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    check: Check = never_stop,
 ) -> TableFile:
     """Open a file of rows. Without `file_format`, the name of the file says its format.
 
-    `encoding` is for CSV, and `sheet` is the name of a sheet of a workbook.
+    `encoding` is for CSV, and `sheet` is the name of a sheet of a workbook. `check` is as in TableFile.
 
     Raises:
         Problem: MALFORMED_FILE if the file cannot be used, INVALID_REQUEST if an option is not valid for it.
@@ -41,7 +46,7 @@ def open_table(
     if sheet and found != "xlsx":
         raise invalid_field("/sheet", "not_allowed", "only a workbook has sheets: remove this option")
     if found == "csv":
-        return DelimitedFile(path, encoding)
+        return DelimitedFile(path, check, encoding)
     if found == "ndjson":
-        return JsonLinesFile(path)
-    return WorkbookFile(path, sheet) if found == "xlsx" else ParquetFile(path)
+        return JsonLinesFile(path, check)
+    return WorkbookFile(path, check, sheet) if found == "xlsx" else ParquetFile(path, check)

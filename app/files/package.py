@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, BinaryIO
+from typing import IO
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812
 
@@ -29,6 +29,7 @@ MAX_TEXT_BYTES = 2 * MAX_ROW_LENGTH
 # How much of a chunk is looked at again with the next one, because a tag can be cut.
 OVERLAP_BYTES = 200
 MAX_MERGED = 1000
+ROW = re.compile(rb"<(?:\w+:)?row[ >]")
 FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
 # No workbook has a document type, and its entities can grow.
 DOCUMENT_TYPE = b"<!DOCTYPE"
@@ -37,13 +38,14 @@ MERGED = re.compile(rb'<(?:\w+:)?mergeCell [^>]{0,100}ref="([A-Z0-9:]{1,50})"')
 
 @dataclass(slots=True)
 class SheetContent:
-    """What a sheet has besides values: formulas, and ranges of merged cells."""
+    """What a sheet has: about how many rows, formulas, and ranges of merged cells."""
 
+    row_count: int = 0
     has_formulas: bool = False
     merged: list[str] = field(default_factory=list)
 
 
-def check_package(file: BinaryIO) -> None:
+def check_package(file: IO[bytes]) -> None:
     """Check a workbook. Raises MALFORMED_FILE if it is none, broken, or too large when unpacked."""
     size = file.seek(0, 2)
     file.seek(0)
@@ -73,6 +75,7 @@ def scan_sheet(source: IO[bytes]) -> SheetContent:
     for chunk in _chunks(source):
         if DOCUMENT_TYPE in chunk:
             raise broken()
+        content.row_count += len(ROW.findall(chunk))
         content.has_formulas = content.has_formulas or bool(FORMULA.search(chunk))
         found = (match.decode() for match in MERGED.findall(chunk))
         content.merged += [area for area in found if area not in content.merged[-2:]][:MAX_MERGED]
@@ -101,7 +104,7 @@ def _chunks(source: IO[bytes]) -> Iterator[bytes]:
         raise broken() from None
 
 
-def _check_directory(file: BinaryIO, size: int) -> None:
+def _check_directory(file: IO[bytes], size: int) -> None:
     """Check how large the directory is before all of it is read."""
     end_bytes = min(size, DIRECTORY_END_BYTES + LONG_DIRECTORY_END_BYTES + MAX_COMMENT_BYTES)
     file.seek(size - end_bytes)
@@ -116,7 +119,7 @@ def _check_directory(file: BinaryIO, size: int) -> None:
         raise malformed("The workbook has too many parts: save its rows as CSV.")
 
 
-def _old_office_problem(file: BinaryIO) -> Problem:
+def _old_office_problem(file: IO[bytes]) -> Problem:
     overlap = b""
     while chunk := file.read(SCANNED_BYTES):
         if ENCRYPTED_PART in overlap + chunk:

@@ -6,10 +6,11 @@ from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 from typing import Any
 
-from app.files.table import BadCell, Cell, Row, TableFile, checked_headings, malformed, stripped
+import duckdb
+
+from app.files.table import BadCell, Cell, Check, Row, TableFile, checked_headings, malformed, stripped
 from app.problems import Problem
 
 ROWS_AT_ONCE = 1000
@@ -35,21 +36,23 @@ class ParquetFile(TableFile):
 
     format = "parquet"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Check) -> None:
         """Open a file and read its columns.
 
         Raises:
             Problem: MALFORMED_FILE if it is not Parquet.
             OSError: if the file cannot be opened.
         """
+        super().__init__(check)
         path.open("rb").close()
-        self.notes = []
         with ExitStack() as opened, _as_problem():
             self._source = opened.enter_context(exactly(path))
-            self._connection = opened.enter_context(_duckdb().connect(config=CONFIGURATION))
+            self._connection = opened.enter_context(duckdb.connect(config=CONFIGURATION))
             found = self._connection.execute("DESCRIBE SELECT * FROM read_parquet($1)", [self._source])
             columns = [(name, type_) for name, type_, *_ in found.fetchall()]
             self.headings = checked_headings((name for name, _ in columns), "The file")
+            counted = self._connection.execute("SELECT COUNT(*) FROM read_parquet($1)", [self._source])
+            self._row_count = counted.fetchall()[0][0] or 1
             self._select = ", ".join(_expression(name, type_) for name, type_ in columns)
             self._is_bad = [_reason(type_) for _, type_ in columns]
             self._opened = opened.pop_all()
@@ -65,17 +68,13 @@ class ParquetFile(TableFile):
             cursor.execute(statement, [self._source])
             number = 1
             while values := cursor.fetchmany(ROWS_AT_ONCE):
+                self.check()
+                self.share_read = (number - 1) / self._row_count
                 for row in values:
                     number += 1
                     cells = tuple(map(_cell, row, self._is_bad))
                     if any(cell is not None for cell in cells):
                         yield Row(number, number, cells)
-
-
-def _duckdb() -> ModuleType:
-    import duckdb  # noqa: PLC0415  # it takes 30 MB of memory
-
-    return duckdb
 
 
 @contextmanager
@@ -91,7 +90,7 @@ def exactly(path: Path) -> Iterator[str]:
 def _as_problem() -> Iterator[None]:
     try:
         yield
-    except _duckdb().Error:
+    except duckdb.Error:
         raise _broken() from None
 
 

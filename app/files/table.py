@@ -1,7 +1,7 @@
 """What every reader of a file gives: headings and rows of cells."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Self
@@ -13,6 +13,9 @@ from app.problems import MALFORMED_FILE, Problem
 MAX_COLUMNS = 1000
 # A longer row is refused, so that a file without line ends does not fill the memory.
 MAX_ROW_LENGTH = 1_000_000
+
+
+Check = Callable[[], None]
 
 
 class BadCell(NamedTuple):
@@ -49,16 +52,25 @@ class Row:
     text: str = ""
 
 
+def never_stop() -> None:
+    """Let a file be read to its end."""
+
+
 class TableFile(ABC):
     """An open file of rows.
 
     `headings` are as written, without spaces at their ends. `notes` are sentences about what was detected;
-    reading the rows can add some.
+    reading the rows can add some. `share_read` is the part of the file that `rows` has read, from 0 to 1.
+    `check` is called often while the file is read, and can raise an exception to stop that.
     """
 
     format: Format
     headings: tuple[str, ...]
-    notes: list[str]
+
+    def __init__(self, check: Check) -> None:
+        self.notes: list[str] = []
+        self.share_read = 0.0
+        self.check = check
 
     @abstractmethod
     def rows(self) -> Iterator[Row]:

@@ -1,8 +1,9 @@
 """Lines of text for a reader that takes several at a time and can give some back."""
 
+import os
 from collections import deque
 from collections.abc import Iterator
-from typing import TextIO
+from io import TextIOWrapper
 
 from app.files.table import MAX_ROW_LENGTH
 
@@ -19,11 +20,12 @@ class TextLines(Iterator[str]):
     `taken` are the lines since `begin_row`, and `number` is the number of the last one.
     """
 
-    def __init__(self, text: TextIO) -> None:
+    def __init__(self, text: TextIOWrapper) -> None:
         """Start at the first line of a text that was opened with `newline=""`."""
         self._text = text
         self._returned: deque[str] = deque()
         self._size = 0
+        self._file_size = os.fstat(text.fileno()).st_size or 1
         self.taken: list[str] = []
         self.number = 0
 
@@ -40,6 +42,11 @@ class TextLines(Iterator[str]):
                 self._skip_rest(line)
             raise TooLong
         return line
+
+    @property
+    def share_read(self) -> float:
+        """The part of the file that is read, from 0 to 1."""
+        return os.lseek(self._text.fileno(), 0, os.SEEK_CUR) / self._file_size
 
     @property
     def row_number(self) -> int:

@@ -4,9 +4,10 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from io import FileIO
 from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 from zlib import error as ZlibError  # noqa: N812
@@ -21,6 +22,7 @@ from app.files.table import (
     MAX_ROW_LENGTH,
     BadCell,
     Cell,
+    Check,
     Row,
     TableFile,
     checked_headings,
@@ -43,24 +45,38 @@ FAILURES = (
 warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
 
 
+class _CheckedFile(FileIO):
+    """A file whose reading can be stopped, also while openpyxl reads all texts of a workbook."""
+
+    def __init__(self, path: Path, check: Check) -> None:
+        super().__init__(path)
+        self._check = check
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read as a file does. Raises what `check` raises."""
+        self._check()
+        return super().read(size)
+
+
 class WorkbookFile(TableFile):
     """A sheet of a workbook."""
 
     format = "xlsx"
 
-    def __init__(self, path: Path, sheet: str | None) -> None:
+    def __init__(self, path: Path, check: Check, sheet: str | None) -> None:
         """Open a workbook and read the headings of a sheet: the named one, or the first one.
 
         Raises:
             Problem: MALFORMED_FILE if the workbook cannot be read, INVALID_REQUEST if it has no such sheet.
             OSError: if the file cannot be opened.
         """
-        self.notes = []
+        super().__init__(check)
         with ExitStack() as opened:
-            file = opened.enter_context(path.open("rb"))
+            file = opened.enter_context(_CheckedFile(path, check))
             check_package(file)
             self._sheet = self._chosen(opened.enter_context(_opened(file, data_only=True)), sheet)
             content = _scanned(self._sheet)
+            self._row_count = max(1, content.row_count)
             self._formulas: ReadOnlyWorksheet | None = None
             if content.has_formulas:
                 book = opened.enter_context(_opened(file, data_only=False))
@@ -77,6 +93,7 @@ class WorkbookFile(TableFile):
     def rows(self) -> Iterator[Row]:
         """Yield the rows below the headings."""
         for number, cells in self._read_rows():
+            self.share_read = min(1.0, number / self._row_count)
             row = self._row(number, cells) if number > self._heading_row else None
             if row:
                 yield row
@@ -147,7 +164,7 @@ def _failures_named() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(file: BinaryIO, *, data_only: bool) -> Iterator[Workbook]:
+def _opened(file: FileIO, *, data_only: bool) -> Iterator[Workbook]:
     """Open a workbook: with the values of its formulas, or with the formulas."""
     with _failures_named():
         book = load_workbook(file, read_only=True, data_only=data_only, keep_links=False)

@@ -1,5 +1,6 @@
 """Prepare published versions for scoring, and choose a set for a prospect."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -21,6 +22,7 @@ from app.question_sets.queries import (
 from app.question_sets.schemas import ChosenBy
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Condition, Plan, QuestionSet, meets, read_stored
+from app.scoring.question_set import AttributeType
 
 NEWEST_CACHE_SECONDS = 2
 Version = tuple[str, int]
@@ -143,6 +145,19 @@ class Plans:
             with self._lock:
                 self._with_for[""] = candidates
         return choose(candidates, attributes, self.default)
+
+    def declared_types(self, tx: Transaction) -> dict[str, AttributeType]:
+        """Return the types of the attributes that the newest versions about prospects declare.
+
+        A name that they declare with different types has none.
+        """
+        types: dict[str, set[AttributeType]] = defaultdict(set)
+        for key, version in newest_versions(tx):
+            question_set = self._load(tx, key, version).question_set
+            if question_set.subject == "prospect":
+                for name, type_ in question_set.attributes.items():
+                    types[name].add(type_)
+        return {name: found.pop() for name, found in types.items() if len(found) == 1}
 
     def forget_newest(self) -> None:
         """Make this process read the newest versions again. Call it after one was published or retired."""

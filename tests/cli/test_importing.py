@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from typer.testing import CliRunner
 
 from app.cli.main import main
 from app.db import Database
+from app.files.columns import Column
+from app.files.headings import REJECT_COLUMNS
+from app.files.opening import open_table
+from app.files.writer import write_table
 from app.main import open_database
 from app.prospects.queries import list_prospects, prospects_out
 from app.prospects.schemas import ProspectFilter
@@ -109,28 +114,27 @@ def write(file: Path, count: int) -> dict[str, tuple[str | None, dict]]:
 def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     imported: Run, tmp_path: Path, database: Database
 ) -> None:
-    rows = ["Account ID;Name;Annual Revenue (EUR);note", 'a;Acme;1000;"two\r\nlines"', "b;Beta", "c;;1200;;"]
+    rows = ["Account ID;Name;Annual Revenue (EUR);note", 'a;Acme;1000;"two\r\nlines"', "b;Beta", "c;;1200;;x"]
     (tmp_path / "a.csv").write_bytes(("\ufeff" + "\r\n".join([*rows, "d;Müller;1;"])).encode())
     options = ("--source", "crm", "--id", "Account ID", "--map", "revenue=Annual Revenue (EUR)")
     code, out, _ = imported("a.csv", *options, "--rejects", "r.csv")
     assert (code, out.splitlines()) == (
         0,
         [
-            "Imported 2 lines of a.csv: 2 created, 0 changed, 0 unchanged.",
-            "2 lines could not be imported. See r.csv.",
+            "Imported 3 rows of a.csv: 3 created, 0 changed, 0 unchanged.",
+            "1 row could not be imported. See r.csv.",
+            "  row 5: The row cannot be read: it has 5 cells for 4 columns.",
         ],
     )
     rejects = (tmp_path / "r.csv").read_bytes().decode("utf-8-sig")
     assert rejects.splitlines() == [
-        f"rejected_line;rejected_because;{rows[0]}",
-        "4;The line has 2 cells but the file has 4 columns.;b;Beta",
-        "5;The line has 5 cells but the file has 4 columns.;c;;1200;;",
+        "Account ID,Name,Annual Revenue (EUR),note,rejected_line,rejected_because,rejected_text",
+        ",,,,5,The row cannot be read: it has 5 cells for 4 columns.,c;;1200;;x",
     ]
-    mended = rejects.replace("b;Beta", "b;Beta;;").replace("1200;;", "1200;")
-    (tmp_path / "m.csv").write_bytes(mended.encode())
+    (tmp_path / "m.csv").write_bytes(rejects.replace(",,,,5,", "c,,1200,,5,").encode())
     assert imported("m.csv", *options)[:2] == (
         0,
-        "Imported 2 lines of m.csv: 2 created, 0 changed, 0 unchanged.\n",
+        "Imported 1 row of m.csv: 1 created, 0 changed, 0 unchanged.\n",
     )
     assert stored(database) == {
         "crm:a": ("Acme", {"revenue": "1000", "note": "two\r\nlines"}),
@@ -140,34 +144,64 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     }
 
 
-def test_a_formula_in_the_rejects_stays_as_it_is_and_so_is_stored_unchanged_once_mended(
+def test_a_cell_that_cannot_be_read_is_named_and_its_row_is_in_the_rejects(
     imported: Run, tmp_path: Path, database: Database
 ) -> None:
-    """An apostrophe in front could not always be told from one that was sent."""
-    names = ["=1+1", "'=1+1", "+49 40", "-5", "@all", "''=x"]
-    rows = [f"a/{place},{name}" for place, name in enumerate(names)]
-    broken = 'a7,"=1"+1'
-    (tmp_path / "a.csv").write_text("\n".join(["external_id,name", *rows, broken]) + "\n")
-    assert imported("a.csv", "--source", "crm", "--rejects", "r.csv")[0] == 0
-    rejects = (tmp_path / "r.csv").read_text("utf-8-sig")
-    _, *kept = rejects.splitlines()
-    assert all(line.endswith(row) for line, row in zip(kept, [*rows, broken], strict=True))
-    (tmp_path / "m.csv").write_text(rejects.replace("a/", "a").replace('"=1"+1', "=1+1"))
-    assert imported("m.csv", "--source", "crm")[0] == 0
-    assert {key: name for key, (name, _) in stored(database).items()} == {
-        **{f"crm:a{place}": name for place, name in enumerate(names)},
-        "crm:a7": "=1+1",
+    (tmp_path / "a.csv").write_text(
+        "id;name;Employees\na;Acme;1.200\nb;Beta;many\nc;Gamma;n/a\nd;Delta;3,5\n"
+    )
+    options = ("--source", "crm", "--set", "firmographic-fit")
+    code, out, _ = imported("a.csv", *options, "--rejects", "r.xlsx")
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "Imported 4 rows of a.csv: 4 created, 0 changed, 0 unchanged.",
+            "The decimal sign is a comma.",
+            "1 cell could not be read and changed nothing:",
+            '  row 3, Employees: "many" is not a number',
+        ],
+    )
+    with open_table(tmp_path / "r.xlsx") as rejects:
+        assert rejects.headings == ("id", "name", "Employees", *REJECT_COLUMNS)
+        reason = 'row 3, Employees: "many" is not a number'
+        assert [row.cells for row in rejects.rows()] == [("b", "Beta", "many", "3", reason, None)]
+    assert imported("a.csv", *options)[1].startswith("Imported 4 rows of a.csv: 0 created, 0 changed, 4 ")
+    assert stored(database) == {
+        "crm:a": ("Acme", {"employees": 1200}),
+        "crm:b": ("Beta", {}),
+        "crm:c": ("Gamma", {}),
+        "crm:d": ("Delta", {"employees": 3.5}),
     }
 
 
-def test_one_line_is_counted_in_the_singular_and_rejects_are_offered(imported: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "xlsx", "parquet"])
+def test_a_formula_in_the_rejects_is_stored_unchanged_once_they_are_mended(
+    imported: Run, tmp_path: Path, database: Database, suffix: str
+) -> None:
+    names = ["=1+1", "'=1+1", "+49 40", "-5", "@all", "''=x"]
+    rows = [f"a/{place},{name}" for place, name in enumerate(names)]
+    (tmp_path / "a.csv").write_text("\n".join(["external_id,name", *rows]) + "\n")
+    assert imported("a.csv", "--source", "crm", "--rejects", f"r.{suffix}")[0] == 0
+    with open_table(tmp_path / f"r.{suffix}") as rejects:
+        (ids, *_), *_ = [row.cells for row in rejects.rows()]
+        assert ids == "a/0"
+        mended = [(str(row.cells[0]).replace("/", ""), *row.cells[1:]) for row in rejects.rows()]
+        write_table(tmp_path / "m.csv", "csv", [*map(Column, rejects.headings)], mended)
+    assert imported("m.csv", "--source", "crm")[0] == 0
+    assert {key: name for key, (name, _) in stored(database).items()} == {
+        f"crm:a{place}": name for place, name in enumerate(names)
+    }
+
+
+def test_one_row_is_counted_in_the_singular_and_rejects_are_offered(imported: Run, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("external_id,name\na,Acme\n,Beta\n")
     code, out, _ = imported("a.csv", "--source", "crm")
     assert (code, out.splitlines()) == (
         1,
         [
-            "Imported 1 line of a.csv: 1 created, 0 changed, 0 unchanged.",
-            "1 line could not be imported. To save rejected lines, use --rejects FILE.",
+            "Imported 1 row of a.csv: 1 created, 0 changed, 0 unchanged.",
+            "1 row could not be imported. To save these rows, use --rejects FILE.",
+            "  row 3: external_id: it is missing: add it",
         ],
     )
 
@@ -178,54 +212,73 @@ def test_no_rejects_are_begun_for_a_file_that_is_refused_as_a_whole(
     (tmp_path / "r.csv").write_text("those of yesterday")
     (tmp_path / "a.csv").write_text("name\nAcme\n")
     (tmp_path / "same.csv").hardlink_to(tmp_path / "a.csv")
-    for rejects, said in (("r.csv", "external_id"), ("same.csv", "names the input file")):
+    (tmp_path / "pipe.csv").symlink_to("/dev/null")
+    for rejects, said in (
+        ("r.csv", "external_id"),
+        ("same.csv", "names the input file"),
+        ("pipe.csv", "is not a file"),
+        ("r.pdf", "unknown format"),
+    ):
         code, out, err = imported("a.csv", "--source", "crm", "--rejects", rejects)
-        assert (code, out, said in err) == (1, "", True)
+        assert (code, out, said in err) == (1, "", True), err
     assert (tmp_path / "r.csv").read_text() == "those of yesterday"
     assert (tmp_path / "a.csv").read_text() == "name\nAcme\n"
     assert stored(database) == {}
 
 
-def test_rejects_that_cannot_be_written_say_where_to_go_on(imported: Run, tmp_path: Path) -> None:
-    (tmp_path / "a.ndjson").write_text('{"external_id": "a"}\n' * 10 + "{}\n")
-    code, out, err = imported("a.ndjson", "--source", "crm", "--rejects", "/dev/full")
-    assert (code, out) == (1, "")
-    assert err == "/dev/full: No space left on device. Continue with --after-line 10.\n"
-
-
-def test_long_headings_are_kept_and_a_line_that_is_too_long_is_named(imported: Run, tmp_path: Path) -> None:
-    """Longer than what is read of a file at a time, and than what a line may have."""
-    headings = "external_id," + " " * 70_000 + "note"
-    (tmp_path / "a.csv").write_text(f"{headings}\na,b,c\n{'x' * 2**20},\n")
+def test_a_run_that_continues_keeps_the_rejects(imported: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("external_id,name\na/1,=A\na2,B\na/3,C\n")
     assert imported("a.csv", "--source", "crm", "--rejects", "r.csv")[0] == 0
-    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines() == [
-        f"rejected_line,rejected_because,{headings}",
-        "2,The line has 3 cells but the file has 2 columns.,a,b,c",
-        "3,The line is longer than 1000000 bytes. It is left out here.,",
-    ]
+    first = (tmp_path / "r.csv").read_text("utf-8-sig").splitlines()
+    assert imported("a.csv", "--source", "crm", "--rejects", "r.csv", "--after-line", "3")[0] == 0
+    assert (tmp_path / "r.csv").read_text("utf-8-sig").splitlines() == [*first, first[-1]]
+    assert imported("a.csv", "--source", "crm", "--rejects", "r.csv")[0] == 0
+    assert (tmp_path / "r.csv").read_text("utf-8-sig").splitlines() == first
 
 
 def test_rejected_lines_of_json_are_kept(imported: Run, tmp_path: Path, database: Database) -> None:
-    bad = b'{"external_id": "b", "name": "\xff"}'
-    (tmp_path / "a.ndjson").write_bytes(b'{"external_id": "a"}\n' + bad + b"\n{\n")
+    bad = '{"external_id": "b", "name": "B}'
+    (tmp_path / "a.ndjson").write_text(
+        '{"external_id": "a", "n": 1}\n' + bad + '\n{"external_id": "/", "n": 2}\n'
+    )
     assert imported("a.ndjson", "--source", "crm", "--rejects", "r.ndjson")[0] == 0
-    remark, kept, *others = (tmp_path / "r.ndjson").read_bytes().splitlines()
-    assert (json.loads(remark)["rejected_line"], kept, len(others)) == (2, bad, 2)
-    (tmp_path / "m.ndjson").write_bytes((tmp_path / "r.ndjson").read_bytes().replace(b"\xff", b"ok"))
-    code, _, err = imported("m.ndjson", "--source", "crm")
-    assert (code, err.startswith("line 4: The body cannot be read")) == (1, True)
-    assert stored(database) == {"crm:a": (None, {}), "crm:b": ("ok", {})}
+    unread, read = map(json.loads, (tmp_path / "r.ndjson").read_text().splitlines())
+    assert (unread["rejected_line"], unread["rejected_text"], len(unread)) == ("2", bad, 3)
+    assert (read["rejected_line"], read["external_id"], read["n"]) == ("3", "/", 2)
+    unread["external_id"], read["external_id"] = "b", "c"
+    (tmp_path / "m.ndjson").write_text(json.dumps(unread) + "\n" + json.dumps(read) + "\n")
+    assert imported("m.ndjson", "--source", "crm")[0] == 0
+    assert stored(database) == {"crm:a": (None, {"n": 1}), "crm:b": (None, {}), "crm:c": (None, {"n": 2})}
+
+
+def test_a_file_that_breaks_off_says_what_was_imported(imported: Run, tmp_path: Path) -> None:
+    write_table(tmp_path / "a.xlsx", "xlsx", [Column("id")], ((f"a{n}",) for n in range(3000)))
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = parts["xl/worksheets/sheet1.xml"][:-1000]
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    code, out, err = imported("a.xlsx", "--source", "crm")
+    count = re.findall(r"^Imported ([\d,]+) rows", out)[0].replace(",", "")
+    assert (code, int(count) > 0, "The workbook is broken" in err) == (1, True, True)
+    assert err.endswith(f"Continue with --after-line {int(count) + 1}.\n")
 
 
 GIVE_UP = {
     "no file": (("none.csv",), "There is no file"),
-    "another format": (("a.xlsx",), "the name must end in .csv"),
+    "an old workbook": (("a.xls",), "save it as XLSX or CSV"),
+    "another format": (("a.pdf",), "its name must end in .csv"),
+    "a workbook that is none": (("a.xlsx",), "The file is no workbook"),
+    "no such set": (("a.csv", "--source", "crm", "--set", "none"), "no such question set"),
+    "an unknown encoding": (("a.csv", "--source", "crm", "--encoding", "none"), "encoding is unknown"),
+    "a sheet of a table": (("a.csv", "--source", "crm", "--sheet", "x"), "only a workbook has sheets"),
     "no source": (("a.csv",), "option source"),
     "a bad source": (("a.csv", "--source", "CRM"), "source: use at most 64 lower-case letters"),
     "no such column": (("a.csv", "--source", "crm", "--name", "Title"), "name: no column"),
     "a bad key": (("a.csv", "--source", "crm", "--map", "Size=size"), "Size: map a column to"),
     "no pair": (("a.csv", "--source", "crm", "--map", "size"), "write KEY=COLUMN"),
-    "columns of lines": (("a.ndjson", "--source", "crm", "--id", "x"), "have no columns"),
+    "no such name": (("a.ndjson", "--source", "crm", "--id", "x"), "external_id: no column"),
     "itself": (("a.csv", "--source", "crm", "--rejects", "a.csv"), "names the input file"),
 }
 
@@ -240,7 +293,7 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PROSPECT_FIT_DATABASE_URL", f"sqlite:///{shutil.copy(migrated_file, tmp_path)}")
-    for name in ("a.csv", "a.xlsx"):
+    for name in ("a.csv", "a.xlsx", "a.xls", "a.pdf"):
         (tmp_path / name).write_text("external_id,size\nx,1\n")
     (tmp_path / "a.ndjson").write_text('{"external_id": "x"}\n')
     done = CliRunner().invoke(main, ["import", *arguments])
@@ -266,8 +319,7 @@ def test_killed_in_the_middle_and_run_again_the_result_is_the_same(
     code, out, _ = imported("a.ndjson", "--source", "crm")
     assert code == 0
     assert (
-        out
-        == f"Imported 4,000 lines of a.ndjson: {4000 - there:,} created, 0 changed, {there:,} unchanged.\n"
+        out == f"Imported 4,000 rows of a.ndjson: {4000 - there:,} created, 0 changed, {there:,} unchanged.\n"
     )
     assert stored(database) == wanted
 
@@ -290,7 +342,7 @@ def test_interrupted_it_says_where_to_go_on(
 def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path, environment: dict[str, str]) -> None:
     write(tmp_path / "a.ndjson", 4000)
     code, shown = on_a_terminal([*COMMAND, "import", "a.ndjson", "--source", "crm"], tmp_path, environment)
-    assert (code, "Imported 4,000 lines" in shown) == (0, True)
+    assert (code, "Imported 4,000 rows" in shown) == (0, True)
     done = [int(percent) for percent in re.findall(r"importing.*?(\d+)%", shown)]
     assert done == sorted(done)
     assert len({percent for percent in done if 0 < percent < 100}) >= 1, shown

@@ -93,18 +93,21 @@ def test_it_is_computed_in_a_thread(fresh, monkeypatch, module, name, call):
 def test_the_lines_of_an_import_are_read_in_a_thread(fresh, monkeypatch):
     seen = []
 
-    class Looking(imports.Reader):
-        def feed(self, chunk):
-            seen.append((is_on_event_loop(), len(chunk)))
-            return super().feed(chunk)
+    class Looking(imports.ProspectReader):
+        def __init__(self, *arguments):
+            seen.append(is_on_event_loop())
+            super().__init__(*arguments)
 
-    monkeypatch.setattr(imports, "Reader", Looking)
+        def rows(self):
+            for row in super().rows():
+                seen.append(is_on_event_loop())
+                yield row
+
+    monkeypatch.setattr(imports, "ProspectReader", Looking)
     text = "{}\n" * 20_000
     ok_lines = fresh.post("/v1/prospects/import?source=crm", content=text, headers=NDJSON).text.splitlines()
     assert json.loads(ok_lines[-1])["refused"] == 20_000
-    # In small parts, between which the import can be stopped.
-    assert {on_loop for on_loop, _ in seen} == {False}
-    assert max(size for _, size in seen) == imports.MAX_BYTES_PER_TURN
+    assert (set(seen), len(seen)) == ({False}, 20_001)
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,17 @@ class ProspectLine(In):
 
 
 class ImportLineError(Out):
-    """A line that was refused, and why."""
+    """A row that was refused, and why."""
 
     line: int
     problem: ProblemOut
+
+
+class ImportLineRemarks(Out):
+    """A row that was imported without some of its cells, and why."""
+
+    line: int
+    remarks: list[str]
 
 
 class ImportProgress(Out):
@@ -41,5 +48,9 @@ class ImportProgress(Out):
     changed: int
     unchanged: int
     refused: int
+    cells_left_out: Annotated[
+        int, Field(description="cells of imported rows that cannot be read: the values stay as they were")
+    ]
+    notes: Annotated[list[str], Field(description="what was detected in the file; in the last line only")]
     done: bool
     problem: ProblemOut | None

@@ -1,27 +1,17 @@
 """Import prospects in short transactions, so that other writers do not wait for long."""
 
-import csv
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from io import StringIO
 from time import monotonic
 from typing import Literal
 
 import anyio
 
 from app.db import Database, Transaction
-from app.inbound.imports.reader import (
-    REJECT_COLUMNS,
-    REJECTED_BECAUSE,
-    REJECTED_LINE,
-    ProspectEntry,
-    Reader,
-    ReadRecord,
-)
-from app.inbound.imports.records import UTF_8_BOM, Record
-from app.problems import BODY_TOO_LARGE, Problem, invalid
+from app.files.table import Row
+from app.inbound.imports.reader import ImportRow, ProspectEntry
+from app.problems import Problem, invalid
 from app.prospects.service import create_many, find_unchanged, lock_orders
 from app.question_sets.plans import Plans
 from app.scoring import Flawed
@@ -29,7 +19,7 @@ from app.sessions.service import upsert_prospect
 from app.sessions.session_edit import UnitOfWork
 
 ImportOutcome = Literal["created", "changed", "unchanged"] | Problem
-MAX_LINES_PER_BATCH = 100
+MAX_ROWS_PER_BATCH = 100
 # A batch holds its locks, for which others may wait, for about this long.
 TARGET_BATCH_SECONDS = 0.1
 MAX_ATTEMPTS = 6
@@ -37,13 +27,13 @@ MAX_ATTEMPTS = 6
 FIRST_RETRY_SECONDS = 0.2
 
 
-def import_batch(uow: UnitOfWork, reads: Sequence[ReadRecord]) -> list[ImportOutcome]:
-    """Create or change the prospects of some records, and return the outcome of each, in their order.
+def import_batch(uow: UnitOfWork, rows: Sequence[ImportRow]) -> list[ImportOutcome]:
+    """Create or change the prospects of some rows, and return the outcome of each, in their order.
 
-    A record that cannot be used writes nothing, and does not affect the others.
+    A row that cannot be used writes nothing, and does not affect the others.
     """
     entries = [
-        (place, read.content) for place, read in enumerate(reads) if isinstance(read.content, ProspectEntry)
+        (place, row.content) for place, row in enumerate(rows) if isinstance(row.content, ProspectEntry)
     ]
     orders = lock_orders(uow.tx, [entry.link.key for _, entry in entries])
     entries.sort(key=lambda numbered: (orders[numbered[1].link.key], numbered[0]))
@@ -51,22 +41,21 @@ def import_batch(uow: UnitOfWork, reads: Sequence[ReadRecord]) -> list[ImportOut
     new = [(place, entry) for place, entry in entries if orders[entry.link.key].is_new]
     unchanged = find_unchanged(uow.tx, [(entry.link, entry.change) for _, entry in known])
     outcomes: dict[int, ImportOutcome] = {
-        place: "unchanged" if entry.link.key in unchanged else _import_record(uow, entry)
+        place: "unchanged" if entry.link.key in unchanged else _import_row(uow, entry)
         for place, entry in known
     }
-    # If several records have the same link, the first one creates the prospect.
+    # If several rows have the same link, the first one creates the prospect.
     created = create_many(uow.tx, [(entry.link, entry.change) for _, entry in new])
     for place, entry in new:
         is_created = entry.link.key in created
         created.discard(entry.link.key)
-        outcomes[place] = "created" if is_created else _import_record(uow, entry)
+        outcomes[place] = "created" if is_created else _import_row(uow, entry)
     return [
-        read.content if isinstance(read.content, Problem) else outcomes[place]
-        for place, read in enumerate(reads)
+        row.content if isinstance(row.content, Problem) else outcomes[place] for place, row in enumerate(rows)
     ]
 
 
-def _import_record(uow: UnitOfWork, entry: ProspectEntry) -> ImportOutcome:
+def _import_row(uow: UnitOfWork, entry: ProspectEntry) -> ImportOutcome:
     try:
         with uow.tx.db.begin_nested():
             _, created, changed = upsert_prospect(uow, entry.link, entry.change)
@@ -77,6 +66,15 @@ def _import_record(uow: UnitOfWork, entry: ProspectEntry) -> ImportOutcome:
     return "created" if created else "changed" if changed else "unchanged"
 
 
+@dataclass(frozen=True, slots=True)
+class ReportedRow:
+    """A row that was refused because of its problem, or of which only some cells were left out."""
+
+    row: Row
+    problem: Problem | None
+    reasons: Sequence[str]
+
+
 @dataclass(slots=True)
 class ImportTally:
     """The progress of an import: everything up to line `committed_to` is committed."""
@@ -84,26 +82,34 @@ class ImportTally:
     committed_to: int
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(
-        self, reads: Sequence[ReadRecord], outcomes: Sequence[ImportOutcome]
-    ) -> list[tuple[ReadRecord, Problem]]:
-        """Count the outcomes of a committed batch, and return the refused records with their problems."""
-        refused = [
-            (read, outcome)
-            for read, outcome in zip(reads, outcomes, strict=True)
-            if isinstance(outcome, Problem)
-        ]
-        self.counts.update(outcome for outcome in outcomes if not isinstance(outcome, Problem))
-        self.counts["refused"] += len(refused)
-        self.committed_to = reads[-1].record.end
-        return refused
+    def add(self, rows: Sequence[ImportRow], outcomes: Sequence[ImportOutcome]) -> list[ReportedRow]:
+        """Count the outcomes of a committed batch, and return the rows that were not imported as a whole."""
+        reported = []
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if isinstance(outcome, Problem):
+                self.counts["refused"] += 1
+                reported.append(ReportedRow(row.row, outcome, _reasons(row, outcome)))
+            else:
+                self.counts[outcome] += 1
+                self.counts["cells_left_out"] += len(row.entry.remarks)
+                if row.entry.remarks:
+                    reported.append(ReportedRow(row.row, None, row.entry.remarks))
+        self.committed_to = rows[-1].row.end
+        return reported
+
+
+def _reasons(row: ImportRow, problem: Problem) -> Sequence[str]:
+    if row.entry.problem:
+        return row.entry.reasons
+    named = [f"{error.pointer.strip('/')}: {error.detail}" for error in problem.errors]
+    return named or [problem.detail]
 
 
 class BatchPacing:
-    """Decides how many `lines` the next transaction imports, and how long to wait before it."""
+    """Decides the `size` of the next transaction, and how long to wait before it."""
 
     def __init__(self) -> None:
-        self.lines = 10
+        self.size = 10
         self._failures = 0
         self._started = 0.0
 
@@ -111,8 +117,8 @@ class BatchPacing:
         """Note that a transaction begins."""
         self._started = monotonic()
 
-    def done(self, lines: int) -> float:
-        """Note that a transaction with this number of lines was committed, and set the size of the next one.
+    def done(self, size: int) -> float:
+        """Note that a transaction of this size was committed, and set the size of the next one.
 
         Returns the number of seconds to wait before the next transaction if several processes share a SQLite
         file: a process that waits for its lock only checks now and then whether the lock is free.
@@ -120,25 +126,25 @@ class BatchPacing:
         seconds = monotonic() - self._started
         self._failures = 0
         if seconds > TARGET_BATCH_SECONDS:
-            self.lines = max(1, round(lines * TARGET_BATCH_SECONDS / seconds))
-        elif lines == self.lines:
-            self.lines = min(MAX_LINES_PER_BATCH, 2 * lines)
+            self.size = max(1, round(size * TARGET_BATCH_SECONDS / seconds))
+        elif size == self.size:
+            self.size = min(MAX_ROWS_PER_BATCH, 2 * size)
         return seconds / 2
 
     def failed(self, problem: Problem) -> float:
-        """Note that a transaction failed because of the database, not because of a record.
+        """Note that a transaction failed because of the database, not because of a row.
 
         Returns the number of seconds to wait before the next attempt. Raises the problem after MAX_ATTEMPTS.
         """
         self._failures += 1
         if self._failures == MAX_ATTEMPTS:
             raise problem
-        self.lines = max(1, self.lines // 4)
+        self.size = max(1, self.size // 4)
         return FIRST_RETRY_SECONDS * 2.0 ** (self._failures - 1)
 
 
 class Importer:
-    """Imports records in batches, each in a transaction of its own, and counts the results.
+    """Imports rows in batches, each in a transaction of its own, and counts the results.
 
     With `pauses`, it waits between two batches so that other processes can write: processes that share a
     SQLite file only check now and then whether its lock is free. Without `notify`, webhooks leave out what it
@@ -156,23 +162,23 @@ class Importer:
         self._pacing = BatchPacing()
         self.tally = ImportTally(after_line)
 
-    async def run(self, reads: Sequence[ReadRecord]) -> AsyncIterator[list[tuple[ReadRecord, Problem]]]:
-        """Import records; after each commit, yield the refused records of the batch.
+    async def run(self, rows: Sequence[ImportRow]) -> AsyncIterator[list[ReportedRow]]:
+        """Import rows; after each commit, yield those of the batch that were not imported as a whole.
 
         After an attempt that failed it yields an empty list, so that the caller can stop.
 
         Raises UNAVAILABLE if the database fails MAX_ATTEMPTS times in a row. What is counted stays committed.
         """
-        while reads:
-            batch = reads[: self._pacing.lines]
+        while rows:
+            batch = rows[: self._pacing.size]
             outcomes = await self._commit(batch)
             if outcomes is None:
                 yield []
             else:
-                reads = reads[len(batch) :]
+                rows = rows[len(batch) :]
                 yield self.tally.add(batch, outcomes)
 
-    async def _commit(self, batch: Sequence[ReadRecord]) -> list[ImportOutcome] | None:
+    async def _commit(self, batch: Sequence[ImportRow]) -> list[ImportOutcome] | None:
         """Import a batch in one transaction. Return None if it failed; the next attempt may be smaller."""
         self._pacing.start()
         try:
@@ -187,34 +193,3 @@ class Importer:
 
     def _unit_of_work(self, tx: Transaction) -> UnitOfWork:
         return UnitOfWork(replace(tx, silent=not self._notify), self._plans, self._key_name)
-
-
-def rejects_heading(reader: Reader) -> bytes:
-    """Return the first line of a file of rejects, with the headings of the CSV file; empty for NDJSON."""
-    if not (reader.heading and reader.separator):
-        return b""
-    # With a byte order mark, because Excel, which may have made the imported file, needs it for UTF-8.
-    return UTF_8_BOM + _csv_cells(reader.separator, *REJECT_COLUMNS) + reader.heading.raw + b"\n"
-
-
-def rejected_record(reader: Reader, record: Record, problem: Problem) -> bytes:
-    """Return a refused record as in a file of rejects: the original record, its line and the problem.
-
-    In CSV, two more cells precede the record; in NDJSON, a line of its own. The content of a line that was
-    too long is not stored, and the entry says so.
-    """
-    # The record is copied byte for byte, also a cell that a spreadsheet would read as a formula. An added
-    # apostrophe could not be taken away again with certainty: a record that is not valid CSV has no cells to
-    # mark, and a person who corrects the file may delete the two columns that say whose apostrophe it is.
-    reason = problem.detail + (" It is left out here." if problem.kind is BODY_TOO_LARGE else "")
-    if reader.separator:
-        return _csv_cells(reader.separator, str(record.line), reason) + record.raw + b"\n"
-    remark = json.dumps({REJECTED_LINE: record.line, REJECTED_BECAUSE: reason}, ensure_ascii=False)
-    return remark.encode() + b"\n" + record.raw + b"\n"
-
-
-def _csv_cells(separator: str, *cells: str) -> bytes:
-    """Return cells with a separator after each, for others to follow."""
-    text = StringIO()
-    csv.writer(text, delimiter=separator, lineterminator="").writerow(cells)
-    return (text.getvalue() + separator).encode()

@@ -41,7 +41,14 @@ def lines(*objects: Any) -> str:
 
 def problems(answers: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     """The problem of every line that has one."""
-    return {answer["line"]: answer["problem"] for answer in answers if "line" in answer}
+    return {
+        answer["line"]: answer["problem"] for answer in answers if "line" in answer and "problem" in answer
+    }
+
+
+def remarks(answers: list[dict[str, Any]]) -> dict[int, list[str]]:
+    """What was left out of every line of which something was."""
+    return {answer["line"]: answer["remarks"] for answer in answers if "remarks" in answer}
 
 
 def counted(answers: list[dict[str, Any]]) -> tuple[int, int, int, int]:

@@ -4,6 +4,8 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +15,8 @@ from app.inbound.imports import service as importing
 from app.problems import unavailable
 from tests.api.at_once import at_once
 from tests.api.calls import (
+    RULED,
+    SMALL,
     answer,
     change,
     end_of_feed,
@@ -28,8 +32,8 @@ from tests.api.calls import (
 )
 from tests.conftest import ADMIN_KEY
 from tests.inbound.forms.test_aliases import teach
-from tests.inbound.imports.conftest import NDJSON, counted, lines, problems, stored
-from tests.waiting import PATIENCE
+from tests.inbound.imports.conftest import NDJSON, counted, lines, problems, remarks, stored
+from tests.waiting import PATIENCE, until
 
 MANY = 600
 
@@ -62,12 +66,14 @@ def test_a_line_creates_changes_or_leaves_a_prospect_as_the_single_operation_doe
     assert stored(client, source) == {"a": ("Acme", {"n": 1, "more": "x"}), "b": (None, {})}
 
 
-def test_values_are_translated_and_a_text_that_is_a_number_counts_as_one(client, send, source, ruled):
+def test_values_are_translated_and_what_a_set_declares_as_a_number_is_stored_as_one(
+    client, send, source, ruled
+):
     aliases = [{"field": "industry", "sent": "Banking & Finance", "means": "bank"}]
     ok(client.put(f"/v1/value-aliases/{source}", json={"aliases": aliases}))
     text = "external_id,industry,employees\nx,Banking & Finance,50\n"
     assert counted(send(text)) == (1, 0, 0, 0)
-    assert stored(client, source)["x"][1] == {"industry": "bank", "employees": "50"}
+    assert stored(client, source)["x"][1] == {"industry": "bank", "employees": 50}
     told = qualify(client, {"source": source, "external_id": "x"}, question_set=ruled)
     assert told["score"]["rated"] == 1
     # Imported again, the alias of what is there already changes nothing.
@@ -99,14 +105,41 @@ def test_an_open_session_is_scored_again(client, send, source, ruled):
     assert (again["score"]["score"], again["revision"]) == (100, told["revision"] + 1)
 
 
-def test_a_line_that_its_sessions_refuse_leaves_nothing_and_the_others_stay(client, send, source, ruled):
+def test_a_cell_that_cannot_be_read_leaves_its_attribute_as_it_was(client, send, source, ruled):
     link = {"source": source, "external_id": "x"}
     told = qualify(client, link, name="X", question_set=ruled, attributes={"employees": 5})
-    answers = send("external_id,name,employees\na,A,1\nx,Other,many\nb,B,2\n")
-    assert [error["pointer"] for error in problems(answers)[3]["errors"]] == ["/attributes/employees"]
-    assert counted(answers) == (2, 0, 0, 1)
-    assert stored(client, source)["x"] == ("X", {"employees": 5})
+    answers = send("external_id,name,employees\na,A,1\nx,Other,many\nb,B,-\n", question_set=ruled)
+    assert remarks(answers) == {3: ['row 3, employees: "many" is not a number']}
+    assert (counted(answers), answers[-1]["cells_left_out"]) == ((2, 1, 0, 0), 1)
+    assert answers[-1]["notes"] == ["The decimal sign is a point."]
+    assert stored(client, source) == {
+        "a": ("A", {"employees": 1}),
+        "x": ("Other", {"employees": 5}),
+        "b": ("B", {}),
+    }
     assert session(client, told["session_id"])["revision"] == told["revision"]
+
+
+def test_a_line_that_its_sessions_refuse_leaves_nothing_and_the_others_stay(client, send, source, publish):
+    """A name that two sets declare with different types is text, unless the import names one of them."""
+    publish(json.loads(json.dumps(RULED).replace("employees", "floors")) | {"key": "floors-as-number"})
+    publish(SMALL | {"key": "floors-as-text", "attributes": {"floors": "text"}})
+    link = {"source": source, "external_id": "x"}
+    told = qualify(client, link, name="X", question_set="floors-as-number", attributes={"floors": 5})
+    text = "external_id,name,floors\na,A,1\nx,Other,many\nb,B,2\n"
+    answers = send(text)
+    assert session(client, told["session_id"])["revision"] == told["revision"]
+    assert [error["pointer"] for error in problems(answers)[3]["errors"]] == ["/attributes/floors"]
+    assert counted(answers) == (2, 0, 0, 1)
+    assert stored(client, source) == {
+        "a": ("A", {"floors": "1"}),
+        "x": ("X", {"floors": 5}),
+        "b": ("B", {"floors": "2"}),
+    }
+    assert counted(send(text, question_set="floors-as-number")) == (0, 3, 0, 0)
+    assert stored(client, source)["x"] == ("Other", {"floors": 5})
+    assert counted(send('{"external_id": "a", "floors": 7}\n', NDJSON)) == (0, 1, 0, 0)
+    assert stored(client, source)["a"] == ("A", {"floors": 7})
 
 
 def test_what_is_committed_is_told_in_order_and_the_rest_can_be_sent_alone(client, send, source):
@@ -123,25 +156,41 @@ def test_what_is_committed_is_told_in_order_and_the_rest_can_be_sent_alone(clien
     assert stored(client, source) == as_stored(MANY)
 
 
-def test_an_import_that_is_left_goes_no_further_and_run_again_it_gives_the_same(
-    client, send, source, service
-):
+def test_a_file_of_which_only_a_part_comes_writes_nothing(client, send, source, service):
     text = lines(*accounts(MANY)).encode()
     address = urlsplit(service.url)
     head = (
         f"POST /v1/prospects/import?source={source} HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
         f"Content-Type: application/x-ndjson\r\nContent-Length: {10 * len(text)}\r\n\r\n"
     )
+    before = spooled_files()
     with socket.create_connection((address.hostname, address.port)) as caller:
-        caller.sendall(head.encode() + text[: len(text) // 2])
-        answers = caller.makefile("rb")
-        while b"committed_to" not in (line := answers.readline()):
-            assert line
-    there = stored(client, source)
-    assert 0 < len(there) < len(as_stored(MANY))
-    created, _, unchanged, refused = counted(send(text, NDJSON))
-    assert (created + unchanged, refused) == (len(as_stored(MANY)), MANY - len(as_stored(MANY)))
-    assert stored(client, source) == as_stored(MANY)
+        caller.sendall(head.encode() + text)
+        until(lambda: spooled_files() - before)
+    until(lambda: not spooled_files() - before)
+    assert stored(client, source) == {}
+    assert counted(send(text, NDJSON))[0] == len(as_stored(MANY))
+
+
+def spooled_files() -> set[Path]:
+    return {file for file in Path(gettempdir()).glob("prospect-fit-*") if file.is_file()}
+
+
+def test_a_file_on_the_disk_is_only_for_the_service_and_is_deleted(client, source, monkeypatch):
+    seen = []
+    real = importing.import_batch
+
+    def look(uow, rows):
+        seen.extend((file, file.stat().st_mode & 0o777) for file in spooled_files())
+        return real(uow, rows)
+
+    monkeypatch.setattr(importing, "import_batch", look)
+    before = spooled_files()
+    post = {"params": {"source": source}, "content": lines(*accounts(3)), "headers": NDJSON}
+    assert client.post("/v1/prospects/import", **post).status_code == 200
+    mine = [mode for file, mode in seen if file not in before]
+    assert mine == [0o600]
+    until(lambda: spooled_files() <= before)
 
 
 def test_two_imports_of_the_same_lines_in_opposite_orders(client, send, source):
@@ -243,26 +292,3 @@ def test_one_that_fails_for_good_ends_the_import_and_says_where_to_go_on(client,
 def test_no_lines_are_no_prospects(send, text):
     assert counted(send(text, NDJSON)) == (0, 0, 0, 0)
     assert counted(send(f"external_id\n{text}")) == (0, 0, 0, 0)
-
-
-def test_lines_are_imported_as_they_come(service, client, source):
-    """What was sent is committed and told before the next is sent."""
-    address = urlsplit(service.url)
-    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as caller:
-        caller.sendall(
-            f"POST /v1/prospects/import?source={source} HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
-            "Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-        )
-        answers = caller.makefile("rb")
-        for number, chunk in enumerate((b"external_id,", b"name\na,A\nb,", b"B\n", b'c,"C\n')):
-            caller.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-            if number in (1, 2):
-                while b"committed_to" not in (line := answers.readline()):
-                    assert line
-                told = json.loads(line)
-                assert told["committed_to"] == number + 1
-                assert len(stored(client, source)) == number
-        caller.sendall(b"0\r\n\r\n")
-        while b'"done":true' not in (line := answers.readline()):
-            assert line
-        assert json.loads(line)["refused"] == 1

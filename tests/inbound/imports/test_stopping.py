@@ -4,21 +4,19 @@ import json
 import os
 import signal
 import socket
-import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 
 from tests.conftest import ADMIN_KEY
 from tests.edge.process import process
 from tests.inbound.imports.conftest import lines
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 
 def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_path):
-    text = lines(*({"external_id": str(n), "name": f"N{n}"} for n in range(6_000))).encode()
+    text = lines(*({"external_id": str(n), "name": f"N{n}"} for n in range(20_000))).encode()
     head = (
         f"POST /v1/prospects/import?source=crm HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
         f"Content-Type: application/x-ndjson\r\nContent-Length: {len(text)}\r\n\r\n"
@@ -27,30 +25,17 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
     with process(tmp_path, url) as served:
         address = urlsplit(served.url)
         with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as caller:
-            told_to_stop = threading.Event()
-
-            def send():
-                """The second half only then: by itself the import cannot come to its end before."""
-                # Who is not read from any more is cut off.
-                with suppress(OSError):
-                    caller.sendall(head + text[: len(text) // 2])
-                    told_to_stop.wait(PATIENCE)
-                    caller.sendall(text[len(text) // 2 :])
-
-            sending = threading.Thread(target=send)
-            sending.start()
+            caller.sendall(head + text)
             answers = caller.makefile("rb")
             while b"committed_to" not in (line := answers.readline()):
                 assert line
             os.kill(served.pid, signal.SIGTERM)
-            told_to_stop.set()
             told = []
             with suppress(OSError):
                 told = [line for line in answers if line.startswith(b"{")]
-            sending.join()
     end = json.loads(told[-1])
     assert (end["done"], end["problem"]["status"]) == (False, 503)
-    assert 0 < end["committed_to"] < 6_000
+    assert 0 < end["committed_to"] < 20_000
     with process(tmp_path, url) as served:
         query = {"source": "crm", "after_line": end["committed_to"]}
         headers = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/x-ndjson"}
@@ -58,26 +43,18 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
             f"{served.url}/v1/prospects/import", params=query, content=text, headers=headers, timeout=PATIENCE
         )
     last = json.loads(again.text.splitlines()[-1])
-    assert (last["done"], last["created"]) == (True, 6_000 - end["committed_to"])
+    assert (last["done"], last["created"]) == (True, 20_000 - end["committed_to"])
 
 
-@pytest.mark.parametrize(
-    ("path", "line"),
-    [
-        ("/v1/prospects/import?source=crm", '{"external_id": "a"}\n'),
-        ("/v1/score/batch?question_set=bant", '{"ratings": {"need": 4}}\n'),
-        ("/v1/qualify/batch", '{"source": "crm", "external_id": "1"}\n'),
-    ],
-)
-def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_database, tmp_path, path, line):
+def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_database, tmp_path):
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
+        f"POST /v1/score/batch?question_set=bant HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
         f"Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n"
     )
     with process(tmp_path, new_database()) as served:
         address = urlsplit(served.url)
         with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as caller:
-            caller.sendall((head + line).encode())
+            caller.sendall((head + '{"ratings": {"need": 4}}\n').encode())
             answers = caller.makefile("rb")
             while not (told := answers.readline()).startswith(b"{"):
                 assert told
@@ -85,4 +62,19 @@ def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_databas
             # Whoever is still at work when the time that others get to finish is over is cut off without it.
             end = [json.loads(one) for one in answers if one.startswith(b"{")][-1]
             assert end["problem"]["detail"] == "The service is stopping."
+    assert [line for line in served.lines() if line["level"] in ("error", "ERROR")] == []
+
+
+def test_a_file_that_has_not_come_is_not_waited_for(new_database, tmp_path):
+    head = (
+        f"POST /v1/prospects/import?source=crm HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
+        f"Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n"
+    )
+    with process(tmp_path, new_database()) as served:
+        address = urlsplit(served.url)
+        with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as caller:
+            caller.sendall((head + '{"external_id": "a"}\n').encode())
+            until(lambda: httpx.get(f"{served.url}/readyz", timeout=PATIENCE).is_success)
+            os.kill(served.pid, signal.SIGTERM)
+            assert caller.makefile("rb").readline().startswith(b"HTTP/1.1 503 ")
     assert [line for line in served.lines() if line["level"] in ("error", "ERROR")] == []
