@@ -36,25 +36,18 @@ COLUMN_PARAMETERS = {"id": ID, "name": NAME}
 # The parameters about which the reader of a file reports problems.
 POINTERS = {f"/{target}": f"/{parameter}" for parameter, target in COLUMN_PARAMETERS.items()}
 POINTERS |= {"/encoding": "/encoding", "/sheet": "/sheet"}
-DESCRIPTIONS: Mapping[Format, str] = {
-    "csv": "headings, then one prospect per row; the separator and the encoding are found",
-    "xlsx": "the first sheet, or the one that `sheet` names: headings, then one prospect per row",
-    "ndjson": "one JSON object per line, flat, or with its `attributes` as an object",
-    "parquet": "one prospect per row",
+BODY_CONTENT = {
+    "schema": {
+        "type": "string",
+        "format": "binary",
+        "description": "CSV, XLSX or Parquet: headings, then one prospect per row; NDJSON: one JSON object "
+        "per line, flat or with its `attributes` as an object",
+    }
 }
 IMPORT_BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            MEDIA_TYPES[format_][0]: {
-                "schema": {
-                    "type": "string",
-                    "description": DESCRIPTIONS[format_],
-                    **({} if format_ in ("csv", "ndjson") else {"format": "binary"}),
-                }
-            }
-            for format_ in FORMATS
-        },
+        "content": {MEDIA_TYPES[format_][0]: BODY_CONTENT for format_ in FORMATS},
     }
 }
 
