@@ -5,6 +5,7 @@ import typer
 from app.cli.backup import backup, restore
 from app.cli.demo import demo
 from app.cli.doctor import doctor
+from app.cli.export import export
 from app.cli.import_file import import_file
 from app.cli.keys import keys
 from app.cli.move import move
@@ -31,6 +32,7 @@ main.add_typer(sources, name="sources")
 main.add_typer(question_sets, name="question-sets")
 main.command("score")(score_file)
 main.command("import")(import_file)
+main.add_typer(export, name="export")
 main.command()(move)
 main.command()(sql)
 main.command()(backup)

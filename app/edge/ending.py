@@ -1,12 +1,18 @@
 """Why a running request has to end early: the process is stopping, or the caller's key no longer works."""
 
+from typing import NoReturn
+
+import anyio
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from app.problems import UNAUTHENTICATED, Problem, unavailable
 
 # Attributes of the state of a running request. The protocol sets the first, and `KeyWatch` the second.
 STOPPING = "stopping"
 REVOKED = "revoked"
+# The attribute of a request's state with the function that closes its connection. The protocol sets it.
+ABORT = "abort"
 
 
 def is_stopping(request: Request) -> bool:
@@ -35,3 +41,16 @@ def require_running(request: Request) -> None:
         raise revoked()
     if is_stopping(request):
         raise unavailable("The service is stopping.")
+
+
+async def break_off(request: Request) -> NoReturn:
+    """Close the connection, so that the caller sees that the response is not complete.
+
+    Raises:
+        ClientDisconnect: always.
+    """
+    if abort := getattr(request.state, ABORT, None):
+        abort()
+        # Let the protocol notice this before the application returns. Otherwise it logs an error.
+        await anyio.lowlevel.checkpoint()
+    raise ClientDisconnect

@@ -9,12 +9,11 @@ from uuid import UUID
 import anyio
 from fastapi import Request, Response
 from starlette.datastructures import State
-from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.db import Database
-from app.edge.ending import REVOKED, revoked
+from app.edge.ending import REVOKED, break_off, revoked
 from app.keys.queries import active_keys
 from app.problems import Problem
 
@@ -23,8 +22,6 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 0.5
 # A stream has this time to send its last line. Together with the check, it ends within two seconds.
 STREAM_GRACE_SECONDS = 1
-# The attribute of a request's state with the function that closes its connection. The protocol sets it.
-ABORT = "abort"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,8 +118,4 @@ class _WatchedResponse(Response):
             with self._watch.watching(self._request, STREAM_GRACE_SECONDS):
                 await self._response(scope, receive, send)
         except Problem:
-            if abort := getattr(self._request.state, ABORT, None):
-                abort()
-                # Let the protocol notice this before the application returns. Otherwise it logs an error.
-                await anyio.lowlevel.checkpoint()
-            raise ClientDisconnect from None
+            await break_off(self._request)

@@ -6,19 +6,17 @@ from time import monotonic
 
 import anyio
 from fastapi import Request
-from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.edge.bodies import media_type
 from app.edge.ending import is_revoked, require_running
+from app.edge.streams import Stream
 from app.files.formats import MEDIA_TYPES, Format
 from app.problems import REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE, Problem
 
 NDJSON_MEDIA_TYPES = MEDIA_TYPES["ndjson"]
 NDJSON_MEDIA_TYPE = NDJSON_MEDIA_TYPES[0]
-# A caller that sends without reading the response blocks both sides. The response ends after this time.
-SEND_TIMEOUT_SECONDS = 60
 MAX_DRAIN_SECONDS = 3
 # If the key was revoked, the whole response has to end in a second.
 MAX_DRAIN_SECONDS_REVOKED = 0.5
@@ -115,7 +113,7 @@ class BodyReader:
         return body
 
 
-class NdjsonResponse(StreamingResponse):
+class NdjsonResponse(Stream):
     """A response with one JSON object in each line, computed while it is sent.
 
     If `lines` raises a problem, the process stops or the key of the caller is revoked, the response ends with
@@ -141,22 +139,19 @@ class NdjsonResponse(StreamingResponse):
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the lines. Raises ClientDisconnect if the caller does not read a line in time."""
-
-        async def send_in_time(message: Message) -> None:
-            with anyio.fail_after(SEND_TIMEOUT_SECONDS):
-                await send(message)
-
+        """Send the lines, and release what they need. Raises what `Stream` raises."""
         try:
-            if self._body:
-                await self.stream_response(send_in_time)
-            else:
-                await super().__call__(scope, receive, send_in_time)
-        except TimeoutError:
-            raise ClientDisconnect from None
+            await super().__call__(scope, receive, send)
         finally:
             if self._close:
                 self._close()
+
+    async def send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the lines."""
+        if self._body:
+            await self.stream_response(send)
+        else:
+            await super().send_all(scope, receive, send)
 
 
 async def _all_lines(

@@ -15,8 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.clock import new_id
 from app.edge.connections import CONNECTIONS, Connections
-from app.edge.ending import STOPPING
-from app.edge.key_watch import ABORT
+from app.edge.ending import ABORT, STOPPING
 from app.edge.problem_responses import problem_response
 from app.edge.security_headers import with_security_headers
 from app.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, Problem, overloaded

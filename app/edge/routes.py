@@ -24,7 +24,8 @@ from app.strict_json import read_json
 # Other paths that begin like these have these words in the place of this parameter, so the words are not ids
 # and keys. An address belongs to one path only, and supports only the methods of that path.
 NO_IDS = (
-    ("/v1/prospects/", "prospect_id", frozenset({"by-external-id", "import"})),
+    ("/v1/prospects/", "prospect_id", frozenset({"by-external-id", "export", "import"})),
+    ("/v1/sessions/", "session_id", frozenset({"export"})),
     ("/v1/qualify/", "key", frozenset({"batch"})),
 )
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -1,7 +1,7 @@
 """Find prospects, their links and value aliases."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -32,6 +32,7 @@ def _match_key_by(rule: Any, keys: Mapping[IdRule, Any]) -> ColumnElement[str]:
 
 
 # The rule is read in the same statement, so that no change of it can come between.
+PROSPECTS_PER_FETCH = 1000
 SELECT_BY_LINK = (
     select(Prospect)
     .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
@@ -77,10 +78,22 @@ def list_prospects(
     `after` is the id of the last prospect of the page before. `q` matches a part of the name in any case,
     or a whole external id by the rule of its source. Invisible characters do not matter.
     """
-    statement = select(Prospect).where(Prospect.subject == filters.subject)
-    statement = statement.order_by(col(Prospect.id).desc()).limit(limit)
+    statement = _listed(select(Prospect), filters).limit(limit)
     if after:
         statement = statement.where(col(Prospect.id) < after)
+    found: Sequence[Prospect] = tx.db.exec(statement).all()
+    return found
+
+
+def list_attributes(tx: Transaction, filters: ProspectFilter) -> Iterator[tuple[UUID, Mapping[str, Any]]]:
+    """Yield the id and the attributes of every prospect that matches the filters, newest first."""
+    statement = _listed(select(Prospect.id, Prospect.attributes), filters)
+    yield from tx.db.exec(statement.execution_options(yield_per=PROSPECTS_PER_FETCH))
+
+
+def _listed(statement: Any, filters: ProspectFilter) -> Any:
+    """Return the statement for prospects that match the filters, newest first."""
+    statement = statement.where(Prospect.subject == filters.subject).order_by(col(Prospect.id).desc())
     if filters.updated_since:
         statement = statement.where(col(Prospect.updated_at) >= filters.updated_since)
     if filters.source:
@@ -93,7 +106,7 @@ def list_prospects(
                 col(Prospect.id).in_(_prospects_with_id(filters.q)),
             )
         )
-    return tx.db.exec(statement).all()
+    return statement
 
 
 def _prospects_with_id(external_id: str) -> Any:

@@ -35,6 +35,7 @@ ORDERS: Mapping[Sort, tuple[tuple[Any, ...], bool]] = {
     "updated_at": ((col(Session.updated_at), col(Session.id)), True),
     "name": ((col(Prospect.searchable), col(Session.id)), False),
 }
+IDS_PER_FETCH = 1000
 EQUAL_FILTERS = ("prospect_id", "deal", "assessor", "status", "indication", "leaning", "decision", "outcome")
 # The columns, how they are compared with the value of the filter, and the order that uses the same index.
 RANGE_FILTERS: Mapping[str, tuple[Any, Callable[[Any, Any], Any], Sort | None]] = {
@@ -42,12 +43,9 @@ RANGE_FILTERS: Mapping[str, tuple[Any, Callable[[Any, Any], Any], Sort | None]] 
     "changed_since": (col(Session.updated_at), ge, "updated_at"),
     "indication_changed_since": (col(Session.indication_changed_at), ge, None),
 }
-SELECT_LISTED = select(Session, Prospect.name, Prospect.searchable)
-SELECT_LISTED_IN_ANY_ORDER = SELECT_LISTED.join(Prospect, col(Prospect.id) == col(Session.prospect_id))
+OF_PROSPECT = col(Prospect.id) == col(Session.prospect_id)
 # The expression keeps the databases from reading the sessions first, and then sorting all of them by name.
-SELECT_LISTED_BY_NAME = SELECT_LISTED.join(
-    Prospect, func.coalesce(Prospect.id, Prospect.id) == col(Session.prospect_id)
-)
+OF_PROSPECT_BY_NAME = func.coalesce(Prospect.id, Prospect.id) == col(Session.prospect_id)
 SELECT_OUTCOMES = (
     select(Outcome)
     .where(col(Outcome.session_id).in_(bindparam("sessions", expanding=True)))
@@ -99,6 +97,13 @@ def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
     return list(tx.db.exec(statement))
 
 
+def latest_decisions(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, Decision]:
+    """Return the last decision on each session that has one."""
+    statement = select(Decision).where(col(Decision.session_id).in_(session_ids))
+    decisions = tx.db.exec(statement.order_by(col(Decision.revision)))
+    return {decision.session_id: decision for decision in decisions}
+
+
 def latest_outcome(tx: Transaction, session_id: UUID) -> Outcome | None:
     """Return the last outcome of a session, which is the one that counts."""
     return latest_outcomes(tx, [session_id]).get(session_id)
@@ -148,13 +153,30 @@ def list_sessions(
     """
     require_all_fresh(tx)
     columns, is_descending = ORDERS[filters.sort]
-    select_listed = SELECT_LISTED_BY_NAME if filters.sort == "name" else SELECT_LISTED_IN_ANY_ORDER
-    statement = select_listed.where(*filter_clauses(filters, question_set))
+    statement = _listed(select(Session, Prospect.name, Prospect.searchable), filters, question_set)
     if after is not None:
         position = tuple_(*columns)
         statement = statement.where(position < after if is_descending else position > after)
-    order = [column.desc() if is_descending else column for column in columns]
-    return [ListedSession(*row) for row in tx.db.exec(statement.order_by(*order).limit(limit))]
+    return [ListedSession(*row) for row in tx.db.exec(statement.limit(limit))]
+
+
+def list_session_ids(
+    tx: Transaction, filters: SessionFilter, question_set: SetFilter | None
+) -> Iterator[UUID]:
+    """Yield the ids of all sessions that match the filters, in their order. Raises `StaleScores`."""
+    require_all_fresh(tx)
+    statement = _listed(select(Session.id), filters, question_set)
+    yield from tx.db.exec(statement.execution_options(yield_per=IDS_PER_FETCH))
+
+
+def _listed(statement: Any, filters: SessionFilter, question_set: SetFilter | None) -> Any:
+    """Return the statement for sessions that match the filters, with their prospects, in their order."""
+    columns, is_descending = ORDERS[filters.sort]
+    return (
+        statement.join(Prospect, OF_PROSPECT_BY_NAME if filters.sort == "name" else OF_PROSPECT)
+        .where(*filter_clauses(filters, question_set))
+        .order_by(*(column.desc() if is_descending else column for column in columns))
+    )
 
 
 def filter_clauses(filters: SessionFilter, question_set: SetFilter | None) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from app.question_sets.plans import Plans
 from app.sessions.reminders import any_due, record_due
 from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork
 from tests.api.at_once import at_once
-from tests.api.calls import conclude, decide, end_of_feed, events_after, ok, patch, qualify, types_of
+from tests.api.calls import conclude, end_of_feed, events_after, ok, patch, qualify, types_of
 from tests.api.test_cursors import plans_of
 from tests.conftest import serving, settings_for
 from tests.scoring.building import question, step, weighted
@@ -76,6 +76,11 @@ def link():
     return {"source": "test", "external_id": f"reminded-{next(numbers)}"}
 
 
+def decide(client, told, decision, **sent):
+    body = {"decision": decision, "revision": told["revision"], "actor": "ana@example.com", **sent}
+    return ok(client.post(f"/v1/sessions/{told['session_id']}/decision", json=body))
+
+
 def reminders(client, start):
     return [
         event
@@ -85,7 +90,7 @@ def reminders(client, start):
 
 
 def nurtured(client, link, day, **sent):
-    decision = {"decision": "nurture", "revisit_on": day and day.date().isoformat(), "actor": "ana"}
+    decision = {"decision": "nurture", "revisit_on": day.date().isoformat(), "actor": "ana@example.com"}
     return qualify(client, link, question_set="ageing", ratings={"need": 4}, decision=decision, **sent)
 
 
@@ -116,10 +121,10 @@ def test_a_later_decision_moves_the_day_and_one_without_a_day_removes_it(client,
     start = end_of_feed(client)
     told = nurtured(client, link, clock.now + DAY)
     later = (clock.now + 5 * DAY).date().isoformat()
-    told = ok(decide(client, told["session_id"], "nurture", revision=told["revision"], revisit_on=later))
+    told = decide(client, told, "nurture", revisit_on=later)
     clock.now += 2 * DAY
     assert reminders(client, start) == []
-    ok(decide(client, told["session_id"], "nurture", revision=told["revision"]))
+    decide(client, told, "nurture")
     clock.now += 9 * DAY
     assert reminders(client, start) == []
 
@@ -130,7 +135,7 @@ def test_each_decision_has_its_reminder_also_after_a_disqualification(client, cl
     clock.now += DAY
     assert len(reminders(client, start)) == 1
     day = (clock.now + DAY).date().isoformat()
-    ok(decide(client, told["session_id"], "disqualify", revision=told["revision"], revisit_on=day))
+    decide(client, told, "disqualify", revisit_on=day)
     clock.now += DAY
     assert [event["decision"] for event in reminders(client, start)] == ["nurture", "disqualify"]
 

@@ -11,6 +11,7 @@ OTHERS = {
         "carry_over.py",
         "comparison.py",
         "conclusions.py",
+        "exports.py",
         "impact.py",
         "reminders.py",
         "scores.py",

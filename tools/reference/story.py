@@ -241,6 +241,7 @@ STORY = (
     ),
     Call("get_history", "GET", "/v1/sessions/{session}/history"),
     Call("list_sessions", "GET", "/v1/sessions?question_set=bant&has_blocker=false&sort=updated_at&limit=10"),
+    Call("export_sessions", "GET", "/v1/sessions/export?format=ndjson&question_set=bant"),
     Call(
         "open_session",
         "POST",
@@ -278,6 +279,7 @@ STORY = (
         {"other": "id"},
     ),
     Call("list_prospects", "GET", "/v1/prospects?q=acme&limit=10"),
+    Call("export_prospects", "GET", "/v1/prospects/export?format=ndjson&q=acme"),
     Call("start_following", "GET", "/v1/events?after=0&limit=1&types=session.*", None, {"cursor": "cursor"}),
     Call("list_events", "GET", "/v1/events?after={cursor}&limit=2&types=score.*,decision.*&wait=5"),
     Call("latest_events", "GET", "/v1/events/latest?limit=1&types=prospect.*"),

@@ -1,0 +1,114 @@
+"""Sessions and prospects as files, for spreadsheets and warehouses."""
+
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from pydantic import Field
+
+from app.db import Transaction
+from app.edge.routes import router
+from app.edge.service import Service, ServiceDep
+from app.edge.streams import FileStream
+from app.files.formats import MEDIA_TYPES, Format
+from app.files.writer import WRITERS
+from app.keys.schemas import Scope
+from app.prospects.exports import Export, export_prospects
+from app.prospects.schemas import ProspectFilter
+from app.schemas import In
+from app.sessions.exports import export_sessions
+from app.sessions.schemas import SessionFilter
+
+reading_sessions = router("sessions", Scope.READ)
+reading_prospects = router("prospects", Scope.READ)
+FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, complete only if the connection is not closed before the end.",
+        "content": {media_types[0]: FILE for media_types in MEDIA_TYPES.values()},
+    }
+}
+
+
+class FileQuery(In):
+    """The format of a file."""
+
+    format: Annotated[
+        Format | None, Field(description="by default, the first media type of `Accept` that is known, or csv")
+    ] = None
+
+
+class SessionExportQuery(SessionFilter, FileQuery):
+    """Which sessions to export, and as which format."""
+
+
+class ProspectExportQuery(ProspectFilter, FileQuery):
+    """Which prospects to export, and as which format."""
+
+
+@reading_sessions.get(
+    "/sessions/export", operation_id="export_sessions", response_class=FileStream, responses=FILE_RESPONSES
+)
+async def get_session_file(
+    request: Request, service: ServiceDep, query: Annotated[SessionExportQuery, Query()]
+) -> FileStream:
+    """Export all sessions that match the filters as CSV, XLSX, NDJSON or Parquet, with a row for each.
+
+    A row has the prospect, the figures, the estimate of each side, the blockers, the last decision and the
+    last outcome. With `question_set`, each dimension has a column `…_estimate`; otherwise the column
+    `estimates` has a JSON object. The sessions are those of one moment, and each row is read while the file
+    is sent.
+    """
+
+    def load(tx: Transaction) -> Export:
+        set_filter = service.plans.find_filter(tx, query.question_set, "query")
+        return export_sessions(tx, service.plans, query, set_filter)
+
+    return _file(request, service, query, await service.read_scores(load), "sessions")
+
+
+@reading_prospects.get(
+    "/prospects/export", operation_id="export_prospects", response_class=FileStream, responses=FILE_RESPONSES
+)
+async def get_prospect_file(
+    request: Request, service: ServiceDep, query: Annotated[ProspectExportQuery, Query()]
+) -> FileStream:
+    """Export all prospects that match the filters as CSV, XLSX, NDJSON or Parquet, with a row for each.
+
+    Each attribute has a column. The prospects are those of one moment, and each row is read while the file
+    is sent.
+    """
+    export = await service.database.read(lambda tx: export_prospects(tx, query))
+    return _file(request, service, query, export, "prospects")
+
+
+def _file(request: Request, service: Service, query: FileQuery, export: Export, name: str) -> FileStream:
+    format_ = query.format or _accepted_format(request)
+    return FileStream(
+        request,
+        _chunks(service, export, format_),
+        name=f"{name}.{format_}",
+        media_type=MEDIA_TYPES[format_][0],
+    )
+
+
+def _accepted_format(request: Request) -> Format:
+    """Return the format of the first media type in `Accept` that is one; csv if there is none."""
+    for accepted in request.headers.get("accept", "").lower().split(","):
+        media_type = accepted.partition(";")[0].strip()
+        for format_, media_types in MEDIA_TYPES.items():
+            if media_type in media_types:
+                return format_
+    return "csv"
+
+
+async def _chunks(service: Service, export: Export, format_: Format) -> AsyncGenerator[bytes, None]:
+    with closing(WRITERS[format_](export.columns)) as writer:
+        for read in export.reads():
+            rows = await service.database.read(read)
+            yield await service.computing.run(partial(writer.write, rows))
+        rest = writer.finish()
+        while (chunk := await service.computing.run_long(partial(next, rest, None))) is not None:
+            yield chunk
