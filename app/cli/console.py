@@ -175,6 +175,23 @@ def existing_database() -> Iterator[Database]:
 
 
 @contextmanager
+def database_at_hand() -> Iterator[Database | None]:
+    """Open the database that the settings name; None if it cannot be read or has another schema."""
+    with opened_database() as database:
+        yield database if _is_readable(database) else None
+
+
+def _is_readable(database: Database) -> bool:
+    if database.file and not is_there(database.file):
+        return False
+    try:
+        with database.engine.connect() as connection:
+            return schema_flaw(connection) is None
+    except (DBAPIError, UnknownSchema):
+        return False
+
+
+@contextmanager
 def opened_database() -> Iterator[Database]:
     """Open the database that the settings name, and close it at the end."""
     database = open_database(Settings())

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from app.cli.console import (
     counted,
+    database_at_hand,
     existing_database,
     fail,
     out,
@@ -21,7 +22,7 @@ from app.cli.console import (
     table,
 )
 from app.db import Database, Transaction
-from app.question_sets.documents import FindBase, NamedSet
+from app.question_sets.documents import UNKNOWN_BASE, UNKNOWN_KEYS, NamedSet, check_document
 from app.question_sets.files import (
     ENDINGS,
     SCHEMA_FILE_NAME,
@@ -41,11 +42,12 @@ from app.question_sets.queries import find_set, list_all, list_newest, list_vers
 from app.question_sets.schemas import Difference
 from app.question_sets.service import publish, publish_builtin, read_definition
 from app.question_sets.tables import QuestionSetVersion
-from app.scoring import Flawed, QuestionSet
+from app.scoring import Checked, Flaw, Flawed, QuestionSet, is_filled_in
 
 question_sets = typer.Typer(
     no_args_is_help=True, help="Check, publish, export and compare question sets as YAML files."
 )
+NO_DATABASE = "there is no database"
 Paths = Annotated[list[Path], typer.Argument(help="YAML files, or folders with YAML files.", exists=True)]
 
 
@@ -65,27 +67,66 @@ def list_() -> None:
 def lint(paths: Paths) -> None:
     """Check files, and report every error with its line. Needs no database.
 
-    The set that a variant extends can be one of the files or a built-in set. If several files are versions
-    of one set, a question must mean the same in all of them.
+    The set that a variant extends can be one of the files, a built-in set or, if there is a database, a
+    published version. If several files are versions of one set, a question must mean the same in all of them.
     """
-    read: dict[str, QuestionSet] = {}
-    versions: defaultdict[str | None, list[NamedSet]] = defaultdict(list)
-    errors: list[FileError] = []
-    with reported_failures():
-        builtin = {question_set.key: question_set for question_set in read_builtin()}
-        for file in in_load_order(_open_all(paths)):
-            try:
-                question_set = parse_file(file, _find_among(read, builtin), versions[file.key])
-            except InvalidFile as error:
-                errors += error.faults
-                continue
-            name = file.path.stem if file.number else question_set.key
-            read |= {question_set.key: question_set, name: question_set}
-            versions[file.key].append((name, question_set))
-            count = sum(len(step.questions) for step in question_set.steps)
-            print_text(f"{name}: {counted(count, 'question')}, no errors.")
+    with reported_failures(), database_at_hand() as database:
+        files, errors = _open_each(paths)
+        linter = _Linter(database)
+        for file in files:
+            errors += linter.check(file)
         if errors:
             raise InvalidFile(errors)
+
+
+class _Linter:
+    """Checks files one after the other, and remembers what is in them, because later ones may extend it."""
+
+    def __init__(self, database: Database | None) -> None:
+        self._database = database
+        self._builtin = {question_set.key: question_set for question_set in read_builtin()}
+        self._read: dict[str, Checked] = {}
+        self._versions: defaultdict[str | None, list[NamedSet]] = defaultdict(list)
+
+    def check(self, file: File) -> Iterator[FileError]:
+        """Yield the errors of a file; print a line if there are none."""
+        base = self._find_read(file.extends or "")
+        checked = check_document(
+            file.document, self._find, self._versions[file.key], base.unknown if base else ()
+        )
+        flaws = [flaw for flaw in checked.flaws if not self._is_excused(file, flaw, base)]
+        name = file.path.stem if file.number else str(file.key)
+        self._read |= {str(file.key): checked, name: checked}
+        if flaws:
+            yield from file.as_error(flaws).faults
+        elif checked.question_set is None or checked.flaws:
+            reason = "it has errors" if base else f"it is not in these files, not built in, and {NO_DATABASE}"
+            print_text(f"{name}: no errors, but {file.extends} was not checked: {reason}.")
+        else:
+            self._versions[file.key].append((name, checked.question_set))
+            count = sum(len(step.questions) for step in checked.question_set.steps)
+            print_text(f"{name}: {counted(count, 'question')}, no errors.")
+
+    def _find_read(self, name: str) -> Checked | None:
+        return self._read.get(name) or self._read.get(name.partition("@")[0])
+
+    def _find(self, name: str) -> QuestionSet | None:
+        key, number = split_name(name) or (name, None)
+        if read := self._find_read(name):
+            return read.question_set
+        if number == 1 and key in self._builtin:
+            return self._builtin[key]
+        return self._database.read_sync(lambda tx: find_set(tx, name)) if self._database else None
+
+    def _is_excused(self, file: File, flaw: Flaw, base: Checked | None) -> bool:
+        """Return whether a flaw is reported for its base, or cannot be known without it."""
+        if base and base.flaws:
+            has_gaps = base.question_set is None or any(
+                is_filled_in(question.key) for step in base.question_set.steps for question in step.questions
+            )
+            return flaw.pointer == "/extends" or (has_gaps and flaw.kind in UNKNOWN_KEYS)
+        _, number = split_name(file.extends or "") or (None, None)
+        return flaw.kind == UNKNOWN_BASE and self._database is None and number is not None
 
 
 @question_sets.command()
@@ -95,7 +136,7 @@ def load(paths: Paths) -> None:
     A file named key@n.yaml is published as version n. If any file has an error, nothing is published.
     """
     with reported_failures():
-        read = in_load_order(_open_all(paths))
+        read = _open_all(paths)
         # A built-in set is not published if the files hold the set from its first version on.
         keys = {file.key for file in read if file.key != (file.extends or "").partition("@")[0]}
         builtin = [question_set for question_set in read_builtin() if question_set.key not in keys]
@@ -173,7 +214,15 @@ def _database() -> Iterator[Database]:
 
 
 def _open_all(paths: list[Path]) -> list[File]:
-    """Open all files. Raises `InvalidFile` with the errors of all of them."""
+    """Open all files in the order to load them. Raises `InvalidFile` with the errors of all of them."""
+    files, errors = _open_each(paths)
+    if errors:
+        raise InvalidFile(errors)
+    return files
+
+
+def _open_each(paths: list[Path]) -> tuple[list[File], list[FileError]]:
+    """Open the files that can be opened, in the order to load them, and return them with all errors."""
     found = files_below(paths)
     if not found:
         fail("There are no YAML files in these paths.")
@@ -184,17 +233,13 @@ def _open_all(paths: list[Path]) -> list[File]:
             opened.append(open_file(path))
         except InvalidFile as error:
             errors += error.faults
-    if errors:
-        raise InvalidFile(errors)
-    return opened
-
-
-def _find_among(read: dict[str, QuestionSet], builtin: dict[str, QuestionSet]) -> FindBase:
-    def find(name: str) -> QuestionSet | None:
-        key = name.partition("@")[0]
-        return read.get(name) or read.get(key) or builtin.get(key)
-
-    return find
+    while True:
+        try:
+            return in_load_order(opened), errors
+        except InvalidFile as error:
+            errors += error.faults
+            refused = {fault.path for fault in error.faults}
+            opened = [file for file in opened if file.path not in refused]
 
 
 def _publish(tx: Transaction, file: File) -> tuple[QuestionSetVersion, bool]:

@@ -1,12 +1,24 @@
 """Read question sets as authors write them: whole, or as a variant of another set."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from app.scoring import Flaw, Flawed, QuestionSet, pointer, read_question_set, shape_flaws
+from app.scoring import (
+    FURTHER_QUESTIONS,
+    Checked,
+    Flaw,
+    Place,
+    QuestionSet,
+    Repaired,
+    check_question_set,
+    did_you_mean,
+    pointer,
+    repair,
+)
 from app.scoring.question_set import (
     AttributeType,
     Condition,
@@ -92,6 +104,9 @@ Steps = list[dict[str, Any]]
 VARIANT_FIELDS = {"omit", "add", "change"}
 # If inherited, they would apply to two sets equally, and the service could not choose between them.
 NOT_INHERITED = {"for", "priority"}
+# The kinds of flaws that say that a document names what does not exist.
+UNKNOWN_KEYS = ("unknown_question", "unknown_step")
+UNKNOWN_BASE = "unknown_question_set"
 
 
 def is_variant(document: Mapping[str, Any]) -> bool:
@@ -99,18 +114,23 @@ def is_variant(document: Mapping[str, Any]) -> bool:
     return "extends" in document and "steps" not in document
 
 
-def read_variant(document: Mapping[str, Any], base: QuestionSet) -> QuestionSet:
-    """Return the set that a variant of `base` describes; raises `Flawed` with pointers into the document."""
-    try:
-        variant = Variant.model_validate(document)
-    except ValidationError as error:
-        raise Flawed(shape_flaws(error, document)) from None
+def _check_variant(
+    document: Mapping[str, Any], base: QuestionSet, base_unknown: Iterable[Place]
+) -> tuple[Checked, Mapping[str, Any]]:
+    """Return the set that a variant of `base` describes, with pointers into the variant, and the variant.
+
+    The variant is returned as it was repaired if its shape is wrong.
+    """
+    repaired = repair(Variant, document)
+    variant = repaired.model
+    if variant is None:
+        return Checked(None, tuple(repaired.flaws)), document
     definition = base.canonical()
     steps: Steps = definition["steps"]
     base_keys = {question["key"] for step in steps for question in step["questions"]}
-    flaws = [*_change(steps, variant), *_add(steps, variant, base_keys), *_omit(steps, variant)]
-    if flaws:
-        raise Flawed(flaws)
+    own = [*_change(steps, variant), *_add(steps, variant, base_keys), *_omit(steps, variant)]
+    own += _omitted_and_changed(variant)
+    own = [flaw for flaw in own if not _is_inside(flaw.pointer, repaired.places)]
     set_fields = variant.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=VARIANT_FIELDS)
     same_key = variant.key == base.key
     whole = {
@@ -119,18 +139,74 @@ def read_variant(document: Mapping[str, Any], base: QuestionSet) -> QuestionSet:
         "attributes": {**definition["attributes"], **variant.attributes},
         "steps": [step for step in steps if step["questions"]],
     }
-    try:
-        question_set = read_question_set(whole)
-    except Flawed as error:
-        raise Flawed([locate_in_variant(flaw, whole, document) for flaw in error.flaws]) from None
-    return question_set
+    places = _places_of(whole["steps"])
+    unknown = {
+        *_unknown_by_variant(places, repaired),
+        *_unknown_by_base(places, base, base_unknown, set_fields.keys() | NOT_INHERITED),
+    }
+    if own:
+        unknown.add(FURTHER_QUESTIONS)
+    checked = check_question_set(whole, unknown)
+    located = [locate_in_variant(flaw, whole, repaired.document) for flaw in checked.flaws]
+    return Checked(
+        checked.question_set, (*repaired.flaws, *own, *located), checked.unknown
+    ), repaired.document
+
+
+def _is_inside(flaw_pointer: str, places: Iterable[Place]) -> bool:
+    return any(f"{flaw_pointer}/".startswith(f"{pointer(*place)}/") for place in places)
+
+
+def _places_of(steps: Steps) -> dict[str, Place]:
+    """Return the place of each question, by its key."""
+    return {
+        question["key"]: ("steps", i, "questions", j)
+        for i, step in enumerate(steps)
+        for j, question in enumerate(step["questions"])
+    }
+
+
+def _unknown_by_variant(places: Mapping[str, Place], variant: Repaired[Variant]) -> Iterator[Place]:
+    """Yield the unknown places of the whole definition that come from unknown ones in its variant.
+
+    `places` are those of the questions in the whole definition.
+    """
+    for place in variant.places:
+        match place:
+            case ("change", str(key), *rest) if key in places:
+                yield (*places[key], *rest)
+            case ("add", int(index), *rest):
+                key = variant.document["add"][index]["question"]["key"]
+                yield (*places[key], *rest[1:]) if key in places else FURTHER_QUESTIONS
+            case ("add" | "omit" | "change", *_):
+                yield FURTHER_QUESTIONS
+            case _:
+                yield place
+
+
+def _unknown_by_base(
+    places: Mapping[str, Place], base: QuestionSet, unknown: Iterable[Place], replaced: Collection[str]
+) -> Iterator[Place]:
+    """Yield the unknown places of the whole definition that come from unknown ones in its base.
+
+    `replaced` are the fields of the set that do not come from the base.
+    """
+    for place in unknown:
+        match place:
+            case ("steps", int(i), "questions", int(j), *rest):
+                key = base.steps[i].questions[j].key
+                yield (*places[key], *rest) if key in places else FURTHER_QUESTIONS
+            case ("steps", *_):
+                yield FURTHER_QUESTIONS
+            case (field, *_) if field not in replaced:
+                yield place
 
 
 def _change(steps: Steps, variant: Variant) -> Iterator[Flaw]:
     known = {question["key"]: question for step in steps for question in step["questions"]}
     for key, change in variant.change.items():
         if key not in known:
-            yield _no_such_question(variant, "change", key)
+            yield _no_such_key(variant, key, known, "change", key)
             continue
         known[key].update(change.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
@@ -142,17 +218,29 @@ def _add(steps: Steps, variant: Variant, base_keys: Collection[str]) -> Iterator
             yield Flaw(pointer("add", index, "question", "key"), detail, "changed_meaning")
             continue
         places = [name for name in ("step", "before", "after") if getattr(added, name) is not None]
+        found = None
         if len(places) != 1:
             detail = "give the place with exactly one of step, before and after"
             yield Flaw(pointer("add", index), detail)
-            continue
-        place, key = places[0], getattr(added, places[0])
-        found = _place(steps, place, key)
-        if found is None:
-            yield _no_such_question(variant, "add", index, place)
-            continue
-        questions, position = found
+        else:
+            place, key = places[0], getattr(added, places[0])
+            found = _place(steps, place, key)
+            if found is None:
+                yield _no_such_key(variant, key, _keys(steps, place), "add", index, place)
+        questions, position = found or (_first_scored(steps), 0)
         questions.insert(position, added.question.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _first_scored(steps: Steps) -> list[Any]:
+    """Return the questions of the first step that is not gated, to check a question without a place there."""
+    return next((step["questions"] for step in steps if not step["gated"]), [])
+
+
+def _keys(steps: Steps, place: str) -> list[str]:
+    """Return the keys of the steps if `place` is "step", or else of the questions."""
+    if place == "step":
+        return [step["key"] for step in steps]
+    return [question["key"] for step in steps for question in step["questions"]]
 
 
 def _place(steps: Steps, place: str, key: str) -> tuple[list[Any], int] | None:
@@ -176,19 +264,25 @@ def _omit(steps: Steps, variant: Variant) -> Iterator[Flaw]:
     for index, key in enumerate(variant.omit):
         found = _place(steps, "before", key)
         if found is None:
-            yield _no_such_question(variant, "omit", index)
+            yield _no_such_key(variant, key, _keys(steps, "before"), "omit", index)
         elif key in variant.change:
-            yield Flaw(
-                pointer("change", key), "the variant also omits this question: either change it or omit it"
-            )
+            continue  # `_omitted_and_changed` reports it
         else:
             questions, position = found
             del questions[position]
 
 
-def _no_such_question(variant: Variant, *place: str | int) -> Flaw:
+def _omitted_and_changed(variant: Variant) -> Iterator[Flaw]:
+    for key in variant.omit:
+        if key in variant.change:
+            detail = "the variant also omits this question: either change it or omit it"
+            yield Flaw(pointer("change", key), detail)
+
+
+def _no_such_key(variant: Variant, key: str, known: Iterable[str], *place: str | int) -> Flaw:
     what = "step" if place[-1] == "step" else "question"
-    return Flaw(pointer(*place), f"{variant.extends} has no {what} with that key", f"unknown_{what}")
+    detail = f"{variant.extends} has no {what} with that key{did_you_mean(key, known)}"
+    return Flaw(pointer(*place), detail, f"unknown_{what}")
 
 
 def locate_in_variant(flaw: Flaw, whole: Mapping[str, Any], variant: Mapping[str, Any]) -> Flaw:
@@ -245,27 +339,61 @@ def read_document(data: Any, find_base: FindBase, earlier: Iterable[NamedSet] = 
 
     `earlier` are the versions that the set would follow.
     """
+    return check_document(data, find_base, earlier).required()
+
+
+def check_document(
+    data: Any, find_base: FindBase, earlier: Iterable[NamedSet] = (), base_unknown: Iterable[Place] = ()
+) -> Checked:
+    """Return the whole set that a document describes, with all flaws that can be known.
+
+    `earlier` are the versions that the set would follow. Nothing is known about the places `base_unknown` in
+    the set that it extends. The pointers of the flaws lead into the document.
+    """
     # The definition of a version that extends none has a null here.
     if not isinstance(data, Mapping) or data.get("extends") is None:
-        return _check_meanings(earlier, read_question_set(data), None)
+        return _with_changed_meanings(check_question_set(data), earlier, None)
     name = data["extends"]
     base = find_base(name) if isinstance(name, str) else None
     if base is None:
-        detail = "no such version is known: name one as key@version, and publish it first"
-        raise Flawed([Flaw("/extends", detail, "unknown_question_set")])
-    if is_variant(data):
-        return _check_meanings(earlier, read_variant(data, base), data)
-    return _check_meanings([(name, base), *earlier], read_question_set(data), None)
+        return _with_unknown_base(_check_without_base(data))
+    if not is_variant(data):
+        return _with_changed_meanings(check_question_set(data), [(name, base), *earlier], None)
+    checked, variant = _check_variant(data, base, base_unknown)
+    return _with_changed_meanings(checked, earlier, variant)
 
 
-def _check_meanings(
-    earlier: Iterable[NamedSet], current: QuestionSet, variant: Mapping[str, Any] | None
-) -> QuestionSet:
-    """Return the set; raises `Flawed` if one of its questions has another meaning in an earlier version."""
+def _check_without_base(data: Mapping[str, Any]) -> Checked:
+    """Return the flaws of a document that do not depend on the version that it extends."""
+    if not is_variant(data):
+        return check_question_set(data)
+    repaired = repair(Variant, data)
+    if repaired.model is None:
+        return Checked(None, tuple(repaired.flaws))
+    # Without steps, every key is unknown, and what does not fit together in the variant remains.
+    own = [*_add([], repaired.model, ()), *_omitted_and_changed(repaired.model)]
+    own = [flaw for flaw in own if flaw.kind not in UNKNOWN_KEYS]
+    return Checked(
+        None, (*repaired.flaws, *(flaw for flaw in own if not _is_inside(flaw.pointer, repaired.places)))
+    )
+
+
+def _with_unknown_base(checked: Checked) -> Checked:
+    detail = "no such version is known: name one as key@version, and publish it first"
+    others = (flaw for flaw in checked.flaws if flaw.pointer != "/extends")
+    return Checked(None, (Flaw("/extends", detail, UNKNOWN_BASE), *others))
+
+
+def _with_changed_meanings(
+    checked: Checked, earlier: Iterable[NamedSet], variant: Mapping[str, Any] | None
+) -> Checked:
+    """Add a flaw for each question that has another meaning in an earlier version."""
+    current = checked.question_set
+    if current is None:
+        return checked
     flaws = [flaw for name, previous in earlier for flaw in changed_meanings(current, name, previous)]
-    if flaws and variant:
+    flaws = [flaw for flaw in flaws if not _is_inside(flaw.pointer, checked.unknown)]
+    if variant:
         definition = current.canonical()
         flaws = [locate_in_variant(flaw, definition, variant) for flaw in flaws]
-    if flaws:
-        raise Flawed(flaws)
-    return current
+    return replace(checked, flaws=(*checked.flaws, *flaws))

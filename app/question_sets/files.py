@@ -184,8 +184,8 @@ def in_load_order(files: Sequence[File]) -> list[File]:
     try:
         order = list(TopologicalSorter(predecessors).static_order())
     except CycleError as error:
-        path = error.args[1][0]
-        raise InvalidFile([FileError(path, 1, "the set extends itself through other files")]) from None
+        detail = "the set extends itself through other files"
+        raise InvalidFile([FileError(path, 1, detail) for path in set(error.args[1])]) from None
     by_path = {file.path: file for file in files}
     return [by_path[path] for path in order]
 

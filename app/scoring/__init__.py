@@ -18,15 +18,18 @@ from app.scoring.flaws import (
     Flaw,
     Flawed,
     check_field_count,
+    did_you_mean,
     form,
     parts_of,
     pointer,
     shape_flaw,
     shape_flaws,
 )
+from app.scoring.judging import FURTHER_QUESTIONS
 from app.scoring.plan import Plan, QuestionState, ScoredState
 from app.scoring.question_set import NAME, SET_KEY, SET_NAME, Condition, Question, QuestionSet, Subject
 from app.scoring.reasons import in_words
+from app.scoring.repair import Place, Repaired, is_filled_in, repair
 from app.scoring.result import (
     Blocker,
     Figures,
@@ -37,7 +40,7 @@ from app.scoring.result import (
     Score,
     Verdict,
 )
-from app.scoring.rules import read_question_set
+from app.scoring.rules import Checked, check_question_set, read_question_set
 from app.scoring.score import Judged, judge, score
 from app.scoring.summary import summarise
 from app.scoring.texts import is_blank
@@ -46,12 +49,14 @@ from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
 from app.scoring.words import rounded
 
 __all__ = [
+    "FURTHER_QUESTIONS",
     "NAME",
     "SET_KEY",
     "SET_NAME",
     "Answer",
     "Answers",
     "Blocker",
+    "Checked",
     "Condition",
     "Evidence",
     "Figures",
@@ -60,6 +65,7 @@ __all__ = [
     "Indication",
     "Judged",
     "Leaning",
+    "Place",
     "Plan",
     "Question",
     "QuestionSet",
@@ -67,6 +73,7 @@ __all__ = [
     "RatedBy",
     "Rating",
     "Reason",
+    "Repaired",
     "Score",
     "ScoredState",
     "Sent",
@@ -77,10 +84,13 @@ __all__ = [
     "VerdictRecord",
     "assess",
     "check_field_count",
+    "check_question_set",
+    "did_you_mean",
     "form",
     "in_words",
     "indicated",
     "is_blank",
+    "is_filled_in",
     "judge",
     "meets",
     "mentioned",
@@ -93,6 +103,7 @@ __all__ = [
     "read_question_set",
     "read_stored",
     "read_verdict",
+    "repair",
     "rounded",
     "score",
     "shape_flaw",

@@ -1,7 +1,9 @@
 """How a wrong input is reported: where it is wrong, and how to correct it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +12,9 @@ from pydantic_core import PydanticCustomError
 # An object with more unknown fields than this is refused as a whole: every error takes a microsecond, in
 # which no other thread can run, and the first few say enough.
 MAX_UNKNOWN_FIELDS = 20
+# To compare one name with 500 takes a few milliseconds.
+MAX_COMPARED_NAMES = 500
+MAX_COMPARED_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,27 @@ def check_field_count(sent: Any, known: int) -> Any:
     return sent
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The name in `known` that is most similar to a name; None if none is similar."""
+    # Longer ones take long to compare, and are no names.
+    if len(name) > MAX_COMPARED_LENGTH:
+        return None
+    return next(iter(get_close_matches(name.lower(), islice(known, MAX_COMPARED_NAMES), n=1)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What to append to a message about an unknown name: the most similar known one, if any."""
+    meant = closest(name, known)
+    return f": did you mean `{meant}`?" if meant else ""
+
+
+def unknown_field(place: str, name: str, known: Iterable[str]) -> Flaw:
+    """The flaw of a field with a name that is not among the known ones, at a JSON pointer."""
+    meant = did_you_mean(name, known)
+    kind, detail = ERRORS["extra_forbidden"]
+    return Flaw(place, f"there is no such field here{meant}" if meant else str(detail), kind)
+
+
 def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:
     """The errors of pydantic as flaws; `data` is the input."""
     return [
@@ -112,24 +138,25 @@ def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:
     ]
 
 
-def shape_flaw(error: Mapping[str, Any], place: Iterable[str | int], data: Any) -> Flaw:
+def shape_flaw(error: Mapping[str, Any], place: Sequence[str | int], data: Any) -> Flaw:
     """One error of pydantic at a place as a flaw, without the value.
 
-    If `data` is given, the pointer leads only to places in it: for a wrong key, pydantic adds a `[key]`.
+    If `data` is given, the pointer leads only to places in it, or to what is missing there: pydantic adds a
+    `[key]` to a wrong key, and its names of types to places in a union.
     """
     kind, remedy = ERRORS.get(str(error["type"]), ("invalid", None))
     context = error.get("ctx", {})
     remedy = remedy.format_map(context) if remedy else _PATTERN_MESSAGES.get(context.get("pattern", ""))
-    path = place if kind == "missing" or data is None else _path_in(data, place)
+    path = place if data is None else place_in(data, place, missing=kind == "missing")
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "it must be")
     return Flaw(pointer(*path), remedy or message, kind)
 
 
-def _path_in(data: Any, place: Iterable[str | int]) -> Iterator[str | int]:
-    """The parts of a place as far as they exist in the data."""
-    for part in place:
-        exists = part in data if isinstance(data, dict) else isinstance(part, int) and isinstance(data, list)
-        if not exists:
-            return
-        yield part
-        data = data[part]
+def place_in(data: Any, place: Sequence[str | int], *, missing: bool = False) -> Iterator[str | int]:
+    """The parts of a place of pydantic that exist in the data; if it is `missing`, the last one need not."""
+    for part in place[:-1] if missing else place:
+        if part in data if isinstance(data, dict) else isinstance(part, int) and isinstance(data, list):
+            yield part
+            data = data[part]
+    if missing:
+        yield place[-1]

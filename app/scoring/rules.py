@@ -1,13 +1,13 @@
 """Reads a definition and checks the rules between the parts of a question set."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from app.scoring.flaws import Flaw, Flawed, pointer, shape_flaws
+from app.scoring.flaws import Flaw, Flawed, did_you_mean, pointer
+from app.scoring.judging import Unknown
 from app.scoring.question_set import (
     AttributeType,
     Condition,
@@ -18,10 +18,10 @@ from app.scoring.question_set import (
     Scale,
     Value,
 )
+from app.scoring.repair import Place, repair
 from app.scoring.texts import folded, is_blank
 
 T = TypeVar("T")
-Place = tuple[str | int, ...]
 
 # 100·D·Σw, the largest integer of a score, has to stay below this: it has 32 bits in every SQL engine.
 TOTAL_LIMIT = 2**31
@@ -39,16 +39,46 @@ RESERVED = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A definition with its flaws. `question_set` is the set, or as much of it as can be understood, or None.
+
+    About `unknown` places nothing is known: their values are missing or wrong, and were filled in.
+    """
+
+    question_set: QuestionSet | None
+    flaws: tuple[Flaw, ...]
+    unknown: frozenset[Place] = frozenset()
+
+    def required(self) -> QuestionSet:
+        """The set; raises `Flawed` if there are flaws."""
+        if self.flaws or self.question_set is None:
+            raise Flawed(self.flaws)
+        return self.question_set
+
+
 def read_question_set(data: Any) -> QuestionSet:
     """The question set of a definition, given as JSON values; raises `Flawed` with all flaws."""
-    try:
-        question_set = QuestionSet.model_validate(data)
-    except ValidationError as error:
-        raise Flawed(shape_flaws(error, data)) from None
-    flaws = [Flaw(pointer(*place), detail) for place, detail in _broken_rules(question_set)]
-    if flaws:
-        raise Flawed(flaws)
-    return question_set
+    return check_question_set(data).required()
+
+
+def check_question_set(data: Any, unknown: Collection[Place] = ()) -> Checked:
+    """The question set of a definition, given as JSON values, with all flaws that can be known.
+
+    If the shape of a part is wrong, the rules about other parts are checked too. Nothing is known about the
+    places in `unknown` either.
+    """
+    repaired = repair(QuestionSet, data)
+    question_set, places = repaired.model, repaired.places.union(unknown)
+    if question_set is None:
+        return Checked(None, tuple(repaired.flaws), places)
+    allowed = Unknown(places).allow
+    broken = [
+        Flaw(pointer(*place), detail)
+        for place, detail in _broken_rules(question_set)
+        if allowed(question_set, place)
+    ]
+    return Checked(question_set, (*repaired.flaws, *broken), places)
 
 
 def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
@@ -163,7 +193,7 @@ def _cuts(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
 
 def _choice(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     for name, condition in (qs.for_ or {}).items():
-        yield from _condition(qs.attributes.get(name), condition, ("for", name))
+        yield from _condition(qs, name, condition, ("for", name))
     if qs.for_ and qs.subject != "prospect":
         yield ("for",), "only a set whose subject is prospect is chosen for prospects"
     if qs.priority is not None and not qs.for_:
@@ -171,8 +201,10 @@ def _choice(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
 
 
 def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[Place, str]]:
-    if question.dimension not in {dimension.key for dimension in qs.dimensions}:
-        yield (*at, "dimension"), "no dimension of this set has that key"
+    dimensions = [dimension.key for dimension in qs.dimensions]
+    if question.dimension not in dimensions:
+        meant = did_you_mean(question.dimension, dimensions)
+        yield (*at, "dimension"), f"no dimension of this set has that key{meant}"
     yield from _ratings(qs.scale, question.anchors, (*at, "anchors"))
     if question.must_reach is not None:
         if not (qs.scale.min < question.must_reach <= qs.scale.max):
@@ -180,16 +212,19 @@ def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[
         if qs.thresholds is None:
             yield (*at, "must_reach"), "bars a fit, which takes thresholds: add them, or take must_reach away"
     for name, condition in question.ask_when.items():
-        yield from _condition(qs.attributes.get(name), condition, (*at, "ask_when", name))
+        yield from _condition(qs, name, condition, (*at, "ask_when", name))
     if question.rate_from:
         yield from _rate_from(qs, question.rate_from, (*at, "rate_from"))
 
 
-def _condition(
-    declared: AttributeType | None, condition: Condition, at: Place
-) -> Iterator[tuple[Place, str]]:
+def _undeclared(qs: QuestionSet, name: str) -> str:
+    return f"no attribute of that name is declared under attributes{did_you_mean(name, qs.attributes)}"
+
+
+def _condition(qs: QuestionSet, name: str, condition: Condition, at: Place) -> Iterator[tuple[Place, str]]:
+    declared = qs.attributes.get(name)
     if declared is None:
-        yield at, "no attribute of that name is declared under attributes"
+        yield at, _undeclared(qs, name)
         return
     if condition == Condition():  # null says nothing, as in the canonical form
         yield at, "say what must hold: equals, in, not_in, at_least, below or exists"
@@ -218,13 +253,12 @@ def is_a(declared: AttributeType, value: Value) -> bool:
 def _rate_from(qs: QuestionSet, rule: RateFrom, at: Place) -> Iterator[tuple[Place, str]]:
     declared = qs.attributes.get(rule.attribute)
     if declared is None:
-        yield (*at, "attribute"), "no attribute of that name is declared under attributes"
-        return
+        yield (*at, "attribute"), _undeclared(qs, rule.attribute)
     if (rule.bands is None) == (rule.values is None):
         yield at, "give either bands or values"
     yield from _bands(declared, rule, at)
     for place, value in _numbered((*at, "values"), rule.values or []):
-        if not is_a(declared, value.equals):
+        if declared and not is_a(declared, value.equals):
             yield (*place, "equals"), f"the attribute is a {declared}: values need that type"
     yield from _values(
         ((*place, "equals"), value.equals) for place, value in _numbered((*at, "values"), rule.values or [])
@@ -235,10 +269,10 @@ def _rate_from(qs: QuestionSet, rule: RateFrom, at: Place) -> Iterator[tuple[Pla
     yield from _on_scale(qs.scale, rule.otherwise, (*at, "otherwise"))
 
 
-def _bands(declared: AttributeType, rule: RateFrom, at: Place) -> Iterator[tuple[Place, str]]:
+def _bands(declared: AttributeType | None, rule: RateFrom, at: Place) -> Iterator[tuple[Place, str]]:
     if rule.bands is None:
         return
-    if declared != "number":
+    if declared not in (None, "number"):
         yield (*at, "bands"), f"bands need a number, and the attribute is a {declared}"
     if rule.otherwise is not None:
         yield (*at, "otherwise"), "goes with values; the last band is what is left of a number"

@@ -118,21 +118,17 @@ class World:
             return self.flaws_of_a_variant(key, document)
         shape = [f"/{name}" for name in NEEDED if name not in document]
         shape += ["/colour"] if "colour" in document else []
-        if shape:
-            return sorted(shape)
-        cuts = document["thresholds"]
-        if cuts["no_fit_below"] > cuts["fit_at"]:
-            return ["/thresholds/no_fit_below"]
-        return self.changed_meanings(key, document)
+        cuts = document.get("thresholds", {"no_fit_below": 1, "fit_at": 1})
+        rules = ["/thresholds/no_fit_below"] if cuts["no_fit_below"] > cuts["fit_at"] else []
+        changed = self.changed_meanings(key, document) if "steps" in document else []
+        return sorted([*shape, *rules, *changed])
 
     def flaws_of_a_variant(self, key, document):
         keys = self.asked(document["extends"])
         unknown = [f"/omit/{i}" for i, omitted in enumerate(document["omit"]) if omitted not in keys]
-        if unknown:
-            return unknown
-        if set(keys) == set(document["omit"]):
-            return ["/omit"]
-        return ["/extends"] * len(self.changed_meanings(key, self.whole(document)))
+        nothing_left = ["/omit"] if set(keys) <= set(document["omit"]) else []
+        changed = ["/extends"] * len(self.changed_meanings(key, self.whole(document)))
+        return sorted([*unknown, *nothing_left, *changed])
 
     def changed_meanings(self, key, whole):
         """Where a question is not what an earlier version, or the one extended, asked under its key."""

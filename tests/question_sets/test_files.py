@@ -177,17 +177,90 @@ def test_a_question_that_means_something_else_than_in_an_earlier_file_is_a_fault
     ]
 
 
-def test_what_is_no_yaml_is_named_with_its_line_before_anything_is_understood(run, tmp_path):
+def named_in(finished):
+    """The files and lines that a command complained of."""
+    return [line.split(": ")[0] for line in finished.stderr.splitlines()]
+
+
+def test_what_is_no_yaml_is_named_with_its_line_and_hides_no_fault_of_another_file(run, tmp_path):
     twice = "key: twice\ntitle: One\ntitle: Two\n"
+    wrong = OURS.replace("title: Ours", "titel: Ours").replace("dimension: all}", "dimension: al}", 1)
     write(tmp_path, {"ours.yaml": OURS, "twice.yaml": twice, "open.yml": "key: ours\nx: ["})
-    named = [line.split(": ")[0] for line in refused(run("question-sets", "lint", "."))]
-    assert named == ["open.yml:2", "twice.yaml:3"]
+    write(tmp_path, {"wrong.yaml": wrong.replace("key: ours", "key: wrong")})
+    finished = run("question-sets", "lint", ".")
+    assert (finished.returncode, finished.stdout) == (1, "ours: 2 questions, no errors.\n")
+    assert named_in(finished) == [
+        "open.yml:2",
+        "twice.yaml:3",
+        "wrong.yaml:1",
+        "wrong.yaml:2",
+        "wrong.yaml:9",
+    ]
+    *_, titel, dimension = finished.stderr.splitlines()
+    assert titel == "wrong.yaml:2: /titel: there is no such field here: did you mean `title`?"
+    assert dimension.endswith("no dimension of this set has that key: did you mean `all`?")
 
 
 def test_files_that_extend_each_other_are_refused(run, tmp_path):
     write(tmp_path, {"a.yaml": variant("a", "b@1"), "b.yaml": variant("b", "a@1")})
-    (told,) = refused(run("question-sets", "lint", "."))
-    assert told.endswith("the set extends itself through other files")
+    told = refused(run("question-sets", "lint", "."))
+    assert told == [f"{name}.yaml:1: the set extends itself through other files" for name in "ab"]
+
+
+# Its base has errors too, but nothing that it says of the base is in doubt.
+VARIANT_OF_A_WRONG_ONE = """\
+key: lean
+extends: wrong@1
+omit: [mony]
+titel: Lean
+change:
+  need: {weight: heavy, anchors: [{rating: 9, text: Much.}]}
+add:
+  - after: ned
+    question: {key: term, text: How long?, dimension: al}
+  - question: {key: place, text: Where?, dimension: all}
+"""
+
+
+def test_faults_of_a_base_hide_no_faults_of_its_variants_and_are_told_once(run, tmp_path):
+    wrong = OURS.replace("key: ours", "key: wrong").replace("title: Ours", "title: Ours\ncolour: red")
+    write(tmp_path, {"wrong.yaml": wrong, "lean.yaml": VARIANT_OF_A_WRONG_ONE})
+    finished = run("question-sets", "lint", ".")
+    lines = [3, 4, 6, 6, 8, 9, 10]
+    assert named_in(finished) == [*(f"lean.yaml:{line}" for line in lines), "wrong.yaml:3"]
+    for name, meant in (("/omit/0", "money"), ("/titel", "title"), ("/add/0/after", "need")):
+        (line,) = [line for line in finished.stderr.splitlines() if f": {name}: " in line]
+        assert line.endswith(f": did you mean `{meant}`?")
+
+
+def test_a_question_that_may_be_in_a_wrong_base_is_not_called_unknown(run, tmp_path):
+    wrong = OURS.replace("key: ours", "key: wrong").replace("{key: money", "{kay: money")
+    lean = variant("lean", "wrong@1", omit="[money]", thresholds="{fit_at: 50, no_fit_below: 60}")
+    write(tmp_path, {"wrong.yaml": wrong, "lean.yaml": lean})
+    assert named_in(run("question-sets", "lint", ".")) == ["lean.yaml:4", "wrong.yaml:10", "wrong.yaml:10"]
+
+
+def test_a_base_that_is_only_published_is_found_where_there_is_a_database(run, tmp_path):
+    write(tmp_path, {"sets/ours.yaml": OURS, "lean.yaml": variant("lean", "ours@1", omit="[mony]")})
+    done(run("question-sets", "load", "sets"))
+    (told,) = refused(run("question-sets", "lint", "lean.yaml"))
+    assert told.endswith("ours@1 has no question with that key: did you mean `money`?")
+    write(tmp_path, {"lean.yaml": variant("lean", "ours@2", omit="[mony]")})
+    (told,) = refused(run("question-sets", "lint", "lean.yaml"))
+    assert told.startswith("lean.yaml:2: /extends: no such version is known")
+
+
+def test_without_a_database_it_is_said_that_a_base_was_not_checked(run_without_database, tmp_path):
+    run = run_without_database
+    write(tmp_path, {"lean.yaml": variant("lean", "ours@3", omit="[mony]")})
+    (told,) = done(run("question-sets", "lint", "lean.yaml"))
+    reason = "it is not in these files, not built in, and there is no database"
+    assert told == f"lean: no errors, but ours@3 was not checked: {reason}."
+    write(tmp_path, {"lean.yaml": variant("lean", "ours@3", omit="[mony]", change="{mony: {wait: 2}}")})
+    assert named_in(run("question-sets", "lint", "lean.yaml")) == ["lean.yaml:4", "lean.yaml:4"]
+    write(tmp_path, {"lean.yaml": variant("lean", "ours")})
+    assert named_in(run("question-sets", "lint", "lean.yaml")) == ["lean.yaml:2"]
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_folder_is_loaded_in_its_own_order_and_again_changes_nothing(run, tmp_path):

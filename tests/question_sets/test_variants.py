@@ -205,6 +205,60 @@ def test_a_flaw_is_told_at_its_place_in_the_variant(said, place):
     assert place in flaws(**said)
 
 
+EVERYTHING_WRONG = {
+    "title": 5,
+    "colour": "red",
+    "omit": ["price", "fun", 7],
+    "change": {"budgt": {"weight": 2}, "budget": {"wieght": 2, "must_reach": 9}, "price": {"weight": 2}},
+    "add": [
+        added("charm", "fun", before="fun"),
+        added("grace", "benefti", step="money", more={"weight": -1}),
+        {"question": question("ease", "match", colour="red")},
+        5,
+    ],
+    "thresholds": {"fit_at": 40, "no_fit_below": 50},
+    "for": {"employes": {"exists": True}},
+}
+
+
+def test_every_flaw_of_a_variant_is_told_at_once():
+    assert sorted(flaws(**EVERYTHING_WRONG)) == sorted(
+        [
+            *("/title", "/colour", "/omit/1", "/omit/2", "/change/budgt", "/change/budget/wieght"),
+            *(
+                "/change/budget/must_reach",
+                "/change/price",
+                "/add/0/before",
+                "/add/1/question/dimension",
+                "/add/0/question/dimension",
+            ),
+            *("/add/1/question/weight", "/add/2/question/colour", "/add/2", "/add/3"),
+            *("/thresholds/no_fit_below", "/for/employes"),
+        ]
+    )
+
+
+def test_without_its_base_a_variant_is_checked_as_far_as_possible():
+    found = flaws(**EVERYTHING_WRONG, extends="small-set@2")
+    assert sorted(found) == sorted(
+        [
+            *("/extends", "/title", "/colour", "/omit/2", "/change/budget/wieght", "/change/price"),
+            *("/add/1/question/weight", "/add/2/question/colour", "/add/2", "/add/3"),
+        ]
+    )
+
+
+def test_a_name_that_is_almost_right_is_named():
+    with pytest.raises(Flawed) as refused:
+        resolved(omit=["prize"], change={"savings": {"lable": "saved"}}, add=[added("ease", step="moneys")])
+    assert {flaw.pointer: flaw.detail.partition("did you mean ")[2] for flaw in refused.value.flaws} == {
+        "/omit/0": "`price`?",
+        "/change/savings": "`saving`?",
+        "/change/savings/lable": "`label`?",
+        "/add/0/step": "`money`?",
+    }
+
+
 def test_an_attribute_of_another_type_breaks_what_is_inherited_and_says_so():
     based = BASE.canonical()
     based["steps"][0]["questions"][1]["ask_when"] = {"employees": {"at_least": 50}}
