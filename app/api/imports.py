@@ -21,7 +21,7 @@ from app.files.cells import DecimalSign
 from app.files.entries import ID, NAME
 from app.files.formats import FORMATS, MEDIA_TYPES, Format
 from app.files.opening import open_table
-from app.inbound.imports.reader import ImportOptions, ImportRow, ProspectReader
+from app.inbound.imports.reader import ImportOptions, ImportRow, NamedSet, ProspectReader
 from app.inbound.imports.schemas import ImportLineError, ImportLineRemarks, ImportProgress
 from app.inbound.imports.service import Importer, ReportedRow
 from app.keys.schemas import Scope
@@ -35,7 +35,7 @@ MAX_ROWS_PER_TURN = 100
 COLUMN_PARAMETERS = {"id": ID, "name": NAME}
 # The parameters about which the reader of a file reports problems.
 POINTERS = {f"/{target}": f"/{parameter}" for parameter, target in COLUMN_PARAMETERS.items()}
-POINTERS |= {"/encoding": "/encoding", "/sheet": "/sheet"}
+POINTERS |= {"/encoding": "/encoding", "/sheet": "/sheet", "/question_set": "/qualify"}
 BODY_CONTENT = {
     "schema": {
         "type": "string",
@@ -67,6 +67,12 @@ class ImportQuery(In):
             "of all sets do"
         ),
     ] = None
+    qualify: Annotated[
+        SetName | None,
+        Field(
+            description="the set to qualify each prospect with: columns named after its questions are ratings"
+        ),
+    ] = None
     encoding: Annotated[
         Line | None, Field(description="the encoding of a CSV file, if it is not found", examples=["utf-8"])
     ] = None
@@ -88,11 +94,11 @@ class ImportQuery(In):
         bool, Field(description="send what the import changes to webhooks; by default, only the feed has it")
     ] = False
 
-    def options(self, types: Mapping[str, AttributeType]) -> ImportOptions:
+    def options(self, types: Mapping[str, AttributeType], qualify: NamedSet | None) -> ImportOptions:
         """Return the parameters as options of the reader."""
         headings = {target: getattr(self, parameter) for parameter, target in COLUMN_PARAMETERS.items()}
         named = {target: heading for target, heading in headings.items() if heading is not None}
-        return ImportOptions(self.source, named, types, self.decimal, self.after_line)
+        return ImportOptions(self.source, named, types, self.decimal, self.after_line, qualify)
 
 
 @writing.post(
@@ -114,9 +120,15 @@ async def import_prospects(
     to send the whole file again. The import begins when the whole file has arrived. One request imports at
     most 100,000 rows, unless the operator sets another limit. If a file has more, the last line has the
     problem `too-many-rows`.
+
+    With `qualify`, each prospect is also qualified with that set: columns that are named after its questions
+    are ratings, and `deal`, `assessor`, `actor`, `opened_on`, `decision`, `outcome` and their details are the
+    fields of the flat form. A row that was imported before changes nothing, also if its session is closed.
+    Webhooks get what an import changes only with `notify`; the feed marks it as `silent`.
     """
     format_ = require_format(request, *FORMATS)
-    options = query.options(await _types(service, query.question_set))
+    types, qualify = await _types(service, query.question_set), await _named_set(service, query.qualify)
+    options = query.options(types, qualify)
     with ExitStack() as opened:
         file = opened.enter_context(await spool(request, service.settings.import_bytes, service.computing))
         open_file = partial(_open, opened, request, Path(file.name), format_, query, options)
@@ -128,6 +140,7 @@ async def import_prospects(
             service.database,
             service.plans,
             caller.name,
+            actor=caller.person or f"import:{caller.name}",
             after_line=query.after_line,
             pauses=service.settings.workers > 1,
             notify=query.notify,
@@ -142,6 +155,17 @@ async def _types(service: Service, question_set: str | None) -> Mapping[str, Att
         return await service.database.read(service.plans.declared_types)
     plan = await service.plans.get(question_set, "query")
     return plan.question_set.attributes
+
+
+async def _named_set(service: Service, name: str | None) -> NamedSet | None:
+    """Return the set that an import qualifies with."""
+    if name is None:
+        return None
+    try:
+        plan = await service.database.read(lambda tx: service.plans.find_to_open(tx, name))
+    except Problem as problem:
+        raise _at_query_parameter(problem) from None
+    return NamedSet(name, plan)
 
 
 def _open(
@@ -216,6 +240,9 @@ class _ImportResponse:
             changed=tally.counts["changed"],
             unchanged=tally.counts["unchanged"],
             refused=tally.counts["refused"],
+            qualified=tally.counts["qualified"],
+            sessions_opened=tally.counts["sessions_opened"],
+            indications=dict(tally.indications),
             cells_left_out=tally.counts["cells_left_out"],
             notes=self._reader.notes if done or problem else [],
             done=done,

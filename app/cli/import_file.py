@@ -18,17 +18,20 @@ from app.files.formats import SUFFIXES
 from app.files.opening import format_of, open_table
 from app.files.rejects import RejectsFile
 from app.files.table import TableFile
-from app.inbound.imports.reader import ImportOptions, ImportRow, ProspectReader, check_keys
+from app.inbound.imports.reader import ImportOptions, ImportRow, NamedSet, ProspectReader, check_keys
 from app.inbound.imports.service import Importer, ReportedRow
 from app.problems import DATABASE_FAILURES, MALFORMED_FILE, Problem
 from app.prospects.schemas import Link
 from app.question_sets.plans import Plans
+from app.schemas import REFUSED_ANYWHERE
 from app.scoring.question_set import AttributeType
 
 KEY_NAME = "prospect-fit import"
 ROWS_AT_ONCE = 100
 MAX_SHOWN = 10
 PROGRESS_STEPS = 1000
+# An actor has at most 200 characters.
+MAX_FILE_NAME_LENGTH = 190
 File = Annotated[
     Path, typer.Argument(help=f"A file with headings, or NDJSON; its name ends in {', '.join(SUFFIXES)}.")
 ]
@@ -45,6 +48,10 @@ SetOption = Annotated[
     typer.Option(
         "--set", help="The question set that declares the types of the attributes; by default, all sets do."
     ),
+]
+Qualify = Annotated[
+    str | None,
+    typer.Option(help="Also qualify each prospect with this question set: key, or key@version."),
 ]
 Encoding = Annotated[
     str | None, typer.Option(help="The encoding of a CSV file, such as windows-1252, if it is not found.")
@@ -73,6 +80,7 @@ def import_file(  # noqa: PLR0913  # each is an option
     name_column: NameColumn = None,
     column_pairs: ColumnPairs = None,
     set_name: SetOption = None,
+    qualify: Qualify = None,
     encoding: Encoding = None,
     decimal: Decimal = None,
     sheet: SheetOption = None,
@@ -83,8 +91,10 @@ def import_file(  # noqa: PLR0913  # each is an option
     """Import prospects from a file of any size: each row creates or changes one prospect.
 
     Each column except source, external_id and name is an attribute. An empty cell changes nothing, and a cell
-    that cannot be read leaves its attribute as it was. It is safe to import the same file again. After
-    Ctrl-C, the command prints where to continue.
+    that cannot be read leaves its attribute as it was. With --qualify, the columns that are named after
+    questions are ratings, and deal, opened_on, decision, outcome and outcome_amount, for example, are fields
+    of the session. It is safe to import the same file again. After Ctrl-C, the command prints where to
+    continue.
     """
     _check_files(file, rejects)
     columns = parse_column_names(column_pairs or [])
@@ -94,8 +104,11 @@ def import_file(  # noqa: PLR0913  # each is an option
         if source is not None:
             Link(source=source, external_id="any")
         types = _types(database, plans, set_name)
-        options = ImportOptions(source, columns, types, decimal, after_line)
-        importer = Importer(database, plans, KEY_NAME, after_line=after_line, pauses=True, notify=notify)
+        named_set = _named_set(database, plans, qualify) if qualify else None
+        options = ImportOptions(source, columns, types, decimal, after_line, named_set)
+        importer = Importer(
+            database, plans, KEY_NAME, actor=_actor(file), after_line=after_line, pauses=True, notify=notify
+        )
         run = _Import(importer, file, rejects)
         with (
             run.stoppable(),
@@ -123,6 +136,16 @@ def _types(database: Database, plans: Plans, set_name: str | None) -> Mapping[st
     if set_name is None:
         return database.read_sync(plans.declared_types)
     return database.read_sync(lambda tx: plans.find(tx, set_name)).question_set.attributes
+
+
+def _named_set(database: Database, plans: Plans, name: str) -> NamedSet:
+    """Return the set to qualify with. Raises INVALID_REQUEST if it is not published."""
+    return NamedSet(name, database.read_sync(lambda tx: plans.find_to_open(tx, name)))
+
+
+def _actor(file: Path) -> str:
+    """Return the actor of the decisions in a file that name nobody."""
+    return "import:" + REFUSED_ANYWHERE.sub("", file.name)[:MAX_FILE_NAME_LENGTH]
 
 
 class _Stopped(Exception):
@@ -194,6 +217,7 @@ class _Import:
             f"Imported {counted(rows, 'row')} of {self._file}: {counts['created']:,} created, "
             f"{counts['changed']:,} changed, {counts['unchanged']:,} unchanged."
         )
+        self._report_qualifications()
         for note in self._notes:
             print_text(note)
         if counts["cells_left_out"]:
@@ -204,6 +228,16 @@ class _Import:
             print_text(f"{counted(counts['refused'], 'row')} could not be imported. {advice}")
             _print_first(self._problems, counts["refused"])
         self._exit(is_incomplete=bool(counts["refused"] and not self._rejects))
+
+    def _report_qualifications(self) -> None:
+        tally = self._importer.tally
+        if tally.counts["qualified"]:
+            indications = ", ".join(f"{count:,} {name}" for name, count in tally.indications.most_common())
+            print_text(
+                f"Qualified {counted(tally.counts['qualified'], 'row')}, and opened "
+                f"{counted(tally.counts['sessions_opened'], 'session')}"
+                + (f": {indications}." if indications else ".")
+            )
 
     def _exit(self, *, is_incomplete: bool) -> None:
         if self._failure:

@@ -114,6 +114,14 @@ def has_decided(edit: SessionEdit, decision: DecisionIn, *, by_anyone: bool = Tr
     return all(sent[name] == stored[name] for name in sent.keys() - ignored)
 
 
+def completes_outcome(edit: SessionEdit, request: QualifyRequest) -> bool:
+    """Whether the outcome of a request is the stored one with more details."""
+    stored, sent = latest_outcome(edit.uow.tx, edit.session.id), request.outcome
+    if not (stored and sent):
+        return False
+    return all(getattr(stored, field) in (None, getattr(sent, field)) for field in OUTCOME_FIELDS)
+
+
 def _same_outcome(stored: Outcome, outcome: OutcomeIn) -> bool:
     return all(getattr(stored, field) == getattr(outcome, field) for field in OUTCOME_FIELDS)
 

@@ -22,6 +22,7 @@ from app.scoring import Plan, read_attributes
 from app.sessions.answers import record_answers
 from app.sessions.carry_over import carry_over, move
 from app.sessions.conclusions import (
+    completes_outcome,
     has_decided,
     has_same_answers,
     is_repeat,
@@ -69,6 +70,7 @@ class Qualified:
     prospect_created: bool
     prospect_changed: bool
     session_opened: bool
+    session_changed: bool
 
 
 def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
@@ -93,9 +95,12 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
     prospect, created, changed = prospects.upsert(uow.tx, request.link, ProspectChange.model_validate(change))
     choice = _choose_for_qualify(uow, prospect, request)
-    edit = _closed_edit_for_row(uow, prospect, request, choice) if from_file else None
+    # A new prospect has no sessions to look for.
+    edit = _open_for_qualify(uow, prospect, request, choice) if created else None
+    edit = edit or (_closed_edit_for_row(uow, prospect, request, choice) if from_file else None)
     edit = edit or _edit_for_qualify(uow, prospect, request, choice)
     opened, repeats = edit.opening, is_repeat(edit, request, from_file=from_file)
+    revision = edit.session.revision
     if created:
         prospects.set_subject(uow.tx, prospect, edit.plan.question_set.subject)
     if changed and not created:
@@ -112,7 +117,7 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
         record_decision(edit, request.decision, edit.session.revision)
     if request.outcome and not repeats:
         record_outcome(edit, request.outcome, with_answers=answered)
-    return Qualified(edit, choice, created, changed, opened)
+    return Qualified(edit, choice, created, changed, opened, opened or edit.session.revision > revision)
 
 
 def plan_for_qualify(uow: UnitOfWork, link: Link, identity: SessionIdentity, named: str) -> Plan:
@@ -327,6 +332,12 @@ def _edit_for_qualify(
         edit = begin_edit(uow, closed)
         if not request.has_session_content or is_repeat(edit, request):
             return edit
+    return _open_for_qualify(uow, prospect, request, choice)
+
+
+def _open_for_qualify(
+    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
+) -> SessionEdit:
     plan = uow.plans.find_to_open(uow.tx, choice.name)
     return open_new(uow, plan, prospect, request.identity, request.opened_on)
 
@@ -337,7 +348,8 @@ def _closed_edit_for_row(
     """Return the closed session that a row of a file is about; None if it is about an open or a new one.
 
     It is the one with the answers and the conclusion of the row, even if another one was opened since. If
-    there is none, a row that names its deal or the day of its opening corrects the one with its answers.
+    there is none and none is open, it is one with the same answers that the row corrects: then the row names
+    the deal or the day of the opening, or it only completes the outcome.
     """
     key, _ = uow.plans.parse_name(choice.name)
     is_open = newest_session(uow.tx, prospect, request.identity, key, "open") is not None
@@ -348,10 +360,11 @@ def _closed_edit_for_row(
     for edit in edits:
         if is_repeat(edit, request, from_file=True):
             return edit
-    is_named = request.deal is not None or request.opened_on is not None
-    if is_open or not is_named:
+    if is_open:
         return None
-    return next((edit for edit in edits if has_same_answers(edit, request, even_if_stale=True)), None)
+    is_named = request.deal is not None or request.opened_on is not None
+    corrected = (edit for edit in edits if is_named or completes_outcome(edit, request))
+    return next((edit for edit in corrected if has_same_answers(edit, request, even_if_stale=True)), None)
 
 
 def _require_no_conflict(target_sessions: Sequence[Session], other_sessions: Sequence[Session]) -> None:

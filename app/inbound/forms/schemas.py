@@ -25,6 +25,8 @@ from app.scoring import Indication, Leaning, read_number
 from app.sessions.schemas import Currency, OpenedOn, OutcomeReason, SessionIdentity
 from app.sessions.tables import DecisionWord, OutcomeWord, Status
 
+# The fields of a form, besides attributes and questions, that can be value aliases.
+WORD_FIELDS = frozenset({"decision", "outcome"})
 MAX_KEYWORD_LENGTH = 48
 TIME_OF_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:")
 

@@ -126,6 +126,13 @@ def read_form(
     flaws += _too_many("attributes", len(attributes), MAX_ATTRIBUTES)
     if flaws:
         raise Flawed(flaws)
+    return request_of(set_name, form, answers, attributes), list(_unknown(plan, form, fields))
+
+
+def request_of(
+    set_name: str, form: Form, answers: Mapping[str, Answer], attributes: Mapping[str, Any]
+) -> QualifyRequest:
+    """Return the qualify request of a form whose answers and attributes are read."""
     request = {
         "question_set": set_name,
         "attributes": attributes,
@@ -138,7 +145,7 @@ def read_form(
         "decision": _decision(form),
         "outcome": _outcome(form),
     }
-    return QualifyRequest.model_validate(request), list(_unknown(plan, form, fields))
+    return QualifyRequest.model_validate(request)
 
 
 def _too_many(what: str, count: int, maximum: int) -> Iterator[Flaw]:

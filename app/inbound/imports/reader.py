@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,14 +11,30 @@ from app.files.cells import DecimalSign
 from app.files.entries import ID, NAME, Entry, EntryReader, Expected
 from app.files.table import Row, TableFile
 from app.files.values import SIGN_NAMES
+from app.inbound.forms.schemas import WORD_FIELDS, Form
 from app.inbound.imports.schemas import ProspectLine
 from app.problems import Problem, invalid, invalid_field
 from app.prospects.schemas import Link, ProspectChange
 from app.scoring import NAME as NAME_PATTERN
-from app.scoring import Flaw, pointer, shape_flaws
+from app.scoring import Answer, Flaw, Plan, pointer, shape_flaws
 from app.scoring.question_set import AttributeType
 
 SOURCE = "source"
+# The columns that an import has besides, if it qualifies.
+SESSION_FIELDS = (
+    *("deal", "assessor", "actor", "opened_on", "decision", "decision_reason", "outcome", "outcome_amount"),
+    *("outcome_currency", "outcome_closed_on", "outcome_reason", "outcome_competitor"),
+)
+# A cell of these that is not valid is left out. Any other one refuses its row.
+DETAILS = frozenset({"decision_reason", "outcome_currency", "outcome_reason", "outcome_competitor"})
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """A question set as it was named, "key" or "key@n", and the plan of a new session."""
+
+    name: str
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +44,7 @@ class ImportOptions:
     `source` is for the rows that name none. `column_names` maps a field or an attribute to the heading of its
     column, where they differ. `types` are those of the attributes that a question set declares: every other
     column is text. `decimal` is the decimal sign, None to find it. Rows up to line `after_line` are skipped.
+    With `qualify`, each row is also qualified with that question set.
     """
 
     source: str | None = None
@@ -35,14 +52,25 @@ class ImportOptions:
     types: Mapping[str, AttributeType] = field(default_factory=dict)
     decimal: DecimalSign | None = None
     after_line: int = 0
+    qualify: NamedSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Qualification:
+    """What a row says about the session of its prospect: its answers, and the fields of SESSION_FIELDS."""
+
+    set_name: str
+    answers: Mapping[str, Answer]
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ProspectEntry:
-    """The prospect that a row describes, and the change to it."""
+    """The prospect that a row describes, the change to it, and its qualification if it is to be qualified."""
 
     link: Link
     change: ProspectChange
+    qualification: Qualification | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +97,7 @@ class ProspectReader:
                 cannot be read.
         """
         check_keys(options.column_names)
-        fields = (ID, NAME, SOURCE)
-        expected = Expected(fields, attributes=options.types, others_are_attributes=True)
+        expected = _expected(options)
         self._table = table
         self._options = options
         self._entries = EntryReader(table, expected, options.column_names, options.decimal)
@@ -93,6 +120,8 @@ class ProspectReader:
         for row in self._table.rows():
             if row.number > self._options.after_line:
                 entry = self._entries.read(row)
+                if self._options.qualify and not entry.problem:
+                    entry = _without_bad_details(entry)
                 yield ImportRow(entry, self._content(entry))
 
     def _require_columns(self) -> None:
@@ -115,9 +144,46 @@ class ProspectReader:
         if entry.problem:
             return entry.problem
         try:
-            return _prospect_entry(entry, self._options.source)
+            found = _prospect_entry(entry, self._options.source)
         except Problem as problem:
             return problem
+        if not (named := self._options.qualify):
+            return found
+        fields = {name: value for name, value in entry.fields.items() if name != SOURCE}
+        return replace(found, qualification=Qualification(named.name, entry.answers, fields))
+
+
+def _expected(options: ImportOptions) -> Expected:
+    """Return what the columns of the file can be."""
+    fields: tuple[str, ...] = (ID, NAME, SOURCE)
+    if options.qualify is None:
+        return Expected(fields, attributes=options.types, others_are_attributes=True)
+    by_set = Expected.by(options.qualify.plan, (*fields, *SESSION_FIELDS))
+    types = {**options.types, **by_set.attributes}
+    return replace(by_set, attributes=types, others_are_attributes=True)
+
+
+def _without_bad_details(entry: Entry) -> Entry:
+    """Return the entry without the details of its conclusions that are not valid, and with their remarks.
+
+    If another one of its fields is not valid, the entry has a problem. Decisions and outcomes are not
+    checked, because they can be value aliases.
+    """
+    fields = {name: entry.fields[name] for name in SESSION_FIELDS if name in entry.fields}
+    checked = {name: value for name, value in fields.items() if name not in WORD_FIELDS}
+    try:
+        Form.model_validate(checked | {SOURCE: "any", ID: "any"})
+    except ValidationError as error:
+        flaws = {flaw.pointer.strip("/"): flaw for flaw in shape_flaws(error)}
+    else:
+        return entry
+    place = f"row {entry.row.number}, "
+    refused = [replace(flaw, detail=f"{place}{name}: {flaw.detail}") for name, flaw in flaws.items()]
+    remarks = [flaw.detail for flaw in refused]
+    if flaws.keys() - DETAILS:
+        return replace(entry, remarks=[*entry.remarks, *remarks], problem=invalid(refused))
+    kept = {name: value for name, value in entry.fields.items() if name not in flaws}
+    return replace(entry, fields=kept, remarks=[*entry.remarks, *remarks])
 
 
 def check_keys(column_names: Mapping[str, str]) -> None:

@@ -48,6 +48,15 @@ class ImportProgress(Out):
     changed: int
     unchanged: int
     refused: int
+    qualified: Annotated[int, Field(description="rows that were also qualified, if `qualify` names a set")]
+    sessions_opened: int
+    indications: Annotated[
+        dict[str, int],
+        Field(
+            description="the number of qualified rows with each indication",
+            examples=[{"fit": 120, "mixed": 30}],
+        ),
+    ]
     cells_left_out: Annotated[
         int, Field(description="cells of imported rows that cannot be read: the values stay as they were")
     ]

@@ -1,24 +1,43 @@
 """Import prospects in short transactions, so that other writers do not wait for long."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
+from pydantic import ValidationError
 
 from app.db import Database, Transaction
 from app.files.table import Row
+from app.inbound.forms.schemas import WORD_FIELDS, Form
+from app.inbound.forms.service import request_of
 from app.inbound.imports.reader import ImportRow, ProspectEntry
 from app.problems import Problem, invalid
-from app.prospects.service import create_many, find_unchanged, lock_orders
+from app.prospects.queries import sources_with_aliases, translate_values
+from app.prospects.service import LockOrder, create_many, find_unchanged, lock_orders
 from app.question_sets.plans import Plans
-from app.scoring import Flawed
-from app.sessions.service import upsert_prospect
+from app.scoring import Flawed, shape_flaws
+from app.sessions.service import carry_out, upsert_prospect
 from app.sessions.session_edit import UnitOfWork
 
-ImportOutcome = Literal["created", "changed", "unchanged"] | Problem
+
+@dataclass(frozen=True, slots=True)
+class ImportedRow:
+    """What a row that was imported changed. `indication` is that of its session, if it was qualified."""
+
+    change: Literal["created", "changed", "unchanged"]
+    is_qualified: bool = False
+    opened_session: bool = False
+    indication: str | None = None
+
+
+ImportOutcome = ImportedRow | Problem
+# An entry with the place of its row in the batch.
+PlacedEntry = tuple[int, ProspectEntry]
+CREATED, CHANGED, UNCHANGED = ImportedRow("created"), ImportedRow("changed"), ImportedRow("unchanged")
 MAX_ROWS_PER_BATCH = 100
 # A batch holds its locks, for which others may wait, for about this long.
 TARGET_BATCH_SECONDS = 0.1
@@ -28,20 +47,32 @@ FIRST_RETRY_SECONDS = 0.2
 
 
 def import_batch(uow: UnitOfWork, rows: Sequence[ImportRow]) -> list[ImportOutcome]:
-    """Create or change the prospects of some rows, and return the outcome of each, in their order.
+    """Import some rows of one file, and return the outcome of each, in their order.
 
-    A row that cannot be used writes nothing, and does not affect the others.
+    Each creates or changes a prospect, and qualifies it if the import does so. A row that cannot be used
+    writes nothing, and does not affect the others.
     """
     entries = [
         (place, row.content) for place, row in enumerate(rows) if isinstance(row.content, ProspectEntry)
     ]
     orders = lock_orders(uow.tx, [entry.link.key for _, entry in entries])
     entries.sort(key=lambda numbered: (orders[numbered[1].link.key], numbered[0]))
+    qualifies = any(entry.qualification for _, entry in entries)
+    outcomes = _qualify(uow, entries) if qualifies else _store(uow, entries, orders)
+    return [
+        row.content if isinstance(row.content, Problem) else outcomes[place] for place, row in enumerate(rows)
+    ]
+
+
+def _store(
+    uow: UnitOfWork, entries: Sequence[PlacedEntry], orders: Mapping[tuple[str, str], LockOrder]
+) -> dict[int, ImportOutcome]:
+    """Create or change the prospects of entries, and return the outcomes by their places."""
     known = [(place, entry) for place, entry in entries if not orders[entry.link.key].is_new]
     new = [(place, entry) for place, entry in entries if orders[entry.link.key].is_new]
     unchanged = find_unchanged(uow.tx, [(entry.link, entry.change) for _, entry in known])
     outcomes: dict[int, ImportOutcome] = {
-        place: "unchanged" if entry.link.key in unchanged else _import_row(uow, entry)
+        place: UNCHANGED if entry.link.key in unchanged else _refusable(uow, partial(_change, uow, entry))
         for place, entry in known
     }
     # If several rows have the same link, the first one creates the prospect.
@@ -49,21 +80,65 @@ def import_batch(uow: UnitOfWork, rows: Sequence[ImportRow]) -> list[ImportOutco
     for place, entry in new:
         is_created = entry.link.key in created
         created.discard(entry.link.key)
-        outcomes[place] = "created" if is_created else _import_row(uow, entry)
-    return [
-        row.content if isinstance(row.content, Problem) else outcomes[place] for place, row in enumerate(rows)
-    ]
+        outcomes[place] = CREATED if is_created else _refusable(uow, partial(_change, uow, entry))
+    return outcomes
 
 
-def _import_row(uow: UnitOfWork, entry: ProspectEntry) -> ImportOutcome:
+def _qualify(uow: UnitOfWork, entries: Sequence[PlacedEntry]) -> dict[int, ImportOutcome]:
+    """Qualify the prospects of entries, and return the outcomes by their places."""
+    with_aliases = sources_with_aliases(uow.tx, {entry.link.source for _, entry in entries})
+    return {
+        place: _refusable(uow, partial(_qualify_entry, uow, entry, with_aliases)) for place, entry in entries
+    }
+
+
+def _refusable(uow: UnitOfWork, work: Callable[[], ImportedRow]) -> ImportOutcome:
+    """Return what `work` returns, or the problem that it raises, after which nothing of it is written."""
     try:
         with uow.tx.db.begin_nested():
-            _, created, changed = upsert_prospect(uow, entry.link, entry.change)
+            return work()
     except Problem as problem:
         return problem
     except Flawed as error:
         return invalid(error.flaws)
-    return "created" if created else "changed" if changed else "unchanged"
+
+
+def _change(uow: UnitOfWork, entry: ProspectEntry) -> ImportedRow:
+    _, created, changed = upsert_prospect(uow, entry.link, entry.change)
+    return CREATED if created else CHANGED if changed else UNCHANGED
+
+
+def _qualify_entry(uow: UnitOfWork, entry: ProspectEntry, with_aliases: Collection[str]) -> ImportedRow:
+    qualification = entry.qualification
+    assert qualification, "all rows of an import that qualifies have a qualification"
+    fields = dict(qualification.fields)
+    if entry.link.source in with_aliases:
+        words = {name: fields[name] for name in WORD_FIELDS & fields.keys()}
+        fields |= translate_values(uow.tx, entry.link.source, words)
+    form = _form(fields | entry.link.model_dump())
+    request = request_of(qualification.set_name, form, qualification.answers, entry.change.attributes)
+    if entry.change.has_name:
+        request = request.model_copy(update={"name": entry.change.name})
+    uow = replace(uow, actor=form.actor or uow.actor)
+    done = carry_out(uow, request, from_file=True)
+    changed = done.prospect_changed or done.session_changed
+    return ImportedRow(
+        "created" if done.prospect_created else "changed" if changed else "unchanged",
+        is_qualified=True,
+        opened_session=done.session_opened,
+        indication=done.edit.session.indication,
+    )
+
+
+def _form(fields: Mapping[str, Any]) -> Form:
+    """Return the form of a row. Only its decision and its outcome are not checked yet: raises `Flawed`."""
+    try:
+        return Form.model_validate(fields)
+    except ValidationError as error:
+        flaws = shape_flaws(error)
+        raise Flawed(
+            replace(f, detail=f"{f.detail}, or a value alias of the source") for f in flaws
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +156,7 @@ class ImportTally:
 
     committed_to: int
     counts: Counter[str] = field(default_factory=Counter)
+    indications: Counter[str] = field(default_factory=Counter)
 
     def add(self, rows: Sequence[ImportRow], outcomes: Sequence[ImportOutcome]) -> list[ReportedRow]:
         """Count the outcomes of a committed batch, and return the rows that were not imported as a whole."""
@@ -90,7 +166,10 @@ class ImportTally:
                 self.counts["refused"] += 1
                 reported.append(ReportedRow(row.row, outcome, _reasons(row, outcome)))
             else:
-                self.counts[outcome] += 1
+                self.counts[outcome.change] += 1
+                self.counts["qualified"] += outcome.is_qualified
+                self.counts["sessions_opened"] += outcome.opened_session
+                self.indications.update([outcome.indication] if outcome.indication else [])
                 self.counts["cells_left_out"] += len(row.entry.remarks)
                 if row.entry.remarks:
                     reported.append(ReportedRow(row.row, None, row.entry.remarks))
@@ -148,17 +227,27 @@ class Importer:
 
     With `pauses`, it waits between two batches so that other processes can write: processes that share a
     SQLite file only check now and then whether its lock is free. Without `notify`, webhooks leave out what it
-    records. `tally` has the counts and the last committed line.
+    records. `actor` decides and answers in rows that name nobody. `tally` has the counts and the last
+    committed line.
     """
 
     def __init__(
-        self, database: Database, plans: Plans, key_name: str, *, after_line: int, pauses: bool, notify: bool
+        self,
+        database: Database,
+        plans: Plans,
+        key_name: str,
+        *,
+        actor: str,
+        after_line: int,
+        pauses: bool,
+        notify: bool,
     ) -> None:
         self._database = database
         self._plans = plans
         self._key_name = key_name
         self._pauses = pauses
         self._notify = notify
+        self._actor = actor
         self._pacing = BatchPacing()
         self.tally = ImportTally(after_line)
 
@@ -192,4 +281,4 @@ class Importer:
         return outcomes
 
     def _unit_of_work(self, tx: Transaction) -> UnitOfWork:
-        return UnitOfWork(replace(tx, silent=not self._notify), self._plans, self._key_name)
+        return UnitOfWork(replace(tx, silent=not self._notify), self._plans, self._key_name, self._actor)

@@ -27,8 +27,6 @@ MAX_FORM_FIELDS = 1000
 MAX_PAYLOAD_ITEMS = 100
 MAPPING_POINTER = "/mapping"
 IDENTITY_FIELDS = ("external_id", "name", "deal", "assessor", "actor")
-# The fields of a form whose values can be value aliases.
-WORD_FIELDS = {"decision", "outcome"}
 # The fields of a form besides its identity, its attributes and its questions.
 CONCLUSION_FIELDS = (
     *("opened_on", "decision", "decision_reason", "outcome", "outcome_amount", "outcome_currency"),

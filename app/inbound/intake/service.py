@@ -12,13 +12,12 @@ from sqlmodel import SQLModel, bindparam, case, col, delete, select, update
 from app.clock import new_id
 from app.db import Transaction, insert_if_new, insert_or_update
 from app.encryption.service import Cipher
-from app.inbound.forms.schemas import Form
+from app.inbound.forms.schemas import WORD_FIELDS, Form
 from app.inbound.forms.service import read_form
 from app.inbound.intake.mapping import (
     CONCLUSION_FIELDS,
     IDENTITY_FIELDS,
     MAPPING_POINTER,
-    WORD_FIELDS,
     MappedValues,
     link_of,
     read_item,

@@ -1,0 +1,173 @@
+"""Imports that also qualify: the whole base with its past, and again without any change."""
+
+import pytest
+
+from tests.api.calls import (
+    conclude,
+    end_of_feed,
+    events_after,
+    every_page,
+    history,
+    ok,
+    pointers,
+    qualify,
+    ratings_of,
+    refusal,
+    session,
+)
+from tests.api.conftest import small
+from tests.inbound.forms.test_aliases import teach
+from tests.inbound.imports.conftest import CSV, NDJSON, counted, lines
+
+__all__ = ["small"]
+# Two open deals, one that was won and two that were lost, one prospect of which has three of them.
+HEADINGS = "Account;Deal;Need;Budget;# Employees;Opened on;Decision;Outcome;Amount;Currency;Reason;Closed on"
+DEALS = [
+    "Acme;north;4;5;1.200;2025-01-15;Pursue;Won;1.200,50;EUR;;2025-03-31",
+    "Acme;south;2;n/a;1.200;2025-02-01;;Lost;;;Too expensive;2025-04-30",
+    "Acme;;5;5;1.200;;;;;;;",
+    "Beta;;1;2;;2024-12-24;disqualify;No decision;;;;",
+    "Gamma;;;;50;;;;;;;",
+]
+TABLE = "\n".join([HEADINGS, *DEALS])
+COLUMNS = {"id": "Account", "name": "Account"}
+
+
+def sessions_of(client, source):
+    """The sessions of a source's prospects, by the external id and the deal."""
+    found = {}
+    for prospect in every_page(client, f"/v1/prospects?source={source}&limit=200"):
+        external_id = prospect["links"][0]["external_id"]
+        for line in every_page(client, f"/v1/sessions?prospect_id={prospect['id']}"):
+            found[external_id, line["deal"]] = session(client, line["session_id"])
+    return found
+
+
+def test_every_row_is_stored_and_scored_with_its_past(client, send, source, small):
+    answers = send(TABLE, qualify=small, **COLUMNS)
+    end = answers[-1]
+    assert counted(answers) == (3, 2, 0, 0)
+    assert (end["qualified"], end["sessions_opened"]) == (5, 5)
+    assert sum(end["indications"].values()) == 5
+    kept = sessions_of(client, source)
+    assert {key: (one["status"], one["opened_at"][:10]) for key, one in kept.items() if key[1]} == {
+        ("Acme", "north"): ("closed", "2025-01-15"),
+        ("Acme", "south"): ("closed", "2025-02-01"),
+    }
+    won, lost = kept["Acme", "north"], kept["Acme", "south"]
+    assert (ratings_of(won), ratings_of(lost)) == (
+        {"need": 4, "budget": 5},
+        {"need": 2, "budget": "not_applicable"},
+    )
+    facts = ("outcome", "amount", "currency", "reason", "closed_on", "hindsight")
+    assert [won["outcome"][fact] for fact in facts] == ["won", 1200.5, "EUR", None, "2025-03-31", True]
+    assert [lost["outcome"][fact] for fact in facts] == [
+        "lost", None, None, "too_expensive", "2025-04-30", True,
+    ]  # fmt: skip
+    assert (won["decision"]["decision"], won["decision"]["actor"]) == ("pursue", "import:admin")
+    assert kept["Beta", None]["status"] == "closed"
+    assert ratings_of(kept["Gamma", None]) == {}
+    assert {one["name"] for one in every_page(client, f"/v1/prospects?source={source}")} == {
+        "Acme", "Beta", "Gamma",
+    }  # fmt: skip
+
+
+def test_the_same_file_again_changes_nothing(client, send, source, small):
+    send(TABLE, qualify=small, **COLUMNS)
+    kept, cursor = sessions_of(client, source), end_of_feed(client)
+    again = send(TABLE, qualify=small, **COLUMNS)
+    assert counted(again) == (0, 0, 5, 0)
+    assert (again[-1]["qualified"], again[-1]["sessions_opened"]) == (5, 0)
+    assert (sessions_of(client, source), events_after(client, cursor)) == (kept, [])
+
+
+def test_again_it_leaves_alone_what_went_on_since(client, send, source, small):
+    """The session of Acme without a deal is closed, and another one is open beside the deal of the north."""
+    send(TABLE, qualify=small, **COLUMNS)
+    acme = {"source": source, "external_id": "Acme"}
+    ok(conclude(client, sessions_of(client, source)["Acme", None]["session_id"], "won"))
+    qualify(client, acme, question_set=small, deal="north", ratings={"need": 1})
+    cursor = end_of_feed(client)
+    assert counted(send(TABLE, qualify=small, **COLUMNS)) == (0, 0, 5, 0)
+    assert events_after(client, cursor) == []
+
+
+@pytest.mark.parametrize(
+    ("deal", "corrected", "outcomes"),
+    [
+        ("south", "Lost;900;EUR", [("lost", None), ("lost", 900)]),
+        ("south", "Won;900;EUR", [("lost", None), ("won", 900)]),
+        ("", "Lost;900;EUR", [("lost", None), ("lost", 900)]),
+        ("", "Won;900;EUR", [("lost", None)]),
+    ],
+)
+def test_a_row_corrects_an_outcome_of_its_deal_or_adds_to_it(  # noqa: PLR0917  # fixtures and a case
+    client, send, source, small, deal, corrected, outcomes
+):
+    """Without a deal, another outcome is that of another deal."""
+    send(f"{HEADINGS}\nAcme;{deal};2;3;;;;Lost;;;;", qualify=small, **COLUMNS)
+    (first,) = sessions_of(client, source).values()
+    answers = send(f"{HEADINGS}\nAcme;{deal};2;3;;;;{corrected};;", qualify=small, **COLUMNS)
+    assert counted(answers) == (0, 1, 0, 0)
+    assert answers[-1]["sessions_opened"] == (len(outcomes) == 1)
+    told = history(client, first["session_id"])["outcomes"]
+    assert [(one["outcome"], one["amount"]) for one in told] == outcomes
+    assert {one["hindsight"] for one in told} == {True}
+
+
+def test_a_bad_detail_costs_a_cell_and_a_bad_word_its_row(client, send, source, small):
+    rows = [
+        HEADINGS,
+        "A;;4;5;12 Mio;;;Lost;30 Mio;Euro;;",
+        "B;;4;5;;;;Closed Won;;;;",
+        "C;;4;9;;;;;;;;",
+        "D;;4;5;;31.12.2024;;;;;;",
+        "E;;4;5;;;Pursue;Lost;;;价格太高;",
+    ]
+    answers = send("\n".join(rows), qualify=small, **COLUMNS)
+    assert counted(answers) == (2, 0, 0, 3)
+    remarks = {one["line"]: one["remarks"] for one in answers if "remarks" in one}
+    assert [remark.partition(":")[0] for remark in remarks[2]] == [
+        "row 2, Amount", "row 2, # Employees", "row 2, outcome_currency",
+    ]  # fmt: skip
+    assert [remark.partition(":")[0] for remark in remarks[6]] == ["row 6, outcome_reason"]
+    refused = {one["line"]: one["problem"]["errors"][0] for one in answers if one.get("problem")}
+    assert {line: error["pointer"] for line, error in refused.items()} == {
+        3: "/outcome",
+        4: "/budget",
+        5: "/opened_on",
+    }
+    assert sessions_of(client, source).keys() == {("A", None), ("E", None)}
+    assert refused[3]["detail"].endswith("or a value alias of the source")
+    ok(teach(client, source, ("outcome", "Closed Won", "won")))
+    assert counted(send("\n".join([rows[0], rows[2]]), qualify=small, **COLUMNS)) == (1, 0, 0, 0)
+    assert sessions_of(client, source)["B", None]["outcome"]["outcome"] == "won"
+
+
+def test_lines_and_their_persons_are_qualified_too(client, send, source, small):
+    text = lines(
+        {"external_id": "1", "need": 4, "assessor": "ana@example.com", "attributes": {"city": "Rome"}},
+        {"external_id": "1", "need": 2, "assessor": "bo@example.com", "actor": "bo", "decision": "nurture"},
+    )
+    assert counted(send(text, NDJSON, qualify=small)) == (1, 1, 0, 0)
+    prospect = ok(client.get(f"/v1/prospects/by-external-id/{source}/1"))
+    assert prospect["attributes"] == {"city": "Rome"}
+    lines_ = every_page(client, f"/v1/sessions?prospect_id={prospect['id']}")
+    assert {line["assessor"] for line in lines_} == {"ana@example.com", "bo@example.com"}
+    decided = next(session(client, line["session_id"]) for line in lines_ if line["decision"])
+    assert (decided["decision"]["actor"], decided["decision"]["decision"]) == ("bo", "nurture")
+
+
+def test_facts_alone_are_scored(client, send, source, ruled):
+    """50 employees are a rating of 3 by rule: x = 2 of 4 where only the size and the demand are asked."""
+    answers = send("external_id,employees\n1,50\n", qualify=ruled)
+    assert (counted(answers), answers[-1]["sessions_opened"]) == ((1, 0, 0, 0), 1)
+    kept = sessions_of(client, source)["1", None]
+    assert (kept["score"]["lowest"], kept["score"]["highest"]) == (25.0, 75.0)
+
+
+@pytest.mark.one_database
+def test_an_unknown_set_is_refused_before_anything_is_stored(client, source):
+    query = {"source": source, "qualify": "nobodys-set"}
+    refused = client.post("/v1/prospects/import", params=query, content="external_id\n1\n", headers=CSV)
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/qualify"])
