@@ -63,6 +63,7 @@ SLOW = {
     "cli/test_verify.py",
     "docs/test_authoring.py",
     "docs/test_docs_page.py",
+    "docs/test_first_day.py",
     "docs/test_warehouse.py",
     "edge/openapi_versions/test_content.py",
     "edge/openapi_versions/test_generated_clients.py",
