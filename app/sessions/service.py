@@ -57,7 +57,7 @@ from app.sessions.session_edit import (
 )
 from app.sessions.tables import Session
 
-# With how many closed sessions of one prospect, deal and question set a row of a file is compared.
+# With how many closed sessions of one prospect, identity and question set a row of a file is compared.
 MAX_CLOSED_COMPARED = 50
 
 

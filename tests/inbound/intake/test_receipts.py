@@ -387,14 +387,15 @@ def test_the_service_itself_forgets_what_was_kept_long_enough(new_database):
 
 
 def test_the_history_names_the_actor_of_the_payload_or_else_the_intake(client, anybody, small):
-    mapping = {"source": "crm.acting", "external_id": "/id", "actor": "/user", "ratings": {"budget": "/r"}}
-    intake = make(client, mapping=mapping, question_set=small)
-    for payload in ({"id": 1, "r": 4, "user": "ana@example.com"}, {"id": 1, "r": 5}):
+    mapping = {"source": "crm.acting", "external_id": "/id", "actor": "/user", "decision": "/stage"}
+    intake = make(client, mapping=mapping | {"ratings": {"budget": "/r"}}, question_set=small)
+    for payload in ({"id": 1, "r": 4, "user": "ana@example.com"}, {"id": 1, "r": 5, "stage": "nurture"}):
         assert taken_in(client, anybody, intake, payload)["status"] == "done"
     told = ok(prospect_of(client, "crm.acting", "1"))
     (opened,) = ok(client.get("/v1/sessions", params={"prospect_id": told["id"]}))["items"]
     past = history(client, opened["session_id"])["revisions"]
     assert [(one["key_name"], one["actor"]) for one in past] == [
         ("intake: of a test", "ana@example.com"),
-        ("intake: of a test", "of a test"),
+        *[("intake: of a test", "of a test")] * 2,
     ]
+    assert session(client, opened["session_id"])["decision"]["actor"] == "of a test"
