@@ -247,11 +247,12 @@ def plans_at_hand() -> Iterator[FindPlan]:
 
 def _builtin_plan(missing_file: Path, name: str | None) -> Plan:
     """Return the plan of a built-in set. Fail with the file of the missing database if there is none."""
-    key, version = read_name(name or Settings().default_question_set, "body")
+    name = name or Settings().default_question_set
+    key, version = read_name(name, "body")
     for question_set in read_builtin() if version in (None, 1) else ():
         if question_set.key == key:
             return Plan(question_set, f"{key}@1")
-    fail(f"{key} is not a built-in question set. {no_database(missing_file)}")
+    fail(f"{name} is not a built-in question set. {no_database(missing_file)}")
 
 
 @contextmanager

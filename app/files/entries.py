@@ -89,7 +89,8 @@ class Entry:
         """Why the row, or a part of it, cannot be used: the flaws of its problem, or else the remarks."""
         if self.problem is None:
             return self.remarks
-        return [error.detail for error in self.problem.errors] or [self.problem.detail]
+        details = [error.detail for error in self.problem.errors]
+        return details or [f"row {self.row.number}: {self.problem.detail}"]
 
 
 class _Column(dict[str, CellValue]):

@@ -190,3 +190,23 @@ def test_rows_that_duckdb_reads_itself_are_rejected_as_a_whole(
     assert [row["remarks"] for row in written(tmp_path / "s.ndjson")] == ["cannot be read: employees", None]
     with (tmp_path / "r.csv").open(newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == ["a"]
+
+
+def test_what_is_no_table_is_refused_alike(run_without_database: Run, tmp_path: Path) -> None:
+    for name in ("a.parquet", "a.xlsx", "a.xls"):
+        (tmp_path / name).write_bytes(b"nothing of the kind")
+        printed = run_without_database("score", name, "--set", "bant")
+        for option in ("--summary", "--no-summary"):
+            done = run_without_database("score", name, "--set", "bant", "-o", "s.csv", option)
+            assert (done.returncode, done.stdout, done.stderr) == (1, "", printed.stderr)
+        assert printed.stderr.count("\n") == 1
+        assert not (tmp_path / "s.csv").exists()
+
+
+def test_without_a_database_other_sets_are_refused(run_without_database: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"{H}\n")
+    for name in ("nope", "bant@2"):
+        done = run_without_database("score", "a.csv", "--set", name)
+        reason = f"{name} is not a built-in question set. There is no database at {tmp_path}"
+        assert (done.returncode, done.stdout, done.stderr.startswith(reason)) == (1, "", True)
+    assert run_without_database("score", "a.csv", "--set", "bant@1").returncode == 0

@@ -12,7 +12,7 @@ from app.cli.bulk.source import ReadOptions, require_known
 from app.files.cells import EMPTY_WORDS, NOT_APPLICABLE_WORDS
 from app.files.entries import ID, NAME, NOT_APPLICABLE_SUFFIX, Expected, match_columns
 from app.files.headings import REJECT_COLUMNS
-from app.files.opening import format_of
+from app.files.opening import format_of, open_table
 from app.scoring import Plan
 from app.scoring.question_set import AttributeType
 from app.scoring.sql.words import case, listed, literal, name, select, stripped_text
@@ -104,7 +104,7 @@ def native_source(
     into the folder.
 
     Raises:
-        Problem: INVALID_REQUEST if the columns cannot be matched.
+        Problem: MALFORMED_FILE if the file is not Parquet, INVALID_REQUEST if its columns cannot be matched.
         UnusableFile: if the table cannot be read.
         duckdb.Error: if the Parquet file cannot be read.
     """
@@ -128,7 +128,8 @@ def source_types(connection: DuckDBPyConnection, source: Path | DatabaseTable) -
         return source.types()
     if format_of(source) != "parquet":
         return {}
-    described = connection.execute(f"DESCRIBE FROM {_read_parquet(source)}").fetchall()
+    with open_table(source):
+        described = connection.execute(f"DESCRIBE FROM {_read_parquet(source)}").fetchall()
     return {column: type_ for column, type_, *_ in described}
 
 
