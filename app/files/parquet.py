@@ -1,11 +1,11 @@
 """Read Parquet with DuckDB."""
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -45,8 +45,8 @@ class ParquetFile(TableFile):
         """
         super().__init__(check)
         path.open("rb").close()
+        self._source = exact_path(path)
         with ExitStack() as opened, _as_problem():
-            self._source = opened.enter_context(exactly(path))
             self._connection = opened.enter_context(duckdb.connect(config=CONFIGURATION))
             found = self._connection.execute("DESCRIBE SELECT * FROM read_parquet($1)", [self._source])
             columns = [(name, type_) for name, type_, *_ in found.fetchall()]
@@ -77,13 +77,9 @@ class ParquetFile(TableFile):
                         yield Row(number, number, cells)
 
 
-@contextmanager
-def exactly(path: Path) -> Iterator[str]:
-    """Give a file a name that DuckDB does not read as a pattern, as it reads leads[2].parquet."""
-    with TemporaryDirectory(prefix="prospect-fit-") as folder:
-        link = Path(folder) / "table.parquet"
-        link.symlink_to(path.resolve())
-        yield str(link)
+def exact_path(file: Path) -> str:
+    """Return a path as DuckDB has to read it, so that it is no pattern: `leads[2].csv` is only this file."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", str(file))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ A table is written as the URL of its database, '#' and its name: postgresql://us
 """
 
 import csv
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError
 
+from app.files.parquet import exact_path
 from app.files.table import Cell, TableFile
 from app.files.table import Row as FileRow
 from app.scoring.sql.words import literal
@@ -47,11 +47,6 @@ Row = tuple[Any, ...]
 
 class UnusableFile(ValueError):
     """The file or table cannot be used. The message gives the reason and, if there is one, the remedy."""
-
-
-def exact_path(file: Path) -> str:
-    """Return a path as DuckDB has to read it, so that it is no pattern: `leads[2].csv` is only this file."""
-    return re.sub(r"[\[*?]", r"[\g<0>]", str(file))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from app.cli.bulk.database import DatabaseTable, exact_path
+from app.cli.bulk.database import DatabaseTable
 from app.cli.bulk.rows import CSV_OPTIONS, NUMBER_TYPES, PROBLEM_COLUMN, Carried, PreparedRows, carried_column
 from app.cli.bulk.source import ReadOptions, require_known
 from app.files.cells import EMPTY_WORDS, NOT_APPLICABLE_WORDS
 from app.files.entries import ID, NAME, NOT_APPLICABLE_SUFFIX, Expected, match_columns
 from app.files.headings import REJECT_COLUMNS
 from app.files.opening import format_of, open_table
+from app.files.parquet import exact_path
 from app.scoring import Plan
 from app.scoring.question_set import AttributeType
 from app.scoring.sql.words import case, listed, literal, name, select, stripped_text

@@ -7,10 +7,11 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from app.cli.bulk.database import DatabaseTable, UnusableFile, exact_path
+from app.cli.bulk.database import DatabaseTable, UnusableFile
 from app.files.columns import Column, ColumnType
 from app.files.formats import SUFFIXES
 from app.files.formulas import FORMULA, NUMBER
+from app.files.parquet import exact_path
 from app.files.writer import write_table
 from app.scoring.sql.words import case, literal, name
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from duckdb import DuckDBPyConnection
 
-from app.cli.bulk.database import DatabaseTable, exact_path
+from app.cli.bulk.database import DatabaseTable
 from app.cli.bulk.native import NativeSource, native_source, source_types
 from app.cli.bulk.outputs import PARQUET_OPTIONS, check_outputs, write_output
 from app.cli.bulk.rows import (
@@ -35,6 +35,7 @@ from app.cli.bulk.source import (
 from app.cli.bulk.summary import Summary, native_report, summarise_scores
 from app.cli.bulk.typed import CellReport, TypedRows
 from app.files.opening import format_of
+from app.files.parquet import exact_path
 from app.files.rejects import RejectsFile
 from app.scoring import Plan
 from app.scoring.sql import Wide, score_sql

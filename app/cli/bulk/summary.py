@@ -5,9 +5,9 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from app.cli.bulk.database import exact_path
 from app.cli.bulk.rows import PreparedRows
 from app.cli.bulk.typed import MAX_NAMED, CellReport
+from app.files.parquet import exact_path
 from app.scoring.sql.words import literal
 
 MAX_BEST = 10

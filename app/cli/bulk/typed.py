@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from app.cli.bulk.database import exact_path
 from app.cli.bulk.rows import CSV_OPTIONS, NUMBER_TYPES, PROBLEM_COLUMN, Carried, PreparedRows, carried_column
 from app.files.cells import DecimalSign
 from app.files.entries import ID, NAME, NOT_APPLICABLE_SUFFIX, Entry, EntryReader
+from app.files.parquet import exact_path
 from app.files.rejects import RejectsFile, shown_text
 from app.files.table import TableFile
 from app.scoring import Plan, judge
