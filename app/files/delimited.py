@@ -17,6 +17,8 @@ from app.problems import Problem
 SEPARATORS = (",", ";", "\t", "|")
 # A first line that tells Excel the separator.
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+# How workbooks and Parquet files begin.
+OTHER_FORMATS = (b"PK\x03\x04", bytes.fromhex("D0CF11E0"), b"PAR1")
 NUL = "\0"
 ROWS_PER_CHECK = 200
 
@@ -35,6 +37,7 @@ class DelimitedFile(TableFile):
         """
         super().__init__(check)
         self._path = path
+        self._refuse_other_formats()
         self._encoding = encoding or self._found_encoding()
         check_encoding(self._encoding)
         with self._lines() as lines:
@@ -65,6 +68,11 @@ class DelimitedFile(TableFile):
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is read."""
+
+    def _refuse_other_formats(self) -> None:
+        with self._path.open("rb") as file:
+            if file.read(4) in OTHER_FORMATS:
+                raise malformed("The file is no CSV: name its right format, which is a workbook or Parquet.")
 
     def _found_encoding(self) -> str:
         with self._path.open("rb") as file:
