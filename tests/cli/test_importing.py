@@ -174,6 +174,7 @@ def test_a_cell_that_cannot_be_read_is_named_and_its_row_is_in_the_rejects(
     }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("suffix", ["csv", "ndjson", "xlsx", "parquet"])
 def test_a_formula_in_the_rejects_is_stored_unchanged_once_they_are_mended(
     imported: Run, tmp_path: Path, database: Database, suffix: str

@@ -150,6 +150,7 @@ def test_an_open_quote_costs_one_row(send):
     assert counted(answers) == (2, 0, 0, 1)
 
 
+@pytest.mark.one_database
 def test_a_file_that_is_larger_than_allowed_is_refused(new_database):
     with serving(settings_for(new_database(), import_bytes=2000)) as running:
         text = HEAD + "a,b,c\n" * 400

@@ -16,7 +16,7 @@ from tests.waiting import PATIENCE, until
 
 
 def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_path):
-    text = lines(*({"external_id": str(n), "name": f"N{n}"} for n in range(20_000))).encode()
+    text = lines(*({"external_id": str(n), "name": f"N{n}"} for n in range(10_000))).encode()
     head = (
         f"POST /v1/prospects/import?source=crm HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
         f"Content-Type: application/x-ndjson\r\nContent-Length: {len(text)}\r\n\r\n"
@@ -35,7 +35,7 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
                 told = [line for line in answers if line.startswith(b"{")]
     end = json.loads(told[-1])
     assert (end["done"], end["problem"]["status"]) == (False, 503)
-    assert 0 < end["committed_to"] < 20_000
+    assert 0 < end["committed_to"] < 10_000
     with process(tmp_path, url) as served:
         query = {"source": "crm", "after_line": end["committed_to"]}
         headers = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/x-ndjson"}
@@ -43,7 +43,7 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
             f"{served.url}/v1/prospects/import", params=query, content=text, headers=headers, timeout=PATIENCE
         )
     last = json.loads(again.text.splitlines()[-1])
-    assert (last["done"], last["created"]) == (True, 20_000 - end["committed_to"])
+    assert (last["done"], last["created"]) == (True, 10_000 - end["committed_to"])
 
 
 def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_database, tmp_path):
