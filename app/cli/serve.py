@@ -37,6 +37,7 @@ EXAMPLE_SET = "qualifying-a-sale"
 EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
 
 StaleNotice = Annotated[int | None, typer.Option(help="Days before an answer goes stale to announce it.")]
+AdminKey = Annotated[str | None, typer.Option(help="The first API key. By default, one is created.")]
 ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import or qualify.")]
 ImportBytes = Annotated[int | None, typer.Option(help="The largest file to import in one request, in bytes.")]
 IntakePosts = Annotated[int | None, typer.Option(help="Payloads that one intake accepts in an hour.")]
@@ -56,9 +57,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     workers: Annotated[int | None, typer.Option(help="The number of processes.")] = None,
     max_connections: Annotated[int | None, typer.Option(help="The connections per process.")] = None,
     database_url: Annotated[str | None, typer.Option(help="sqlite:///FILE or postgresql://…")] = None,
-    admin_key: Annotated[
-        str | None, typer.Option(help="The first API key. By default, one is created.")
-    ] = None,
+    admin_key: AdminKey = None,
     encryption_key: Annotated[
         str | None, typer.Option(help="The key that encrypts secrets; safer as a variable or a file.")
     ] = None,
