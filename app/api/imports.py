@@ -25,8 +25,9 @@ from app.inbound.imports.reader import ImportOptions, ImportRow, NamedSet, Prosp
 from app.inbound.imports.schemas import ImportLineError, ImportLineRemarks, ImportProgress
 from app.inbound.imports.service import Importer, ReportedRow
 from app.keys.schemas import Scope
-from app.problems import TOO_MANY_ROWS, Problem
+from app.problems import TOO_MANY_ROWS, Problem, invalid
 from app.schemas import In, Line, SetName, Source
+from app.scoring import Flaw
 from app.scoring.question_set import AttributeType
 
 writing = router("prospects", Scope.WRITE)
@@ -35,7 +36,7 @@ MAX_ROWS_PER_TURN = 100
 COLUMN_PARAMETERS = {"id": ID, "name": NAME}
 # The parameters about which the reader of a file reports problems.
 POINTERS = {f"/{target}": f"/{parameter}" for parameter, target in COLUMN_PARAMETERS.items()}
-POINTERS |= {"/encoding": "/encoding", "/sheet": "/sheet", "/question_set": "/qualify"}
+POINTERS |= {"/encoding": "/encoding", "/sheet": "/sheet"}
 BODY_CONTENT = {
     "schema": {
         "type": "string",
@@ -164,7 +165,7 @@ async def _named_set(service: Service, name: str | None) -> NamedSet | None:
     try:
         plan = await service.database.read(lambda tx: service.plans.find_to_open(tx, name))
     except Problem as problem:
-        raise _at_query_parameter(problem) from None
+        raise invalid((Flaw("/qualify", e.detail, e.code) for e in problem.errors), "query") from None
     return NamedSet(name, plan)
 
 

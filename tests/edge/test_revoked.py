@@ -165,6 +165,20 @@ def test_a_batch_ends_with_a_line_that_says_so(served, other, sends_on):
         assert [list(line) for line in lines_of(going_on)] == [["line", "score"]]
 
 
+def test_a_batch_of_qualifications_says_from_which_line_to_go_on(served, other):
+    key = new_key(other, "write")
+    with stream(served.url, "/v1/qualify/batch", key) as connected:
+        send(connected, b'{"source": "revoked", "external_id": "1", "question_set": "bant"}\n' * 3)
+        lines = lines_of(connected)
+        done = [next(lines)]
+        key.revoke()
+        done += lines
+        last = done.pop()
+        assert all("result" in line for line in done)
+        assert last["problem"]["type"] == UNAUTHENTICATED.type
+        assert last["line"] == 1 + len(done)
+
+
 def imported_lines(count):
     return b"".join(b'{"external_id": "revoked-%d"}\n' % number for number in range(count))
 

@@ -171,3 +171,4 @@ def test_an_unknown_set_is_refused_before_anything_is_stored(client, source):
     query = {"source": source, "qualify": "nobodys-set"}
     refused = client.post("/v1/prospects/import", params=query, content="external_id\n1\n", headers=CSV)
     assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/qualify"])
+    assert refused.json()["errors"][0]["where"] == "query"
