@@ -1,10 +1,9 @@
 """Types and base classes that the requests and responses of several packages share."""
 
 import re
-import unicodedata
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 import orjson
 from pydantic import (
@@ -61,6 +60,7 @@ EXTERNAL_ID_PATTERN = form(
 )
 Schema = dict[str, Any]
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without spaces")
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 MAX_TEXT_LENGTH = 1000
 MAX_ATTRIBUTES = 200
 
@@ -186,9 +186,13 @@ def searchable(text: str) -> str:
 
 def keyword(text: str) -> str:
     """Return a text as one word of a to z, 0 to 9 and underscores: "Zu groß (m²)" becomes zu_gross_m2."""
-    lower = text.strip().lower().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue").replace("ß", "ss")
-    plain = "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9_]+", "_", plain).strip("_")
+    return re.sub(r"[^a-z0-9_]+", "_", unaccented(text)).strip("_")
+
+
+def unaccented(text: str) -> str:
+    """Return a text in lower case, without accents, and with ae, oe, ue and ss for umlauts and ß."""
+    plain = normalize("NFKD", normalize("NFC", text).lower().translate(UMLAUTS))
+    return "".join(character for character in plain if not combining(character))
 
 
 def _check_visible(value: str) -> str:

@@ -5,13 +5,12 @@ Case, spaces and punctuation make no difference: `# Employees` is `employees`, `
 """
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.problems import invalid
-from app.schemas import MAX_ATTRIBUTES
+from app.schemas import MAX_ATTRIBUTES, keyword, unaccented
 from app.scoring import NAME, Flaw, pointer
 
 # By field, its other name in files. It gives way to a question, an attribute or a column of that name.
@@ -29,7 +28,6 @@ MAX_HEADING_LENGTH = 1000
 NO_NAME = (
     "its heading gives no attribute name: begin it with a letter from a to z, and use at most 48 characters"
 )
-UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def attribute_name(heading: str) -> str:
     text = heading.strip().lower()
     if re.fullmatch(NAME, text):
         return text
-    name = re.sub(r"[^a-z0-9_]+", "_", _plain(text)).strip("_")
+    name = keyword(text[:MAX_HEADING_LENGTH])
     return name if re.fullmatch(NAME, name) else ""
 
 
@@ -158,12 +156,6 @@ def _repeated(headings: Sequence[str], key: str, indexes: Sequence[int]) -> Flaw
     return Flaw(pointer("columns", indexes[1] + 1), detail, "repeated")
 
 
-def _plain(text: str) -> str:
-    """Return a text in lower case without accents; long texts are no headings."""
-    plain = unicodedata.normalize("NFKD", text[:MAX_HEADING_LENGTH].lower().translate(UMLAUTS))
-    return "".join(character for character in plain if not unicodedata.combining(character))
-
-
 def _squeezed(text: str) -> str:
     """Return only the letters a to z and digits of a text."""
-    return re.sub(r"[^a-z0-9]", "", _plain(text))
+    return re.sub(r"[^a-z0-9]", "", unaccented(text[:MAX_HEADING_LENGTH]))
