@@ -55,6 +55,7 @@ SLOW = {
     "cli/test_commands.py",
     "cli/test_demo.py",
     "cli/test_doctor.py",
+    "cli/test_exporting.py",
     "cli/test_importing.py",
     "cli/test_other_builds.py",
     "cli/test_no_database.py",
