@@ -36,6 +36,10 @@ OTHER_OPEN_FILES = 200
 EXAMPLE_SET = "qualifying-a-sale"
 EXAMPLE_RATINGS = '{"requirements": 4, "current_challenges": 5, "timeline": 4, "budget": 3}'
 
+AdminKey = Annotated[str | None, typer.Option(help="The first API key. By default, one is created.")]
+DefaultSet = Annotated[
+    str | None, typer.Option(help="The set for scores and new sessions if nothing else chooses one.")
+]
 StaleNotice = Annotated[int | None, typer.Option(help="Days before an answer goes stale to announce it.")]
 AdminKey = Annotated[str | None, typer.Option(help="The first API key. By default, one is created.")]
 ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import or qualify.")]
@@ -61,9 +65,7 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
     encryption_key: Annotated[
         str | None, typer.Option(help="The key that encrypts secrets; safer as a variable or a file.")
     ] = None,
-    default_question_set: Annotated[
-        str | None, typer.Option(help="The set for requests that name none.")
-    ] = None,
+    default_question_set: DefaultSet = None,
     pool_size: Annotated[int | None, typer.Option(help="PostgreSQL connections per process.")] = None,
     wait_seconds: Annotated[float | None, typer.Option(help="The longest wait for the database.")] = None,
     stale_notice_days: StaleNotice = None,

@@ -19,14 +19,14 @@ from app.scoring import Judged, summarise, verdict_record
 from app.sessions.queries import (
     OF_PROSPECT,
     SetFilter,
-    answers_of_many,
+    answers_to_judge,
     latest_decisions,
     latest_outcomes,
     list_session_ids,
     plan_of,
 )
 from app.sessions.schemas import SessionFilter
-from app.sessions.scores import judge_session
+from app.sessions.scores import judge_answers
 from app.sessions.tables import NO_REVISIT, Decision, Outcome, Session
 
 
@@ -160,14 +160,14 @@ def _session_rows(tx: Transaction, ids: Sequence[UUID], plans: Plans, cells: Seq
     statement = select(Session, Prospect.name).join(Prospect, OF_PROSPECT).where(col(Session.id).in_(ids))
     found = {session.id: (session, name) for session, name in tx.db.exec(statement)}
     links = links_of(tx, {session.prospect_id for session, _ in found.values()})
-    answers = answers_of_many(tx, list(found))
+    answers = answers_to_judge(tx, list(found))
     decisions, outcomes = latest_decisions(tx, list(found)), latest_outcomes(tx, list(found))
     rows = (
         _Exported(
             session,
             name,
             links[session.prospect_id],
-            judge_session(plan_of(tx, plans, session), session, answers[session.id]),
+            judge_answers(plan_of(tx, plans, session), session, answers[session.id]),
             decisions.get(session.id),
             outcomes.get(session.id),
         )

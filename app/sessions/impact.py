@@ -6,13 +6,12 @@ from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, String, bindparam, select, type_coerce
+from sqlalchemy import select
 from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
 from app.question_sets.plans import Plans, shared_questions
 from app.scoring import (
-    Answer,
     Answers,
     Indication,
     Plan,
@@ -23,7 +22,7 @@ from app.scoring import (
     read_stored,
     score,
 )
-from app.sessions.queries import has_stale_answers
+from app.sessions.queries import answers_to_judge, has_stale_answers
 from app.sessions.schemas import (
     ImpactChange,
     ImpactFigures,
@@ -41,14 +40,8 @@ SESSIONS_PER_PROGRESS_LINE = 10_000
 Transition = tuple[Indication | None, Indication | None]
 
 
-def _raw(column: Column[Any]) -> ColumnElement[Any]:
-    """Select an id as the driver returns it. Creating a UUID for every answer took a fifth of the time."""
-    return type_coerce(column, String())
-
-
 SESSION_TABLE = SQLModel.metadata.tables["session"]
 PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
-ANSWER_TABLE = SQLModel.metadata.tables["answer"]
 IMPACT_FIGURES = ("indication", "score", "lowest", "highest")
 SESSION_COLUMNS = (
     "id",
@@ -60,21 +53,15 @@ SESSION_COLUMNS = (
     "closed_at",
     "valid_until",
 )
-# The question, and then the fields of `Answer` in their order.
-ANSWER_COLUMNS = ("question", "state", "rating", "answered_at", "evidence")
 SELECT_SESSION_BATCH = (
     select(
         *(SESSION_TABLE.c[name] for name in (*SESSION_COLUMNS, *IMPACT_FIGURES)),
         PROSPECT_TABLE.c.attributes.label("prospect_attributes"),
-        _raw(SESSION_TABLE.c.id).label("key"),
     )
     .join(PROSPECT_TABLE, PROSPECT_TABLE.c.id == SESSION_TABLE.c.prospect_id)
     .order_by(SESSION_TABLE.c.id)
     .limit(SESSIONS_PER_BATCH)
 )
-SELECT_RAW_ANSWERS = select(
-    _raw(ANSWER_TABLE.c.session_id), *(ANSWER_TABLE.c[name] for name in ANSWER_COLUMNS)
-).where(ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True)))
 
 
 async def impact(
@@ -124,12 +111,9 @@ def _judge_batch(
     if after:
         statement = statement.where(SESSION_TABLE.c.id > after)
     sessions = tx.db.execute(statement).all()
-    answers: dict[object, dict[str, Answer]] = {session.key: {} for session in sessions}
-    parameters = {"sessions": [session.id for session in sessions]}
-    for session_key, question, *fields in tx.db.execute(SELECT_RAW_ANSWERS, parameters).all():
-        answers[session_key][question] = Answer(*fields)
+    answers = answers_to_judge(tx, [session.id for session in sessions])
     shared = cache(lambda current: shared_questions(tx, plans, draft, current))
-    changes = [_judge(tx, plans, draft, session, answers[session.key], shared) for session in sessions]
+    changes = [_judge(tx, plans, draft, session, answers[session.id], shared) for session in sessions]
     has_more = len(sessions) == SESSIONS_PER_BATCH
     return [change for change in changes if change], len(sessions), sessions[-1].id if has_more else None
 

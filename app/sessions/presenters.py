@@ -22,6 +22,7 @@ from app.sessions.queries import (
     SetFilter,
     answers_of,
     answers_of_many,
+    answers_to_judge,
     decisions_of,
     latest_outcome,
     latest_outcomes,
@@ -45,6 +46,7 @@ from app.sessions.schemas import (
 from app.sessions.scores import (
     SESSION_FIGURES,
     answers_changed,
+    judge_answers,
     judge_session,
     score_at,
     verdict_at,
@@ -127,13 +129,13 @@ def _summary_fields(session: Session) -> dict[str, Any]:
 def session_lines(tx: Transaction, plans: Plans, listed: Sequence[ListedSession]) -> list[SessionLine]:
     """Return the lines of sessions in a list, with one query each for answers, links and outcomes."""
     session_ids = [row.session.id for row in listed]
-    answers = answers_of_many(tx, session_ids)
+    answers = answers_to_judge(tx, session_ids)
     links = links_of(tx, {row.session.prospect_id for row in listed})
     outcomes = latest_outcomes(tx, session_ids)
     return [
         _session_line(
             row,
-            judge_session(plan_of(tx, plans, row.session), row.session, answers[row.session.id]),
+            judge_answers(plan_of(tx, plans, row.session), row.session, answers[row.session.id]),
             links[row.session.prospect_id],
             outcomes.get(row.session.id),
         )

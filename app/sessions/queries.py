@@ -7,14 +7,15 @@ from operator import ge, lt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, literal_column
-from sqlmodel import bindparam, col, func, select, tuple_
+from sqlalchemy import Integer, String, literal_column, type_coerce
+from sqlalchemy import select as select_columns
+from sqlmodel import SQLModel, bindparam, col, func, select, tuple_
 
 from app.db import Transaction
 from app.problems import missing
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Plan, Subject
+from app.scoring import Answer, Plan, Subject
 from app.sessions.schemas import SessionFilter, SessionIdentity, Sort
 from app.sessions.tables import (
     Decision,
@@ -51,6 +52,13 @@ SELECT_OUTCOMES = (
     .where(col(Outcome.session_id).in_(bindparam("sessions", expanding=True)))
     .order_by(col(Outcome.revision))
 )
+ANSWER_TABLE = SQLModel.metadata.tables["answer"]
+# The question, and then the fields of `Answer` in their order. The id is selected as the driver returns it:
+# creating a UUID for every answer took a fifth of the time.
+SELECT_ANSWERS_TO_JUDGE = select_columns(
+    type_coerce(ANSWER_TABLE.c.session_id, String()),
+    *(ANSWER_TABLE.c[name] for name in ("question", "state", "rating", "answered_at", "evidence")),
+).where(ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True)))
 # A constant, because building the statement takes longer than running it.
 SELECT_ANSWERS = select(StoredAnswer).where(
     col(StoredAnswer.session_id).in_(bindparam("sessions", expanding=True))
@@ -250,6 +258,21 @@ def answers_of_many(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, 
 def plan_of(tx: Transaction, plans: Plans, session: Session) -> Plan:
     """Return the plan that a session is scored with."""
     return plans.find(tx, f"{session.question_set}@{session.version}")
+
+
+def answers_to_judge(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, dict[str, Answer]]:
+    """Return the current answers of each session as scoring takes them, by question.
+
+    For many sessions, this takes a fraction of the time of `answers_of_many`.
+    """
+    answers: dict[UUID, dict[str, Answer]] = {session_id: {} for session_id in session_ids}
+    # SQLite returns the id as a text of hexadecimal digits, and PostgreSQL as a UUID.
+    by_raw_id: dict[object, dict[str, Answer]] = {}
+    for session_id, found in answers.items():
+        by_raw_id |= {session_id: found, session_id.hex: found}
+    for raw_id, question, *fields in tx.db.execute(SELECT_ANSWERS_TO_JUDGE, {"sessions": session_ids}).all():
+        by_raw_id[raw_id][question] = Answer(*fields)
+    return answers
 
 
 class StaleScores(Exception):

@@ -15,6 +15,7 @@ from app.db import Transaction
 from app.question_sets.plans import Plans
 from app.scoring import (
     Answer,
+    Answers,
     Evidence,
     Figures,
     Judged,
@@ -63,8 +64,13 @@ def judge_session(
     plan: Plan, session: Session, answers: Mapping[str, StoredAnswer], at: datetime | None = None
 ) -> Judged:
     """Judge an open session as of `at` or its last revision, and a closed one as of its closing."""
+    return judge_answers(plan, session, as_answers(answers.values()), at)
+
+
+def judge_answers(plan: Plan, session: Session, answers: Answers, at: datetime | None = None) -> Judged:
+    """Judge a session as `judge_session` does, with answers from `answers_to_judge`."""
     as_of = session.closed_at or at or session.updated_at
-    return judge(plan, as_answers(answers.values()), session.attributes, as_of=as_of)
+    return judge(plan, answers, session.attributes, as_of=as_of)
 
 
 def stored_figures(judged: Judged, answers: Mapping[str, StoredAnswer]) -> dict[str, Any]:
