@@ -136,8 +136,9 @@ def test_a_missing_index_is_named(used: tuple[str, str], verify: Verify) -> None
 
 def test_a_row_that_refers_to_nothing_is_named(used: tuple[str, str], verify: Verify) -> None:
     url, _ = used
-    values = "('{}', 'left', 'open', '2026-01-01', 1)".format("f" * 32)
-    left = f"INSERT INTO answer (session_id, question, state, answered_at, revision) VALUES {values}"
+    values = "('{}', 'left', 'open', '2026-01-01', 1, false)".format("f" * 32)
+    columns = "session_id, question, state, answered_at, revision, expiry_announced"
+    left = f"INSERT INTO answer ({columns}) VALUES {values}"
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
             connection.execute(left)
