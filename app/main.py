@@ -10,7 +10,6 @@ from pathlib import Path
 
 import anyio
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from app import sqlite_file
 from app.api import (
@@ -39,6 +38,7 @@ from app.edge.authorise import KeyRing
 from app.edge.bodies import IncompleteBodies
 from app.edge.computing import Computing
 from app.edge.connections import CONNECTIONS, Connections
+from app.edge.docs_files import DocsFiles
 from app.edge.key_watch import KeyWatch
 from app.edge.logs import configure_logs
 from app.edge.memory import return_free_memory
@@ -143,7 +143,7 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
-    app.mount(DOCS_FILES, StaticFiles(packages=[("fastapi_offline", "static")]))
+    app.mount(DOCS_FILES, DocsFiles(packages=[("fastapi_offline", "static")]))
     app.add_middleware(RequestLog)
     add_problem_handlers(app)
     describe(app)

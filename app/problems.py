@@ -252,6 +252,18 @@ def invalid_field(pointer: str, code: str, detail: str, where: Where = "body") -
     return invalid([Flaw(pointer, detail, code)], where)
 
 
+def require_values(sent: Mapping[str, object], required: Iterable[str]) -> None:
+    """Check that none of the required fields of a change was sent as null.
+
+    Raises:
+        Problem: INVALID_REQUEST for the first one that was.
+    """
+    for name in required:
+        if name in sent and sent[name] is None:
+            detail = "it cannot be null: leave it out to keep the current value"
+            raise invalid_field(f"/{name}", "wrong_type", detail)
+
+
 def require_known_ids(field: str, ids: Iterable[UUID], known: Collection[UUID]) -> None:
     """Check the ids in a list field.
 

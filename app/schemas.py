@@ -280,6 +280,17 @@ Assessor = Annotated[
 Actor = Annotated[
     Line, Field(description="the person who does this, for the history", examples=["ana@example.com"])
 ]
+
+
+def _check_digits(value: Any) -> Any:
+    # int() also takes "+5" and "1_0".
+    if isinstance(value, str) and not re.fullmatch("-?[0-9]+", value):
+        raise PydanticCustomError("int_parsing", "send a whole number")
+    return value
+
+
+# For a whole number in an address, where every value is a text. It comes after the limits of the number.
+PLAIN_DIGITS = BeforeValidator(_check_digits)
 Revision = Annotated[int, Field(strict=True, ge=1, lt=2**31), BeforeValidator(whole)]
 SetName = Annotated[
     str,

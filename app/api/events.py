@@ -19,7 +19,7 @@ from app.events.schemas import BEGINNING, CURSOR_PATTERN, Cursor, parse_cursor
 from app.events.service import FEED_POLL_SECONDS, FeedPublisher
 from app.events.tables import EVENT_TYPE_FILTERS, EventType, types_named
 from app.keys.schemas import Scope
-from app.schemas import Out
+from app.schemas import PLAIN_DIGITS, Out
 from app.scoring import form
 from app.sessions.presenters import events_out
 from app.sessions.schemas import EventOut
@@ -74,6 +74,7 @@ class EventQuery(EventFilter):
     wait: Annotated[
         int,
         Field(ge=0, le=30, description="if there is no event yet, wait up to this number of seconds for one"),
+        PLAIN_DIGITS,
     ] = 0
 
 

@@ -26,7 +26,7 @@ from app.inbound.imports.schemas import ImportLineError, ImportLineRemarks, Impo
 from app.inbound.imports.service import Importer, ReportedRow
 from app.keys.schemas import Scope
 from app.problems import TOO_MANY_ROWS, Problem, invalid
-from app.schemas import In, Line, SetName, Source
+from app.schemas import PLAIN_DIGITS, In, Line, SetName, Source
 from app.scoring import Flaw
 from app.scoring.question_set import AttributeType
 
@@ -90,6 +90,7 @@ class ImportQuery(In):
             lt=2**53,
             description="continue after this line: the last `committed_to` of an earlier response",
         ),
+        PLAIN_DIGITS,
     ] = 0
     notify: Annotated[
         bool, Field(description="send what the import changes to webhooks; by default, only the feed has it")

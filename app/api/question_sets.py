@@ -12,13 +12,13 @@ from app.question_sets import queries as question_set_queries
 from app.question_sets import service as question_sets
 from app.question_sets.presenters import version_out, version_summary
 from app.question_sets.schemas import QuestionSetList, QuestionSetVersionOut
-from app.schemas import SetName
+from app.schemas import PLAIN_DIGITS, SetName
 from app.scoring import SET_KEY
 
 reading = router("question sets", Scope.SCORE, Scope.READ, Scope.AUTHOR)
 authoring = router("question sets", Scope.AUTHOR)
 Key = Annotated[str, Path(pattern=SET_KEY)]
-Number = Annotated[int, Path(ge=1, lt=2**31)]
+Number = Annotated[int, Path(ge=1, lt=2**31), PLAIN_DIGITS]
 Diff = Annotated[
     SetName | None,
     Query(description="show the differences from this question set: key or key@version"),

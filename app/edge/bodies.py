@@ -7,7 +7,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 
-from app.problems import BODY_TOO_LARGE, MALFORMED_BODY, REQUEST_TIMEOUT, Problem, overloaded
+from app.problems import (
+    BODY_TOO_LARGE,
+    MALFORMED_BODY,
+    REQUEST_TIMEOUT,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+    overloaded,
+)
 
 MAX_BODY_SECONDS = 60
 # For all incomplete bodies of a process. One body can use at most half of it.
@@ -60,8 +67,9 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
     Raises:
         Problem: BODY_TOO_LARGE if it is larger than `max_bytes`, MALFORMED_BODY if it is empty, and what
-            `IncompleteBodies.reading` raises.
+            `require_plain` and `IncompleteBodies.reading` raise.
     """
+    require_plain(request)
     content_length = request.headers.get("content-length", "0")
     if content_length.isdigit() and int(content_length) > max_bytes:
         raise _too_large(max_bytes)
@@ -78,6 +86,20 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     if not body:
         raise Problem(MALFORMED_BODY, "The body is empty.")
     return body
+
+
+def require_plain(request: Request) -> None:
+    """Check that a body is not compressed.
+
+    Raises:
+        Problem: UNSUPPORTED_MEDIA_TYPE.
+    """
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE,
+            "The body has a Content-Encoding: send it as it is, without compression.",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 def media_type(request: Request) -> str:

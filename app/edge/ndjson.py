@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from app.edge.bodies import media_type
+from app.edge.bodies import media_type, require_plain
 from app.edge.ending import is_revoked, require_running
 from app.edge.streams import Stream
 from app.files.formats import MEDIA_TYPES, Format
@@ -173,11 +173,12 @@ async def _all_lines(
 
 
 def require_format(request: Request, *formats: Format) -> Format:
-    """Return the one of some formats that the media type of a body names.
+    """Return the one of some formats that the media type of a body names. The body is not compressed.
 
     Raises:
         Problem: UNSUPPORTED_MEDIA_TYPE.
     """
+    require_plain(request)
     sent = media_type(request)
     for format_ in formats:
         if sent in MEDIA_TYPES[format_]:

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from app.edge.service import Service
 from app.problems import invalid_field
-from app.schemas import In, Out
+from app.schemas import PLAIN_DIGITS, In, Out
 
 T = TypeVar("T")
 # A cursor can contain a name, in which each character takes up to four bytes.
@@ -20,7 +20,7 @@ MAX_CURSOR_LENGTH = 4000
 class Limit(In):
     """The query parameter of a list without pages."""
 
-    limit: Annotated[int, Field(ge=1, le=200, description="the maximum number of items")] = 50
+    limit: Annotated[int, Field(ge=1, le=200, description="the maximum number of items"), PLAIN_DIGITS] = 50
 
 
 class PageQuery(Limit):

@@ -65,7 +65,7 @@ def check_record_update(url: str, source: str | None, types: Collection[str]) ->
     """
     names = placeholders_in(url)
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    if not (names and set(names) <= set(PLACEHOLDERS)):
+    if not (names and set(names) <= set(PLACEHOLDERS)) or set("{}") & set(PLACEHOLDER.sub("", url)):
         detail = (
             f"after its host, the URL must contain one or more of these, and nothing else in braces: {known}"
         )

@@ -11,7 +11,20 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 from app.events.tables import EVENT_TYPE_FILTERS, EventType
 from app.inbound.forms.schemas import SESSION_FIELDS
 from app.prospects.schemas import ProspectOut
-from app.schemas import VISIBLE, In, Line, Out, Revision, Schema, Source, WriteIn, excluding, filled, neither
+from app.schemas import (
+    VISIBLE,
+    In,
+    Line,
+    Out,
+    Revision,
+    Schema,
+    Source,
+    WriteIn,
+    excluding,
+    filled,
+    neither,
+    without_null,
+)
 from app.scoring import SET_KEY, form
 from app.sessions.schemas import EventOut, SessionOut
 from app.webhooks.tables import DeliveryStatus
@@ -259,20 +272,25 @@ class NewWebhook(WriteIn):
     record_update: RecordUpdateIn | None = None
 
 
+# A field that a change can leave out, and cannot set to null.
+NotNull = Field(json_schema_extra=without_null)
+
+
 class WebhookChange(WriteIn):
     """The fields to change. Other fields stay as they are. A record update is replaced as a whole."""
 
-    url: Url | None = None
+    url: Annotated[Url | None, NotNull] = None
     name: Line | None = None
-    types: EventNames | None = None
+    types: Annotated[EventNames | None, NotNull] = None
     question_set: SetKey | None = None
-    payload: Literal["thin", "full"] | None = None
-    record_update: RecordUpdateIn | None = None
+    payload: Annotated[Literal["thin", "full"] | None, NotNull] = None
+    record_update: Annotated[RecordUpdateIn | None, NotNull] = None
     status: Annotated[
         Literal["active", "disabled"] | None,
         Field(
             description="a disabled webhook sends nothing and gets no new deliveries; its pending deliveries "
-            "continue when it is active again"
+            "continue when it is active again",
+            json_schema_extra=without_null,
         ),
     ] = None
     revision: Annotated[

@@ -14,7 +14,7 @@ from app.db import Transaction, lock_table
 from app.encryption.service import Cipher
 from app.events.queries import last_position
 from app.events.tables import types_named
-from app.problems import invalid_field, require_revision
+from app.problems import invalid_field, require_revision, require_values
 from app.question_sets.queries import version_exists
 from app.webhooks.message import check_record_update
 from app.webhooks.outbox import keep_waiting
@@ -84,11 +84,10 @@ def update_webhook(tx: Transaction, cipher: Cipher, webhook_id: UUID, change: We
     webhook = find_webhook(tx, webhook_id, lock=True)
     if change.revision is not None:
         require_revision("webhook", webhook.revision, change.revision)
-    values: dict[str, Any] = {
-        name: getattr(change, name)
-        for name in change.model_fields_set - {"idempotency_key", "revision", "record_update"}
-        if getattr(change, name) is not None or name in {"name", "question_set"}
-    }
+    sent = change.model_fields_set - {"idempotency_key", "revision"}
+    values: dict[str, Any] = {name: getattr(change, name) for name in sent}
+    require_values(values, ("url", "types", "payload", "record_update", "status"))
+    values.pop("record_update", None)
     _require_one_kind(webhook, change)
     if update:
         values["record_update"] = StoredRecordUpdate.of(update).model_dump()

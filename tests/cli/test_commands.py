@@ -58,6 +58,19 @@ def test_a_key_has_a_person_and_a_last_day_and_is_rotated(run: Run) -> None:
     assert "2090-02-01 00:00" not in old
 
 
+def test_the_rule_of_a_source_is_set_and_listed_unless_ids_collide(run: Run, tmp_path: Path) -> None:
+    told = run("sources", "set", "salesforce.account", "salesforce")
+    assert (told.returncode, told.stdout) == (0, "salesforce.account: salesforce.\n")
+    assert run("sources", "list").stdout.splitlines()[1].split() == ["salesforce.account", "salesforce"]
+    (tmp_path / "two.csv").write_text("external_id,name\nAcme,A\nACME,B\n", "utf-8")
+    assert run("import", "two.csv", "--source", "crm").returncode == 0
+    refused = run("sources", "set", "crm", "ignore_case")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    both = "'ACME' of prospect [0-9a-f-]{36} and 'Acme' of prospect [0-9a-f-]{36}"
+    assert re.fullmatch(f"id_rule: {both} would be the same id\n", refused.stderr)
+    assert "crm" not in run("sources", "list").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -82,15 +82,17 @@ def test_a_pair_of_surrogates_and_an_escaped_line_break_are_texts_like_any_other
     assert client.post("/v1/score", content=body, headers=JSON).status_code == 200
 
 
-def test_a_byte_order_mark_before_json_is_ignored(client, link):
-    body = b"\xef\xbb\xbf" + json.dumps(link).encode()
-    told = client.post("/v1/qualify", content=body, headers=JSON)
-    assert told.status_code == 200
-    assert client.get(f"/v1/prospects/{told.json()['prospect_id']}").json()["links"] == [link]
-    lines = b"\xef\xbb\xbf" + b'{"ratings": {"budget": 4}}\n' * 2
-    headers = {"Content-Type": "application/x-ndjson"}
-    answers = client.post("/v1/score/batch?question_set=bant", content=lines, headers=headers).text
-    assert [json.loads(answer)["score"]["rated"] for answer in answers.splitlines()] == [1, 1]
+@pytest.mark.one_database
+@pytest.mark.parametrize("path", ["/v1/qualify", "/v1/score/batch", "/v1/prospects/import?source=bad"])
+def test_a_body_that_says_that_it_is_compressed_is_told_to_come_as_it_is(client, path):
+    media_type = "application/json" if path == "/v1/qualify" else "application/x-ndjson"
+    headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
+    response = client.post(path, content=b"\x1f\x8b", headers=headers)
+    told = assert_problem(response, UNSUPPORTED_MEDIA_TYPE)
+    assert told["detail"] == "The body has a Content-Encoding: send it as it is, without compression."
+    assert response.headers["Accept-Encoding"] == "identity"
+    plain = {"Content-Type": "application/json", "Content-Encoding": "identity"}
+    assert client.post("/v1/score", content=b"{}", headers=plain).status_code == 200
 
 
 @pytest.mark.one_database

@@ -177,3 +177,14 @@ def test_an_attribute_that_a_set_cannot_read_is_listed_there_and_can_be_mended(c
     mended = {"question_set": ruled, "attributes": {"employees": 5}}
     read = client.post("/v1/qualify", json={**link, **mended}).raise_for_status().json()
     assert read["score"]["unread_attributes"] == []
+
+
+def test_a_byte_order_mark_before_json_is_ignored(client, link):
+    body = b"\xef\xbb\xbf" + json.dumps(link).encode()
+    told = client.post("/v1/qualify", content=body, headers={"Content-Type": "application/json"})
+    assert told.status_code == 200
+    assert client.get(f"/v1/prospects/{told.json()['prospect_id']}").json()["links"] == [link]
+    lines = b"\xef\xbb\xbf" + b'{"ratings": {"budget": 4}}\n' * 2
+    headers = {"Content-Type": "application/x-ndjson"}
+    answers = client.post("/v1/score/batch?question_set=bant", content=lines, headers=headers).text
+    assert [json.loads(answer)["score"]["rated"] for answer in answers.splitlines()] == [1, 1]

@@ -243,6 +243,8 @@ BAD = {
     "no token": (URL, {k: v for k, v in GOOD.items() if k != "token"}, "/record_update"),
     "a token with a line end": (URL, GOOD | {"token": {"token": "a\r\nb"}}, "/record_update/token/token"),
     "an unknown place": ("https://1.1.1.1/{account}", GOOD, "/url"),
+    "a place in two pairs of braces": ("https://1.1.1.1/{{external_id}}", GOOD, "/url"),
+    "a brace that is never closed": ("https://1.1.1.1/{external_id}/{deal", GOOD, "/url"),
     "no place": ("https://1.1.1.1/account", GOOD, "/url"),
     "a place in the host": ("https://{external_id}.example.com/{external_id}", GOOD, "/url"),
     "a place in the host alone": ("https://{external_id}/", GOOD, "/url"),
@@ -296,6 +298,8 @@ def test_a_webhook_stays_of_its_kind_and_knows_its_revision(client, end, subscri
     assert pointers(client.patch(other, json={"url": end.url})) == ["/url"]
     assert pointers(client.patch(other, json={"url": f"{end.url}/{{x}}", "record_update": GOOD})) == ["/url"]
     assert pointers(client.patch(other, json={"types": ["prospect.*"]})) == ["/types"]
+    for needed in ("url", "types", "payload", "record_update", "status"):
+        assert pointers(client.patch(address, json={needed: None})) == [f"/{needed}"]
     for nothing_new in ({}, {"name": None}, {"url": end.url, "types": []}):
         assert ok(client.patch(address, json=nothing_new))["revision"] == 1
     changed = client.patch(address, json={"name": "Ours"}, headers={"If-Match": '"1"'})

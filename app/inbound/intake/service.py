@@ -44,7 +44,14 @@ from app.inbound.intake.schemas import (
 )
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.service import digest, display_prefix
-from app.problems import BAD_SIGNATURE, Problem, invalid_field, missing, require_known_ids, require_revision
+from app.problems import (
+    BAD_SIGNATURE,
+    Problem,
+    missing,
+    require_known_ids,
+    require_revision,
+    require_values,
+)
 from app.prospects.queries import find_id_rules, links_of, translate_values
 from app.prospects.schemas import Link, match_key
 from app.prospects.service import lock_orders
@@ -102,10 +109,7 @@ def update_intake(
         require_revision("intake", intake.revision, change.revision)
     values = change.model_dump()
     sent = {name: values[name] for name in change.model_fields_set - {"revision", "idempotency_key"}}
-    for name in ("name", "mapping", "keep_hours"):
-        if name in sent and sent[name] is None:
-            detail = "it cannot be null: leave it out to keep the current value"
-            raise invalid_field(f"/{name}", "wrong_type", detail)
+    require_values(sent, ("name", "mapping", "keep_hours"))
     if "hubspot_secret" in sent:
         is_same = cipher.matches("hubspot secret", intake_id, intake.hubspot_secret, secret)
         sent["hubspot_secret"] = intake.hubspot_secret if is_same else encrypted
