@@ -157,6 +157,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
     # Not below pytest's own folder: PostgreSQL runs as another user than root, and whenever a pytest
     # starts it shuts that folder to all others.
     server = get_server(tempfile.mkdtemp(prefix="prospect-fit-"), cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # Only the services are killed, never the machine.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
     numbers = count()
 
     def new() -> str:
