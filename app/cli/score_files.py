@@ -40,14 +40,16 @@ def _progress(connection: duckdb.DuckDBPyConnection) -> Iterator[Watcher]:
         bar = progress.add_task("scoring", total=100, rows="")
         read = 0
 
-        def advance(rows: int) -> None:
+        def advance(rows: int, share: float) -> None:
             nonlocal read
             read += rows
-            progress.update(bar, rows=counted(read, "row"))
+            progress.update(bar, rows=counted(read, "row"), completed=100 * share)
 
         def follow() -> None:
             while not stop.wait(PROGRESS_SECONDS):
-                progress.update(bar, completed=max(0, connection.query_progress()))
+                # Below 0 if no query is running, as while Python reads the rows.
+                if (percent := connection.query_progress()) >= 0:
+                    progress.update(bar, completed=percent)
 
         thread = threading.Thread(target=follow, daemon=True)
         if err.is_terminal:

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError
 
 from app.files.parquet import exact_path
-from app.files.table import Cell, TableFile
+from app.files.table import Cell, TableFile, never_stop
 from app.files.table import Row as FileRow
 from app.scoring.sql.words import literal
 
@@ -169,9 +169,9 @@ class DatabaseRows(TableFile):
     format = "parquet"
 
     def __init__(self, table: DatabaseTable) -> None:
+        super().__init__(never_stop)
         self._table = table
         self.headings = tuple(table.types())
-        self.notes = []
 
     def rows(self) -> Iterator[FileRow]:
         """Yield the rows. Raises `UnusableFile`."""

@@ -33,7 +33,7 @@ from app.cli.bulk.source import (
     open_rows,
 )
 from app.cli.bulk.summary import Summary, native_report, summarise_scores
-from app.cli.bulk.typed import CellReport, TypedRows
+from app.cli.bulk.typed import Advance, CellReport, TypedRows
 from app.files.opening import format_of
 from app.files.parquet import exact_path
 from app.files.rejects import RejectsFile
@@ -63,10 +63,14 @@ class ScoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Who follows a run: `note` gets sentences about the file, `advance` the number of further rows read."""
+    """Who follows a run.
+
+    `note` gets sentences about the file, and `advance` the number of further rows and the share of the file
+    that was read, from 0 to 1.
+    """
 
     note: Callable[[str], None] = lambda _: None
-    advance: Callable[[int], None] = lambda _: None
+    advance: Advance = lambda _rows, _share: None
 
 
 def score_file(

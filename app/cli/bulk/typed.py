@@ -19,6 +19,7 @@ from app.scoring.sql.words import literal, name, select
 from app.scoring.summary import summarise
 
 MAX_NAMED = 10
+Advance = Callable[[int, float], None]
 ROWS_PER_REPORT = 1000
 # A boolean that cannot be read has neither of its words, and a number is NaN.
 ATTRIBUTE_TYPES: dict[AttributeType, str] = {"number": "DOUBLE", "text": "VARCHAR", "boolean": "VARCHAR"}
@@ -80,7 +81,7 @@ class TypedRows:
         self._columns = self._typed_columns(keep, types)
         self.report = CellReport(decimal=reader.decimal, has_numbers=bool(reader.number_columns))
 
-    def write(self, file: Path, rejects: RejectsFile | None, advance: Callable[[int], None]) -> PreparedRows:
+    def write(self, file: Path, rejects: RejectsFile | None, advance: Advance) -> PreparedRows:
         """Write the rows to a CSV file, and return them for the scoring statement.
 
         With a file of rejects, rows with a problem are only there; rows with remarks are in both.
@@ -113,7 +114,7 @@ class TypedRows:
             for number, (column, type_) in enumerate([*carried, *columns])
         ]
 
-    def _lines(self, rejects: RejectsFile | None, advance: Callable[[int], None]) -> Iterator[list[object]]:
+    def _lines(self, rejects: RejectsFile | None, advance: Advance) -> Iterator[list[object]]:
         for number, row in enumerate(self._table.rows(), 1):
             entry = self._reader.read(row)
             if entry.reasons:
@@ -123,7 +124,7 @@ class TypedRows:
             if not (entry.problem and rejects):
                 yield [*self._carried(entry), *self._scored(entry)]
             if number % ROWS_PER_REPORT == 0:
-                advance(ROWS_PER_REPORT)
+                advance(ROWS_PER_REPORT, self._table.share_read)
 
     def _carried(self, entry: Entry) -> Iterator[object]:
         """Yield what goes to the output, and the problem."""
