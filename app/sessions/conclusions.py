@@ -70,13 +70,21 @@ def _repeats_last_decision(edit: SessionEdit, row: Decision) -> bool:
 
     A repeated request is based on the revision before the decision, or on the one that it created.
     """
-    current = edit.session.revision
-    return any(
-        last.revision + 1 == current
+    current, last = edit.session.revision, _last_decision(edit)
+    return (
+        last is not None
+        and last.revision + 1 == current
         and row.revision in (last.revision, current)
         and _decision_content(last) == _decision_content(row)
-        for last in decisions_of(edit.uow.tx, edit.session.id)[-1:]
     )
+
+
+def _last_decision(edit: SessionEdit) -> Decision | None:
+    return decisions_of(edit.uow.tx, edit.session.id)[-1] if edit.session.decision else None
+
+
+def _last_outcome(edit: SessionEdit) -> Outcome | None:
+    return latest_outcome(edit.uow.tx, edit.session.id) if edit.session.outcome else None
 
 
 def is_repeat(edit: SessionEdit, request: QualifyRequest, *, from_file: bool = False) -> bool:
@@ -87,7 +95,7 @@ def is_repeat(edit: SessionEdit, request: QualifyRequest, *, from_file: bool = F
     """
     if edit.session.status == "open" or not (from_file or request.concludes):
         return False
-    stored = latest_outcome(edit.uow.tx, edit.session.id) if request.outcome else None
+    stored = _last_outcome(edit) if request.outcome else None
     return (
         (request.decision is None or has_decided(edit, request.decision, by_anyone=from_file))
         and (request.outcome is None or bool(stored and _same_outcome(stored, request.outcome)))
@@ -106,17 +114,17 @@ def has_decided(edit: SessionEdit, decision: DecisionIn, *, by_anyone: bool = Tr
 
     With `by_anyone`, the actor is only compared if the decision names one.
     """
-    last = decisions_of(edit.uow.tx, edit.session.id)[-1:]
-    if not last:
+    last = _last_decision(edit)
+    if last is None:
         return False
     ignored = {"actor"} if by_anyone and not decision.actor else set()
-    sent, stored = (_decision_content(row) for row in (_decision_row(edit, decision, 0), last[0]))
+    sent, stored = (_decision_content(row) for row in (_decision_row(edit, decision, 0), last))
     return all(sent[name] == stored[name] for name in sent.keys() - ignored)
 
 
 def completes_outcome(edit: SessionEdit, request: QualifyRequest) -> bool:
     """Whether the outcome of a request is the stored one with more details."""
-    stored, sent = latest_outcome(edit.uow.tx, edit.session.id), request.outcome
+    stored, sent = _last_outcome(edit), request.outcome
     if not (stored and sent):
         return False
     return all(getattr(stored, field) in (None, getattr(sent, field)) for field in OUTCOME_FIELDS)
@@ -137,7 +145,7 @@ def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_answers: bool 
     outcome, and they stay hindsight when the outcome is corrected.
     """
     session, tx = edit.session, edit.uow.tx
-    stored = latest_outcome(tx, session.id)
+    stored = _last_outcome(edit)
     if stored and _same_outcome(stored, outcome):
         return
     tx.db.add(
