@@ -42,7 +42,7 @@ from app.question_sets.queries import find_set, list_all, list_newest, list_vers
 from app.question_sets.schemas import Difference
 from app.question_sets.service import publish, publish_builtin, read_definition
 from app.question_sets.tables import QuestionSetVersion
-from app.scoring import Checked, Flaw, Flawed, QuestionSet, is_filled_in
+from app.scoring import Checked, Flaw, Flawed, QuestionSet, is_filled_in, with_hints
 
 question_sets = typer.Typer(
     no_args_is_help=True, help="Check, publish, export and compare question sets as YAML files."
@@ -98,7 +98,7 @@ class _Linter:
         name = file.path.stem if file.number else str(file.key)
         self._read |= {str(file.key): checked, name: checked}
         if flaws:
-            yield from file.as_error(flaws).faults
+            yield from file.as_error(with_hints(flaws)).faults
         elif checked.question_set is None or checked.flaws:
             reason = "it has errors" if base else f"it is not in these files, not built in, and {NO_DATABASE}"
             print_text(f"{name}: no errors, but {file.extends} was not checked: {reason}.")

@@ -14,8 +14,8 @@ from app.scoring import (
     Place,
     QuestionSet,
     Repaired,
+    UnknownName,
     check_question_set,
-    did_you_mean,
     pointer,
     repair,
 )
@@ -281,7 +281,7 @@ def _omitted_and_changed(variant: Variant) -> Iterator[Flaw]:
 
 def _no_such_key(variant: Variant, key: str, known: Iterable[str], *place: str | int) -> Flaw:
     what = "step" if place[-1] == "step" else "question"
-    detail = f"{variant.extends} has no {what} with that key{did_you_mean(key, known)}"
+    detail = UnknownName(f"{variant.extends} has no {what} with that key", key, known)
     return Flaw(pointer(*place), detail, f"unknown_{what}")
 
 

@@ -17,13 +17,14 @@ from app.scoring.effects import mentioned
 from app.scoring.flaws import (
     Flaw,
     Flawed,
+    UnknownName,
     check_field_count,
-    did_you_mean,
     form,
     parts_of,
     pointer,
     shape_flaw,
     shape_flaws,
+    with_hints,
 )
 from app.scoring.judging import FURTHER_QUESTIONS
 from app.scoring.plan import Plan, QuestionState, ScoredState
@@ -80,12 +81,12 @@ __all__ = [
     "State",
     "Subject",
     "Totals",
+    "UnknownName",
     "Verdict",
     "VerdictRecord",
     "assess",
     "check_field_count",
     "check_question_set",
-    "did_you_mean",
     "form",
     "in_words",
     "indicated",
@@ -111,4 +112,5 @@ __all__ = [
     "summarise",
     "verdict_record",
     "whole",
+    "with_hints",
 ]

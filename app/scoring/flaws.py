@@ -1,10 +1,10 @@
 """How a wrong input is reported: where it is wrong, and how to correct it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 # which no other thread can run, and the first few say enough.
 MAX_UNKNOWN_FIELDS = 20
 # To compare one name with 500 takes a few milliseconds.
+MAX_HINTS = 100
 MAX_COMPARED_NAMES = 500
 MAX_COMPARED_LENGTH = 64
 
@@ -116,17 +117,38 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name.lower(), islice(known, MAX_COMPARED_NAMES), n=1)), None)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """What to append to a message about an unknown name: the most similar known one, if any."""
-    meant = closest(name, known)
-    return f": did you mean `{meant}`?" if meant else ""
+class UnknownName(str):
+    """A detail about a name that is not among the known ones. `with_hints` adds the one that is meant."""
+
+    __slots__ = ("known", "name")
+
+    def __new__(cls, detail: str, name: str, known: Iterable[str]) -> Self:
+        """The detail without a hint."""
+        text = super().__new__(cls, detail)
+        text.name, text.known = name, known
+        return text
+
+    name: str
+    known: Iterable[str]
+
+
+def with_hints(flaws: Iterable[Flaw]) -> tuple[Flaw, ...]:
+    """The flaws; the first MAX_HINTS ones about an unknown name say which one is probably meant."""
+    hinted, hints = [], 0
+    for flaw in flaws:
+        detail = flaw.detail
+        if isinstance(detail, UnknownName) and hints < MAX_HINTS:
+            hints += 1
+            if meant := closest(detail.name, detail.known):
+                detail = f"{detail.partition(': ')[0]}: did you mean `{meant}`?"
+        hinted.append(replace(flaw, detail=str(detail)))
+    return tuple(hinted)
 
 
 def unknown_field(place: str, name: str, known: Iterable[str]) -> Flaw:
     """The flaw of a field with a name that is not among the known ones, at a JSON pointer."""
-    meant = did_you_mean(name, known)
     kind, detail = ERRORS["extra_forbidden"]
-    return Flaw(place, f"there is no such field here{meant}" if meant else str(detail), kind)
+    return Flaw(place, UnknownName(str(detail), name, known), kind)
 
 
 def shape_flaws(error: ValidationError, data: Any = None) -> list[Flaw]:

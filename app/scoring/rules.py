@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from app.scoring.flaws import Flaw, Flawed, did_you_mean, pointer
+from app.scoring.flaws import Flaw, Flawed, UnknownName, pointer, with_hints
 from app.scoring.judging import Unknown
 from app.scoring.question_set import (
     AttributeType,
@@ -53,7 +53,7 @@ class Checked:
     def required(self) -> QuestionSet:
         """The set; raises `Flawed` if there are flaws."""
         if self.flaws or self.question_set is None:
-            raise Flawed(self.flaws)
+            raise Flawed(with_hints(self.flaws))
         return self.question_set
 
 
@@ -203,8 +203,8 @@ def _choice(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
 def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[Place, str]]:
     dimensions = [dimension.key for dimension in qs.dimensions]
     if question.dimension not in dimensions:
-        meant = did_you_mean(question.dimension, dimensions)
-        yield (*at, "dimension"), f"no dimension of this set has that key{meant}"
+        detail = "no dimension of this set has that key"
+        yield (*at, "dimension"), UnknownName(detail, question.dimension, dimensions)
     yield from _ratings(qs.scale, question.anchors, (*at, "anchors"))
     if question.must_reach is not None:
         if not (qs.scale.min < question.must_reach <= qs.scale.max):
@@ -218,7 +218,7 @@ def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[
 
 
 def _undeclared(qs: QuestionSet, name: str) -> str:
-    return f"no attribute of that name is declared under attributes{did_you_mean(name, qs.attributes)}"
+    return UnknownName("no attribute of that name is declared under attributes", name, qs.attributes)
 
 
 def _condition(qs: QuestionSet, name: str, condition: Condition, at: Place) -> Iterator[tuple[Place, str]]:

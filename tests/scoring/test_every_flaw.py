@@ -133,7 +133,9 @@ def test_what_is_not_known_contradicts_nothing(place):
     assert [pointer for pointer in found if not pointer.startswith(path)] == []
 
 
-def test_a_definition_with_very_many_errors_is_refused_with_all_of_them():
-    wrong = [question(f"q{number}", "match", colour="red") for number in range(500)]
-    definition = reciprocal(step("all", *wrong), step("more", *wrong))
-    assert len(flaws_of(definition)) == 1000
+def test_of_very_many_errors_all_are_reported_and_the_first_hundred_have_hints():
+    wrong = [question(f"q{number}", "match", wieght=2) for number in range(500)]
+    with pytest.raises(Flawed) as refused:
+        read_question_set(reciprocal(step("all", *wrong), step("more", *wrong)))
+    assert len(refused.value.flaws) == 1000
+    assert [flaw.detail.endswith("did you mean `weight`?") for flaw in refused.value.flaws].count(True) == 100
