@@ -18,6 +18,9 @@ from app.cli.console import existing_database, print_text
 from app.db import Database, Transaction
 from app.events.queries import ERASED_EVENT_TABLE, EVENT_TABLE, last_position
 from app.migrate import migrate
+from app.prospects.schemas import match_key
+from app.prospects.sources.queries import list_sources
+from app.prospects.tables import ProspectLink
 from app.question_sets.plans import Plans
 from app.question_sets.queries import list_all
 from app.question_sets.service import content_hash
@@ -29,6 +32,7 @@ from app.settings import Settings
 
 MAX_FINDINGS = 20
 SESSIONS_PER_BATCH = 500
+LINKS_PER_BATCH = 5000
 Schema = dict[str, set[str]]
 Answers = Mapping[str, StoredAnswer]
 # A check yields its findings. Its name says what holds if there are none.
@@ -65,6 +69,7 @@ def _checks(expected: Schema, plans: Plans) -> list[Check]:
         ("the files of the database are intact", _damage),
         ("all tables, constraints, indexes and triggers are there", partial(_missing, expected=expected)),
         ("every reference leads to an existing row", _orphans),
+        ("the match key of every link follows the rule of its source", _wrong_links),
         ("the hash of every published question set matches its content", _changed_sets),
         ("the figures of every open session match its answers", partial(_wrong_sessions, plans=plans)),
         ("the positions of the feed have no gap", _feed_gaps),
@@ -155,6 +160,14 @@ def _orphans(tx: Transaction) -> Iterator[str]:
             orphans = select(*table.primary_key).where(refers, ~has_parent).limit(MAX_FINDINGS + 1)
             for row in tx.db.execute(orphans):
                 yield f"{table.name} {_listed(row)}: its {key.referred_table.name} does not exist"
+
+
+def _wrong_links(tx: Transaction) -> Iterator[str]:
+    rules = {source.source: source.id_rule for source in list_sources(tx).items}
+    columns = select(ProspectLink.source, ProspectLink.external_id, ProspectLink.match_key)
+    for source, external_id, stored in tx.db.exec(columns.execution_options(yield_per=LINKS_PER_BATCH)):
+        if stored != match_key(rules.get(source, "exact"), external_id):
+            yield f"link {source} {external_id}: the match key is another one"
 
 
 def _changed_sets(tx: Transaction) -> Iterator[str]:

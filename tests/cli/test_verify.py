@@ -18,6 +18,7 @@ ALL_IS_WELL = """\
 ok: the files of the database are intact
 ok: all tables, constraints, indexes and triggers are there
 ok: every reference leads to an existing row
+ok: the match key of every link follows the rule of its source
 ok: the hash of every published question set matches its content
 ok: the figures of every open session match its answers
 ok: the positions of the feed have no gap
@@ -91,6 +92,20 @@ def test_a_figure_that_its_answers_do_not_give_is_named(used: tuple[str, str], v
     ]
     change(url, f"UPDATE session SET score = 75 WHERE id = '{id_}'")
     assert verify().returncode == 0
+
+
+def test_a_match_key_that_its_rule_does_not_give_is_named(used: tuple[str, str], verify: Verify) -> None:
+    change(used[0], "INSERT INTO source_rule (source, id_rule) VALUES ('test', 'ignore_case')")
+    change(used[0], "UPDATE prospect_link SET match_key = 'OPENED' WHERE external_id = 'opened'")
+    done = verify()
+    change(used[0], "DELETE FROM source_rule")
+    change(used[0], "UPDATE prospect_link SET match_key = 'opened' WHERE external_id = 'opened'")
+    assert done.returncode == 1
+    wrong = [line for line in done.stdout.splitlines() if not line.startswith("ok: ")]
+    assert wrong == [
+        "wrong: the match key of every link follows the rule of its source",
+        "  link test opened: the match key is another one",
+    ]
 
 
 def test_a_gap_in_the_feed_is_named(used: tuple[str, str], verify: Verify) -> None:
