@@ -81,7 +81,8 @@ def test_an_import_for_a_hundred_webhooks_writes_little_at_a_time_and_keeps_no_o
             writing.start()
             began = time.monotonic()
             text = lines(*({"source": "s", "external_id": f"a{n}"} for n in range(PROSPECTS)))
-            client.post("/v1/prospects/import", content=text, headers=NDJSON).raise_for_status()
+            path = "/v1/prospects/import?notify=true"
+            client.post(path, content=text, headers=NDJSON).raise_for_status()
             # With the other prospect, which was created after the webhooks.
             until(
                 lambda: ok(client.get("/v1/webhooks"))["items"],
