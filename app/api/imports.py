@@ -48,7 +48,7 @@ BODY_CONTENT = {
 IMPORT_BODY = {
     "requestBody": {
         "required": True,
-        "content": {MEDIA_TYPES[format_][0]: BODY_CONTENT for format_ in FORMATS},
+        "content": dict.fromkeys(sorted(MEDIA_TYPES[format_][0] for format_ in FORMATS), BODY_CONTENT),
     }
 }
 
@@ -115,18 +115,14 @@ async def import_prospects(
     """Create or change a prospect for each row of a file, by its external id.
 
     Each column except `source`, `external_id` and `name` is an attribute, named after its heading. An empty
-    cell changes nothing. A cell that cannot be read leaves its attribute as it was:
-    `{"line": 7, "remarks": …}` names it. `{"line": 8, "problem": …}` reports a row that is not valid and
-    writes nothing, and `{"committed_to": 100, "created": …, "done": false}` reports the progress. The last
-    line has `"done": true`, or the `problem` that stopped the import: continue with `after_line`. It is safe
-    to send the whole file again. The import begins when the whole file has arrived. One request imports at
-    most 100,000 rows, unless the operator sets another limit. If a file has more, the last line has the
-    problem `too-many-rows`.
+    cell changes nothing. The import begins when the whole file has arrived. `{"line": 7, "remarks": …}` names
+    cells that cannot be read and are left out, `{"line": 8, "problem": …}` a row that writes nothing. The last
+    line has `"done": true`, or the `problem` that stopped the import: continue with `after_line`, or send the
+    whole file again. One request imports at most 100,000 rows, unless the operator sets another limit.
 
-    With `qualify`, each prospect is also qualified with that set: columns that are named after its questions
-    are ratings, and `deal`, `assessor`, `actor`, `opened_on`, `decision`, `outcome` and their details are the
-    fields of the flat form. A row that was imported before changes nothing, also if its session is closed.
-    Webhooks get what an import changes only with `notify`; the feed marks it as `silent`.
+    With `qualify`, each prospect is also qualified: columns that are named after questions are ratings, and
+    `deal`, `assessor`, `actor`, `opened_on`, `decision`, `outcome` and their details are the fields of the
+    flat form. Webhooks get what an import changes only with `notify`.
     """
     format_ = require_format(request, *FORMATS)
     types, qualify = await _types(service, query.question_set), await _named_set(service, query.qualify)
