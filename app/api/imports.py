@@ -116,9 +116,10 @@ async def import_prospects(
 
     Each column except `source`, `external_id` and `name` is an attribute, named after its heading. An empty
     cell changes nothing. The import begins when the whole file has arrived. `{"line": 7, "remarks": …}` names
-    cells that cannot be read and are left out, `{"line": 8, "problem": …}` a row that writes nothing. The last
-    line has `"done": true`, or the `problem` that stopped the import: continue with `after_line`, or send the
-    whole file again. One request imports at most 100,000 rows, unless the operator sets another limit.
+    cells that cannot be read and are left out, `{"line": 8, "problem": …}` a row that writes nothing. The
+    last line has `"done": true`, or the `problem` that stopped the import: continue with `after_line`, or
+    send the whole file again. One request imports at most 100,000 rows, unless the operator sets another
+    limit.
 
     With `qualify`, each prospect is also qualified: columns that are named after questions are ratings, and
     `deal`, `assessor`, `actor`, `opened_on`, `decision`, `outcome` and their details are the fields of the
