@@ -16,6 +16,9 @@ MAX_SMALL_UNPACKED_BYTES = 100 * 1024**2
 MAX_UNPACKED_RATIO = 200
 # All of this part is kept in the memory.
 STRINGS, MAX_STRINGS_BYTES = "xl/sharedstrings.xml", 256 * 1024**2
+# Each tag of these parts is kept in the memory, where it takes up to 40 times as much.
+TREES = frozenset({"[content_types].xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml"})
+MAX_TREES_BYTES = 16 * 1024**2
 # The directory at the end of the archive, which is read at once.
 MAX_DIRECTORY_BYTES = 1024 * 1024
 DIRECTORY_END, LONG_DIRECTORY_END = b"PK\x05\x06", b"PK\x06\x07"
@@ -26,6 +29,9 @@ ENCRYPTED_PART = "EncryptedPackage".encode("utf-16-le")
 SCANNED_BYTES = 1024 * 1024
 # A longer text or tag than this is no text of a cell, which has at most 32,767 characters.
 MAX_TEXT_BYTES = 2 * MAX_ROW_LENGTH
+# Excel has no more rows, and about a tenth as many tags in a row of 16,384 cells.
+MAX_SHEET_ROWS = 1_048_576
+MAX_ROW_TAGS = 1_000_000
 # How much of a chunk is looked at again with the next one, because a tag can be cut.
 OVERLAP_BYTES = 200
 MAX_MERGED = 1000
@@ -58,8 +64,9 @@ def check_package(file: IO[bytes]) -> None:
         raise broken() from None
     unpacked = sum(part.file_size for part in parts)
     strings = sum(part.file_size for part in parts if part.filename.lower() == STRINGS)
+    trees = sum(part.file_size for part in parts if part.filename.lower() in TREES)
     allowed = min(MAX_UNPACKED_BYTES, max(MAX_SMALL_UNPACKED_BYTES, MAX_UNPACKED_RATIO * size))
-    if unpacked > allowed or strings > MAX_STRINGS_BYTES:
+    if unpacked > allowed or strings > MAX_STRINGS_BYTES or trees > MAX_TREES_BYTES:
         raise malformed(
             f"The workbook has {unpacked // 1024**2:,} MB when it is unpacked, which is too much: save its "
             "rows as CSV."
@@ -67,15 +74,20 @@ def check_package(file: IO[bytes]) -> None:
 
 
 def scan_sheet(source: IO[bytes]) -> SheetContent:
-    """Look through the XML of a sheet. Raises MALFORMED_FILE if it cannot be unpacked or has an endless text.
+    """Look through the XML of a sheet.
 
-    A reader of the XML keeps a text until it is complete.
+    Raises MALFORMED_FILE if it cannot be unpacked, or has an endless text, an endless row or endless rows. A
+    reader of the XML keeps a text and a row until it is complete, and a trace of each row.
     """
-    content = SheetContent()
+    content, tag_count = SheetContent(), 0
     for chunk in _chunks(source):
-        if DOCUMENT_TYPE in chunk:
+        rows = [found.start() for found in ROW.finditer(chunk)]
+        tag_count = chunk.count(b"<", rows[-1]) if rows else tag_count + chunk.count(b"<")
+        content.row_count += len(rows)
+        # Rows where chunks overlap are counted twice.
+        is_endless = tag_count > MAX_ROW_TAGS or content.row_count > 2 * MAX_SHEET_ROWS
+        if is_endless or DOCUMENT_TYPE in chunk:
             raise broken()
-        content.row_count += len(ROW.findall(chunk))
         content.has_formulas = content.has_formulas or bool(FORMULA.search(chunk))
         found = (match.decode() for match in MERGED.findall(chunk))
         content.merged += [area for area in found if area not in content.merged[-2:]][:MAX_MERGED]

@@ -17,7 +17,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from app.files.number_formats import read_value
-from app.files.package import SheetContent, broken, check_package, scan_sheet
+from app.files.package import MAX_SHEET_ROWS, SheetContent, broken, check_package, scan_sheet
 from app.files.table import (
     MAX_ROW_LENGTH,
     BadCell,
@@ -32,7 +32,6 @@ from app.files.table import (
 from app.problems import invalid_field
 
 MAX_SHOWN = 5
-MAX_SHEET_ROWS = 1_048_576
 # How XLSX writes control characters, and the underscore of a text that looks like that.
 ESCAPED = re.compile(r"_x(000[9AD]|005F)_", re.IGNORECASE)
 NO_VALUE = "is a formula without a value: open the file in a spreadsheet program, and save it"

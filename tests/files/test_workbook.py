@@ -269,6 +269,22 @@ def bomb(file: Path) -> None:
     change(file, SHEET, b"</sheetData>", blanks + b"</sheetData>")
 
 
+def endless_formats(file: Path) -> None:
+    """A part of which every tag would be kept in the memory."""
+    saved(file, ["id"], ["1"])
+    change(file, "xl/styles.xml", b"<cellXfs", b"<cellXfs>" + b"<xf/>" * 4_000_000 + b"</cellXfs><cellXfs")
+
+
+def one_endless_row(file: Path) -> None:
+    saved(file, ["id"], ["1"])
+    change(file, SHEET, b"</row></sheetData>", b"<c/>" * 1_500_000 + b"</row></sheetData>")
+
+
+def one_row_again_and_again(file: Path) -> None:
+    saved(file, ["id"], ["1"])
+    change(file, SHEET, b"</sheetData>", b'<row r="2"/>' * 2_200_000 + b"</sheetData>")
+
+
 def large_directory(file: Path) -> None:
     """An archive whose directory alone would fill the memory."""
     saved(file, ["id"], ["1"])
@@ -301,6 +317,9 @@ BAD_FILES = {
     entities: "The workbook is broken",
     one_endless_tag: "The workbook is broken",
     bomb: "MB when it is unpacked",
+    endless_formats: "MB when it is unpacked",
+    one_endless_row: "The workbook is broken",
+    one_row_again_and_again: "The workbook is broken",
     large_directory: "too many parts",
     a_text_that_is_not_there: "The workbook is broken",
     too_many_rows: "The workbook is broken",
