@@ -20,9 +20,6 @@ ENCODING_BY_MARK = {
 WINDOWS_1252_NOTE = (
     "The file is read as Windows-1252. If letters look wrong, name its encoding with the option encoding."
 )
-WINDOWS_1252_NOTE = (
-    "The file is read as Windows-1252. If letters look wrong, name its encoding with the option encoding."
-)
 CHUNK_BYTES = 1024 * 1024
 SAMPLE_BYTES = 4096
 
