@@ -72,7 +72,7 @@ LINK_TAKEN = Kind(
     "Use that prospect, or merge the two.",
 )  # fmt: skip
 LINKS_COLLIDE = Kind(
-    "links-collide", 409, "Ids of different prospects would be the same.",
+    "links-collide", 409, "External ids of different prospects would be the same.",
     "Merge the two prospects of every pair in 'errors', or remove one of the links, and set the rule again. "
     "Nothing was changed.",
 )  # fmt: skip
@@ -99,7 +99,7 @@ NO_ENCRYPTION_KEY = Kind(
 )  # fmt: skip
 LAST_ADMIN_KEY = Kind(
     "last-admin-key", 409, "This is the last API key with the scope admin that does not expire.",
-    "Create another key with the scope admin that does not expire, and revoke this one with it.",
+    "Create another key with the scope admin that does not expire, and use it to revoke this one.",
 )  # fmt: skip
 CANNOT_ROTATE = Kind(
     "cannot-rotate", 409, "This API key cannot be rotated.",
@@ -130,8 +130,8 @@ IMPORT_TOO_LARGE = Kind(
 )  # fmt: skip
 TOO_MANY_ROWS = Kind(
     "too-many-rows", 413, "The import or the batch has too many rows for one request.",
-    "The rows before are stored. Send a file again with the last 'committed_to' as 'after_line', and repeat "
-    "this until 'done' is true. Send a batch again from the line of this problem. The limit is the setting "
+    "The earlier rows are stored. Send a file again with the last 'committed_to' as 'after_line', until "
+    "'done' is true. Send a batch again from the line of this problem on. The limit is the setting "
     "PROSPECT_FIT_IMPORT_ROWS.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = Kind(

@@ -160,7 +160,7 @@ def _check_scalar(value: Any) -> Any:
 
 
 def normalized(value: Any) -> Any:
-    """Return a text as it is stored: in Unicode NFC, without white space at its ends. Other values unchanged.
+    """Return a text as it is stored: in Unicode NFC, trimmed of white space. Other values unchanged.
 
     A text of more than MAX_TEXT_LENGTH characters, which no field accepts, is only stripped.
     """
@@ -275,7 +275,9 @@ Deal = Annotated[
 ]
 Assessor = Annotated[
     ComparedLine,
-    Field(description="whose ratings these are, if several people rate", examples=["ana@example.com"]),
+    Field(
+        description="the person who gave the ratings, if several people rate", examples=["ana@example.com"]
+    ),
 ]
 Actor = Annotated[
     Line, Field(description="the person who does this, for the history", examples=["ana@example.com"])

@@ -26,7 +26,7 @@ reading_prospects = router("prospects", Scope.READ)
 FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The file, complete only if the connection is not closed before the end.",
+        "description": "The file. If the connection closes before the end, the file is not complete.",
         "content": {media_types[0]: FILE for media_types in MEDIA_TYPES.values()},
     }
 }
@@ -41,11 +41,11 @@ class FileQuery(In):
 
 
 class SessionExportQuery(SessionFilter, FileQuery):
-    """Which sessions to export, and as which format."""
+    """Which sessions to export, and in which format."""
 
 
 class ProspectExportQuery(ProspectFilter, FileQuery):
-    """Which prospects to export, and as which format."""
+    """Which prospects to export, and in which format."""
 
 
 @reading_sessions.get(
@@ -56,10 +56,10 @@ async def get_session_file(
 ) -> FileStream:
     """Export all sessions that match the filters as CSV, XLSX, NDJSON or Parquet, with a row for each.
 
-    A row has the prospect, the figures, the estimate of each side, the blockers, the last decision and the
-    last outcome. With `question_set`, each dimension has a column `…_estimate`; otherwise the column
-    `estimates` has a JSON object. The sessions are those of one moment, and each row is read while the file
-    is sent.
+    A row has the prospect, the figures, the estimate of each dimension, the blockers, the last decision and
+    the last outcome. With `question_set`, each dimension has a column `…_estimate`. Otherwise, the column
+    `estimates` has a JSON object. The export chooses the sessions when it begins, and reads each of them
+    while it sends the file. It leaves out sessions that are erased in between.
     """
 
     def load(tx: Transaction) -> Export:
@@ -77,8 +77,8 @@ async def get_prospect_file(
 ) -> FileStream:
     """Export all prospects that match the filters as CSV, XLSX, NDJSON or Parquet, with a row for each.
 
-    Each attribute has a column. The prospects are those of one moment, and each row is read while the file
-    is sent.
+    Each attribute has a column. The export chooses the prospects when it begins, and reads each of them while
+    it sends the file. It leaves out prospects that are erased in between.
     """
     export = await service.database.read(lambda tx: export_prospects(tx, query))
     return _file(request, service, query, export, "prospects")

@@ -42,8 +42,8 @@ async def get_fit(
 ) -> FitOut:
     """Read the fit of a prospect: from its newest open session, or else from its last one.
 
-    Without `question_set`, the sessions of every set count that asks about prospects. Without `assessor`, it
-    is that of any assessor. `question_set` and `assessor` in the response say which one it is.
+    Without `question_set`, the session can be on any set that asks about prospects. Without `assessor`, it
+    can be that of any assessor. The response names the `question_set` and the `assessor` of the session.
     """
 
     def load(tx: Transaction) -> FitOut:

@@ -83,10 +83,11 @@ async def receive_payload(
 ) -> schemas.PayloadReceived:
     """Receive a payload from another system. It is stored as it is, and processed after the response.
 
-    No key is needed, because the address contains a token. Accepts JSON, also as text/plain or without a
-    Content-Type, and web forms. A value that cannot be stored, such as a NUL character, matters only if the
-    mapping uses it. If the intake has received too much in this hour, or too many of its payloads wait to be
-    processed, the response is a 429 with Retry-After, and the payload is not stored.
+    No key is needed, because the address contains a token. Accepts web forms, and JSON as application/json,
+    as text/plain or without a Content-Type. A value that is not valid in a field, such as a text with a NUL
+    character, is an error only if the mapping uses it. If the intake has received too much in this hour, or
+    too many of its payloads wait to be processed, the response is a 429 with Retry-After, and the payload is
+    not stored.
     """
     settings = service.settings
     quotas = IntakeQuotas(

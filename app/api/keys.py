@@ -38,11 +38,11 @@ async def post_key(request: NewKey, service: ServiceDep, call: WriteCallDep) -> 
 async def post_rotation(
     key_id: UUID, request: KeyRotation, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Create the successor of an API key, and let the old key work until the overlap ends.
+    """Create the successor of an API key. The old key works until the overlap ends.
 
-    The successor has the same name, scopes, person and expiry, and can repeat requests of the old key with
-    their idempotency keys. Store it at once: you cannot read it again. If you repeat the request with its
-    idempotency key, the API key in the response is masked.
+    The successor has the same name, scopes, person and expiry. The two keys share their idempotency keys, so
+    you can safely repeat a request of the old key with the successor. Store the successor at once: you cannot
+    read it again. If you repeat this request with its idempotency key, the API key in the response is masked.
     """
     secret, overlap = new_secret(), timedelta(hours=request.overlap_hours)
 
@@ -64,7 +64,7 @@ async def delete_key(key_id: UUID, service: ServiceDep) -> KeyOut:
     """Revoke a key permanently. Every process rejects it within two seconds.
 
     Streams, waits for events and requests whose body is still arriving end within that time too.
-    The last key with the scope admin that does not expire cannot be revoked.
+    The last working key with the scope admin that does not expire cannot be revoked.
     """
 
     def revoke(tx: Transaction) -> KeyOut:

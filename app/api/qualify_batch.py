@@ -43,15 +43,15 @@ QUALIFY_BODY = {
     openapi_extra=QUALIFY_BODY,
 )
 async def qualify_batch(request: Request, service: ServiceDep, caller: CallerDep) -> NdjsonResponse:
-    """Qualify with lines of NDJSON. Each gets `{"line": 1, "result": …}`, or a `problem` that refuses it.
+    """Qualify many prospects with NDJSON. Each line gets `{"line": 1, "result": …}`, or a `problem` instead.
 
-    A line is what `POST /v1/qualify` takes, and its `result` is the response to that. Each line is one
-    transaction: a line that is refused writes nothing, and the others are carried out. With an
-    `idempotency_key`, a line is safe to send again, here or to `POST /v1/qualify`. The response keeps the
-    order and leaves out blank lines. Read it while you send. If the call ends early, the last line has the
-    problem, and the number of the first line that was not carried out: send the lines again from there. This
-    happens if the service stops, the database fails, the key is revoked, or the call has more than 100,000
-    lines, unless the operator sets another limit.
+    A line has the fields of `POST /v1/qualify`, and its `result` is the response of that operation. Each line
+    is one transaction: a line that is refused writes nothing, and does not affect the others. A line with an
+    `idempotency_key` is safe to send again, here or to `POST /v1/qualify`. The response has the order of the
+    lines and leaves out blank ones. Read it while you send. If the call ends early, the last line has the
+    problem and the number of the first line that was not carried out: send the lines again from there. A call
+    ends early if the service stops, the database fails, the key is revoked or expires, or the call has more
+    than 100,000 lines, unless the operator sets another limit.
     """
     require_format(request, "ndjson")
     batch = _Batch(request, service, caller)

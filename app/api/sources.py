@@ -33,9 +33,9 @@ async def set_source(
 ) -> Response:
     """Set how the external ids of a source are compared.
 
-    If ids of different prospects would be the same, nothing changes, and the response is a 409 that lists
-    the pairs. If one prospect has several ids that would be the same, it keeps the first one. By the rule
-    salesforce, an id of 18 characters whose last three do not fit the others is like any other text. The key
-    also needs the scope write.
+    If ids of different prospects are the same by the new rule, nothing changes, and the response is a 409
+    that lists the pairs. If one prospect has several ids that are the same, it keeps the first one. The rule
+    salesforce does not apply to an id of 18 characters whose last three do not match the others. The key also
+    needs the scope write.
     """
     return await service.write(call, lambda uow: set_id_rule(uow.tx, source, request.id_rule))

@@ -1,4 +1,4 @@
-"""Read files of requests: one JSON object as for POST /v1/score, or a list of them."""
+"""Read JSON files with one request as for POST /v1/score, or a list of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

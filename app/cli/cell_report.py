@@ -1,4 +1,4 @@
-"""Say what was left out of a file, and how its numbers were read."""
+"""Report what was left out of a file, and how its numbers were read."""
 
 from collections.abc import Iterator, Sequence
 

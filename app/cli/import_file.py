@@ -32,10 +32,8 @@ MAX_SHOWN = 10
 PROGRESS_STEPS = 1000
 # An actor has at most 200 characters.
 MAX_FILE_NAME_LENGTH = 190
-File = Annotated[
-    Path, typer.Argument(help=f"A file with headings, or NDJSON; its name ends in {', '.join(SUFFIXES)}.")
-]
-SourceOption = Annotated[str | None, typer.Option("--source", help="The source for rows that have none.")]
+File = Annotated[Path, typer.Argument(help=f"The file to import; its name ends in {', '.join(SUFFIXES)}.")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="The source of rows that name none.")]
 IdColumn = Annotated[
     str | None, typer.Option("--id", help="The column of the external ids; by default external_id or id.")
 ]
@@ -54,20 +52,21 @@ Qualify = Annotated[
     typer.Option(help="Also qualify each prospect with this question set: key, or key@version."),
 ]
 Encoding = Annotated[
-    str | None, typer.Option(help="The encoding of a CSV file, such as windows-1252, if it is not found.")
+    str | None, typer.Option(help="The encoding of a CSV file, such as windows-1252; by default detected.")
 ]
 Decimal = Annotated[
-    DecimalSign | None, typer.Option(help="The decimal sign of numbers; by default, the cells show it.")
+    DecimalSign | None, typer.Option(help="The decimal sign of numbers; by default detected.")
 ]
 SheetOption = Annotated[
     str | None, typer.Option("--sheet", help="The sheet of a workbook; by default the first one.")
 ]
 Rejects = Annotated[
     Path | None,
-    typer.Option(help="The file for rows that cannot be imported as a whole, so that you can correct them."),
+    typer.Option(help="The file for rows that are refused or lose a cell, so that you can correct them."),
 ]
 Notify = Annotated[
-    bool, typer.Option("--notify", help="Send what changes to webhooks. By default, only the feed has it.")
+    bool,
+    typer.Option("--notify", help="Send the changes to webhooks too. By default, only the feed has them."),
 ]
 AfterLine = Annotated[int, typer.Option("--after-line", min=0, help="Continue after this line.")]
 
@@ -90,11 +89,10 @@ def import_file(  # noqa: PLR0913  # each is an option
 ) -> None:
     """Import prospects from a file of any size: each row creates or changes one prospect.
 
-    Each column except source, external_id and name is an attribute. An empty cell changes nothing, and a cell
-    that cannot be read leaves its attribute as it was. With --qualify, the columns that are named after
-    questions are ratings, and deal, opened_on, decision, outcome and outcome_amount, for example, are fields
-    of the session. It is safe to import the same file again. After Ctrl-C, the command prints where to
-    continue.
+    Each column except source, external_id and name is an attribute. An empty cell changes nothing. If a cell
+    cannot be read, its attribute keeps its value. With --qualify, columns that are named after questions
+    contain ratings, and columns such as deal, opened_on, decision and outcome are fields of the session. It
+    is safe to import the same file again. After Ctrl-C, the command prints where to continue.
     """
     _check_files(file, rejects)
     columns = parse_column_names(column_pairs or [])

@@ -26,7 +26,7 @@ def create(
         Scope.WRITE,
     ],
     person: Annotated[
-        str | None, typer.Option(help="The person whom the key belongs to: the actor of what it does.")
+        str | None, typer.Option(help="The person whom the key belongs to, and the actor of its requests.")
     ] = None,
     expires: Annotated[
         str | None, typer.Option(metavar="DAY", help="The last day, in UTC, on which the key works.")
@@ -41,9 +41,10 @@ def create(
 
 @keys.command()
 def rotate(
-    key_id: Annotated[UUID, typer.Argument(help="The id of the key, as in `keys list`.")],
+    key_id: Annotated[UUID, typer.Argument(help="The id of the key, as `keys list` shows it.")],
     overlap: Annotated[
-        str, typer.Option(help="How long the old key still works: a number of hours or days, as 24h or 7d.")
+        str,
+        typer.Option(help="How long the old key still works: a number of hours or days, such as 24h or 7d."),
     ] = "24h",
 ) -> None:
     """Create the successor of an API key and print it. It is shown only once."""
@@ -58,7 +59,7 @@ def _hours(duration: str) -> int:
     """Return the hours of a duration such as 24h or 7d. Fail if it is malformed."""
     found = re.fullmatch(r"([0-9]{1,4})([hd])", duration)
     if found is None:
-        fail(f"--overlap {duration}: write a number of hours or days, as 24h or 7d.")
+        fail(f"--overlap {duration}: write a number of hours or days, such as 24h or 7d.")
     return int(found[1]) * (24 if found[2] == "d" else 1)
 
 
@@ -80,7 +81,9 @@ def _in_minutes(time: datetime | None) -> str:
 
 
 @keys.command()
-def revoke(key_id: Annotated[UUID, typer.Argument(help="The id of the key, as in `keys list`.")]) -> None:
+def revoke(
+    key_id: Annotated[UUID, typer.Argument(help="The id of the key, as `keys list` shows it.")],
+) -> None:
     """Revoke an API key permanently. Running services reject it within two seconds."""
     with existing_database() as database:
         key = database.write_sync(lambda tx: revoke_key(tx, key_id))

@@ -22,7 +22,8 @@ KEY_NAME = "prospect-fit move"
 MAX_SHOWN = 10
 SetOption = Annotated[str, typer.Option("--set", help="The version to move to: key@version, or key.")]
 Notify = Annotated[
-    bool, typer.Option("--notify", help="Send what changes to webhooks. By default, only the feed has it.")
+    bool,
+    typer.Option("--notify", help="Send the changes to webhooks too. By default, only the feed has them."),
 ]
 
 

@@ -47,7 +47,7 @@ Output = Annotated[
     ),
 ]
 Rejects = Annotated[
-    Path | None, typer.Option(help=WITH_OUTPUT + "the file for rows that cannot be read, or not as a whole.")
+    Path | None, typer.Option(help=WITH_OUTPUT + "the file for rows that are refused or lose a cell.")
 ]
 IdColumn = Annotated[
     str | None, typer.Option("--id", help="The column of the ids; by default id or external_id.")
@@ -69,11 +69,9 @@ WithSummary = Annotated[
     ),
 ]
 Decimal = Annotated[
-    DecimalSign | None, typer.Option(help="The decimal sign of the file; by default found in its numbers.")
+    DecimalSign | None, typer.Option(help="The decimal sign of numbers; by default detected.")
 ]
-Encoding = Annotated[
-    str | None, typer.Option(help="The encoding of a CSV file; by default found in the file.")
-]
+Encoding = Annotated[str | None, typer.Option(help="The encoding of a CSV file; by default detected.")]
 Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; by default the first.")]
 MissingOpen = Annotated[
     bool,
@@ -98,12 +96,12 @@ def score_file(  # noqa: PLR0913  # one parameter for each option
     sheet: Sheet = None,
     missing_open: MissingOpen = False,
 ) -> None:
-    """Score rows with a column for each question, or answers in JSON.
+    """Score rows that have a column for each question, or answers in JSON.
 
     Rows can also have a column for each attribute. For a question, an empty cell is an open answer, and n/a
-    means not applicable. Without --output, the scores are printed, each with the name or the id of its row.
-    With --output, the scores are written, the command prints a summary, and the file can be larger than
-    memory. A built-in question set needs no database.
+    means not applicable. Without --output, the command prints the scores, each with the name or the id of its
+    row. With --output, it writes the scores to a file or a table and prints a summary, and the input can be
+    larger than memory. A built-in question set needs no database.
     """
     column_names = parse_column_names(column_pairs or [])
     column_names |= {ID: id_column} if id_column else {}

@@ -40,7 +40,7 @@ AdminKey = Annotated[str | None, typer.Option(help="The first API key. By defaul
 DefaultSet = Annotated[
     str | None, typer.Option(help="The set for scores and new sessions if nothing else chooses one.")
 ]
-StaleNotice = Annotated[int | None, typer.Option(help="Days before an answer goes stale to announce it.")]
+StaleNotice = Annotated[int | None, typer.Option(help="Days before an answer goes stale to record an event.")]
 ImportRows = Annotated[int | None, typer.Option(help="Rows per request to import or qualify.")]
 ImportBytes = Annotated[int | None, typer.Option(help="The largest file to import in one request, in bytes.")]
 IntakePosts = Annotated[int | None, typer.Option(help="Payloads that one intake accepts in an hour.")]

@@ -28,8 +28,8 @@ def set_(
     id_rule: Annotated[
         IdRule,
         typer.Argument(
-            help="exact: every character counts; ignore_case: case makes no difference; salesforce: the ids "
-            "of 15 and of 18 characters of one record are the same."
+            help="exact: every character counts; ignore_case: case makes no difference; salesforce: the "
+            "15-character and the 18-character id of one record are the same."
         ),
     ],
 ) -> None:

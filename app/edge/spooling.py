@@ -28,7 +28,9 @@ async def spool(request: Request, max_bytes: int, computing: Computing) -> IO[by
         await _write(BodyReader(request), file, max_bytes, computing)
     except OSError:
         file.close()
-        raise unavailable("The folder for temporary files cannot be written, or has no space left.") from None
+        raise unavailable(
+            "The service cannot write to its folder for temporary files, or the disk is full."
+        ) from None
     except BaseException:
         file.close()
         raise

@@ -46,9 +46,9 @@ EVENT_DESCRIPTIONS: Mapping[EventType, str] = {
     "indication.reopened": "The indication is no longer settled.",
     "decision.recorded": "A person made a decision.",
     "outcome.recorded": "The outcome was recorded, and the session is closed.",
-    "revisit.due": "The day to revisit of the last decision has come (in UTC), and there is no outcome.",
-    "answer.stale_soon": "The answer to `question` goes stale at `stale_at`: within 7 days, or the "
-    "number of days in the setting `stale_notice_days`.",
+    "revisit.due": "The day to revisit, from the last decision, has come (in UTC). There is no outcome yet.",
+    "answer.stale_soon": "The answer to `question` goes stale at `stale_at`, in at most 7 days. The "
+    "setting `stale_notice_days` changes this number.",
     "question_set.published": "A version of a question set was published.",
     "question_set.retired": "A version of a question set was retired: new sessions cannot use it.",
 }

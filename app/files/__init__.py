@@ -1,1 +1,1 @@
-"""Files of rows: CSV, XLSX, NDJSON and Parquet, read and written in constant memory."""
+"""Data files: CSV, XLSX, NDJSON and Parquet, read and written in constant memory."""

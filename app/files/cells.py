@@ -81,7 +81,7 @@ def _only_sign(text: str) -> DecimalSign | None:
 
 
 def plain_text(text: str) -> str:
-    """Return a text without blanks at its ends, and as 001 if it is ="001"."""
+    """Return a text without leading and trailing blanks, and as 001 if it is ="001"."""
     text = text.strip()
     quoted = QUOTED.fullmatch(text)
     return quoted[1].strip() if quoted else text

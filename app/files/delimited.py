@@ -72,7 +72,7 @@ class DelimitedFile(TableFile):
     def _refuse_other_formats(self) -> None:
         with self._path.open("rb") as file:
             if file.read(4) in OTHER_FORMATS:
-                raise malformed("The file is no CSV: name its right format, which is a workbook or Parquet.")
+                raise malformed("The file is a workbook or a Parquet file: name that format instead of CSV.")
 
     def _found_encoding(self) -> str:
         with self._path.open("rb") as file:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from app.problems import Problem, invalid_field
 
-# What stands for bytes that are no text in the encoding of the file. No text contains half a surrogate pair.
+# Stands for bytes that are not valid in the encoding of the file. No text contains half a surrogate pair.
 UNREADABLE = "\udcff"
 MARK_UNREADABLE = "prospect_fit.mark_unreadable"
 # The longer ones first: that of UTF-32 begins with that of UTF-16.

@@ -1,7 +1,7 @@
 """Read the rows of a file as entries: an id, a name, answers and attributes.
 
-A cell that cannot be read costs only itself: it is left out, and a remark names it. A rating or an id that
-cannot be read costs its row.
+A cell that cannot be read is left out, and a remark names it. If the cell is a rating or an id, the whole row
+is refused.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ from app.scoring import Answer, Flaw, Plan, pointer
 from app.scoring.question_set import AttributeType, Scale, Value
 
 ID, NAME = "external_id", "name"
-# Fields that identify something, and cost the row if they cannot be read.
+# Fields that identify something. If one of them cannot be read, the row is refused.
 ID_FIELDS = frozenset({ID, "deal"})
 NUMBER_FIELDS = frozenset({"outcome_amount"})
 # A column of this name says whether a question is not applicable.
@@ -178,7 +178,7 @@ class EntryReader:
         for mark, marked in self._values("mark", row, unread).items():
             question = mark.removesuffix(NOT_APPLICABLE_SUFFIX)
             if marked and question in answers:
-                unread.append(_Unread(self._column(mark), row, "is said of a question with an answer"))
+                unread.append(_Unread(self._column(mark), row, "marks a question that also has an answer"))
             elif marked:
                 answers[question] = NOT_APPLICABLE
         attributes = self._values("attribute", row, unread)

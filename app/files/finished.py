@@ -1,4 +1,4 @@
-"""Read a file back that a library can only write as a whole."""
+"""Read back a file that a library can only write as a whole."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The formats of files of rows, with the suffixes of their names and their media types."""
+"""The formats of data files, with the suffixes of their names and their media types."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args

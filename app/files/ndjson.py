@@ -54,7 +54,7 @@ class JsonLinesFile(TableFile):
             names |= dict.fromkeys(_names(line.content))
             if len(names) > MAX_COLUMNS:
                 raise malformed(
-                    f"The lines have more than {MAX_COLUMNS:,} different names: use the same in all of them."
+                    f"The lines have more than {MAX_COLUMNS:,} different names: use the same names in all."
                 )
         self.headings = tuple(names)
 
@@ -74,7 +74,7 @@ class JsonLinesFile(TableFile):
                 yield Row(line.number, line.number, tuple(map(cells.get, self.headings)))
 
     def _lines(self) -> Iterator[_Line]:
-        """Yield the lines that are not blank, without spaces at their ends."""
+        """Yield the lines that are not blank, without leading and trailing spaces."""
         size = self._path.stat().st_size
         with self._path.open("rb") as file:
             number = position = 0

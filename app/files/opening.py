@@ -1,4 +1,4 @@
-"""Open a file of rows by exactly its name."""
+"""Open a data file by exactly its name."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def open_table(
     sheet: str | None = None,
     check: Check = never_stop,
 ) -> TableFile:
-    """Open a file of rows. Without `file_format`, the name of the file says its format.
+    """Open a data file. Without `file_format`, the name of the file says its format.
 
     `encoding` is for CSV, and `sheet` is the name of a sheet of a workbook. `check` is as in TableFile.
 

@@ -123,7 +123,7 @@ def _check_directory(file: IO[bytes], size: int) -> None:
     end = file.read(end_bytes)
     start = end.rfind(DIRECTORY_END)
     if start < 0:
-        raise malformed("The file is no workbook: name it as what it is, or save it as XLSX or CSV.")
+        raise malformed("The file is not a workbook: name its real format, or save it as XLSX or CSV.")
     directory_bytes = int.from_bytes(end[start + 12 : start + 16], "little")
     if directory_bytes > MAX_DIRECTORY_BYTES or end[:start][-LONG_DIRECTORY_END_BYTES:].startswith(
         LONG_DIRECTORY_END

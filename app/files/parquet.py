@@ -108,7 +108,7 @@ def _expression(name: str, type_: str) -> str:
 
 
 def _reason(type_: str) -> str | None:
-    """Return why values of a type are no cells, or None if they are."""
+    """Return why a cell cannot have values of a type, or None if it can."""
     if any(mark in type_ for mark in NESTED_MARKS):
         return "is a list or an object"
     return "is binary" if type_ == "BLOB" else None

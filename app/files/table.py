@@ -57,9 +57,9 @@ def never_stop() -> None:
 
 
 class TableFile(ABC):
-    """An open file of rows.
+    """An open data file.
 
-    `headings` are as written, without spaces at their ends. `notes` are sentences about what was detected;
+    `headings` have no leading and trailing spaces. `notes` are sentences about what was detected;
     reading the rows can add some. `share_read` is the part of the file that `rows` has read, from 0 to 1.
     `check` is called often while the file is read, and can raise an exception to stop that.
     """
@@ -97,12 +97,12 @@ def malformed(detail: str) -> Problem:
 
 
 def stripped(text: str) -> str | None:
-    """Return a text without spaces at its ends, U+00A0 and U+3000 included, or None if nothing is left."""
+    """Return a text without leading and trailing spaces, also U+00A0 and U+3000; None if nothing is left."""
     return text.strip() or None
 
 
 def checked_headings(headings: Iterable[str], place: str) -> tuple[str, ...]:
-    """Return the headings without spaces at their ends. `place` is where they are: "Line 1".
+    """Return the headings without leading and trailing spaces. `place` is where they are: "Line 1".
 
     Raises:
         Problem: MALFORMED_FILE if there are none, or too many.

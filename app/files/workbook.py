@@ -219,7 +219,7 @@ def _other_sheets_note(name: str, names: list[str]) -> str:
 
 
 def _merged_note(ranges: list[str]) -> str:
-    return f"Only the first one of merged cells has a value, and the others are empty: {_listed(ranges)}."
+    return f"In merged cells, only the first cell has a value, and the others are empty: {_listed(ranges)}."
 
 
 def _too_long() -> str:

@@ -1,4 +1,4 @@
-"""Write files of rows, to a path or as chunks of bytes, in constant memory."""
+"""Write data files, to a path or as chunks of bytes, in constant memory."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence

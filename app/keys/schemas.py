@@ -65,7 +65,7 @@ class NewKey(WriteIn):
     person: Annotated[
         Line | None,
         Field(
-            description="the person whom the key belongs to: the actor of its requests that name none",
+            description="the person whom the key belongs to, and the actor of requests that name nobody",
             examples=["ana@example.com"],
         ),
     ] = None

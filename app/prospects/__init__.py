@@ -1,1 +1,1 @@
-"""Prospects and their links; what holds for the prospects of one source."""
+"""Prospects and their links, and the id rules and value aliases of sources."""

@@ -25,7 +25,7 @@ class Unknown:
         self._parents = frozenset(place[:length] for place in places for length in range(1, len(place)))
 
     def contain(self, place: Place) -> bool:
-        """Whether a place is one of them, or inside of one."""
+        """Whether a place is one of these places, or inside one."""
         return any(place[:length] in self._places for length in range(1, len(place) + 1))
 
     def allow(self, qs: QuestionSet, place: Place) -> bool:

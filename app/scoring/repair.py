@@ -23,7 +23,7 @@ from app.scoring.flaws import (
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
 
-# A wrong value is taken away, then what is missing is filled in. A part in a list may need both.
+# A wrong value is removed first, and then what is missing is filled in. A part in a list may need both.
 MAX_ROUNDS = 4
 # Documents with more errors than this are not repaired: their authors have enough to correct.
 MAX_REPAIRS = 500
@@ -61,7 +61,7 @@ def repair(model: type[Model], data: Any) -> Repaired[Model]:
         repairs = {_place_of(one, document): one for one in errors}
         if () in repairs:
             break
-        # What is deeper comes first, because its parent may be taken away.
+        # Deeper places come first, because their parents may be removed.
         for place in sorted(repairs, key=len, reverse=True):
             _repair(document, place, repairs[place], next(numbers))
         places |= {place for place, one in repairs.items() if one["type"] != "extra_forbidden"}

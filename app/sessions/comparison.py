@@ -1,4 +1,4 @@
-"""Compare what several assessors say about one prospect."""
+"""Compare the sessions of several assessors on one prospect."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

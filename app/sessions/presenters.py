@@ -273,7 +273,7 @@ def fit_out(session: Session, judged: Judged) -> FitOut:
 EVENT_COLUMNS = {
     *("id", "position", "type", "at", "silent", "prospect_id", "session_id", "question_set", "revision"),
 }
-# What only time causes. The revision in such an event is not about it.
+# Reminders. They do not belong to the revision that they name.
 REMINDER_TYPES = types_named(["revisit.due", "answer.stale_soon"])
 # The fields of an event's `data`. Its figures are not stored: they are those of the session's revision.
 EVENT_DATA_FIELDS = ("decision", "outcome", "merged_prospect_id", "question", "stale_at", "revisit_on")

@@ -1,4 +1,4 @@
-"""Record events that only time causes: a day to revisit has come, and an answer goes stale soon."""
+"""Record reminders: a day to revisit has come, or an answer goes stale soon."""
 
 from collections.abc import Sequence
 from datetime import timedelta

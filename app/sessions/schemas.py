@@ -205,7 +205,7 @@ class ScoreRequest(AnswersIn):
 
 @dataclass(frozen=True, slots=True)
 class SessionIdentity:
-    """What tells the sessions of a prospect on one question set apart. A field is '' if none is named."""
+    """What identifies a session of a prospect on a question set. A field is '' if it has no value."""
 
     deal: str
     assessor: str
@@ -404,7 +404,7 @@ class SessionHead(Out):
     prospect_id: UUID
     question_set: Annotated[str, Field(examples=["qualifying-a-sale@1"])]
     deal: str | None
-    assessor: Annotated[str | None, Field(description="whose ratings these are, if one is named")]
+    assessor: Annotated[str | None, Field(description="the person who gave the ratings, if named")]
     status: Status
     revision: int
     opened_at: datetime
@@ -533,7 +533,7 @@ class SessionFilter(In):
         bool | None, Field(description="whether a must-reach question prevents a fit now")
     ] = None
     actor: Annotated[Actor | None, Field(description="the actor of the last answer")] = None
-    revisit_before: Annotated[Day | None, Field(description="to be revisited before this day")] = None
+    revisit_before: Annotated[Day | None, Field(description="the day to revisit is before this day")] = None
     changed_since: Annotated[Moment | None, Field(description="changed at or after this time")] = None
     indication_changed_since: Annotated[
         Moment | None,
@@ -550,7 +550,7 @@ class SessionFilter(In):
 
 
 class FitOut(SessionSummary):
-    """The fit of a prospect, small enough to embed: that of its newest open session, or of its last one."""
+    """The fit of a prospect, small enough to embed, from its newest open session or else its last one."""
 
     summary: str
     weaker_side: str | None
@@ -663,7 +663,7 @@ class EventOut(Out):
     at: datetime
     silent: Annotated[
         bool,
-        Field(description="whether webhooks leave the event out, because an import brought the past along"),
+        Field(description="whether webhooks skip the event, because an import or a move recorded it"),
     ]
     prospect_id: UUID | None
     session_id: UUID | None
@@ -693,9 +693,9 @@ class EventOut(Out):
         UUID | None,
         Field(description="the prospect that was merged into this one and no longer exists"),
     ]
-    question: Annotated[str | None, Field(description="the question whose answer goes stale soon")]
-    stale_at: Annotated[datetime | None, Field(description="when that answer goes stale")]
-    revisit_on: Annotated[date | None, Field(description="the day to revisit that has come")]
+    question: Annotated[str | None, Field(description="the question, in an `answer.stale_soon` event")]
+    stale_at: Annotated[datetime | None, Field(description="when the answer to this question goes stale")]
+    revisit_on: Annotated[date | None, Field(description="the day to revisit, in a `revisit.due` event")]
 
 
 class ImpactFigures(Out):

@@ -187,7 +187,7 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
         "verdict": verdict_record(judged),
     }
     tx.db.execute(INSERT_REVISION, row)
-    # Answers also go stale without the import, so that is no part of the past that it brings along.
+    # Answers also go stale without the import, so this event is not one of the import.
     _record_revision_events(replace(tx, silent=tx.silent and change != "aged"), session, revision)
     edit.opening, edit.changed = False, {}
 

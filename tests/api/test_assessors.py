@@ -63,7 +63,7 @@ def test_an_outcome_of_one_assessors_session_leaves_the_others_open(client, rate
     assert session(client, ben["session_id"])["status"] == "open"
 
 
-def test_the_fit_is_the_newest_of_any_assessor_and_says_whose(client, small, rated):
+def test_the_fit_is_that_of_the_newest_session_and_names_its_assessor(client, small, rated):
     ana, ben = rated(ANA, ratings={"budget": 5}), rated(BEN, ratings={"budget": 1})
     shown = fit(client, ana, small)
     assert (shown["session_id"], shown["assessor"]) == (ben["session_id"], BEN)
@@ -118,7 +118,7 @@ def test_merging_keeps_the_sessions_of_different_assessors(client, small):
         assert (told["prospect_id"], told["assessor"]) == (kept, assessor)
 
 
-def test_two_open_sessions_of_one_assessor_are_in_the_way_of_a_merge(client, small):
+def test_two_open_sessions_of_one_assessor_prevent_a_merge(client, small):
     prospects = [new_prospect(client)["id"] for _ in range(2)]
     sessions = [
         open_session(client, one, question_set=small, assessor=ANA)["session_id"] for one in prospects

@@ -120,7 +120,7 @@ def test_without_an_overlap_the_old_key_ends_within_five_seconds(owner):
 
 
 @pytest.mark.parametrize("wrong", [-1, 8761, 0.5, "a day", None])
-def test_an_overlap_that_is_no_number_of_hours_is_refused(owner, wrong):
+def test_an_overlap_that_is_not_a_number_of_hours_is_refused(owner, wrong):
     refused = rotate(owner, made(owner), overlap_hours=wrong)
     assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/overlap_hours"])
 
@@ -183,7 +183,7 @@ def test_the_key_of_the_setting_is_changed_in_the_setting(owner):
     assert "admin_key" in refused.json()["detail"]
 
 
-def test_of_two_rotations_at_once_one_makes_a_successor(owner):
+def test_only_one_of_two_rotations_at_once_creates_a_successor(owner):
     key = made(owner)
     answers = at_once([partial(rotate, owner, key), partial(rotate, owner, key)])
     assert sorted(answer.status_code for answer in answers) == [201, 409]

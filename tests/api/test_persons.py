@@ -64,7 +64,7 @@ def test_a_form_of_a_persons_key_decides_as_that_person(client, of_ana, link, sm
 
 
 @pytest.mark.parametrize("way", ["decide", "qualify", "form"])
-def test_a_decision_of_nobody_is_refused_and_writes_nothing(client, link, small, opened, way):
+def test_a_decision_without_an_actor_is_refused_and_writes_nothing(client, link, small, opened, way):
     address, sent = {
         "decide": (f"/v1/sessions/{opened}/decision", {"decision": "pursue", "revision": 1}),
         "qualify": ("/v1/qualify", {**link, "question_set": small, "decision": {"decision": "pursue"}}),
@@ -81,7 +81,7 @@ def test_a_decision_of_nobody_is_refused_and_writes_nothing(client, link, small,
     ok(client.post(address, json={**sent, "actor": ANA}))
 
 
-def test_the_actor_of_the_decision_itself_will_do(client, link, small):
+def test_the_actor_of_the_decision_is_enough(client, link, small):
     decision = {"decision": "pursue", "actor": BEN}
     told = qualify(client, link, question_set=small, decision=decision, actor=ANA)
     assert told["decision"]["actor"] == BEN

@@ -73,7 +73,7 @@ def test_a_line_has_everything_for_a_pipeline_review(client, link, publish):
     assert (line["outcome"], line["amount"], line["currency"]) == ("won", 12.5, "EUR")
 
 
-def test_a_line_without_anything_says_null(client, small):
+def test_a_session_without_anything_has_nulls(client, small):
     ok(
         client.post("/v1/sessions", json={"prospect_id": new_prospect(client)["id"], "question_set": small}),
         201,
@@ -227,7 +227,7 @@ BY_INDEX = [
 
 
 @pytest.mark.parametrize(("filters", "after", "index"), BY_INDEX)
-def test_every_new_filter_and_order_is_read_by_index(database, filters, after, index):
+def test_every_filter_and_order_of_the_review_is_read_by_index(database, filters, after, index):
     read = SessionFilter(**filters)
     plans = plans_of(database, lambda tx: list_sessions(tx, read, None, after=after, limit=51))
     (plan,) = [plan for statement, plan in plans.items() if "JOIN prospect" in statement]

@@ -19,7 +19,7 @@ def batch(client, *lines, end="\n"):
     return [json.loads(line) for line in response.text.splitlines()]
 
 
-def test_every_line_is_done_as_the_single_call_does_it(client, link, other_link, small):
+def test_every_line_has_the_result_of_a_single_call(client, link, other_link, small):
     lines = [
         {**link, "question_set": small, "ratings": {"budget": 5}, "actor": "ana@example.com"},
         {**link, "question_set": small, "ratings": {"need": 4}, "outcome": {"outcome": "won"}},
@@ -74,7 +74,7 @@ def test_the_key_of_a_line_makes_it_safe_to_send_again_here_and_alone(client, li
 
 
 @pytest.mark.one_database
-def test_nothing_is_answered_to_nothing_and_another_media_type_is_refused(client, link):
+def test_an_empty_body_gets_no_lines_and_another_media_type_is_refused(client, link):
     assert batch(client) == []
     assert client.post("/v1/qualify/batch", json=link).status_code == 415
     assert client.get("/v1/qualify/batch").headers["allow"] == "POST"
@@ -90,7 +90,7 @@ def test_a_set_cannot_have_the_batch_as_its_key(client):
 
 
 @pytest.mark.one_database
-def test_a_call_has_a_limit_and_says_from_which_line_to_go_on(new_database):
+def test_a_call_has_a_limit_and_names_the_line_to_continue_from(new_database):
     with serving(settings_for(new_database(), import_rows=3)) as running:
         lines = [{"source": "crm", "external_id": f"a{n}", "question_set": "bant"} for n in range(5)]
         *done, end = batch(running.client, *lines)

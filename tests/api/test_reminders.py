@@ -94,7 +94,7 @@ def nurtured(client, link, day, **sent):
     return qualify(client, link, question_set="ageing", ratings={"need": 4}, decision=decision, **sent)
 
 
-def test_the_day_to_revisit_is_told_once_when_it_comes(client, clock, link):
+def test_the_day_to_revisit_is_announced_once_when_it_comes(client, clock, link):
     start = end_of_feed(client)
     due = clock.now + 3 * DAY
     told = nurtured(client, link, due)
@@ -148,7 +148,7 @@ def test_an_outcome_ends_the_wait_for_the_day(client, clock, link):
     assert reminders(client, start) == []
 
 
-def test_an_answer_that_goes_stale_in_a_week_is_told_once(client, clock, link):
+def test_an_answer_that_goes_stale_in_a_week_is_announced_once(client, clock, link):
     """The timeline goes stale after 30 days, the budget after 90."""
     start, began = end_of_feed(client), clock.now
     ratings = {"need": 4, "timeline": 4, "budget": 4}
@@ -170,7 +170,7 @@ def test_an_answer_that_goes_stale_in_a_week_is_told_once(client, clock, link):
     assert [told["question"] for told in reminders(client, start)] == ["timeline", "budget"]
 
 
-def test_an_answer_that_is_given_again_is_told_again(client, clock, link):
+def test_an_answer_that_is_given_again_is_announced_again(client, clock, link):
     start, began = end_of_feed(client), clock.now
     told = qualify(client, link, question_set="ageing", ratings={"timeline": 4})
     clock.now = began + 25 * DAY
@@ -181,7 +181,7 @@ def test_an_answer_that_is_given_again_is_told_again(client, clock, link):
     assert len(reminders(client, start)) == 2
 
 
-def test_a_closed_session_and_a_withdrawn_answer_are_not_told(client, clock, link):
+def test_a_closed_session_and_a_withdrawn_answer_are_not_announced(client, clock, link):
     start, began = end_of_feed(client), clock.now
     told = qualify(client, link, question_set="ageing", deal="a", ratings={"timeline": 4})
     ok(conclude(client, told["session_id"], "won"))
@@ -191,7 +191,7 @@ def test_a_closed_session_and_a_withdrawn_answer_are_not_told(client, clock, lin
     assert reminders(client, start) == []
 
 
-def test_carried_answers_are_told_for_the_new_session(client, clock, link):
+def test_carried_answers_are_announced_for_the_new_session(client, clock, link):
     start, began = end_of_feed(client), clock.now
     first = qualify(client, link, question_set="ageing", deal="a", ratings={"timeline": 4})
     clock.now = began + 25 * DAY

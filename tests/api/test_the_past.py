@@ -57,13 +57,13 @@ def test_answers_that_come_with_the_outcome_are_hindsight(client, link, small):
 
 
 @pytest.mark.parametrize("again", [{}, {"ratings": {"budget": 5}}], ids=["nothing", "the same"])
-def test_answers_from_before_the_outcome_are_not(client, link, small, again):
+def test_answers_from_before_the_outcome_are_not_hindsight(client, link, small, again):
     qualify(client, link, question_set=small, ratings={"budget": 5})
     told = qualify(client, link, question_set=small, outcome=LOST, **again)
     assert told["outcome"]["hindsight"] is False
 
 
-def test_nor_are_those_that_were_carried_over(client, link, small):
+def test_answers_that_were_carried_over_are_not_hindsight(client, link, small):
     qualify(client, link, question_set=small, ratings={"budget": 5}, outcome=LOST)
     opened = qualify(client, link, question_set=small, carry_over=True, deal="2", outcome=LOST)
     assert [one["rating"] for one in opened["answers"]] == [5]

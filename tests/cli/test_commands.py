@@ -81,7 +81,7 @@ def test_the_rule_of_a_source_is_set_and_listed_unless_ids_collide(run: Run, tmp
         (("create", "odd", "--expires", "soon"), "expires_on: send a date as text: YYYY-MM-DD\n"),
         (
             ("rotate", "01890000-0000-7000-8000-000000000000", "--overlap", "soon"),
-            "--overlap soon: write a number of hours or days, as 24h or 7d.\n",
+            "--overlap soon: write a number of hours or days, such as 24h or 7d.\n",
         ),
     ],
 )

@@ -270,7 +270,7 @@ GIVE_UP = {
     "no file": (("none.csv",), "There is no file"),
     "an old workbook": (("a.xls",), "save it as XLSX or CSV"),
     "another format": (("a.pdf",), "its name must end in .csv"),
-    "a workbook that is none": (("a.xlsx",), "The file is no workbook"),
+    "a workbook that is none": (("a.xlsx",), "The file is not a workbook"),
     "no such set": (("a.csv", "--source", "crm", "--set", "none"), "no such question set"),
     "an unknown encoding": (("a.csv", "--source", "crm", "--encoding", "none"), "encoding is unknown"),
     "a sheet of a table": (("a.csv", "--source", "crm", "--sheet", "x"), "only a workbook has sheets"),

@@ -25,7 +25,7 @@ def move(started: Started, service: Running, tmp_path: Path) -> Move:
     return lambda *arguments: started.run(["move", *arguments], tmp_path, **settings)
 
 
-def test_all_open_sessions_are_moved_and_again_none(client, publish, small, link, move) -> None:
+def test_all_open_sessions_are_moved_and_a_second_run_moves_none(client, publish, small, link, move) -> None:
     """Version 2 has need and timeline, but neither budget nor goal."""
     ratings = {"budget": 5, "need": 4, "goal": 2}
     opened = [
@@ -56,7 +56,7 @@ def test_all_open_sessions_are_moved_and_again_none(client, publish, small, link
     assert events_after(client, cursor) == feed
 
 
-def test_the_webhooks_get_it_if_they_are_to(client, publish, small, link, move) -> None:
+def test_webhooks_get_the_events_with_notify(client, publish, small, link, move) -> None:
     qualify(client, link, question_set=small, ratings={"budget": 5})
     publish(SECOND | {"key": small})
     cursor = end_of_feed(client)

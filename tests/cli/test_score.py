@@ -48,7 +48,7 @@ def test_answers_are_scored_from_a_table_whatever_separates_its_columns(
     assert [result["coverage"] for result in json.loads(done.stdout)] == [0.5, 0.25, 0.0]
     assert done.stderr == (
         "Ignored columns that are not in bant@1: note\n"
-        "Open in every row, because no column is called so: authority, timeline\n"
+        "Empty in every row, because no column has this name: authority, timeline\n"
     )
 
 
@@ -87,7 +87,7 @@ WRONG_TABLES = {
     "no known column": (
         "Mood,Weather\n4,4\n",
         (
-            "No column is a question or an attribute of bant@1. "
+            "No column is named after a question or an attribute of bant@1. "
             "To use another question set, name it with --set."
         ),
     ),

@@ -192,7 +192,7 @@ def test_rows_that_duckdb_reads_itself_are_rejected_as_a_whole(
         assert [row["id"] for row in csv.DictReader(file)] == ["a"]
 
 
-def test_what_is_no_table_is_refused_alike(run_without_database: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_refused_alike(run_without_database: Run, tmp_path: Path) -> None:
     for name in ("a.parquet", "a.xlsx", "a.xls"):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         printed = run_without_database("score", name, "--set", "bant")

@@ -293,7 +293,7 @@ def test_cells_of_blanks_say_nothing_and_what_cannot_be_read_is_listed(tmp_path:
         ("id,budget\n1,2\n", {"keep": ["mood"]}, "--keep: there is no column mood."),
         ("id,budget,score\n1,2,3\n", {"keep": ["score"]}, "The output has another column score"),
         ("", {}, "Line 1 has no headings"),
-        ("id,mood\n1,2\n", {}, "No column is a question or an attribute of bant@1."),
+        ("id,mood\n1,2\n", {}, "No column is named after a question or an attribute of bant@1."),
         ("id,budget\n1,2\n", {"output": "a.csv"}, "is the input file"),
         ("id,budget\n1,2\n", {"output": "s.xls"}, "must end in .csv"),
         ("id,budget\n1,2\n", {"output": "nowhere/s.csv"}, "There is no folder"),

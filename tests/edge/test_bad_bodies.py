@@ -84,7 +84,7 @@ def test_a_pair_of_surrogates_and_an_escaped_line_break_are_texts_like_any_other
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("path", ["/v1/qualify", "/v1/score/batch", "/v1/prospects/import?source=bad"])
-def test_a_body_that_says_that_it_is_compressed_is_told_to_come_as_it_is(client, path):
+def test_a_compressed_body_is_refused_with_the_remedy(client, path):
     media_type = "application/json" if path == "/v1/qualify" else "application/x-ndjson"
     headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
     response = client.post(path, content=b"\x1f\x8b", headers=headers)

@@ -124,7 +124,7 @@ def test_the_check_and_the_grace_make_less_than_two_seconds():
 
 
 @pytest.mark.parametrize("end", [Key.revoke, Key.expire])
-def test_a_wait_for_events_is_a_401(served, other, end):
+def test_a_wait_for_events_gets_a_401(served, other, end):
     key = new_key(other, "read")
     asked = {"after": end_of_feed(other), "wait": 30}
     with ThreadPoolExecutor(1) as thread:
@@ -165,7 +165,7 @@ def test_a_batch_ends_with_a_line_that_says_so(served, other, sends_on):
         assert [list(line) for line in lines_of(going_on)] == [["line", "score"]]
 
 
-def test_a_batch_of_qualifications_says_from_which_line_to_go_on(served, other):
+def test_a_batch_of_qualifications_names_the_line_to_continue_from(served, other):
     key = new_key(other, "write")
     with stream(served.url, "/v1/qualify/batch", key) as connected:
         send(connected, b'{"source": "revoked", "external_id": "1", "question_set": "bant"}\n' * 3)
@@ -199,7 +199,7 @@ def test_an_import_ends_with_what_it_has_stored(served, other):
 
 
 @pytest.mark.parametrize("sends_on", [True, False])
-def test_an_import_whose_file_has_not_come_is_a_401(served, other, sends_on):
+def test_an_import_whose_file_has_not_arrived_gets_a_401(served, other, sends_on):
     key = new_key(other, "write")
     with stream(served.url, "/v1/prospects/import?source=crm", key) as connected:
         send(connected, imported_lines(5))

@@ -157,7 +157,7 @@ BAD_FILES = {
     "blank lines": (b"\n\r\n \n", "no headings"),
     "an open quote": (b'id,"name\nx,1\n', "the headings: a quote is never closed"),
     "a broken byte": ("ä,é,ü,id".encode() + b"\xff\nx\n", "the headings: it contains bytes"),
-    "a workbook": (b"PK\x03\x04", "The file is no CSV: name its right format"),
+    "a workbook": (b"PK\x03\x04", "The file is a workbook or a Parquet file: name that format"),
     "too many columns": (b"a," * 1000 + b"id", "at most 1,000 columns"),
 }
 

@@ -93,7 +93,7 @@ def test_a_column_can_mark_a_question_as_not_applicable(tmp_path: Path) -> None:
     first, second, third = entries(tmp_path, "fit,fit_na,need\n,yes,4\n4,no,4\n4,yes,4\n")
     assert ratings(first) == {"fit": "not_applicable", "need": 4}
     assert ratings(second) == {"fit": 4, "need": 4}
-    assert third.reasons == ['row 4, fit_na: "yes" is said of a question with an answer']
+    assert third.reasons == ['row 4, fit_na: "yes" marks a question that also has an answer']
 
 
 def test_other_columns_are_ignored_or_attributes(tmp_path: Path) -> None:

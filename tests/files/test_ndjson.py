@@ -65,7 +65,7 @@ def test_a_file_without_lines_has_no_columns(file):
     assert read(file) == ((), [], [])
 
 
-def test_what_is_not_for_ndjson_is_refused(file):
+def test_utf_16_and_options_of_other_formats_are_refused(file):
     file.write_bytes('{"id": "1"}'.encode("utf-16"))
     with pytest.raises(Problem, match="UTF-16: save it as UTF-8") as raised:
         read(file)

@@ -140,7 +140,7 @@ def test_merged_cells_are_named(file):
     book.save(file)
     _, rows, notes = read(file)
     assert cells(rows) == [("1", "North"), ("2", None), ("3", "South")]
-    assert notes == ["Only the first one of merged cells has a value, and the others are empty: B2:B3."]
+    assert notes == ["In merged cells, only the first cell has a value, and the others are empty: B2:B3."]
 
 
 RICH = (
@@ -185,7 +185,7 @@ def test_macros_are_not_run(tmp_path):
     assert cells(read(file)[1]) == [("1",)]
 
 
-def test_a_dimension_that_lies_changes_nothing(file):
+def test_a_wrong_dimension_changes_nothing(file):
     saved(file, ["id", "name"], ["1", "Acme"])
     change(file, SHEET, b'ref="A1:B2"', b'ref="A1:XFD1048576"')
     assert cells(read(file)[1]) == [("1", "Acme")]
@@ -309,10 +309,10 @@ BAD_FILES = {
     nothing: "The sheet Sheet has no headings",
     password: "protected with a password: save it without one",
     old_format: "old format of Excel (.xls): save it as XLSX",
-    cut_off: "no workbook: name it as what it is",
+    cut_off: "not a workbook: name its real format",
     damaged: "The workbook is broken",
     no_sheet: "The workbook has no sheet with cells",
-    a_csv_file: "no workbook: name it as what it is",
+    a_csv_file: "not a workbook: name its real format",
     another_archive: "The workbook is broken",
     entities: "The workbook is broken",
     one_endless_tag: "The workbook is broken",

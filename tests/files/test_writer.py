@@ -118,6 +118,6 @@ def test_a_failure_leaves_the_existing_file_as_it_was(tmp_path: Path, format_: F
         ("-1\n", "'-1\n"),
     ],
 )
-def test_a_formula_gets_an_apostrophe_that_can_be_taken_away_again(text: str, cell: str) -> None:
+def test_a_formula_gets_an_apostrophe_that_can_be_removed_again(text: str, cell: str) -> None:
     assert without_formula(text) == cell
     assert without_apostrophe(cell) == text

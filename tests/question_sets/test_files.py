@@ -182,7 +182,7 @@ def named_in(finished):
     return [line.split(": ")[0] for line in finished.stderr.splitlines()]
 
 
-def test_what_is_no_yaml_is_named_with_its_line_and_hides_no_fault_of_another_file(run, tmp_path):
+def test_a_file_that_is_not_yaml_is_named_with_its_line_and_hides_no_other_fault(run, tmp_path):
     twice = "key: twice\ntitle: One\ntitle: Two\n"
     wrong = OURS.replace("title: Ours", "titel: Ours").replace("dimension: all}", "dimension: al}", 1)
     write(tmp_path, {"ours.yaml": OURS, "twice.yaml": twice, "open.yml": "key: ours\nx: ["})
@@ -222,7 +222,7 @@ add:
 """
 
 
-def test_faults_of_a_base_hide_no_faults_of_its_variants_and_are_told_once(run, tmp_path):
+def test_faults_of_a_base_hide_no_faults_of_its_variants_and_are_reported_once(run, tmp_path):
     wrong = OURS.replace("key: ours", "key: wrong").replace("title: Ours", "title: Ours\ncolour: red")
     write(tmp_path, {"wrong.yaml": wrong, "lean.yaml": VARIANT_OF_A_WRONG_ONE})
     finished = run("question-sets", "lint", ".")

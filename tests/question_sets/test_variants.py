@@ -221,7 +221,7 @@ EVERYTHING_WRONG = {
 }
 
 
-def test_every_flaw_of_a_variant_is_told_at_once():
+def test_every_flaw_of_a_variant_is_reported_at_once():
     assert sorted(flaws(**EVERYTHING_WRONG)) == sorted(
         [
             *("/title", "/colour", "/omit/1", "/omit/2", "/change/budgt", "/change/budget/wieght"),

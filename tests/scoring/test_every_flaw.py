@@ -133,7 +133,7 @@ def test_what_is_not_known_contradicts_nothing(place):
     assert [pointer for pointer in found if not pointer.startswith(path)] == []
 
 
-def test_of_very_many_errors_all_are_reported_and_the_first_hundred_have_hints():
+def test_very_many_errors_are_all_reported_and_the_first_hundred_have_hints():
     wrong = [question(f"q{number}", "match", wieght=2) for number in range(500)]
     with pytest.raises(Flawed) as refused:
         read_question_set(reciprocal(step("all", *wrong), step("more", *wrong)))

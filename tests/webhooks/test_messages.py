@@ -191,7 +191,7 @@ def test_what_the_far_end_answers_is_shown_only_if_the_setting_says_so(end, tmp_
     assert (tried["answer"], log["last_answer"]) == (shown, shown)
 
 
-def test_an_import_is_in_the_feed_and_reaches_no_webhook_unless_it_is_asked_to(client, end, subscribe):
+def test_events_of_an_import_reach_webhooks_only_with_notify(client, end, subscribe):
     start, hook = end_of_feed(client), subscribe(end.url, types=["prospect.created"])
 
     def bring(external_id, **query):

@@ -45,7 +45,7 @@ REFUSALS = (
     Refusal(
         problems.SESSION_IS_OPEN, "a second open session of a prospect, a deal, an assessor and a set", STORED
     ),
-    Refusal(problems.LINKS_COLLIDE, "a rule by which ids of different prospects would be the same", STORED),
+    Refusal(problems.LINKS_COLLIDE, "an id rule by which ids of different prospects are the same", STORED),
     Refusal(
         problems.SEVERAL_SETS_MATCH, "a request without a question set, if several match the prospect", STORED
     ),

@@ -1,4 +1,4 @@
-"""What can be scored: files of rows, and tables of a database."""
+"""What can be scored: data files, and tables of a database."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,8 +55,8 @@ def require_known(keys: Collection[str], plan: Plan) -> None:
     """Raise `UnusableFile` if none of the keys that have a column is a question or an attribute."""
     if plan.questions.keys().isdisjoint(keys) and plan.question_set.attributes.keys().isdisjoint(keys):
         raise UnusableFile(
-            f"No column is a question or an attribute of {plan.name}. To use another question set, name it "
-            "with --set."
+            f"No column is named after a question or an attribute of {plan.name}. To use another question "
+            "set, name it with --set."
         )
 
 
@@ -74,7 +74,7 @@ def column_notes(
     required = [question.key for question in scored if question.rate_from is None]
     missing = [key for key in (*required, *plan.question_set.attributes) if key not in keys]
     if missing and not options.missing_is_open:
-        yield f"Open in every row, because no column is called so: {join_names(missing)}"
+        yield f"Empty in every row, because no column has this name: {join_names(missing)}"
 
 
 def kept_columns(headings: Sequence[str], keys: Mapping[str, str], wanted: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ class ProspectLine(In):
     """
 
     source: Annotated[
-        Source | None, Field(description="without it, the source that the request names for all lines")
+        Source | None, Field(description="by default, the source that the request names for all lines")
     ] = None
     external_id: ExternalId
     name: Line | None = None
@@ -58,7 +58,8 @@ class ImportProgress(Out):
         ),
     ]
     cells_left_out: Annotated[
-        int, Field(description="cells of imported rows that cannot be read: the values stay as they were")
+        int,
+        Field(description="cells of imported rows that could not be read; the stored values did not change"),
     ]
     notes: Annotated[list[str], Field(description="what was detected in the file; in the last line only")]
     done: bool

@@ -1,1 +1,1 @@
-"""What holds for the prospects of one source: how its ids are compared, and what its values mean."""
+"""Sources: how their external ids are compared, and what their values mean."""

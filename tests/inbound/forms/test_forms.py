@@ -321,7 +321,7 @@ def test_a_merged_prospect_is_found_by_its_other_link(client, link, other_link, 
     assert answer(client, told["session_id"], goal=1)["revision"] == again["revision"] + 1
 
 
-def test_a_form_brings_the_past_along(client, link, small):
+def test_a_form_records_a_past_deal(client, link, small):
     told = filled(
         client, small, **link, budget="4", actor="ana", opened_on="2025-01-15T08:30:00Z", decision="Pursue",
         decision_reason="They called us.", outcome="No decision", outcome_amount="1200.50",
@@ -348,6 +348,6 @@ def test_a_form_brings_the_past_along(client, link, small):
         ("outcome_reason", "价格太高"),
     ],
 )
-def test_a_word_that_stands_for_nothing_is_refused(client, link, small, field, value):
+def test_a_word_without_a_meaning_is_refused(client, link, small, field, value):
     refused = send(client, small, **link, **{"outcome": "won", field: value})
     assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), [f"/{field}"])

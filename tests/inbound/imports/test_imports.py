@@ -156,7 +156,7 @@ def test_what_is_committed_is_told_in_order_and_the_rest_can_be_sent_alone(clien
     assert stored(client, source) == as_stored(MANY)
 
 
-def test_a_file_of_which_only_a_part_comes_writes_nothing(client, send, source, service):
+def test_a_file_that_does_not_arrive_completely_writes_nothing(client, send, source, service):
     text = lines(*accounts(MANY)).encode()
     address = urlsplit(service.url)
     head = (

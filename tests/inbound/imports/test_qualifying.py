@@ -81,7 +81,7 @@ def test_the_same_file_again_changes_nothing(client, send, source, small):
     assert (sessions_of(client, source), events_after(client, cursor)) == (kept, [])
 
 
-def test_again_it_leaves_alone_what_went_on_since(client, send, source, small):
+def test_importing_again_keeps_later_changes(client, send, source, small):
     """The session of Acme without a deal is closed, and another one is open beside the deal of the north."""
     send(TABLE, qualify=small, **COLUMNS)
     acme = {"source": source, "external_id": "Acme"}

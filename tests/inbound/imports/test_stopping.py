@@ -46,7 +46,7 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
     assert (last["done"], last["created"]) == (True, 10_000 - end["committed_to"])
 
 
-def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_database, tmp_path):
+def test_a_caller_who_sends_nothing_gets_a_problem_and_blocks_nobody(new_database, tmp_path):
     head = (
         f"POST /v1/score/batch?question_set=bant HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
         f"Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n"
@@ -65,7 +65,7 @@ def test_a_caller_who_sends_nothing_is_told_and_keeps_nobody_waiting(new_databas
     assert [line for line in served.lines() if line["level"] in ("error", "ERROR")] == []
 
 
-def test_a_file_that_has_not_come_is_not_waited_for(new_database, tmp_path):
+def test_a_file_that_does_not_arrive_is_not_waited_for(new_database, tmp_path):
     head = (
         f"POST /v1/prospects/import?source=crm HTTP/1.1\r\nHost: here\r\nX-API-Key: {ADMIN_KEY}\r\n"
         f"Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n"

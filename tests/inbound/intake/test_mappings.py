@@ -187,7 +187,7 @@ def test_what_is_absent_takes_an_attribute_away_and_leaves_an_answer_alone(clien
     assert ratings_of(session(client, one["session_id"])) == {"demand": 4}
 
 
-def test_an_empty_value_on_the_way_takes_an_attribute_away(client, anybody, link):
+def test_an_empty_value_on_the_way_removes_an_attribute(client, anybody, link):
     """Odoo sends false instead of a reference, which is a list of an id and a name."""
     mapping = {
         "source": link["source"],
@@ -346,7 +346,7 @@ DEAL = {
 }
 
 
-def test_a_mapping_brings_the_past_along(client, anybody, link, small):
+def test_a_mapping_records_a_past_deal(client, anybody, link, small):
     source = f"crm-{link['external_id']}"[:64]
     ok(teach(client, source, ("outcome", "Closed Lost", "lost")))
     mapping = {"source": source, "external_id": "/id", "ratings": {"budget": "/b"}, **PAST}
@@ -367,7 +367,7 @@ def test_a_mapping_brings_the_past_along(client, anybody, link, small):
 
 
 @pytest.mark.one_database
-def test_a_word_of_the_past_that_stands_for_nothing_names_its_pointer(client, small):
+def test_a_decision_or_outcome_without_a_meaning_names_its_pointer(client, small):
     tried = dry(client, PAST, DEAL | {"id": "of-the-past"}, question_set=small)
     assert (refusal(tried), pointers(tried)) == ((422, "invalid-request"), ["/mapping/outcome"])
     future = DEAL | {"StageName": "lost", "CreatedDate": "2999-01-01"}

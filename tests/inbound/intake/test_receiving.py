@@ -133,7 +133,7 @@ def test_an_odd_value_that_is_mapped_fails_in_the_receipt(client, anybody, intak
     assert refusal(prospect_of(client, MAPPING["source"], link["external_id"])) == (404, "not-found")
 
 
-def test_a_payload_with_odd_values_is_erased_with_the_prospect_that_it_names(client, anybody, intake, link):
+def test_a_payload_with_odd_values_is_erased_with_its_prospect(client, anybody, intake, link):
     """The mapping finds no id in it, so all of its values count."""
     odd = link["external_id"].encode()
     body = rb'{"id": "\ud83d", "more": [1e400, 12345678901234567890, "a\u0000", "%s"]}' % odd
