@@ -42,7 +42,7 @@ BODY_CONTENT = {
         "type": "string",
         "format": "binary",
         "description": "CSV, XLSX or Parquet: headings, then one prospect per row; NDJSON: one JSON object "
-        "per line, flat or with its `attributes` as an object",
+        "per line, with attributes as fields or in an object `attributes`",
     }
 }
 IMPORT_BODY = {
@@ -75,10 +75,10 @@ class ImportQuery(In):
         ),
     ] = None
     encoding: Annotated[
-        Line | None, Field(description="the encoding of a CSV file, if it is not found", examples=["utf-8"])
+        Line | None, Field(description="the encoding of a CSV file; by default detected", examples=["utf-8"])
     ] = None
     decimal: Annotated[
-        DecimalSign | None, Field(description="the decimal sign of numbers; by default, the cells show it")
+        DecimalSign | None, Field(description="the decimal sign of numbers; by default detected")
     ] = None
     sheet: Annotated[Line | None, Field(description="the sheet of a workbook; by default the first one")] = (
         None
@@ -93,7 +93,7 @@ class ImportQuery(In):
         PLAIN_DIGITS,
     ] = 0
     notify: Annotated[
-        bool, Field(description="send what the import changes to webhooks; by default, only the feed has it")
+        bool, Field(description="send the changes to webhooks too; by default, only the feed has them")
     ] = False
 
     def options(self, types: Mapping[str, AttributeType], qualify: NamedSet | None) -> ImportOptions:
@@ -115,15 +115,15 @@ async def import_prospects(
     """Create or change a prospect for each row of a file, by its external id.
 
     Each column except `source`, `external_id` and `name` is an attribute, named after its heading. An empty
-    cell changes nothing. The import begins when the whole file has arrived. `{"line": 7, "remarks": …}` names
-    cells that cannot be read and are left out, `{"line": 8, "problem": …}` a row that writes nothing. The
-    last line has `"done": true`, or the `problem` that stopped the import: continue with `after_line`, or
-    send the whole file again. One request imports at most 100,000 rows, unless the operator sets another
-    limit.
+    cell changes nothing. The import begins after the whole file has arrived. `{"line": 7, "remarks": …}`
+    names cells that cannot be read and are left out. `{"line": 8, "problem": …}` reports a row that is
+    refused. The last line has `"done": true`, or the `problem` that stopped the import: continue with
+    `after_line`, or send the whole file again. One request imports at most 100,000 rows, unless the operator
+    sets another limit.
 
-    With `qualify`, each prospect is also qualified: columns that are named after questions are ratings, and
+    With `qualify`, each prospect is also qualified: columns that are named after questions have ratings, and
     `deal`, `assessor`, `actor`, `opened_on`, `decision`, `outcome` and their details are the fields of the
-    flat form. Webhooks get what an import changes only with `notify`.
+    flat form. Webhooks get the changes only with `notify`.
     """
     format_ = require_format(request, *FORMATS)
     types, qualify = await _types(service, query.question_set), await _named_set(service, query.qualify)
