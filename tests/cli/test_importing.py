@@ -129,7 +129,7 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     rejects = (tmp_path / "r.csv").read_bytes().decode("utf-8-sig")
     assert rejects.splitlines() == [
         "Account ID,Name,Annual Revenue (EUR),note,rejected_line,rejected_because,rejected_text",
-        ",,,,5,The row cannot be read: it has 5 cells for 4 columns.,c;;1200;;x",
+        ",,,,5,row 5: The row cannot be read: it has 5 cells for 4 columns.,c;;1200;;x",
     ]
     (tmp_path / "m.csv").write_bytes(rejects.replace(",,,,5,", "c,,1200,,5,").encode())
     assert imported("m.csv", *options)[:2] == (
