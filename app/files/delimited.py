@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.files.encodings import MARK_UNREADABLE, UNREADABLE, check_encoding, find_encoding
+from app.files.encodings import (
+    MARK_UNREADABLE,
+    UNREADABLE,
+    check_encoding,
+    find_encoding,
+    wrong_encoding_named,
+)
 from app.files.formulas import without_apostrophe
 from app.files.headings import REJECT_COLUMNS
 from app.files.table import MAX_ROW_LENGTH, Check, Row, TableFile, checked_headings, malformed
@@ -32,7 +38,8 @@ class DelimitedFile(TableFile):
         """Read the headings. `encoding` is a name that Python knows, or None to find it.
 
         Raises:
-            Problem: MALFORMED_FILE if there are no headings, INVALID_REQUEST if the encoding is unknown.
+            Problem: MALFORMED_FILE if there are no headings, INVALID_REQUEST if the encoding is unknown or
+                wrong.
             OSError: if the file cannot be read.
         """
         super().__init__(check)
@@ -85,10 +92,11 @@ class DelimitedFile(TableFile):
         """Open the file behind its first `skipped` lines."""
         with self._path.open(encoding=self._encoding, errors=MARK_UNREADABLE, newline="") as text:
             lines = TextLines(text)
-            for _ in range(skipped):
-                next(lines)
-                lines.begin_row()
-            yield lines
+            with wrong_encoding_named():
+                for _ in range(skipped):
+                    next(lines)
+                    lines.begin_row()
+                yield lines
 
     def _count_headings(self, separator: str) -> int:
         """Return the number of headings that a separator would give."""

@@ -1,7 +1,8 @@
 """Find the encoding of a text file."""
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from app.problems import Problem, invalid_field
@@ -44,6 +45,16 @@ def check_encoding(name: str) -> None:
         b" ".decode(name, "ignore")
     except (LookupError, ValueError):
         raise _unknown_encoding() from None
+
+
+@contextmanager
+def wrong_encoding_named() -> Iterator[None]:
+    """Raise INVALID_REQUEST if a file cannot be in its encoding, as UTF-16 without a byte order mark."""
+    try:
+        yield
+    except UnicodeError:
+        detail = "the file is not in this encoding: name its right one, or leave it out to have it found"
+        raise invalid_field("/encoding", "invalid", detail) from None
 
 
 def find_encoding(file: BinaryIO, check: Callable[[], None]) -> tuple[str, str | None]:

@@ -59,6 +59,14 @@ def test_an_encoding_can_be_named(file):
         assert (raised.value.kind, raised.value.errors[0].pointer) == (INVALID_REQUEST, "/encoding")
 
 
+@pytest.mark.parametrize("wrong", ["utf-16", "utf-32", "punycode"])
+def test_a_named_encoding_that_the_file_cannot_have_is_refused(file, wrong):
+    file.write_text("id,name\n1,Acme\n")
+    with pytest.raises(Problem) as raised:
+        read(file, encoding=wrong)
+    assert (raised.value.kind, raised.value.errors[0].pointer) == (INVALID_REQUEST, "/encoding")
+
+
 def test_windows_1252_is_found_behind_the_first_megabyte(file):
     file.write_bytes(
         b"id,name\n" + b"1," + b"\n1,".join([b"x" * 120_000] * 10) + "\n2,Müller".encode("cp1252")
