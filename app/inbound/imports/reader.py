@@ -27,6 +27,9 @@ SESSION_FIELDS = (
 )
 # A cell of these that is not valid is left out. Any other one refuses its row.
 DETAILS = frozenset({"decision_reason", "outcome_currency", "outcome_reason", "outcome_competitor"})
+# A day of the years 1982 to 2064 as a number, perhaps with its time.
+SERIAL_DAY = r"[3-5][0-9]{4}(\.[0-9]+)?"
+DAYS = frozenset({"opened_on", "outcome_closed_on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +181,22 @@ def _without_bad_details(entry: Entry) -> Entry:
     else:
         return entry
     place = f"row {entry.row.number}, "
-    refused = [replace(flaw, detail=f"{place}{name}: {flaw.detail}") for name, flaw in flaws.items()]
+    refused = [
+        replace(flaw, detail=f"{place}{name}: {_serial_day(name, checked.get(name)) or flaw.detail}")
+        for name, flaw in flaws.items()
+    ]
     remarks = [flaw.detail for flaw in refused]
     if flaws.keys() - DETAILS:
         return replace(entry, remarks=[*entry.remarks, *remarks], problem=invalid(refused))
     kept = {name: value for name, value in entry.fields.items() if name not in flaws}
     return replace(entry, fields=kept, remarks=[*entry.remarks, *remarks])
+
+
+def _serial_day(name: str, value: Any) -> str | None:
+    """Return what is wrong with a day that is written as a spreadsheet stores it; None for another value."""
+    if name not in DAYS or not re.fullmatch(SERIAL_DAY, str(value)):
+        return None
+    return f'"{value}" is how a spreadsheet stores a day: format the column as a date, and save it again'
 
 
 def check_keys(column_names: Mapping[str, str]) -> None:

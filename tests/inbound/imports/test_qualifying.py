@@ -144,6 +144,13 @@ def test_a_bad_detail_costs_a_cell_and_a_bad_word_its_row(client, send, source, 
     assert sessions_of(client, source)["B", None]["outcome"]["outcome"] == "won"
 
 
+def test_a_day_as_a_serial_number_is_refused_with_its_remedy(send, small):
+    """45657 is 2024-12-31 in a spreadsheet."""
+    answers = send(f"{HEADINGS}\nD;;4;5;;45657;;;;;;", qualify=small, **COLUMNS)
+    (detail,) = (one["problem"]["errors"][0]["detail"] for one in answers if one.get("problem"))
+    assert detail.startswith('row 2, opened_on: "45657" is how a spreadsheet stores a day: format the column')
+
+
 def test_lines_and_their_persons_are_qualified_too(client, send, source, small):
     text = lines(
         {"external_id": "1", "need": 4, "assessor": "ana@example.com", "attributes": {"city": "Rome"}},
