@@ -12,8 +12,12 @@ pytestmark = pytest.mark.usefixtures("unwritten")
 READ = sorted({operation.address for operation in ALL if operation.method == "GET"})
 
 
+# RFC 9110, 9.3.2, allows a response to HEAD to leave out what is only known when the content is generated.
+GENERATED = ("transfer-encoding", "date", "x-request-id")
+
+
 def headers(response: httpx.Response) -> dict[str, str]:
-    return {name: said for name, said in response.headers.items() if name not in ("date", "x-request-id")}
+    return {name: said for name, said in response.headers.items() if name not in GENERATED}
 
 
 @pytest.mark.parametrize(
@@ -23,7 +27,8 @@ def headers(response: httpx.Response) -> dict[str, str]:
 def test_every_address_that_can_be_read_answers_it_as_it_answers_get(client, address):
     read, asked = client.get(address), client.head(address)
     assert (asked.status_code, headers(asked)) == (read.status_code, headers(read))
-    assert int(asked.headers["content-length"]) == len(read.content)
+    if "transfer-encoding" not in read.headers:
+        assert int(asked.headers["content-length"]) == len(read.content)
     assert asked.content == b""
 
 

@@ -185,7 +185,7 @@ def imported_lines(count):
 
 def test_an_import_ends_with_what_it_has_stored(served, other):
     key = new_key(other, "write")
-    with stream(served.url, "/v1/prospects/import?source=revoked", key) as connected:
+    with stream(served.url, "/v1/prospects/import?source=stored", key) as connected:
         send(connected, imported_lines(20_000))
         connected.sendall(b"0\r\n\r\n")
         lines = lines_of(connected)
@@ -194,7 +194,7 @@ def test_an_import_ends_with_what_it_has_stored(served, other):
         *_, last = lines
     assert (last["done"], last["problem"]["type"]) == (False, UNAUTHENTICATED.type)
     assert 0 < last["committed_to"] < 20_000
-    found = ok(other.get("/v1/prospects?source=revoked&limit=200"))["items"]
+    found = ok(other.get("/v1/prospects?source=stored&limit=200"))["items"]
     assert len(found) == min(200, last["created"])
 
 

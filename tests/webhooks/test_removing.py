@@ -117,8 +117,8 @@ def test_a_session_that_somebody_holds_keeps_no_other_webhook_waiting(postgres, 
 def test_a_new_webhook_is_told_nothing_of_before_however_much_there_is(client, hooked, end, subscribe):
     """More than is given positions at a time; nobody has read the feed since."""
     with connected(hooked.settings.database_url.get_secret_value()) as connection, connection.begin():
-        old = [f"('{uuid4().hex}', 'prospect.created', '2026-01-01', '{{}}')" for _ in range(3000)]
-        connection.exec_driver_sql(f"INSERT INTO event (id, type, at, data) VALUES {', '.join(old)}")
+        old = [f"('{uuid4().hex}', 'prospect.created', '2026-01-01', FALSE, '{{}}')" for _ in range(3000)]
+        connection.exec_driver_sql(f"INSERT INTO event (id, type, at, silent, data) VALUES {', '.join(old)}")
         assert connection.exec_driver_sql(WITHOUT_POSITION).scalar() >= 3000
     hook = subscribe(end.url)
     with connected(hooked.settings.database_url.get_secret_value()) as connection:
