@@ -16,7 +16,7 @@ run: .venv/.run
 	@$(BIN)/prospect-fit serve
 
 test: .venv/.dev
-	@TEST_EFFORT=$${TEST_EFFORT:-0.5} $(BIN)/pytest -n auto --ignore tests/spark
+	@TEST_EFFORT=$${TEST_EFFORT:-0.4} $(BIN)/pytest -n auto --ignore tests/spark
 
 # On SQLite alone, with fewer random cases, and without the slow tests.
 test-fast: .venv/.dev

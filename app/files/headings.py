@@ -152,7 +152,7 @@ def find_heading(headings: Sequence[str], wanted: str) -> int | None:
 
 def _repeated(headings: Sequence[str], key: str, indexes: Sequence[int]) -> Flaw:
     named = " and ".join(f'"{headings[index]}" (column {index + 1})' for index in indexes)
-    detail = f"{named} both match {key}: rename one of them, or map {key} to the right one"
+    detail = f"{named} both match {key}: rename one of them"
     return Flaw(pointer("columns", indexes[1] + 1), detail, "repeated")
 
 

@@ -199,11 +199,13 @@ def test_two_admin_keys_that_revoke_each_other_leave_one(new_database):
         assert sorted(answer.status_code for answer in answers) in ([200, 401], [200, 409])
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("method", "path"), MAY)
 def test_without_a_key_it_is_401(call, method, path):
     assert refusal(call(method, path)) == (401, "unauthenticated")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("method", "path"), WITHOUT_A_KEY)
 def test_operations_need_no_key(call, method, path):
     ok(call(method, path))
@@ -215,6 +217,7 @@ def test_a_token_is_as_good_as_a_key_and_nobodys_is_a_404(call, keys, method, pa
         assert refusal(call(method, path, key)) == (404, "not-found")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("method", "path"), MAY)
 def test_the_wrong_scope_is_403_and_the_right_one_gets_through(call, keys, method, path):
     also = ALSO.get((method, path))

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import ADMIN_KEY, ROOT, needs, serving, settings_for
 
+pytestmark = pytest.mark.one_database
+
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.conftest import ADMIN_KEY, Running, needs
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.one_database
+
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",

@@ -1,7 +1,11 @@
 """The guide to the first day, run as it stands."""
 
+import pytest
+
 from tests.conftest import ROOT, needs
 from tests.docs.test_authoring import BLOCK, run, service
+
+pytestmark = pytest.mark.one_database
 
 __all__ = ["service"]
 

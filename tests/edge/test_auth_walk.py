@@ -10,7 +10,7 @@ from tests.edge.operations import ALL, GUARDED, named
 from tests.edge.problem import assert_problem
 from tests.edge.wire import exchange, head
 
-pytestmark = pytest.mark.usefixtures("unwritten")
+pytestmark = [pytest.mark.one_database, pytest.mark.usefixtures("unwritten")]
 
 # As if a megabyte of JSON was to come, of which nothing ever does.
 COMING = {"Content_Type": "application/json", "Content_Length": 1_000_000}

@@ -102,6 +102,7 @@ def test_every_operation_keeps_its_promises(promised, operation, there):
     prove(promised, operation, GenerationMode.POSITIVE, there)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
 def test_every_operation_keeps_them_when_the_request_does_not(promised, operation, there):
     prove(promised, operation, GenerationMode.NEGATIVE, there)

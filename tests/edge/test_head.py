@@ -7,7 +7,7 @@ from tests.conftest import ADMIN_KEY
 from tests.edge.operations import ALL
 from tests.waiting import PATIENCE
 
-pytestmark = pytest.mark.usefixtures("unwritten")
+pytestmark = [pytest.mark.one_database, pytest.mark.usefixtures("unwritten")]
 
 READ = sorted({operation.address for operation in ALL if operation.method == "GET"})
 

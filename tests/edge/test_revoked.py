@@ -26,6 +26,7 @@ from tests.edge.process import process
 from tests.edge.wire import head
 from tests.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.one_database
 NDJSON = {"Content_Type": "application/x-ndjson", "Transfer_Encoding": "chunked"}
 LINE = json.dumps({"ratings": {"budget": 4, "need": 5}}).encode() + b"\n"
 

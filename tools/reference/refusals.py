@@ -177,10 +177,17 @@ REFUSALS = (
     ),
     Refusal(
         INVALID_REQUEST,
-        "names of columns for lines of NDJSON",
+        "the encoding of a file that is not CSV, or the sheet of one that is not a workbook",
         "A schema cannot compare the media type with a parameter.",
         ("not_allowed",),
-        "/(id|name)",
+        "/(encoding|sheet)",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "an encoding that is unknown or not that of the file, or a sheet that the workbook does not have",
+        "It depends on the file.",
+        ("unknown", "invalid"),
+        "/(encoding|sheet)",
     ),
     Refusal(
         INVALID_REQUEST,

@@ -11,6 +11,8 @@ from openapi_spec_validator import OpenAPIV2SpecValidator, OpenAPIV30SpecValidat
 from tests.edge.openapi_versions.conftest import VERSIONS
 from tests.edge.openapi_versions.reading import differences, whole
 
+pytestmark = pytest.mark.one_database
+
 VALIDATORS = {
     "3.1": OpenAPIV31SpecValidator,
     "3.0": OpenAPIV30SpecValidator,

@@ -9,6 +9,8 @@ from app.question_sets.files import read_builtin
 from app.scoring.rules import RESERVED
 from tests.api.calls import ok, refusal
 
+pytestmark = pytest.mark.one_database
+
 BUILTIN = {question_set.key: question_set for question_set in read_builtin()}
 VERSIONS = ("3.0", "2.0")
 # What is written in a form besides attributes and questions, from the list and its neighbours.

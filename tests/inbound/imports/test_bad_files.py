@@ -11,6 +11,8 @@ from app.problems import (
 from tests.conftest import serving, settings_for
 from tests.inbound.imports.conftest import CSV, NDJSON, counted, problems, stored
 
+pytestmark = pytest.mark.one_database
+
 HEAD = "external_id,name,staff\n"
 TOO_MANY = ",".join(["external_id", *(f"a{n}" for n in range(201))])
 

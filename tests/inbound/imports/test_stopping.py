@@ -8,11 +8,14 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.conftest import ADMIN_KEY
 from tests.edge.process import process
 from tests.inbound.imports.conftest import lines
 from tests.waiting import PATIENCE, until
+
+pytestmark = pytest.mark.one_database
 
 
 def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_path):
