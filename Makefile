@@ -15,6 +15,7 @@ LOCKED := --require-hashes --no-deps -r
 run: .venv/.run
 	@$(BIN)/prospect-fit serve
 
+# With fewer random cases than `pytest` alone, which takes the effort 1.
 test: .venv/.dev
 	@TEST_EFFORT=$${TEST_EFFORT:-0.4} $(BIN)/pytest -n auto --ignore tests/spark
 
