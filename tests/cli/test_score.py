@@ -79,10 +79,7 @@ def test_an_unscorable_row_has_no_range_in_the_table(run: Run, tmp_path: Path) -
 WRONG_TABLES = {
     "a column twice": (
         "need,budget,Need\n4,4,5\n",
-        (
-            '"need" (column 1) and "Need" (column 3) both match need: rename one of them, or map need to the '
-            "right one"
-        ),
+        '"need" (column 1) and "Need" (column 3) both match need: rename one of them',
     ),
     "no known column": (
         "Mood,Weather\n4,4\n",
