@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
-from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_format
+from app.edge.ndjson import BodyReader, NdjsonResponse, lines_body, require_format
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
 from app.edge.service import Service, ServiceDep
@@ -24,19 +24,6 @@ MAX_LINES_PER_TURN = 20
 MAX_BYTES_PER_TURN = 50_000
 # The plans that one call keeps in memory, by the name of their set.
 MAX_CACHED_PLANS = 1000
-BATCH_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            NDJSON_MEDIA_TYPE: {
-                "schema": {
-                    "type": "string",
-                    "description": "one JSON object per line, each as for POST /v1/score",
-                }
-            }
-        },
-    }
-}
 
 
 class BatchQuery(In):
@@ -68,7 +55,7 @@ class BatchError(Out):
     "/score/batch",
     operation_id="score_batch",
     response_class=NdjsonResponse,
-    openapi_extra=BATCH_BODY,
+    openapi_extra=lines_body("one JSON object per line, each as for POST /v1/score"),
 )
 async def score_batch(
     request: Request, service: ServiceDep, query: Annotated[BatchQuery, Query()]

@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from app.api.batch import BatchError, turns
-from app.edge.ndjson import NDJSON_MEDIA_TYPE, BodyReader, NdjsonResponse, require_format
+from app.edge.ndjson import BodyReader, NdjsonResponse, lines_body, require_format
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
 from app.edge.service import CallerDep, Service, ServiceDep
@@ -21,26 +21,13 @@ from app.sessions.schemas import QualifyRequest
 from app.strict_json import read_json
 
 writing = router("sessions", Scope.WRITE)
-QUALIFY_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            NDJSON_MEDIA_TYPE: {
-                "schema": {
-                    "type": "string",
-                    "description": "one JSON object per line, each as for POST /v1/qualify",
-                }
-            }
-        },
-    }
-}
 
 
 @writing.post(
     "/qualify/batch",
     operation_id="qualify_batch",
     response_class=NdjsonResponse,
-    openapi_extra=QUALIFY_BODY,
+    openapi_extra=lines_body("one JSON object per line, each as for POST /v1/qualify"),
 )
 async def qualify_batch(request: Request, service: ServiceDep, caller: CallerDep) -> NdjsonResponse:
     """Qualify many prospects with NDJSON. Each line gets `{"line": 1, "result": …}`, or a `problem` instead.

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from time import monotonic
+from typing import Any
 
 import anyio
 from fastapi import Request
@@ -24,6 +25,12 @@ MAX_DRAIN_SECONDS_REVOKED = 0.5
 MAX_SILENT_SECONDS = 60
 # How often to check whether the request has to end, while no data arrives.
 END_CHECK_SECONDS = 0.25
+
+
+def lines_body(description: str) -> dict[str, Any]:
+    """Return the OpenAPI of a body of NDJSON. `description` says what each line is."""
+    content = {NDJSON_MEDIA_TYPE: {"schema": {"type": "string", "description": description}}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 class Lines:

@@ -180,7 +180,7 @@ def _unreadable(text: str) -> str | None:
 
 
 def _is_never_closed(error: Exception, lines: TextLines) -> bool:
-    """Return whether an open quote takes the rest of the file, or so many lines that it is a mistake."""
+    """Return whether a quote stays open until the end of the file, or for longer than a row may be."""
     if isinstance(error, TooLong) or "field limit" in str(error):
         return len(lines.taken) > 1
     return "end of data" in str(error)

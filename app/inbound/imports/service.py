@@ -143,7 +143,7 @@ def _form(fields: Mapping[str, Any]) -> Form:
 
 @dataclass(frozen=True, slots=True)
 class ReportedRow:
-    """A row that was refused because of its problem, or of which only some cells were left out."""
+    """A row with a problem, which was refused, or a row without one, some cells of which were left out."""
 
     row: Row
     problem: Problem | None
