@@ -159,13 +159,14 @@ def _create_service(settings: Settings, clock: Clock, sender: Sender) -> Service
         lambda tx: any_due(tx, notice),
         lambda tx: record_due(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), notice),
     )
+    keys = KeyRing(database, clock)
     return Service(
         settings=settings,
         database=database,
         plans=plans,
         cipher=open_cipher(settings),
-        keys=KeyRing(database, clock),
-        key_watch=KeyWatch(database),
+        keys=keys,
+        key_watch=KeyWatch(database, keys),
         bodies=IncompleteBodies(settings.max_body_bytes),
         computing=Computing(),
         feed=feed,

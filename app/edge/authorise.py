@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 from cachetools import TTLCache
 from fastapi import Request
@@ -57,6 +58,12 @@ class KeyRing:
             if not caller.may(scope):
                 raise Problem(FORBIDDEN, f"This operation needs a key with the scope {scope} as well.")
         return caller
+
+    def forget(self, key_id: UUID) -> None:
+        """Look up a key again with its next request."""
+        cached = [known_as for known_as, caller in self._known.items() if caller and caller.key_id == key_id]
+        for known_as in cached:
+            self._known.pop(known_as, None)
 
     async def _find(self, secret: str) -> Caller | None:
         if not is_plausible(secret):

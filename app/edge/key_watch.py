@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.db import Database
+from app.edge.authorise import KeyRing
 from app.edge.ending import REVOKED, break_off, revoked
 from app.keys.queries import active_keys
 from app.problems import Problem
@@ -44,8 +45,9 @@ class KeyWatch:
     key can be revoked then either.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: KeyRing) -> None:
         self._database = database
+        self._keys = keys
         self._watched: dict[UUID, set[_Watched]] = {}
 
     async def run(self) -> None:
@@ -66,6 +68,8 @@ class KeyWatch:
         active = await self._database.read(lambda tx: active_keys(tx, key_ids))
         for key_id in key_ids:
             if key_id not in active:
+                # Otherwise the next request would still succeed.
+                self._keys.forget(key_id)
                 for watched in self._watched.get(key_id, ()):
                     watched.end()
 

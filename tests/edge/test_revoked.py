@@ -68,7 +68,8 @@ def other(url_of_all) -> Iterator[httpx.Client]:
 def served(url_of_all, tmp_path_factory):
     """The process that the streams are of. However slow the machine is, it has time for the last line."""
     patch = (
-        "from app.edge import key_watch, ndjson\n"
+        "from app.edge import authorise, key_watch, ndjson\n"
+        f"authorise.KEY_CACHE_SECONDS = {PATIENCE}\n"
         f"key_watch.STREAM_GRACE_SECONDS = {PATIENCE}\n"
         "ndjson.MAX_DRAIN_SECONDS_REVOKED = 5"
     )
@@ -141,6 +142,9 @@ def test_a_wait_for_events_gets_a_401(served, other, end):
         end(key)
         problem = assert_problem(waiting.result(), UNAUTHENTICATED)
     assert problem["detail"] == "This API key was revoked or expired while the request was running."
+    # It is not cached any longer.
+    again = httpx.get(f"{served.url}/v1/events", headers={"X-API-Key": key.secret}, timeout=PATIENCE)
+    assert_problem(again, UNAUTHENTICATED)
 
 
 @pytest.mark.parametrize("sends_on", [True, False])
