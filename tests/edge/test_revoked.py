@@ -66,12 +66,20 @@ def other(url_of_all) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def served(url_of_all, tmp_path_factory):
-    """The process that the streams are of. However slow the machine is, it has time for the last line."""
+    """The process that the streams are of. However slow the machine is, it has time for the last line.
+
+    It logs the key of each request that it watches.
+    """
     patch = (
         "from app.edge import authorise, key_watch, ndjson\n"
         f"authorise.KEY_CACHE_SECONDS = {PATIENCE}\n"
         f"key_watch.STREAM_GRACE_SECONDS = {PATIENCE}\n"
-        "ndjson.MAX_DRAIN_SECONDS_REVOKED = 5"
+        "ndjson.MAX_DRAIN_SECONDS_REVOKED = 5\n"
+        "watching = key_watch.KeyWatch.watching\n"
+        "def logged(self, request, *rest):\n"
+        "    key_watch.log.warning('watching %s', request.state.caller.key_id)\n"
+        "    return watching(self, request, *rest)\n"
+        "key_watch.KeyWatch.watching = logged"
     )
     with process(tmp_path_factory.mktemp("revoked"), url_of_all, patch=patch) as running:
         yield running
@@ -137,8 +145,7 @@ def test_a_wait_for_events_gets_a_401(served, other, end):
             headers={"X-API-Key": key.secret},
             timeout=PATIENCE,
         )
-        # Known to the process, and so at work.
-        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE)))
+        until(lambda: f"watching {key.id}" in served.log.read_text())
         end(key)
         problem = assert_problem(waiting.result(), UNAUTHENTICATED)
     assert problem["detail"] == "This API key was revoked or expired while the request was running."
