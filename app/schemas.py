@@ -324,6 +324,8 @@ def _to_utc(time: datetime) -> datetime:
 
 
 def _check_time_text(time: Any) -> Any:
+    if isinstance(time, datetime):
+        return time
     if not isinstance(time, str) or not re.match("[0-9]{4}-", time):
         raise ValueError("send a time as text: 2026-01-31T09:00:00Z")
     return time

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
+from app.db import Transaction
 from app.problems import STALE_REVISION, FieldError, Problem, invalid_field
 from app.scoring import judge, read_answers
 from app.sessions.schemas import AnswerIn, AnswersIn
@@ -90,12 +91,18 @@ def _stale_questions(edit: SessionEdit) -> set[str]:
 
 
 def _answered_at(edit: SessionEdit, new: AnswerIn, pointer: str) -> datetime:
-    now = edit.uow.tx.at
-    at = new.answered_at or now
-    if at > now + MAX_CLOCK_SKEW:
+    tx = edit.uow.tx
+    if new.answered_at is None:
+        return tx.at
+    require_no_future(tx, new.answered_at, f"{pointer}/answered_at")
+    return min(new.answered_at, tx.at)
+
+
+def require_no_future(tx: Transaction, answered_at: datetime, pointer: str) -> None:
+    """Raise INVALID_REQUEST if the time of an answer is in the future. `pointer` is where the request has it."""
+    if answered_at > tx.at + MAX_CLOCK_SKEW:
         detail = "this time is in the future: send the time of the answer, or leave it out"
-        raise invalid_field(f"{pointer}/answered_at", "in_the_future", detail)
-    return min(at, now)
+        raise invalid_field(pointer, "in_the_future", detail)
 
 
 def _answer_to_store(

@@ -1,7 +1,7 @@
 """The flat form and its result. Both also have the fields of a question set."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,13 +22,17 @@ from app.schemas import (
     without_blanks,
 )
 from app.scoring import Indication, Leaning, read_number
-from app.sessions.schemas import Currency, OpenedOn, OutcomeReason, SessionIdentity
+from app.sessions.schemas import Currency, OpenedOn, OutcomeReason, SessionIdentity, Time
 from app.sessions.tables import DecisionWord, OutcomeWord, Status
 
 # The fields of a form, besides attributes and questions, that can be value aliases.
 WORD_FIELDS = frozenset({"decision", "outcome"})
 MAX_KEYWORD_LENGTH = 48
 TIME_OF_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:")
+# Salesforce writes the offset of a time without a colon: 2026-11-30T10:00:00.000+0000.
+OFFSET_WITHOUT_COLON = re.compile(r"(T.*[+-][0-9]{2})([0-9]{2})$")
+# From here on, a number of a time counts milliseconds since 1970: as seconds, it would be after the year 5000.
+FIRST_MILLISECONDS = 10**11
 
 
 def number_as_text(value: Any) -> Any:
@@ -58,6 +62,21 @@ def as_day(value: Any) -> Any:
     return value[:10] if isinstance(value, str) and TIME_OF_DAY.match(value) else value
 
 
+def as_time(value: Any) -> Any:
+    """Return a number of seconds or milliseconds since 1970, also as text, as the text of a time.
+
+    A text in the format of Salesforce becomes one of RFC 3339. Returns any other value unchanged.
+    """
+    number = read_number(value)
+    if number is None:
+        return OFFSET_WITHOUT_COLON.sub(r"\1:\2", value) if isinstance(value, str) else value
+    seconds = number / 1000 if number >= FIRST_MILLISECONDS else number
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return value
+
+
 QuestionKeys = Annotated[
     str | None,
     Field(max_length=4000, description="question keys, separated by commas", examples=["budget"]),
@@ -82,6 +101,14 @@ class Form(BaseModel):
     not_applicable: Annotated[QuestionKeys, Field(title="Not applicable")] = None
     unknown: QuestionKeys = None
     opened_on: Annotated[OpenedOn, BeforeValidator(as_day)] = None
+    answered_at: Annotated[
+        Time | None,
+        BeforeValidator(as_time),
+        Field(
+            description="when the answers were given, if not now; can also be a number of seconds or "
+            "milliseconds since 1970, as text too"
+        ),
+    ] = None
     decision: Annotated[
         DecisionWord | None,
         BeforeValidator(as_keyword),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from app.db import Transaction
 from app.inbound.forms.schemas import SESSION_FIELDS, Form, FormResult, as_boolean, estimate_field
 from app.prospects.queries import translate_values
 from app.prospects.schemas import Link
@@ -23,6 +24,7 @@ from app.scoring import (
     read_number,
 )
 from app.sessions import service as sessions
+from app.sessions.answers import require_no_future
 from app.sessions.schemas import (
     MAX_ANSWERS,
     OUTCOME_FIELDS,
@@ -58,7 +60,7 @@ def qualify_by_form(uow: UnitOfWork, set_name: str, form: Form) -> FormResult:
     link = Link(source=form.source, external_id=form.external_id)
     plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
     fields = translate_values(uow.tx, form.source, form.fields)
-    request, ignored = read_form(plan, set_name, form, fields)
+    request, ignored = read_form(uow.tx, plan, set_name, form, fields)
     return _result(sessions.qualify(uow, request), ignored)
 
 
@@ -112,12 +114,13 @@ def _joined(keys: list[str]) -> str | None:
 
 
 def read_form(
-    plan: Plan, set_name: str, form: Form, fields: Mapping[str, Any]
+    tx: Transaction, plan: Plan, set_name: str, form: Form, fields: Mapping[str, Any]
 ) -> tuple[QualifyRequest, list[str]]:
     """Return the qualify request of a form, and the names of the fields that the plan does not know.
 
     `set_name` is the question set of the request, and `fields` are the fields besides the form's own, with
-    value aliases translated. Raises `Flawed` if the plan knows a field but its value is not valid.
+    value aliases translated. Raises `Flawed` if the plan knows a field but its value is not valid, and what
+    `request_of` raises.
     """
     flaws: list[Flaw] = []
     answers = _collect(flaws, lambda: read_answers(plan.question_set, _sent(plan, form, fields)))
@@ -126,18 +129,27 @@ def read_form(
     flaws += _too_many("attributes", len(attributes), MAX_ATTRIBUTES)
     if flaws:
         raise Flawed(flaws)
-    return request_of(set_name, form, answers, attributes), list(_unknown(plan, form, fields))
+    return request_of(tx, set_name, form, answers, attributes), list(_unknown(plan, form, fields))
 
 
 def request_of(
-    set_name: str, form: Form, answers: Mapping[str, Answer], attributes: Mapping[str, Any]
+    tx: Transaction,
+    set_name: str,
+    form: Form,
+    answers: Mapping[str, Answer],
+    attributes: Mapping[str, Any],
 ) -> QualifyRequest:
-    """Return the qualify request of a form whose answers and attributes are read."""
+    """Return the qualify request of a form whose answers and attributes are read.
+
+    Raises INVALID_REQUEST if the time of its answers is in the future.
+    """
+    if form.answered_at:
+        require_no_future(tx, form.answered_at, pointer("answered_at"))
     request = {
         "question_set": set_name,
         "attributes": attributes,
         "answers": [
-            AnswerIn(question=key, state=answer.state, rating=answer.rating)
+            AnswerIn(question=key, state=answer.state, rating=answer.rating, answered_at=form.answered_at)
             for key, answer in answers.items()
         ],
         **form.model_dump(include=COPIED_FORM_FIELDS, exclude_none=True),

@@ -22,8 +22,8 @@ from app.scoring.question_set import AttributeType
 SOURCE = "source"
 # The columns that an import has besides, if it qualifies.
 SESSION_FIELDS = (
-    *("deal", "assessor", "actor", "opened_on", "decision", "decision_reason", "outcome", "outcome_amount"),
-    *("outcome_currency", "outcome_closed_on", "outcome_reason", "outcome_competitor"),
+    *("deal", "assessor", "actor", "opened_on", "answered_at", "decision", "decision_reason", "outcome"),
+    *("outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason", "outcome_competitor"),
 )
 # A cell of these that is not valid is left out. Any other one refuses its row.
 DETAILS = frozenset({"decision_reason", "outcome_currency", "outcome_reason", "outcome_competitor"})

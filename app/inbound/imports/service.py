@@ -116,7 +116,7 @@ def _qualify_entry(uow: UnitOfWork, entry: ProspectEntry, with_aliases: Collecti
         words = {name: fields[name] for name in WORD_FIELDS & fields.keys()}
         fields |= translate_values(uow.tx, entry.link.source, words)
     form = _form(fields | entry.link.model_dump())
-    request = request_of(qualification.set_name, form, qualification.answers, entry.change.attributes)
+    request = request_of(uow.tx, qualification.set_name, form, qualification.answers, entry.change.attributes)
     if entry.change.has_name:
         request = request.model_copy(update={"name": entry.change.name})
     uow = replace(uow, actor=form.actor or uow.actor)

@@ -331,7 +331,7 @@ def _qualify_request(
     known = {name: fields[name] for name in item.attributes}
     set_name = question_set or sessions.question_set_for_qualify(uow, link, form.identity, known)
     plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
-    request, unknown = read_form(plan, set_name, form, fields)
+    request, unknown = read_form(uow.tx, plan, set_name, form, fields)
     # Attributes are stored even if no rule of the set uses them.
     others = {name: value for name, value in known.items() if name not in plan.questions}
     # Leave out what was not sent: a null would remove the name of the prospect.

@@ -17,7 +17,7 @@ VERSIONS = ("3.0", "2.0")
 OWN = {
     "source", "external_id", "name", "deal", "assessor", "not_applicable", "unknown", "decision",
     "decision_reason", "outcome", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason",
-    "outcome_competitor", "opened_on", "carry_over", "actor", "idempotency_key",
+    "outcome_competitor", "opened_on", "answered_at", "carry_over", "actor", "idempotency_key",
 }  # fmt: skip
 # Custom connectors take less than this.
 MOST_BYTES = 1_000_000

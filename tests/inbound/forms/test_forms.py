@@ -351,3 +351,31 @@ def test_a_form_records_a_past_deal(client, link, small):
 def test_a_word_without_a_meaning_is_refused(client, link, small, field, value):
     refused = send(client, small, **link, **{"outcome": "won", field: value})
     assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), [f"/{field}"])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "2026-01-05T09:30:00Z",
+        "2026-01-05T10:30:00+01:00",
+        "2026-01-05T09:30:00.000+0000",  # Salesforce
+        1767605400,  # date -u -d 2026-01-05T09:30Z +%s
+        "1767605400",
+        1767605400000,
+        "1767605400000",
+    ],
+    ids=repr,
+)
+def test_all_answers_have_the_time_that_the_form_names(client, link, small, sent):
+    told = filled(client, small, **link, budget=5, need="4", unknown="goal", answered_at=sent)
+    given = {
+        entry["question"]: entry["answered_at"] for entry in session(client, told["session_id"])["answers"]
+    }
+    assert given == dict.fromkeys(("budget", "need", "goal"), "2026-01-05T09:30:00Z")
+
+
+@pytest.mark.parametrize("sent", ["yesterday", True, "2999-01-01T00:00:00Z"], ids=repr)
+def test_the_time_of_the_answers_has_to_be_a_time_in_the_past(client, link, small, sent):
+    refused = send(client, small, **link, budget=5, answered_at=sent)
+    assert refusal(refused) == (422, "invalid-request")
+    assert pointers(refused) == ["/answered_at"]
