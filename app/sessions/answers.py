@@ -99,7 +99,7 @@ def _answered_at(edit: SessionEdit, new: AnswerIn, pointer: str) -> datetime:
 
 
 def require_no_future(tx: Transaction, answered_at: datetime, pointer: str) -> None:
-    """Raise INVALID_REQUEST if the time of an answer is in the future. `pointer` is where the request has it."""
+    """Raise INVALID_REQUEST if the time of an answer, which is at `pointer`, is in the future."""
     if answered_at > tx.at + MAX_CLOCK_SKEW:
         detail = "this time is in the future: send the time of the answer, or leave it out"
         raise invalid_field(pointer, "in_the_future", detail)

@@ -31,7 +31,7 @@ MAX_KEYWORD_LENGTH = 48
 TIME_OF_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:")
 # Salesforce writes the offset of a time without a colon: 2026-11-30T10:00:00.000+0000.
 OFFSET_WITHOUT_COLON = re.compile(r"(T.*[+-][0-9]{2})([0-9]{2})$")
-# From here on, a number of a time counts milliseconds since 1970: as seconds, it would be after the year 5000.
+# A number from here on counts milliseconds since 1970: as seconds, it would be after the year 5000.
 FIRST_MILLISECONDS = 10**11
 
 
