@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String
@@ -34,7 +34,7 @@ def _match_key_by(rule: Any, keys: Mapping[IdRule, Any]) -> ColumnElement[str]:
 # The rule is read in the same statement, so that no change of it can come between.
 PROSPECTS_PER_FETCH = 1000
 SELECT_BY_LINK = (
-    select(Prospect)
+    select(Prospect, ProspectLink.match_key)
     .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
     .where(
         ProspectLink.source == bindparam("source"),
@@ -132,11 +132,25 @@ def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> 
     return found
 
 
-def find_by_link(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:
+class LinkedProspect(NamedTuple):
+    """A prospect, and the match key of the link by which it was found."""
+
+    prospect: Prospect
+    match_key: str
+
+
+def find_link(tx: Transaction, link: Link, *, lock: bool = False) -> LinkedProspect | None:
     """Return the prospect with a link, locked for a change if `lock` is set; None if there is none."""
     statement = SELECT_BY_LINK_FOR_UPDATE if lock else SELECT_BY_LINK
     keys = {str(rule): match_key(rule, link.external_id) for rule in ID_RULES}
-    return tx.db.exec(statement, params={"source": link.source, **keys}).one_or_none()
+    found = tx.db.exec(statement, params={"source": link.source, **keys}).one_or_none()
+    return None if found is None else LinkedProspect(*found)
+
+
+def find_by_link(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:
+    """Do the same as `find_link`, and return only the prospect."""
+    found = find_link(tx, link, lock=lock)
+    return found and found.prospect
 
 
 def require_by_link(tx: Transaction, link: Link) -> Prospect:

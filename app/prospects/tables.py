@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel
+from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel
 
 from app.db import UtcDateTime
 
@@ -60,6 +60,33 @@ class ProspectLink(SQLModel, table=True):
     external_id: str
     prospect_id: UUID = Field(foreign_key="prospect.id", ondelete="CASCADE")
     linked_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReceivedValues(SQLModel, table=True):
+    """The values that were last received from a link, about its prospect or about one deal.
+
+    `deal`, `assessor`, `question_set` and `opened_on` are the fields of a `received.Part`, and `fields` are
+    the entries of a `received.Received`. A value that a record update wrote to the link counts as received.
+    """
+
+    __tablename__ = "received_values"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["source", "match_key"],
+            ["prospect_link.source", "prospect_link.match_key"],
+            ondelete="CASCADE",
+        ),
+        # Most rows are small. In SQLite they take less space without row ids and a second index.
+        {"sqlite_with_rowid": False},
+    )
+
+    source: str = Field(primary_key=True)
+    match_key: str = Field(primary_key=True)
+    deal: str = Field(primary_key=True)
+    assessor: str = Field(primary_key=True)
+    question_set: str = Field(primary_key=True)
+    opened_on: str = Field(primary_key=True)
+    fields: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class ValueAlias(SQLModel, table=True):

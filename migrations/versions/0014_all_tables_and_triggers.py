@@ -49,6 +49,7 @@ def upgrade() -> None:
     _prospects()
     _source_rules()
     _prospect_links()
+    _received_values()
     _value_aliases()
     _idempotency()
     _question_set_versions()
@@ -156,6 +157,26 @@ def _prospect_links() -> None:
     )
     op.create_index("ix_prospect_link_match_key", "prospect_link", ["match_key"])
     op.create_index("ix_prospect_link_prospect_id", "prospect_link", ["prospect_id"])
+
+
+def _received_values() -> None:
+    op.create_table(
+        "received_values",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("match_key", sa.String(), nullable=False),
+        sa.Column("deal", sa.String(), nullable=False),
+        sa.Column("assessor", sa.String(), nullable=False),
+        sa.Column("question_set", sa.String(), nullable=False),
+        sa.Column("opened_on", sa.String(), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["source", "match_key"],
+            ["prospect_link.source", "prospect_link.match_key"],
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("source", "match_key", "deal", "assessor", "question_set", "opened_on"),
+        sqlite_with_rowid=False,
+    )
 
 
 def _value_aliases() -> None:

@@ -1,0 +1,202 @@
+"""Remember which values each link sent last, so that a repeated value is not taken for a new one.
+
+The values of one part of a link are stored together: those of the prospect itself, or those about one deal,
+assessor and question set. The row of a part belongs to the prospect, which the caller has locked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel, or_
+
+from app.db import Transaction
+from app.prospects.queries import LinkKey, find_link
+from app.prospects.schemas import Link
+
+TABLE = SQLModel.metadata.tables["received_values"]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The field of the prospect's name. No attribute has an empty name.
+NAME_FIELD = ""
+# A longer text is remembered as a hash, because it only has to be compared.
+MAX_REMEMBERED_TEXT = 24
+SELECT_PARTS = select(
+    *(TABLE.c[name] for name in ("deal", "assessor", "question_set", "opened_on", "fields"))
+)
+SELECT_OF_LINK = SELECT_PARTS.where(
+    TABLE.c.source == bindparam("source"),
+    TABLE.c.match_key == bindparam("match_key"),
+    or_(
+        TABLE.c.question_set == "",
+        (TABLE.c.deal == bindparam("deal")) & (TABLE.c.assessor == bindparam("assessor")),
+    ),
+)
+SELECT_OF_PROSPECTS = select(TABLE.c.source, TABLE.c.match_key, TABLE.c.fields).where(
+    # Two conditions, because SQLite scans all rows if it compares pairs.
+    TABLE.c.source.in_(bindparam("sources", expanding=True)),
+    TABLE.c.match_key.in_(bindparam("match_keys", expanding=True)),
+    TABLE.c.question_set == "",
+)
+
+
+def _insert_or_replace(insert: Any) -> Any:
+    statement = insert(TABLE)
+    return statement.on_conflict_do_update(
+        index_elements=list(TABLE.primary_key), set_={"fields": statement.excluded.fields}
+    )
+
+
+INSERT_OR_REPLACE = {
+    "sqlite": _insert_or_replace(sqlite.insert),
+    "postgresql": _insert_or_replace(postgresql.insert),
+}
+
+
+class Part(NamedTuple):
+    """Which values of a link belong together. Each field is '' if it has no value.
+
+    `question_set` is a key. It is '' for the name and the attributes of the prospect. `opened_on` is the day
+    that a row of a file names.
+    """
+
+    deal: str = ""
+    assessor: str = ""
+    question_set: str = ""
+    opened_on: str = ""
+
+
+OF_PROSPECT = Part()
+
+
+@dataclass(slots=True)
+class Received:
+    """The values that were last received in one part of a link, by field.
+
+    An entry is a list of the value, the time in microseconds since 1970 or None, and perhaps more values that
+    belong to it. `changed` says whether an entry differs from the stored ones.
+    """
+
+    entries: dict[str, list[Any]] = field(default_factory=dict)
+    changed: bool = False
+
+    def repeats(self, name: str, value: Any, *more: Any) -> bool:
+        """Whether a value is the last one that was received. A None among `more` is not compared."""
+        entry = self.entries.get(name)
+        if entry is None or not _is_same(entry[0], _remembered(value)):
+            return False
+        known = [*entry[2:], *[None] * len(more)]
+        return all(new is None or _remembered(new) == old for new, old in zip(more, known, strict=False))
+
+    def remember(self, name: str, value: Any, at: datetime | None, *more: Any) -> None:
+        """Store a value as the last one, with the time at which it was given, or None if others gave it."""
+        entry = [_remembered(value), None if at is None else _microseconds(at), *map(_remembered, more)]
+        while entry[-1] is None:
+            entry.pop()
+        if self.entries.get(name) != entry:
+            self.entries[name] = entry
+            self.changed = True
+
+    def forget(self, *names: str) -> None:
+        """Remove entries: whatever is received next differs from the last value."""
+        for name in names:
+            if self.entries.pop(name, None) is not None:
+                self.changed = True
+
+    def is_older(self, name: str, at: datetime) -> bool:
+        """Whether a time is before that of the last value."""
+        stored = self._time(name)
+        return stored is not None and _microseconds(at) < stored
+
+    def has_set(self, name: str, value: Any, at: datetime | None = None) -> bool:
+        """Whether the link itself gave this current value, at the time `at` if that is known."""
+        time = self._time(name)
+        return time is not None and self.repeats(name, value) and (at is None or time == _microseconds(at))
+
+    def _time(self, name: str) -> int | None:
+        entry = self.entries.get(name, [])
+        return entry[1] if len(entry) > 1 else None
+
+
+@dataclass(slots=True)
+class LinkMemory:
+    """What was received from one link, a (source, match key), by part."""
+
+    link: LinkKey
+    parts: dict[Part, Received] = field(default_factory=dict)
+
+    def part(self, part: Part) -> Received:
+        """Return what was received in a part."""
+        return self.parts.setdefault(part, Received())
+
+    def save(self, tx: Transaction) -> None:
+        """Store the parts that have changed. The link is stored already."""
+        save_all(tx, [self])
+
+
+def load(tx: Transaction, link: LinkKey, deal: str = "", assessor: str = "") -> LinkMemory:
+    """Return what was received from a link, a (source, match key), about its prospect and about a deal."""
+    source, match_key = link
+    parameters = {"source": source, "match_key": match_key, "deal": deal, "assessor": assessor}
+    rows = tx.db.execute(SELECT_OF_LINK, parameters)
+    return LinkMemory(link, {Part(*part): Received(fields) for *part, fields in rows})
+
+
+def load_of_prospects(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkKey, Received]:
+    """Return what was received from each of these links about its prospect, in one statement."""
+    parameters = {"sources": {source for source, _ in links}, "match_keys": {key for _, key in links}}
+    rows = tx.db.execute(SELECT_OF_PROSPECTS, parameters)
+    return {(source, match_key): Received(fields) for source, match_key, fields in rows}
+
+
+def save_all(tx: Transaction, memories: Sequence[LinkMemory]) -> None:
+    """Store the parts of several links that have changed, in one statement. The links are stored already."""
+    rows = [
+        {"source": memory.link[0], "match_key": memory.link[1], **part._asdict(), "fields": received.entries}
+        for memory in memories
+        for part, received in memory.parts.items()
+        if received.changed
+    ]
+    if rows:
+        tx.db.execute(INSERT_OR_REPLACE[tx.db.get_bind().dialect.name], rows)
+
+
+def remember_written(tx: Transaction, link: Link, part: Part, values: Mapping[str, Any]) -> None:
+    """Count values that a record update wrote to a link as received from it, so that it may echo them.
+
+    `values` has a rating, a state, or another value by the name of its field in a flat form; None forgets the
+    last value. In the part OF_PROSPECT they are its `name` and attributes. Locks the prospect. A link that
+    no longer exists is left out.
+    """
+    found = find_link(tx, link, lock=True)
+    if found is None:
+        return
+    memory = load(tx, (link.source, found.match_key), part.deal, part.assessor)
+    received = memory.part(part)
+    for name, value in values.items():
+        field_name = NAME_FIELD if part == OF_PROSPECT and name == "name" else name
+        if value is None:
+            received.forget(field_name)
+        elif not received.repeats(field_name, value):
+            # Only answers are compared by time. Of other values, the link has not set what it was sent.
+            received.remember(field_name, value, None if part == OF_PROSPECT else tx.at)
+    memory.save(tx)
+
+
+def _remembered(value: Any) -> Any:
+    """Return a value as it is stored: a long text as its hash."""
+    if isinstance(value, str) and (len(value) > MAX_REMEMBERED_TEXT or value.startswith("#")):
+        return "#" + blake2b(value.encode(), digest_size=8).hexdigest()
+    return value
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    """Whether two values are the same. Python treats true and 1 as equal."""
+    return bool(first == second) and isinstance(first, bool) == isinstance(second, bool)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(microseconds=1)
