@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +35,12 @@ SELECT_OF_LINK = SELECT_PARTS.where(
         TABLE.c.question_set == "",
         (TABLE.c.deal == bindparam("deal")) & (TABLE.c.assessor == bindparam("assessor")),
     ),
+)
+LINK_TABLE = SQLModel.metadata.tables["prospect_link"]
+SELECT_OF_ALL_LINKS = (
+    select(TABLE.c.source, TABLE.c.match_key, TABLE.c.fields)
+    .join(LINK_TABLE, (LINK_TABLE.c.source == TABLE.c.source) & (LINK_TABLE.c.match_key == TABLE.c.match_key))
+    .where(LINK_TABLE.c.prospect_id == bindparam("prospect"), TABLE.c.question_set == "")
 )
 SELECT_OF_PROSPECTS = select(TABLE.c.source, TABLE.c.match_key, TABLE.c.fields).where(
     # Two conditions, because SQLite scans all rows if it compares pairs.
@@ -86,7 +93,7 @@ class Received:
     def repeats(self, name: str, value: Any, *more: Any) -> bool:
         """Whether a value is the last one that was received. A None among `more` is not compared."""
         entry = self.entries.get(name)
-        if entry is None or not _is_same(entry[0], _remembered(value)):
+        if entry is None or not is_same(entry[0], _remembered(value)):
             return False
         known = [*entry[2:], *[None] * len(more)]
         return all(new is None or _remembered(new) == old for new, old in zip(more, known, strict=False))
@@ -100,11 +107,25 @@ class Received:
             self.entries[name] = entry
             self.changed = True
 
+    def set_time(self, name: str, at: datetime) -> None:
+        """Change the time of the last value."""
+        value, _, *more = [*self.entries[name], None][: max(2, len(self.entries[name]))]
+        entry = [value, _microseconds(at), *more]
+        if self.entries[name] != entry:
+            self.entries[name] = entry
+            self.changed = True
+
     def forget(self, *names: str) -> None:
         """Remove entries: whatever is received next differs from the last value."""
         for name in names:
             if self.entries.pop(name, None) is not None:
                 self.changed = True
+
+    def disown(self, name: str) -> None:
+        """Note that the link has not set the current value, if there is an entry."""
+        if self._time(name) is not None:
+            self.entries[name][1] = None
+            self.changed = True
 
     def is_older(self, name: str, at: datetime) -> bool:
         """Whether a time is before that of the last value."""
@@ -112,7 +133,7 @@ class Received:
         return stored is not None and _microseconds(at) < stored
 
     def has_set(self, name: str, value: Any, at: datetime | None = None) -> bool:
-        """Whether the link itself gave this current value, at the time `at` if that is known."""
+        """Whether the link itself has set the current value. Answers are compared by their time too."""
         time = self._time(name)
         return time is not None and self.repeats(name, value) and (at is None or time == _microseconds(at))
 
@@ -164,6 +185,33 @@ def save_all(tx: Transaction, memories: Sequence[LinkMemory]) -> None:
         tx.db.execute(INSERT_OR_REPLACE[tx.db.get_bind().dialect.name], rows)
 
 
+def disown(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:
+    """Note that these values of a locked prospect come from none of its links but `by`."""
+    memories = []
+    for source, match_key, entries in tx.db.execute(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):
+        if (source, match_key) != by:
+            received = Received(entries)
+            for name in fields & entries.keys():
+                received.disown(name)
+            memories.append(LinkMemory((source, match_key), {OF_PROSPECT: received}))
+    save_all(tx, memories)
+
+
+def rows_with_new_keys(tx: Transaction, source: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what was received from links of a source, with other match keys.
+
+    `keys` has the new match keys by the old ones, and the rows have their order. They disappear when their
+    links are deleted, and can be inserted again afterwards.
+    """
+    if not keys:
+        return []
+    rows = tx.db.execute(select(TABLE).where(TABLE.c.source == source).execution_options(yield_per=1000))
+    places = {key: place for place, key in enumerate(keys)}
+    found = [row._asdict() for row in rows if row.match_key in keys]
+    found.sort(key=lambda row: places[row["match_key"]])
+    return [{**row, "match_key": keys[row["match_key"]]} for row in found]
+
+
 def remember_written(tx: Transaction, link: Link, part: Part, values: Mapping[str, Any]) -> None:
     """Count values that a record update wrote to a link as received from it, so that it may echo them.
 
@@ -193,7 +241,7 @@ def _remembered(value: Any) -> Any:
     return value
 
 
-def _is_same(first: Any, second: Any) -> bool:
+def is_same(first: Any, second: Any) -> bool:
     """Whether two values are the same. Python treats true and 1 as equal."""
     return bool(first == second) and isinstance(first, bool) == isinstance(second, bool)
 

@@ -20,15 +20,18 @@ from app.problems import (
     missing,
     require_revision,
 )
+from app.prospects import received as received_values
 from app.prospects.queries import (
     LinkKey,
     find_by_link,
     find_ids_by_link,
+    find_link,
     links_of,
     match_keys,
     sources_with_aliases,
     translate_values,
 )
+from app.prospects.received import NAME_FIELD, OF_PROSPECT, LinkMemory, Received, is_same
 from app.prospects.schemas import (
     Link,
     NewProspect,
@@ -52,34 +55,98 @@ def create(tx: Transaction, new: NewProspect) -> Prospect:
     return prospect
 
 
-def upsert(tx: Transaction, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:
-    """Create or change the prospect with a link, and lock it.
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """A locked prospect, what an upsert did to it, and what its link sent before, which is not saved yet."""
 
-    Returns the prospect, whether it was created, and whether it changed. Values that are aliases of the
-    source are translated. Raises STALE_REVISION.
+    prospect: Prospect
+    is_created: bool
+    is_changed: bool
+    memory: LinkMemory
+
+
+def upsert(
+    tx: Transaction, link: Link, change: ProspectChange, deal: str = "", assessor: str = ""
+) -> Upserted:
+    """Create or change the prospect with a link, and lock it. The caller saves the memory of the link.
+
+    Values that are aliases of the source are translated. A value that the link repeats changes nothing, and a
+    null removes only what the link itself has set. The memory also has what the link sent about the deal and
+    the assessor. Raises STALE_REVISION.
     """
     attributes = translate_values(tx, link.source, change.attributes)
     change = change.model_copy(update={"attributes": attributes})
     while True:
-        found = find_by_link(tx, link, lock=True)
+        found = find_link(tx, link, lock=True)
         if found:
-            return found, False, apply_change(tx, found, change)
+            prospect = found.prospect
+            memory = received_values.load(tx, (link.source, found.match_key), deal, assessor)
+            news = _news(tx, memory.part(OF_PROSPECT), change, prospect)
+            is_changed = apply_change(tx, prospect, news, by=memory.link)
+            return Upserted(prospect, is_created=False, is_changed=is_changed, memory=memory)
         created = _insert(tx, change.name, change.attributes)
-        if insert_if_new(tx, ProspectLink, *_link_rows(tx, [(created, link)])):
+        rows = _link_rows(tx, [(created, link)])
+        if insert_if_new(tx, ProspectLink, *rows):
             _record_event(tx, created, "prospect.created")
-            return created, True, True
+            memory = _first_memory(tx, (link.source, rows[0]["match_key"]), created)
+            return Upserted(created, is_created=True, is_changed=True, memory=memory)
         # Another transaction has created the prospect meanwhile, so this one is not needed.
         tx.db.delete(created)
         tx.db.flush()
 
 
-def apply_change(tx: Transaction, prospect: Prospect, change: ProspectChange) -> bool:
-    """Change a locked prospect. Return whether anything changed. Raises STALE_REVISION."""
+def _first_memory(tx: Transaction, link: LinkKey, created: Prospect) -> LinkMemory:
+    """Return the memory of a link, a (source, match key), that created a prospect."""
+    memory = LinkMemory(link)
+    received = memory.part(OF_PROSPECT)
+    if created.name is not None:
+        received.remember(NAME_FIELD, created.name, tx.at)
+    for name, value in created.attributes.items():
+        received.remember(name, value, tx.at)
+    return memory
+
+
+def _news(tx: Transaction, received: Received, change: ProspectChange, prospect: Prospect) -> ProspectChange:
+    """Return a change of a prospect without what its link repeats, and remember the rest."""
+    attributes = {
+        name: value
+        for name, value in change.attributes.items()
+        if _is_news(tx, received, name, value, prospect.attributes.get(name))
+    }
+    news: dict[str, Any] = {"attributes": attributes, "revision": change.revision}
+    if change.has_name and _is_news(tx, received, NAME_FIELD, change.name, prospect.name):
+        news["name"] = change.name
+    return ProspectChange.model_construct(**news)
+
+
+def _is_news(tx: Transaction, received: Received, name: str, value: Any, current: Any) -> bool:
+    """Whether a value differs from the last one that was received, which it then becomes.
+
+    A null is news if the link itself has set the current value.
+    """
+    if value is None:
+        is_own = received.has_set(name, current)
+        received.forget(name)
+        return is_own
+    if received.repeats(name, value):
+        return False
+    received.remember(name, value, None if is_same(value, current) else tx.at)
+    return True
+
+
+def apply_change(
+    tx: Transaction, prospect: Prospect, change: ProspectChange, by: LinkKey | None = None
+) -> bool:
+    """Change a locked prospect. Return whether anything changed. Raises STALE_REVISION.
+
+    `by` is the link, a (source, match key), that sent the change; None if no link did.
+    """
     if change.revision is not None:
         require_revision("prospect", prospect.revision, change.revision)
     name, attributes = _changed_values(prospect, change)
     if _is_unchanged(prospect, name, attributes):
         return False
+    received_values.disown(tx, prospect.id, _changed_fields(prospect, name, attributes), by)
     prospect.name, prospect.searchable, prospect.attributes = name, searchable(name or ""), attributes
     flag_modified(prospect, "attributes")  # without this, the ORM would miss a change from 1 to true
     save_revision(tx, prospect, "prospect.updated")
@@ -213,6 +280,13 @@ def _is_unchanged(prospect: Prospect, name: str | None, attributes: Mapping[str,
     return name == prospect.name and same_attributes(attributes, prospect.attributes)
 
 
+def _changed_fields(prospect: Prospect, name: str | None, attributes: Mapping[str, Any]) -> set[str]:
+    """Return the fields whose values a change replaces, as the memory of a link names them."""
+    before = {NAME_FIELD: prospect.name, **prospect.attributes}
+    after = {NAME_FIELD: name, **attributes}
+    return {key for key in before.keys() | after.keys() if not is_same(before.get(key), after.get(key))}
+
+
 def same_attributes(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether two sets of attributes have the same names and values. The values true and 1 differ."""
     return _typed(first) == _typed(second)
@@ -293,6 +367,7 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
     if unused:
         tx.db.execute(PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id.in_(unused)))
     created = [(prospect, link) for key, (prospect, link, _) in first.items() if key in inserted]
+    received_values.save_all(tx, [_first_memory(tx, key, first[key][0]) for key in first if key in inserted])
     record_events_of_many(
         tx, [(EventSubject(prospect_id=p.id, revision=p.revision), "prospect.created") for p, _ in created]
     )
@@ -300,7 +375,7 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
 
 
 def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange]]) -> set[LinkKey]:
-    """Return the links, as (source, external id), of known prospects that `upsert` would not change.
+    """Return the links, as (source, external id), for which `upsert` would change and remember nothing.
 
     All known prospects are locked, in one statement and in the order of their ids. A link that occurs more
     than once is left out.
@@ -319,12 +394,15 @@ def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange
         .with_for_update(of=[Prospect, ProspectLink], key_share=True)
     )
     found = {(link.source, link.match_key): prospect for prospect, link in tx.db.exec(statement)}
+    memory = received_values.load_of_prospects(tx, found)
     unchanged = set()
     for link, change in _translated_changes(tx, changes):
         prospect = found.get(keys[link.key])
         if prospect and counts[keys[link.key]] == 1:
+            received = memory.get(keys[link.key], Received())
+            news = _news(tx, received, change, prospect)
             with suppress(Problem):  # `upsert` raises it again
-                if _is_unchanged(prospect, *_changed_values(prospect, change)):
+                if not received.changed and _is_unchanged(prospect, *_changed_values(prospect, news)):
                     unchanged.add(link.key)
     return unchanged
 

@@ -1,18 +1,20 @@
 """Record answers in a session."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
 from app.db import Transaction
 from app.problems import STALE_REVISION, FieldError, Problem, invalid_field
+from app.prospects.received import Received
 from app.scoring import judge, read_answers
 from app.sessions.schemas import AnswerIn, AnswersIn
-from app.sessions.scores import as_answers
-from app.sessions.session_edit import SessionEdit
+from app.sessions.scores import SELECT_REVISIONS, as_answers
+from app.sessions.session_edit import SessionEdit, save
 from app.sessions.tables import StoredAnswer
 
 # The clock of a caller may be ahead of the clock of the service by at most this.
@@ -24,42 +26,146 @@ UPDATE_ANSWERS = ANSWER_TABLE.update().where(
 )
 
 
-def record_answers(edit: SessionEdit, sent: AnswersIn, based_on: int | None) -> bool:
-    """Store the answers that differ from the stored ones. Questions that were not sent keep their answers.
+@dataclass(frozen=True, slots=True)
+class SortedAnswers:
+    """What answers of a request do to a session.
+
+    `to_store` has those that change it, by their JSON pointer in the request. `late` has those that differ
+    from the stored ones, but were given earlier.
+    """
+
+    to_store: dict[str, StoredAnswer]
+    late: list[StoredAnswer]
+
+
+def record_answers(
+    edit: SessionEdit, sent: AnswersIn, based_on: int | None, received: Received | None = None
+) -> bool:
+    """Store the answers that change a session. Questions that were not sent keep their answers.
 
     Returns whether there are any. `based_on` is the revision that the caller saw, or None for no check.
-    Raises `Flawed`, SESSION_IS_CLOSED, INVALID_REQUEST for an answer from the future, and STALE_REVISION if
-    one of the answers was changed after `based_on`.
+    `received` is what a link sent before, if it sends the answers: it then has them too. An answer that was
+    given before the stored one only appears in the history. Raises `Flawed`, SESSION_IS_CLOSED,
+    INVALID_REQUEST for an answer from the future, and STALE_REVISION if one of the answers was changed after
+    `based_on`.
     """
     edit.require_open()
-    answers = new_answers(edit, sent)
+    answers = sort_answers(edit, sent, received)
     _require_unchanged_since(
-        edit, {pointer: answer.question for pointer, answer in answers.items()}, based_on
+        edit, {pointer: answer.question for pointer, answer in answers.to_store.items()}, based_on
     )
-    if answers:
-        _store(edit, list(answers.values()))
-        add_to_edit(edit, answers.values())
-    return bool(answers)
+    if received is not None:
+        _remember(edit, sent, answers, received)
+    if answers.to_store:
+        _store(edit, list(answers.to_store.values()))
+        add_to_edit(edit, answers.to_store.values())
+    note_late(edit, answers.late)
+    return bool(answers.to_store)
 
 
-def new_answers(
-    edit: SessionEdit, sent: AnswersIn, *, even_if_stale: bool = False
-) -> dict[str, StoredAnswer]:
-    """Return the answers that differ from the stored ones, by their JSON pointer in the request.
+def sort_answers(edit: SessionEdit, sent: AnswersIn, received: Received | None) -> SortedAnswers:
+    """Return what answers do to a session. `received` is what a link sent before, if it sends the answers.
 
-    The same answer to a question whose answer is stale differs too, unless `even_if_stale`. Raises `Flawed`
+    In a closed session, those to store are the answers with which another session begins. Raises `Flawed`
     for answers that do not suit the question set, and INVALID_REQUEST for an answer from the future.
     """
     read_answers(edit.plan.question_set, sent.sent())
     pointers = {entry.question: entry.place for entry in sent.sent()}
-    stale = set() if even_if_stale else _stale_questions(edit)
-    answers = {}
+    stale = _stale_questions(edit)
+    answers = SortedAnswers({}, [])
     for question, new in sent.answers_by_question().items():
-        at = _answered_at(edit, new, pointers[question])
-        answer = _answer_to_store(edit, new, at, is_stale=question in stale)
-        if answer:
-            answers[pointers[question]] = answer
+        pointer = pointers[question]
+        answer = _answer_to_store(edit, new, _answered_at(edit, new, pointer))
+        is_repeat = received is not None and repeats(received, new)
+        effect = _effect_of(edit, new, answer, is_repeat=is_repeat, is_stale=question in stale)
+        if effect == "stored":
+            answers.to_store[pointer] = answer
+        elif effect == "late":
+            answers.late.append(answer)
     return answers
+
+
+def repeats(received: Received, new: AnswerIn) -> bool:
+    """Whether an answer is the last one that was received to its question."""
+    return received.repeats(new.question, _value_of(new), new.text, new.evidence)
+
+
+def _value_of(answer: AnswerIn | StoredAnswer) -> int | str | None:
+    """Return the rating of an answer, or else its state."""
+    return answer.state if answer.rating is None else answer.rating
+
+
+def _effect_of(
+    edit: SessionEdit, new: AnswerIn, answer: StoredAnswer, *, is_repeat: bool, is_stale: bool
+) -> Literal["stored", "late", "none"]:
+    """Return what an answer does to a session: `answer` is stored or is late, or nothing happens.
+
+    An answer with the content of the stored one confirms it if that is stale, carried over, or older than the
+    time that the request names. A repeated one needs that time, and only confirms a stale or carried answer.
+    """
+    stored = edit.answers.get(answer.question)
+    if stored is None:
+        return "none" if answer.state == "open" or (is_repeat and not edit.opening) else "stored"
+    is_same = _content(answer) == _content(stored)
+    if new.answered_at and answer.answered_at < stored.answered_at:
+        return "none" if is_same or is_repeat else "late"
+    if not (is_same or is_repeat):
+        return "stored"
+    is_later = bool(new.answered_at) and answer.answered_at > stored.answered_at
+    is_due = is_stale or stored.carried_from is not None
+    confirms = is_later and is_due if is_repeat else is_later or is_due
+    return "stored" if is_same and confirms and edit.session.status == "open" else "none"
+
+
+def _content(answer: StoredAnswer) -> tuple[Any, ...]:
+    return answer.state, answer.rating, answer.text, answer.evidence
+
+
+def _remember(edit: SessionEdit, sent: AnswersIn, answers: SortedAnswers, received: Received) -> None:
+    """Store the answers of a request as the last ones of their link."""
+    stored = {answer.question: answer for answer in answers.to_store.values()}
+    late = {answer.question for answer in answers.late}
+    for question, new in sent.answers_by_question().items():
+        at = min(new.answered_at or edit.uow.tx.at, edit.uow.tx.at)
+        if repeats(received, new):
+            if question in stored:
+                received.set_time(question, at)
+        elif question not in late or not received.is_older(question, at):
+            received.remember(question, _value_of(new), at, new.text, new.evidence)
+
+
+def note_late(edit: SessionEdit, late: Iterable[StoredAnswer]) -> None:
+    """Add answers that are late to the next revision, except those that the history already has."""
+    entries = {answer.question: _revision_entry(answer, edit.uow.tx.at) for answer in late}
+    if entries:
+        parameters = {"session": edit.session.id, "revision": edit.session.revision}
+        for _, changed in edit.uow.tx.db.exec(SELECT_REVISIONS, params=parameters):
+            known = changed.get("late", {})
+            entries = {question: entry for question, entry in entries.items() if known.get(question) != entry}
+    if entries:
+        edit.changed["late"] = entries
+
+
+def save_answers(edit: SessionEdit) -> None:
+    """Save a session after its answers were recorded. If all of them were late, its revision says so."""
+    save(edit, "late" if edit.changed.keys() == {"late"} else "answered")
+
+
+def own_withdrawals(edit: SessionEdit, cleared: Iterable[AnswerIn], received: Received) -> list[AnswerIn]:
+    """Return the withdrawals of answers that a link itself has given last, and forget what it sent.
+
+    A withdrawal is left out if the answer was given after it.
+    """
+    own = []
+    for withdrawal in cleared:
+        stored = edit.answers.get(withdrawal.question)
+        at = withdrawal.answered_at
+        if stored and at and at < stored.answered_at:
+            continue
+        if stored and received.has_set(stored.question, _value_of(stored), stored.answered_at):
+            own.append(withdrawal)
+        received.forget(withdrawal.question)
+    return own
 
 
 def add_to_edit(edit: SessionEdit, answers: Iterable[StoredAnswer]) -> None:
@@ -105,26 +211,16 @@ def require_no_future(tx: Transaction, answered_at: datetime, pointer: str) -> N
         raise invalid_field(pointer, "in_the_future", detail)
 
 
-def _answer_to_store(
-    edit: SessionEdit, new: AnswerIn, at: datetime, *, is_stale: bool
-) -> StoredAnswer | None:
-    """Return the answer to store; None if the stored one already says the same.
-
-    The same answer is stored again if the stored one is stale, carried over or older: it is confirmed.
-    """
+def _answer_to_store(edit: SessionEdit, new: AnswerIn, at: datetime) -> StoredAnswer:
+    """Return an answer of a request as it would be stored."""
     answer = new.as_answer()
     stored = edit.answers.get(new.question)
-    if stored is None and answer.state == "open":
-        return None
     text: str | None = new.text
     evidence: str | None = new.evidence
     if stored is not None and (stored.state, stored.rating) == (answer.state, answer.rating):
         # The rating has not changed, so its text and evidence still apply unless new ones are sent.
         text = stored.text if text is None else text
         evidence = stored.evidence if evidence is None else evidence
-        confirms = is_stale or stored.carried_from or (new.answered_at and at > stored.answered_at)
-        if (text, evidence) == (stored.text, stored.evidence) and not confirms:
-            return None
     return StoredAnswer(
         session_id=edit.session.id,
         question=new.question,

@@ -1,11 +1,12 @@
 """Record the decisions and the outcome of a session."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.clock import new_id
 from app.problems import require_revision
 from app.scoring import Flaw, Flawed
-from app.sessions.answers import new_answers
+from app.sessions.answers import sort_answers
 from app.sessions.queries import decisions_of, latest_outcome
 from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.session_edit import SessionEdit, save
@@ -15,6 +16,11 @@ NO_ACTOR = (
     "a person decides: name them here, or use an API key that belongs to a person (prospect-fit keys create "
     "--person, or person in POST /v1/keys)"
 )
+# The fields of a decision and of an outcome, as a memory of a link names them.
+DECISION_VALUES = frozenset(
+    {"decision", *(f"decision_{name}" for name in DecisionIn.model_fields.keys() - {"decision"})}
+)
+OUTCOME_VALUES = frozenset({"outcome", *(f"outcome_{name}" for name in OUTCOME_FIELDS - {"outcome"})})
 # Two decisions are the same if they are equal in these fields.
 DECISION_FIELDS = {"decision", "match_word", "benefit_word", "reason", "revisit_on", "actor"}
 
@@ -87,47 +93,47 @@ def _last_outcome(edit: SessionEdit) -> Outcome | None:
     return latest_outcome(edit.uow.tx, edit.session.id) if edit.session.outcome else None
 
 
-def is_repeat(edit: SessionEdit, request: QualifyRequest, *, from_file: bool = False) -> bool:
-    """Whether a request was carried out before: the session is closed, with its conclusion and its answers.
-
-    A caller that did not get the response sends the same request again. A row of a file also counts if
-    somebody else imported it, if its answers have gone stale, and if it concludes nothing.
-    """
-    if edit.session.status == "open" or not (from_file or request.concludes):
-        return False
+def has_carried_out(edit: SessionEdit, request: QualifyRequest) -> bool:
+    """Whether a session has the answers, the decision and the outcome of a request."""
     stored = _last_outcome(edit) if request.outcome else None
     return (
-        (request.decision is None or has_decided(edit, request.decision, by_anyone=from_file))
+        (request.decision is None or has_decided(edit, request.decision))
         and (request.outcome is None or bool(stored and _same_outcome(stored, request.outcome)))
-        and has_same_answers(edit, request, even_if_stale=from_file)
+        and request.answers_by_question().keys() <= edit.plan.questions.keys()
+        and not sort_answers(edit, request, None).to_store
     )
 
 
-def has_same_answers(edit: SessionEdit, request: QualifyRequest, *, even_if_stale: bool = False) -> bool:
-    """Whether the session has the answers of a request. A stale answer differs, unless `even_if_stale`."""
-    is_known = request.answers_by_question().keys() <= edit.plan.questions.keys()
-    return is_known and not new_answers(edit, request, even_if_stale=even_if_stale)
-
-
-def has_decided(edit: SessionEdit, decision: DecisionIn, *, by_anyone: bool = True) -> bool:
-    """Whether the last decision of the session is the same.
-
-    With `by_anyone`, the actor is only compared if the decision names one.
-    """
+def has_decided(edit: SessionEdit, decision: DecisionIn) -> bool:
+    """Whether the last decision of the session is the same. Its actor counts if the decision names one."""
     last = _last_decision(edit)
     if last is None:
         return False
-    ignored = {"actor"} if by_anyone and not decision.actor else set()
+    ignored = set() if decision.actor else {"actor"}
     sent, stored = (_decision_content(row) for row in (_decision_row(edit, decision, 0), last))
     return all(sent[name] == stored[name] for name in sent.keys() - ignored)
 
 
-def completes_outcome(edit: SessionEdit, request: QualifyRequest) -> bool:
-    """Whether the outcome of a request is the stored one with more details."""
-    stored, sent = _last_outcome(edit), request.outcome
-    if not (stored and sent):
-        return False
-    return all(getattr(stored, field) in (None, getattr(sent, field)) for field in OUTCOME_FIELDS)
+def completes_outcome(edit: SessionEdit, outcome: OutcomeIn) -> bool:
+    """Whether an outcome is the stored one with more details, or the first one."""
+    stored = _last_outcome(edit)
+    return stored is None or all(
+        getattr(stored, field) in (None, getattr(outcome, field)) for field in OUTCOME_FIELDS
+    )
+
+
+def decision_values(decision: DecisionIn) -> dict[str, Any]:
+    """Return the fields of a decision that are sent, as a memory of a link names them."""
+    return _values("decision", decision.model_dump(mode="json", exclude_none=True))
+
+
+def outcome_values(outcome: OutcomeIn) -> dict[str, Any]:
+    """Return the fields of an outcome that are sent, as a memory of a link names them."""
+    return _values("outcome", outcome.model_dump(mode="json", include=set(OUTCOME_FIELDS), exclude_none=True))
+
+
+def _values(conclusion: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+    return {name if name == conclusion else f"{conclusion}_{name}": value for name, value in sent.items()}
 
 
 def _same_outcome(stored: Outcome, outcome: OutcomeIn) -> bool:

@@ -333,10 +333,14 @@ class QualifyRequest(AnswersIn, WriteIn):
         """Whether the request has a decision or an outcome."""
         return bool(self.decision or self.outcome)
 
-    @property
-    def has_session_content(self) -> bool:
-        """Whether the request has something that a new session can start with: answers, or `carry_over`."""
-        return bool(self.ratings or self.answers or self.carry_over)
+
+class ClearingRequest(QualifyRequest):
+    """A request of a source that can also clear answers, which `POST /v1/qualify` cannot.
+
+    `cleared` takes back those answers to its questions that the link itself has given.
+    """
+
+    cleared: list[AnswerIn] = []
 
 
 class AnswerOut(Out):

@@ -15,17 +15,28 @@ from app.db import Transaction
 from app.problems import SESSION_IS_OPEN, Problem, require_revision, revision_required
 from app.prospects import service as prospects
 from app.prospects.queries import find_by_link, find_prospect
+from app.prospects.received import Part, Received
 from app.prospects.schemas import Link, ProspectChange
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Choice
 from app.scoring import Plan, read_attributes
-from app.sessions.answers import record_answers
+from app.sessions.answers import (
+    note_late,
+    own_withdrawals,
+    record_answers,
+    repeats,
+    save_answers,
+    sort_answers,
+)
 from app.sessions.carry_over import carry_over, move
 from app.sessions.conclusions import (
+    DECISION_VALUES,
+    OUTCOME_VALUES,
     completes_outcome,
+    decision_values,
+    has_carried_out,
     has_decided,
-    has_same_answers,
-    is_repeat,
+    outcome_values,
     record_decision,
     record_outcome,
 )
@@ -33,6 +44,7 @@ from app.sessions.presenters import answer_out, choice_fields, session_fields
 from app.sessions.queries import newest_session, newest_sessions, open_sessions
 from app.sessions.schemas import (
     AnswersPatch,
+    ClearingRequest,
     MoveRequest,
     NewDecision,
     NewSession,
@@ -54,6 +66,7 @@ from app.sessions.session_edit import (
     refresh_attributes,
     require_past,
     save,
+    was_opened_on,
 )
 from app.sessions.tables import Session
 
@@ -87,37 +100,94 @@ def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
 def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = False) -> Qualified:
     """Upsert the prospect, open or continue its session, record what the request has, and score the session.
 
-    With `from_file`, the request is a row of a file, which may have been imported before. Raises `Flawed` for
-    answers and attributes that the question set cannot read and for an `opened_on` in the future,
-    SESSION_IS_OPEN, SEVERAL_SETS_MATCH, and INVALID_REQUEST for an unknown or retired question set.
+    A value that the link of the request repeats changes nothing. With `from_file`, the request is a row of a
+    file. Raises `Flawed` for answers and attributes that the question set cannot read and for an `opened_on`
+    in the future, SESSION_IS_OPEN, SEVERAL_SETS_MATCH, and INVALID_REQUEST for an unknown or retired question
+    set.
     """
     require_past(uow.tx, request.opened_on)
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
-    prospect, created, changed = prospects.upsert(uow.tx, request.link, ProspectChange.model_validate(change))
+    identity = request.identity
+    found = prospects.upsert(
+        uow.tx, request.link, ProspectChange.model_validate(change), identity.deal, identity.assessor
+    )
+    prospect = found.prospect
     choice = _choose_for_qualify(uow, prospect, request)
+    received = found.memory.part(_part_of(uow, request, choice, from_file=from_file))
     # A new prospect has no sessions to look for.
-    edit = _open_for_qualify(uow, prospect, request, choice) if created else None
-    edit = edit or (_closed_edit_for_row(uow, prospect, request, choice) if from_file else None)
-    edit = edit or _edit_for_qualify(uow, prospect, request, choice)
-    opened, repeats = edit.opening, is_repeat(edit, request, from_file=from_file)
-    revision = edit.session.revision
-    if created:
+    edit = None if found.is_created else _find_edit(uow, prospect, request, choice, from_file=from_file)
+    repeated = _repeated_by_row(uow, prospect, request, choice, received) if edit and from_file else None
+    edit = repeated or edit
+    if edit is None or (not repeated and _begins_another(edit, request, received, from_file=from_file)):
+        edit = _open_for_qualify(uow, prospect, request, choice)
+    opened, revision = edit.opening, edit.session.revision
+    if found.is_created:
         prospects.set_subject(uow.tx, prospect, edit.plan.question_set.subject)
-    if changed and not created:
+    elif found.is_changed:
         rescore_open_sessions(uow, prospect, request.attributes, excluded_id=edit.session.id)
     _require_readable(edit.plan, prospect, request.attributes)
-    answered = False
     if edit.session.status == "open":
         refresh_attributes(edit, prospect)
-        if opened and request.carry_over:
-            carry_over(edit)
-        answered = record_answers(edit, request, None)
-    save(edit, "answered")
-    if request.decision and not (repeats or (from_file and has_decided(edit, request.decision))):
-        record_decision(edit, request.decision, edit.session.revision)
-    if request.outcome and not repeats:
-        record_outcome(edit, request.outcome, with_answers=answered)
-    return Qualified(edit, choice, created, changed, opened, opened or edit.session.revision > revision)
+    if not repeated:
+        _record(edit, request, received)
+    found.memory.save(uow.tx)
+    return Qualified(
+        edit,
+        choice,
+        found.is_created,
+        found.is_changed,
+        opened,
+        opened or edit.session.revision > revision,
+    )
+
+
+def _record(edit: SessionEdit, request: QualifyRequest, received: Received) -> None:
+    """Record the answers, the decision and the outcome of a request, except what its link repeats.
+
+    A new session takes the repeated ones too.
+    """
+    answered = False
+    if edit.opening and request.carry_over:
+        carry_over(edit)
+    if edit.opening:
+        # What the link said last was about another session.
+        received.forget(*DECISION_VALUES, *OUTCOME_VALUES)
+    cleared = request.cleared if isinstance(request, ClearingRequest) else []
+    own = own_withdrawals(edit, cleared, received)
+    if edit.session.status == "open":
+        sent = request.model_copy(update={"answers": [*request.answers, *own]}) if own else request
+        answered = record_answers(edit, sent, None, received)
+    else:
+        note_late(edit, sort_answers(edit, request, received).late)
+    save_answers(edit)
+    _forget_nulls(request, received)
+    decision, outcome = request.decision, request.outcome
+    is_new = decision and _is_news(received, decision_values(decision), DECISION_VALUES)
+    if decision and is_new and not has_decided(edit, decision):
+        record_decision(edit, decision, edit.session.revision)
+    if outcome and _is_news(received, outcome_values(outcome), OUTCOME_VALUES):
+        record_outcome(edit, outcome, with_answers=answered)
+
+
+def _forget_nulls(request: QualifyRequest, received: Received) -> None:
+    """Forget the last decision or outcome of a link if it sends null instead: the next one is news."""
+    if request.decision is None and "decision" in request.model_fields_set:
+        received.forget(*DECISION_VALUES)
+    if request.outcome is None and "outcome" in request.model_fields_set:
+        received.forget(*OUTCOME_VALUES)
+
+
+def _is_news(received: Received, values: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Whether one of the values of a conclusion is new, and if so remember all of them.
+
+    `names` are the fields that such a conclusion can have.
+    """
+    if all(received.repeats(name, value) for name, value in values.items()):
+        return False
+    received.forget(*names)
+    for name, value in values.items():
+        received.remember(name, value, None)
+    return True
 
 
 def plan_for_qualify(uow: UnitOfWork, link: Link, identity: SessionIdentity, named: str) -> Plan:
@@ -172,7 +242,7 @@ def record_session_answers(uow: UnitOfWork, session_id: UUID, patch: AnswersPatc
     """Record answers in a session and score it. Raises NOT_FOUND and the errors of `record_answers`."""
     edit = load_for_update(uow, session_id)
     record_answers(edit, patch, patch.revision)
-    save(edit, "answered")
+    save_answers(edit)
     return SessionOut(**session_fields(edit))
 
 
@@ -220,10 +290,11 @@ def upsert_prospect(uow: UnitOfWork, link: Link, change: ProspectChange) -> tupl
     Returns the prospect, whether it was created, and whether it changed. Raises STALE_REVISION, and `Flawed`
     for an attribute that the question set of an open session cannot read.
     """
-    prospect, created, changed = prospects.upsert(uow.tx, link, change)
-    if changed and not created:
-        rescore_open_sessions(uow, prospect, change.attributes)
-    return prospect, created, changed
+    done = prospects.upsert(uow.tx, link, change)
+    done.memory.save(uow.tx)
+    if done.is_changed and not done.is_created:
+        rescore_open_sessions(uow, done.prospect, change.attributes)
+    return done.prospect, done.is_created, done.is_changed
 
 
 def update_prospect(uow: UnitOfWork, prospect_id: UUID, change: ProspectChange) -> Prospect:
@@ -312,27 +383,67 @@ def _choice_of_only_open_session(
     return Choice(sessions[0].question_set, "session", "it is the set of the only open session")
 
 
-def _edit_for_qualify(
-    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
-) -> SessionEdit:
-    """Return the session to change: the open one, the last closed one, or a new one.
+def _part_of(uow: UnitOfWork, request: QualifyRequest, choice: Choice, *, from_file: bool) -> Part:
+    """Return the part of the link's memory that a request is about.
 
-    The last closed session is used if the request has nothing that a new session could start with, or if it
-    repeats an earlier request. Raises SESSION_IS_OPEN if a session is open on another version than the one
-    that the request names.
+    Rows of a file can be about several sessions of a deal, which were opened on different days.
+    """
+    key, _ = uow.plans.parse_name(choice.name)
+    day = str(request.opened_on) if from_file and request.opened_on else ""
+    return Part(request.identity.deal, request.identity.assessor, key, day)
+
+
+def _find_edit(
+    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice, *, from_file: bool
+) -> SessionEdit | None:
+    """Return the session that a request is about: the open one, or else the one that was closed last.
+
+    A row of a file is about the session that was opened on the day that it names, if there is one. Raises
+    SESSION_IS_OPEN if a session is open on another version than the one that the request names.
     """
     key, version = uow.plans.parse_name(choice.name)
     session = newest_session(uow.tx, prospect, request.identity, key, "open")
     if session and version not in (None, session.version):
         detail = f"Session {session.id} is open on {key}@{session.version}."
         raise Problem(SESSION_IS_OPEN, detail)
-    if session:
-        return begin_edit(uow, session)
-    if closed := newest_session(uow.tx, prospect, request.identity, key, "closed"):
-        edit = begin_edit(uow, closed)
-        if not request.has_session_content or is_repeat(edit, request):
-            return edit
-    return _open_for_qualify(uow, prospect, request, choice)
+    if from_file and request.opened_on:
+        session = _opened_on(uow, prospect, request, key, session)
+    elif session is None:
+        session = newest_session(uow.tx, prospect, request.identity, key, "closed")
+    return begin_edit(uow, session) if session else None
+
+
+def _opened_on(
+    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, key: str, open_one: Session | None
+) -> Session | None:
+    """Return the session that was opened on the day that a row names, or else one that may be."""
+    closed = newest_sessions(uow.tx, prospect, request.identity, key, "closed", MAX_CLOSED_COMPARED)
+    all_ = [*([open_one] if open_one else []), *closed]
+    exact = (session for session in all_ if was_opened_on(session, request.opened_on))
+    possible = (session for session in closed if may_be_opened_on(session, request.opened_on))
+    return next(exact, None) or open_one or next(possible, None)
+
+
+def _begins_another(
+    edit: SessionEdit, request: QualifyRequest, received: Received, *, from_file: bool
+) -> bool:
+    """Whether a request begins another session, because the session that it is about is closed.
+
+    It does so if it has a new answer. A row of a file also does if it has another outcome, and names neither
+    the deal nor the day: the outcome is that of another deal.
+    """
+    if edit.session.status == "open":
+        return False
+    if sort_answers(edit, request, received).to_store:
+        return True
+    is_named = request.deal is not None or request.opened_on is not None
+    return bool(
+        from_file
+        and request.outcome
+        and not is_named
+        and not all(received.repeats(*value) for value in outcome_values(request.outcome).items())
+        and not completes_outcome(edit, request.outcome)
+    )
 
 
 def _open_for_qualify(
@@ -342,29 +453,31 @@ def _open_for_qualify(
     return open_new(uow, plan, prospect, request.identity, request.opened_on)
 
 
-def _closed_edit_for_row(
-    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice
+def _repeated_by_row(
+    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, choice: Choice, received: Received
 ) -> SessionEdit | None:
-    """Return the closed session that a row of a file is about; None if it is about an open or a new one.
+    """Return the closed session that an earlier import of a row has concluded; None if there is none.
 
-    It is the one with the answers and the conclusion of the row, even if another one was opened since. If
-    there is none and none is open, it is one with the same answers that the row corrects: then the row names
-    the deal or the day of the opening, or it only completes the outcome.
+    Several rows can conclude sessions of one prospect, and a link only remembers the last of them.
     """
+    if not request.concludes or not _has_news(request, received):
+        return None
     key, _ = uow.plans.parse_name(choice.name)
-    is_open = newest_session(uow.tx, prospect, request.identity, key, "open") is not None
-    if is_open and not request.concludes:
-        return None
     closed = newest_sessions(uow.tx, prospect, request.identity, key, "closed", MAX_CLOSED_COMPARED)
-    edits = [begin_edit(uow, session) for session in closed if may_be_opened_on(session, request.opened_on)]
-    for edit in edits:
-        if is_repeat(edit, request, from_file=True):
-            return edit
-    if is_open:
-        return None
-    is_named = request.deal is not None or request.opened_on is not None
-    corrected = (edit for edit in edits if is_named or completes_outcome(edit, request))
-    return next((edit for edit in corrected if has_same_answers(edit, request, even_if_stale=True)), None)
+    edits = (begin_edit(uow, session) for session in closed if may_be_opened_on(session, request.opened_on))
+    return next((edit for edit in edits if has_carried_out(edit, request)), None)
+
+
+def _has_news(request: QualifyRequest, received: Received) -> bool:
+    """Whether a request has a value that its link does not repeat."""
+    conclusions = {
+        **(decision_values(request.decision) if request.decision else {}),
+        **(outcome_values(request.outcome) if request.outcome else {}),
+    }
+    return not (
+        all(repeats(received, answer) for answer in request.answers_by_question().values())
+        and all(received.repeats(name, value) for name, value in conclusions.items())
+    )
 
 
 def _require_no_conflict(target_sessions: Sequence[Session], other_sessions: Sequence[Session]) -> None:

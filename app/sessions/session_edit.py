@@ -122,12 +122,17 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
+def was_opened_on(session: Session, day: date | None) -> bool:
+    """Whether a session was opened at the start of a day, as `open_new` does if the day is named."""
+    return day is not None and session.opened_at == start_of(day)
+
+
 def may_be_opened_on(session: Session, day: date | None) -> bool:
     """Whether a session may be the one that was opened on a day. None is any day.
 
     If its opening has a time, it was opened without naming the day.
     """
-    return day is None or session.opened_at == start_of(day) or session.opened_at.time() != time()
+    return day is None or was_opened_on(session, day) or session.opened_at.time() != time()
 
 
 def require_past(tx: Transaction, opened_on: date | None) -> None:

@@ -1,6 +1,6 @@
 """Qualify with a flat form: read the form with its question set, qualify, and return a flat result."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from app.db import Transaction
@@ -29,9 +29,9 @@ from app.sessions.schemas import (
     MAX_ANSWERS,
     OUTCOME_FIELDS,
     AnswerIn,
+    ClearingRequest,
     DecisionIn,
     OutcomeIn,
-    QualifyRequest,
     QualifyResult,
     SessionOut,
 )
@@ -39,6 +39,8 @@ from app.sessions.session_edit import UnitOfWork
 
 # Fields of the form that are copied to the request as they are.
 COPIED_FORM_FIELDS = {"source", "external_id", "name", "deal", "assessor", "opened_on", "actor"}
+# Fields of the form whose null is part of the request. A null in any other one says nothing.
+NULL_FIELDS = {"name", "decision", "outcome"}
 # Fields of the result that are copied from the field of the same name, without those that are a list or an
 # object in the session or the score.
 COPIED_SESSION_FIELDS = SESSION_FIELDS & SessionOut.model_fields.keys() - {"score", "decision", "outcome"}
@@ -115,7 +117,7 @@ def _joined(keys: list[str]) -> str | None:
 
 def read_form(
     tx: Transaction, plan: Plan, set_name: str, form: Form, fields: Mapping[str, Any]
-) -> tuple[QualifyRequest, list[str]]:
+) -> tuple[ClearingRequest, list[str]]:
     """Return the qualify request of a form, and the names of the fields that the plan does not know.
 
     `set_name` is the question set of the request, and `fields` are the fields besides the form's own, with
@@ -129,7 +131,9 @@ def read_form(
     flaws += _too_many("attributes", len(attributes), MAX_ATTRIBUTES)
     if flaws:
         raise Flawed(flaws)
-    return request_of(tx, set_name, form, answers, attributes), list(_unknown(plan, form, fields))
+    cleared = [key for key in plan.questions.keys() & fields.keys() - answers.keys() if fields[key] is None]
+    request = request_of(tx, set_name, form, answers, attributes, cleared)
+    return request, list(_unknown(plan, form, fields))
 
 
 def request_of(
@@ -138,13 +142,16 @@ def request_of(
     form: Form,
     answers: Mapping[str, Answer],
     attributes: Mapping[str, Any],
-) -> QualifyRequest:
+    cleared: Collection[str] = (),
+) -> ClearingRequest:
     """Return the qualify request of a form whose answers and attributes are read.
 
-    Raises INVALID_REQUEST if the time of its answers is in the future.
+    `cleared` has the questions that the form sends as null. Raises INVALID_REQUEST if the time of its answers
+    is in the future.
     """
     if form.answered_at:
         require_no_future(tx, form.answered_at, pointer("answered_at"))
+    nulls = {name: None for name in NULL_FIELDS & form.model_fields_set if getattr(form, name) is None}
     request = {
         "question_set": set_name,
         "attributes": attributes,
@@ -154,10 +161,12 @@ def request_of(
         ],
         **form.model_dump(include=COPIED_FORM_FIELDS, exclude_none=True),
         "carry_over": bool(form.carry_over),
-        "decision": _decision(form),
-        "outcome": _outcome(form),
+        "cleared": [AnswerIn(question=key, state="open", answered_at=form.answered_at) for key in cleared],
+        **({"decision": _decision(form)} if form.decision else {}),
+        **({"outcome": _outcome(form)} if form.outcome else {}),
+        **nulls,
     }
-    return QualifyRequest.model_validate(request)
+    return ClearingRequest.model_validate(request)
 
 
 def _too_many(what: str, count: int, maximum: int) -> Iterator[Flaw]:
@@ -218,14 +227,10 @@ def _unknown(plan: Plan, form: Form, fields: Mapping[str, Any]) -> Iterator[str]
             yield name
 
 
-def _decision(form: Form) -> DecisionIn | None:
-    if form.decision is None:
-        return None
-    return DecisionIn(decision=form.decision, reason=form.decision_reason)
+def _decision(form: Form) -> DecisionIn:
+    return DecisionIn.model_validate({"decision": form.decision, "reason": form.decision_reason})
 
 
-def _outcome(form: Form) -> OutcomeIn | None:
-    if form.outcome is None:
-        return None
+def _outcome(form: Form) -> OutcomeIn:
     facts = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FIELDS - {"outcome"}}
-    return OutcomeIn(outcome=form.outcome, **facts)
+    return OutcomeIn.model_validate({"outcome": form.outcome, **facts})

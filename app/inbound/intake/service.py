@@ -58,7 +58,7 @@ from app.prospects.service import lock_orders
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, pointer, shape_flaws
 from app.sessions import service as sessions
-from app.sessions.schemas import QualifyRequest, QualifyResult
+from app.sessions.schemas import ClearingRequest, QualifyResult
 from app.sessions.session_edit import UnitOfWork
 
 REPLAY_VALUES = {"status": "received", "problem": None, "processed_at": None}
@@ -324,7 +324,7 @@ def _form(uow: UnitOfWork, item: MappedValues) -> Form:
 
 def _qualify_request(
     uow: UnitOfWork, question_set: str | None, form: Form, item: MappedValues
-) -> tuple[QualifyRequest, list[str]]:
+) -> tuple[ClearingRequest, list[str]]:
     """Return an item's qualify request, and the ratings that its question set does not know."""
     link = Link(source=form.source, external_id=form.external_id)
     fields = translate_values(uow.tx, form.source, {**item.attributes, **item.ratings})
@@ -336,11 +336,11 @@ def _qualify_request(
     others = {name: value for name, value in known.items() if name not in plan.questions}
     # Leave out what was not sent: a null would remove the name of the prospect.
     values = request.model_dump(exclude_unset=True) | {"attributes": others | request.attributes}
-    return QualifyRequest.model_validate(values), [name for name in unknown if name in item.ratings]
+    return ClearingRequest.model_validate(values), [name for name in unknown if name in item.ratings]
 
 
 def _mapped_item(
-    form: Form, request: QualifyRequest, answer: QualifyResult, ignored: list[str], item: MappedValues
+    form: Form, request: ClearingRequest, answer: QualifyResult, ignored: list[str], item: MappedValues
 ) -> MappedItem:
     return MappedItem(
         **form.model_dump(include=set(CONCLUSION_FIELDS)),

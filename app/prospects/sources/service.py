@@ -8,14 +8,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import SQLModel, bindparam, col, delete
 
-from app.db import Transaction, insert_or_update, lock_table
+from app.db import Transaction, insert_new, insert_or_update, lock_table
 from app.problems import LINKS_COLLIDE, FieldError, Problem
 from app.prospects.queries import find_id_rules, find_prospect
+from app.prospects.received import rows_with_new_keys
 from app.prospects.schemas import IdRule, match_key
 from app.prospects.service import save_revision
 from app.prospects.sources.queries import list_aliases, source_out
 from app.prospects.sources.schemas import SourceOut, ValueAliasesOut, ValueAliasIn
-from app.prospects.tables import ProspectLink, ValueAlias
+from app.prospects.tables import ProspectLink, ReceivedValues, ValueAlias
 from app.scoring import Flaw, Flawed
 
 MAX_LISTED_COLLISIONS = 100
@@ -56,6 +57,9 @@ def _compare_links(tx: Transaction, source: str, rule: IdRule) -> None:
             changed.append(link)
     if pairs:
         raise _collision(pairs)
+    # What a superfluous link sent counts where the link that stays has sent nothing.
+    new_keys = {link.match_key: match_key(rule, link.external_id) for link in [*changed, *superfluous]}
+    received = rows_with_new_keys(tx, source, new_keys)
     gone = [{"its_source": source, "its_key": link.match_key} for link in [*superfluous, *changed]]
     if gone:
         # Deleted before they are inserted, because a new key of one link can be the old key of another one.
@@ -63,6 +67,8 @@ def _compare_links(tx: Transaction, source: str, rule: IdRule) -> None:
     if changed:
         rows = [{**link._asdict(), "match_key": match_key(rule, link.external_id)} for link in changed]
         tx.db.execute(LINK_TABLE.insert(), rows)
+    if received:
+        insert_new(tx, ReceivedValues, received)
     for prospect_id in sorted({link.prospect_id for link in superfluous}):
         save_revision(tx, find_prospect(tx, prospect_id, lock=True), "prospect.unlinked")
 
