@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from app.edge.openapi_versions.parts import label
 from app.inbound.forms.schemas import Form, FormResult, estimate_field
 from app.scoring import Question, QuestionSet, mentioned
 
@@ -67,7 +68,7 @@ def _schemas(question_set: QuestionSet) -> dict[str, Any]:
         # Form builders cannot use fields without names; here every field has one.
         del schemas[schema_name]["additionalProperties"]
         for name, field in schemas[schema_name]["properties"].items():
-            field["x-ms-summary"] = field["title"] = _title(name)
+            field["title"] = label(name)
             # The default is always null, which is not valid for the type in OpenAPI 2.0.
             field.pop("default", None)
     return schemas
@@ -116,11 +117,6 @@ def _compared_values(question_set: QuestionSet, attribute: str) -> Iterator[str]
 
 def _question_text(question: Question) -> str:
     return "\n".join([question.text, *(f"{anchor.rating}: {anchor.text}" for anchor in question.anchors)])
-
-
-def _title(name: str) -> str:
-    words = name.replace("_", " ")
-    return words[0].upper() + words[1:]
 
 
 def _shorten(text: str) -> str:

@@ -10,6 +10,7 @@ from app.edge.openapi_versions.parts import (
     UnsupportedSchema,
     convert_key,
     copy_keys,
+    label,
     list_operations,
     map_converter,
     operation_pointer,
@@ -28,7 +29,8 @@ def to_2_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
     The function supports what `to_3_0` supports, with these limits: one server (or the same server by http
     and https), one schema for all media types of a body or a response, and one response for all of 4XX, 5XX
     and `default`. Extensions express what 2.0 has no keyword for: `x-nullable`, `x-any-of`,
-    `x-propertyNames`, `x-example`.
+    `x-propertyNames`, `x-example`. Every parameter and every property of a schema in `components` has an
+    `x-ms-summary`, its name in words: custom connectors of the Power Platform show it.
 
     Raises:
         UnsupportedSchema: for anything else.
@@ -36,6 +38,8 @@ def to_2_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
     document = to_3_0(document_3_1)
     components = document.get("components", {})
     definitions = map_converter(schema_2_0)(components.get("schemas", {}), "#/components/schemas")
+    for definition in definitions.values():
+        _label_properties(definition.get("properties", {}))
     paths: Part = {path: copy_keys(item, ()) for path, item in document["paths"].items()}
     for path, method, operation in list_operations(document):
         paths[path][method] = _operation(operation, definitions, operation_pointer(path, method))
@@ -49,6 +53,13 @@ def to_2_0(document_3_1: dict[str, Any]) -> dict[str, Any]:
             components.get("securitySchemes", {}), "#/components/securitySchemes"
         ),
     }
+
+
+def _label_properties(properties: Part) -> None:
+    for name, part in properties.items():
+        # Keywords beside a reference are ignored.
+        schema = {"allOf": [part]} if "$ref" in part else part
+        properties[name] = {"x-ms-summary": label(name), **schema}
 
 
 def _servers(servers: list[Part]) -> Part:
@@ -71,7 +82,10 @@ def _operation(part: Part, definitions: Part, where: str) -> Part:
     responses = part["responses"].values()
     body = part.get("requestBody")
     parameters = [
-        parameter_2_0(parameter, definitions, f"{where}/parameters/{number}")
+        {
+            "x-ms-summary": label(parameter["name"]),
+            **parameter_2_0(parameter, definitions, f"{where}/parameters/{number}"),
+        }
         for number, parameter in enumerate(part.get("parameters", ()))
     ]
     if body:
@@ -91,6 +105,7 @@ def _body(part: Part, where: str) -> Part:
     media = _one_media(part["content"], where)
     return {
         "name": "body",
+        "x-ms-summary": label("body"),
         "in": "body",
         "required": part.get("required", False),
         **copy_keys(part, {"description"}),

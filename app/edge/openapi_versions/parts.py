@@ -58,5 +58,11 @@ def operation_pointer(path: str, method: str) -> str:
     return f"#/paths/{_escape(path)}/{method}"
 
 
+def label(name: str) -> str:
+    """Return the name of a field in words, for people: `external_id` is `External id`."""
+    words = name.replace("_", " ").replace("-", " ")
+    return words[0].upper() + words[1:]
+
+
 def _escape(name: str) -> str:
     return str(name).replace("~", "~0").replace("/", "~1")

@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 from app.edge.openapi_versions.parts import Part, map_converter, require_known_keys
-from app.edge.openapi_versions.schema_3_0 import COPIED_SCHEMA_KEYS
+from app.edge.openapi_versions.schema_3_0 import COPIED_SCHEMA_KEYS, NULL_SCHEMA_3_0
 
 SCHEMAS_3_0, SCHEMAS_2_0 = "#/components/schemas/", "#/definitions/"
 EXCLUSIVE_BOUND_KEYS = {"exclusiveMinimum", "exclusiveMaximum"}
@@ -33,6 +33,7 @@ def schema_2_0(schema: Any, where: str) -> Part:
         UnsupportedSchema: for a keyword that is unknown here.
     """
     require_known_keys(schema, KNOWN_KEYS_3_0, where)
+    schema = _mark_null(schema)
     result = {
         SCHEMA_EXTENSIONS.get(name, name): _convert_nested(name, deepcopy(value), f"{where}/{name}")
         for name, value in schema.items()
@@ -47,6 +48,19 @@ def schema_2_0(schema: Any, where: str) -> Part:
     if isinstance(values, dict) and not values.keys() & {"type", "$ref", "allOf"}:
         result |= {"additionalProperties": True, "x-additionalProperties": values}
     return result
+
+
+def _mark_null(schema: Part) -> Part:
+    """Replace the null option of a union, or a schema for null alone, by `nullable`."""
+    if schema == NULL_SCHEMA_3_0:
+        return {**schema, "nullable": True}
+    for name in ("anyOf", "oneOf"):
+        if NULL_SCHEMA_3_0 in schema.get(name, ()):
+            others = [option for option in schema[name] if option != NULL_SCHEMA_3_0]
+            rest = {key: value for key, value in schema.items() if key != name}
+            union = {name: others} if len(others) > 1 else {"allOf": [*others, *schema.get("allOf", ())]}
+            return {**rest, **union, "nullable": True}
+    return schema
 
 
 def _convert_nested(name: str, value: Any, where: str) -> Any:

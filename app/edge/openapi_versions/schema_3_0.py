@@ -25,7 +25,8 @@ PROPERTY_NAME_KEYS = {"patternProperties", "propertyNames"}
 KNOWN_KEYS_3_1 = (
     {"$ref", "prefixItems"} | COPIED_SCHEMA_KEYS | NESTED_KEYS_3_1 | CONVERTED_KEYS | PROPERTY_NAME_KEYS
 )
-NULL_SCHEMA_3_0 = {"enum": [None], "nullable": True}
+# In 3.0, `nullable` counts only beside a `type`. A schema without a type allows null.
+NULL_SCHEMA_3_0 = {"enum": [None]}
 
 
 def schema_3_0(schema: Any, where: str) -> Part:
@@ -90,13 +91,14 @@ def _convert_tuple(result: Part, where: str) -> None:
 def _convert_type(result: Part) -> None:
     types = result.pop("type", [])
     types = [types] if isinstance(types, str) else list(types)
-    if "null" in types:
-        types.remove("null")
-        result |= {"nullable": True} if types else deepcopy(NULL_SCHEMA_3_0)
-    if len(types) == 1:
-        result["type"] = types[0]
+    others = [name for name in types if name != "null"]
+    if len(others) > 1:
+        options = [{"type": name} if name != "null" else deepcopy(NULL_SCHEMA_3_0) for name in types]
+        result.setdefault("allOf", []).append({"anyOf": options})
+    elif others:
+        result |= {"type": others[0], **({"nullable": True} if "null" in types else {})}
     elif types:
-        result.setdefault("allOf", []).append({"anyOf": [{"type": name} for name in types]})
+        result |= deepcopy(NULL_SCHEMA_3_0)
 
 
 def _convert_const(result: Part) -> None:
@@ -128,12 +130,15 @@ def _convert_unions(result: Part, where: str) -> Part:
 
 
 def _convert_union(name: str, options: list[Part], siblings: Part, where: str) -> Part:
-    """Merge a union with its sibling keywords. A null option becomes `nullable`."""
+    """Merge a union with its sibling keywords. A null option becomes `nullable` if one type is left."""
     others = [option for option in options if option != NULL_SCHEMA_3_0]
     if name == "anyOf" and {"type": "number"} in others:
         others = [option for option in others if option != {"type": "integer"}]
-    result = _merge(others[0], siblings, where) if len(others) == 1 else {name: others, **siblings}
-    if len(options) > len(others) and NULL_SCHEMA_3_0 in options:
+    nulls = [deepcopy(NULL_SCHEMA_3_0)] if NULL_SCHEMA_3_0 in options else []
+    if len(others) > 1 or (nulls and "type" not in others[0]):
+        return {name: [*others, *nulls], **siblings}
+    result = _merge(others[0], siblings, where)
+    if nulls:
         result["nullable"] = True
         if "enum" in result:
             result["enum"] = [*result["enum"], None]

@@ -55,7 +55,7 @@ class Reader:
         assert unions or len(parts) == 1, raw
         read: list[Raw] = []
         for part in parts:
-            if part == {"type": "null"}:
+            if part in ({"type": "null"}, {"enum": [None]}):
                 nullable = True
             else:
                 options, null = self._options(part) if part else ([{}], False)
@@ -100,7 +100,7 @@ class Reader:
 
     def _rule(self, raw: Raw) -> Any:
         """A rule in the words of JSON Schema: which fields must be there, and which values they must have."""
-        no_value = [{"type": "null"}, {"enum": [None], NULLABLE.get(self.version, ""): True}]
+        no_value = [{"type": "null"}, {"enum": [None]}, {"enum": [None], "x-nullable": True}]
         if raw in no_value:
             return None
         older = {"x-not": "not", "x-any-of": "anyOf", "x-one-of": "oneOf"}

@@ -39,7 +39,7 @@ def in_2_0(schema: Any) -> Any:
         ),
         (
             {"anyOf": [THING, {"type": "null"}], "description": "this"},
-            {"allOf": [THING], "description": "this", "nullable": True},
+            {"anyOf": [THING, {"enum": [None]}], "description": "this"},
             {"allOf": [THING_2_0], "description": "this", "x-nullable": True},
         ),
         (
@@ -54,7 +54,7 @@ def in_2_0(schema: Any) -> Any:
         ),
         (
             {"anyOf": [{"type": "string"}, {"type": "boolean"}, {"type": "null"}]},
-            {"anyOf": [{"type": "string"}, {"type": "boolean"}], "nullable": True},
+            {"anyOf": [{"type": "string"}, {"type": "boolean"}, {"enum": [None]}]},
             {"x-any-of": [{"type": "string"}, {"type": "boolean"}], "x-nullable": True},
         ),
         (
@@ -74,6 +74,11 @@ def in_2_0(schema: Any) -> Any:
             {"anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "null"}]},
             {"type": "number", "nullable": True},
             {"type": "number", "x-nullable": True},
+        ),
+        (
+            {"type": ["string", "boolean", "null"]},
+            {"allOf": [{"anyOf": [{"type": "string"}, {"type": "boolean"}, {"enum": [None]}]}]},
+            {"allOf": [{"x-any-of": [{"type": "string"}, {"type": "boolean"}], "x-nullable": True}]},
         ),
         (
             {"type": "string", "const": "changed"},
@@ -146,9 +151,7 @@ def in_2_0(schema: Any) -> Any:
             },
             {
                 "type": "object",
-                "allOf": [
-                    {"not": {"required": ["a"], "properties": {"a": {"enum": [None], "nullable": True}}}}
-                ],
+                "allOf": [{"not": {"required": ["a"], "properties": {"a": {"enum": [None]}}}}],
             },
             {
                 "type": "object",
@@ -170,6 +173,14 @@ def test_a_schema_allows_the_same_in_each_version(schema, older, oldest):
     assert in_3_0(schema) == older
     assert in_2_0(schema) == oldest
     assert schema == told
+
+
+def test_2_0_labels_properties_for_the_power_platform():
+    properties = {"external_id": {"type": "string"}, "thing": THING}
+    assert in_2_0({"type": "object", "properties": properties})["properties"] == {
+        "external_id": {"type": "string", "x-ms-summary": "External id"},
+        "thing": {"allOf": [THING_2_0], "x-ms-summary": "Thing"},
+    }
 
 
 @pytest.mark.parametrize(

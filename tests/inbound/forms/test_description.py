@@ -75,7 +75,8 @@ def test_a_builder_can_use_all_of_it(client, key, version):
     assert all(set(answer.get("headers", {})) == set() for answer in operation["responses"].values())
     for flat in ("Form", "FormResult"):
         for name, field in schemas(document)[flat]["properties"].items():
-            assert field["title"] == field["x-ms-summary"] == name.replace("_", " ").capitalize(), name
+            assert field["title"] == name.replace("_", " ").capitalize(), name
+            assert version == "3.0" or field["x-ms-summary"] == field["title"]
             assert field["type"] in ("string", "integer", "number", "boolean") or name == "ignored"
     for node in walk(document):
         assert not node.keys() & {"additionalProperties", "anyOf", "oneOf", "allOf", "patternProperties"}
