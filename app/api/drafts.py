@@ -58,7 +58,7 @@ async def save_draft(
 
 @authoring.get("/question-sets/{key}/draft", operation_id="get_draft")
 async def get_draft(key: Key, response: Response, service: ServiceDep, diff: Diff = None) -> DraftOut:
-    """Read the draft of a question set, what it lacks, and how it differs from a version."""
+    """Read the draft of a question set. Shows what it lacks, and how it differs from a version."""
     found = await service.database.read(lambda tx: draft_out(tx, question_sets.find_draft(tx, key), diff))
     set_etag(response, found.revision)
     return found
@@ -111,7 +111,7 @@ async def preview_draft(
     service: ServiceDep,
     status: Annotated[Status | None, Query(description="only sessions with this status")] = None,
 ) -> NdjsonResponse:
-    """Score the stored sessions with the draft, and see which indications would change, and why.
+    """Score the stored sessions with the draft. Shows which indications would change, and why.
 
     Nothing is written. Each line is a JSON object: a session whose indication would change, the progress, or
     at the end the summary or a problem. A set that is not published yet is tried on the sessions of the set

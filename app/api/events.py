@@ -99,7 +99,7 @@ class EventPage(Out):
 async def get_events(
     request: Request, service: ServiceDep, query: Annotated[EventQuery, Query()]
 ) -> EventPage:
-    """Read the events after a cursor, oldest first: every event once, in one order that never changes.
+    """Read the events after a cursor, oldest first. Each comes once, in an order that never changes.
 
     Store `cursor`, and send it as `after` the next time. The events of a session or a prospect are in the
     order in which they happened. With `wait`, the response comes as soon as there is an event. If a backup

@@ -54,7 +54,7 @@ class ProspectExportQuery(ProspectFilter, FileQuery):
 async def get_session_file(
     request: Request, service: ServiceDep, query: Annotated[SessionExportQuery, Query()]
 ) -> FileStream:
-    """Export all sessions that match the filters as CSV, XLSX, NDJSON or Parquet, with a row for each.
+    """Export all sessions that match the filters. A file of CSV, XLSX, NDJSON or Parquet has a row for each.
 
     A row has the prospect, the figures, the estimate of each dimension, the blockers, the last decision and
     the last outcome. With `question_set`, each dimension has a column `…_estimate`. Otherwise, the column
@@ -75,7 +75,7 @@ async def get_session_file(
 async def get_prospect_file(
     request: Request, service: ServiceDep, query: Annotated[ProspectExportQuery, Query()]
 ) -> FileStream:
-    """Export all prospects that match the filters as CSV, XLSX, NDJSON or Parquet, with a row for each.
+    """Export all prospects that match the filters. A file of CSV, XLSX, NDJSON or Parquet has a row for each.
 
     Each attribute has a column. The export chooses the prospects when it begins, and reads each of them while
     it sends the file. It leaves out prospects that are erased in between.

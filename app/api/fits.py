@@ -40,7 +40,7 @@ async def get_fit(
     deal: DealHere = None,
     assessor: AssessorHere = None,
 ) -> FitOut:
-    """Read the fit of a prospect: from its newest open session, or else from its last one.
+    """Read the fit of a prospect, from its newest open session or else its last one.
 
     Without `question_set`, the session can be on any set that asks about prospects. Without `assessor`, it
     can be that of any assessor. The response names the `question_set` and the `assessor` of the session.
@@ -57,7 +57,7 @@ async def get_fit(
 async def get_comparison(
     prospect_id: UUID, service: ServiceDep, query: Annotated[ComparisonQuery, Query()]
 ) -> ComparisonOut:
-    """Compare the assessors of a prospect: the verdict of each, and the questions on which they differ most.
+    """Compare the assessors of a prospect. Shows the verdict of each, and where they differ most.
 
     Each assessor has one session in it: the newest open one on the question set and the deal, or else the
     last one.

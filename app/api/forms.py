@@ -31,7 +31,7 @@ CONVERTERS = {"3.0": to_3_0, "2.0": to_2_0}
 async def post_form(
     key: Annotated[SetName, Path()], form: Form, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Qualify with a flat form: one object with a field for every attribute and question of the set.
+    """Qualify with a flat form. It has a field for every attribute and question of the set.
 
     For callers that cannot send lists or maps, or that send every value as text. The form of a question set,
     with all its fields, is described at /v1/question-sets/{key}/openapi-3.0.json and …-2.0.json.
@@ -47,7 +47,7 @@ async def post_form(
 
 @reading.get("/question-sets/{key}/openapi-{openapi}.json", operation_id="describe_form")
 async def get_form(key: Key, openapi: OpenApi, request: Request, service: ServiceDep) -> dict[str, Any]:
-    """Read the flat form of a question set's newest version as OpenAPI, for a form builder."""
+    """Read the flat form of a question set as OpenAPI. It describes the newest version, for form builders."""
     return await service.database.read(lambda tx: _form_description(tx, request, openapi, key, None))
 
 

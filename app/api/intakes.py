@@ -145,7 +145,7 @@ async def get_templates(
     service: ServiceDep,
     question_set: Annotated[SetName | None, Query(description="the question set to map to")] = None,
 ) -> schemas.IntakeTemplateList:
-    """Read the ready-made mappings, filled in with every question and attribute of a question set."""
+    """Read the ready-made mappings. They are filled in for the questions and attributes of a set."""
     plan = await service.plans.get(question_set, "query")
     return schemas.IntakeTemplateList(items=intake_templates(plan))
 
@@ -234,7 +234,7 @@ async def get_receipt(intake_id: IntakeIdInPath, receipt_id: UUID, service: Serv
 async def replay_receipts(
     intake_id: IntakeIdInPath, request: schemas.ReceiptReplay, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Process receipts again with the current mapping: those that you name, or all that failed."""
+    """Process receipts again with the current mapping. Name them, or process all that failed."""
     replayed = await service.write(
         call, lambda uow: schemas.ReplayedReceipts(receipts=intakes.replay(uow.tx, intake_id, request.ids))
     )

@@ -98,7 +98,7 @@ async def update_prospect(
 
 @writing.delete("/prospects/{prospect_id}", operation_id="erase_prospect", status_code=204)
 async def erase_prospect(prospect_id: UUID, service: ServiceDep) -> None:
-    """Erase a prospect with its links, sessions, answers, decisions and history, permanently.
+    """Erase a prospect permanently, with its links, sessions and history.
 
     The payloads that intakes received about it are erased too.
     """
@@ -132,7 +132,10 @@ async def upsert_prospect(
     call: WriteCallDep,
     if_match: IfMatch = None,
 ) -> Response:
-    """Create the prospect that another system knows by this id (201), or change it (200)."""
+    """Create or change the prospect with this id in another system.
+
+    The status is 201 if the prospect is new, or else 200.
+    """
     link = Link(source=source, external_id=external_id)
     change = with_revision(request, if_match)
 
@@ -173,7 +176,7 @@ async def remove_link(
 async def merge_prospects(
     prospect_id: UUID, request: MergeRequest, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Merge another prospect into this one: links, sessions, and the attributes that this one lacks.
+    """Merge another prospect into this one. It gets links, sessions, and the attributes that it lacks.
 
     The other prospect no longer exists afterwards. If both have an attribute, this one keeps its value.
     """

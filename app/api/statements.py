@@ -65,7 +65,7 @@ class SqlResponse(Response):
 async def get_sql(
     key: Key, number: Number, service: ServiceDep, query: Annotated[StatementQuery, Query()]
 ) -> Response:
-    """Read a version as one SELECT that computes exactly the same scores in your own database.
+    """Read a version as one SELECT. It computes exactly the same scores in your own database.
 
     It reads a wide table with a column for every question and attribute or, with `answers`, two long tables.
     A row that cannot be scored has a `problem` and no figures. An attribute that cannot be read counts as

@@ -70,7 +70,7 @@ class DeliveryPage(Page[DeliveryOut]):
 
 @sending.post("/webhooks", operation_id="create_webhook", status_code=201, response_model=WebhookCreated)
 async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCallDep) -> Response:
-    """Create a webhook: send new events to a URL, signed as Standard Webhooks defines it.
+    """Create a webhook. It sends new events to a URL, signed as Standard Webhooks defines it.
 
     Every event arrives at least once, always with the same `webhook-id`. If the receiver does not answer with
     2xx, the message is sent again, for three days. Store `secret`: it is shown only once. If you repeat
@@ -107,13 +107,13 @@ async def get_webhooks(service: ServiceDep) -> WebhookList:
 
 @managing.get("/webhook-templates", operation_id="list_webhook_templates")
 async def get_templates() -> WebhookTemplateList:
-    """Read ready-made record updates for CRMs, each with a list of what to prepare in the CRM."""
+    """Read ready-made record updates for CRMs. Each lists what to prepare in the CRM."""
     return webhook_templates()
 
 
 @reading.get("/webhook-samples", operation_id="sample_webhooks")
 async def get_samples(service: ServiceDep, query: Annotated[SampleQuery, Query()]) -> list[WebhookMessage]:
-    """Read sample messages of a webhook as a plain list: of the newest events, or invented if there are none.
+    """Read sample messages of a webhook as a plain list. They are invented if there are no events.
 
     For form builders that show the fields before anything has happened.
     """
@@ -223,7 +223,7 @@ async def get_deliveries(
 async def post_replay(
     webhook_id: UUID, request: DeliveryReplay, service: ServiceDep, call: WriteCallDep
 ) -> Response:
-    """Send deliveries again, whatever their status: those that you name, or the first 1000 that failed.
+    """Send deliveries again, whatever their status. Name them, or send the first 1000 that failed.
 
     If the webhook has no room for more pending deliveries, the response is a 429 with Retry-After.
     """

@@ -1,6 +1,7 @@
 """The description of the API: /openapi.json, and older versions of OpenAPI for CRMs that need them."""
 
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -31,10 +32,13 @@ Send an API key as `Authorization: Bearer pfk_…` or `X-API-Key: pfk_…`. Ever
 
 
 def _summarise(operation: dict[str, Any]) -> None:
-    """Split the docstring of an operation: the first line is its summary, the rest its description."""
-    operation["summary"], _, rest = operation.pop("description").partition("\n")
-    if rest.strip():
-        operation["description"] = rest.strip()
+    """Split the docstring of an operation: the first sentence is its summary, the rest its description.
+
+    A summary has no full stop, because form builders show it as the name of the operation.
+    """
+    operation["summary"], rest = re.split(r"\.(?:\s+|$)", operation.pop("description"), maxsplit=1)
+    if rest:
+        operation["description"] = rest
 
 
 def _is_map(schema: dict[str, Any]) -> bool:

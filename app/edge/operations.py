@@ -34,7 +34,7 @@ async def live() -> Health:
 
 @operations.get("/readyz", operation_id="ready")
 async def ready(service: ServiceDep) -> Readiness:
-    """Check that the service can respond: the database accepts writes, and its schema is the newest.
+    """Check that the service can respond. The database must accept writes and have the newest schema.
 
     To detect a full or read-only database, the check writes a few bytes, at most once a second. `database`
     identifies the database: `prospect-fit doctor --url` compares it with the database of its settings.

@@ -205,7 +205,7 @@ def _group_page(group: str, operations: Iterable[Operation]) -> Iterator[str]:
     for operation in operations:
         yield f"## {operation.name}\n"
         yield f"`{operation.method} {operation.path}`\n"
-        yield f"{operation.described['summary']}\n"
+        yield f"{operation.described['summary']}.\n"
         if "description" in operation.described:
             yield f"{operation.described['description']}\n"
         yield f"Scope: {operation.permission}.\n" if operation.scopes else "Needs no key.\n"

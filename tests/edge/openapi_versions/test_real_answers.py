@@ -1,4 +1,4 @@
-"""Real requests and answers agree with all three descriptions, in the eyes of validators that others wrote."""
+"""Real requests and answers agree with all three descriptions, by validators that others wrote."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tools.reference.story import FAILING_CALL, STORY
 
 pytestmark = pytest.mark.one_database
 
-# Swagger 2.0 has no null of its own, and these validators do not read extensions. Schemathesis reads x-nullable.
+# Swagger 2.0 has no null, and only Schemathesis reads x-nullable.
 STRICT_VALIDATORS = {"3.1": OAS31Validator, "3.0": OAS30StrictValidator}
 
 JSON_TYPES = ("application/json", "application/problem+json")
