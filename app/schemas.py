@@ -61,6 +61,8 @@ EXTERNAL_ID_PATTERN = form(
 Schema = dict[str, Any]
 VISIBLE = form(r"^[\x21-\x7e]+$", "send visible ASCII characters without spaces")
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+# The length of a name in Salesforce and HubSpot.
+MAX_LINE_LENGTH = 255
 MAX_TEXT_LENGTH = 1000
 MAX_ATTRIBUTES = 200
 
@@ -204,7 +206,7 @@ def _check_visible(value: str) -> str:
 # An invisible character stays in a name.
 Line = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1, max_length=200, pattern=SINGLE_LINE_PATTERN),
+    StringConstraints(strict=True, min_length=1, max_length=MAX_LINE_LENGTH, pattern=SINGLE_LINE_PATTERN),
     BeforeValidator(normalized),
     AfterValidator(_check_visible),
 ]

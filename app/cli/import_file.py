@@ -23,15 +23,14 @@ from app.inbound.imports.service import Importer, ReportedRow
 from app.problems import DATABASE_FAILURES, MALFORMED_FILE, Problem
 from app.prospects.schemas import Link
 from app.question_sets.plans import Plans
-from app.schemas import REFUSED_ANYWHERE
+from app.schemas import MAX_LINE_LENGTH, REFUSED_ANYWHERE
 from app.scoring.question_set import AttributeType
 
 KEY_NAME = "prospect-fit import"
 ROWS_AT_ONCE = 100
 MAX_SHOWN = 10
 PROGRESS_STEPS = 1000
-# An actor has at most 200 characters.
-MAX_FILE_NAME_LENGTH = 190
+ACTOR_PREFIX = "import:"
 File = Annotated[Path, typer.Argument(help=f"The file to import; its name ends in {', '.join(SUFFIXES)}.")]
 SourceOption = Annotated[str | None, typer.Option("--source", help="The source of rows that name none.")]
 IdColumn = Annotated[
@@ -143,7 +142,7 @@ def _named_set(database: Database, plans: Plans, name: str) -> NamedSet:
 
 def _actor(file: Path) -> str:
     """Return the actor of the decisions in a file that name nobody."""
-    return "import:" + REFUSED_ANYWHERE.sub("", file.name)[:MAX_FILE_NAME_LENGTH]
+    return (ACTOR_PREFIX + REFUSED_ANYWHERE.sub("", file.name))[:MAX_LINE_LENGTH]
 
 
 class _Stopped(Exception):

@@ -16,7 +16,7 @@ from app.scoring.question_set import (
     Value,
 )
 from app.scoring.rules import is_a
-from app.scoring.texts import folded, is_blank
+from app.scoring.texts import BLANKS, folded, is_blank
 
 Attributes = Mapping[str, Value]
 
@@ -25,7 +25,7 @@ MAX_INTEGER = 2**53
 IS_ABSENT = Condition(exists=False)
 
 EXPECTED: Mapping[AttributeType, str] = {
-    "number": "a number, at most 2⁵³ if it is an integer, or a text that is exactly a number",
+    "number": "a number, at most 2⁵³ if it is an integer, or a text that is only a number",
     "text": "a text",
     "boolean": "true or false",
 }
@@ -46,7 +46,7 @@ class ReadAttributes(NamedTuple):
 def read_stored(question_set: QuestionSet, stored: Mapping[str, Any]) -> ReadAttributes:
     """Stored attributes that the set declares, with their declared types.
 
-    A text that is exactly a JSON number is a number if the set declares one. Null and a blank text are
+    A text that `read_number` can read is a number if the set declares one. Null and a blank text are
     absent. Attributes that the set does not declare are left out.
     """
     known: dict[str, Value] = {}
@@ -78,8 +78,12 @@ def read_attributes(
 
 
 def read_number(value: Any) -> Number | None:
-    """A finite number, with 4.0 as 4, at most 2⁵³ if it is an integer; None if `value` is not one."""
+    """A finite number, with 4.0 as 4, at most 2⁵³ if it is an integer; None if `value` is not one.
+
+    A text that is a JSON number, with or without blanks at its ends, is that number.
+    """
     if isinstance(value, str):
+        value = value.strip(BLANKS)
         if not JSON_NUMBER.fullmatch(value) or len(value) > 400:
             return None
         value = float(value) if re.search(r"[.eE]", value) else int(value)

@@ -20,6 +20,7 @@ from app.events.tables import EventType
 from app.prospects.schemas import Link, LinkOut
 from app.question_sets.schemas import ChosenBy
 from app.schemas import (
+    MAX_LINE_LENGTH,
     Actor,
     Assessor,
     AttributesIn,
@@ -68,7 +69,7 @@ MAX_ANSWERS = 500
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 Sort = Literal["newest", "ranked", "revisit_on", "updated_at", "name"]
 # Folding the case of a name makes at most three characters of one.
-MAX_SEARCHABLE_LENGTH = 600
+MAX_SEARCHABLE_LENGTH = 3 * MAX_LINE_LENGTH
 # The type of a position in the list of sessions, for each order.
 SESSION_POSITIONS: Mapping[Sort, TypeAdapter[tuple[Any, ...]]] = {
     "newest": TypeAdapter(tuple[UUID]),

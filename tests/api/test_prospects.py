@@ -104,7 +104,7 @@ def escaped(text):
     ("wrong", "where"),
     [
         ({"name": ""}, "/name"),
-        ({"name": "x" * 201}, "/name"),
+        ({"name": "x" * 256}, "/name"),
         ({"name": "two\nlines"}, "/name"),
         ({"name": 5}, "/name"),
         ({"attributes": {"Employees": 1}}, "/attributes/Employees"),

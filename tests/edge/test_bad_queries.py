@@ -13,7 +13,7 @@ from tests.edge.problem import PRIVATE, assert_problem
 pytestmark = pytest.mark.usefixtures("unwritten")
 
 NOBODY = STANDING_IN["prospect_id"]
-LONG = "x" * 201
+LONG = "x" * 256
 
 ANY_LIST = {
     "limit=0": "/limit",

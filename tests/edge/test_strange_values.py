@@ -30,7 +30,7 @@ TEXTS = {
     "a formula": "=HYPERLINK(1)",
     "an odd case": "İIıiſßẞΣς",
     "two spellings of é": "é e\u0301",
-    "200 of four bytes": "\U0001f600" * 200,
+    "255 of four bytes": "\U0001f600" * 255,
     "null": "null",
     "a prototype": "__proto__",
 }

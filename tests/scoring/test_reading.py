@@ -96,10 +96,12 @@ def test_all_flaws_of_answers_are_told_at_once():
         ("1E-2", 0.01),
         (2**53, 2**53),
         (str(-(2**53)), -(2**53)),
+        (" 4", 4),
+        ("\u00a04.5\t\r\n", 4.5),
     ],
     ids=repr,
 )
-def test_a_number_is_read_from_json_and_from_a_text_that_is_exactly_one(sent, read):
+def test_a_number_is_read_from_json_and_from_a_text_that_is_only_one(sent, read):
     (value,) = read_attributes(SET, {"employees": sent}).values()
     assert (value, type(value)) == (read, type(read))
 
@@ -117,9 +119,10 @@ def test_a_number_is_read_from_json_and_from_a_text_that_is_exactly_one(sent, re
         2**53 + 1,
         -(2**53) - 1,
         1e300,
-        " 4",
-        "4 ",
-        "4\n",
+        "4 5",
+        "- 4",
+        "4\v",
+        "4\u2009",
         "+4",
         "04",
         ".5",

@@ -106,7 +106,7 @@ LINES = {
     "no id": (b",Acme,1", INVALID_REQUEST, "/external_id"),
     "an id with a slash": (b"a/b,Acme,1", INVALID_REQUEST, "/external_id"),
     "an id that has lost digits": (b"1.23E+15,Acme,1", INVALID_REQUEST, "/external_id"),
-    "a long name": (b"x," + b"n" * 201 + b",1", INVALID_REQUEST, "/name"),
+    "a long name": (b"x," + b"n" * 256 + b",1", INVALID_REQUEST, "/name"),
     "a long cell": (b"x,n," + b"1" * 200_000, MALFORMED_FILE, None),
     "a long line": (b"x,n," + b"1" * 1_000_001, MALFORMED_FILE, None),
 }
