@@ -17,31 +17,25 @@ from app.problems import NOTHING_TO_SEND, Problem, invalid_field
 from app.webhooks import outbox
 from app.webhooks import queries as webhook_queries
 from app.webhooks import service as webhooks
-from app.webhooks.message import (
-    NothingToSendError,
-    OutgoingRequest,
-    check_record_update,
-    sample_messages,
-    sample_request,
-)
+from app.webhooks.message import sample_messages, sample_request
 from app.webhooks.presenters import delivery_out, test_result, webhook_created, webhook_out, webhooks_out
 from app.webhooks.queries import webhook_templates
+from app.webhooks.record_updates.message import NothingToSendError, check_record_update
+from app.webhooks.record_updates.schemas import RecordUpdateIn, StoredRecordUpdate, WebhookTemplateList
 from app.webhooks.schemas import (
     DeliveryOut,
     DeliveryReplay,
     NewWebhook,
-    RecordUpdateIn,
     ReplayedDeliveries,
     SecretRotation,
-    StoredRecordUpdate,
     TestResult,
     WebhookChange,
     WebhookCreated,
     WebhookList,
     WebhookMessage,
     WebhookOut,
-    WebhookTemplateList,
 )
+from app.webhooks.sender import OutgoingRequest
 from app.webhooks.tables import DeliveryStatus, Webhook
 from app.webhooks.targets import BlockedTarget
 
@@ -81,7 +75,7 @@ async def post_webhook(request: NewWebhook, service: ServiceDep, call: WriteCall
     is their number. A receiver that does not want to wait for them can read the feed.
     """
     if request.record_update:
-        check_record_update(request.url, request.record_update.source, request.types)
+        check_record_update(request.url, request.record_update, request.types)
         if request.payload == "full":
             raise invalid_field("/payload", "unwanted", "a record update has no payload: leave it out")
     token_url = _token_url_of(request.record_update)

@@ -1,14 +1,10 @@
 """Build the HTTP request of a delivery: a signed message (Standard Webhooks) or a record update."""
 
-import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
-from pydantic_core import to_json, to_jsonable_python
 from sqlmodel import col, select
 from standardwebhooks.webhooks import Webhook as Signer
 
@@ -16,22 +12,19 @@ from app.clock import new_id
 from app.db import Transaction
 from app.encryption.service import Cipher
 from app.events.queries import read_latest
-from app.events.tables import EVENT_TYPES, SESSION_EVENT_TYPES, Event, EventType, types_named
-from app.inbound.forms.service import flat_fields
-from app.prospects.queries import links_of, prospect_out
+from app.events.tables import EVENT_TYPES, Event, EventType
+from app.prospects.queries import prospect_out
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Flaw, Flawed, parts_of
-from app.sessions.presenters import events_out, session_out, session_out_at
+from app.sessions.presenters import events_out, session_out_at
 from app.sessions.schemas import EventOut, SessionOut
 from app.sessions.tables import Session
 from app.webhooks.queries import subscribed_types
-from app.webhooks.schemas import ClientCredentials, Payload, StoredRecordUpdate, WebhookMessage
+from app.webhooks.record_updates.message import NothingToSendError, record_request
+from app.webhooks.schemas import Payload, WebhookMessage
+from app.webhooks.sender import OutgoingRequest
 from app.webhooks.tables import Webhook
-from app.webhooks.targets import authority_of
 
-PLACEHOLDERS = ("external_id", "deal", "prospect_id", "session_id")
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 MAX_SAMPLED_EVENTS = 50
 # The ids in an example event. No real event has this UUID.
 EXAMPLE_ID = UUID(int=0)
@@ -51,105 +44,28 @@ EXAMPLE_REMINDERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def placeholders_in(url: str) -> list[str]:
-    """Return the names between braces in a URL."""
-    return PLACEHOLDER.findall(url)
-
-
-def check_record_update(url: str, source: str | None, types: Collection[str]) -> None:
-    """Check that the URL and the event types of a webhook suit a record update with this source of the link.
-
-    Raises:
-        Flawed: if the URL has no placeholder, an unknown one or one in its host, if the source of the link
-            is missing, or if none of the types belongs to a session. The pointers start at the webhook.
-    """
-    names = placeholders_in(url)
-    known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    if not (names and set(names) <= set(PLACEHOLDERS)) or set("{}") & set(PLACEHOLDER.sub("", url)):
-        detail = (
-            f"after its host, the URL must contain one or more of these, and nothing else in braces: {known}"
-        )
-        raise Flawed([Flaw("/url", detail, "invalid")])
-    if "{" in authority_of(url):
-        raise Flawed([Flaw("/url", "the host must not contain a placeholder: write it out", "invalid")])
-    if "external_id" in names and source is None:
-        detail = "the URL contains {external_id}: send the source of the link that it is taken from"
-        raise Flawed([Flaw("/record_update/source", detail, "missing")])
-    if types and not set(types_named(types)) & set(SESSION_EVENT_TYPES):
-        detail = (
-            "a record update needs at least one event type that belongs to a session: "
-            f"{', '.join(SESSION_EVENT_TYPES)}"
-        )
-        raise Flawed([Flaw("/types", detail, "invalid")])
-
-
-def fill_placeholders(url: str, values: Mapping[str, str]) -> str:
-    """Return the URL with its placeholders replaced by percent-encoded values.
-
-    Raises:
-        KeyError: for a placeholder that has no value.
-    """
-    return PLACEHOLDER.sub(lambda match: quote(values[match[1]], safe=""), url)
-
-
-def record_body(update: StoredRecordUpdate, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body of a record update; it omits fields whose figure the session does not have."""
-    body: dict[str, Any] = {}
-    for pointer, figure in update.fields.items():
-        if figure not in figures:
-            continue
-        *parents, last = parts_of(pointer)
-        target = body
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[last] = _as_text(figures[figure]) if update.values == "text" else figures[figure]
-    return body
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-class NothingToSendError(Exception):
-    """There is no record to update. The message gives the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingRequest:
-    """A request to another system.
-
-    The sender adds the bearer token: `token`, or one that it requests with `client_credentials`.
-    """
-
-    method: str
-    url: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    token: str | None = field(default=None, repr=False)
-    client_credentials: ClientCredentials | None = None
-
-
 def outgoing_request(
     tx: Transaction,
     plans: Plans,
     cipher: Cipher,
     webhook: Webhook,
     event: Event,
+    *,
+    external_id: str | None = None,
     message_id: UUID | None = None,
 ) -> OutgoingRequest:
     """Return the request that sends an event to a webhook.
 
     A record update writes the current figures of the session; a full message has the score as of the event.
-    `message_id` is the `webhook-id` of a message; by default it is the id of the event.
+    `external_id` is the link whose record is updated; by default, it is the first one. `message_id` is the
+    `webhook-id` of a message; by default it is the id of the event.
 
     Raises:
         NothingToSendError: if there is no record to update.
         StaleScores: if the score of the session has to be computed again first.
     """
     if webhook.record_update:
-        return _record_request(tx, plans, cipher, webhook, event)
+        return record_request(tx, plans, cipher, webhook, event, external_id)
     (message,) = build_messages(tx, plans, [event], webhook.payload)
     return signed_request(tx, cipher, webhook, message.model_copy(update={"id": message_id or event.id}))
 
@@ -197,7 +113,7 @@ def sample_request(tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webho
     reason = NothingToSendError("No event that matches this webhook has happened yet.")
     for event in read_latest(tx, MAX_SAMPLED_EVENTS, types, key):
         try:
-            return outgoing_request(tx, plans, cipher, webhook, event, new_id())
+            return outgoing_request(tx, plans, cipher, webhook, event, message_id=new_id())
         except NothingToSendError as error:
             reason = error
     if webhook.record_update:
@@ -253,44 +169,6 @@ def signed_request(
         ),
     }
     return OutgoingRequest("POST", webhook.url, body.encode(), headers)
-
-
-def _record_request(
-    tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webhook, event: Event
-) -> OutgoingRequest:
-    update = StoredRecordUpdate.model_validate(webhook.record_update)
-    session = tx.db.get(Session, event.session_id)
-    if session is None:
-        raise NothingToSendError("The session no longer exists.")
-    links = links_of(tx, [session.prospect_id])[session.prospect_id]
-    values = {
-        "external_id": next((link.external_id for link in links if link.source == update.source), None),
-        "deal": session.deal or None,
-        "prospect_id": str(session.prospect_id),
-        "session_id": str(session.id),
-    }
-    if any(values[name] in {".", ".."} for name in placeholders_in(webhook.url)):
-        raise NothingToSendError("A URL cannot contain '.' or '..' as the id of a record.")
-    try:
-        url = fill_placeholders(
-            webhook.url, {name: value for name, value in values.items() if value is not None}
-        )
-    except KeyError as error:
-        if error.args[0] == "external_id":
-            raise NothingToSendError("The prospect has no link with the source of the webhook.") from None
-        raise NothingToSendError("The session has no deal.") from None
-    assert webhook.credential, "a record update has a credential"
-    credential = cipher.decrypt("credential", webhook.id, webhook.credential)
-    client_credentials = update.credentials(credential)
-    figures = to_jsonable_python(flat_fields(session_out(tx, plans, session)))
-    return OutgoingRequest(
-        update.method,
-        url,
-        to_json(record_body(update, figures)),
-        {"Content-Type": "application/json"},
-        None if client_credentials else credential,
-        client_credentials,
-    )
 
 
 def _prospect(tx: Transaction, event: EventOut) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -26,11 +27,13 @@ from app.webhooks.queries import (
     due_conditions,
     find_matching,
     find_rooms,
+    pace_of,
     pending_counts,
     ready_conditions,
     subscribed_types,
 )
-from app.webhooks.retries import next_attempt, parse_retry_after
+from app.webhooks.record_updates.queries import find_external_ids, source_of_records
+from app.webhooks.retries import Pace, next_attempt, parse_retry_after, slower_pace
 from app.webhooks.schemas import MAX_ANSWER_CHARACTERS
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
@@ -43,7 +46,7 @@ MAX_REPLAYED = 1000
 # When to try again to replay deliveries, after there was no room for them.
 REPLAY_RETRY_SECONDS = 60
 HTTP_GONE = 410
-RETRY_AFTER_STATUSES = (429, 503)
+HTTP_TOO_MANY_REQUESTS, HTTP_UNAVAILABLE = 429, 503
 SUCCESS_STATUSES = range(200, 300)
 # These limit how long one transaction holds the locks of the feed and, on SQLite, of the file.
 MAX_DELIVERIES_PER_TRANSACTION = 500
@@ -155,6 +158,7 @@ def _delivery_row(tx: Transaction, webhook_id: UUID, event: Row[Any]) -> dict[st
         "event_id": event.id,
         "position": event.position,
         "session_id": event.session_id,
+        "external_id": "",
         "status": "pending",
         "attempts": 0,
         "due_at": tx.at,
@@ -165,7 +169,8 @@ def claim_due(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Lease
     """Lease the due deliveries of a webhook for the duration `lease`.
 
     Returns an empty list if another process leases deliveries of the webhook at this moment. Of the record
-    updates of one session, only the newest is leased, and none while another one is in flight.
+    updates of one session, only the newest of each record is leased, and none while another one is in flight.
+    If the receiver responded with 429, there are only as many leases as the pace of the webhook allows.
     """
     statement = select(Webhook).where(Webhook.id == webhook_id, *ready_conditions(tx))
     webhook = tx.db.exec(statement.with_for_update(skip_locked=True, key_share=True)).one_or_none()
@@ -182,11 +187,16 @@ def claim_due(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Lease
     )
     if webhook.payload == "record":
         due = due.where(col(Delivery.session_id).not_in(in_flight))
+    pace = pace_of(webhook)
+    count = pace.count_at(tx.at, webhook.next_send_at) if pace else None
+    free = max(0, MAX_IN_FLIGHT_PER_WEBHOOK - len(in_flight))
+    limit = free if count is None else min(free, count)
     # Skip locked rows: whoever erases them may wait for rows that this transaction has locked.
-    unlocked = due.limit(max(0, MAX_IN_FLIGHT_PER_WEBHOOK - len(in_flight))).with_for_update(skip_locked=True)
-    deliveries = tx.db.exec(unlocked).all()
+    deliveries = tx.db.exec(due.limit(limit).with_for_update(skip_locked=True)).all()
     if webhook.payload == "record":
-        deliveries = _newest_of_each(tx, webhook_id, deliveries)
+        deliveries = _newest_of_each(tx, webhook, deliveries)[:limit]
+    if pace:
+        _keep_pace(tx, webhook, pace, len(deliveries))
     until = tx.at + lease
     for delivery in deliveries:
         # An expired lease means that an attempt has no result: it is repeated, not counted again.
@@ -198,27 +208,86 @@ def claim_due(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Lease
     return [Lease(webhook_id, delivery.id, until) for delivery in deliveries]
 
 
-def _newest_of_each(tx: Transaction, webhook_id: UUID, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Return the newest pending delivery of each session, due or not, and mark the older ones superseded."""
-    sessions = {delivery.session_id for delivery in deliveries}
-    pending = select(Delivery).where(
-        Delivery.webhook_id == webhook_id, IS_PENDING, col(Delivery.session_id).in_(sessions)
+def _keep_pace(tx: Transaction, webhook: Webhook, pace: Pace, count: int) -> None:
+    """Store from when on the next requests can be sent, or that they are no longer paced."""
+    if pace.rate_at(tx.at) is None:
+        _set_pace(webhook, None)
+    elif count:
+        webhook.next_send_at = pace.next_after(count, tx.at, webhook.next_send_at)
+    tx.db.add(webhook)
+
+
+def _set_pace(webhook: Webhook, pace: Pace | None) -> None:
+    webhook.rate = pace.rate if pace else None
+    webhook.rate_since = pace.since if pace else None
+    webhook.pause_seconds = pace.pause_seconds if pace else None
+    webhook.next_send_at = None
+
+
+def _newest_of_each(tx: Transaction, webhook: Webhook, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Return the newest pending delivery of each session and record for which one of these is due.
+
+    The older ones are marked superseded. If links identify the records, a delivery that has no link yet gets
+    one, and there are further deliveries for the other links.
+    """
+    due = {(delivery.session_id, delivery.external_id) for delivery in deliveries}
+    sessions = {session_id for session_id, _ in due}
+    statement = select(Delivery).where(
+        Delivery.webhook_id == webhook.id, IS_PENDING, col(Delivery.session_id).in_(sessions)
     )
-    newest: dict[UUID | None, Delivery] = {}
-    unlocked = pending.order_by(col(Delivery.position)).with_for_update(skip_locked=True)
-    for delivery in tx.db.exec(unlocked):
-        if before := newest.get(delivery.session_id):
+    unlocked = statement.order_by(col(Delivery.position)).with_for_update(skip_locked=True)
+    newest = _superseding(tx, tx.db.exec(unlocked).all())
+    if source := source_of_records(webhook):
+        links = find_external_ids(tx, sessions, source)
+        for_links = [
+            one
+            for delivery in newest
+            for one in _one_for_each(tx, delivery, links.get(delivery.session_id, ()))
+        ]
+        newest = _superseding(tx, sorted(for_links, key=attrgetter("position")))
+    return [one for one in newest if {(one.session_id, one.external_id), (one.session_id, "")} & due]
+
+
+def _superseding(tx: Transaction, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Return the last delivery of each session and record, and mark the others superseded."""
+    newest: dict[tuple[UUID | None, str], Delivery] = {}
+    for delivery in deliveries:
+        key = delivery.session_id, delivery.external_id
+        if before := newest.get(key):
             before.status, before.settled_at = "superseded", tx.at
             tx.db.add(before)
-        newest[delivery.session_id] = delivery
+        newest[key] = delivery
     return list(newest.values())
+
+
+def _one_for_each(tx: Transaction, delivery: Delivery, external_ids: Sequence[str]) -> list[Delivery]:
+    """Return the delivery, and for a new one that has several links, a delivery for each of them."""
+    if delivery.external_id or not external_ids:
+        return [delivery]
+    first, *others = external_ids
+    delivery.external_id = first
+    further = [
+        Delivery(
+            id=new_id(),
+            webhook_id=delivery.webhook_id,
+            event_id=delivery.event_id,
+            position=delivery.position,
+            session_id=delivery.session_id,
+            external_id=other,
+            due_at=tx.at,
+        )
+        for other in others
+    ]
+    tx.db.add_all(further)
+    return [delivery, *further]
 
 
 def record_results(tx: Transaction, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
     """Store the results of attempts, and when to try again. Results of expired leases are ignored.
 
-    A webhook of messages whose receiver responds with 410 is disabled. If the receiver sends Retry-After with
-    429 or 503, all deliveries of the webhook pause.
+    A webhook of messages whose receiver responds with 410 is disabled. If the receiver responds with 429, or
+    with 503 and Retry-After, all deliveries of the webhook pause. A delivery that got a 429 stays due, and
+    the attempt does not count.
     """
     # Lock webhooks before their deliveries: deletion locks them in the same order.
     webhooks = select(Webhook.id).where(col(Webhook.id).in_({lease.webhook_id for lease, _ in results}))
@@ -239,8 +308,11 @@ def _record_result(tx: Transaction, lease: Lease, result: AttemptResult) -> None
     delivery.last_status, delivery.last_error = result.status, result.error
     delivery.last_answer = None if result.succeeded else (result.answer or "")[:MAX_ANSWER_CHARACTERS] or None
     delivery.last_milliseconds = result.milliseconds
+    if result.status == HTTP_TOO_MANY_REQUESTS:
+        _slow_down(tx, delivery, result.retry_after)
+        return
     retry_at = None if result.succeeded or result.skipped else next_attempt(delivery.attempts, tx.at)
-    if result.status in RETRY_AFTER_STATUSES and (until := parse_retry_after(result.retry_after, tx.at)):
+    if result.status == HTTP_UNAVAILABLE and (until := parse_retry_after(result.retry_after, tx.at)):
         retry_at = max(retry_at, until) if retry_at else None
         if webhook := _find_unchanged(tx, delivery):
             webhook.paused_until = until
@@ -252,6 +324,28 @@ def _record_result(tx: Transaction, lease: Lease, result: AttemptResult) -> None
     else:
         delivery.status, delivery.settled_at = result.final_status, tx.at
     tx.db.add(delivery)
+
+
+def _slow_down(tx: Transaction, delivery: Delivery, retry_after: str | None) -> None:
+    """Pause the webhook of a delivery that got a 429, and send to it more slowly afterwards.
+
+    Requests that were sent together are often refused together: the rate is halved only once for them.
+    """
+    delivery.attempts -= 1
+    delivery.due_at = tx.at
+    tx.db.add(delivery)
+    webhook = _find_unchanged(tx, delivery)
+    if webhook is None:
+        return
+    assert delivery.last_attempt_at, "there was an attempt"
+    until, pace = parse_retry_after(retry_after, tx.at), pace_of(webhook)
+    if pace is None or delivery.last_attempt_at >= pace.since:
+        pace = slower_pace(pace, tx.at, until)
+    elif until:
+        pace = replace(pace, since=max(pace.since, until))
+    _set_pace(webhook, pace)
+    webhook.paused_until = pace.since
+    tx.db.add(webhook)
 
 
 def _disable(tx: Transaction, delivery: Delivery, reason: str) -> bool:

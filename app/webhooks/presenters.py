@@ -6,12 +6,11 @@ from typing import Any
 from app.db import Transaction
 from app.events.queries import last_position
 from app.webhooks.outbox import AttemptResult
-from app.webhooks.queries import pending_counts, waiting_count
+from app.webhooks.queries import pace_of, pending_counts, waiting_count
+from app.webhooks.record_updates.schemas import RecordUpdateOut, StoredRecordUpdate
 from app.webhooks.schemas import (
     MAX_ANSWER_CHARACTERS,
     DeliveryOut,
-    RecordUpdateOut,
-    StoredRecordUpdate,
     TestResult,
     WebhookCreated,
     WebhookOut,
@@ -35,12 +34,17 @@ def webhooks_out(tx: Transaction, webhooks: Sequence[Webhook]) -> list[WebhookOu
     """Return stored webhooks as responses, in their order."""
     pending = pending_counts(tx, [webhook.id for webhook in webhooks])
     last = last_position(tx)
-    return [_webhook_out(webhook, pending.get(webhook.id, 0), last) for webhook in webhooks]
+    return [_webhook_out(tx, webhook, pending.get(webhook.id, 0), last) for webhook in webhooks]
 
 
-def _webhook_out(webhook: Webhook, pending: int, last: int) -> WebhookOut:
+def _webhook_out(tx: Transaction, webhook: Webhook, pending: int, last: int) -> WebhookOut:
+    pace = pace_of(webhook)
     update = record_update_out(webhook.record_update) if webhook.record_update else None
-    counted = {"pending": pending, "waiting": waiting_count(webhook, last)}
+    counted = {
+        "pending": pending,
+        "waiting": waiting_count(webhook, last),
+        "rate": pace.rate_at(tx.at) if pace else None,
+    }
     stored = webhook.model_dump(include=set(WebhookOut.model_fields) - {"record_update", *counted})
     return WebhookOut.model_validate({**stored, **counted, "record_update": update})
 
@@ -57,6 +61,7 @@ def delivery_out(delivery: Delivery, *, shows_answer: bool) -> DeliveryOut:
     `shows_answer` is whether the response contains what the receiver responded.
     """
     values = delivery.model_dump(include=set(DeliveryOut.model_fields))
+    values["external_id"] = delivery.external_id or None
     if delivery.status != "pending":
         values["due_at"] = None
     if not shows_answer:

@@ -16,7 +16,8 @@ from app.db import Transaction
 from app.events.queries import EVENT_TABLE, filters
 from app.events.tables import SESSION_EVENT_TYPES, Event, EventType, LastPosition, types_named
 from app.problems import missing
-from app.webhooks.schemas import WebhookTemplate, WebhookTemplateList
+from app.webhooks.record_updates.schemas import WebhookTemplate, WebhookTemplateList
+from app.webhooks.retries import Pace
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
 
 WEBHOOK_TEMPLATES_FOLDER = Path(__file__).parent / "ready_made"
@@ -130,6 +131,13 @@ def find_rooms(
     return {webhook_id: room for webhook_id, room in rooms.items() if room > 0}
 
 
+def pace_of(webhook: Webhook) -> Pace | None:
+    """Return the pace of a webhook; None if its receiver has not responded with 429."""
+    if webhook.rate is None or webhook.rate_since is None or webhook.pause_seconds is None:
+        return None
+    return Pace(webhook.rate, webhook.rate_since, webhook.pause_seconds)
+
+
 def pending_counts(tx: Transaction, webhook_ids: Collection[UUID]) -> dict[UUID, int]:
     """Return the number of pending deliveries of these webhooks; one that has none is left out."""
     statement = select(Delivery.webhook_id, func.count()).where(
@@ -177,8 +185,8 @@ def find_due(tx: Transaction) -> Sequence[UUID]:
     return tx.db.exec(select(Webhook.id).where(*ready_conditions(tx), due).order_by(col(Webhook.id))).all()
 
 
-def find_leased(tx: Transaction, leases: Sequence[Lease]) -> dict[Lease, tuple[Webhook, Event]]:
-    """Return the webhook and the event of each lease that is still valid.
+def find_leased(tx: Transaction, leases: Sequence[Lease]) -> dict[Lease, tuple[Webhook, Event, Delivery]]:
+    """Return the webhook, the event and the delivery of each lease that is still valid.
 
     A lease is no longer valid if the delivery was deleted or settled, or if another process leased it.
     """
@@ -189,7 +197,7 @@ def find_leased(tx: Transaction, leases: Sequence[Lease]) -> dict[Lease, tuple[W
         .where(IS_PENDING, col(Delivery.id).in_([lease.delivery_id for lease in leases]))
     )
     found = {
-        Lease(webhook.id, delivery.id, delivery.leased_until): (webhook, event)
+        Lease(webhook.id, delivery.id, delivery.leased_until): (webhook, event, delivery)
         for delivery, webhook, event in tx.db.exec(statement)
         if delivery.leased_until
     }
@@ -203,6 +211,6 @@ def due_conditions(tx: Transaction) -> list[ColumnElement[bool]]:
 
 
 def ready_conditions(tx: Transaction) -> list[ColumnElement[bool]]:
-    """Return the conditions for a webhook that can be sent to now: active and not paused."""
-    not_paused = or_(col(Webhook.paused_until).is_(None), col(Webhook.paused_until) <= tx.at)
-    return [col(Webhook.status) == "active", not_paused]
+    """Return the conditions for a webhook that can be sent to now: active, not paused, and not too fast."""
+    times = (col(Webhook.paused_until), col(Webhook.next_send_at))
+    return [col(Webhook.status) == "active", *(or_(time.is_(None), time <= tx.at) for time in times)]

@@ -1,40 +1,29 @@
 """The requests and responses of webhooks and deliveries."""
 
 import base64
-import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.events.tables import EVENT_TYPE_FILTERS, EventType
-from app.inbound.forms.schemas import SESSION_FIELDS
 from app.prospects.schemas import ProspectOut
 from app.schemas import (
-    VISIBLE,
-    In,
     Line,
     Out,
     Revision,
     Schema,
-    Source,
     WriteIn,
     excluding,
     filled,
-    neither,
     without_null,
 )
-from app.scoring import SET_KEY, form
+from app.scoring import SET_KEY
 from app.sessions.schemas import EventOut, SessionOut
+from app.webhooks.record_updates.schemas import ABSOLUTE_URL, RecordUpdateIn, RecordUpdateOut
 from app.webhooks.tables import DeliveryStatus
 
-MAX_RECORD_FIELDS = 100
-ABSOLUTE_URL = "^[Hh][Tt][Tt][Pp][Ss]?://[^#]+$"
-ESTIMATE_FIELD = re.compile(r"[a-z][a-z0-9_]{0,47}_score")
-BODY_POINTER = form(
-    r"^(/([^~/]|~0|~1){1,100}){1,8}$", "send a JSON pointer into the body: /properties/fit_score"
-)
 SECRET_PREFIX = "whsec_"  # noqa: S105  # of Standard Webhooks
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 # Base64 has four characters for three bytes. The last four are padded if they stand for one or two bytes.
@@ -43,146 +32,6 @@ SECRET_PATTERN = (
     f"^{SECRET_PREFIX}(({THREE_BYTES}){{8,20}}({ONE_BYTE}|{TWO_BYTES})?|({THREE_BYTES}){{21}}({ONE_BYTE})?)$"
 )
 MAX_ANSWER_CHARACTERS = 500
-
-
-def _known_field(figure: str) -> str:
-    if figure not in SESSION_FIELDS and not ESTIMATE_FIELD.fullmatch(figure):
-        known = ", ".join(sorted(SESSION_FIELDS))
-        raise ValueError(f"send one of these, or the key of a dimension followed by _score: {known}")
-    return figure
-
-
-SessionField = Annotated[
-    str,
-    AfterValidator(_known_field),
-    Field(json_schema_extra={"pattern": f"^({'|'.join(sorted(SESSION_FIELDS))}|{ESTIMATE_FIELD.pattern})$"}),
-]
-BodyPointer = Annotated[str, StringConstraints(pattern=BODY_POINTER)]
-CredentialText = Annotated[str, StringConstraints(strict=True, max_length=4000, pattern=VISIBLE)]
-SecretText = Annotated[CredentialText, Field(repr=False)]
-
-
-class BearerToken(In):
-    """A bearer token that does not change."""
-
-    token: SecretText
-
-
-class ClientCredentials(In):
-    """How to request a bearer token with the OAuth 2.0 client credentials grant (RFC 6749, 4.4)."""
-
-    token_url: Annotated[
-        str,
-        StringConstraints(strict=True, max_length=2000),
-        Field(
-            description="an https URL, or an http URL to a network that the operator allows",
-            json_schema_extra={"pattern": ABSOLUTE_URL},
-        ),
-    ]
-    client_id: CredentialText
-    client_secret: SecretText
-    scope: Annotated[str, StringConstraints(strict=True, max_length=1000)] | None = None
-
-
-class RecordUpdateIn(In):
-    """How to update a record of another system. The URL has {external_id}, {deal} or another placeholder.
-
-    The update writes the figures that the session has when it is sent, so that an older state never
-    overwrites a newer one.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra=excluding(
-            neither(filled("token"), filled("client_credentials")), filled("token", "client_credentials")
-        )
-    )
-
-    method: Literal["PATCH", "PUT", "POST"] = "PATCH"
-    source: Annotated[
-        Source | None,
-        Field(
-            description="the source of the link whose external id replaces {external_id}",
-            examples=["hubspot.company"],
-        ),
-    ] = None
-    fields: Annotated[
-        dict[BodyPointer, SessionField],
-        Field(
-            min_length=1,
-            max_length=MAX_RECORD_FIELDS,
-            description="the names of the figures to write, as in the response of a flat form, by JSON "
-            "pointer into the body of the update",
-            examples=[{"/properties/fit_score": "score", "/properties/fit_indication": "indication"}],
-        ),
-    ]
-    values: Annotated[
-        Literal["typed", "text"],
-        Field(
-            description="typed: send numbers, true, false and null as they are; text: send everything as "
-            "text, and null as an empty text"
-        ),
-    ] = "typed"
-    token: Annotated[BearerToken | None, Field(description="a bearer token that does not change")] = None
-    client_credentials: ClientCredentials | None = None
-
-    @model_validator(mode="after")
-    def _check_credentials_and_fields(self) -> "RecordUpdateIn":
-        if (self.token is None) == (self.client_credentials is None):
-            raise ValueError("send either token or client_credentials")
-        for pointer in self.fields:
-            if any(other != pointer and other.startswith(pointer + "/") for other in self.fields):
-                raise ValueError(f"a value cannot be both at {pointer} and below it: remove one of the two")
-        return self
-
-    @property
-    def credential(self) -> str:
-        """The token or the client secret."""
-        if self.client_credentials:
-            return self.client_credentials.client_secret
-        assert self.token, "one of the two is there"
-        return self.token.token
-
-
-class StoredRecordUpdate(In):
-    """A record update as it is stored: without its credential, which is encrypted in a column of its own."""
-
-    method: Literal["PATCH", "PUT", "POST"]
-    source: str | None
-    fields: dict[str, str]
-    values: Literal["typed", "text"]
-    token_url: str | None
-    client_id: str | None
-    scope: str | None
-
-    @classmethod
-    def of(cls, update: RecordUpdateIn) -> "StoredRecordUpdate":
-        """Return what is stored of a record update."""
-        credentials = update.client_credentials
-        return cls(
-            **update.model_dump(include={"method", "source", "fields", "values"}),
-            token_url=credentials.token_url if credentials else None,
-            client_id=credentials.client_id if credentials else None,
-            scope=credentials.scope if credentials else None,
-        )
-
-    def credentials(self, client_secret: str) -> ClientCredentials | None:
-        """Return the client credentials with their secret; None if the token does not change."""
-        if self.token_url is None or self.client_id is None:
-            return None
-        return ClientCredentials(
-            token_url=self.token_url, client_id=self.client_id, client_secret=client_secret, scope=self.scope
-        )
-
-
-class RecordUpdateOut(Out):
-    """How a record of another system is updated, without the secrets."""
-
-    method: Literal["PATCH", "PUT", "POST"]
-    source: str | None
-    fields: dict[str, str]
-    values: Literal["typed", "text"]
-    token_url: Annotated[str | None, Field(description="null if the token does not change")]
-    client_id: str | None
 
 
 def _known_event(name: str) -> str:
@@ -330,7 +179,15 @@ class WebhookOut(Out):
     status: Literal["active", "disabled"]
     disabled_because: str | None
     paused_until: Annotated[
-        datetime | None, Field(description="the receiver requested the pause with Retry-After")
+        datetime | None,
+        Field(description="the receiver responded with 429, or requested the pause with Retry-After"),
+    ]
+    rate: Annotated[
+        float | None,
+        Field(
+            description="how many requests a second are sent at most, after the receiver responded with 429; "
+            "it doubles every minute, until it is null"
+        ),
     ]
     pending: Annotated[int, Field(description="the number of deliveries that are not settled yet")]
     waiting: Annotated[
@@ -383,6 +240,9 @@ class DeliveryOut(Out):
     id: UUID
     event_id: UUID
     position: Annotated[int, Field(description="the position of the event in the feed")]
+    external_id: Annotated[
+        str | None, Field(description="the link whose record is updated, if links identify the records")
+    ]
     status: Annotated[
         DeliveryStatus,
         Field(
@@ -390,7 +250,7 @@ class DeliveryOut(Out):
             "skipped: there is no record to update"
         ),
     ]
-    attempts: int
+    attempts: Annotated[int, Field(description="without those that the receiver refused with 429")]
     due_at: Annotated[
         datetime | None, Field(description="the time of the next attempt; null unless it is pending")
     ]
@@ -429,18 +289,3 @@ class TestResult(Out):
         ),
     ]
     milliseconds: int
-
-
-class WebhookTemplate(Out):
-    """A ready-made record update to start from."""
-
-    name: Annotated[str, Field(examples=["hubspot-company"])]
-    title: str
-    prepare: Annotated[
-        list[str], Field(description="what to prepare in the other system, and which values to fill in")
-    ]
-    webhook: Annotated[dict[str, Any], Field(description="the body for POST /v1/webhooks")]
-
-
-class WebhookTemplateList(Out):
-    items: list[WebhookTemplate]

@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ssl import SSLContext, SSLError
 from time import monotonic
@@ -18,9 +18,8 @@ from cachetools import TTLCache
 from pydantic import BaseModel, Field, ValidationError
 
 from app.schemas import VISIBLE
-from app.webhooks.message import OutgoingRequest
 from app.webhooks.outbox import AttemptResult
-from app.webhooks.schemas import ClientCredentials
+from app.webhooks.record_updates.schemas import BEARER, TOKEN_PLACEHOLDER, ClientCredentials
 from app.webhooks.targets import Address, BlockedTarget, Lookup, Targets
 
 # Read from one connection at most: the head of a response, the beginning of its body, and some spare.
@@ -41,10 +40,30 @@ MAX_LOOKUP_THREADS = 500
 HTTP_UNAUTHORISED = 401
 DEFAULT_HEADERS = {"User-Agent": "Prospect-Fit", "Accept": "*/*", "Accept-Encoding": "identity"}
 MASKED = "…"
+# A shorter value of a header, such as *, is no secret, and occurs in any text.
+MIN_MASKED_LENGTH = 8
 CONNECTION_LOST = "the connection was closed"
 # Where a message of the HTTP library begins to quote what the other system sent.
 QUOTED_BYTES = re.compile(r"\W*\b(bytearray\()?b['\"].*", re.DOTALL)
 CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A request to another system.
+
+    The sender adds the `secret_headers` and, as `token_header` says, the token: `token`, or one that it
+    requests with `client_credentials`.
+    """
+
+    method: str
+    url: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str | None = field(default=None, repr=False)
+    token_header: str = BEARER
+    client_credentials: ClientCredentials | None = None
 
 
 class Connector(httpcore.AsyncNetworkBackend):
@@ -187,15 +206,20 @@ class Sender:
         token = outgoing.token
         if outgoing.client_credentials:
             token = await self._token(outgoing.client_credentials)
-        headers = dict(outgoing.headers) | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {**outgoing.headers, **outgoing.secret_headers}
+        if token:
+            name, _, value = outgoing.token_header.partition(": ")
+            headers[name] = value.replace(TOKEN_PLACEHOLDER, token)
         async with self._open_request(
             outgoing.method, outgoing.url, outgoing.body, headers, carries_credentials=token is not None
         ) as response:
             # The status is known by now. Extend the deadline, so that reading the body cannot lose it.
             limit.deadline = max(limit.deadline, anyio.current_time() + 2 * BODY_READ_SECONDS)
             body_start = await _read_beginning(response, BODY_READ_SECONDS)
-            if token:  # a receiver that repeats its request must not bring the token into the log
-                body_start = body_start.replace(token, MASKED)
+            # A receiver that repeats its request must not bring the secrets into the log.
+            secrets = [value for value in outgoing.secret_headers.values() if len(value) >= MIN_MASKED_LENGTH]
+            for secret in [*secrets, token] if token else secrets:
+                body_start = body_start.replace(secret, MASKED)
             return AttemptResult(response.status, None, body_start, _header_value(response, b"retry-after"))
 
     @asynccontextmanager
@@ -203,7 +227,9 @@ class Sender:
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, carries_credentials: bool
     ) -> AsyncIterator[httpcore.Response]:
         target = await self.targets.find(url, carries_credentials=carries_credentials)
-        headers = {**DEFAULT_HEADERS, **headers, "Host": target.host_header}
+        all_headers = {**DEFAULT_HEADERS, **headers, "Host": target.host_header}
+        # Names in any case are one header. The last value counts.
+        by_name = {name.lower(): (name, value) for name, value in all_headers.items()}
         async with (
             httpcore.AsyncHTTPConnection(
                 target.request_url.origin,
@@ -211,7 +237,7 @@ class Sender:
                 network_backend=Connector(target.addresses, self.timeout),
             ) as connection,
             connection.stream(
-                method, target.request_url, headers=[*headers.items()], content=body
+                method, target.request_url, headers=[*by_name.values()], content=body
             ) as response,
         ):
             yield response

@@ -16,10 +16,11 @@ from app.events.queries import last_position
 from app.events.tables import types_named
 from app.problems import invalid_field, require_revision, require_values
 from app.question_sets.queries import version_exists
-from app.webhooks.message import check_record_update
 from app.webhooks.outbox import keep_waiting
 from app.webhooks.queries import find_webhook
-from app.webhooks.schemas import SECRET_PREFIX, NewWebhook, StoredRecordUpdate, WebhookChange
+from app.webhooks.record_updates.message import check_record_update
+from app.webhooks.record_updates.schemas import StoredRecordUpdate
+from app.webhooks.schemas import SECRET_PREFIX, NewWebhook, WebhookChange
 from app.webhooks.tables import Delivery, Webhook
 from app.webhooks.targets import parse_url
 
@@ -28,6 +29,8 @@ SECRET_BYTES = 32
 DELETE_BATCH = 500
 # A change of these only applies to events that happen after it.
 SUBSCRIPTION_FIELDS = ("types", "question_set", "status")
+# The receiver of a new URL, or one that works again, gets its deliveries at once.
+NOT_PAUSED = dict.fromkeys(("paused_until", "rate", "rate_since", "pause_seconds", "next_send_at"))
 # How long both secrets sign, so that the receiver can switch to the new one at any time in between.
 SECRET_OVERLAP = timedelta(hours=24)
 
@@ -95,15 +98,16 @@ def update_webhook(tx: Transaction, cipher: Cipher, webhook_id: UUID, change: We
             values["credential"] = credential
     _require_known_question_set(tx, values.get("question_set"))
     if "url" in values:
-        values["paused_until"] = None
+        values |= NOT_PAUSED
         _require_secrets(webhook, change, values["url"])
     checked = ("url", "types", "question_set", "record_update")
     merged = {name: values.get(name, getattr(webhook, name)) for name in checked}
     _require_matching_types(merged["types"], merged["question_set"])
     if merged["record_update"]:
-        check_record_update(merged["url"], merged["record_update"]["source"], merged["types"])
+        merged_update = StoredRecordUpdate.model_validate(merged["record_update"])
+        check_record_update(merged["url"], merged_update, merged["types"])
     if values.get("status") == "active":
-        values |= {"disabled_because": None, "paused_until": None}
+        values |= {"disabled_because": None, **NOT_PAUSED}
     subscription = {name: getattr(webhook, name) for name in SUBSCRIPTION_FIELDS}
     if all(getattr(webhook, name) == value for name, value in values.items()):
         return webhook

@@ -18,8 +18,9 @@ class Webhook(SQLModel, table=True):
     """A subscription to events. Its secrets are encrypted.
 
     `types` holds event types and groups such as `score.*`; an empty list means all. `record_update` holds
-    the `StoredRecordUpdate` of a webhook that updates records, and `credential` its token or client secret.
-    `paused_until` comes from the Retry-After header of the receiver.
+    the `StoredRecordUpdate` of a webhook that updates records, and `credential` its `Credential`.
+    `paused_until` comes from a receiver that is busy. If it responded with 429, `rate`, `rate_since` and
+    `pause_seconds` are the `Pace`, and `next_send_at` is when the next request can be sent at this pace.
 
     Every event up to `position` that matches has its delivery, except those in the `backlog`: the `Waiting`
     ranges of the feed from before the filter or the status changed, oldest first. None means empty.
@@ -49,6 +50,10 @@ class Webhook(SQLModel, table=True):
     status: str = "active"
     disabled_because: str | None = None
     paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    rate: float | None = None
+    rate_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    pause_seconds: float | None = None
+    next_send_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     position: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
     backlog: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     revision: int = 1
@@ -61,12 +66,14 @@ class Delivery(SQLModel, table=True):
 
     A delivery is deleted with its event: after a prospect is erased, only the event about that is sent.
     The process that sends a delivery has a lease on it until `leased_until`, which also identifies the lease.
+    `external_id` is the link whose record is updated; it is '' until the delivery is sent for the first time,
+    and if no link identifies the record.
     """
 
     __tablename__ = "webhook_delivery"
     __table_args__ = (
         CheckConstraint(f"status IN ({', '.join(map(repr, STATUSES))})", name="ck_webhook_delivery_status"),
-        Index("uq_webhook_delivery", "webhook_id", "event_id", unique=True),
+        Index("uq_webhook_delivery", "webhook_id", "event_id", "external_id", unique=True),
         Index("ix_webhook_delivery_event_id", "event_id"),
         Index("ix_webhook_delivery_position", "webhook_id", "position"),
         Index("ix_webhook_delivery_settled_at", "settled_at"),
@@ -91,6 +98,7 @@ class Delivery(SQLModel, table=True):
     event_id: UUID = Field(foreign_key="event.id", ondelete="CASCADE")
     position: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
     session_id: UUID | None = None
+    external_id: str = ""
     status: str = "pending"
     attempts: int = 0
     due_at: datetime = Field(sa_type=UtcDateTime)

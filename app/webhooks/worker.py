@@ -20,11 +20,12 @@ from app.events.tables import Event
 from app.problems import WRONG_ENCRYPTION_KEY, Problem
 from app.question_sets.plans import Plans
 from app.webhooks import outbox
-from app.webhooks.message import NothingToSendError, OutgoingRequest, outgoing_request
+from app.webhooks.message import outgoing_request
 from app.webhooks.outbox import AttemptResult
 from app.webhooks.queries import Lease, any_active, find_due, find_leased, find_rooms
-from app.webhooks.sender import Sender
-from app.webhooks.tables import Webhook
+from app.webhooks.record_updates.message import NothingToSendError
+from app.webhooks.sender import OutgoingRequest, Sender
+from app.webhooks.tables import Delivery, Webhook
 
 log = logging.getLogger(__name__)
 # How often to look for due deliveries, and while no webhook is active, for active webhooks.
@@ -228,11 +229,12 @@ def _prepare_all(tx: Transaction, plans: Plans, cipher: Cipher, leases: Sequence
 
 
 def _prepare(
-    tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webhook, event: Event
+    tx: Transaction, plans: Plans, cipher: Cipher, webhook: Webhook, event: Event, delivery: Delivery
 ) -> OutgoingRequest | AttemptResult:
     """Return the request to send, or the result of the attempt if no request can be made."""
     try:
-        return outgoing_request(tx, plans, cipher, webhook, event)
+        external_id = delivery.external_id or None
+        return outgoing_request(tx, plans, cipher, webhook, event, external_id=external_id)
     except NothingToSendError as error:
         return AttemptResult(error=str(error), skipped=True)
     except Problem as problem:

@@ -504,6 +504,10 @@ def _webhooks() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("disabled_because", sa.String(), nullable=True),
         sa.Column("paused_until", TIME, nullable=True),
+        sa.Column("rate", sa.Float(), nullable=True),
+        sa.Column("rate_since", TIME, nullable=True),
+        sa.Column("pause_seconds", sa.Float(), nullable=True),
+        sa.Column("next_send_at", TIME, nullable=True),
         sa.Column("position", NUMBER, nullable=False),
         sa.Column("backlog", sa.JSON(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -527,6 +531,7 @@ def _deliveries() -> None:
         sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("position", NUMBER, nullable=False),
         sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("external_id", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", TIME, nullable=False),
@@ -546,7 +551,7 @@ def _deliveries() -> None:
 
 def _delivery_indexes() -> None:
     table = "webhook_delivery"
-    op.create_index("uq_webhook_delivery", table, ["webhook_id", "event_id"], unique=True)
+    op.create_index("uq_webhook_delivery", table, ["webhook_id", "event_id", "external_id"], unique=True)
     op.create_index("ix_webhook_delivery_event_id", table, ["event_id"])
     op.create_index("ix_webhook_delivery_position", table, ["webhook_id", "position"])
     op.create_index("ix_webhook_delivery_settled_at", table, ["settled_at"])

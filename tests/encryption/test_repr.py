@@ -7,8 +7,9 @@ from app.edge.service import WriteResult
 from app.inbound.intake.schemas import IntakeChange, NewIntake
 from app.keys.schemas import KeyCreated
 from app.schemas import Out
-from app.webhooks.message import OutgoingRequest
-from app.webhooks.schemas import BearerToken, ClientCredentials, NewWebhook, RecordUpdateIn, SecretRotation
+from app.webhooks.record_updates.schemas import ClientCredentials, Credential, FixedToken, RecordUpdateIn
+from app.webhooks.schemas import NewWebhook, SecretRotation
+from app.webhooks.sender import OutgoingRequest
 from tests.conftest import ENCRYPTION_KEY, settings_for
 from tests.encryption.conftest import CLIENT_SECRET, HUBSPOT, MAPPING, RECORD, SIGNING, TOKEN
 
@@ -16,9 +17,18 @@ CREDENTIALS = ClientCredentials(token_url="https://a.test", client_id="us", clie
 SHOWN = {
     "webhook": (NewWebhook(url="https://a.test", secret=SIGNING), SIGNING),
     "rotation": (SecretRotation(secret=SIGNING), SIGNING),
-    "token": (RecordUpdateIn(**RECORD, token=BearerToken(token=TOKEN)), TOKEN),
+    "token": (RecordUpdateIn(**RECORD, token=FixedToken(token=TOKEN)), TOKEN),
+    "header": (
+        RecordUpdateIn(**RECORD, token=FixedToken(token="t"), headers={"X-Key": TOKEN}),
+        TOKEN,
+    ),
+    "credential": (Credential(secret=CLIENT_SECRET, headers={"X-Key": CLIENT_SECRET}), CLIENT_SECRET),
     "credentials": (RecordUpdateIn(**RECORD, client_credentials=CREDENTIALS), CLIENT_SECRET),
     "request with a token": (OutgoingRequest("POST", "https://a.test", b"", token=TOKEN), TOKEN),
+    "request with a header": (
+        OutgoingRequest("POST", "https://a.test", b"", secret_headers={"X-Key": TOKEN}),
+        TOKEN,
+    ),
     "request": (
         OutgoingRequest("POST", "https://a.test", b"", client_credentials=CREDENTIALS),
         CLIENT_SECRET,

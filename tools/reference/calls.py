@@ -14,9 +14,8 @@ import httpx
 
 from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
-from app.webhooks.message import OutgoingRequest
 from app.webhooks.outbox import AttemptResult
-from app.webhooks.sender import Sender
+from app.webhooks.sender import OutgoingRequest, Sender
 from tools.reference.story import FAILING_CALL, STORY, Call
 
 REFERENCE_KEY = "admin-key-of-the-reference"

@@ -1,0 +1,1 @@
+"""Record updates: write figures into the records of other systems."""
