@@ -247,7 +247,7 @@ class Sender:
         if cached and monotonic() < cached[1]:
             return cached[0]
         form = {
-            "grant_type": "client_credentials",
+            "grant_type": "refresh_token" if credentials.refresh_token else "client_credentials",
             **credentials.model_dump(exclude={"token_url"}, exclude_none=True),
         }
         body = str(httpx.QueryParams(form)).encode()
@@ -273,7 +273,7 @@ class Sender:
 
 
 def _cache_key(credentials: ClientCredentials) -> tuple[str, ...]:
-    return credentials.token_url, credentials.client_id, credentials.client_secret, credentials.scope or ""
+    return tuple(str(value) for value in dict(credentials).values())
 
 
 def _header_value(response: httpcore.Response, header_name: bytes) -> str | None:

@@ -13,7 +13,9 @@ from app.webhooks.sender import OutgoingRequest
 from tests.conftest import ENCRYPTION_KEY, settings_for
 from tests.encryption.conftest import CLIENT_SECRET, HUBSPOT, MAPPING, RECORD, SIGNING, TOKEN
 
-CREDENTIALS = ClientCredentials(token_url="https://a.test", client_id="us", client_secret=CLIENT_SECRET)
+CREDENTIALS = ClientCredentials(
+    token_url="https://a.test", client_id="us", client_secret=CLIENT_SECRET, refresh_token=CLIENT_SECRET
+)
 SHOWN = {
     "webhook": (NewWebhook(url="https://a.test", secret=SIGNING), SIGNING),
     "rotation": (SecretRotation(secret=SIGNING), SIGNING),

@@ -193,7 +193,7 @@ def record_request(
     values = record_values(update, figures)
     assert webhook.credential, "a record update has a credential"
     credential = Credential.of(cipher.decrypt("credential", webhook.id, webhook.credential))
-    client_credentials = update.credentials(credential.secret)
+    client_credentials = update.credentials(credential)
     return OutgoingRequest(
         update.method,
         url,

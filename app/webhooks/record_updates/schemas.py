@@ -144,7 +144,10 @@ class FixedToken(In):
 
 
 class ClientCredentials(In):
-    """How to request a token with the OAuth 2.0 client credentials grant (RFC 6749, 4.4)."""
+    """How to request a token with the OAuth 2.0 client credentials grant (RFC 6749, 4.4).
+
+    With a refresh token, the grant is that of a refresh token (6).
+    """
 
     token_url: Annotated[
         str,
@@ -156,6 +159,10 @@ class ClientCredentials(In):
     ]
     client_id: CredentialText
     client_secret: SecretText
+    refresh_token: Annotated[
+        SecretText | None,
+        Field(description="a refresh token that does not change when it is used", repr=False),
+    ] = None
     scope: Annotated[str, StringConstraints(strict=True, max_length=1000)] | None = None
 
 
@@ -258,9 +265,16 @@ class RecordUpdateIn(In):
     @property
     def credential(self) -> str:
         """The secrets as they are encrypted: a `Credential` as JSON."""
-        secret = self.client_credentials.client_secret if self.client_credentials else ""
-        secret = self.token.token if self.token else secret
-        return Credential(secret=secret, headers=self.headers).model_dump_json()
+        if credentials := self.client_credentials:
+            credential = Credential(
+                secret=credentials.client_secret,
+                refresh_token=credentials.refresh_token,
+                headers=self.headers,
+            )
+        else:
+            assert self.token, "one of the two is there"
+            credential = Credential(secret=self.token.token, headers=self.headers)
+        return credential.model_dump_json()
 
 
 def _check_lists(fields: Mapping[str, Any]) -> None:
@@ -283,6 +297,7 @@ class Credential(BaseModel):
     """The secrets of a record update: its token or client secret, and the values of its headers."""
 
     secret: Annotated[str, Field(repr=False)]
+    refresh_token: Annotated[str | None, Field(repr=False)] = None
     headers: Annotated[dict[str, str], Field(repr=False)] = {}
 
     @classmethod
@@ -327,12 +342,16 @@ class StoredRecordUpdate(In):
             scope=credentials.scope if credentials else None,
         )
 
-    def credentials(self, client_secret: str) -> ClientCredentials | None:
-        """Return the client credentials with their secret; None if the token does not change."""
+    def credentials(self, credential: Credential) -> ClientCredentials | None:
+        """Return the client credentials with their secrets; None if the token does not change."""
         if self.token_url is None or self.client_id is None:
             return None
         return ClientCredentials(
-            token_url=self.token_url, client_id=self.client_id, client_secret=client_secret, scope=self.scope
+            token_url=self.token_url,
+            client_id=self.client_id,
+            client_secret=credential.secret,
+            refresh_token=credential.refresh_token,
+            scope=self.scope,
         )
 
 
