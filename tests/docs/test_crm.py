@@ -1,12 +1,15 @@
 """The pages for CRMs: every command run as it stands, every script against a stand-in of its CRM."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from tempfile import TemporaryDirectory
-from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 import pytest
 
@@ -95,8 +98,9 @@ def test_what_all_share(service):
 
 
 def test_salesforce(service):
-    form, rule, qualified, hook, fit = told_by("salesforce-flow.md", service)
+    form, rule, qualified, aliases, hook, fit = told_by("salesforce-flow.md", service)
     assert rule["id_rule"] == "salesforce"
+    assert [one["means"] for one in aliases["aliases"]] == ["lost", "won"]
     assert written_as("salesforce-account", hook)
     assert form["openapi"].startswith("3.0.")
     assert (qualified["deal"], qualified["rated"], qualified["ignored"]) == ("0065g00000DeF", 3, [])
@@ -104,14 +108,15 @@ def test_salesforce(service):
 
 
 def test_hubspot(service):
-    _, qualified, fit, hook = told_by("hubspot.md", service)
+    qualified, _, _, hook, fit = told_by("hubspot.md", service)
     assert written_as("hubspot-company", hook)
     assert fit["session_id"] == qualified["session_id"]
     assert (qualified["rated"], qualified["ignored"]) == (1, ["industry"])
 
 
 def test_power_automate(service):
-    form, qualified, (sample,), hook, whole, fit = told_by("power-automate.md", service)
+    form, qualified, _, record, (sample,), hook, whole, fit = told_by("power-automate.md", service)
+    assert written_as("dataverse-account", record)
     assert (sample["type"], hook["types"]) == ("score.changed", ["score.changed"])
     host = service.url.removeprefix("http://")
     assert (form["swagger"], form["host"], form["schemes"]) == ("2.0", host, ["http"])
@@ -120,7 +125,8 @@ def test_power_automate(service):
 
 
 def test_odoo(service):
-    qualified, hook, fit = told_by("odoo.md", service)
+    _, record, hook, qualified, fit = told_by("odoo.md", service)
+    assert written_as("odoo-lead", record)
     assert hook["payload"] == "thin"
     assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
 
@@ -131,6 +137,15 @@ def test_zapier_n8n_and_make(service):
     assert (qualified["rated"], fit["session_id"]) == (2, qualified["session_id"])
     assert newest[0]["session_id"] == qualified["session_id"]
     assert len(page["items"]) == 1
+
+
+def test_other_crms(service):
+    intakes, webhooks, aliases, qualified = told_by("other-crms.md", service)
+    for names in ({one["name"] for one in intakes["items"]}, {one["name"] for one in webhooks["items"]}):
+        for crm in ("pipedrive", "zoho", "twenty", "espocrm"):
+            assert any(name.startswith(crm) for name in names), crm
+    assert [one["means"] for one in aliases["aliases"]] == [5, "saas"]
+    assert (qualified["rated"], qualified["ignored"]) == (1, [])
 
 
 def test_the_custom_code_of_hubspot(service, monkeypatch):
@@ -154,47 +169,92 @@ def test_the_custom_code_of_hubspot(service, monkeypatch):
     assert wrong["outputFields"]["problem"].startswith("/budget: ")
 
 
-class Odoo(SimpleXMLRPCRequestHandler):
-    rpc_paths = ("/xmlrpc/2/common", "/xmlrpc/2/object")
-
-
 class Leads:
-    """What the script needs of Odoo's external API; an empty field is false there."""
+    """The leads of an Odoo database, as its JSON-2 API shows them: an empty field is false."""
 
     def __init__(self):
-        self.written = {}
+        self.rows = {
+            7: {"partner_name": "Azure", "x_studio_requirements": "4", "x_studio_budget": 3},
+            8: {},
+        }
+        self.written = []
 
-    def authenticate(self, _db, _user, _password, _context):
-        return 2
-
-    def execute_kw(self, _db, _uid, _password, model, method, sent, options=None):
-        assert model == "crm.lead"
-        if method == "write":
-            (ids, values) = sent
-            self.written[ids[0]] = values
+    def answer(self, path, body):
+        if path == "/json/2/crm.lead/write":
+            self.written.append(body)
+            for lead in body["ids"]:
+                self.rows[lead] |= body["vals"]
             return True
-        assert (method, sent) == ("search_read", [[["type", "=", "opportunity"]]])
-        known = {"partner_name": "Azure", "x_studio_requirements": "4", "x_studio_budget": 3}
-        empty = dict.fromkeys(options["fields"], False)
-        return [{"id": 7, **empty, **known}, {"id": 8, **empty}]
+        assert (path, body["domain"]) == ("/json/2/crm.lead/search_read", [["type", "=", "opportunity"]])
+        empty = dict.fromkeys(body["fields"], False)
+        return [{"id": lead, **empty, **row} for lead, row in self.rows.items()]
 
 
-def test_the_script_for_odoo(service):
-    (script,) = blocks("odoo.md", "python")
+@contextmanager
+def odoo(leads: Leads) -> Iterator[str]:
+    """Serve the leads as Odoo 19 does. Yields its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            assert self.headers["Authorization"] == "bearer 6578616d706c65"
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = json.dumps(leads.answer(self.path, json.loads(sent))).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_the_script_for_odoo_writes_only_what_differs(service):
+    _, script = blocks("odoo.md", "python")
     leads = Leads()
-    with SimpleXMLRPCServer(("127.0.0.1", 0), requestHandler=Odoo, logRequests=False) as far_end:
-        far_end.register_instance(leads)
-        threading.Thread(target=far_end.serve_forever, daemon=True).start()
+    with odoo(leads) as url:
         environment = os.environ | {
-            "ODOO_URL": f"http://127.0.0.1:{far_end.server_address[1]}",
-            **dict.fromkeys(("ODOO_DB", "ODOO_USER", "ODOO_PASSWORD"), "odoo"),
+            "ODOO_URL": url,
+            "ODOO_KEY": "6578616d706c65",
             "FIT_URL": service.url,
             "FIT_KEY": ADMIN_KEY,
         }
         for _ in range(2):
             subprocess.run([sys.executable, "-c", script], check=True, env=environment)
-        far_end.shutdown()
     fit = ok(service.client.get("/v1/prospects/by-external-id/odoo.lead/7/fit"))
-    assert leads.written[7] == {"x_studio_fit": "undetermined", "x_studio_fit_summary": fit["summary"]}
+    values = {"x_studio_fit": "undetermined", "x_studio_fit_summary": fit["summary"]}
+    assert leads.written[0] == {"ids": [7], "vals": values}
+    assert [body["ids"] for body in leads.written] == [[7], [8]]
     assert fit["revision"] == 1
-    assert set(leads.written) == {7, 8}
+
+
+class Lead(dict):
+    """A lead in the code of an automation rule."""
+
+    def write(self, values):
+        self.update(values, writes=self.get("writes", 0) + 1)
+
+
+def test_the_rule_for_odoo_writes_only_what_differs(service):
+    """The code of the action, run with the payload of a webhook message, as Odoo runs it."""
+    code, _ = blocks("odoo.md", "python")
+    lead = Lead(x_studio_fit=False, x_studio_fit_score=0.0)
+    (sample,) = ok(service.client.get("/v1/webhook-samples?types=score.changed&limit=1"))
+    ids = {"salesforce.account": "0015g", "odoo.lead": "7"}
+    links = [{"source": source, "external_id": external_id} for source, external_id in ids.items()]
+    payload = sample | {"data": sample["data"] | {"links": links, "indication": "fit", "score": 87.5}}
+
+    class Model:
+        @staticmethod
+        def browse(ids):
+            assert ids == [7]
+            return [lead]
+
+    for _ in range(2):
+        exec(compile(code, "odoo.md", "exec"), {"payload": payload, "model": Model})
+    assert lead == {"x_studio_fit": "fit", "x_studio_fit_score": 87.5, "writes": 1}
