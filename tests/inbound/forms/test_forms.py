@@ -90,8 +90,8 @@ def test_every_value_may_come_as_text_and_empty_ones_say_nothing(client, link, r
     other = link | {"external_id": "7"}
     as_text = filled(
         client, ruled, source=link["source"], external_id=7, name="", deal="", employees=" 12.5 ",
-        industry="bank", public="True", demand=" 4\u00a0", audit="2.0\n", decision="", decision_reason="", outcome="",
-        outcome_amount="", outcome_currency="", outcome_closed_on="", outcome_reason="",
+        industry="bank", public="True", demand=" 4\u00a0", audit="2.0\n", decision="", decision_reason="",
+        outcome="", outcome_amount="", outcome_currency="", outcome_closed_on="", outcome_reason="",
         outcome_competitor="", carry_over="", actor="", idempotency_key="", not_applicable="", unknown="",
     )  # fmt: skip
     ids = {"prospect_id", "session_id"}
