@@ -42,9 +42,14 @@ def first(client, link, small):
     return ok(conclude(client, told["session_id"], "lost"))
 
 
-def test_answers_come_along_with_their_age_text_and_who_gave_them(client, link, small, first):
-    told = qualify(client, link, question_set=small, carry_over=True)
-    assert (told["session_opened"], told["revision"]) == (True, 1)
+def begin_again(client, first, small):
+    """A session that starts with the answers of the closed one."""
+    return open_session(client, first["prospect_id"], question_set=small, carry_over=True)
+
+
+def test_answers_come_along_with_their_age_text_and_who_gave_them(client, small, first):
+    told = begin_again(client, first, small)
+    assert told["revision"] == 1
     before, after = answers(first), answers(told)
     assert set(after) == {"budget", "need", "timeline", "goal"}
     for key, line in after.items():
@@ -77,17 +82,21 @@ def test_what_is_sent_goes_before_what_is_carried_over(client, link, small, firs
     assert answers(told)["need"]["carried_from"] == first["session_id"]
 
 
-@pytest.mark.usefixtures("first")
-def test_the_same_rating_again_makes_it_this_sessions_own(client, link, small):
-    told = qualify(client, link, question_set=small, carry_over=True)
+def test_carrying_over_is_no_reason_to_begin_another_session(client, link, small, first):
+    told = qualify(client, link, question_set=small, carry_over=True, ratings={"budget": 4})
+    assert (told["session_opened"], told["session_id"]) == (False, first["session_id"])
+
+
+def test_the_same_rating_again_makes_it_this_sessions_own(client, small, first):
+    told = begin_again(client, first, small)
     own = answer(client, told["session_id"], budget=4)
     assert own["revision"] == 2
     assert (answers(own)["budget"]["carried_from"], answers(own)["budget"]["revision"]) == (None, 2)
     assert answer(client, told["session_id"], budget=4)["revision"] == 2
 
 
-def test_the_history_says_where_the_answers_come_from(client, link, small, first):
-    told = qualify(client, link, question_set=small, carry_over=True)
+def test_the_history_says_where_the_answers_come_from(client, small, first):
+    told = begin_again(client, first, small)
     (opened,) = history(client, told["session_id"])["revisions"]
     assert opened["changed"]["carried_from"] == first["session_id"]
     assert opened["changed"]["answers"]["need"] == {

@@ -103,16 +103,16 @@ def test_every_value_may_come_as_text_and_empty_ones_say_nothing(client, link, r
     assert prospect(client, as_text)["links"] == [other]
 
 
-def test_an_empty_text_says_nothing_and_a_null_removes_an_attribute(client, link, ruled):
+def test_an_empty_text_says_nothing_and_a_null_clears(client, link, ruled):
     filled(client, ruled, **link, employees=50, industry="bank", demand=4, audit=2)
     silent = filled(client, ruled, **link, name=" ", employees="", industry="\t\u00a0", demand="", audit=" ")
     assert prospect(client, silent)["attributes"] == {"employees": 50, "industry": "bank"}
     assert ratings_of(session(client, silent["session_id"])) == {"demand": 4, "audit": 2}
     told = filled(client, ruled, **link, employees=None, industry=None, demand=None, audit=None)
     assert prospect(client, told)["attributes"] == {}
-    assert ratings_of(session(client, told["session_id"])) == {"demand": 4, "audit": 2}
-    # The size is open now; the audit does not apply any more.
-    assert (told["rated"], told["open"]) == (1, 1)
+    assert ratings_of(session(client, told["session_id"])) == {"demand": "open", "audit": "open"}
+    # The size and the demand are open now; the audit does not apply any more.
+    assert (told["rated"], told["open"]) == (0, 2)
     untouched = filled(client, ruled, **link, employees=50)
     again = filled(client, ruled, **link)
     assert (again["revision"], prospect(client, again)["attributes"]) == (
@@ -273,9 +273,9 @@ def test_an_outcome_closes_it_and_the_same_form_again_changes_nothing(client, li
 def test_carry_over_begins_with_the_last_answers(client, link, small):
     first = filled(client, small, **link, budget=4, need=2)
     ok(conclude(client, first["session_id"], "no_decision"))
-    second = filled(client, small, **link, carry_over="true")
+    second = filled(client, small, **link, carry_over="true", goal=3)
     assert second["session_id"] != first["session_id"]
-    assert ratings_of(session(client, second["session_id"])) == {"budget": 4, "need": 2}
+    assert ratings_of(session(client, second["session_id"])) == {"budget": 4, "need": 2, "goal": 3}
 
 
 def test_under_an_idempotency_key_it_is_done_once(client, link, small):
