@@ -80,7 +80,11 @@ class NewProspect(WriteIn):
 
 
 class ProspectChange(WriteIn):
-    """What to change in a prospect. A field that is not sent stays as it is, and a null removes the value."""
+    """What to change in a prospect. A field that is not sent stays as it is, and a null removes the value.
+
+    If the request names a link, a value that the link repeats changes nothing, and a null only removes a
+    value that the link itself has set.
+    """
 
     name: Line | None = None
     attributes: AttributesIn = {}

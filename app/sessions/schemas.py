@@ -299,7 +299,10 @@ class NewOutcome(OutcomeIn, WriteIn):
 
 
 class QualifyRequest(AnswersIn, WriteIn):
-    """Everything that a CRM knows about a prospect, in one call."""
+    """Everything that a CRM knows about a prospect, in one call.
+
+    A value that the link repeats changes nothing.
+    """
 
     source: Source
     external_id: ExternalId
@@ -507,7 +510,13 @@ class RevisionOut(Out):
         str, Field(description="the name of the API key, or prospect-fit for a change without a request")
     ]
     actor: str | None
-    change: Annotated[Change, Field(description="aged means that answers went stale, without a request")]
+    change: Annotated[
+        Change,
+        Field(
+            description="aged means that answers went stale, without a request; late means that answers were "
+            "sent that are older than the stored ones"
+        ),
+    ]
     changed: Annotated[dict[str, Any], Field(description="what changed, without the texts of answers")]
     verdict: Verdict
 

@@ -130,7 +130,7 @@ PROSPECT_STORIES = [
 
 
 @pytest.mark.parametrize(("field", "story", "expected"), PROSPECT_STORIES)
-def test_an_attribute_or_the_name(client, two, small, field, story, expected):  # noqa: PLR0917
+def test_an_attribute_or_the_name(client, two, small, field, story, expected):
     """A sends the prospect alone, and B qualifies it."""
     links, prospect = two
     for who, value in story:

@@ -87,8 +87,9 @@ class Form(BaseModel):
     """A qualification as one flat object: these fields, and one for each attribute and question of the set.
 
     An empty text is treated as a missing field. You can send numbers, true and false as text. A question
-    takes a rating, or the word not_applicable, unknown or open. Null leaves an answer as it is and removes
-    an attribute. Fields that the set does not know are listed in `ignored`.
+    takes a rating, or the word not_applicable, unknown or open. A value that the link repeats changes
+    nothing, and null removes a name, an attribute or an answer that the link itself has set. Fields that the
+    set does not know are listed in `ignored`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
