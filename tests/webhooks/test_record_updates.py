@@ -4,34 +4,13 @@ import threading
 
 import pytest
 
-from app.webhooks.queries import webhook_templates
 from tests.api.calls import answer, decide, ok, pointers, qualify, refusal, session
 from tests.waiting import PATIENCE, until
 from tests.webhooks.conftest import deliveries
-from tests.webhooks.crms import HubSpot, Salesforce
 from tests.webhooks.far_end import accept
+from tests.webhooks.vendors import filled, stand_in
 
-# BANT's four questions weigh the same: x = r − 1 of 4 each.
 BANT = {"question_set": "bant", "ratings": {"need": 5, "budget": 4, "authority": 2}}
-SCORE = 100 * (4 + 3 + 1) / 12
-PROPERTIES = {"fit_score", "fit_indication", "fit_summary", "fit_next_question"}
-FIELDS = {
-    "Fit_Score__c": float,
-    "Fit_Indication__c": str,
-    "Fit_Summary__c": str,
-    "Fit_Next_Question__c": str,
-}
-
-
-def template(name, host, **filled):
-    """A ready-made record update as somebody fills it in, for a stand-in at another address."""
-    (made,) = [one.webhook for one in webhook_templates().items if one.name == name]
-    update = made["record_update"] | filled
-    if "client_credentials" in update:
-        asked = {"token_url": f"{host}/services/oauth2/token"}
-        update["client_credentials"] = update["client_credentials"] | asked
-    path = made["url"].partition("://")[2].partition("/")[2]
-    return made | {"url": f"{host}/{path}", "question_set": "bant", "record_update": update}
 
 
 def base(end):
@@ -42,66 +21,13 @@ def own(link, source, external_id):
     return {"source": source, "external_id": f"{external_id}{abs(hash(link['external_id'])) % 10**9}"}
 
 
-@pytest.mark.parametrize("template_for", [("company", "companies", False), ("deal", "deals", True)])
-def test_hubspot(client, end, subscribe, link, template_for):
-    name, kind, by_deal = template_for
-    company = own(link, "hubspot.company", "7")
-    record_id = company["external_id"] if not by_deal else "99"
-    end.answer = hubspot = HubSpot("pat-na1-x", {(kind, record_id): {"name": "Acme"}}, PROPERTIES)
-    made = template(f"hubspot-{name}", base(end), token={"token": "pat-na1-x"})
-    hook = subscribe(made.pop("url"), **made)
-    deal = {"deal": "99"} if by_deal else {}
-    told = qualify(client, company, **BANT, **deal)
-    record = hubspot.records[kind, record_id]
-    until(lambda: record.get("fit_score") == str(told["score"]["score"]))
-    assert told["score"]["score"] == pytest.approx(SCORE)
-    assert record == {
-        "name": "Acme",
-        "fit_score": str(told["score"]["score"]),
-        "fit_indication": told["score"]["indication"],
-        "fit_summary": told["score"]["summary"],
-        "fit_next_question": told["score"]["next_questions"][0]["text"],
-    }
-    last = answer(client, told["session_id"], timeline=5)
-    assert last["score"]["next_questions"] == []
-    # A property is emptied by an empty text.
-    until(lambda: record["fit_next_question"] == "")
-    assert record["fit_score"] == str(last["score"]["score"]) == "75.0"
-    assert "pat-na1-x" not in client.get(f"/v1/webhooks/{hook['id']}").text
-
-
-@pytest.mark.parametrize("kind", ["Account", "Opportunity"])
-def test_salesforce(client, end, subscribe, link, kind):
-    by_deal = kind == "Opportunity"
-    account = own(link, "salesforce.account", "001")
-    record_id = account["external_id"] if not by_deal else "0065g00000AbC"
-    end.answer = salesforce = Salesforce("key", "secret", {(kind, record_id): {}}, FIELDS)
-    made = template(f"salesforce-{kind.lower()}", base(end))
-    made["record_update"]["client_credentials"] |= {"client_id": "key", "client_secret": "secret"}
-    hook = subscribe(made.pop("url"), **made)
-    shown = ok(client.get(f"/v1/webhooks/{hook['id']}"))
-    assert shown["record_update"]["client_id"] == "key"
-    assert '"secret"' not in client.get("/v1/webhooks").text
-    told = qualify(client, account, **BANT, **({"deal": record_id} if by_deal else {}))
-    record = salesforce.records[kind, record_id]
-    until(lambda: record.get("Fit_Score__c") == told["score"]["score"])
-    assert set(record) == set(FIELDS)
-    # One token is used until Salesforce takes it back; then another, within the same attempt.
-    assert len(salesforce.tokens) == 1
-    salesforce.revoked |= set(salesforce.tokens)
-    last = answer(client, told["session_id"], timeline=5)
-    until(lambda: record["Fit_Score__c"] == last["score"]["score"])
-    assert record["Fit_Next_Question__c"] is None
-    assert len(salesforce.tokens) == 2
-    until(lambda: not deliveries(client, hook, status="pending"))
-    assert {one["attempts"] for one in deliveries(client, hook, status="delivered")} == {1}
-
-
 def test_what_the_crm_says_is_in_the_log(client, end, subscribe, link):
     company = own(link, f"hubspot.{'x' + link['external_id'].partition('-')[0]}", "8")
-    end.answer = HubSpot("pat", {("companies", company["external_id"]): {}}, {"fit_score"})
-    made = template("hubspot-company", base(end), token={"token": "pat"}, source=company["source"])
-    hook = subscribe(made.pop("url"), **made)
+    crm = end.answer = stand_in("hubspot-company", company["external_id"])
+    known, crm.fields = crm.fields, {"fit_score": float}
+    made = filled("hubspot-company", base(end))
+    made["record_update"]["source"] = company["source"]
+    hook = subscribe(**made)
     nothing = client.post(f"/v1/webhooks/{hook['id']}/test")
     assert refusal(nothing) == (409, "nothing-to-send")
     qualify(client, company, **BANT)
@@ -111,26 +37,25 @@ def test_what_the_crm_says_is_in_the_log(client, end, subscribe, link):
     tried = ok(client.post(f"/v1/webhooks/{hook['id']}/test"))
     assert (tried["status"], "fit_indication" in tried["answer"]) == (400, True)
     # Mended, it lands without a new answer.
-    end.answer.properties |= PROPERTIES
+    crm.fields = known
     pending = [one["id"] for one in deliveries(client, hook, status="pending")]
     assert len(pending) == 1
     assert ok(client.post(f"/v1/webhooks/{hook['id']}/test"))["status"] == 200
-    assert end.answer.records["companies", company["external_id"]]["fit_indication"] == "undetermined"
+    assert crm.records["companies", company["external_id"]]["fit_indication"] == "undetermined"
 
 
 def test_a_token_that_is_not_to_be_had_is_told(client, end, subscribe, link):
-    end.answer = Salesforce("key", "secret", {}, FIELDS)
-    made = template("salesforce-account", base(end))
-    made["record_update"]["client_credentials"] |= {"client_id": "key", "client_secret": "wrong"}
-    hook = subscribe(made.pop("url"), **made)
+    end.answer = stand_in("salesforce-account")
+    made = filled("salesforce-account", base(end))
+    made["record_update"]["client_credentials"]["client_secret"] = "wrong"
+    hook = subscribe(**made)
     qualify(client, own(link, "salesforce.account", "002"), **BANT)
     log = until(lambda: [one for one in deliveries(client, hook) if one["last_error"]])
     assert log[0]["last_error"] == "the token endpoint responded with 400 and without a token"
 
 
 def test_who_has_no_record_there_is_skipped(client, end, subscribe, link):
-    made = template("hubspot-company", base(end), token={"token": "pat"})
-    hook = subscribe(made.pop("url"), **made)
+    hook = subscribe(**filled("hubspot-company", base(end)))
     qualify(client, link, **BANT)
     log = until(lambda: deliveries(client, hook, status="skipped"))
     assert log[0]["last_error"] == "The prospect has no link with the source of the webhook."
@@ -158,9 +83,7 @@ def test_another_host_does_not_get_what_was_entrusted_to_this_one(client, end, s
 
 def test_a_token_that_no_header_can_hold_is_none_and_is_not_told(client, end, subscribe, link):
     end.answer = lambda _: (200, {"Content-Type": "application/json"}, '{"access_token": "sEcReT\\nX: y"}')
-    made = template("salesforce-account", base(end))
-    made["record_update"]["client_credentials"] |= {"client_id": "key", "client_secret": "secret"}
-    hook = subscribe(made.pop("url"), **made)
+    hook = subscribe(**filled("salesforce-account", base(end)))
     qualify(client, own(link, "salesforce.account", "003"), **BANT)
     log = until(lambda: [one for one in deliveries(client, hook) if one["last_error"]])
     assert log[0]["last_error"] == "the token endpoint responded with 200 and without a token"

@@ -160,7 +160,7 @@ class ClientCredentials(In):
     client_id: CredentialText
     client_secret: SecretText
     refresh_token: Annotated[
-        SecretText | None,
+        CredentialText | None,
         Field(description="a refresh token that does not change when it is used", repr=False),
     ] = None
     scope: Annotated[str, StringConstraints(strict=True, max_length=1000)] | None = None
