@@ -227,7 +227,7 @@ def test_the_script_for_odoo_writes_only_what_differs(service):
         for _ in range(2):
             subprocess.run([sys.executable, "-c", script], check=True, env=environment)
     fit = ok(service.client.get("/v1/prospects/by-external-id/odoo.lead/7/fit"))
-    values = {"x_studio_fit": "undetermined", "x_studio_fit_summary": fit["summary"]}
+    values = {"x_studio_fit_indication": "undetermined", "x_studio_fit_summary": fit["summary"]}
     assert leads.written[0] == {"ids": [7], "vals": values}
     assert [body["ids"] for body in leads.written] == [[7], [8]]
     assert fit["revision"] == 1
@@ -243,7 +243,7 @@ class Lead(dict):
 def test_the_rule_for_odoo_writes_only_what_differs(service):
     """The code of the action, run with the payload of a webhook message, as Odoo runs it."""
     code, _ = blocks("odoo.md", "python")
-    lead = Lead(x_studio_fit=False, x_studio_fit_score=0.0)
+    lead = Lead(x_studio_fit_indication=False, x_studio_fit_score=0.0)
     (sample,) = ok(service.client.get("/v1/webhook-samples?types=score.changed&limit=1"))
     ids = {"salesforce.account": "0015g", "odoo.lead": "7"}
     links = [{"source": source, "external_id": external_id} for source, external_id in ids.items()]
@@ -257,4 +257,4 @@ def test_the_rule_for_odoo_writes_only_what_differs(service):
 
     for _ in range(2):
         exec(compile(code, "odoo.md", "exec"), {"payload": payload, "model": Model})
-    assert lead == {"x_studio_fit": "fit", "x_studio_fit_score": 87.5, "writes": 1}
+    assert lead == {"x_studio_fit_indication": "fit", "x_studio_fit_score": 87.5, "writes": 1}
