@@ -1,0 +1,231 @@
+"""Fill a database with sessions in the state that `qualify` leaves them in: python -m bench.fill URL SESSIONS
+
+A few hundred stories are really carried out. Their rows are then copied with other ids, names and times, past
+the ORM: 100,000 sessions take less than a minute. The stories are the same in each run.
+"""
+
+import random
+import sqlite3
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Uuid
+from sqlalchemy.engine import make_url
+from sqlmodel import SQLModel
+from uuid_utils.compat import uuid7
+
+from app.db import Database
+from app.events.service import assign_positions
+from app.main import open_database, prepare_database
+from app.question_sets.plans import Plans
+from app.schemas import searchable
+from app.sessions.schemas import DecisionIn, OutcomeIn, QualifyRequest
+from app.sessions.service import qualify
+from app.sessions.session_edit import UnitOfWork
+from app.settings import Settings
+from bench.server import BENCH_KEY
+
+STORIES = 400
+COPIES_PER_BATCH = 25
+# The copies were created this long apart, one story after the other, and the last of them today.
+SPACING = timedelta(seconds=30)
+SETS = ("bant", "champ", "meddpicc", "meddpicc", "firmographic-fit")
+FIRST_WORDS = ("Harbour", "Northern", "Müller", "Quick", "Blue", "Crédit", "Old Town", "United", "Falcon", "Meridian")
+SECOND_WORDS = ("Works", "Logistics", "Foods", "Partners", "Software", "Freight", "Clinics", "Energy", "Textiles")
+# The tables with rows of a story, in an order that satisfies their foreign keys.
+COPIED = (
+    *("prospect", "prospect_link", "received_values", "session", "session_revision"),
+    *("answer", "decision", "outcome", "event"),
+)
+# Times that scoring compares with the time of a request keep their value.
+KEPT_TIMES = {"valid_until", "next_expiry_at"}
+TABLES = SQLModel.metadata.tables
+Row = Sequence[Any]
+
+
+def fill(url: str, sessions: int) -> None:
+    """Fill a new database with about this many sessions, one for each of as many prospects."""
+    settings = Settings(database_url=url, admin_key=BENCH_KEY)
+    database = open_database(settings)
+    prepare_database(database, settings)
+    tell_stories(database)
+    database.engine.dispose()
+    store = SQLiteStore(url) if url.startswith("sqlite") else PostgreSQLStore(url)
+    with closing(store):
+        templates = {name: list(store.rows(name)) for name in COPIED}
+        copies = max(0, sessions // STORIES - 1)
+        for first in range(0, copies, COPIES_PER_BATCH):
+            rows: dict[str, list[Row]] = defaultdict(list)
+            for number in range(first, min(first + COPIES_PER_BATCH, copies)):
+                copy = Copy(number, (copies - number) * STORIES * SPACING)
+                for name, template in templates.items():
+                    rows[name] += copy.rows(name, template, store.text_of)
+            for name in COPIED:
+                store.insert(name, rows[name])
+        store.finish()
+
+
+def tell_stories(database: Database) -> None:
+    """Qualify STORIES prospects: with few or many answers, decisions and outcomes, and in two sources."""
+    chance = random.Random(20)
+    plans = Plans(database, "bant")
+    for number in range(STORIES):
+        request = story(chance, plans, database, number)
+
+        def carry_out(tx: Any, request: QualifyRequest = request) -> None:
+            qualify(UnitOfWork(tx, plans, "bench", chance.choice(("ada", "grace", None))), request)
+
+        database.write_sync(carry_out)
+    while database.write_sync(assign_positions):
+        pass
+
+
+def story(chance: random.Random, plans: Plans, database: Database, number: int) -> QualifyRequest:
+    """Return a random request of one of SETS."""
+    set_name = chance.choice(SETS)
+    questions = list(database.read_sync(lambda tx: plans.find_to_open(tx, set_name)).questions)
+    answered = chance.sample(questions, chance.randint(1, len(questions)))
+    decision = chance.choice((None, None, "pursue", "nurture", "disqualify"))
+    outcome = chance.choice((None, None, "won", "lost", "no_decision"))
+    revisit_on = date(2027, 1, 1) + timedelta(days=chance.randint(0, 300))
+    return QualifyRequest(
+        source="crm.rare" if number % 50 == 0 else "crm.accounts",
+        external_id=f"A{number}",
+        name=f"{chance.choice(FIRST_WORDS)} {chance.choice(SECOND_WORDS)}",
+        attributes={"industry": chance.choice(("retail", "logistics", "saas"))},
+        question_set=set_name,
+        deal=f"D{number}" if chance.random() < 0.3 else None,
+        ratings={question: chance.randint(1, 5) for question in answered},
+        decision=DecisionIn(decision=decision, actor="ada", revisit_on=revisit_on) if decision else None,
+        outcome=OutcomeIn(outcome=outcome, amount=1000.0, currency="EUR") if outcome else None,
+    )
+
+
+class Copy:
+    """One copy of all stories: the same ids become the same new ids in each table."""
+
+    def __init__(self, number: int, earlier: timedelta) -> None:
+        self._number = number
+        self._earlier = earlier
+        self._base = datetime.now(UTC) - earlier
+        self._ids: dict[UUID, UUID] = {}
+        self._chance = random.Random(number)
+
+    def rows(self, name: str, template: Sequence[Row], text_of: Callable[[Any], Any]) -> Iterator[Row]:
+        """Yield the rows of a table with what distinguishes the copy."""
+        columns = list(TABLES[name].columns)
+        changes = [self._change_of(name, column) for column in columns]
+        for row in template:
+            changed = [
+                value if value is None or change is None else text_of(change(value))
+                for value, change in zip(row, changes, strict=True)
+            ]
+            if name == "prospect":
+                self._rename(columns, changed)
+            yield changed
+
+    def _change_of(self, table: str, column: Any) -> Callable[[Any], Any] | None:
+        if isinstance(column.type, Uuid):
+            return self._new_id
+        if column.name in ("external_id", "match_key", "deal"):
+            return lambda value: f"{value}-{self._number}" if value else value
+        if column.name in ("seq", "position"):
+            return lambda value: int(value) + (self._number + 1) * 100 * STORIES
+        is_time = column.name.endswith("_at") or column.name == "at"
+        if is_time and column.name not in KEPT_TIMES:
+            return lambda value: datetime.fromisoformat(str(value)) - self._earlier
+        return None
+
+    def _new_id(self, value: Any) -> UUID:
+        old = UUID(str(value))
+        if old not in self._ids:
+            self._base += SPACING / 20
+            self._ids[old] = uuid7(nanoseconds=int(self._base.timestamp() * 1e9))
+        return self._ids[old]
+
+    def _rename(self, columns: Sequence[Any], row: list[Any]) -> None:
+        name = f"{self._chance.choice(FIRST_WORDS)} {self._chance.choice(SECOND_WORDS)} {self._chance.randrange(10**6)}"
+        for place, column in enumerate(columns):
+            if column.name == "name":
+                row[place] = name
+            elif column.name == "searchable":
+                row[place] = searchable(name)
+
+
+class SQLiteStore:
+    """The rows of an SQLite file as its driver returns them."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = sqlite3.connect(make_url(url).database)
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute("PRAGMA foreign_keys = OFF")
+        self._connection.execute("PRAGMA cache_size = -500000")
+
+    def rows(self, name: str) -> Iterator[Row]:
+        yield from self._connection.execute(f"SELECT {_columns(name)} FROM {name}")
+
+    def text_of(self, value: Any) -> Any:
+        """Return a new value as SQLAlchemy stores it."""
+        if isinstance(value, UUID):
+            return value.hex
+        return value.isoformat(" ", "microseconds") if isinstance(value, datetime) else value
+
+    def insert(self, name: str, rows: Sequence[Row]) -> None:
+        places = ", ".join("?" * len(TABLES[name].columns))
+        with self._connection:
+            self._connection.executemany(f"INSERT INTO {name} ({_columns(name)}) VALUES ({places})", rows)
+
+    def finish(self) -> None:
+        with self._connection:
+            self._connection.execute(SET_LAST_POSITION)
+        self._connection.execute("ANALYZE")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class PostgreSQLStore:
+    """The rows of a PostgreSQL database as the texts of COPY."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url, autocommit=True)
+
+    def rows(self, name: str) -> Iterator[Row]:
+        with self._connection.cursor().copy(f"COPY {name} ({_columns(name)}) TO STDOUT") as copy:
+            text = b"".join(bytes(data) for data in copy).decode()
+        for line in text.splitlines():
+            yield [None if field == r"\N" else field for field in line.split("\t")]
+
+    def text_of(self, value: Any) -> Any:
+        """Return a new value as COPY takes it."""
+        return str(value)
+
+    def insert(self, name: str, rows: Sequence[Row]) -> None:
+        with self._connection.cursor().copy(f"COPY {name} ({_columns(name)}) FROM STDIN") as copy:
+            copy.write("".join("\t".join(r"\N" if v is None else v for v in row) + "\n" for row in rows))
+
+    def finish(self) -> None:
+        self._connection.execute(SET_LAST_POSITION)
+        self._connection.execute("SELECT setval(pg_get_serial_sequence('event', 'seq'), (SELECT max(seq) FROM event))")
+        self._connection.execute("VACUUM ANALYZE")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+SET_LAST_POSITION = "UPDATE event_last_position SET position = (SELECT max(position) FROM event)"
+
+
+def _columns(name: str) -> str:
+    return ", ".join(column.name for column in TABLES[name].columns)
+
+
+if __name__ == "__main__":
+    fill(sys.argv[1], int(sys.argv[2]))
