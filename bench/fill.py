@@ -8,7 +8,7 @@ import random
 import sqlite3
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -36,8 +36,8 @@ COPIES_PER_BATCH = 25
 # The copies were created this long apart, one story after the other, and the last of them today.
 SPACING = timedelta(seconds=30)
 SETS = ("bant", "champ", "meddpicc", "meddpicc", "firmographic-fit")
-FIRST_WORDS = ("Harbour", "Northern", "Müller", "Quick", "Blue", "Crédit", "Old Town", "United", "Falcon", "Meridian")
-SECOND_WORDS = ("Works", "Logistics", "Foods", "Partners", "Software", "Freight", "Clinics", "Energy", "Textiles")
+FIRST_WORDS = ("Harbour", "Northern", "Müller", "Quick", "Blue", "Crédit", "Old Town", "United", "Falcon")
+SECOND_WORDS = ("Works", "Logistics", "Foods", "Partners", "Software", "Freight", "Clinics", "Energy")
 # The tables with rows of a story, in an order that satisfies their foreign keys.
 COPIED = (
     *("prospect", "prospect_link", "received_values", "session", "session_revision"),
@@ -120,7 +120,7 @@ class Copy:
     def rows(self, name: str, template: Sequence[Row], text_of: Callable[[Any], Any]) -> Iterator[Row]:
         """Yield the rows of a table with what distinguishes the copy."""
         columns = list(TABLES[name].columns)
-        changes = [self._change_of(name, column) for column in columns]
+        changes = [self._change_of(column) for column in columns]
         for row in template:
             changed = [
                 value if value is None or change is None else text_of(change(value))
@@ -130,7 +130,7 @@ class Copy:
                 self._rename(columns, changed)
             yield changed
 
-    def _change_of(self, table: str, column: Any) -> Callable[[Any], Any] | None:
+    def _change_of(self, column: Any) -> Callable[[Any], Any] | None:
         if isinstance(column.type, Uuid):
             return self._new_id
         if column.name in ("external_id", "match_key", "deal"):
@@ -150,7 +150,8 @@ class Copy:
         return self._ids[old]
 
     def _rename(self, columns: Sequence[Any], row: list[Any]) -> None:
-        name = f"{self._chance.choice(FIRST_WORDS)} {self._chance.choice(SECOND_WORDS)} {self._chance.randrange(10**6)}"
+        words = (self._chance.choice(FIRST_WORDS), self._chance.choice(SECOND_WORDS))
+        name = f"{' '.join(words)} {self._chance.randrange(10**6)}"
         for place, column in enumerate(columns):
             if column.name == "name":
                 row[place] = name
@@ -213,13 +214,14 @@ class PostgreSQLStore:
 
     def finish(self) -> None:
         self._connection.execute(SET_LAST_POSITION)
-        self._connection.execute("SELECT setval(pg_get_serial_sequence('event', 'seq'), (SELECT max(seq) FROM event))")
+        self._connection.execute(SET_LAST_SEQ)
         self._connection.execute("VACUUM ANALYZE")
 
     def close(self) -> None:
         self._connection.close()
 
 
+SET_LAST_SEQ = "SELECT setval(pg_get_serial_sequence('event', 'seq'), (SELECT max(seq) FROM event))"
 SET_LAST_POSITION = "UPDATE event_last_position SET position = (SELECT max(position) FROM event)"
 
 
