@@ -3,12 +3,14 @@
 import pytest
 
 from tests.api.calls import (
+    change,
     conclude,
     end_of_feed,
     events_after,
     every_page,
     history,
     ok,
+    patch,
     pointers,
     qualify,
     ratings_of,
@@ -113,6 +115,48 @@ def test_a_row_corrects_an_outcome_of_its_deal_or_adds_to_it(  # noqa: PLR0917  
     told = history(client, first["session_id"])["outcomes"]
     assert [(one["outcome"], one["amount"]) for one in told] == outcomes
     assert {one["hindsight"] for one in told} == {True}
+
+
+def test_importing_again_undoes_no_person(client, send, source, small):
+    """The file has the old rating, name and size. A cell that was changed is heard, and no other one."""
+    rows = f"{HEADINGS}\nAcme;;2;3;50;;;;;;;"
+    send(rows, qualify=small, **COLUMNS)
+    (opened,) = sessions_of(client, source).values()
+    ok(patch(client, opened["session_id"], ratings={"need": 5}))
+    facts = {"name": "Acme Ltd", "attributes": {"employees": 80}}
+    ok(change(client, opened["prospect_id"], **facts))
+    assert counted(send(rows, qualify=small, **COLUMNS)) == (0, 0, 1, 0)
+    assert counted(send("Account;# Employees\nAcme;50", **COLUMNS)) == (0, 0, 1, 0)
+    assert counted(send(rows.replace("2;3;50", "2;4;60"), qualify=small, **COLUMNS)) == (0, 1, 0, 0)
+    assert ratings_of(session(client, opened["session_id"])) == {"need": 5, "budget": 4}
+    prospect = ok(client.get(f"/v1/prospects/{opened['prospect_id']}"))
+    assert (prospect["name"], prospect["attributes"]["employees"]) == ("Acme Ltd", 60)
+
+
+def test_every_day_of_opening_has_its_own_last_row(client, send, small):
+    """Two deals without a number: a corrected row goes to the session of its day, though another is newer."""
+    days = ("2024-03-01", "2025-03-01")
+    rows = [f"Acme;;{need};3;;{day};;Lost;;;;" for need, day in zip((2, 4), days, strict=True)]
+    assert send("\n".join([HEADINGS, *rows]), qualify=small, **COLUMNS)[-1]["sessions_opened"] == 2
+    cursor = end_of_feed(client)
+    assert counted(send("\n".join([HEADINGS, *rows]), qualify=small, **COLUMNS)) == (0, 0, 2, 0)
+    assert events_after(client, cursor) == []
+    rows[0] = rows[0].replace("Lost", "Won")
+    answers = send("\n".join([HEADINGS, *rows]), qualify=small, **COLUMNS)
+    assert (counted(answers), answers[-1]["sessions_opened"]) == ((0, 1, 1, 0), 0)
+    found = every_page(client, f"/v1/sessions?question_set={small}")
+    assert {line["opened_at"][:10]: line["outcome"] for line in found} == dict(
+        zip(days, ("won", "lost"), strict=True)
+    )
+
+
+def test_rows_without_deal_and_day_are_found_by_what_they_conclude(client, send, small):
+    rows = [f"Acme;;{need};3;;;;{outcome};;;;" for need, outcome in ((2, "Won"), (4, "Lost"), (4, "Won"))]
+    table = "\n".join([HEADINGS, *rows])
+    assert send(table, qualify=small, **COLUMNS)[-1]["sessions_opened"] == 3
+    cursor = end_of_feed(client)
+    assert counted(send(table, qualify=small, **COLUMNS)) == (0, 0, 3, 0)
+    assert events_after(client, cursor) == []
 
 
 def test_a_bad_detail_costs_a_cell_and_a_bad_word_its_row(client, send, source, small):
