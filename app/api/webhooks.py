@@ -22,6 +22,7 @@ from app.webhooks.presenters import delivery_out, test_result, webhook_created, 
 from app.webhooks.queries import webhook_templates
 from app.webhooks.record_updates.message import NothingToSendError, check_record_update
 from app.webhooks.record_updates.schemas import RecordUpdateIn, StoredRecordUpdate, WebhookTemplateList
+from app.webhooks.record_updates.service import remember
 from app.webhooks.schemas import (
     DeliveryOut,
     DeliveryReplay,
@@ -186,6 +187,8 @@ async def post_test(webhook_id: UUID, service: ServiceDep) -> TestResult:
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))
     result = await service.sender.send(outgoing)
+    if written := result.written:
+        await service.database.write(lambda tx: remember(tx, written))
     return test_result(result, shows_answer=service.settings.webhook_test_shows_answer)
 
 

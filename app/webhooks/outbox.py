@@ -33,6 +33,7 @@ from app.webhooks.queries import (
     subscribed_types,
 )
 from app.webhooks.record_updates.queries import find_external_ids, source_of_records
+from app.webhooks.record_updates.service import Written, remember
 from app.webhooks.retries import Pace, next_attempt, parse_retry_after, slower_pace
 from app.webhooks.schemas import MAX_ANSWER_CHARACTERS
 from app.webhooks.tables import Delivery, DeliveryStatus, Webhook
@@ -68,7 +69,7 @@ class AttemptResult:
     """The result of an attempt: the HTTP status of the receiver, or the error if there is none.
 
     `answer` is the beginning of the response body; `retry_after` is the header as it came. `skipped` means
-    that there was nothing to send.
+    that there was nothing to send. `written` is what a request that succeeded wrote into a record.
     """
 
     status: int | None = None
@@ -77,6 +78,7 @@ class AttemptResult:
     retry_after: str | None = None
     milliseconds: int = 0
     skipped: bool = False
+    written: Written | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -289,6 +291,11 @@ def record_results(tx: Transaction, results: Sequence[tuple[Lease, AttemptResult
     with 503 and Retry-After, all deliveries of the webhook pause. A delivery that got a 429 stays due, and
     the attempt does not count.
     """
+    # This locks prospects, and comes first: erasing locks them before the deliveries. What was written counts
+    # even if the lease has expired.
+    for _, result in results:
+        if result.written:
+            remember(tx, result.written)
     # Lock webhooks before their deliveries: deletion locks them in the same order.
     webhooks = select(Webhook.id).where(col(Webhook.id).in_({lease.webhook_id for lease, _ in results}))
     tx.db.exec(webhooks.order_by(col(Webhook.id)).with_for_update(key_share=True)).all()

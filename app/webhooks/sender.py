@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 from app.schemas import VISIBLE
 from app.webhooks.outbox import AttemptResult
 from app.webhooks.record_updates.schemas import BEARER, TOKEN_PLACEHOLDER, ClientCredentials
+from app.webhooks.record_updates.service import Written
 from app.webhooks.targets import Address, BlockedTarget, Lookup, Targets
 
 # Read from one connection at most: the head of a response, the beginning of its body, and some spare.
@@ -53,7 +54,7 @@ class OutgoingRequest:
     """A request to another system.
 
     The sender adds the `secret_headers` and, as `token_header` says, the token: `token`, or one that it
-    requests with `client_credentials`.
+    requests with `client_credentials`. `written` is what the request writes into a record.
     """
 
     method: str
@@ -64,6 +65,7 @@ class OutgoingRequest:
     token: str | None = field(default=None, repr=False)
     token_header: str = BEARER
     client_credentials: ClientCredentials | None = None
+    written: Written | None = None
 
 
 class Connector(httpcore.AsyncNetworkBackend):
@@ -200,7 +202,8 @@ class Sender:
             error_text = f"{type(error).__name__}: {reason}"
             result = AttemptResult(error=error_text[:MAX_ERROR_LENGTH])
         milliseconds = round(1000 * (monotonic() - started))
-        return replace(result, milliseconds=milliseconds)
+        written = outgoing.written if result.succeeded else None
+        return replace(result, milliseconds=milliseconds, written=written)
 
     async def _try(self, outgoing: OutgoingRequest, limit: CancelScope) -> AttemptResult:
         token = outgoing.token

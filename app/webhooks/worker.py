@@ -56,6 +56,7 @@ MAX_PREPARING = 2
 LEASE_MARGIN_SECONDS = 5
 SERVICE_FAILED = "the service failed; its log says why"
 Prepared = OutgoingRequest | AttemptResult | None
+Result = tuple[Lease, AttemptResult]
 ReadScores = Callable[[Callable[[Transaction], list[Prepared]]], Awaitable[list[Prepared]]]
 
 
@@ -91,7 +92,7 @@ class DeliveryWorker:
         self._last_turn = UUID(int=0)
         self._preparing = anyio.CapacityLimiter(MAX_PREPARING)
         self._cleanup_at = self._publish_at = self._queue_at = 0.0
-        self._results: list[tuple[Lease, AttemptResult]] = []
+        self._results: list[Result] = []
         self._result_available = anyio.Event()
 
     async def run(self) -> None:
@@ -138,23 +139,24 @@ class DeliveryWorker:
             await self._database.write_in_turns(queue, MAX_QUEUE_SECONDS_PER_PASS)
 
     async def _record_and_claim(
-        self, results: Sequence[tuple[Lease, AttemptResult]], due: Sequence[UUID], sending: TaskGroup
+        self, results: Sequence[Result], due: Sequence[UUID], sending: TaskGroup
     ) -> None:
         """Store results, lease due deliveries and start sending them, in transactions of limited size.
 
         If a process cannot send to all due webhooks now, the others have their turn in the next passes.
         """
         due = self._next_webhooks(due)
-        while results or due:
+        batches = _batches(results)
+        while batches or due:
             started = monotonic()
             record_and_claim = partial(
-                self._record_and_claim_some, results=results[:MAX_RESULTS_PER_TRANSACTION], due=due
+                self._record_and_claim_some, results=batches[0] if batches else (), due=due
             )
             leases = await self._database.write(record_and_claim)
             self._started_at |= dict.fromkeys(leases, monotonic())
             for _, webhook_leases in groupby(leases, attrgetter("webhook_id")):
                 sending.start_soon(self._send, list(webhook_leases))
-            results, due = results[MAX_RESULTS_PER_TRANSACTION:], ()
+            batches, due = batches[1:], ()
             # Also after the last transaction: the next pass may follow at once.
             await self._database.give_way(started)
 
@@ -168,14 +170,14 @@ class DeliveryWorker:
         self._last_turn = turns[-1] if turns else self._last_turn
         return turns
 
-    async def _record_each(self, results: Sequence[tuple[Lease, AttemptResult]]) -> None:
+    async def _record_each(self, results: Sequence[Result]) -> None:
         """Store each result in its own transaction, so that one that fails does not affect the others."""
         for lease, result in results:
             with suppress(Exception):
                 await self._database.write(lambda tx: outbox.record_results(tx, [(lease, result)]))  # noqa: B023
 
     def _record_and_claim_some(
-        self, tx: Transaction, results: Sequence[tuple[Lease, AttemptResult]], due: Sequence[UUID]
+        self, tx: Transaction, results: Sequence[Result], due: Sequence[UUID]
     ) -> list[Lease]:
         outbox.record_results(tx, results)
         return [
@@ -220,6 +222,14 @@ class DeliveryWorker:
             del self._started_at[lease]
         self._results.append((lease, result))
         self._result_available.set()
+
+
+def _batches(results: Sequence[Result]) -> list[Sequence[Result]]:
+    """Return the results that can be stored together. Those that lock a prospect are stored one by one."""
+    alone = [[one] for one in results if one[1].written]
+    others = [one for one in results if not one[1].written]
+    starts = range(0, len(others), MAX_RESULTS_PER_TRANSACTION)
+    return [*(others[start : start + MAX_RESULTS_PER_TRANSACTION] for start in starts), *alone]
 
 
 def _prepare_all(tx: Transaction, plans: Plans, cipher: Cipher, leases: Sequence[Lease]) -> list[Prepared]:

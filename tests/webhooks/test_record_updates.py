@@ -176,6 +176,57 @@ BAD = {
         {k: v for k, v in GOOD.items() if k != "source"},
         "/record_update/source",
     ),
+    "a record that nothing identifies": (
+        "https://1.1.1.1/write",
+        GOOD | {"fields": {"/ids/0": "score"}},
+        "/url",
+    ),
+    "an id in the body without its source": (
+        "https://1.1.1.1/write",
+        {"fields": {"/ids/0": "external_id"}, "token": {"token": "t"}},
+        "/record_update/source",
+    ),
+    "an unknown figure in an object": (
+        URL,
+        GOOD | {"fields": {"/score": {"figure": "mood"}}},
+        "/record_update/fields/~1score/figure",
+    ),
+    "a length of nothing": (
+        URL,
+        GOOD | {"fields": {"/score": {"figure": "summary", "max_length": 0}}},
+        "/record_update/fields/~1score/max_length",
+    ),
+    "a figure of no question": (
+        URL,
+        GOOD | {"fields": {"/score": "rating.A B"}},
+        "/record_update/fields/~1score",
+    ),
+    "a constant and a figure": (
+        URL,
+        GOOD | {"fields": {"/score": {"value": 1, "figure": "score"}}},
+        "/record_update/fields/~1score/figure",
+    ),
+    "a list with a gap": (URL, GOOD | {"fields": {"/a/0": "score", "/a/2": "grade"}}, "/record_update"),
+    "a list with a name": (URL, GOOD | {"fields": {"/a/0": "score", "/a/x": "grade"}}, "/record_update"),
+    "a header of the connection": (URL, GOOD | {"headers": {"Host": "x"}}, "/record_update/headers"),
+    "a header in two cases": (URL, GOOD | {"headers": {"X-A": "1", "x-a": "2"}}, "/record_update/headers"),
+    "a header with a line end": (URL, GOOD | {"headers": {"X-A": "a\r\nb"}}, "/record_update/headers/X-A"),
+    "a name that no header has": (URL, GOOD | {"headers": {"X A": "1"}}, "/record_update/headers/X A"),
+    "a header without a place for the token": (
+        URL,
+        GOOD | {"token_header": "X-Api-Key: {key}"},
+        "/record_update/token_header",
+    ),
+    "a header for the token that the connection needs": (
+        URL,
+        GOOD | {"token_header": "Host: {token}"},
+        "/record_update",
+    ),
+    "two headers for the token": (
+        URL,
+        GOOD | {"headers": {"authorization": "Basic x"}},
+        "/record_update",
+    ),
     "another method": (URL, GOOD | {"method": "DELETE"}, "/record_update/method"),
 }
 

@@ -1,6 +1,6 @@
 """Build the HTTP request of a record update."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +12,9 @@ from app.encryption.service import Cipher
 from app.events.tables import SESSION_EVENT_TYPES, Event, types_named
 from app.inbound.forms.service import flat_fields
 from app.prospects.queries import find_prospect, links_of
+from app.prospects.received import Part
+from app.prospects.schemas import Link
+from app.prospects.tables import ProspectLink
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, parts_of, read_number
 from app.sessions.presenters import session_out
@@ -31,12 +34,14 @@ from app.webhooks.record_updates.schemas import (
     identifying_names,
     placeholders_in,
 )
+from app.webhooks.record_updates.service import Written
 from app.webhooks.sender import OutgoingRequest
 from app.webhooks.tables import Webhook
 from app.webhooks.targets import authority_of
 
 UPDATE_ID_HEADER = "Prospect-Fit-Update-Id"
 RATING, ATTRIBUTE = "rating.", "attribute."
+CONCLUSIONS = ("decision", "outcome")
 ELLIPSIS = "…"
 # UTF-16, whose code units are the characters of `max_length`. Encoding adds no byte order mark.
 UTF_16 = "utf-16-le"
@@ -181,8 +186,8 @@ def record_request(
         for link in links_of(tx, [session.prospect_id])[session.prospect_id]
         if link.source == update.source
     ]
-    if external_id is not None:
-        links = [link for link in links if link.external_id == external_id]
+    if "external_id" in identifying_names(webhook.url, update.fields):
+        links = [link for link in links if external_id in (None, link.external_id)][:1]
     update_id = str(new_id())
     figures = {
         **_session_figures(tx, plans, session),
@@ -203,6 +208,37 @@ def record_request(
         token=None if client_credentials else credential.secret,
         token_header=update.token_header,
         client_credentials=client_credentials,
+        written=_written(update, figures, values, session, links),
+    )
+
+
+def _written(
+    update: StoredRecordUpdate,
+    figures: Mapping[str, Any],
+    values: Mapping[str, Any],
+    session: Session,
+    links: Sequence[ProspectLink],
+) -> Written | None:
+    """Return what an update writes that people may change in the other system; None if it is nothing."""
+    answers, of_prospect = {}, {}
+    for pointer, value in values.items():
+        field = update.fields[pointer]
+        if isinstance(field, Constant):
+            continue
+        figure = field.figure if isinstance(field, FormattedFigure) else field
+        # A text can be cut. Everything else comes back as what it was, even if it was sent as text.
+        sent = value if isinstance(figures[figure], str) else figures[figure]
+        if figure.startswith(RATING) or figure in CONCLUSIONS:
+            answers[figure.removeprefix(RATING)] = sent
+        elif figure.startswith(ATTRIBUTE) or figure == "name":
+            of_prospect[figure.removeprefix(ATTRIBUTE)] = sent
+    if not (links and (answers or of_prospect)):
+        return None
+    return Written(
+        [Link(source=link.source, external_id=link.external_id) for link in links],
+        Part(session.deal, session.assessor, session.question_set),
+        answers,
+        of_prospect,
     )
 
 
