@@ -20,7 +20,7 @@ from app.webhooks import service as webhooks
 from app.webhooks.message import sample_messages, sample_request
 from app.webhooks.presenters import delivery_out, test_result, webhook_created, webhook_out, webhooks_out
 from app.webhooks.queries import webhook_templates
-from app.webhooks.record_updates.message import NothingToSendError, check_record_update
+from app.webhooks.record_updates.message import NothingToSendError, OutgoingRequest, check_record_update
 from app.webhooks.record_updates.schemas import RecordUpdateIn, StoredRecordUpdate, WebhookTemplateList
 from app.webhooks.record_updates.service import remember
 from app.webhooks.schemas import (
@@ -36,7 +36,6 @@ from app.webhooks.schemas import (
     WebhookMessage,
     WebhookOut,
 )
-from app.webhooks.sender import OutgoingRequest
 from app.webhooks.tables import DeliveryStatus, Webhook
 from app.webhooks.targets import BlockedTarget
 

@@ -20,9 +20,8 @@ from app.sessions.presenters import events_out, session_out_at
 from app.sessions.schemas import EventOut, SessionOut
 from app.sessions.tables import Session
 from app.webhooks.queries import subscribed_types
-from app.webhooks.record_updates.message import NothingToSendError, record_request
+from app.webhooks.record_updates.message import NothingToSendError, OutgoingRequest, record_request
 from app.webhooks.schemas import Payload, WebhookMessage
-from app.webhooks.sender import OutgoingRequest
 from app.webhooks.tables import Webhook
 
 MAX_SAMPLED_EVENTS = 50

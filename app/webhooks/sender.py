@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from ssl import SSLContext, SSLError
 from time import monotonic
@@ -19,8 +19,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.schemas import VISIBLE
 from app.webhooks.outbox import AttemptResult
-from app.webhooks.record_updates.schemas import BEARER, TOKEN_PLACEHOLDER, ClientCredentials
-from app.webhooks.record_updates.service import Written
+from app.webhooks.record_updates.message import OutgoingRequest
+from app.webhooks.record_updates.schemas import TOKEN_PLACEHOLDER, ClientCredentials
 from app.webhooks.targets import Address, BlockedTarget, Lookup, Targets
 
 # Read from one connection at most: the head of a response, the beginning of its body, and some spare.
@@ -47,25 +47,6 @@ CONNECTION_LOST = "the connection was closed"
 # Where a message of the HTTP library begins to quote what the other system sent.
 QUOTED_BYTES = re.compile(r"\W*\b(bytearray\()?b['\"].*", re.DOTALL)
 CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError)
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingRequest:
-    """A request to another system.
-
-    The sender adds the `secret_headers` and, as `token_header` says, the token: `token`, or one that it
-    requests with `client_credentials`. `written` is what the request writes into a record.
-    """
-
-    method: str
-    url: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    token: str | None = field(default=None, repr=False)
-    token_header: str = BEARER
-    client_credentials: ClientCredentials | None = None
-    written: Written | None = None
 
 
 class Connector(httpcore.AsyncNetworkBackend):

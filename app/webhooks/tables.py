@@ -12,6 +12,7 @@ from app.events.tables import BIG_INTEGER
 
 DeliveryStatus = Literal["pending", "delivered", "failed", "superseded", "skipped"]
 STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
+HAS_WHOLE_PACE = "(rate IS NULL) = (rate_since IS NULL) AND (rate IS NULL) = (pause_seconds IS NULL)"
 
 
 class Webhook(SQLModel, table=True):
@@ -34,6 +35,7 @@ class Webhook(SQLModel, table=True):
         CheckConstraint(is_encrypted("old_secret"), name="ck_webhook_old_secret"),
         CheckConstraint(is_encrypted("credential"), name="ck_webhook_credential"),
         CheckConstraint("(record_update IS NULL) = (credential IS NULL)", name="ck_webhook_record_update"),
+        CheckConstraint(HAS_WHOLE_PACE, name="ck_webhook_pace"),
     )
 
     id: UUID = Field(primary_key=True)

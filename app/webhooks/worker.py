@@ -23,8 +23,8 @@ from app.webhooks import outbox
 from app.webhooks.message import outgoing_request
 from app.webhooks.outbox import AttemptResult
 from app.webhooks.queries import Lease, any_active, find_due, find_leased, find_rooms
-from app.webhooks.record_updates.message import NothingToSendError
-from app.webhooks.sender import OutgoingRequest, Sender
+from app.webhooks.record_updates.message import NothingToSendError, OutgoingRequest
+from app.webhooks.sender import Sender
 from app.webhooks.tables import Delivery, Webhook
 
 log = logging.getLogger(__name__)

@@ -519,6 +519,10 @@ def _webhooks() -> None:
         _is_encrypted("webhook", "old_secret"),
         _is_encrypted("webhook", "credential"),
         sa.CheckConstraint("(record_update IS NULL) = (credential IS NULL)", name="ck_webhook_record_update"),
+        sa.CheckConstraint(
+            "(rate IS NULL) = (rate_since IS NULL) AND (rate IS NULL) = (pause_seconds IS NULL)",
+            name="ck_webhook_pace",
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
 

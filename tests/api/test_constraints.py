@@ -260,3 +260,12 @@ def test_a_key_is_stored_once(client, rows):
     with pytest.raises(IntegrityError):
         rows.insert("api_key", row, digest="another", made_by="magic")
     rows.insert("api_key", row, digest="another")
+
+
+def test_a_webhook_has_a_whole_pace_or_none(client, rows):
+    hook = ok(client.post("/v1/webhooks", json={"url": "https://1.1.1.1/"}), 201)
+    where, now = {"id": UUID(hook["id"])}, datetime.now(UTC)
+    rows.update("webhook", where, rate=8.0, rate_since=now, pause_seconds=2.0)
+    with pytest.raises(IntegrityError):
+        rows.update("webhook", where, rate_since=None)
+    assert client.delete(f"/v1/webhooks/{hook['id']}").status_code == 204

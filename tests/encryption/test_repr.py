@@ -7,9 +7,9 @@ from app.edge.service import WriteResult
 from app.inbound.intake.schemas import IntakeChange, NewIntake
 from app.keys.schemas import KeyCreated
 from app.schemas import Out
+from app.webhooks.record_updates.message import OutgoingRequest
 from app.webhooks.record_updates.schemas import ClientCredentials, Credential, FixedToken, RecordUpdateIn
 from app.webhooks.schemas import NewWebhook, SecretRotation
-from app.webhooks.sender import OutgoingRequest
 from tests.conftest import ENCRYPTION_KEY, settings_for
 from tests.encryption.conftest import CLIENT_SECRET, HUBSPOT, MAPPING, RECORD, SIGNING, TOKEN
 

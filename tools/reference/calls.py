@@ -15,7 +15,8 @@ import httpx
 from app.main import create_app, open_database, prepare_database
 from app.settings import Settings
 from app.webhooks.outbox import AttemptResult
-from app.webhooks.sender import OutgoingRequest, Sender
+from app.webhooks.record_updates.message import OutgoingRequest
+from app.webhooks.sender import Sender
 from tools.reference.story import FAILING_CALL, STORY, Call
 
 REFERENCE_KEY = "admin-key-of-the-reference"

@@ -49,7 +49,10 @@ for most languages.
 Respond with a 2xx status before the timeout (15 seconds by default), and do the work afterwards. After any
 other response, the service sends the message again: after 5 seconds, 5 and 30 minutes, and 2, 5, 10, 14, 20
 and 24 hours. Each delay can be up to a tenth longer, and together they take more than three days. A `410`
-disables the webhook. The service respects `Retry-After` in a 429 or 503 response.
+disables the webhook. After a `429`, or a `503` with `Retry-After`, no message is sent until `Retry-After` has
+passed. Without it, a `429` means a pause of 2 seconds, which doubles up to 5 minutes if it happens again.
+After a `429` the service sends more slowly, at first 8 messages a second or half as many as before, and
+twice as many after each minute. The attempt does not count, so a `429` loses no message.
 
 Messages can arrive twice and out of order. Compare `webhook-id` to find messages that you have already
 processed, and `revision` to find the newer message about a session. After a backup is restored, messages can

@@ -1,6 +1,7 @@
 """Build the HTTP request of a record update."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -20,22 +21,24 @@ from app.scoring import Flaw, Flawed, parts_of, read_number
 from app.sessions.presenters import session_out
 from app.sessions.tables import Session
 from app.webhooks.record_updates.schemas import (
+    BEARER,
     LIST_INDEX,
     PLACEHOLDER,
     PLACEHOLDERS,
     UPDATE_ID,
+    ClientCredentials,
     Constant,
     Credential,
     FormattedFigure,
     RecordUpdateIn,
     StoredRecordUpdate,
     ValueType,
+    figures_by_pointer,
     figures_of,
     identifying_names,
     placeholders_in,
 )
 from app.webhooks.record_updates.service import Written
-from app.webhooks.sender import OutgoingRequest
 from app.webhooks.tables import Webhook
 from app.webhooks.targets import authority_of
 
@@ -45,6 +48,25 @@ CONCLUSIONS = ("decision", "outcome")
 ELLIPSIS = "…"
 # UTF-16, whose code units are the characters of `max_length`. Encoding adds no byte order mark.
 UTF_16 = "utf-16-le"
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A request to another system: a record update, or a message.
+
+    The sender adds the `secret_headers` and, as `token_header` says, the token: `token`, or one that it
+    requests with `client_credentials`. `written` is what the request writes into a record.
+    """
+
+    method: str
+    url: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str | None = field(default=None, repr=False)
+    token_header: str = BEARER
+    client_credentials: ClientCredentials | None = None
+    written: Written | None = None
 
 
 class NothingToSendError(Exception):
@@ -102,20 +124,20 @@ def shorten(text: str, max_length: int) -> str:
     return encoded[: 2 * (max_length - 1)].decode(UTF_16, "ignore").rstrip() + ELLIPSIS
 
 
-def formatted(field: FormattedFigure, value: Any, values: ValueType) -> Any:
+def formatted(mapped: FormattedFigure, value: Any, values: ValueType) -> Any:
     """Return the value of a figure as it is sent.
 
     Raises:
         NothingToSendError: if it has to be a number, and is not one.
     """
-    if field.type == "number":
+    if mapped.type == "number":
         number = read_number(value)
         if number is None and value is not None:
-            raise NothingToSendError(f"The figure {field.figure} is not a number.")
+            raise NothingToSendError(f"The figure {mapped.figure} is not a number.")
         return number
-    if field.type == "text" or values == "text":
+    if mapped.type == "text" or values == "text":
         value = _as_text(value)
-    return shorten(value, field.max_length) if field.max_length and isinstance(value, str) else value
+    return shorten(value, mapped.max_length) if mapped.max_length and isinstance(value, str) else value
 
 
 def _as_text(value: Any) -> str:
@@ -126,15 +148,14 @@ def _as_text(value: Any) -> str:
 
 def record_values(update: StoredRecordUpdate, figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a record update by pointer, without the figures that the session does not have."""
-    values = {}
-    for pointer, field in update.fields.items():
-        if isinstance(field, Constant):
-            values[pointer] = field.value
-            continue
-        full = field if isinstance(field, FormattedFigure) else FormattedFigure(figure=field)
-        if full.figure in figures:
-            values[pointer] = formatted(full, figures[full.figure], update.values)
-    return values
+    constants = {
+        pointer: mapped.value for pointer, mapped in update.fields.items() if isinstance(mapped, Constant)
+    }
+    return constants | {
+        pointer: formatted(mapped, figures[mapped.figure], update.values)
+        for pointer, mapped in figures_by_pointer(update.fields).items()
+        if mapped.figure in figures
+    }
 
 
 def record_body(values: Mapping[str, Any]) -> Any:
@@ -221,13 +242,12 @@ def _written(
 ) -> Written | None:
     """Return what an update writes that people may change in the other system; None if it is nothing."""
     answers, of_prospect = {}, {}
-    for pointer, value in values.items():
-        field = update.fields[pointer]
-        if isinstance(field, Constant):
+    for pointer, mapped in figures_by_pointer(update.fields).items():
+        figure = mapped.figure
+        if figure not in figures:
             continue
-        figure = field.figure if isinstance(field, FormattedFigure) else field
         # A text can be cut. Everything else comes back as what it was, even if it was sent as text.
-        sent = value if isinstance(figures[figure], str) else figures[figure]
+        sent = values[pointer] if isinstance(figures[figure], str) else figures[figure]
         if figure.startswith(RATING) or figure in CONCLUSIONS:
             answers[figure.removeprefix(RATING)] = sent
         elif figure.startswith(ATTRIBUTE) or figure == "name":

@@ -1,7 +1,7 @@
 """What a record update writes, where, and with which credentials."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -124,16 +124,23 @@ def placeholders_in(url: str) -> list[str]:
     return PLACEHOLDER.findall(url)
 
 
-def figures_of(fields: Mapping[str, RecordField]) -> Iterator[str]:
-    """Yield the name of the figure of each field that is not a constant."""
-    for field in fields.values():
-        if not isinstance(field, Constant):
-            yield field.figure if isinstance(field, FormattedFigure) else field
+def figures_by_pointer(fields: Mapping[str, RecordField]) -> dict[str, FormattedFigure]:
+    """Return the figure of each field that is not a constant."""
+    return {
+        pointer: FormattedFigure(figure=mapped) if isinstance(mapped, str) else mapped
+        for pointer, mapped in fields.items()
+        if not isinstance(mapped, Constant)
+    }
+
+
+def figures_of(fields: Mapping[str, RecordField]) -> set[str]:
+    """Return the names of the figures in fields."""
+    return {formatted.figure for formatted in figures_by_pointer(fields).values()}
 
 
 def identifying_names(url: str, fields: Mapping[str, RecordField]) -> list[str]:
     """Return which of `PLACEHOLDERS` identify the record: those in the URL, or else the first in the body."""
-    figures = set(figures_of(fields))
+    figures = figures_of(fields)
     return placeholders_in(url) or [name for name in PLACEHOLDERS if name in figures][:1]
 
 
