@@ -21,6 +21,7 @@ from tools.reference.calls import FakeReceivers
 
 PAGES = ROOT / "docs" / "crm"
 URL = "http://127.0.0.1:8000"
+CRMS = {"dataverse", "espocrm", "hubspot", "odoo", "pipedrive", "salesforce", "twenty", "zoho"}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +59,20 @@ def written_as(name, hook):
     update = {
         key: value for key, value in made["record_update"].items() if key in ("source", "fields", "values")
     }
+    written = hook["record_update"] | {
+        "fields": dict(map(without_defaults, hook["record_update"]["fields"].items()))
+    }
     return {key: hook[key] for key in ("name", "url", "types", "question_set")} == {
         key: made[key] for key in ("name", "url", "types", "question_set")
-    } and {key: hook["record_update"][key] for key in update} == update
+    } and {key: written[key] for key in update} == update
+
+
+def without_defaults(entry):
+    """A pointer and its figure, without what the template leaves out."""
+    pointer, figure = entry
+    if isinstance(figure, dict):
+        figure = {key: value for key, value in figure.items() if value is not None}
+    return pointer, figure
 
 
 def test_what_all_share(service):
@@ -92,8 +104,7 @@ def test_what_all_share(service):
     assert (bad["line"], done["done"]) == (3, True)
     assert [one["created"] for one in (imported, done)] == [1, 1]
     assert (tried["status"], failed["items"], replayed) == (204, [], {"replayed": 0})
-    names = ["hubspot-company", "hubspot-deal", "salesforce-account", "salesforce-opportunity"]
-    assert [one["name"] for one in ready["items"]] == names
+    assert {one["name"].partition("-")[0] for one in ready["items"]} == CRMS
     assert events["items"][0]["links"] == [{"source": "salesforce.account", "external_id": "0015g00000XyZ"}]
 
 
@@ -142,8 +153,7 @@ def test_zapier_n8n_and_make(service):
 def test_other_crms(service):
     intakes, webhooks, aliases, qualified = told_by("other-crms.md", service)
     for names in ({one["name"] for one in intakes["items"]}, {one["name"] for one in webhooks["items"]}):
-        for crm in ("pipedrive", "zoho", "twenty", "espocrm"):
-            assert any(name.startswith(crm) for name in names), crm
+        assert {name.partition("-")[0] for name in names} >= CRMS
     assert [one["means"] for one in aliases["aliases"]] == [5, "saas"]
     assert (qualified["rated"], qualified["ignored"]) == (1, [])
 
