@@ -111,7 +111,7 @@ def test_what_all_share(service):
 def test_salesforce(service):
     form, rule, qualified, aliases, hook, fit = told_by("salesforce-flow.md", service)
     assert rule["id_rule"] == "salesforce"
-    assert [one["means"] for one in aliases["aliases"]] == ["lost", "won"]
+    assert [one["means"] for one in aliases["aliases"]] == ["lost", "won", None]
     assert written_as("salesforce-account", hook)
     assert form["openapi"].startswith("3.0.")
     assert (qualified["deal"], qualified["rated"], qualified["ignored"]) == ("0065g00000DeF", 3, [])
