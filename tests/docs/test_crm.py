@@ -268,3 +268,61 @@ def test_the_rule_for_odoo_writes_only_what_differs(service):
     for _ in range(2):
         exec(compile(code, "odoo.md", "exec"), {"payload": payload, "model": Model})
     assert lead == {"x_studio_fit_indication": "fit", "x_studio_fit_score": 87.5, "writes": 1}
+
+
+def pipedrive(change_source):
+    meta = {"action": "change", "entity": "organization", "entity_id": "9", "change_source": change_source}
+    return {"meta": meta, "data": {"name": "Initech"}}
+
+
+def dataverse(column):
+    target = {"Attributes": [{"key": column, "value": 4}], "FormattedValues": []}
+    return {
+        "MessageName": "Update",
+        "PrimaryEntityId": "6a9f4a1c-8f5e-ee11-8179-000d3a6b1c2d",
+        "OperationCreatedOn": "/Date(1769850000000+0000)/",
+        "InputParameters": [{"key": "Target", "value": target}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "template", "condition", "person", "service_itself"),
+    [
+        (
+            "other-crms.md",
+            "pipedrive-organization",
+            {"/meta/change_source": {"equals": "app"}},
+            pipedrive("app"),
+            pipedrive("api"),
+        ),
+        (
+            "other-crms.md",
+            "espocrm-account",
+            {"/cFitUpdateId": {"exists": False}},
+            [{"id": "64a1", "cBudget": 4}],
+            [{"id": "64a1", "cFitScore": 62.5, "cFitUpdateId": "01980000-0000-7000-8000-000000000003"}],
+        ),
+        (
+            "power-automate.md",
+            "dataverse-account",
+            {"/InputParameters/Target/Attributes/new_fitupdateid": {"exists": False}},
+            dataverse("new_budget"),
+            dataverse("new_fitupdateid"),
+        ),
+    ],
+)
+def test_the_conditions_of_the_pages_skip_the_writes_of_the_service(
+    service, page, template, condition, person, service_itself
+):
+    assert json.dumps(condition)[1:-1] in (PAGES / page).read_text("utf-8")
+    templates = ok(service.client.get("/v1/intake-templates?question_set=qualifying-a-sale"))["items"]
+    (mapping,) = [one["mapping"] for one in templates if one["name"] == template]
+    mapping["when"] = (mapping["when"] or {}) | condition
+
+    def skipped(payload):
+        tried = {"question_set": "qualifying-a-sale", "mapping": mapping, "payload": payload, "partial": True}
+        return [
+            item["skipped"] for item in ok(service.client.post("/v1/intake-dry-run", json=tried))["items"]
+        ]
+
+    assert (skipped(person), skipped(service_itself)) == ([False], [True])
