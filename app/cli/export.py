@@ -28,7 +28,9 @@ SubjectOption = Annotated[
 Text = str | None
 
 export = typer.Typer(
-    no_args_is_help=True, help="Write sessions or prospects to a CSV, XLSX, NDJSON or Parquet file."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Write sessions or prospects to a CSV, XLSX, NDJSON or Parquet file.",
 )
 
 

@@ -13,7 +13,9 @@ from app.keys.queries import list_keys
 from app.keys.schemas import SCOPES, KeyRotation, NewKey, Scope
 from app.keys.service import create_key, revoke_key, rotate_key
 
-keys = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys.")
+keys = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Create, list, rotate and revoke API keys."
+)
 SCOPES_HELP = "; ".join(f"{scope}: {description}" for scope, description in SCOPES.items())
 
 

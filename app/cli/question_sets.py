@@ -45,7 +45,9 @@ from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Checked, Flaw, Flawed, QuestionSet, is_filled_in, with_hints
 
 question_sets = typer.Typer(
-    no_args_is_help=True, help="Check, publish, export and compare question sets as YAML files."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Check, publish, export and compare question sets as YAML files.",
 )
 NO_DATABASE = "there is no database"
 Paths = Annotated[list[Path], typer.Argument(help="YAML files, or folders with YAML files.", exists=True)]

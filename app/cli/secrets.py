@@ -12,7 +12,9 @@ from app.settings import Settings
 from app.webhooks.service import disable_all
 
 secrets = typer.Typer(
-    no_args_is_help=True, help="Rotate or replace the key that encrypts the stored secrets."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Rotate or replace the key that encrypts the stored secrets.",
 )
 KEY_LOST = (
     "The encryption key was lost: rotate the secret, send the record update with its token again, "

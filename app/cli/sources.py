@@ -9,7 +9,9 @@ from app.prospects.schemas import IdRule, Link
 from app.prospects.sources.queries import list_sources
 from app.prospects.sources.service import set_id_rule
 
-sources = typer.Typer(no_args_is_help=True, help="Set how the ids of other systems are compared.")
+sources = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Set how the ids of other systems are compared."
+)
 
 
 @sources.command("list")
