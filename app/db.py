@@ -34,6 +34,7 @@ from app import sqlite_file
 from app.clock import Clock, utc_now
 from app.database_failures import database_problem, first_line
 from app.problems import DATABASE_READ_ONLY, UNAVAILABLE, Problem, unavailable
+from app.settings import Settings
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -271,6 +272,16 @@ class Database:
         # If the journal is missing, the mark stays, because only the mark shows this.
         if self.file and not self.lost_journal_since:
             sqlite_file.mark_closed(self.file)
+
+
+def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
+    """Open the database of the settings. The schema may still be missing or old."""
+    return Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.pool_size,
+        wait_seconds=settings.wait_seconds,
+        clock=clock,
+    )
 
 
 def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Engine:

@@ -33,7 +33,7 @@ from app.api import (
     webhooks,
 )
 from app.clock import Clock, utc_now
-from app.db import Database, Transaction
+from app.db import Database, Transaction, open_database
 from app.edge.authorise import KeyRing
 from app.edge.bodies import IncompleteBodies
 from app.edge.computing import Computing
@@ -49,7 +49,7 @@ from app.edge.problem_responses import add_problem_handlers
 from app.edge.readiness import ReadinessCheck
 from app.edge.service import Service
 from app.encryption.files import key_file_of
-from app.encryption.service import Cipher, prepare_key
+from app.encryption.service import open_cipher, prepare_key
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
 from app.keys.idempotency import ResponseCleaner
@@ -103,27 +103,6 @@ ROUTERS = (
     keys.managing,
     operations,
 )
-
-
-def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
-    """Open the database of the settings. The schema may still be missing or old."""
-    return Database(
-        settings.database_url.get_secret_value(),
-        pool_size=settings.pool_size,
-        wait_seconds=settings.wait_seconds,
-        clock=clock,
-    )
-
-
-def open_cipher(settings: Settings) -> Cipher:
-    """Load the encryption keys of the settings, or those in the key file beside an SQLite database.
-
-    Raises:
-        WrongKey: if the key file is damaged.
-    """
-    setting = settings.encryption_key.get_secret_value() if settings.encryption_key else None
-    database_file = sqlite_file.path_of(settings.database_url.get_secret_value())
-    return Cipher(setting, key_file_of(database_file) if database_file else None)
 
 
 def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None = None) -> FastAPI:

@@ -214,6 +214,10 @@ class FieldError:
     detail: str
 
 
+class UserError(Exception):
+    """A failure of a command that its user can correct. The message is for the user."""
+
+
 class Problem(Exception):
     """A failure that is returned to the caller. `detail` never repeats what was sent."""
 

@@ -15,11 +15,10 @@ from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from app.clock import new_id
-from app.db import Database, Transaction
+from app.db import Database, Transaction, open_database
 from app.events.queries import has_pending_events, read_after
 from app.events.schemas import BEGINNING, Cursor
 from app.events.service import EventSubject, assign_positions, record_events
-from app.main import open_database
 from app.migrate import migrate
 from app.prospects import service as prospects
 from app.prospects.schemas import NewProspect

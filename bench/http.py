@@ -16,8 +16,9 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from app.db import open_database
 from app.edge.logs import configure_logs
-from app.main import create_app, open_database, prepare_database
+from app.main import create_app, prepare_database
 from app.settings import Settings
 from bench.server import BENCH_KEY, hello, load, postgresql, qualify, score, serving
 from bench.table import ROUNDS, Measure, in_turns, median_ratio, print_table

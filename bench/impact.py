@@ -17,8 +17,8 @@ import anyio
 from sqlalchemy import bindparam, select
 from sqlmodel import SQLModel
 
-from app.db import Database, Transaction
-from app.main import open_database, prepare_database
+from app.db import Database, Transaction, open_database
+from app.main import prepare_database
 from app.question_sets.plans import Plans
 from app.question_sets.queries import find_set
 from app.scoring import Plan, read_question_set

@@ -17,7 +17,7 @@ import httpx
 import psycopg
 
 from app.clock import new_id
-from app.main import open_database
+from app.db import open_database
 from app.migrate import migrate
 from app.settings import Settings
 from bench.batch import read_response

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, make_url, text
 
-from app.main import open_database
+from app.db import open_database
 from app.migrate import migrate
 from tests.conftest import settings_for
 

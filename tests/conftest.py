@@ -20,8 +20,9 @@ import pytest
 import uvicorn
 
 from app import db
+from app.db import open_database
 from app.edge.protocol import BoundedHttp
-from app.main import create_app, open_database, prepare_database
+from app.main import create_app, prepare_database
 from app.settings import Settings
 from tests.waiting import PATIENCE, until
 

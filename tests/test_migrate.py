@@ -8,7 +8,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app.main import open_database, prepare_database
+from app.db import open_database
+from app.main import prepare_database
 from app.migrate import UNKNOWN_SCHEMA, UnknownSchema, is_unknown_revision, migrate, newest_revision
 from tests.api.calls import ok
 from tests.catalogue import (

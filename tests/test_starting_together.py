@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
+from app.db import open_database
 from app.keys.service import ensure_admin_key
-from app.main import open_database
 from app.question_sets.files import read_builtin
 from tests.catalogue import catalogue, connected, run_migrations
 from tests.conftest import ADMIN_KEY, NewDatabase, settings_for

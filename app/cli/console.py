@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,17 +19,11 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from app.database_failures import database_problem, first_line
-from app.db import Database
-from app.encryption.files import WrongKey
-from app.main import open_database
+from app.db import Database, open_database
 from app.migrate import UnknownSchema, schema_flaw
-from app.problems import Problem
-from app.question_sets.files import InvalidFile, read_builtin
-from app.question_sets.plans import Plans
-from app.question_sets.queries import read_name
-from app.question_sets.service import publish_builtin
+from app.problems import Problem, UserError
 from app.schemas import REFUSED_ANYWHERE
-from app.scoring import Flaw, Flawed, Plan, shape_flaws
+from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
 from app.sqlite_file import is_there, side_file
 
@@ -154,7 +147,7 @@ def reported_failures() -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         fail(f"{error.filename}: {reason}." if error.filename else f"{reason}.")
-    except (InvalidFile, UnknownSchema, WrongKey) as error:
+    except UserError as error:
         fail(str(error))
 
 
@@ -226,35 +219,6 @@ def warn_if_journal_is_missing(database: Database) -> None:
         err.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
-FindPlan = Callable[[str | None], Plan]
-
-
-@contextmanager
-def plans_at_hand() -> Iterator[FindPlan]:
-    """Yield what finds the plan of a set by its name, or of the default set.
-
-    Without a database, it finds the built-in sets, and fails for any other.
-    """
-    with reported_failures(), opened_database() as database:
-        file = database.file
-        is_missing = file is not None and not is_there(file)
-    if file and is_missing:
-        yield partial(_builtin_plan, file)
-        return
-    with published_plans() as (database, plans):
-        yield lambda name: database.read_sync(lambda tx: plans.find(tx, name))
-
-
-def _builtin_plan(missing_file: Path, name: str | None) -> Plan:
-    """Return the plan of a built-in set. Fail with the file of the missing database if there is none."""
-    name = name or Settings().default_question_set
-    key, version = read_name(name, "body")
-    for question_set in read_builtin() if version in (None, 1) else ():
-        if question_set.key == key:
-            return Plan(question_set, f"{key}@1")
-    fail(f"{name} is not a built-in question set. {no_database(missing_file)}")
-
-
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show on a terminal how much of `total` is done. Yields a function that advances the bar."""
@@ -262,11 +226,3 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         bar = progress.add_task(label, total=total)
         yield lambda count: progress.advance(bar, count)
-
-
-@contextmanager
-def published_plans() -> Iterator[tuple[Database, Plans]]:
-    """Open the database, publish the built-in sets, and yield it with the plans of all sets."""
-    with existing_database() as database:
-        database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
-        yield database, Plans(database, Settings().default_question_set)

@@ -21,10 +21,10 @@ from app.cli.console import (
 from app.db import Database, Transaction
 from app.encryption.files import WrongKey
 from app.encryption.queries import any_encrypted
-from app.encryption.service import check_key
+from app.encryption.service import check_key, open_cipher
 from app.installation import identity
 from app.keys.queries import list_keys
-from app.main import exposed_files, open_cipher
+from app.main import exposed_files
 from app.migrate import current_revision, schema_flaw
 from app.problems import Problem
 from app.question_sets.files import read_builtin

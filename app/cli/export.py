@@ -6,7 +6,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from app.cli.console import counted, fail, print_text, progress_bar, published_plans
+from app.cli.console import counted, fail, print_text, progress_bar
+from app.cli.plans import published_plans
 from app.db import Database, Transaction
 from app.files.formats import SUFFIXES, Format
 from app.files.writer import write_table

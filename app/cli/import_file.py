@@ -10,7 +10,8 @@ from typing import Annotated
 import anyio
 import typer
 
-from app.cli.console import counted, err, fail, parse_column_names, print_text, progress_bar, published_plans
+from app.cli.console import counted, err, fail, parse_column_names, print_text, progress_bar
+from app.cli.plans import published_plans
 from app.db import Database
 from app.files.cells import DecimalSign
 from app.files.entries import ID, NAME

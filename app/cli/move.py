@@ -9,7 +9,8 @@ from uuid import UUID
 import anyio
 import typer
 
-from app.cli.console import counted, err, fail, print_text, progress_bar, published_plans
+from app.cli.console import counted, err, fail, print_text, progress_bar
+from app.cli.plans import published_plans
 from app.db import Database, Transaction
 from app.inbound.imports.service import BatchPacing
 from app.problems import DATABASE_FAILURES, Problem

@@ -15,7 +15,8 @@ from app.cli.bulk.database import DatabaseTable
 from app.cli.bulk.source import UNNAMED_NOTE, ReadOptions, column_notes, open_entries, open_rows
 from app.cli.bulk.typed import CellReport
 from app.cli.cell_report import report_lines
-from app.cli.console import FindPlan, fail, flaws_of, out, print_note, print_text, table
+from app.cli.console import fail, flaws_of, out, print_note, print_text, table
+from app.cli.plans import FindPlan
 from app.cli.score_files import COVERAGE_CUTS
 from app.clock import utc_now
 from app.files.entries import Entry

@@ -12,7 +12,8 @@ from app.cli.answer_files import holds_requests
 from app.cli.bulk.database import DatabaseTable, UnusableFile
 from app.cli.bulk.scoring import ScoreOptions
 from app.cli.bulk.source import ReadOptions
-from app.cli.console import fail, parse_column_names, plans_at_hand, reason_of
+from app.cli.console import fail, parse_column_names, reason_of
+from app.cli.plans import plans_at_hand
 from app.cli.printed_scores import PrintFormat, print_requests, print_rows
 from app.cli.score_files import score_many
 from app.files.cells import DecimalSign

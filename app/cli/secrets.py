@@ -6,8 +6,7 @@ import typer
 
 from app.cli.console import counted, existing_database, fail, print_text
 from app.db import Transaction
-from app.encryption.service import forget_secrets, rotate_key
-from app.main import open_cipher
+from app.encryption.service import forget_secrets, open_cipher, rotate_key
 from app.settings import Settings
 from app.webhooks.service import disable_all
 

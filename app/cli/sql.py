@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import print_document, published_plans
+from app.cli.console import print_document
+from app.cli.plans import published_plans
 from app.scoring.sql import Dialect, score_sql, source_of
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.private_files import PRIVATE_FILE_MODE, sync
+from app.problems import UserError
 from app.settings import ENCRYPTION_KEY_BYTES, parse_encryption_keys
 
 KEY_FILE_SUFFIX = ".key"
 
 
-class WrongKey(Exception):
+class WrongKey(UserError):
     """The process does not have the encryption key of its database. The message names the remedy."""
 
 

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 from sqlmodel import update
 
+from app import sqlite_file
 from app.db import Database, Transaction, insert_if_new, lock_table
-from app.encryption.files import WrongKey, new_key, read_key_file, write_key_file
+from app.encryption.files import WrongKey, key_file_of, new_key, read_key_file, write_key_file
 from app.encryption.queries import (
     any_encrypted,
     encrypted_columns,
@@ -30,7 +31,7 @@ from app.encryption.queries import (
 )
 from app.encryption.tables import ENCRYPTED_PREFIX, NamedKey, SecretKind
 from app.problems import NO_ENCRYPTION_KEY, WRONG_ENCRYPTION_KEY, Problem
-from app.settings import parse_encryption_keys
+from app.settings import Settings, parse_encryption_keys
 
 log = logging.getLogger(__name__)
 SETTING = "PROSPECT_FIT_ENCRYPTION_KEY"
@@ -185,6 +186,17 @@ class Cipher:
             raise _wrong_key("The process does not have the key of the secrets in the database.")
         _name_key(tx, self.key_ids[0])
         return self.key_ids[0]
+
+
+def open_cipher(settings: Settings) -> Cipher:
+    """Load the encryption keys of the settings, or those in the key file beside an SQLite database.
+
+    Raises:
+        WrongKey: if the key file is damaged.
+    """
+    setting = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+    database_file = sqlite_file.path_of(settings.database_url.get_secret_value())
+    return Cipher(setting, key_file_of(database_file) if database_file else None)
 
 
 def key_id_of(key: bytes) -> str:

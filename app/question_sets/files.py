@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from app.problems import UserError
 from app.question_sets.documents import FindBase, NamedSet, Variant, read_document
 from app.question_sets.queries import split_name
 from app.scoring import Flaw, Flawed, QuestionSet
@@ -72,7 +73,7 @@ class FileError:
         return f"{self.path}:{self.line}: {self.detail}"
 
 
-class InvalidFile(ValueError):
+class InvalidFile(UserError):
     """At least one file is not a valid question set; `faults` has the errors, ordered by file and line."""
 
     def __init__(self, faults: Iterable[FileError]) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.db import Database
-from app.main import open_database
+from app.db import Database, open_database
 from app.question_sets import service as question_sets
 from app.scoring import read_question_set
 from tests.api.calls import RULED, SMALL

@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import event, func, text
 from sqlmodel import col, select
 
-from app.db import Database
+from app.db import Database, open_database
 from app.events.queries import has_pending_events, newest_cursor, read_after
 from app.events.schemas import BEGINNING, Cursor, parse_cursor
 from app.events.service import FEED_POLL_SECONDS, EventSubject, FeedPublisher, assign_positions, record_events
 from app.events.tables import ErasedEvent
-from app.main import open_database
 from app.migrate import migrate
 from app.prospect_lifecycle import erase
 from app.prospects import service as prospects

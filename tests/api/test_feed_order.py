@@ -8,11 +8,11 @@ from itertools import count
 import pytest
 from sqlmodel import col, select
 
+from app.db import open_database
 from app.events.queries import has_pending_events, read_after
 from app.events.schemas import parse_cursor
 from app.events.service import assign_positions
 from app.events.tables import Event
-from app.main import open_database
 from app.prospects import service as prospects
 from app.prospects.queries import find_prospect
 from app.prospects.schemas import NewProspect, ProspectChange

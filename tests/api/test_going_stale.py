@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from app.main import open_database
+from app.db import open_database
 from app.sessions.queries import find_session
 from tests.api.at_once import at_once
 from tests.api.calls import (

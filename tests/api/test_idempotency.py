@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from sqlmodel import SQLModel
 
+from app.db import open_database
 from app.keys import idempotency
-from app.main import open_database
 from tests.api.at_once import at_once
 from tests.api.calls import (
     history,

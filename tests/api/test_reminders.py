@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from app.main import open_database
+from app.db import open_database
 from app.question_sets.plans import Plans
 from app.sessions.reminders import any_due, record_due
 from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork

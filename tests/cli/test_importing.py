@@ -16,12 +16,11 @@ from sqlmodel import select
 from typer.testing import CliRunner
 
 from app.cli.main import main
-from app.db import Database
+from app.db import Database, open_database
 from app.files.columns import Column
 from app.files.headings import REJECT_COLUMNS
 from app.files.opening import open_table
 from app.files.writer import write_table
-from app.main import open_database
 from app.prospects.queries import list_prospects, prospects_out
 from app.prospects.schemas import ProspectFilter
 from app.prospects.tables import Prospect

@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlmodel import SQLModel
 
-from app.db import Database, Transaction
-from app.main import open_database
+from app.db import Database, Transaction, open_database
 from app.question_sets import service as question_sets
 from app.scoring import read_question_set
 from tests.api.calls import RULED, ok

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.main import open_database
+from app.db import open_database
 from app.problems import UNAVAILABLE
 from tests.conftest import serving, settings_for
 from tests.edge.problem import assert_problem

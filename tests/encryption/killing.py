@@ -18,8 +18,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, event
 
-from app.encryption.service import Cipher, key_id_of, rotate_key
-from app.main import open_cipher, open_database
+from app.db import open_database
+from app.encryption.service import Cipher, key_id_of, open_cipher, rotate_key
 from app.settings import parse_encryption_keys
 from tests.conftest import settings_for
 from tests.encryption.conftest import COLUMNS

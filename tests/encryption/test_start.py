@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.main import open_database, prepare_database
+from app.db import open_database
+from app.main import prepare_database
 from app.settings import Settings
 from tests.api.calls import ok, refusal
 from tests.cli.started import ENVIRONMENT

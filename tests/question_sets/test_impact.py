@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import SQLModel
 
-from app.main import open_database
+from app.db import open_database
 from app.sessions.impact import SESSIONS_PER_BATCH
 from tests.api.calls import (
     THRESHOLDS,

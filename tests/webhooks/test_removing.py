@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlmodel import select
 
-from app.main import open_database
+from app.db import open_database
 from app.webhooks import outbox
 from app.webhooks import service as webhooks
 from app.webhooks.tables import Delivery

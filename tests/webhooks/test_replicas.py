@@ -8,7 +8,8 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from app.main import open_database, prepare_database
+from app.db import open_database
+from app.main import prepare_database
 from tests.api.calls import events_after, every_page, ok
 from tests.conftest import ADMIN_KEY, settings_for
 from tests.edge.process import process

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import make_url
 from sqlmodel import col, select
 
+from app.db import open_database
 from app.events.tables import Event
-from app.main import open_database
 from app.prospects import service as prospects
 from app.prospects.schemas import NewProspect
 from app.webhooks.tables import Delivery

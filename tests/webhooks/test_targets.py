@@ -18,7 +18,7 @@ import anyio
 import pytest
 import trustme
 
-from app.main import open_database
+from app.db import open_database
 from app.webhooks import sender
 from app.webhooks.queries import find_webhook
 from app.webhooks.record_updates.message import OutgoingRequest, Sender

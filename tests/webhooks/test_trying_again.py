@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.main import open_database
+from app.db import open_database
 from app.webhooks.outbox import delete_expired
 from app.webhooks.sender import Sender
 from tests.api.calls import new_prospect, ok, pointers, refusal

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from app.main import create_app, open_database, prepare_database
+from app.db import open_database
+from app.main import create_app, prepare_database
 from app.settings import Settings
 from app.webhooks.outbox import AttemptResult
 from app.webhooks.record_updates.message import OutgoingRequest

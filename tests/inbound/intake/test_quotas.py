@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from app.main import create_app, open_database, prepare_database
+from app.db import open_database
+from app.main import create_app, prepare_database
 from tests.api.at_once import at_once
 from tests.api.calls import ok, refusal
 from tests.catalogue import connected
