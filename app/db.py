@@ -20,10 +20,8 @@ from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
-from psycopg.errors import DeadlockDetected
 from pydantic_core import to_json
 from sqlalchemy import DateTime, Dialect, Engine, Row, Table, TypeDecorator, event, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -43,6 +41,7 @@ MAX_SQLITE_READERS = 4
 SQLITE_BUSY_TIMEOUT_SECONDS = 5
 # How much longer to wait than the time-outs of the database: those guarantee that nothing was written.
 DATABASE_TIMEOUT_GRACE_SECONDS = 2
+DEADLOCK_DETECTED = "40P01"  # as PostgreSQL calls it
 # How often to repeat a transaction that PostgreSQL ended to resolve a deadlock.
 MAX_DEADLOCK_RETRIES = 2
 # How long the service is not ready after a write found the database full or read-only. A smaller write could
@@ -170,7 +169,7 @@ class Database:
                 try:
                     return self._run_once(engine, work, abandoned)
                 except OperationalError as error:
-                    if not isinstance(error.orig, DeadlockDetected):
+                    if getattr(error.orig, "sqlstate", None) != DEADLOCK_DETECTED:
                         raise
                     log.info("deadlock: the transaction is repeated")
             return self._run_once(engine, work, abandoned)
@@ -361,9 +360,8 @@ def insert_new(
     tx: Transaction, table: type[SQLModel], values: Sequence[dict[str, Any]]
 ) -> set[tuple[Any, ...]]:
     """Insert the rows whose unique values do not exist yet, and return their primary keys."""
-    insert = sqlite.insert if tx.db.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows = SQLModel.metadata.tables[str(table.__tablename__)]
-    statement = insert(rows).on_conflict_do_nothing().returning(*rows.primary_key)
+    statement = _insert(tx, rows).on_conflict_do_nothing().returning(*rows.primary_key)
     return {tuple(row) for row in tx.db.execute(statement, values)}
 
 
@@ -374,10 +372,21 @@ def insert_or_update(
 
     Concurrent calls for one row wait for each other until their transactions end.
     """
-    insert = sqlite.insert if tx.db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).values(values)
+    statement = _insert(tx, table).values(values)
     statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
     return tx.db.execute(statement.returning(*table.c)).one()
+
+
+def _insert(tx: Transaction, table: Table) -> Any:
+    """Return an INSERT that can say what happens on a conflict, in the dialect of the database."""
+    # A dialect imports its drivers, which takes longer than many commands.
+    if tx.db.get_bind().dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+    return postgresql.insert(table)
 
 
 def lock_table(tx: Transaction, table: type[SQLModel]) -> None:
