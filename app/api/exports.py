@@ -13,7 +13,7 @@ from app.edge.routes import router
 from app.edge.service import Service, ServiceDep
 from app.edge.streams import FileStream
 from app.files.formats import MEDIA_TYPES, Format
-from app.files.writer import WRITERS
+from app.files.writer import writer_of
 from app.keys.schemas import Scope
 from app.prospects.exports import Export, export_prospects
 from app.prospects.schemas import ProspectFilter
@@ -105,7 +105,9 @@ def _accepted_format(request: Request) -> Format:
 
 
 async def _chunks(service: Service, export: Export, format_: Format) -> AsyncGenerator[bytes, None]:
-    with closing(WRITERS[format_](export.columns)) as writer:
+    # This can import a library.
+    write_format = await service.computing.run(partial(writer_of, format_))
+    with closing(write_format(export.columns)) as writer:
         for read in export.reads():
             rows = await service.database.read(read)
             yield await service.computing.run(partial(writer.write, rows))

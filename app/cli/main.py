@@ -1,5 +1,6 @@
 """The command line, `prospect-fit`. Only the command that runs is imported, because imports take seconds."""
 
+import gc
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -86,7 +87,10 @@ class _LazyGroup(TyperGroup):
 def load(name: str) -> Any:
     """Import a command, and return it as Typer runs it."""
     place = COMMANDS[name]
+    # Modules are no garbage: looking for some while they are imported takes a tenth of the time.
+    gc.disable()
     command = getattr(import_module(f"app.cli.{place.module}"), place.name)
+    gc.enable()
     if not isinstance(command, typer.Typer):
         function, command = command, typer.Typer(add_completion=False)
         command.command(name)(function)

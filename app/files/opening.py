@@ -5,9 +5,7 @@ from pathlib import Path
 from app.files.delimited import DelimitedFile
 from app.files.formats import SUFFIXES, Format
 from app.files.ndjson import JsonLinesFile
-from app.files.parquet import ParquetFile
 from app.files.table import Check, TableFile, malformed, never_stop
-from app.files.workbook import WorkbookFile
 from app.problems import invalid_field
 
 OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
@@ -49,4 +47,11 @@ def open_table(
         return DelimitedFile(path, check, encoding)
     if found == "ndjson":
         return JsonLinesFile(path, check)
-    return WorkbookFile(path, check, sheet) if found == "xlsx" else ParquetFile(path, check)
+    # The libraries for these formats take long to import.
+    if found == "xlsx":
+        from app.files.workbook import WorkbookFile  # noqa: PLC0415
+
+        return WorkbookFile(path, check, sheet)
+    from app.files.parquet import ParquetFile  # noqa: PLC0415
+
+    return ParquetFile(path, check)

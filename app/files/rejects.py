@@ -14,7 +14,7 @@ from app.files.headings import REJECT_COLUMNS
 from app.files.opening import open_table
 from app.files.table import NULL, BadCell, Cell, Null, Row
 from app.files.text_writers import NdjsonWriter
-from app.files.writer import WRITERS
+from app.files.writer import writer_of
 
 # Rows are collected before they are written, because each write costs time.
 ROWS_PER_WRITE = 500
@@ -34,7 +34,7 @@ class RejectsFile:
         self._kept = [index for index, heading in enumerate(headings) if heading not in REJECT_COLUMNS]
         names = [*_unique([headings[index] for index in self._kept], keep=format_ == "csv")]
         self._names = [*names, *REJECT_COLUMNS]
-        writer = _SparseWriter if self._is_typed else WRITERS[format_]
+        writer = _SparseWriter if self._is_typed else writer_of(format_)
         self._writer = writer([*map(Column, self._names)])
         self._folder = TemporaryDirectory(dir=file.parent, prefix=".prospect-fit-")
         self._unfinished = (Path(self._folder.name) / "unfinished").open("wb")

@@ -1,7 +1,7 @@
 """Write data files, to a path or as chunks of bytes, in constant memory."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -10,9 +10,7 @@ from typing import Protocol
 
 from app.files.columns import Column, Value
 from app.files.formats import Format
-from app.files.parquet_writer import ParquetWriter
 from app.files.text_writers import CsvWriter, NdjsonWriter
-from app.files.workbook_writer import WorkbookWriter
 
 ROWS_PER_CHUNK = 500
 
@@ -32,12 +30,20 @@ class TableWriter(Protocol):
         """Delete temporary files. Call it also after a failure."""
 
 
-WRITERS: Mapping[Format, type[TableWriter]] = {
-    "csv": CsvWriter,
-    "xlsx": WorkbookWriter,
-    "ndjson": NdjsonWriter,
-    "parquet": ParquetWriter,
-}
+def writer_of(format_: Format) -> type[TableWriter]:
+    """Return what writes files of a format."""
+    if format_ == "csv":
+        return CsvWriter
+    if format_ == "ndjson":
+        return NdjsonWriter
+    # The libraries for these formats take long to import.
+    if format_ == "xlsx":
+        from app.files.workbook_writer import WorkbookWriter  # noqa: PLC0415
+
+        return WorkbookWriter
+    from app.files.parquet_writer import ParquetWriter  # noqa: PLC0415
+
+    return ParquetWriter
 
 
 def write_table(
@@ -50,7 +56,7 @@ def write_table(
     remaining, count = iter(rows), 0
     with TemporaryDirectory(dir=file.parent, prefix=".prospect-fit-") as folder:
         unfinished = Path(folder) / "unfinished"
-        with unfinished.open("wb") as output, closing(WRITERS[format_](columns)) as writer:
+        with unfinished.open("wb") as output, closing(writer_of(format_)(columns)) as writer:
             while some := list(islice(remaining, ROWS_PER_CHUNK)):
                 output.write(writer.write(some))
                 count += len(some)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from app.scoring.flaws import Flaw, Flawed
 from app.scoring.plan import Plan
-from app.scoring.sql.dialects import EXECUTED, Dialect, translate
+from app.scoring.sql.dialects import EXECUTED, Dialect
 from app.scoring.sql.figures import ALL, FIGURES, Tally, sums, totals
 from app.scoring.sql.indications import (
     HAS_PROBLEM,
@@ -49,6 +49,9 @@ def score_sql(plan: Plan, source: Wide | Long, dialect: Dialect) -> str:
         ("_figures", select_more(_figures(plan, dimensions, units), "_totals")),
         ("_indications", select_more(indications(question_set, units), "_figures")),
     ]
+    # SQLGlot takes long to import, and few services write SQL.
+    from app.scoring.sql.translation import translate  # noqa: PLC0415
+
     expressions = ", ".join(f"{table} AS ({query})" for table, query in tables)
     columns = list(_columns(plan, dimensions, units))
     if source.id.lower() in {column for column, _ in columns}:
