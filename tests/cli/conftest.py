@@ -3,13 +3,13 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.catalogue import run_migrations
-from tests.cli.started import ENVIRONMENT, Started
+from tests.cli.started import ENVIRONMENT, Started, shared
 from tests.conftest import ROOT
 
 DATABASE = "data/prospect_fit.db"  # where every command finds it in its folder
@@ -17,11 +17,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def started() -> Iterator[Started]:
+def started() -> Started:
     """Imports what takes a command most of its time, once."""
-    waiting = Started()
-    yield waiting
-    waiting.close()
+    return shared()
 
 
 @pytest.fixture(scope="session")

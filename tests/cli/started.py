@@ -1,14 +1,19 @@
 """`prospect-fit`, imported once: every command is a process of its own that begins after the imports.
 
-Run as a program it reads a command a line, as JSON, and tells its exit code a line.
+Run as a program it reads a command a line, as JSON. It tells the exit code a line, or the number of the
+process if that is to run in the background.
 """
 
+import atexit
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +21,26 @@ from tests.conftest import ROOT
 from tests.waiting import PATIENCE
 
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "NO_COLOR": "1"}
+
+
+class Background:
+    """A process that runs until it ends by itself or is told to."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor = os.pidfd_open(pid)
+
+    def has_ended(self, seconds: float = 0) -> bool:
+        """Whether it ends within so many seconds."""
+        readable, _, _ = select.select([self._descriptor], [], [], seconds)
+        return bool(readable)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        if not self.has_ended():
+            signal.pidfd_send_signal(self._descriptor, signal.SIGTERM)
+        assert self.has_ended(PATIENCE), f"process {self.pid} does not stop"
+        os.close(self._descriptor)
 
 
 class Started:
@@ -35,16 +60,39 @@ class Started:
         """What a command says, run in a folder with nothing but these in its environment."""
         with TemporaryDirectory() as folder:
             said = [Path(folder) / name for name in ("stdout", "stderr")]
-            wanted = {"arguments": arguments, "cwd": str(cwd), "said": list(map(str, said))}
-            wanted["settings"] = settings
-            self._process.stdin.write(json.dumps(wanted) + "\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
+            code = self._ask(arguments, cwd, said, settings)
             out, err = (file.read_text("utf-8") for file in said)
         return subprocess.CompletedProcess(arguments, code, out, err)
 
+    def start(
+        self, arguments: Sequence[str], cwd: Path, said: Sequence[Path], patch: str = "", **settings: str
+    ) -> Background:
+        """Starts a command that writes to these two files. `patch` is code that the process runs first."""
+        return Background(self._ask(arguments, cwd, said, settings, patch=patch, background=True))
+
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        said: Sequence[Path],
+        settings: Mapping[str, str],
+        **others: object,
+    ) -> int:
+        wanted = {"arguments": arguments, "cwd": str(cwd), "said": list(map(str, said))}
+        self._process.stdin.write(json.dumps({**wanted, "settings": settings, **others}) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
     def close(self) -> None:
         self._process.communicate(timeout=PATIENCE)
+
+
+@cache
+def shared() -> Started:
+    """The one of this process."""
+    waiting = Started()
+    atexit.register(waiting.close)
+    return waiting
 
 
 def _serve() -> None:
@@ -53,13 +101,19 @@ def _serve() -> None:
     from app.question_sets.files import read_builtin  # noqa: PLC0415
 
     read_builtin()
+    in_background: set[int] = set()
     for line in sys.stdin:
         wanted = json.loads(line)
+        in_background = {child for child in in_background if os.waitpid(child, os.WNOHANG) == (0, 0)}
         child = os.fork()
         if child == 0:
             _become(main, wanted)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+        if wanted.get("background"):
+            in_background.add(child)
+            print(child, flush=True)  # noqa: T201
+        else:
+            _, status = os.waitpid(child, 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
 
 
 def _become(main: object, wanted: Mapping) -> None:
@@ -68,8 +122,10 @@ def _become(main: object, wanted: Mapping) -> None:
         os.chdir(wanted["cwd"])
         os.environ |= wanted["settings"]
         for descriptor, file in zip((1, 2), wanted["said"], strict=True):
-            os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+            os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout.reconfigure(line_buffering=True)
+        exec(wanted.get("patch", ""), {})
         sys.argv[1:] = wanted["arguments"]
         main()
     except SystemExit as end:

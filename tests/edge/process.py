@@ -3,18 +3,15 @@
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.conftest import ADMIN_KEY, ENCRYPTION_KEY, ROOT
-from tests.waiting import PATIENCE
-
-RUN = "from app.cli.main import main; main()"
+from tests.cli.started import shared
+from tests.conftest import ADMIN_KEY, ENCRYPTION_KEY
+from tests.waiting import PATIENCE, until
 
 
 @dataclass(frozen=True)
@@ -41,30 +38,24 @@ def process(folder: Path, database_url: str, *, patch: str = "", **settings: str
 
     `patch` is code that it runs first.
     """
-    command = [sys.executable, "-c", f"{patch}\n{RUN}", "serve", "--port", "0"]
     environment = {
-        "PYTHONPATH": str(ROOT),
         "PATH": os.environ["PATH"],
-        "PYTHONUNBUFFERED": "1",
         "PROSPECT_FIT_DATABASE_URL": database_url,
         "PROSPECT_FIT_ADMIN_KEY": ADMIN_KEY,
         "PROSPECT_FIT_WAIT_SECONDS": f"{PATIENCE / 2}",
         **({"PROSPECT_FIT_ENCRYPTION_KEY": ENCRYPTION_KEY} if database_url.startswith("postgresql") else {}),
     } | {f"PROSPECT_FIT_{name}": value for name, value in settings.items()}
     log = folder / "log"
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
-        ) as running,
-    ):
-        greeting = ""
-        for line in running.stdout:
-            greeting += line
-            if "-d '" in line:
-                break
+    with TemporaryDirectory() as said:
+        greeting = Path(said) / "greeting"
+        greeting.touch()
+        running = shared().start(
+            ["serve", "--port", "0"], folder, [greeting, log], patch=patch, **environment
+        )
         try:
-            yield Served(re.search(r"http://[\d.:]+", greeting)[0], running.pid, log)
+            until(lambda: "-d '" in greeting.read_text("utf-8") or running.has_ended())
+            assert not running.has_ended(), log.read_text("utf-8")
+            url = re.search(r"http://[\d.:]+", greeting.read_text("utf-8"))[0]
+            yield Served(url, running.pid, log)
         finally:
-            running.send_signal(signal.SIGTERM)
-            running.wait(PATIENCE)
+            running.stop()

@@ -1,6 +1,5 @@
 """While callers without a key hold hundreds of connections, the service serves others, and can stop."""
 
-import resource
 import socket
 import struct
 from contextlib import ExitStack
@@ -24,8 +23,14 @@ pytestmark = pytest.mark.one_database
 HALF_A_HEAD = head("GET", "/livez", A="b")[:-2]
 HALF_A_BODY = b" " * 500_000
 KEY = {"X_API_Key": ADMIN_KEY}
-# Otherwise, free memory is returned only twice a minute.
-SOON = "from app.edge import memory\nmemory.RETURN_SECONDS = 1"
+# Otherwise, free memory is returned only twice a minute. It may open only a thousand files, unless it raises
+# this limit itself.
+SOON_AND_FEW = """
+import resource
+from app.edge import memory
+memory.RETURN_SECONDS = 1
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+"""
 # The memory that the first requests need, before the service is attacked.
 WARM = ("/livez", "/openapi.json")
 
@@ -39,13 +44,8 @@ def stack():
 
 @pytest.fixture
 def attacked(new_database, tmp_path, stack):
-    """A process that may open only a thousand files, unless it raises this limit itself."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
-    try:
-        served = stack.enter_context(process(tmp_path, new_database(), patch=SOON))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    """A process of its own, with the memory that the first requests need."""
+    served = stack.enter_context(process(tmp_path, new_database(), patch=SOON_AND_FEW))
     for path in WARM:
         assert httpx.get(served.url + path, timeout=PATIENCE).status_code == 200
     assert_serves(served)

@@ -3,7 +3,7 @@
 import base64
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 
 from tests.api.calls import ok
 from tests.catalogue import connected
-from tests.cli.started import Started
+from tests.cli.started import Started, shared
 from tests.conftest import ENCRYPTION_KEY, Running
 
 Command = Callable[..., tuple[int, str]]
@@ -96,10 +96,8 @@ def copied(url: str, folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def started() -> Iterator[Started]:
-    waiting = Started()
-    yield waiting
-    waiting.close()
+def started() -> Started:
+    return shared()
 
 
 @pytest.fixture
