@@ -22,7 +22,7 @@ from tests.catalogue import (
     triggers,
 )
 from tests.conftest import NewDatabase, serving, settings_for
-from tests.inbound.intake.calls import settled
+from tests.inbound.intake.calls import by_hubspot, settled
 from tests.inbound.intake.test_signatures import SECRET, signed
 from tests.waiting import until
 
@@ -117,7 +117,7 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         intake = running.client.post("/v1/intakes", json={"name": "in use", "mapping": mapping}).json()
         running.client.post(intake["address"], json={"id": "1"}).raise_for_status()
         settled(running.client, intake)
-        hubspot = {"name": "HubSpot", "mapping": mapping, "hubspot_secret": SECRET}
+        hubspot = {"name": "HubSpot", "mapping": mapping, "signature": by_hubspot(SECRET)}
         intake = running.client.post("/v1/intakes", json=hubspot).json()
         body = b'{"id":"1"}'
         headers = signed(intake["address"], body, str(int(time() * 1000)))

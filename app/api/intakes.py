@@ -8,8 +8,8 @@ from pydantic import Field, TypeAdapter
 
 from app.db import Transaction
 from app.edge.bodies import is_json, media_type, read_body
-from app.edge.hubspot_signature import check_signature
 from app.edge.paging import Page, PageQuery, base_url, next_page, position_after
+from app.edge.payload_signature import check_signature
 from app.edge.problem_responses import PROBLEM_RESPONSES
 from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
@@ -44,19 +44,6 @@ OBJECT_OR_LIST = {
     }
 }
 PAYLOAD = {
-    "parameters": [
-        {
-            "name": name,
-            "in": "header",
-            "required": False,
-            "description": f"{what}, if the intake has HubSpot's secret",
-            "schema": {"type": "string"},
-        }
-        for name, what in (
-            ("X-HubSpot-Signature-v3", "HubSpot's signature"),
-            ("X-HubSpot-Request-Timestamp", "the time of the signature"),
-        )
-    ],
     # Swagger 2.0 cannot describe a body that is either JSON or a web form.
     "requestBody": {"required": True, "content": {"application/json": OBJECT_OR_LIST}},
 }
@@ -99,12 +86,12 @@ async def receive_payload(
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type must be JSON or that of a web form.")
     payload = await service.computing.run_if_large(len(body), lambda: read_payload(content_type, body))
     _require_object_or_list(payload)
-    signature = request.headers.get("x-hubspot-signature-v3") if intake.hubspot_secret else None
-    if intake.hubspot_secret:
-        secret = service.cipher.decrypt("hubspot secret", intake.id, intake.hubspot_secret)
-        sent_at = request.headers.get("x-hubspot-request-timestamp")
-        uri = _requested_url(request, token)
-        check_signature(secret, uri, body, signature, sent_at, service.clock())
+    signature = None
+    if intake.signature and intake.signature_secret:
+        rule = schemas.SignatureRule.model_validate(intake.signature)
+        secret = service.cipher.decrypt("signature secret", intake.id, intake.signature_secret)
+        url = _requested_url(request, token)
+        signature = check_signature(rule, secret, url, body, request.headers, service.clock())
     receipt = await service.database.write(
         lambda tx: intakes.store_payload(tx, intake, content_type, body, signature, quotas)
     )

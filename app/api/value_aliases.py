@@ -29,7 +29,8 @@ async def replace_value_aliases(
     """Replace the value aliases of a source.
 
     Values that arrive with this `source`, at /v1/qualify or at a prospect's external id, are translated
-    first, if the text is exactly the same. In a flat form this also applies to questions, so that "Hot" can
-    be a rating. Stored values do not change.
+    first, if the text is exactly the same. A number matches its text, so that the ids of options can be
+    aliases. In a flat form this also applies to questions, so that "Hot" can be a rating, and to decisions
+    and outcomes. Stored values do not change.
     """
     return await service.write(call, lambda uow: replace_aliases(uow.tx, source, request.aliases))

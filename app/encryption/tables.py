@@ -8,7 +8,7 @@ from sqlmodel import CheckConstraint, Field, SQLModel
 
 from app.db import UtcDateTime
 
-SecretKind = Literal["signing secret", "credential", "hubspot secret"]
+SecretKind = Literal["signing secret", "credential", "signature secret"]
 ENCRYPTED_PREFIX = "enc:"
 
 

@@ -17,6 +17,7 @@ from app.prospects.schemas import (
     LinkOut,
     ProspectFilter,
     ProspectOut,
+    alias_text,
     match_key,
 )
 from app.prospects.tables import Prospect, ProspectLink, SourceRule, ValueAlias
@@ -207,17 +208,21 @@ def find_id_rules(tx: Transaction, sources: Collection[str]) -> dict[str, IdRule
 
 
 def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values with every text that is an alias of this source replaced by its meaning.
+    """Return the values with every value that is an alias of this source replaced by its meaning.
 
+    A number and true and false match an alias by their text: 100000003 and "100000003" are the same.
     Translating twice gives the same result, because the meaning of an alias is never itself an alias.
     """
-    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    texts = {name: text for name, value in values.items() if (text := alias_text(value)) is not None}
     if not texts:
         return dict(values)
     parameters = {"source": source, "fields": list(texts), "texts": list(set(texts.values()))}
     aliases = tx.db.exec(SELECT_ALIASES, params=parameters)
     meanings = {(alias.field, alias.sent): json.loads(alias.means) for alias in aliases}
-    return {**values, **{name: meanings.get((name, text), text) for name, text in texts.items()}}
+    return {
+        name: meanings[name, texts[name]] if (name, texts.get(name)) in meanings else value
+        for name, value in values.items()
+    }
 
 
 def sources_with_aliases(tx: Transaction, sources: Collection[str]) -> set[str]:

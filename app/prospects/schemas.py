@@ -55,6 +55,26 @@ def _salesforce_check(short: str) -> str:
     )
 
 
+def alias_text(value: Any) -> str | None:
+    """Return the text by which a value matches an alias: "7" for 7 and 7.0, "true" for true.
+
+    Returns None for a value that cannot be an alias, such as null or a list.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | float) else None
+
+
+def as_alias(value: Any) -> Any:
+    """Return the text by which a value matches an alias; a value that cannot be an alias unchanged."""
+    text = alias_text(value)
+    return value if text is None else text
+
+
 class Link(In):
     """The id of a prospect in another system."""
 

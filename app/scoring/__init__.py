@@ -12,7 +12,7 @@ from app.scoring.answers import (
     whole,
 )
 from app.scoring.assessment import assess, indicated
-from app.scoring.attributes import meets, read_attributes, read_number, read_stored
+from app.scoring.attributes import holds, meets, read_attributes, read_number, read_stored
 from app.scoring.effects import mentioned
 from app.scoring.flaws import (
     Flaw,
@@ -88,6 +88,7 @@ __all__ = [
     "check_field_count",
     "check_question_set",
     "form",
+    "holds",
     "in_words",
     "indicated",
     "is_blank",

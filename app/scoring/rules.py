@@ -35,7 +35,7 @@ RESERVED = frozenset(
     {"source", "external_id", "name", "deal", "assessor", "decision", "outcome", "actor"}
     | {"question_set", "carry_over", "idempotency_key", "not_applicable", "unknown"}
     | {"decision_reason", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason"}
-    | {"outcome_competitor", "opened_on", "answered_at"}
+    | {"outcome_competitor", "opened_on", "answered_at", "decision_revisit_on"}
 )
 
 

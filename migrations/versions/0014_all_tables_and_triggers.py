@@ -574,14 +574,18 @@ def _intakes() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("mapping", sa.JSON(), nullable=False),
         sa.Column("question_set", sa.String(), nullable=True),
-        sa.Column("hubspot_secret", sa.String(), nullable=True),
+        sa.Column("signature", sa.JSON(), nullable=True),
+        sa.Column("signature_secret", sa.String(), nullable=True),
         sa.Column("keep_hours", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
         sa.CheckConstraint("keep_hours >= 1", name="ck_intake_keep_hours"),
         sa.CheckConstraint("revision >= 1", name="ck_intake_revision"),
-        _is_encrypted("intake", "hubspot_secret"),
+        _is_encrypted("intake", "signature_secret"),
+        sa.CheckConstraint(
+            "(signature IS NULL) = (signature_secret IS NULL)", name="ck_intake_signature_complete"
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )
@@ -625,10 +629,15 @@ def _items() -> None:
         "intake_item",
         sa.Column("receipt_id", sa.Uuid(), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
-        sa.Column("external_id", sa.String(), nullable=False),
+        sa.Column("external_id", sa.String(), nullable=True),
         sa.Column("prospect_id", sa.Uuid(), nullable=True),
         sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("problem", sa.JSON(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('received', 'done', 'failed', 'skipped')", name="ck_intake_item_status"
+        ),
         sa.ForeignKeyConstraint(["receipt_id"], ["intake_receipt.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("receipt_id", "place"),

@@ -116,7 +116,7 @@ ALLOWED = {
 }
 # Whether the service would take these depends on what is stored, or they write.
 ALLOWED_ONLY = {
-    "another name": ("patch", INTAKE, {"name": "x", "keep_hours": 4, "hubspot_secret": None}),
+    "another name": ("patch", INTAKE, {"name": "x", "keep_hours": 4, "signature": None}),
     "a secret": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 32, types=["score.*", "score.changed"])),
     "a secret of 25 bytes": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 34 + "==")),
     "a secret of 62 bytes": ("post", WEBHOOK, webhook(secret="whsec_" + "A" * 83 + "=")),

@@ -14,6 +14,7 @@ from tests.api.calls import ok
 from tests.catalogue import connected
 from tests.cli.started import Started, shared
 from tests.conftest import ENCRYPTION_KEY, Running
+from tests.inbound.intake.calls import by_hubspot
 
 Command = Callable[..., tuple[int, str]]
 
@@ -24,7 +25,7 @@ CLIENT_SECRET = "3MVG9-the-client-secret-of-a-record-update"
 HUBSPOT = "the-client-secret-of-a-hubspot-app"
 RECORD = {"source": "crm", "fields": {"/fit": "score"}}
 MAPPING = {"source": "crm", "external_id": "/id"}
-COLUMNS = {"webhook": ("secret", "old_secret", "credential"), "intake": ("hubspot_secret",)}
+COLUMNS = {"webhook": ("secret", "old_secret", "credential"), "intake": ("signature_secret",)}
 
 
 def a_key() -> str:
@@ -75,7 +76,7 @@ def fill(running: Running, url: str = "http://127.0.0.1:9/hook") -> dict[str, st
         },
     }
     made = {kind: ok(client.post("/v1/webhooks", json=body), 201)["id"] for kind, body in bodies.items()}
-    intake = {"name": "HubSpot", "mapping": MAPPING, "hubspot_secret": HUBSPOT}
+    intake = {"name": "HubSpot", "mapping": MAPPING, "signature": by_hubspot(HUBSPOT)}
     return made | {"intake": ok(client.post("/v1/intakes", json=intake), 201)["id"]}
 
 

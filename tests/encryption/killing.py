@@ -25,7 +25,7 @@ from tests.conftest import settings_for
 from tests.encryption.conftest import COLUMNS
 
 KINDS = {"secret": "signing secret", "old_secret": "signing secret"}
-KINDS |= {"credential": "credential", "hubspot_secret": "hubspot secret"}
+KINDS |= {"credential": "credential", "signature_secret": "signature secret"}
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.chmod")
 
 

@@ -17,6 +17,7 @@ from tests.catalogue import connected, contents, files_beside
 from tests.conftest import ADMIN_KEY, ENCRYPTION_KEY, NewDatabase
 from tests.edge.process import process
 from tests.encryption.conftest import CLIENT_SECRET, HERE, HUBSPOT, MAPPING, RECORD, SIGNING, TOKEN, file_of
+from tests.inbound.intake.calls import by_hubspot
 from tests.inbound.intake.test_signatures import signed
 from tests.waiting import PATIENCE, until
 from tests.webhooks.far_end import Answer, FarEnd, Received, far_end
@@ -88,7 +89,7 @@ def tell(client: httpx.Client, end: FarEnd) -> tuple[dict[str, str], str]:
     changed = {"record_update": RECORD | {"token": {"token": TOKEN}}, "name": "again"}
     returned.append(ok(client.patch(f"/v1/webhooks/{made['token']['id']}", json=changed)))
 
-    intake = {"name": "HubSpot", "mapping": MAPPING, "hubspot_secret": HUBSPOT}
+    intake = {"name": "HubSpot", "mapping": MAPPING, "signature": by_hubspot(HUBSPOT)}
     keyed = {"Idempotency-Key": "intake"}
     received = ok(client.post("/v1/intakes", json=intake, headers=keyed), 201)
     secrets["intake token"] = received["token"]

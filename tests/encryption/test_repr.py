@@ -12,6 +12,7 @@ from app.webhooks.record_updates.schemas import ClientCredentials, Credential, F
 from app.webhooks.schemas import NewWebhook, SecretRotation
 from tests.conftest import ENCRYPTION_KEY, settings_for
 from tests.encryption.conftest import CLIENT_SECRET, HUBSPOT, MAPPING, RECORD, SIGNING, TOKEN
+from tests.inbound.intake.calls import by_hubspot
 
 CREDENTIALS = ClientCredentials(
     token_url="https://a.test", client_id="us", client_secret=CLIENT_SECRET, refresh_token=CLIENT_SECRET
@@ -35,8 +36,8 @@ SHOWN = {
         OutgoingRequest("POST", "https://a.test", b"", client_credentials=CREDENTIALS),
         CLIENT_SECRET,
     ),
-    "intake": (NewIntake(name="HubSpot", mapping=MAPPING, hubspot_secret=HUBSPOT), HUBSPOT),
-    "change of an intake": (IntakeChange(hubspot_secret=HUBSPOT), HUBSPOT),
+    "intake": (NewIntake(name="HubSpot", mapping=MAPPING, signature=by_hubspot(HUBSPOT)), HUBSPOT),
+    "change of an intake": (IntakeChange(signature=by_hubspot(HUBSPOT)), HUBSPOT),
     "API key": (KeyCreated.model_construct(key=SIGNING), SIGNING),
     "response": (WriteResult(Out(), 201, SIGNING), SIGNING),
     "settings": (settings_for("postgresql://127.0.0.1:1/none"), ENCRYPTION_KEY),

@@ -30,6 +30,7 @@ from tests.encryption.conftest import (
     keys_in,
     stored,
 )
+from tests.inbound.intake.calls import by_hubspot
 from tests.inbound.intake.test_signatures import now, signed
 from tests.waiting import PATIENCE, until
 from tests.webhooks.far_end import far_end
@@ -238,13 +239,13 @@ def enter_again(running: Running, ids: dict[str, str], address: str) -> None:
         ("disabled", True)
     ] * 3
     intake = ok(client.get(f"/v1/intakes/{ids['intake']}"))
-    assert intake["signed"] is True
+    assert intake["signature"]["encoding"] == "base64"
     secret = ok(client.post(f"/v1/webhooks/{ids['message']}/secret", json={}))["secret"]
     assert secret.startswith("whsec_")
     url = {"url": address, "status": "active"}
     assert ok(client.patch(f"/v1/webhooks/{ids['message']}", json=url))["disabled_because"] is None
     assert ok(client.post(f"/v1/webhooks/{ids['message']}/test"))["status"] == 204
-    body = {"hubspot_secret": HUBSPOT}
+    body = {"signature": by_hubspot(HUBSPOT)}
     assert ok(client.patch(f"/v1/intakes/{ids['intake']}", json=body))["revision"] == 2
 
 
@@ -252,7 +253,7 @@ def test_an_intake_without_its_key_refuses_every_payload(new_database: NewDataba
     url = new_database()
     with serving(settings_for(url)) as running:
         intake = {"name": "HubSpot", "mapping": {"source": "crm", "external_id": "/id"}}
-        made = ok(running.client.post("/v1/intakes", json=intake | {"hubspot_secret": HUBSPOT}), 201)
+        made = ok(running.client.post("/v1/intakes", json=intake | {"signature": by_hubspot(HUBSPOT)}), 201)
 
         def post(secret: str) -> httpx.Response:
             headers = signed(made["address"], b'{"id":"1"}', str(now()), secret)
@@ -260,9 +261,9 @@ def test_an_intake_without_its_key_refuses_every_payload(new_database: NewDataba
 
         ok(post(HUBSPOT), 202)
         assert refusal(post("another-secret")) == (401, "bad-signature")
-        change(url, "UPDATE intake SET hubspot_secret = 'enc:0123456789abcdef:AAAA'")
+        change(url, "UPDATE intake SET signature_secret = 'enc:0123456789abcdef:AAAA'")
         assert refusal(post(HUBSPOT)) == (503, "wrong-encryption-key")
         address = f"/v1/intakes/{made['id']}"
-        assert ok(running.client.get(address))["signed"] is True
-        ok(running.client.patch(address, json={"hubspot_secret": HUBSPOT}))
+        assert ok(running.client.get(address))["signature"]["encoding"] == "base64"
+        ok(running.client.patch(address, json={"signature": by_hubspot(HUBSPOT)}))
         ok(post(HUBSPOT), 202)

@@ -33,6 +33,7 @@ from tests.encryption.conftest import (
     keys_in,
     stored,
 )
+from tests.inbound.intake.calls import by_hubspot
 from tests.test_starting_together import greeting
 from tests.waiting import PATIENCE
 
@@ -203,7 +204,7 @@ def test_postgresql_needs_the_setting_before_the_first_secret(postgres: NewDatab
         assert_refused(running, sent)
         plain = {"name": "no secret", "mapping": MAPPING}
         made = ok(running.client.post("/v1/intakes", json=plain), 201)
-        change = {"hubspot_secret": HUBSPOT}
+        change = {"signature": by_hubspot(HUBSPOT)}
         told = running.client.patch(f"/v1/intakes/{made['id']}", json=change)
         assert refusal(told) == (409, "no-encryption-key")
 
@@ -213,7 +214,7 @@ def assert_refused(running: Running, sent: str) -> None:
     path, body = {
         "webhook": ("webhooks", {"url": "https://1.1.1.1"}),
         "record update": ("webhooks", {"url": "https://1.1.1.1/{deal}", "record_update": update}),
-        "intake": ("intakes", {"name": "HubSpot", "mapping": MAPPING, "hubspot_secret": HUBSPOT}),
+        "intake": ("intakes", {"name": "HubSpot", "mapping": MAPPING, "signature": by_hubspot(HUBSPOT)}),
     }[sent]
     told = running.client.post(f"/v1/{path}", json=body)
     assert refusal(told) == (409, "no-encryption-key")

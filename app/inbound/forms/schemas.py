@@ -5,9 +5,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
+from app.prospects.schemas import as_alias
 from app.schemas import (
+    MAX_TEXT_LENGTH,
     Actor,
     Assessor,
     Day,
@@ -25,13 +35,21 @@ from app.scoring import Indication, Leaning, read_number
 from app.sessions.schemas import Currency, OpenedOn, OutcomeReason, SessionIdentity, Time
 from app.sessions.tables import DecisionWord, OutcomeWord, Status
 
-# The fields of a form, besides attributes and questions, that can be value aliases.
+# The fields of a form, besides attributes and questions, whose values can only be words of this service.
 WORD_FIELDS = frozenset({"decision", "outcome"})
+# The fields of a form, besides attributes and questions, that can be value aliases.
+ALIAS_FIELDS = WORD_FIELDS | {"outcome_reason", "outcome_currency"}
 MAX_KEYWORD_LENGTH = 48
 TIME_OF_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:")
 # Salesforce writes the offset of a time without a colon: 2026-11-30T10:00:00.000+0000.
 OFFSET_WITHOUT_COLON = re.compile(r"(T.*[+-][0-9]{2})([0-9]{2})$")
-# A number from here on counts milliseconds since 1970: as seconds, it would be after the year 5000.
+# Odoo writes times like this one, in UTC: 2026-11-30 10:00:00.
+WITHOUT_OFFSET = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?)$")
+# Dataverse writes the milliseconds since 1970 like this, with an offset that does not change the time.
+DOTNET_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
+# A smaller number is not a time: it can be 20261130, or the day 46356 of a spreadsheet.
+FIRST_SECONDS = 10**8
+# From here on, a number counts milliseconds since 1970: as seconds, it would be after the year 5000.
 FIRST_MILLISECONDS = 10**11
 
 
@@ -57,29 +75,48 @@ def as_keyword(value: Any) -> Any:
     return keyword(value)[:MAX_KEYWORD_LENGTH].rstrip("_") if isinstance(value, str) else value
 
 
+def as_currency(value: Any) -> Any:
+    """Return a text in upper case, without spaces at its ends; any other value unchanged."""
+    return value.strip().upper() if isinstance(value, str) else value
+
+
 def as_day(value: Any) -> Any:
-    """Return the day of a time such as 2026-01-31T09:00:00Z; any other value unchanged."""
-    return value[:10] if isinstance(value, str) and TIME_OF_DAY.match(value) else value
+    """Return the day of a time, in any format that `as_time` reads; any other value unchanged."""
+    time = as_time(value)
+    return time[:10] if isinstance(time, str) and TIME_OF_DAY.match(time) else value
 
 
 def as_time(value: Any) -> Any:
-    """Return a number of seconds or milliseconds since 1970, also as text, as the text of a time.
+    """Return the time that a CRM sent as a text of RFC 3339; any other value unchanged.
 
-    A text in the format of Salesforce becomes one of RFC 3339. Returns any other value unchanged.
+    A number of seconds or milliseconds since 1970, also as text, is a time. So are the formats of Salesforce,
+    Odoo and Dataverse. A time without an offset is in UTC.
     """
+    if isinstance(value, str):
+        if dotnet := DOTNET_DATE.fullmatch(value):
+            return _time_text(int(dotnet[1]) / 1000) or value
+        value = WITHOUT_OFFSET.sub(r"\1T\2Z", OFFSET_WITHOUT_COLON.sub(r"\1:\2", value))
     number = read_number(value)
-    if number is None:
-        return OFFSET_WITHOUT_COLON.sub(r"\1:\2", value) if isinstance(value, str) else value
-    seconds = number / 1000 if number >= FIRST_MILLISECONDS else number
+    if number is None or number < FIRST_SECONDS:
+        return value
+    return _time_text(number / 1000 if number >= FIRST_MILLISECONDS else number) or value
+
+
+def _time_text(seconds: float) -> str | None:
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat()
     except (OverflowError, ValueError, OSError):
-        return value
+        return None
 
 
 QuestionKeys = Annotated[
     str | None,
     Field(max_length=4000, description="question keys, separated by commas", examples=["budget"]),
+]
+
+
+Alias = Annotated[
+    str | None, StringConstraints(strict=True, max_length=MAX_TEXT_LENGTH), BeforeValidator(as_alias)
 ]
 
 
@@ -111,27 +148,37 @@ class Form(BaseModel):
         ),
     ] = None
     decision: Annotated[
-        DecisionWord | None,
-        BeforeValidator(as_keyword),
+        Alias,
         Field(
-            description="the decision that a person made; needs an actor, or a key that belongs to a person"
+            description="the decision that a person made: pursue, nurture or disqualify, or a value alias of "
+            "the source; needs an actor, or a key that belongs to a person",
+            examples=["pursue"],
         ),
     ] = None
     decision_reason: Prose | None = None
+    decision_revisit_on: Annotated[Day | None, BeforeValidator(as_day)] = None
     outcome: Annotated[
-        OutcomeWord | None,
-        BeforeValidator(as_keyword),
-        Field(description="how the deal ended; closes the session"),
+        Alias,
+        Field(
+            description="how the deal ended: won, lost or no_decision, or a value alias of the source; "
+            "closes the session",
+            examples=["won"],
+        ),
     ] = None
     outcome_amount: Annotated[
         Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)] | None, BeforeValidator(_as_number)
     ] = None
-    outcome_currency: Currency | None = None
+    outcome_currency: Annotated[
+        Alias,
+        Field(description="an ISO 4217 code, or a value alias of the source", examples=["EUR"]),
+    ] = None
     outcome_closed_on: Annotated[Day | None, BeforeValidator(as_day)] = None
     outcome_reason: Annotated[
-        OutcomeReason | None,
-        BeforeValidator(as_keyword),
-        Field(description='the reason; a free text becomes a keyword: "Too expensive" is too_expensive'),
+        Alias,
+        Field(
+            description='the reason, or a value alias of the source; a free text becomes a keyword: "Too '
+            'expensive" is too_expensive'
+        ),
     ] = None
     outcome_competitor: Annotated[Line | None, BeforeValidator(number_as_text)] = None
     carry_over: Annotated[
@@ -158,6 +205,15 @@ class Form(BaseModel):
     def fields(self) -> dict[str, Any]:
         """The fields besides those of the form: attributes and questions of the set, and unknown fields."""
         return self.model_extra or {}
+
+
+class TranslatedForm(Form):
+    """A form in which value aliases are translated, so that decisions and outcomes can be checked."""
+
+    decision: Annotated[DecisionWord | None, BeforeValidator(as_keyword)] = None
+    outcome: Annotated[OutcomeWord | None, BeforeValidator(as_keyword)] = None
+    outcome_currency: Annotated[Currency | None, BeforeValidator(as_currency)] = None
+    outcome_reason: Annotated[OutcomeReason | None, BeforeValidator(as_keyword)] = None
 
 
 class FormResult(Out):

@@ -1,10 +1,21 @@
 """Qualify with a flat form: read the form with its question set, qualify, and return a flat result."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from app.db import Transaction
-from app.inbound.forms.schemas import SESSION_FIELDS, Form, FormResult, as_boolean, estimate_field
+from app.inbound.forms.schemas import (
+    ALIAS_FIELDS,
+    SESSION_FIELDS,
+    Form,
+    FormResult,
+    TranslatedForm,
+    as_boolean,
+    estimate_field,
+)
 from app.prospects.queries import translate_values
 from app.prospects.schemas import Link
 from app.schemas import MAX_ATTRIBUTES, MAX_TEXT_LENGTH
@@ -22,6 +33,7 @@ from app.scoring import (
     read_answers,
     read_attributes,
     read_number,
+    shape_flaws,
 )
 from app.sessions import service as sessions
 from app.sessions.answers import require_no_future
@@ -54,16 +66,40 @@ COPIED_SCORE_FIELDS = FormResult.model_fields.keys() & Score.__annotations__.key
 ANSWER_WORDS = {word: Answer(word) for word in ("not_applicable", "unknown", "open")}
 
 
-def qualify_by_form(uow: UnitOfWork, set_name: str, form: Form) -> FormResult:
+def qualify_by_form(uow: UnitOfWork, set_name: str, sent: Form) -> FormResult:
     """Qualify a prospect with a form and the question set `set_name`, which is "key" or "key@n".
 
     Raises `Flawed` if the set knows a field but its value is not valid, and what `qualify` raises.
     """
+    form = translated_form(uow.tx, sent.source, sent.model_dump(mode="json", exclude_unset=True))
     link = Link(source=form.source, external_id=form.external_id)
     plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
     fields = translate_values(uow.tx, form.source, form.fields)
     request, ignored = read_form(uow.tx, plan, set_name, form, fields)
     return _result(sessions.qualify(uow, request), ignored)
+
+
+def translated_form(tx: Transaction, source: str, fields: Mapping[str, Any]) -> TranslatedForm:
+    """Return the form with these fields, in which the value aliases of ALIAS_FIELDS are translated.
+
+    Raises `Flawed` for a value that is not valid.
+    """
+    words = {name: fields[name] for name in ALIAS_FIELDS & fields.keys()}
+    return checked_form({**fields, **translate_values(tx, source, words)})
+
+
+def checked_form(fields: Mapping[str, Any]) -> TranslatedForm:
+    """Return the form with these fields, which has no value aliases. Raises `Flawed`."""
+    try:
+        return TranslatedForm.model_validate(fields)
+    except ValidationError as error:
+        flaws = shape_flaws(error)
+    raise Flawed(
+        replace(flaw, detail=f"{flaw.detail}, or a value alias of the source")
+        if flaw.pointer.strip("/") in ALIAS_FIELDS
+        else flaw
+        for flaw in flaws
+    )
 
 
 def _result(qualified: QualifyResult, ignored: list[str]) -> FormResult:
@@ -116,7 +152,7 @@ def _joined(keys: list[str]) -> str | None:
 
 
 def read_form(
-    tx: Transaction, plan: Plan, set_name: str, form: Form, fields: Mapping[str, Any]
+    tx: Transaction, plan: Plan, set_name: str, form: TranslatedForm, fields: Mapping[str, Any]
 ) -> tuple[ClearingRequest, list[str]]:
     """Return the qualify request of a form, and the names of the fields that the plan does not know.
 
@@ -139,7 +175,7 @@ def read_form(
 def request_of(
     tx: Transaction,
     set_name: str,
-    form: Form,
+    form: TranslatedForm,
     answers: Mapping[str, Answer],
     attributes: Mapping[str, Any],
     cleared: Collection[str] = (),
@@ -182,7 +218,7 @@ def _collect(flaws: list[Flaw], read: Callable[[], dict[str, Any]]) -> dict[str,
         return {}
 
 
-def _sent(plan: Plan, form: Form, fields: Mapping[str, Any]) -> Iterator[Sent]:
+def _sent(plan: Plan, form: TranslatedForm, fields: Mapping[str, Any]) -> Iterator[Sent]:
     """Yield the answers, each with its pointer into the form. `read_answers` checks the ratings."""
     for key, value in fields.items():
         if key in plan.questions and value is not None:
@@ -214,23 +250,24 @@ def _attributes(question_set: QuestionSet, fields: Mapping[str, Any]) -> dict[st
     return dict.fromkeys(sent) | read_attributes(question_set, sent, at="")
 
 
-def _listed_keys(form: Form) -> Iterator[tuple[str, str]]:
+def _listed_keys(form: TranslatedForm) -> Iterator[tuple[str, str]]:
     for state in ("not_applicable", "unknown"):
         for key in (getattr(form, state) or "").split(","):
             if key.strip():
                 yield state, key.strip()
 
 
-def _unknown(plan: Plan, form: Form, fields: Mapping[str, Any]) -> Iterator[str]:
+def _unknown(plan: Plan, form: TranslatedForm, fields: Mapping[str, Any]) -> Iterator[str]:
     for name in (*fields, *(key for _, key in _listed_keys(form))):
         if name not in plan.questions and name not in plan.question_set.attributes:
             yield name
 
 
-def _decision(form: Form) -> DecisionIn:
-    return DecisionIn.model_validate({"decision": form.decision, "reason": form.decision_reason})
+def _decision(form: TranslatedForm) -> DecisionIn:
+    facts = {"reason": form.decision_reason, "revisit_on": form.decision_revisit_on}
+    return DecisionIn.model_validate({"decision": form.decision, **facts})
 
 
-def _outcome(form: Form) -> OutcomeIn:
+def _outcome(form: TranslatedForm) -> OutcomeIn:
     facts = {fact: getattr(form, f"outcome_{fact}") for fact in OUTCOME_FIELDS - {"outcome"}}
     return OutcomeIn.model_validate({"outcome": form.outcome, **facts})

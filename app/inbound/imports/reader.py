@@ -11,7 +11,7 @@ from app.files.cells import DecimalSign
 from app.files.entries import ID, NAME, Entry, EntryReader, Expected
 from app.files.table import Row, TableFile
 from app.files.values import SIGN_NAMES
-from app.inbound.forms.schemas import WORD_FIELDS, Form
+from app.inbound.forms.schemas import WORD_FIELDS, TranslatedForm
 from app.inbound.imports.schemas import ProspectLine
 from app.problems import Problem, invalid, invalid_field
 from app.prospects.schemas import Link, ProspectChange
@@ -23,13 +23,20 @@ SOURCE = "source"
 # The columns that an import has besides, if it qualifies.
 SESSION_FIELDS = (
     *("deal", "assessor", "actor", "opened_on", "answered_at", "decision", "decision_reason", "outcome"),
-    *("outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason", "outcome_competitor"),
+    *(
+        "decision_revisit_on",
+        "outcome_amount",
+        "outcome_currency",
+        "outcome_closed_on",
+        "outcome_reason",
+        "outcome_competitor",
+    ),
 )
 # A cell of these that is not valid is left out. Any other one refuses its row.
 DETAILS = frozenset({"decision_reason", "outcome_currency", "outcome_reason", "outcome_competitor"})
 # A day of the years 1982 to 2064 as a number, perhaps with its time.
 SERIAL_DAY = r"[3-5][0-9]{4}(\.[0-9]+)?"
-DAYS = frozenset({"opened_on", "outcome_closed_on"})
+DAYS = frozenset({"opened_on", "decision_revisit_on", "outcome_closed_on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,7 @@ def _without_bad_details(entry: Entry) -> Entry:
     fields = {name: entry.fields[name] for name in SESSION_FIELDS if name in entry.fields}
     checked = {name: value for name, value in fields.items() if name not in WORD_FIELDS}
     try:
-        Form.model_validate(checked | {SOURCE: "any", ID: "any"})
+        TranslatedForm.model_validate(checked | {SOURCE: "any", ID: "any"})
     except ValidationError as error:
         flaws = {flaw.pointer.strip("/"): flaw for flaw in shape_flaws(error)}
     else:

@@ -5,21 +5,20 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
-from typing import Any, Literal
+from typing import Literal
 
 import anyio
-from pydantic import ValidationError
 
 from app.db import Database, Transaction
 from app.files.table import Row
-from app.inbound.forms.schemas import WORD_FIELDS, Form
-from app.inbound.forms.service import request_of
+from app.inbound.forms.schemas import WORD_FIELDS
+from app.inbound.forms.service import checked_form, request_of
 from app.inbound.imports.reader import ImportRow, ProspectEntry
 from app.problems import Problem, invalid
 from app.prospects.queries import sources_with_aliases, translate_values
 from app.prospects.service import LockOrder, create_many, find_unchanged, lock_orders
 from app.question_sets.plans import Plans
-from app.scoring import Flawed, shape_flaws
+from app.scoring import Flawed
 from app.sessions.service import carry_out, upsert_prospect
 from app.sessions.session_edit import UnitOfWork
 
@@ -115,7 +114,7 @@ def _qualify_entry(uow: UnitOfWork, entry: ProspectEntry, with_aliases: Collecti
     if entry.link.source in with_aliases:
         words = {name: fields[name] for name in WORD_FIELDS & fields.keys()}
         fields |= translate_values(uow.tx, entry.link.source, words)
-    form = _form(fields | entry.link.model_dump())
+    form = checked_form(fields | entry.link.model_dump())
     request = request_of(uow.tx, qualification.set_name, form, qualification.answers, entry.change.attributes)
     if entry.change.has_name:
         request = request.model_copy(update={"name": entry.change.name})
@@ -128,17 +127,6 @@ def _qualify_entry(uow: UnitOfWork, entry: ProspectEntry, with_aliases: Collecti
         opened_session=done.session_opened,
         indication=done.edit.session.indication,
     )
-
-
-def _form(fields: Mapping[str, Any]) -> Form:
-    """Return the form of a row. Only its decision and its outcome are not checked yet: raises `Flawed`."""
-    try:
-        return Form.model_validate(fields)
-    except ValidationError as error:
-        flaws = shape_flaws(error)
-        raise Flawed(
-            replace(f, detail=f"{f.detail}, or a value alias of the source") for f in flaws
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,22 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from app.inbound.forms.schemas import Form, number_as_text
+from app.inbound.forms.schemas import Form, as_time, number_as_text
 from app.inbound.intake.schemas import IntakeMapping
 from app.problems import MALFORMED_BODY, FieldError, Problem
 from app.prospects.schemas import IdRule, Link, match_key
-from app.schemas import normalized_id
-from app.scoring import Flaw, Flawed, is_blank, parts_of, pointer
+from app.schemas import Moment, normalized_id
+from app.scoring import Condition, Flaw, Flawed, holds, is_blank, parts_of, pointer, read_number
 from app.strict_json import read_any_json, unstorable_reason
 
 UNRESOLVED = object()
+TIME = TypeAdapter(Moment)
 LIST_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 # Dataverse and other .NET systems send objects as lists of pairs with these keys.
 PAIR_KEYS = (("key", "value"), ("Key", "Value"))
@@ -29,9 +31,13 @@ MAPPING_POINTER = "/mapping"
 IDENTITY_FIELDS = ("external_id", "name", "deal", "assessor", "actor")
 # The fields of a form besides its identity, its attributes and its questions.
 CONCLUSION_FIELDS = (
-    *("opened_on", "decision", "decision_reason", "outcome", "outcome_amount", "outcome_currency"),
-    *("outcome_closed_on", "outcome_reason", "outcome_competitor"),
+    *("answered_at", "opened_on", "decision", "decision_reason", "decision_revisit_on", "outcome"),
+    *("outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason", "outcome_competitor"),
 )
+# The field of the mapping, if its name differs from that of the form.
+MAPPING_FIELDS = {"answered_at": "at"}
+# The fields whose pointers start at the item, even if the mapping has a `property`.
+ITEM_FIELDS = ("external_id", "deal", "assessor", "actor", "answered_at")
 
 
 class PointerResolver:
@@ -46,12 +52,12 @@ class PointerResolver:
     def look_up(self, pointer: str, empty_values: Collection[tuple[bool, Any]] = ()) -> Any:
         """Return the value that a JSON pointer leads to, or UNRESOLVED.
 
-        In a list of objects with `key` and `value`, a name leads to the value of that key. If an empty value
-        is on the way, such as Odoo's false instead of a reference to a record, it is the result.
+        In a list of objects with `key` and `value`, a name leads to the value of that key. If a null or an
+        empty value is on the way, such as Odoo's false instead of a reference to a record, it is the result.
         """
         value = self._payload
         for token in parts_of(pointer):
-            if is_among(empty_values, value):
+            if value is None or is_among(empty_values, value):
                 break
             value = self._step(value, token)
             if value is UNRESOLVED:
@@ -146,7 +152,8 @@ def _malformed(reason: str) -> Problem:
 class MappedValues:
     """The values that a mapping finds in one item of a payload, by field.
 
-    `form` has the source and the fields of IDENTITY_FIELDS and CONCLUSION_FIELDS that were found.
+    `form` has the source and the fields of IDENTITY_FIELDS and CONCLUSION_FIELDS that were found, with null
+    for an empty value.
     `unresolved_pointers` lists the fields of the intake, as pointers, whose own pointers lead nowhere in this
     item.
     """
@@ -155,6 +162,11 @@ class MappedValues:
     attributes: dict[str, Any]
     ratings: dict[str, Any]
     unresolved_pointers: list[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing besides the record that the item is about."""
+        return not (self.attributes or self.ratings or self.form.keys() - {"source", *ITEM_FIELDS})
 
 
 def split_items(mapping: IntakeMapping, payload: Any) -> list[Any]:
@@ -178,6 +190,25 @@ def split_items(mapping: IntakeMapping, payload: Any) -> list[Any]:
     return items
 
 
+def is_skipped(mapping: IntakeMapping, item: Any) -> bool:
+    """Return whether one of the mapping's conditions does not hold for an item."""
+    resolver = PointerResolver(item)
+    return not all(
+        holds(condition, _compared(condition, resolver.look_up(path)))
+        for path, condition in mapping.when.items()
+    )
+
+
+def _compared(condition: Condition, value: Any) -> Any:
+    """Return a value as its condition compares it: None is a missing value."""
+    if value is UNRESOLVED or is_blank(value):
+        return None
+    if condition.at_least is not None or condition.below is not None:
+        return read_number(value)
+    # An object or a list exists, and no condition can name its value.
+    return kind_of(value) if isinstance(value, dict | list) else value
+
+
 def read_item(mapping: IntakeMapping, item: Any, *, complete: bool = False) -> MappedValues:
     """Return the values that a mapping finds in an item.
 
@@ -185,11 +216,11 @@ def read_item(mapping: IntakeMapping, item: Any, *, complete: bool = False) -> M
     `complete`, if any pointer leads nowhere.
     """
     reader = _ItemReader(mapping, item)
-    form = {name: value for name, value in reader.form() if value is not None}
+    form = dict(reader.form())
     attributes, ratings = (dict(reader.all_of(part)) for part in ("attributes", "ratings"))
     flaws = [*reader.flaws, *(_unresolved(field) for field in reader.unresolved_pointers if complete)]
     id_field = f"{MAPPING_POINTER}/external_id"
-    if "external_id" not in form and not any(flaw.pointer == id_field for flaw in flaws):
+    if form.get("external_id") is None and not any(flaw.pointer == id_field for flaw in flaws):
         flaws.append(_missing_id(unresolved=id_field in reader.unresolved_pointers))
     if flaws:
         raise Flawed(flaws)
@@ -201,29 +232,58 @@ class _ItemReader:
 
     def __init__(self, mapping: IntakeMapping, item: Any) -> None:
         self._mapping = mapping
-        self._resolver = PointerResolver(item)
+        self._item = PointerResolver(item)
         self._empty_values = {(isinstance(value, bool), value) for value in mapping.empty_values}
+        self._empty_ratings = self._empty_values | {
+            (isinstance(value, bool), value) for value in mapping.empty_ratings
+        }
         self.flaws: list[Flaw] = []
         self.unresolved_pointers: list[str] = []
+        self._values = self._item if mapping.property is None else self._property()
+
+    def _property(self) -> PointerResolver:
+        """Return the resolver for the property that an item is about, by the name of the property."""
+        name = self._item.look_up(self._mapping.property or "")
+        value = self._item.look_up(self._mapping.value or "")
+        if not isinstance(name, str):
+            there = "leads nowhere" if name is UNRESOLVED else f"leads to {kind_of(name)}"
+            detail = f"the pointer {there} in the payload: point to the name of the property"
+            kind = "points_nowhere" if name is UNRESOLVED else "wrong_type"
+            self.flaws.append(Flaw(f"{MAPPING_POINTER}/property", detail, kind))
+        return PointerResolver({name: value} if value is not UNRESOLVED else {})
 
     def form(self) -> Iterator[tuple[str, Any]]:
         for name in (*IDENTITY_FIELDS, *CONCLUSION_FIELDS):
-            if (path := getattr(self._mapping, name)) is not None:
-                yield from self._value(name, path, f"{MAPPING_POINTER}/{name}")
+            mapping_field = MAPPING_FIELDS.get(name, name)
+            if (path := getattr(self._mapping, mapping_field)) is not None:
+                field = f"{MAPPING_POINTER}/{mapping_field}"
+                resolver = self._item if name in ITEM_FIELDS else self._values
+                yield from self._value(name, resolver, path, field, self._empty_values)
 
     def all_of(self, part: str) -> Iterator[tuple[str, Any]]:
+        empty_values = self._empty_ratings if part == "ratings" else self._empty_values
         for name, path in getattr(self._mapping, part).items():
-            yield from self._value(name, path, MAPPING_POINTER + pointer(part, name))
+            field = MAPPING_POINTER + pointer(part, name)
+            yield from self._value(name, self._values, path, field, empty_values)
 
-    def _value(self, name: str, path: str, field: str) -> Iterator[tuple[str, Any]]:
+    def _value(
+        self,
+        name: str,
+        resolver: PointerResolver,
+        path: str,
+        field: str,
+        empty_values: Collection[tuple[bool, Any]],
+    ) -> Iterator[tuple[str, Any]]:
         """Yield the name with the value at a path, if any; `field` is the intake's field with the path."""
-        value = self._resolver.look_up(path, self._empty_values)
+        value = resolver.look_up(path, empty_values)
         if value is UNRESOLVED:
-            self.unresolved_pointers.append(field)
+            # An item about one property has none of the others.
+            if resolver is self._item:
+                self.unresolved_pointers.append(field)
         elif isinstance(value, dict | list):
             detail = f"the pointer leads to {kind_of(value)} in the payload: point to one value in it"
             self.flaws.append(Flaw(field, detail, "wrong_type"))
-        elif is_among(self._empty_values, value):
+        elif is_among(empty_values, value):
             yield name, None
         elif reason := unstorable_reason(value):
             detail = f"the pointer leads to a value that cannot be stored: {reason}"
@@ -242,14 +302,6 @@ def _missing_id(*, unresolved: bool) -> Flaw:
     return Flaw(f"{MAPPING_POINTER}/external_id", detail, kind)
 
 
-def links_in(mapping: IntakeMapping, payload: Any) -> Iterator[Link]:
-    """Yield the links of the records that a payload is about, as far as the mapping finds them."""
-    with suppress(Flawed):
-        for item in split_items(mapping, payload):
-            if (link := link_of(mapping, item)) is not None:
-                yield link
-
-
 def link_of(mapping: IntakeMapping, item: Any) -> Link | None:
     """Return the link of the record that an item is about, or None if the mapping finds no valid one."""
     only_id = IntakeMapping(
@@ -259,6 +311,15 @@ def link_of(mapping: IntakeMapping, item: Any) -> Link | None:
         form = Form.model_validate(read_item(only_id, item).form)
         return Link(source=form.source, external_id=form.external_id)
     return None
+
+
+def time_of(mapping: IntakeMapping, item: Any) -> datetime:
+    """Return when the values of an item were set, or the earliest time if the mapping finds no valid time."""
+    value = UNRESOLVED if mapping.at is None else PointerResolver(item).look_up(mapping.at)
+    try:
+        return TIME.validate_python(as_time(value))
+    except ValidationError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def may_be_about(mapping: IntakeMapping, payload: Any, rule: IdRule, keys: Collection[str]) -> bool:

@@ -1,5 +1,7 @@
 """Turn intakes and receipts into responses."""
 
+from typing import Any
+
 from app.db import Transaction
 from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
@@ -26,7 +28,7 @@ def intakes_out(tx: Transaction, intakes: list[Intake]) -> list[schemas.IntakeOu
                 | {"created_at", "updated_at"}
             ),
             mapping=schemas.IntakeMappingOut.model_validate(intake.mapping),
-            signed=intake.hubspot_secret is not None,
+            signature=schemas.SignatureOut(**intake.signature) if intake.signature else None,
             waiting=counts.get((intake.id, "received"), 0),
             failed=counts.get((intake.id, "failed"), 0),
         )
@@ -39,21 +41,24 @@ def receipt_out(receipt: IntakeReceipt, items: list[IntakeItem]) -> ReceiptOut:
     return ReceiptOut(
         **receipt.model_dump(include={"id", "received_at", "status", "processed_at"}),
         items=[
-            schemas.ReceiptItem.model_validate(item.model_dump(exclude={"receipt_id", "place"}))
+            schemas.ReceiptItem(
+                **item.model_dump(exclude={"receipt_id", "place", "problem"}),
+                problem=_receipt_error(item.problem),
+            )
             for item in items
         ],
-        problem=_receipt_error(receipt),
+        problem=_receipt_error(receipt.problem),
     )
 
 
-def _receipt_error(receipt: IntakeReceipt) -> ReceiptError | None:
-    if receipt.problem is None:
+def _receipt_error(stored: dict[str, Any] | None) -> ReceiptError | None:
+    if stored is None:
         return None
-    kind = PROBLEM_KINDS[receipt.problem["slug"]]
+    kind = PROBLEM_KINDS[stored["slug"]]
     return ReceiptError(
         type=kind.type,
         title=kind.title,
-        detail=receipt.problem["detail"],
+        detail=stored["detail"],
         remedy=kind.remedy,
-        errors=[FieldErrorOut(where="body", **error) for error in receipt.problem["errors"]],
+        errors=[FieldErrorOut(where="body", **error) for error in stored["errors"]],
     )

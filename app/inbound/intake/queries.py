@@ -15,13 +15,20 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, exists, or_, select
 
 from app.db import Transaction
-from app.inbound.intake.mapping import CONCLUSION_FIELDS, may_be_about, read_payload
-from app.inbound.intake.schemas import IntakeMapping, IntakeMappingOut, IntakeTemplate
+from app.inbound.intake.mapping import may_be_about, read_payload
+from app.inbound.intake.schemas import (
+    IntakeMapping,
+    IntakeMappingOut,
+    IntakeTemplate,
+    SignatureOut,
+    SignatureRule,
+)
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature, IntakeUsage
 from app.keys.service import INTAKE_TOKEN_PREFIX, digest, has_valid_checksum
 from app.problems import missing, quota_exceeded
 from app.prospects.queries import find_id_rules, find_prospect, links_of
-from app.schemas import In, Scalar
+from app.prospects.sources.schemas import ValueAliasIn, ValueAliasOut
+from app.schemas import In
 from app.scoring import Plan
 
 # HubSpot's own limit. Times in the future have the same limit: otherwise, a request could be replayed until
@@ -35,6 +42,11 @@ NEEDS_PAYLOAD_SEARCH = or_(
     col(IntakeReceipt.status) != "done",
     col(IntakeReceipt.processed_at) < col(Intake.updated_at),
     ~exists(select(IntakeItem.place).where(IntakeItem.receipt_id == IntakeReceipt.id)),
+    exists(
+        select(IntakeItem.place).where(
+            IntakeItem.receipt_id == IntakeReceipt.id, col(IntakeItem.external_id).is_(None)
+        )
+    ),
 )
 # When to try again after too many payloads wait to be processed.
 WAITING_RETRY_SECONDS = 60
@@ -230,16 +242,13 @@ class _TemplateFile(In):
 
     title: str
     about: str
-    source: str
-    external_id: str
-    name: str | None = None
-    deal: str | None = None
+    mapping: IntakeMapping
     field: str
     known: dict[str, str] = Field(
         default={}, description="pointers to standard fields of the system, by attribute"
     )
-    empty_values: list[Scalar] = []
-    items_pointer: str | None = None
+    signature: SignatureRule | None = None
+    aliases: list[ValueAliasIn] = []
 
 
 def intake_templates(plan: Plan) -> list[IntakeTemplate]:
@@ -259,22 +268,19 @@ def _filled_template(name: str, template: _TemplateFile, plan: Plan) -> IntakeTe
     def pointer_to(field: str) -> str:
         return template.field.replace("{field}", field).replace("{Field}", field.title())
 
+    parts = {
+        "attributes": {
+            attribute: template.known.get(attribute) or pointer_to(attribute)
+            for attribute in plan.question_set.attributes
+        },
+        "ratings": {question: pointer_to(question) for question in plan.questions},
+    }
     return IntakeTemplate(
         name=name,
         title=template.title,
         about=template.about,
         question_set=plan.name,
-        mapping=IntakeMappingOut(
-            **template.model_dump(
-                include={"source", "external_id", "name", "deal", "empty_values", "items_pointer"}
-            ),
-            assessor=None,
-            actor=None,
-            **dict.fromkeys(CONCLUSION_FIELDS),
-            attributes={
-                attribute: template.known.get(attribute) or pointer_to(attribute)
-                for attribute in plan.question_set.attributes
-            },
-            ratings={question: pointer_to(question) for question in plan.questions},
-        ),
+        mapping=IntakeMappingOut.model_validate(template.mapping.stored() | parts),
+        signature=SignatureOut(**template.signature.model_dump()) if template.signature else None,
+        aliases=[ValueAliasOut.model_validate(alias.model_dump()) for alias in template.aliases],
     )

@@ -4,8 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from app.prospects.sources.schemas import ValueAliasOut
 from app.schemas import (
     MAX_ATTRIBUTES,
     VISIBLE,
@@ -22,7 +23,7 @@ from app.schemas import (
     at_most,
     without_null,
 )
-from app.scoring import State, form, whole
+from app.scoring import Condition, State, form, whole
 from app.sessions.schemas import MAX_ANSWERS, QualifyResult, QuestionKey
 from app.sessions.tables import DecisionWord, OutcomeWord
 
@@ -48,20 +49,100 @@ KeepHours = Annotated[
     Field(strict=True, ge=1, le=8760, description="number of hours for which a processed payload is kept"),
     BeforeValidator(whole),
 ]
-Secret = Annotated[
+HeaderName = Annotated[
     str,
     StringConstraints(
         strict=True,
-        min_length=8,
-        max_length=200,
-        pattern=VISIBLE,
+        max_length=100,
+        pattern=form(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "send the name of a header"),
     ),
+]
+# Each part once at most, and {body} exactly once: `_check_parts` counts them.
+SIGNED_PATTERN = form(
+    r"^([\x21-\x7a|~]|\{(body|timestamp|url)\})+$",
+    "send {body}, {timestamp} and {url} with visible ASCII characters between them",
+)
+
+
+def _check_parts(signed: str) -> str:
+    if signed.count("{body}") != 1 or signed.count("{timestamp}") > 1 or signed.count("{url}") > 1:
+        raise ValueError("use {body} once, and {timestamp} and {url} at most once")
+    return signed
+
+
+SignedText = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=100, pattern=SIGNED_PATTERN),
+    AfterValidator(_check_parts),
     Field(
-        description="the client secret of the HubSpot app: if it is set, every payload needs HubSpot's "
-        "signature, version 3; no response contains it"
+        description="the text that the sender signs: {body} is the payload, {timestamp} the value of "
+        "timestamp_header, and {url} the URL that the sender called, as HubSpot signs it",
+        examples=["{timestamp}:{body}"],
+    ),
+]
+Encoding = Annotated[
+    Literal["hex", "base64", "hex_in_base64"],
+    Field(
+        description="how the header contains the digest; hex_in_base64: the prefix and the digest in "
+        "hexadecimal digits, together in base64"
     ),
 ]
 ReceiptStatus = Literal["received", "done", "failed"]
+ItemStatus = Literal["received", "done", "failed", "skipped"]
+
+
+def _require_operator(condition: Condition) -> Condition:
+    if condition == Condition():
+        raise ValueError("send what must hold: equals, in, not_in, at_least, below or exists")
+    return condition
+
+
+Conditions = Annotated[
+    dict[Pointer, Annotated[Condition, AfterValidator(_require_operator)]],
+    Field(
+        max_length=20,
+        description="conditions by pointer; an item for which one of them does not hold is skipped",
+        examples=[{"/meta/action": {"not_in": ["delete"]}}],
+    ),
+    at_most(20, "conditions"),
+]
+
+
+class SignatureRule(In):
+    """How a sender signs its payloads: with HMAC-SHA256 and a shared secret.
+
+    With a `timestamp_header`, a signature is valid for 5 minutes and only once. The time is in seconds or
+    milliseconds since 1970. Without it, nothing prevents that a payload is sent again.
+    """
+
+    header: Annotated[HeaderName, Field(examples=["X-Hub-Signature-256"])]
+    encoding: Encoding = "hex"
+    prefix: Annotated[
+        str,
+        StringConstraints(strict=True, max_length=100, pattern=form(r"^[\x21-\x7e]*$", "send visible ASCII")),
+        Field(description="the text before the digest", examples=["sha256="]),
+    ] = ""
+    signed: SignedText = "{body}"
+    timestamp_header: HeaderName | None = None
+
+    @model_validator(mode="after")
+    def _require_timestamp(self) -> "SignatureRule":
+        if ("{timestamp}" in self.signed) != (self.timestamp_header is not None):
+            raise ValueError("send a timestamp_header and {timestamp} in signed, or neither of them")
+        return self
+
+
+class SignatureIn(SignatureRule):
+    """How a sender signs its payloads, with the secret. No response contains the secret."""
+
+    secret: Annotated[
+        str, StringConstraints(strict=True, min_length=8, max_length=200, pattern=VISIBLE), Field(repr=False)
+    ]
+
+    @property
+    def rule(self) -> SignatureRule:
+        """The rule without the secret."""
+        return SignatureRule.model_validate(self.model_dump(exclude={"secret"}))
 
 
 class IntakeMapping(In):
@@ -69,10 +150,15 @@ class IntakeMapping(In):
 
     Pointers are JSON pointers (RFC 6901). In a list of objects with `key` and `value`, a name leads to the
     value of that key. A value that the payload does not contain, or that is an empty text, changes nothing.
+    A null, or a pointer that leads through a null, clears what this source set before.
     """
 
     source: Source
     external_id: Pointer
+    at: Annotated[
+        Pointer | None,
+        Field(description="when the values were set: a time, or seconds or milliseconds since 1970"),
+    ] = None
     name: Pointer | None = None
     deal: Pointer | None = None
     assessor: Pointer | None = None
@@ -80,6 +166,7 @@ class IntakeMapping(In):
     opened_on: Pointer | None = None
     decision: Pointer | None = None
     decision_reason: Pointer | None = None
+    decision_revisit_on: Pointer | None = None
     outcome: Pointer | None = None
     outcome_amount: Pointer | None = None
     outcome_currency: Pointer | None = None
@@ -103,11 +190,28 @@ class IntakeMapping(In):
     ] = {}
     empty_values: Annotated[
         list[Scalar],
+        Field(max_length=20, description="values that mean null; Odoo, for example, sends false"),
+    ] = []
+    empty_ratings: Annotated[
+        list[Scalar],
         Field(
             max_length=20,
-            description="values that mean null, which removes an attribute; Odoo, for example, sends false",
+            description="further values that mean null for a rating, such as the 0 of an empty number",
         ),
     ] = []
+    property: Annotated[
+        Pointer | None,
+        Field(
+            description="where the name of the property is, if an item is about one property; the pointers "
+            "of the name, the decision, the outcome, attributes and ratings then start at an object with "
+            "only this property",
+            examples=["/propertyName"],
+        ),
+    ] = None
+    value: Annotated[
+        Pointer | None, Field(description="where the value of the property is", examples=["/propertyValue"])
+    ] = None
+    when: Conditions = {}
     items_pointer: Annotated[
         ListPointer | None,
         Field(
@@ -121,6 +225,16 @@ class IntakeMapping(In):
             raise ValueError(f"{min(both)} is both an attribute and a rating: keep only one of them")
         return self
 
+    @model_validator(mode="after")
+    def _require_both(self) -> "IntakeMapping":
+        if (self.property is None) != (self.value is None):
+            raise ValueError("send both property and value, or neither of them")
+        return self
+
+    def stored(self) -> dict[str, Any]:
+        """Return the mapping as JSON that `model_validate` reads again."""
+        return self.model_dump(by_alias=True)
+
 
 class NewIntake(WriteIn):
     """An intake to create."""
@@ -130,17 +244,23 @@ class NewIntake(WriteIn):
     question_set: Annotated[
         SetName | None, Field(description="without it, a set is chosen as for qualify")
     ] = None
-    hubspot_secret: Annotated[Secret | None, Field(repr=False)] = None
+    signature: Annotated[
+        SignatureIn | None,
+        Field(description="if it is set, every payload needs this signature", repr=False),
+    ] = None
     keep_hours: KeepHours = 168
 
 
 class IntakeChange(WriteIn):
-    """The fields to change; the others stay. A null removes the question set or the secret."""
+    """The fields to change; the others stay. Null removes the question set or the signature."""
 
     name: Annotated[Line | None, Field(json_schema_extra=without_null)] = None
     mapping: Annotated[IntakeMapping | None, Field(json_schema_extra=without_null)] = None
     question_set: SetName | None = None
-    hubspot_secret: Annotated[Secret | None, Field(repr=False)] = None
+    signature: Annotated[
+        SignatureIn | None,
+        Field(description="if it is set, every payload needs this signature", repr=False),
+    ] = None
     keep_hours: Annotated[KeepHours | None, Field(json_schema_extra=without_null)] = None
     revision: Annotated[
         Revision | None,
@@ -164,7 +284,12 @@ class ReceiptReplay(WriteIn):
     """The receipts to process again. They are processed in the order of arrival."""
 
     ids: Annotated[
-        list[UUID] | None, Field(min_length=1, max_length=200, description="by default, all that failed")
+        list[UUID] | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="by default, all that failed; items that are done stay as they are",
+        ),
     ] = None
 
 
@@ -173,6 +298,7 @@ class IntakeMappingOut(Out):
 
     source: str
     external_id: str
+    at: str | None
     name: str | None
     deal: str | None
     assessor: str | None
@@ -180,6 +306,7 @@ class IntakeMappingOut(Out):
     opened_on: str | None
     decision: str | None
     decision_reason: str | None
+    decision_revisit_on: str | None
     outcome: str | None
     outcome_amount: str | None
     outcome_currency: str | None
@@ -189,7 +316,21 @@ class IntakeMappingOut(Out):
     attributes: dict[str, str]
     ratings: dict[str, str]
     empty_values: list[Scalar]
+    empty_ratings: list[Scalar]
+    property: str | None
+    value: str | None
+    when: dict[str, Condition]
     items_pointer: str | None
+
+
+class SignatureOut(Out):
+    """How a sender signs its payloads, without the secret."""
+
+    header: str
+    encoding: Encoding
+    prefix: str
+    signed: str
+    timestamp_header: str | None
 
 
 class IntakeOut(Out):
@@ -200,10 +341,10 @@ class IntakeOut(Out):
     prefix: Annotated[str, Field(description="the start of the token", examples=["pfi_4fZq0s"])]
     mapping: IntakeMappingOut
     question_set: str | None
-    signed: Annotated[bool, Field(description="whether payloads need HubSpot's signature")]
+    signature: Annotated[SignatureOut | None, Field(description="the signature that every payload needs")]
     keep_hours: int
     waiting: Annotated[int, Field(description="number of receipts that are waiting to be processed")]
-    failed: Annotated[int, Field(description="number of stored receipts that failed")]
+    failed: Annotated[int, Field(description="number of stored receipts that failed, at least in part")]
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -228,6 +369,12 @@ class IntakeTemplate(Out):
     about: Annotated[str, Field(description="what the other system sends, and what to check")]
     question_set: str
     mapping: IntakeMappingOut
+    signature: Annotated[
+        SignatureOut | None, Field(description="how the system signs; add the secret that you share with it")
+    ]
+    aliases: Annotated[
+        list[ValueAliasOut], Field(description="the value aliases that the source needs for its own words")
+    ]
 
 
 class IntakeTemplateList(Out):
@@ -252,8 +399,10 @@ class MappedItem(Out):
     assessor: str | None
     actor: str | None
     opened_on: date | None
+    answered_at: datetime | None
     decision: DecisionWord | None
     decision_reason: str | None
+    decision_revisit_on: date | None
     outcome: OutcomeWord | None
     outcome_amount: float | None
     outcome_currency: str | None
@@ -272,8 +421,15 @@ class MappedItem(Out):
 class DryRunItem(Out):
     """One item, and what qualify would return for it. Nothing was written."""
 
-    mapped: MappedItem
-    answer: QualifyResult
+    skipped: Annotated[
+        bool,
+        Field(
+            description="whether a condition of the mapping does not hold, or no pointer finds "
+            "the property that the item is about"
+        ),
+    ]
+    mapped: MappedItem | None
+    answer: QualifyResult | None
 
 
 class DryRunOut(Out):
@@ -288,23 +444,8 @@ class PayloadReceived(Out):
     receipt_id: UUID
 
 
-class ReceiptItem(Out):
-    """A record that a payload is about. There is no session if the payload failed."""
-
-    source: str
-    external_id: str
-    prospect_id: UUID | None
-    session_id: UUID | None
-
-
-class ReplayedReceipts(Out):
-    """The number of receipts that are going to be processed again."""
-
-    receipts: int
-
-
 class ReceiptError(Out):
-    """Why a payload could not be processed. The pointers refer to fields of the intake."""
+    """Why a payload or an item could not be processed. The pointers refer to fields of the intake."""
 
     type: Annotated[str, Field(description="stable, for programs")]
     title: str
@@ -313,15 +454,40 @@ class ReceiptError(Out):
     errors: list[FieldErrorOut]
 
 
+class ReceiptItem(Out):
+    """An item of a payload. There is a session only if the item is done."""
+
+    status: Annotated[
+        ItemStatus,
+        Field(
+            description="skipped: a condition did not hold, or the mapping does not use the property; "
+            "received: it waits to be processed again"
+        ),
+    ]
+    source: str
+    external_id: Annotated[str | None, Field(description="null if the mapping found no valid id")]
+    prospect_id: UUID | None
+    session_id: UUID | None
+    problem: ReceiptError | None
+
+
+class ReplayedReceipts(Out):
+    """The number of receipts that are going to be processed again."""
+
+    receipts: int
+
+
 class ReceiptOut(Out):
     """A payload that was received, and the result of processing it."""
 
     id: UUID
     received_at: datetime
-    status: ReceiptStatus
+    status: Annotated[
+        ReceiptStatus, Field(description="failed: the payload cannot be read, or at least one item failed")
+    ]
     processed_at: datetime | None
-    items: Annotated[list[ReceiptItem], Field(description="the records that the payload is about")]
-    problem: ReceiptError | None
+    items: Annotated[list[ReceiptItem], Field(description="the items in the order of the payload")]
+    problem: Annotated[ReceiptError | None, Field(description="why the payload as a whole cannot be read")]
 
 
 class ReceiptWithPayload(ReceiptOut):

@@ -12,16 +12,19 @@ from sqlmodel import SQLModel, bindparam, case, col, delete, select, update
 from app.clock import new_id
 from app.db import Transaction, insert_if_new, insert_or_update
 from app.encryption.service import Cipher
-from app.inbound.forms.schemas import WORD_FIELDS, Form
-from app.inbound.forms.service import read_form
+from app.inbound.forms.schemas import TranslatedForm
+from app.inbound.forms.service import read_form, translated_form
 from app.inbound.intake.mapping import (
     CONCLUSION_FIELDS,
     IDENTITY_FIELDS,
+    MAPPING_FIELDS,
     MAPPING_POINTER,
     MappedValues,
+    is_skipped,
     link_of,
     read_item,
     split_items,
+    time_of,
 )
 from app.inbound.intake.queries import (
     IntakeQuotas,
@@ -41,6 +44,7 @@ from app.inbound.intake.schemas import (
     MappedAnswer,
     MappedItem,
     NewIntake,
+    SignatureIn,
 )
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt, IntakeSignature
 from app.keys.service import digest, display_prefix
@@ -76,15 +80,15 @@ def create_intake(tx: Transaction, plans: Plans, cipher: Cipher, new: NewIntake,
     encrypted.
     """
     _check_ratings(tx, plans, new.mapping, new.question_set)
-    intake_id, secret = new_id(), new.hubspot_secret
+    intake_id = new_id()
     intake = Intake(
         id=intake_id,
         name=new.name,
         prefix=display_prefix(token),
         digest=digest(token),
-        mapping=new.mapping.model_dump(),
+        mapping=new.mapping.stored(),
         question_set=new.question_set,
-        hubspot_secret=cipher.encrypt(tx, "hubspot secret", intake_id, secret) if secret else None,
+        **_signature_values(tx, cipher, intake_id, new.signature),
         keep_hours=new.keep_hours,
         created_at=tx.at,
         updated_at=tx.at,
@@ -102,17 +106,20 @@ def update_intake(
     Raises NOT_FOUND, STALE_REVISION, INVALID_REQUEST for a null in a required field, and what
     `create_intake` raises.
     """
-    secret = change.hubspot_secret
-    encrypted = cipher.encrypt(tx, "hubspot secret", intake_id, secret) if secret else None
+    signature = _signature_values(tx, cipher, intake_id, change.signature)
     intake = find_intake(tx, intake_id, lock=True)
     if change.revision is not None:
         require_revision("intake", intake.revision, change.revision)
     values = change.model_dump()
     sent = {name: values[name] for name in change.model_fields_set - {"revision", "idempotency_key"}}
     require_values(sent, ("name", "mapping", "keep_hours"))
-    if "hubspot_secret" in sent:
-        is_same = cipher.matches("hubspot secret", intake_id, intake.hubspot_secret, secret)
-        sent["hubspot_secret"] = intake.hubspot_secret if is_same else encrypted
+    if change.mapping is not None:
+        sent["mapping"] = change.mapping.stored()
+    if "signature" in sent:
+        secret = change.signature.secret if change.signature else None
+        if cipher.matches("signature secret", intake_id, intake.signature_secret, secret):
+            signature["signature_secret"] = intake.signature_secret
+        sent |= signature
     after = {name: sent.get(name, getattr(intake, name)) for name in ("mapping", "question_set")}
     if sent.keys() & after.keys():
         _check_ratings(tx, plans, IntakeMapping.model_validate(after["mapping"]), after["question_set"])
@@ -124,6 +131,18 @@ def update_intake(
         tx.db.add(intake)
         tx.db.flush()
     return intake
+
+
+def _signature_values(
+    tx: Transaction, cipher: Cipher, intake_id: UUID, signature: SignatureIn | None
+) -> dict[str, Any]:
+    """Return the columns of a signature, with its secret encrypted."""
+    if signature is None:
+        return {"signature": None, "signature_secret": None}
+    return {
+        "signature": signature.rule.model_dump(),
+        "signature_secret": cipher.encrypt(tx, "signature secret", intake_id, signature.secret),
+    }
 
 
 def delete_intake(tx: Transaction, intake_id: UUID) -> None:
@@ -183,17 +202,21 @@ def _use_quotas(tx: Transaction, intake_id: UUID, size: int, quotas: IntakeQuota
 def replay(tx: Transaction, intake_id: UUID, ids: Collection[UUID] | None) -> int:
     """Mark receipts to be processed again: those in `ids`, or all that failed if `ids` is None.
 
-    Returns the number of receipts. Raises NOT_FOUND if there is no such intake, and INVALID_REQUEST if an id
-    is not the id of one of its receipts.
+    The items of a failed receipt that are done stay as they are: meanwhile, the sender may have sent newer
+    values. Returns the number of receipts. Raises NOT_FOUND if there is no such intake, and INVALID_REQUEST
+    if an id is not the id of one of its receipts.
     """
     find_intake(tx, intake_id)
     of_intake = col(IntakeReceipt.intake_id) == intake_id
-    if ids is None:
-        selected = col(IntakeReceipt.status) == "failed"
-    else:
-        selected = col(IntakeReceipt.id).in_(ids)
-        require_known_ids("ids", ids, set(tx.db.exec(select(IntakeReceipt.id).where(of_intake, selected))))
-    return tx.db.exec(update(IntakeReceipt).where(of_intake, selected).values(**REPLAY_VALUES)).rowcount
+    selected = col(IntakeReceipt.status) == "failed" if ids is None else col(IntakeReceipt.id).in_(ids)
+    statement = select(IntakeReceipt.id, IntakeReceipt.status).where(of_intake, selected)
+    statuses = dict(tx.db.exec(statement.order_by(col(IntakeReceipt.id)).with_for_update()).all())
+    if ids is not None:
+        require_known_ids("ids", ids, statuses.keys())
+    tx.db.exec(update(IntakeReceipt).where(of_intake, selected).values(**REPLAY_VALUES))
+    done = [receipt for receipt, status in statuses.items() if status == "done"]
+    tx.db.exec(update(IntakeItem).where(col(IntakeItem.receipt_id).in_(done)).values(status="received"))
+    return len(statuses)
 
 
 def delete_expired(tx: Transaction) -> None:
@@ -235,7 +258,7 @@ def _receipts_by_link(tx: Transaction, prospect_id: UUID) -> Iterator[UUID]:
     rules = find_id_rules(tx, {link.source for link in links})
     statement = select(IntakeItem).where(col(IntakeItem.source).in_(rules))
     for item in tx.db.exec(statement.where(col(IntakeItem.prospect_id).is_(None))):
-        if (item.source, match_key(rules[item.source], item.external_id)) in keys:
+        if item.external_id and (item.source, match_key(rules[item.source], item.external_id)) in keys:
             yield item.receipt_id
 
 
@@ -254,76 +277,74 @@ def reassign_receipts(tx: Transaction, from_id: UUID, to_id: UUID) -> None:
     tx.db.exec(update(IntakeItem).where(col(IntakeItem.prospect_id) == from_id).values(prospect_id=to_id))
 
 
-def process_payload(
-    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any
-) -> list[DryRunItem]:
-    """Qualify every item of a payload, and return the results in the order of the payload.
-
-    Without a `question_set`, one is chosen for each item as `qualify` does. An item without an actor has that
-    of `uow`. Raises `Flawed` with pointers into the intake, and what `qualify` raises.
-    """
-    return _process_items(uow, mapping, question_set, payload, complete=False)
-
-
 def try_mapping(uow: UnitOfWork, sample: DryRun) -> DryRunOut:
     """Return what a payload would do, and write nothing.
 
-    Raises what `process_payload` raises. Unless the sample is `partial`, also raises `Flawed` if a pointer
-    leads nowhere.
+    Raises what `items_in_order` and `process_item` raise, for the first item that fails. Unless the sample is
+    `partial`, also raises `Flawed` if a pointer leads nowhere.
     """
+    mapping, results = sample.mapping, {}
     with uow.tx.db.begin_nested() as savepoint:
-        items = _process_items(
-            uow, sample.mapping, sample.question_set, sample.payload, complete=not sample.partial
-        )
-        result = DryRunOut(items=items)
+        for place, item in items_in_order(uow.tx, mapping, sample.payload):
+            suffix = "" if mapping.items_pointer is None else f" (in item {place + 1} of the list)"
+            process = partial(
+                process_item, uow, mapping, sample.question_set, item, complete=not sample.partial
+            )
+            results[place] = _with_item_number(suffix, process)
         savepoint.rollback()
-    return result
+    return DryRunOut(items=[results[place] for place in sorted(results)])
 
 
-def _process_items(
-    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, payload: Any, *, complete: bool
-) -> list[DryRunItem]:
+def items_in_order(tx: Transaction, mapping: IntakeMapping, payload: Any) -> Sequence[tuple[int, Any]]:
+    """Return the items of a payload, each with its place, in the order in which they are processed.
+
+    First come the items without an id, then the others in the order in which their prospects are locked. The
+    items about one prospect have the order of their times. Raises `Flawed` if the payload has no such list.
+    """
     items = split_items(mapping, payload)
-    results: dict[int, DryRunItem] = {}
-    for place in _item_order(uow, mapping, items):
-        suffix = "" if mapping.items_pointer is None else f" (in item {place + 1} of the list)"
-        process = partial(_process_item, uow, mapping, question_set, items[place], complete=complete)
-        results[place] = _with_item_number(suffix, process)
-    return [results[place] for place in range(len(items))]
+    links = {place: link.key for place, item in enumerate(items) if (link := link_of(mapping, item))}
+    orders = lock_orders(tx, links.values()) if len(items) > 1 else {}
+
+    def position(place: int) -> Any:
+        order = orders.get(links[place]) if place in links else None
+        return () if order is None else (order, time_of(mapping, items[place]), place)
+
+    return [(place, items[place]) for place in sorted(range(len(items)), key=position)]
 
 
-def _item_order(uow: UnitOfWork, mapping: IntakeMapping, items: Sequence[Any]) -> Sequence[int]:
-    """Return the indexes of the items in processing order: first items without an id, then by lock order."""
-    if len(items) == 1:
-        return [0]
-    keys = {place: link.key for place, item in enumerate(items) if (link := link_of(mapping, item))}
-    orders = lock_orders(uow.tx, keys.values())
-    without_id = [place for place in range(len(items)) if place not in keys]
-    return without_id + sorted(keys, key=lambda place: (orders[keys[place]], place))
-
-
-def _process_item(
-    uow: UnitOfWork, mapping: IntakeMapping, question_set: str | None, raw_item: Any, *, complete: bool
+def process_item(
+    uow: UnitOfWork,
+    mapping: IntakeMapping,
+    question_set: str | None,
+    raw_item: Any,
+    *,
+    complete: bool = False,
 ) -> DryRunItem:
+    """Qualify an item of a payload, unless a condition of the mapping does not hold.
+
+    An item about a property that the mapping does not use is skipped too.
+    Without a `question_set`, one is chosen as `qualify` does. An item without an actor has that of `uow`.
+    Raises `Flawed` with pointers into the intake, and what `qualify` raises.
+    """
+    if is_skipped(mapping, raw_item):
+        return DryRunItem(skipped=True, mapped=None, answer=None)
     item = read_item(mapping, raw_item, complete=complete)
-    form = _with_mapping_pointers(mapping, lambda: _form(uow, item), in_form=True)
+    if mapping.property is not None and item.is_empty:
+        return DryRunItem(skipped=True, mapped=None, answer=None)
+    form = _with_mapping_pointers(
+        mapping, lambda: translated_form(uow.tx, mapping.source, item.form), in_form=True
+    )
     uow = replace(uow, actor=form.actor or uow.actor)
     request, ignored = _with_mapping_pointers(
         mapping, lambda: _qualify_request(uow, question_set, form, item)
     )
     answer = _with_mapping_pointers(mapping, lambda: sessions.qualify(uow, request))
     mapped = _mapped_item(form, request, answer, ignored, item)
-    return DryRunItem(mapped=mapped, answer=answer)
-
-
-def _form(uow: UnitOfWork, item: MappedValues) -> Form:
-    """Return the form of an item, without its attributes and ratings."""
-    words: dict[str, Any] = {name: item.form[name] for name in WORD_FIELDS & item.form.keys()}
-    return Form.model_validate(item.form | translate_values(uow.tx, item.form["source"], words))
+    return DryRunItem(skipped=False, mapped=mapped, answer=answer)
 
 
 def _qualify_request(
-    uow: UnitOfWork, question_set: str | None, form: Form, item: MappedValues
+    uow: UnitOfWork, question_set: str | None, form: TranslatedForm, item: MappedValues
 ) -> tuple[ClearingRequest, list[str]]:
     """Return an item's qualify request, and the ratings that its question set does not know."""
     link = Link(source=form.source, external_id=form.external_id)
@@ -340,7 +361,11 @@ def _qualify_request(
 
 
 def _mapped_item(
-    form: Form, request: ClearingRequest, answer: QualifyResult, ignored: list[str], item: MappedValues
+    form: TranslatedForm,
+    request: ClearingRequest,
+    answer: QualifyResult,
+    ignored: list[str],
+    item: MappedValues,
 ) -> MappedItem:
     return MappedItem(
         **form.model_dump(include=set(CONCLUSION_FIELDS)),
@@ -374,7 +399,7 @@ def _flaw_in_mapping(mapping: IntakeMapping, flaw: Flaw, *, in_form: bool) -> Fl
     if not in_form and name == "attributes":
         name = rest
     elif name in CONCLUSION_FIELDS or (in_form and name in IDENTITY_FIELDS):
-        return Flaw(f"{MAPPING_POINTER}/{name}", flaw.detail, flaw.kind)
+        return Flaw(f"{MAPPING_POINTER}/{MAPPING_FIELDS.get(name, name)}", flaw.detail, flaw.kind)
     for part in ("ratings", "attributes"):
         if name in getattr(mapping, part):
             return Flaw(f"{MAPPING_POINTER}/{part}/{name}", flaw.detail, flaw.kind)

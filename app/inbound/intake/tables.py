@@ -21,7 +21,10 @@ class Intake(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("keep_hours >= 1", name="ck_intake_keep_hours"),
         CheckConstraint("revision >= 1", name="ck_intake_revision"),
-        CheckConstraint(is_encrypted("hubspot_secret"), name="ck_intake_hubspot_secret"),
+        CheckConstraint(is_encrypted("signature_secret"), name="ck_intake_signature_secret"),
+        CheckConstraint(
+            "(signature IS NULL) = (signature_secret IS NULL)", name="ck_intake_signature_complete"
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -30,7 +33,8 @@ class Intake(SQLModel, table=True):
     digest: str = Field(unique=True)
     mapping: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     question_set: str | None = None
-    hubspot_secret: str | None = Field(default=None, sa_type=EncryptedText("hubspot secret"))
+    signature: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    signature_secret: str | None = Field(default=None, sa_type=EncryptedText("signature secret"))
     keep_hours: int
     revision: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -90,21 +94,24 @@ class IntakeUsage(SQLModel, table=True):
 
 
 class IntakeItem(SQLModel, table=True):
-    """A record that a processed payload is about, so that the payload is erased together with its prospect.
+    """An item of a payload, so that the payload is erased together with the prospect that it is about.
 
-    `place` orders the items of one payload. If the payload failed, there is no session, and there may be no
-    prospect.
+    `place` orders the items of one payload. Only an item that is done has a session. `external_id` is null
+    if the mapping found no valid id.
     """
 
     __tablename__ = "intake_item"
     __table_args__ = (
+        CheckConstraint("status IN ('received', 'done', 'failed', 'skipped')", name="ck_intake_item_status"),
         Index("ix_intake_item_link", "source", "external_id"),
         Index("ix_intake_item_prospect_id", "prospect_id"),
     )
 
     receipt_id: UUID = Field(primary_key=True, foreign_key="intake_receipt.id", ondelete="CASCADE")
     place: int = Field(primary_key=True)
+    status: str
     source: str
-    external_id: str
+    external_id: str | None = None
     prospect_id: UUID | None = Field(default=None, foreign_key="prospect.id", ondelete="CASCADE")
     session_id: UUID | None = None
+    problem: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))

@@ -5,9 +5,9 @@ Thus a receipt takes effect exactly once, and the payloads of one intake are pro
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import anyio
@@ -16,17 +16,19 @@ from sqlmodel import col, delete, exists, select
 
 from app.database_failures import database_problem
 from app.db import Database, Transaction
-from app.inbound.intake.mapping import links_in, read_payload
+from app.inbound.intake.mapping import link_of, read_payload
 from app.inbound.intake.queries import any_expired
-from app.inbound.intake.schemas import DryRunItem, IntakeMapping
-from app.inbound.intake.service import delete_expired, process_payload
+from app.inbound.intake.schemas import IntakeMapping
+from app.inbound.intake.service import delete_expired, items_in_order, process_item
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt
 from app.problems import DATABASE_FAILURES, INTERNAL_ERROR, UNAVAILABLE, Problem, invalid
 from app.prospects.queries import find_by_link
+from app.prospects.schemas import Link
 from app.question_sets.plans import Plans
 from app.scoring import Flawed
 from app.sessions.session_edit import UnitOfWork
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 # Polling finds the payloads that other processes received, and those from before a restart of this one.
 INTAKE_POLL_SECONDS = 1
@@ -123,34 +125,86 @@ def process_next(tx: Transaction, plans: Plans, skipped: Collection[UUID], locke
 
 
 def _process(uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt) -> None:
-    """Process a receipt; if that fails, write nothing except the problem and whom the payload is about."""
-    db = uow.tx.db
-    mapping, payload, results, problem = None, None, [], None
+    """Process the items of a receipt that are not done. An item that fails does not affect the others."""
+    stored = uow.tx.db.exec(select(IntakeItem).where(IntakeItem.receipt_id == receipt.id)).all()
+    done = {item.place: item for item in stored if item.status == "done"}
+    read = _attempt(uow.tx, receipt, lambda: _read(uow.tx, intake, receipt))
+    if isinstance(read, Problem):
+        items, problem = list(done.values()), read
+    else:
+        mapping, placed = read
+        items, problem = [], None
+        for place, item in placed:
+            row = done.get(place)
+            # With another mapping, the item at this place can be another one.
+            if row is None or not _is_about(row, link_of(mapping, item)):
+                row = _process_item(uow, intake, receipt, mapping, place, item)
+            items.append(row)
+    gone = [row.place for row in stored if not any(row is item for item in items)]
+    of_receipt = col(IntakeItem.receipt_id) == receipt.id
+    uow.tx.db.exec(delete(IntakeItem).where(of_receipt, col(IntakeItem.place).in_(gone)))
+    uow.tx.db.add_all(items)
+    is_failed = problem is not None or any(item.status == "failed" for item in items)
+    receipt.status = "failed" if is_failed else "done"
+    receipt.problem = None if problem is None else stored_problem(problem)
+    receipt.processed_at = uow.tx.at
+    uow.tx.db.add(receipt)
+    uow.tx.db.flush()
+
+
+def _is_about(row: IntakeItem, link: Link | None) -> bool:
+    return link is not None and (row.source, row.external_id) == link.key
+
+
+def _read(
+    tx: Transaction, intake: Intake, receipt: IntakeReceipt
+) -> tuple[IntakeMapping, Sequence[tuple[int, Any]]]:
+    """Return the mapping of a receipt, and its items with their places, in the order of processing."""
+    mapping = IntakeMapping.model_validate(intake.mapping)
+    return mapping, items_in_order(tx, mapping, read_payload(receipt.media_type, receipt.body))
+
+
+def _process_item(
+    uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt, mapping: IntakeMapping, place: int, item: Any
+) -> IntakeItem:
+    """Process an item, and return the row about it. If it fails, nothing else of it is written."""
+    result = _attempt(uow.tx, receipt, lambda: process_item(uow, mapping, intake.question_set, item))
+    row = IntakeItem(receipt_id=receipt.id, place=place, status="failed", source=mapping.source)
+    link = link_of(mapping, item)
+    row.external_id = link.external_id if link else None
+    if not isinstance(result, Problem) and result.answer is not None:
+        row.status = "done"
+        row.prospect_id, row.session_id = result.answer.prospect_id, result.answer.session_id
+        return row
+    if isinstance(result, Problem):
+        row.problem = stored_problem(result)
+    else:
+        row.status = "skipped"
+    # The payload of such an item is erased with its prospect too.
+    prospect = find_by_link(uow.tx, link) if link else None
+    row.prospect_id = prospect.id if prospect else None
+    return row
+
+
+def _attempt(tx: Transaction, receipt: IntakeReceipt, work: Callable[[], T]) -> T | Problem:
+    """Return what `work` returns, or the problem that it raises, after which nothing of it is written.
+
+    Raises one of DATABASE_FAILURES.
+    """
     try:
-        mapping = IntakeMapping.model_validate(intake.mapping)
-        payload = read_payload(receipt.media_type, receipt.body)
-        with db.begin_nested():
-            results = process_payload(uow, mapping, intake.question_set, payload)
+        with tx.db.begin_nested():
+            return work()
     except Flawed as error:
-        problem = invalid(error.flaws)
+        return invalid(error.flaws)
     except Problem as error:
         if error.kind in DATABASE_FAILURES:
             raise
-        problem = error
+        return error
     except Exception as error:
         if database_problem(error):
             raise
         log.exception("a receipt could not be processed", extra={"fields": {"receipt": str(receipt.id)}})
-        problem = Problem(INTERNAL_ERROR, "The failure was logged.")
-    db.exec(delete(IntakeItem).where(col(IntakeItem.receipt_id) == receipt.id))
-    db.add_all(
-        _items(receipt, results) if problem is None else _items_of_failed(uow.tx, receipt, mapping, payload)
-    )
-    receipt.status = "done" if problem is None else "failed"
-    receipt.problem = None if problem is None else stored_problem(problem)
-    receipt.processed_at = uow.tx.at
-    db.add(receipt)
-    db.flush()
+        return Problem(INTERNAL_ERROR, "The failure was logged.")
 
 
 def stored_problem(problem: Problem) -> dict[str, object]:
@@ -159,38 +213,3 @@ def stored_problem(problem: Problem) -> dict[str, object]:
         {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in problem.errors
     ]
     return {"slug": problem.kind.slug, "detail": problem.detail, "errors": errors}
-
-
-def _items(receipt: IntakeReceipt, results: list[DryRunItem]) -> list[IntakeItem]:
-    return [
-        IntakeItem(
-            receipt_id=receipt.id,
-            place=place,
-            source=result.mapped.source,
-            external_id=result.mapped.external_id,
-            prospect_id=result.answer.prospect_id,
-            session_id=result.answer.session_id,
-        )
-        for place, result in enumerate(results)
-    ]
-
-
-def _items_of_failed(
-    tx: Transaction, receipt: IntakeReceipt, mapping: IntakeMapping | None, payload: Any
-) -> list[IntakeItem]:
-    """The records that a failed payload is about: it too is deleted when one of them is erased."""
-    items: list[IntakeItem] = []
-    if mapping is None:
-        return items
-    for place, link in enumerate(links_in(mapping, payload)):
-        prospect = find_by_link(tx, link)
-        items.append(
-            IntakeItem(
-                receipt_id=receipt.id,
-                place=place,
-                source=link.source,
-                external_id=link.external_id,
-                prospect_id=prospect.id if prospect else None,
-            )
-        )
-    return items

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from app.prospects.schemas import IdRule
+from app.prospects.schemas import IdRule, as_alias
 from app.schemas import MAX_TEXT_LENGTH, AttributeName, In, Out, Scalar, WriteIn
 
 MAX_ALIASES = 2000
@@ -36,20 +36,32 @@ class SourceList(Out):
 
 
 class ValueAliasIn(In):
-    """One text that a source sends, and the value that it means."""
+    """One value that a source sends, and what it means."""
 
     field: Annotated[
         AttributeName,
         Field(
-            description="the key of an attribute or a question, decision or outcome", examples=["industry"]
+            description="the key of an attribute or a question, or decision, outcome, outcome_reason or "
+            "outcome_currency",
+            examples=["industry"],
         ),
     ]
     sent: Annotated[
         str,
         StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT_LENGTH),
-        Field(description="the text exactly as the source sends it", examples=["Software & Internet"]),
+        BeforeValidator(as_alias),
+        Field(
+            description="the text exactly as the source sends it; a number, true or false is like its text",
+            examples=["Software & Internet"],
+        ),
     ]
-    means: Annotated[Scalar, Field(description="the value or the rating to use instead", examples=["saas"])]
+    means: Annotated[
+        Scalar | None,
+        Field(
+            description="the value or the rating to use instead; null if it means that there is no value",
+            examples=["saas"],
+        ),
+    ]
 
 
 class ValueAliasesIn(WriteIn):
@@ -59,11 +71,11 @@ class ValueAliasesIn(WriteIn):
 
 
 class ValueAliasOut(Out):
-    """One text that a source sends, and the value that it means."""
+    """One value that a source sends, as text, and what it means."""
 
     field: str
     sent: str
-    means: Scalar
+    means: Scalar | None
 
 
 class ValueAliasesOut(Out):

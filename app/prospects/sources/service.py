@@ -12,7 +12,7 @@ from app.db import Transaction, insert_new, insert_or_update, lock_table
 from app.problems import LINKS_COLLIDE, FieldError, Problem
 from app.prospects.queries import find_id_rules, find_prospect
 from app.prospects.received import rows_with_new_keys
-from app.prospects.schemas import IdRule, match_key
+from app.prospects.schemas import IdRule, alias_text, match_key
 from app.prospects.service import save_revision
 from app.prospects.sources.queries import list_aliases, source_out
 from app.prospects.sources.schemas import SourceOut, ValueAliasesOut, ValueAliasIn
@@ -111,7 +111,7 @@ def _contradictions(aliases: Sequence[ValueAliasIn]) -> Iterator[Flaw]:
         key = (alias.field, alias.sent)
         if key in seen:
             yield Flaw(f"/aliases/{index}/sent", "an earlier alias has this text: send it once", "repeated")
-        elif alias.means != alias.sent and (alias.field, alias.means) in sent:
-            detail = "this is itself the text of an alias: send the value that it means"
+        elif alias_text(alias.means) != alias.sent and (alias.field, alias_text(alias.means)) in sent:
+            detail = "this is itself sent as an alias: send the value that it means"
             yield Flaw(f"/aliases/{index}/means", detail, "chained")
         seen.add(key)

@@ -16,8 +16,9 @@ VERSIONS = ("3.0", "2.0")
 # What is written in a form besides attributes and questions, from the list and its neighbours.
 OWN = {
     "source", "external_id", "name", "deal", "assessor", "not_applicable", "unknown", "decision",
-    "decision_reason", "outcome", "outcome_amount", "outcome_currency", "outcome_closed_on", "outcome_reason",
-    "outcome_competitor", "opened_on", "answered_at", "carry_over", "actor", "idempotency_key",
+    "decision_reason", "decision_revisit_on", "outcome", "outcome_amount", "outcome_currency",
+    "outcome_closed_on", "outcome_reason", "outcome_competitor", "opened_on", "answered_at",
+    "carry_over", "actor", "idempotency_key",
 }  # fmt: skip
 # Custom connectors take less than this.
 MOST_BYTES = 1_000_000

@@ -5,6 +5,19 @@ import httpx
 from tests.api.calls import ok
 from tests.waiting import PATIENCE, until
 
+# What HubSpot documents of its signature, version 3.
+HUBSPOT = {
+    "header": "X-HubSpot-Signature-v3",
+    "encoding": "base64",
+    "signed": "POST{url}{body}{timestamp}",
+    "timestamp_header": "X-HubSpot-Request-Timestamp",
+}
+
+
+def by_hubspot(secret):
+    """The signature of a HubSpot app with a client secret, as an intake requires it."""
+    return HUBSPOT | {"secret": secret}
+
 
 def calling():
     """A client of whatever is served, without a key."""
@@ -39,8 +52,9 @@ def taken_in(client, anybody, intake, payload):
 
 
 def places(told):
-    """Where in the intake a receipt's problem is."""
-    return [error["pointer"] for error in told["problem"]["errors"]]
+    """Where in the intake the problems of a receipt and its items are."""
+    problems = [told["problem"], *(item["problem"] for item in told["items"])]
+    return [error["pointer"] for problem in problems if problem for error in problem["errors"]]
 
 
 def replay(client, intake, **sent):

@@ -55,8 +55,10 @@ def intake(client, source, ruled):
 def test_what_failed_is_replayed_by_the_mended_mapping(client, anybody, intake, source):
     failed = [taken_in(client, anybody, intake, {"key": n, "d": n + 1})["id"] for n in (1, 2, 3)]
     told = receipt(client, intake, failed[0])
-    assert (told["status"], places(told), told["items"]) == ("failed", ["/mapping/external_id"], [])
-    assert told["problem"]["type"] == "urn:prospect-fit:problem:invalid-request"
+    assert (told["status"], places(told), told["problem"]) == ("failed", ["/mapping/external_id"], None)
+    (item,) = told["items"]
+    assert item["problem"]["type"] == "urn:prospect-fit:problem:invalid-request"
+    assert (item["status"], item["external_id"], item["prospect_id"]) == ("failed", None, None)
     assert ok(client.get(f"/v1/intakes/{intake['id']}"))["failed"] == 3
     assert ok(client.get("/v1/prospects?q=nothing"))["items"] == []
 
@@ -218,9 +220,10 @@ def test_what_was_merged_away_is_erased_with_what_it_was_merged_into(client, any
 
 def test_of_a_list_that_failed_everybody_is_known(client, anybody, source, ruled):
     several = make(client, mapping={"source": source, **MAPPING, "items_pointer": ""}, question_set=ruled)
-    people = [{"id": 1, "d": 3}, {"d": 3}, {"id": "a/b"}, {"id": 2, "d": 9}]
+    people = [{"id": 1, "d": 7}, {"d": 3}, {"id": "a/b"}, {"id": 2, "d": 9}]
     failed = taken_in(client, anybody, several, people)
-    assert [item["external_id"] for item in failed["items"]] == ["1", "2"]
+    assert [item["external_id"] for item in failed["items"]] == ["1", None, None, "2"]
+    assert [item["status"] for item in failed["items"]] == ["failed"] * 4
     assert prospect_of(client, source, "1").status_code == 404
 
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from app.edge.hubspot_signature import check_signature
+from app.edge.payload_signature import check_signature
+from app.inbound.intake.schemas import SignatureRule
 from app.problems import Problem
 from tests.api.calls import ok, refusal
 from tests.conftest import serving, settings_for
-from tests.inbound.intake.calls import make, post, prospect_of, receipt, settled
+from tests.inbound.intake.calls import HUBSPOT, by_hubspot, make, post, prospect_of, receipt, settled
 from tests.waiting import PATIENCE
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
@@ -37,7 +38,7 @@ def signed(uri, body, sent_at, secret=SECRET):
 
 @pytest.fixture
 def intake(client):
-    return make(client, mapping=MAPPING, hubspot_secret=SECRET)
+    return make(client, mapping=MAPPING, signature=by_hubspot(SECRET))
 
 
 def payload(**said):
@@ -54,14 +55,18 @@ def why(response):
     return response.json()["detail"]
 
 
+def check(secret, uri, body, signature, sent_at, at):
+    headers = {HUBSPOT["header"]: signature, HUBSPOT["timestamp_header"]: sent_at}
+    check_signature(SignatureRule.model_validate(HUBSPOT), secret, uri, body, headers, at)
+
+
 def test_what_openssl_signs_holds():
     """printf 'POST…{"vid":1}1700000000000' | openssl dgst -sha256 -hmac $SECRET -binary | base64."""
     uri = "https://fit.example.com/v1/intake/pfi_abc?tag=a%3Ab%40c"
     made = "zN8H0ekArDvkQgaT9rJ4oBjFuaT5t2zB5jPhaDMgr6o="
     at = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
-    check_signature(SECRET, uri, b'{"vid":1}', made, "1700000000000", at)
-    for minutes in (-5, 5):
-        check_signature(SECRET, uri, b'{"vid":1}', made, "1700000000000", at + timedelta(minutes=minutes))
+    for minutes in (0, -5, 5):
+        check(SECRET, uri, b'{"vid":1}', made, "1700000000000", at + timedelta(minutes=minutes))
     for wrong in (
         ("another-secret", uri, b'{"vid":1}', made, "1700000000000"),
         (SECRET, uri + "d", b'{"vid":1}', made, "1700000000000"),
@@ -75,20 +80,20 @@ def test_what_openssl_signs_holds():
         (SECRET, uri, b'{"vid":1}', "é", "1700000000000"),
     ):
         with pytest.raises(Problem, match="does not match the secret"):
-            check_signature(*wrong, at)
+            check(*wrong, at)
 
 
 def test_no_digit_moves_from_the_payload_to_its_time():
     """The signature of the number 10 says the same of 1, with a zero more before the time."""
     at = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
     made = signed("https://a", b"10", "1700000000000")["X-HubSpot-Signature-v3"]
-    check_signature(SECRET, "https://a", b"10", made, "1700000000000", at)
+    check(SECRET, "https://a", b"10", made, "1700000000000", at)
     with pytest.raises(Problem, match="does not match the secret"):
-        check_signature(SECRET, "https://a", b"1", made, "01700000000000", at)
+        check(SECRET, "https://a", b"1", made, "01700000000000", at)
 
 
 def test_it_is_told_nowhere(client, intake):
-    assert intake["signed"] is True
+    assert intake["signature"] == {"prefix": "", **HUBSPOT}
     for address in ("/v1/intakes", f"/v1/intakes/{intake['id']}"):
         assert SECRET not in client.get(address).text
 
@@ -147,18 +152,18 @@ def test_one_that_comes_again_is_refused_after_its_payload_was_erased(client, an
 
 def test_the_secret_can_be_changed_and_taken_away(client, anybody, intake):
     address = f"/v1/intakes/{intake['id']}"
-    ok(client.patch(address, json={"hubspot_secret": "another-secret"}))
+    ok(client.patch(address, json={"signature": by_hubspot("another-secret")}))
     body, at = payload(), str(now())
     why(send(anybody, intake, body, signed(intake["address"], body, at)))
     ok(send(anybody, intake, body, signed(intake["address"], body, at, "another-secret")), 202)
-    assert ok(client.patch(address, json={"hubspot_secret": None}))["signed"] is False
+    assert ok(client.patch(address, json={"signature": None}))["signature"] is None
     post(anybody, intake, {"vid": "unsigned"})
 
 
 def test_behind_a_proxy_the_public_address_is_signed(new_database):
     settings = settings_for(new_database(), public_url="https://fit.example.com/api")
     with serving(settings) as running, httpx.Client(base_url=running.url, timeout=PATIENCE) as anybody:
-        intake = make(running.client, mapping=MAPPING, hubspot_secret=SECRET)
+        intake = make(running.client, mapping=MAPPING, signature=by_hubspot(SECRET))
         assert intake["address"] == f"https://fit.example.com/api/v1/intake/{intake['token']}"
         body = payload(vid="behind")
         headers = signed(intake["address"], body, str(now())) | {"Content-Type": "application/json"}
