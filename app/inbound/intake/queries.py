@@ -1,6 +1,7 @@
 """Find intakes, their receipts and ready-made mappings."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -237,7 +238,8 @@ class _TemplateFile(In):
     """A file with a ready-made mapping.
 
     `field` is the pointer to the field of any question or attribute. In this pointer, `{field}` stands for
-    the key of the question or the name of the attribute, and `{Field}` for the same with Capital_Letters.
+    the key of the question or the name of the attribute. `{Field}`, `{fieldName}` and `{FieldName}` stand for
+    the same, written like Current_Challenges, currentChallenges and CurrentChallenges.
     """
 
     title: str
@@ -266,7 +268,15 @@ def _template_files() -> dict[str, _TemplateFile]:
 
 def _filled_template(name: str, template: _TemplateFile, plan: Plan) -> IntakeTemplate:
     def pointer_to(field: str) -> str:
-        return template.field.replace("{field}", field).replace("{Field}", field.title())
+        capitals = field.title()
+        pascal_case = capitals.replace("_", "")
+        spellings = {
+            "field": field,
+            "Field": capitals,
+            "fieldName": pascal_case[:1].lower() + pascal_case[1:],
+            "FieldName": pascal_case,
+        }
+        return re.sub(r"\{(\w+)\}", lambda match: spellings[match[1]], template.field)
 
     parts = {
         "attributes": {
