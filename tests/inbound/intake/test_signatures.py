@@ -170,3 +170,62 @@ def test_behind_a_proxy_the_public_address_is_signed(new_database):
         told = ok(anybody.post(f"/v1/intake/{intake['token']}", content=body, headers=headers), 202)
         assert receipt(running.client, intake, told["receipt_id"])["status"] == "done"
         ok(prospect_of(running.client, MAPPING["source"], "behind"))
+
+
+def hmac_of(secret, text):
+    """HMAC-SHA256 by its definition in RFC 2104."""
+    key = secret.encode().ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + text)
+    return hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner.digest()).digest()
+
+
+def test_the_example_that_github_documents_holds():
+    """Validating webhook deliveries, "Testing the webhook payload validation"."""
+    rule = SignatureRule(header="X-Hub-Signature-256", prefix="sha256=")
+    secret, body = "It's a Secret to Everybody", b"Hello, World!"
+    made = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    assert check_signature(rule, secret, "https://a", body, {"X-Hub-Signature-256": made}, at) is None
+    for wrong in (made.upper(), made.removeprefix("sha256="), made[:-1], made + "0", "sha256=é"):
+        with pytest.raises(Problem, match="does not match the secret"):
+            check_signature(rule, secret, "https://a", body, {"X-Hub-Signature-256": wrong}, at)
+
+
+TWENTY = {
+    "header": "X-Twenty-Webhook-Signature",
+    "signed": "{timestamp}:{body}",
+    "timestamp_header": "X-Twenty-Webhook-Timestamp",
+}
+ESPOCRM = {"header": "Signature", "encoding": "hex_in_base64", "prefix": "5b55e7aadd39ae97f:"}
+
+
+def by_twenty(body, at):
+    digest = hmac_of(SECRET, f"{at}:".encode() + body).hex()
+    return {"X-Twenty-Webhook-Signature": digest, "X-Twenty-Webhook-Timestamp": str(at)}
+
+
+def test_twenty_signs_the_time_and_the_payload(client, anybody):
+    intake = make(client, mapping=MAPPING, signature=TWENTY | {"secret": SECRET})
+    body = payload()
+    ok(send(anybody, intake, body, by_twenty(body, now())), 202)
+    # The time can be in seconds too.
+    seconds = by_twenty(body, now() // 1000)
+    ok(send(anybody, intake, body, seconds), 202)
+    assert "replay" in why(send(anybody, intake, body, seconds))
+    assert "more than 5 minutes ago" in why(send(anybody, intake, body, by_twenty(body, now() // 1000 - 301)))
+    late = by_twenty(body, now()) | {"X-Twenty-Webhook-Timestamp": str(now() + 1000)}
+    assert "does not match" in why(send(anybody, intake, body, late))
+    assert "missing" in why(send(anybody, intake, body, {TWENTY["header"]: seconds[TWENTY["header"]]}))
+
+
+def test_espocrm_signs_without_a_time(client, anybody):
+    """base64 of the id of the webhook, a colon and the digest: EspoCRM's page on webhooks."""
+    intake = make(client, mapping=MAPPING, signature=ESPOCRM | {"secret": SECRET})
+    body = payload()
+    made = base64.b64encode(b"5b55e7aadd39ae97f:" + hmac_of(SECRET, body).hex().encode()).decode()
+    # It tries again with the same signature.
+    for _ in range(2):
+        ok(send(anybody, intake, body, {"Signature": made}), 202)
+    other = base64.b64encode(b"5b55e7aadd39ae970:" + hmac_of(SECRET, body).hex().encode()).decode()
+    for wrong in (other, made + "=", hmac_of(SECRET, body).hex()):
+        assert "does not match" in why(send(anybody, intake, body, {"Signature": wrong}))
