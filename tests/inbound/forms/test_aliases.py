@@ -99,3 +99,59 @@ def test_a_text_with_two_meanings_and_a_chain_are_refused(client, source):
 def test_a_bad_alias_is_named(client, source, alias, pointer):
     response = client.put(f"/v1/value-aliases/{source}", json={"aliases": [alias]})
     assert (refusal(response), pointers(response)) == ((422, "invalid-request"), [pointer])
+
+
+def test_a_number_and_true_match_an_alias_by_their_text(client, source, ruled):
+    """Option ids of Pipedrive, choices of Dataverse, record ids of Odoo."""
+    ok(
+        teach(
+            client, source,
+            ("demand", 100000003, 4), ("audit", "17", 2), ("industry", 5, "bank"), ("public", 1, True),
+            ("employees", True, 250),
+        )
+    )  # fmt: skip
+    kept = ok(client.get(f"/v1/value-aliases/{source}"))["aliases"]
+    assert {(one["field"], one["sent"]) for one in kept} == {
+        ("demand", "100000003"), ("audit", "17"), ("industry", "5"), ("public", "1"), ("employees", "true")
+    }  # fmt: skip
+    numbers = {"demand": 100000003, "audit": 17, "industry": 5.0, "public": 1, "employees": True}
+    texts = {"demand": "100000003", "audit": "17", "industry": "5", "public": "1", "employees": "true"}
+    for number, fields in enumerate((numbers, texts)):
+        form = {"source": source, "external_id": str(number), **fields}
+        told = ok(client.post(f"/v1/qualify/{ruled}", json=form))
+        assert attributes(client, told) == {"industry": "bank", "public": True, "employees": 250}
+        assert ratings_of(session(client, told["session_id"])) == {"demand": 4, "audit": 2}
+    chain = teach(client, source, ("industry", "A", 5), ("industry", "5", "c"))
+    assert pointers(chain) == ["/aliases/0/means"]
+    twice = teach(client, source, ("industry", 5, "a"), ("industry", "5", "b"))
+    assert pointers(twice) == ["/aliases/1/sent"]
+
+
+def test_decisions_and_outcomes_are_translated_too(client, source, small):
+    ok(
+        teach(
+            client, source,
+            ("outcome", "Closed Won", "won"), ("outcome", 2, "lost"), ("outcome", "Prospecting", None),
+            ("decision", "Go", "pursue"), ("outcome_reason", "Too expensive", "price"),
+            ("outcome_currency", "Euro", "EUR"),
+        )
+    )  # fmt: skip
+    form = {"source": source, "external_id": "1", "budget": 4, "actor": "ana@example.com"}
+    open_still = ok(
+        client.post(f"/v1/qualify/{small}", json=form | {"outcome": "Prospecting", "decision": "Go"})
+    )
+    assert (open_still["decision"], open_still["outcome"]) == ("pursue", None)
+    won = {"outcome": "Closed Won", "outcome_reason": "Too expensive", "outcome_currency": "Euro"}
+    told = ok(client.post(f"/v1/qualify/{small}", json=form | won | {"outcome_amount": "10"}))
+    outcome = session(client, told["session_id"])["outcome"]
+    assert (outcome["outcome"], outcome["reason"], outcome["currency"]) == ("won", "price", "EUR")
+    lost = ok(client.post(f"/v1/qualify/{small}", json=form | {"external_id": "2", "outcome": 2}))
+    assert lost["outcome"] == "lost"
+    # A word that is no alias can still be one of this service, in any spelling.
+    no_decision = ok(
+        client.post(f"/v1/qualify/{small}", json=form | {"external_id": "3", "outcome": "No Decision"})
+    )
+    assert no_decision["outcome"] == "no_decision"
+    refused = client.post(f"/v1/qualify/{small}", json=form | {"external_id": "4", "outcome": "Closed"})
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/outcome"])
+    assert "a value alias of the source" in refused.json()["errors"][0]["detail"]

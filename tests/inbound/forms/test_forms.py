@@ -379,3 +379,42 @@ def test_the_time_of_the_answers_has_to_be_a_time_in_the_past(client, link, smal
     refused = send(client, small, **link, budget=5, answered_at=sent)
     assert refusal(refused) == (422, "invalid-request")
     assert pointers(refused) == ["/answered_at"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "2026-01-31",
+        "2026-01-31T09:00:00Z",
+        "2026-01-31 09:00:00",  # Odoo
+        "2026-01-31T09:00:00.000+0000",  # Salesforce
+        1769850000000,  # HubSpot; date -u -d 2026-01-31T09:00Z +%s gives 1769850000
+        pytest.param("1769850000000", id="the same as text"),
+        "/Date(1769850000000+0100)/",  # Dataverse
+    ],
+)
+def test_a_time_is_taken_for_its_day(client, link, small, sent):
+    told = filled(
+        client, small, **link, budget=4, actor="ana", opened_on=sent, decision="nurture",
+        decision_revisit_on=sent, outcome="won", outcome_closed_on=sent, outcome_currency=" eur ",
+    )  # fmt: skip
+    kept = session(client, told["session_id"])
+    assert kept["opened_at"] == "2026-01-31T00:00:00Z"
+    assert kept["decision"]["revisit_on"] == kept["outcome"]["closed_on"] == "2026-01-31"
+    assert kept["outcome"]["currency"] == "EUR"
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("outcome_closed_on", 20260131),
+        ("outcome_closed_on", "46053"),
+        ("decision_revisit_on", "soon"),
+        ("outcome_currency", "Euro"),
+        ("outcome_currency", "E1R"),
+    ],
+)
+def test_what_is_no_day_and_no_currency_is_refused(client, link, small, field, value):
+    refused = send(client, small, **link, **{"outcome": "won", field: value})
+    assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), [f"/{field}"])

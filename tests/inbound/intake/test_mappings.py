@@ -165,24 +165,54 @@ def test_values_are_taken_as_a_flat_form_takes_them(client, ruled):
     }
 
 
-def test_what_is_absent_takes_an_attribute_away_and_leaves_an_answer_alone(client, anybody, ruled):
+def test_null_clears_and_what_is_absent_or_empty_says_nothing(client, anybody, link, ruled):
+    source = f"crm-{link['external_id']}"[:64]
     mapping = {
-        "source": "crm.absent",
+        "source": source,
         "external_id": "/id",
         "name": "/n",
-        "empty_values": ["", False],
-        "attributes": {"employees": "/e", "industry": "/i"},
+        "empty_values": [False],
+        "empty_ratings": [0],
+        "attributes": {"employees": "/e", "industry": "/i/name", "city": "/c"},
+        "ratings": {"demand": "/d", "audit": "/a/value"},
+    }
+    intake = make(client, mapping=mapping, question_set=ruled)
+    full = {"id": 1, "n": "Hooli", "e": 5, "i": {"name": "bank"}, "c": "Rome", "d": 4, "a": {"value": 2}}
+
+    def state(payload):
+        (item,) = taken_in(client, anybody, intake, payload)["items"]
+        prospect = ok(prospect_of(client, source, str(payload["id"])))
+        return prospect["name"], prospect["attributes"], ratings_of(session(client, item["session_id"]))
+
+    whole = ("Hooli", {"employees": 5, "industry": "bank", "city": "Rome"}, {"demand": 4, "audit": 2})
+    assert state(full) == whole
+    # Absent keys and empty texts.
+    assert state({"id": 1}) == whole
+    assert state({"id": 1, "n": "", "e": " ", "i": {"name": ""}, "c": "", "d": "", "a": {}}) == whole
+    # 0 is a value, except of a rating. A pointer that leads through a null ends in null.
+    assert state({"id": 1, "e": 0, "i": None, "d": 0}) == (
+        "Hooli",
+        {"employees": 0, "city": "Rome"},
+        {"audit": 2},
+    )
+    assert state({"id": 1, "n": False, "e": False, "c": None, "a": None}) == (None, {}, {})
+
+
+def test_null_does_not_clear_what_somebody_else_has_said(client, anybody, link, ruled):
+    source = f"crm-{link['external_id']}"[:64]
+    mapping = {
+        "source": source,
+        "external_id": "/id",
+        "attributes": {"city": "/c"},
         "ratings": {"demand": "/d"},
     }
     intake = make(client, mapping=mapping, question_set=ruled)
-    first = taken_in(client, anybody, intake, {"id": 1, "n": "Hooli", "e": 0, "i": "bank", "d": 4})
-    again = taken_in(client, anybody, intake, {"id": 1, "n": False, "e": False, "d": ""})
-    (one,), (other,) = first["items"], again["items"]
-    assert one == other
-    prospect = ok(prospect_of(client, "crm.absent", "1"))
-    # 0 is not false. What the second payload did not say at all stays.
-    assert (prospect["name"], prospect["attributes"]) == ("Hooli", {"industry": "bank"})
-    assert ratings_of(session(client, one["session_id"])) == {"demand": 4}
+    (item,) = taken_in(client, anybody, intake, {"id": 1, "c": "Rome", "d": 2})["items"]
+    ok(client.patch(f"/v1/sessions/{item['session_id']}/answers", json={"ratings": {"demand": 5}}))
+    ok(client.patch(f"/v1/prospects/{item['prospect_id']}", json={"attributes": {"city": "Oslo"}}))
+    taken_in(client, anybody, intake, {"id": 1, "c": None, "d": None})
+    assert ratings_of(session(client, item["session_id"])) == {"demand": 5}
+    assert ok(prospect_of(client, source, "1"))["attributes"] == {"city": "Oslo"}
 
 
 def test_an_empty_value_on_the_way_removes_an_attribute(client, anybody, link):
