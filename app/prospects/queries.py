@@ -211,7 +211,8 @@ def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) ->
     """Return the values with every value that is an alias of this source replaced by its meaning.
 
     A number and true and false match an alias by their text: 100000003 and "100000003" are the same.
-    Translating twice gives the same result, because the meaning of an alias is never itself an alias.
+    Translate values once: the meaning of one alias can be what another one stands for, as in 1 for 5 and 5
+    for 1.
     """
     texts = {name: text for name, value in values.items() if (text := alias_text(value)) is not None}
     if not texts:

@@ -66,16 +66,23 @@ class Upserted:
 
 
 def upsert(
-    tx: Transaction, link: Link, change: ProspectChange, deal: str = "", assessor: str = ""
+    tx: Transaction,
+    link: Link,
+    change: ProspectChange,
+    deal: str = "",
+    assessor: str = "",
+    *,
+    is_translated: bool = False,
 ) -> Upserted:
     """Create or change the prospect with a link, and lock it. The caller saves the memory of the link.
 
-    Values that are aliases of the source are translated. A value that the link repeats changes nothing, and a
-    null removes only what the link itself has set. The memory also has what the link sent about the deal and
-    the assessor. Raises STALE_REVISION.
+    Values that are aliases of the source are translated, unless `is_translated` says that they are. A value
+    that the link repeats changes nothing, and a null removes only what the link itself has set. The memory
+    also has what the link sent about the deal and the assessor. Raises STALE_REVISION.
     """
-    attributes = translate_values(tx, link.source, change.attributes)
-    change = change.model_copy(update={"attributes": attributes})
+    if not is_translated:
+        attributes = translate_values(tx, link.source, change.attributes)
+        change = change.model_copy(update={"attributes": attributes})
     while True:
         found = find_link(tx, link, lock=True)
         if found:

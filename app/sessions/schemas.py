@@ -341,7 +341,8 @@ class QualifyRequest(AnswersIn, WriteIn):
 class ClearingRequest(QualifyRequest):
     """A request of a source that can also clear answers, which `POST /v1/qualify` cannot.
 
-    `cleared` takes back those answers to its questions that the link itself has given.
+    Its value aliases are translated already. `cleared` takes back those answers to its questions that the
+    link itself has given.
     """
 
     cleared: list[AnswerIn] = []

@@ -109,7 +109,13 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
     identity = request.identity
     found = prospects.upsert(
-        uow.tx, request.link, ProspectChange.model_validate(change), identity.deal, identity.assessor
+        uow.tx,
+        request.link,
+        ProspectChange.model_validate(change),
+        identity.deal,
+        identity.assessor,
+        # The meaning of one alias can be what another one stands for.
+        is_translated=isinstance(request, ClearingRequest),
     )
     prospect = found.prospect
     choice = _choose_for_qualify(uow, prospect, request)

@@ -125,7 +125,6 @@ REFUSALS = (
         ("in_the_future",),
     ),
     Refusal(INVALID_REQUEST, "two answers to one question, or two aliases of one text", ITEMS, ("repeated",)),
-    Refusal(INVALID_REQUEST, "an alias that means the text of another alias", ITEMS, ("chained",)),
     Refusal(
         INVALID_REQUEST,
         "a name that is both an attribute and a rating of a mapping",

@@ -110,12 +110,13 @@ def _change(uow: UnitOfWork, entry: ProspectEntry) -> ImportedRow:
 def _qualify_entry(uow: UnitOfWork, entry: ProspectEntry, with_aliases: Collection[str]) -> ImportedRow:
     qualification = entry.qualification
     assert qualification, "all rows of an import that qualifies have a qualification"
-    fields = dict(qualification.fields)
+    fields, attributes = dict(qualification.fields), entry.change.attributes
     if entry.link.source in with_aliases:
         words = {name: fields[name] for name in WORD_FIELDS & fields.keys()}
         fields |= translate_values(uow.tx, entry.link.source, words)
+        attributes = translate_values(uow.tx, entry.link.source, attributes)
     form = checked_form(fields | entry.link.model_dump())
-    request = request_of(uow.tx, qualification.set_name, form, qualification.answers, entry.change.attributes)
+    request = request_of(uow.tx, qualification.set_name, form, qualification.answers, attributes)
     if entry.change.has_name:
         request = request.model_copy(update={"name": entry.change.name})
     uow = replace(uow, actor=form.actor or uow.actor)

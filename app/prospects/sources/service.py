@@ -1,7 +1,6 @@
 """Set how the ids of a source are compared, and replace its value aliases."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from app.db import Transaction, insert_new, insert_or_update, lock_table
 from app.problems import LINKS_COLLIDE, FieldError, Problem
 from app.prospects.queries import find_id_rules, find_prospect
 from app.prospects.received import rows_with_new_keys
-from app.prospects.schemas import IdRule, alias_text, match_key
+from app.prospects.schemas import IdRule, match_key
 from app.prospects.service import save_revision
 from app.prospects.sources.queries import list_aliases, source_out
 from app.prospects.sources.schemas import SourceOut, ValueAliasesOut, ValueAliasIn
@@ -92,9 +91,9 @@ def _collision(pairs: Sequence[tuple[Any, Any]]) -> Problem:
 def replace_aliases(tx: Transaction, source: str, aliases: Sequence[ValueAliasIn]) -> ValueAliasesOut:
     """Replace all aliases of a source.
 
-    Raises `Flawed` for a text that occurs twice, and for a meaning that is itself an alias.
+    Raises `Flawed` for a text that occurs twice in a field.
     """
-    flaws = list(_contradictions(aliases))
+    flaws = list(_repeated(aliases))
     if flaws:
         raise Flawed(flaws)
     tx.db.exec(delete(ValueAlias).where(col(ValueAlias.source) == source))
@@ -104,14 +103,10 @@ def replace_aliases(tx: Transaction, source: str, aliases: Sequence[ValueAliasIn
     return list_aliases(tx, source)
 
 
-def _contradictions(aliases: Sequence[ValueAliasIn]) -> Iterator[Flaw]:
-    sent = Counter((alias.field, alias.sent) for alias in aliases)
+def _repeated(aliases: Sequence[ValueAliasIn]) -> Iterator[Flaw]:
     seen = set()
     for index, alias in enumerate(aliases):
         key = (alias.field, alias.sent)
         if key in seen:
             yield Flaw(f"/aliases/{index}/sent", "an earlier alias has this text: send it once", "repeated")
-        elif alias_text(alias.means) != alias.sent and (alias.field, alias_text(alias.means)) in sent:
-            detail = "this is itself sent as an alias: send the value that it means"
-            yield Flaw(f"/aliases/{index}/means", detail, "chained")
         seen.add(key)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.api.calls import ok, pointers, qualify, ratings_of, refusal, session, upsert
+from tests.inbound.intake.calls import make, taken_in
 
 
 def teach(client, source, *aliases):
@@ -75,14 +76,10 @@ def test_other_sources_fields_and_spellings_are_left_alone(client, source, link,
         assert attributes(client, told) == {"industry": sent["industry"]}
 
 
-def test_a_text_with_two_meanings_and_a_chain_are_refused(client, source):
+def test_a_text_with_two_meanings_is_refused(client, source):
     twice = teach(client, source, ("industry", "A", "a"), ("industry", "A", "b"))
     assert (refusal(twice), pointers(twice)) == ((422, "invalid-request"), ["/aliases/1/sent"])
-    chain = teach(client, source, ("industry", "A", "B"), ("industry", "B", "c"))
-    assert pointers(chain) == ["/aliases/0/means"]
     assert ok(client.get(f"/v1/value-aliases/{source}"))["aliases"] == []
-    # Another field's word is no chain, and a word may mean itself.
-    ok(teach(client, source, ("industry", "A", "B"), ("branch", "B", "c"), ("industry", "C", "C")))
 
 
 @pytest.mark.parametrize(
@@ -121,8 +118,6 @@ def test_a_number_and_true_match_an_alias_by_their_text(client, source, ruled):
         told = ok(client.post(f"/v1/qualify/{ruled}", json=form))
         assert attributes(client, told) == {"industry": "bank", "public": True, "employees": 250}
         assert ratings_of(session(client, told["session_id"])) == {"demand": 4, "audit": 2}
-    chain = teach(client, source, ("industry", "A", 5), ("industry", "5", "c"))
-    assert pointers(chain) == ["/aliases/0/means"]
     twice = teach(client, source, ("industry", 5, "a"), ("industry", "5", "b"))
     assert pointers(twice) == ["/aliases/1/sent"]
 
@@ -155,3 +150,29 @@ def test_decisions_and_outcomes_are_translated_too(client, source, small):
     refused = client.post(f"/v1/qualify/{small}", json=form | {"external_id": "4", "outcome": "Closed"})
     assert (refusal(refused), pointers(refused)) == ((422, "invalid-request"), ["/outcome"])
     assert "a value alias of the source" in refused.json()["errors"][0]["detail"]
+
+
+def test_ids_that_are_also_meanings_are_translated_once(client, source, ruled, anybody):
+    """The records 1, 2 and 3 of an Odoo model mean hot, warm and cold."""
+    aliases = [("demand", 1, 5), ("demand", 5, 1), ("employees", 1, 5), ("employees", 5, 1)]
+    ok(teach(client, source, *aliases))
+    form = {"source": source, "external_id": "1", "demand": 5, "employees": 5}
+    told = ok(client.post(f"/v1/qualify/{ruled}", json=form))
+    assert ratings_of(session(client, told["session_id"])) == {"demand": 1}
+    assert attributes(client, told) == {"employees": 1}
+    by_json = qualify(client, {"source": source, "external_id": "2"}, attributes={"employees": 5})
+    assert attributes(client, by_json) == {"employees": 1}
+    mapping = {"source": source, "external_id": "/id", "ratings": {"demand": "/d"}}
+    intake = make(client, mapping=mapping | {"attributes": {"employees": "/e"}}, question_set=ruled)
+    (item,) = taken_in(client, anybody, intake, {"id": 3, "e": 1, "d": 1})["items"]
+    assert ratings_of(session(client, item["session_id"])) == {"demand": 5}
+    assert attributes(client, item) == {"employees": 5}
+    address = f"/v1/prospects/import?source={source}&id=id"
+    for number, qualifying in enumerate((f"&question_set={ruled}", f"&qualify={ruled}")):
+        ids = (f"file-{number}-a", f"file-{number}-b")
+        file = f"id,employees\n{ids[0]},1\n{ids[1]},5\n"
+        headers = {"Content-Type": "text/csv"}
+        assert client.post(address + qualifying, content=file, headers=headers).is_success
+        for external_id, employees in zip(ids, (5, 1), strict=True):
+            prospect = ok(client.get(f"/v1/prospects/by-external-id/{source}/{external_id}"))
+            assert prospect["attributes"] == {"employees": employees}

@@ -193,9 +193,10 @@ def test_null_clears_and_what_is_absent_or_empty_says_nothing(client, anybody, l
     assert state({"id": 1, "e": 0, "i": None, "d": 0}) == (
         "Hooli",
         {"employees": 0, "city": "Rome"},
-        {"audit": 2},
+        {"demand": "open", "audit": 2},
     )
-    assert state({"id": 1, "n": False, "e": False, "c": None, "a": None}) == (None, {}, {})
+    cleared = {"demand": "open", "audit": "open"}
+    assert state({"id": 1, "n": False, "e": False, "c": None, "a": None}) == (None, {}, cleared)
 
 
 def test_null_does_not_clear_what_somebody_else_has_said(client, anybody, link, ruled):
