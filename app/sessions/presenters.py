@@ -45,7 +45,7 @@ from app.sessions.schemas import (
 )
 from app.sessions.scores import (
     SESSION_FIGURES,
-    answers_changed,
+    answers_read,
     judge_answers,
     judge_session,
     score_at,
@@ -178,8 +178,8 @@ def history_out(tx: Transaction, plans: Plans, session: Session) -> HistoryOut:
 def _revision_out(tx: Transaction, plans: Plans, session: Session, revision: SessionRevision) -> RevisionOut:
     verdict = verdict_out(tx, plans, session, cast("VerdictRecord", revision.verdict))
     changed = dict(revision.changed)
-    if "answers" in changed:
-        changed["answers"] = to_jsonable_python(answers_changed(revision.at, changed))
+    for name in changed.keys() & {"answers", "late"}:
+        changed[name] = to_jsonable_python(answers_read(revision.at, changed[name]))
     fields = revision.model_dump(exclude={"session_id"})
     return RevisionOut.model_validate(fields | {"changed": changed, "verdict": verdict})
 

@@ -106,7 +106,8 @@ def score_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> 
     attributes: Mapping[str, Any] = {}
     decision = None
     for at, changed in tx.db.exec(SELECT_REVISIONS, params={"session": session.id, "revision": revision}):
-        answers |= {question: Answer(**fields) for question, fields in answers_changed(at, changed).items()}
+        given = answers_read(at, changed.get("answers", {}))
+        answers |= {question: Answer(**fields) for question, fields in given.items()}
         for question in changed.get("dropped", ()):
             answers.pop(question, None)
         attributes = changed.get("attributes", attributes)
@@ -119,11 +120,10 @@ def score_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> 
     return judge(plan, answers, attributes, as_of=as_of).score(pursued=decision == "pursue")
 
 
-def answers_changed(at: datetime, changed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the answers that a revision changed, by question, as the fields of `Answer`.
+def answers_read(at: datetime, answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return answers that a revision stores, by question, as the fields of `Answer`.
 
-    `at` is the time of the revision, and `changed` its stored changes, which omit nulls and the time of an
-    answer if it is `at`.
+    `at` is the time of the revision. The stored answers omit nulls, and the time of an answer if it is `at`.
     """
     return {
         question: {
@@ -132,7 +132,7 @@ def answers_changed(at: datetime, changed: Mapping[str, Any]) -> dict[str, dict[
             "answered_at": datetime.fromisoformat(stored["answered_at"]) if "answered_at" in stored else at,
             "evidence": stored.get("evidence"),
         }
-        for question, stored in changed.get("answers", {}).items()
+        for question, stored in answers.items()
     }
 
 

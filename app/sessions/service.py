@@ -440,7 +440,8 @@ def _begins_another(
     """
     if edit.session.status == "open":
         return False
-    if sort_answers(edit, request, received).to_store:
+    is_known = request.answers_by_question().keys() <= edit.plan.questions.keys()
+    if not is_known or sort_answers(edit, request, received).to_store:
         return True
     is_named = request.deal is not None or request.opened_on is not None
     return bool(

@@ -198,6 +198,22 @@ def test_with_a_time_it_confirms_a_fresh_answer(client, clock, opened):
     assert ok(patch(client, opened["session_id"], answers=[sent]))["revision"] == 2
 
 
+def test_a_rating_that_a_link_repeats_confirms_a_stale_answer_only_with_a_later_time(
+    client, clock, opened, link
+):
+    clock.after(31)
+    told = qualify(client, link, question_set="ageing", ratings={"timeline": 5, "size": 5})
+    assert told["score"]["stale"] == ["timeline", "size"]
+    sent = {"question": "timeline", "rating": 5, "answered_at": opened["opened_at"]}
+    told = qualify(client, link, question_set="ageing", answers=[sent])
+    assert told["score"]["stale"] == ["timeline", "size"]
+    told = qualify(client, link, question_set="ageing", answers=[sent | {"answered_at": at(clock, 29)}])
+    assert told["score"]["stale"] == ["size"]
+    # A fresh answer needs no confirmation.
+    again = qualify(client, link, question_set="ageing", answers=[sent | {"answered_at": at(clock, 30)}])
+    assert again["revision"] == told["revision"]
+
+
 def test_an_old_answer_may_be_sent_with_its_time(client, clock, link):
     sent = [
         {"question": "timeline", "rating": 5, "answered_at": at(clock, -31)},

@@ -186,6 +186,17 @@ def test_repeated_values_open_nothing_over_a_closed_session(client, two, small):
     assert ok(client.get(f"/v1/prospects/{prospect}"))["name"] == "Acme"
 
 
+def test_a_question_that_the_closed_session_does_not_have_is_new(client, publish, link, small):
+    closed = form(client, small, link, budget=3, outcome="lost")
+    definition = ok(client.get(f"/v1/question-sets/{small}"))["definition"]
+    definition["steps"][0]["questions"].append({"key": "fresh", "text": "fresh?", "dimension": "match"})
+    publish(definition)
+    told = form(client, small, link, budget=3, fresh=4)
+    assert (told["session_opened"], told["question_set"]) == (True, f"{small}@2")
+    assert ratings_of(session(client, told["session_id"])) == {"budget": 3, "fresh": 4}
+    assert ratings_of(session(client, closed["session_id"])) == {"budget": 3}
+
+
 def test_an_outcome_that_comes_again_concludes_nothing(client, two, small):
     """The deal is lost in the end, as a person says; the CRM still has won in its record."""
     links, _ = two
@@ -255,9 +266,8 @@ def test_older_news_is_in_the_history_once_and_changes_no_figure(client, link, s
         name: value for name, value in before.items() if name not in ("revision", "updated_at")
     }
     last = history(client, told["session_id"])["revisions"][-1]
-    assert (last["change"], last["changed"]) == (
-        "late", {"late": {"budget": {"state": "rated", "rating": 3, "answered_at": EARLIER}}},
-    )  # fmt: skip
+    late = {"state": "rated", "rating": 3, "answered_at": EARLIER, "evidence": None}
+    assert (last["change"], last["changed"]) == ("late", {"late": {"budget": late}})
     assert events_after(client, cursor) == []
     assert last["verdict"] == verdict_in(session(client, told["session_id"])["score"])
 

@@ -33,7 +33,9 @@ SESSION_FIELDS = (
     ),
 )
 # A cell of these that is not valid is left out. Any other one refuses its row.
-DETAILS = frozenset({"decision_reason", "outcome_currency", "outcome_reason", "outcome_competitor"})
+DETAILS = frozenset(
+    {"answered_at", "decision_reason", "outcome_currency", "outcome_reason", "outcome_competitor"}
+)
 # A day of the years 1982 to 2064 as a number, perhaps with its time.
 SERIAL_DAY = r"[3-5][0-9]{4}(\.[0-9]+)?"
 DAYS = frozenset({"opened_on", "decision_revisit_on", "outcome_closed_on"})
