@@ -154,6 +154,9 @@ def test_other_crms(service):
     intakes, webhooks, aliases, qualified = told_by("other-crms.md", service)
     for names in ({one["name"] for one in intakes["items"]}, {one["name"] for one in webhooks["items"]}):
         assert {name.partition("-")[0] for name in names} >= CRMS
+    # What comes in from a record and what goes back into it have the same source.
+    sources = {one["webhook"]["record_update"]["source"] for one in webhooks["items"]}
+    assert sources <= {one["mapping"]["source"] for one in intakes["items"]}
     assert [one["means"] for one in aliases["aliases"]] == [5, "saas"]
     assert (qualified["rated"], qualified["ignored"]) == (1, [])
 
