@@ -1,5 +1,6 @@
 """Real servers on real databases, shared by the tests of one process."""
 
+import gc
 import os
 import shutil
 import socket
@@ -101,6 +102,17 @@ SLOW = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="only SQLite, and none of the slow tests")
+
+
+def pytest_configure() -> None:
+    """Do not look for garbage while the modules are imported: they stay, and there is a lot of them."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage only among what the tests leave, not among the modules and the tests themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
