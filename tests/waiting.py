@@ -12,11 +12,13 @@ PAUSE = 0.1
 
 
 def until(look: Callable[[], T], enough: Callable[[T], object] = bool) -> T:
-    """What is seen as soon as it is enough."""
+    """What is seen as soon as it is enough. The longer it takes, the less often it looks."""
     end = time.monotonic() + PATIENCE
+    pause = PAUSE / 20
     while not enough(seen := look()):
         assert time.monotonic() < end, f"still {seen} after {PATIENCE} seconds"
-        time.sleep(PAUSE / 5)
+        time.sleep(pause)
+        pause = min(1.2 * pause, PAUSE)
     return seen
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import ADMIN_KEY, Running, needs
 from tests.waiting import PATIENCE
@@ -29,11 +29,15 @@ def browser() -> Iterator[Browser]:
         )
 
 
-def test_the_documentation_shows_every_operation_without_the_internet(
-    service: Running, browser: Browser
-) -> None:
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE * 1000)
+    yield page
+    page.close()
+
+
+def test_the_documentation_shows_every_operation_without_the_internet(service: Running, page: Page) -> None:
     asked: list[str] = []
     failures: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -46,24 +50,19 @@ def test_the_documentation_shows_every_operation_without_the_internet(
     assert page.locator(".opblock").count() == sum(len(methods) for methods in described)
     assert [url for url in asked if not url.startswith((service.url, "data:"))] == []
     assert failures == []
-    page.close()
 
 
-def test_the_root_leads_there_and_the_examples_are_real_calls(service: Running, browser: Browser) -> None:
-    page = browser.new_page()
+def test_the_root_leads_there_and_the_examples_are_real_calls(service: Running, page: Page) -> None:
     page.goto(service.url)
     assert page.url == f"{service.url}/docs"
     operation = page.locator("#operations-sessions-qualify")
     operation.locator(".opblock-summary-control").click()
     operation.get_by_text('"Acme Logistics"').wait_for()
     operation.get_by_text("Too early to say: 1 of 4 questions is rated so far.").wait_for()
-    page.close()
 
 
-def test_an_operation_can_be_tried_out(service: Running, browser: Browser) -> None:
+def test_an_operation_can_be_tried_out(service: Running, page: Page) -> None:
     """The policy of the page lets it call the service, and lets the dialog for the key work."""
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE * 1000)
     failures: list[str] = []
     page.on("console", lambda message: failures.append(message.text))
     page.goto(f"{service.url}/docs")
@@ -77,4 +76,3 @@ def test_an_operation_can_be_tried_out(service: Running, browser: Browser) -> No
     operation.get_by_role("button", name="Execute").click()
     operation.get_by_text('"bant@1"').first.wait_for()
     assert failures == []
-    page.close()

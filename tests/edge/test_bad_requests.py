@@ -7,6 +7,7 @@ from app.problems import INVALID_REQUEST, NOT_FOUND
 from tests.conftest import ADMIN_KEY
 from tests.edge.operations import STANDING_IN, WITH_BODY, named
 from tests.edge.problem import PRIVATE, assert_problem
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("unwritten")
 
@@ -67,7 +68,7 @@ def test_a_repeated_header_is_refused(service, target, name):
     others = [] if name == "x-api-key" else [("x-api-key", ADMIN_KEY)]
     headers = [*others, *((name, value) for value in REPEATED[name])]
     address = f"{service.url}/v1/prospects/{target.prospect_id}"
-    response = httpx.patch(address, json={"name": "changed"}, headers=headers)
+    response = httpx.patch(address, json={"name": "changed"}, headers=headers, timeout=PATIENCE)
     assert_problem(response, INVALID_REQUEST, f"/{name}", where="header")
 
 

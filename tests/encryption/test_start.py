@@ -113,7 +113,9 @@ def test_services_that_start_at_once_on_a_new_database_use_one_key(tmp_path: Pat
             addresses = [re.search(r"http://[\d.:]+", greeting(one))[0] for one in services]
             hook = {"url": "https://1.1.1.1", "types": ["score.*"], "secret": SIGNING}
             for address in addresses:
-                created = httpx.post(f"{address}/v1/webhooks", json=hook, headers={"X-API-Key": ADMIN_KEY})
+                created = httpx.post(
+                    f"{address}/v1/webhooks", json=hook, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE
+                )
                 assert created.status_code == 201
         finally:
             for one in services:

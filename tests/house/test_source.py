@@ -60,3 +60,19 @@ def test_scoring_looks_at_no_clock() -> None:
         if isinstance(node, ast.Attribute) and node.attr in CLOCKS
     }
     assert asked == set()
+
+
+def test_no_test_limits_how_long_an_answer_may_take_by_accident() -> None:
+    """Otherwise httpx waits for five seconds, which a busy machine may need."""
+    calls = {"get", "head", "post", "put", "patch", "delete", "request", "stream", "Client", "AsyncClient"}
+    hasty = {
+        f"{path}:{node.lineno}"
+        for path, tree in modules("tests").items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in calls
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "httpx"
+        # A transport in this process knows no time-out; options by ** are not looked into.
+        if not {"timeout", "transport", None} & {keyword.arg for keyword in node.keywords}
+    }
+    assert hasty == set()

@@ -30,6 +30,7 @@ from tests.catalogue import connected, contents
 from tests.conftest import serving, settings_for
 from tests.scoring.building import NOW, question, step, weighted
 from tests.scoring.strategies import effort
+from tests.waiting import PATIENCE
 
 keys = count(1)
 SESSION = SQLModel.metadata.tables["session"]
@@ -552,7 +553,7 @@ def test_a_long_stream_says_now_and_then_how_far_it_is(client, key, crowd, monke
 def test_who_hangs_up_in_the_middle_does_no_harm(client, key, crowd, service):
     address = f"{service.url}/v1/question-sets/{key}/draft/impact"
     for _ in range(service.settings.pool_size + 1):
-        with httpx.stream("POST", address, headers=dict(client.headers)) as response:
+        with httpx.stream("POST", address, headers=dict(client.headers), timeout=PATIENCE) as response:
             assert json.loads(next(response.iter_lines()))["kind"] == "changed"
     assert impact_of(client, key)[1]["sessions"] == len(crowd)
     told = begin(client, f"{key}@1", budget=1)

@@ -11,7 +11,7 @@ from tests.api.calls import new_prospect, ok, refusal
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
 from tests.inbound.imports.conftest import NDJSON, lines
-from tests.waiting import until
+from tests.waiting import PATIENCE, PAUSE, until
 from tests.webhooks.conftest import HERE, Clock, deliveries
 from tests.webhooks.far_end import accept, says
 
@@ -75,6 +75,7 @@ def test_an_import_for_a_hundred_webhooks_writes_little_at_a_time_and_keeps_no_o
                 began = time.monotonic()
                 ok(client.patch(f"/v1/prospects/{other['id']}", json={"name": f"{number}"}))
                 taken.append(time.monotonic() - began)
+                stop.wait(PAUSE)
 
         writing = threading.Thread(target=write)
         with rows_per_transaction() as totals:
@@ -104,7 +105,9 @@ def small(new_database):
     """A service whose webhooks have at most five pending deliveries, and its clock, which stands still."""
     clock = Clock()
     clock.stop()
-    settings = settings_for(new_database(), webhook_networks=HERE, webhook_pending_deliveries=5)
+    settings = settings_for(
+        new_database(), webhook_networks=HERE, webhook_seconds=60, webhook_pending_deliveries=5
+    )
     with serving(settings, clock=clock) as running:
         yield running.client, clock
 
@@ -163,7 +166,7 @@ def test_events_that_wait_keep_the_filter_and_those_while_disabled_are_not_sent(
 def test_what_waits_for_a_receiver_that_is_gone_waits_until_it_is_enabled_again(small, end):
     client, _ = small
     answered = threading.Event()
-    end.answer = lambda _: (answered.wait(30), (410, {}, ""))[1]
+    end.answer = lambda _: (answered.wait(PATIENCE), (410, {}, ""))[1]
     hook = ok(client.post("/v1/webhooks", json={"url": end.url, **CREATED}), 201)
     created = [new_prospect(client)["id"] for _ in range(7)]
     until(lambda: webhook(client, hook)["waiting"] == 2)
