@@ -227,6 +227,7 @@ def odoo(leads: Leads) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.one_database
 def test_the_script_for_odoo_writes_only_what_differs(service):
     _, script = blocks("odoo.md", "python")
     leads = Leads()
@@ -253,6 +254,7 @@ class Lead(dict):
         self.update(values, writes=self.get("writes", 0) + 1)
 
 
+@pytest.mark.one_database
 def test_the_rule_for_odoo_writes_only_what_differs(service):
     """The code of the action, run with the payload of a webhook message, as Odoo runs it."""
     code, _ = blocks("odoo.md", "python")
@@ -288,6 +290,7 @@ def dataverse(column):
     }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("page", "template", "condition", "person", "service_itself"),
     [
