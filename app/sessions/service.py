@@ -102,8 +102,8 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
 
     A value that the link of the request repeats changes nothing. With `from_file`, the request is a row of a
     file. Raises `Flawed` for answers and attributes that the question set cannot read and for an `opened_on`
-    in the future, SESSION_IS_OPEN, SEVERAL_SETS_MATCH, and INVALID_REQUEST for an unknown or retired question
-    set.
+    in the future, SESSION_IS_OPEN, SESSION_IS_CLOSED, SEVERAL_SETS_MATCH, and INVALID_REQUEST for an unknown
+    or retired question set.
     """
     require_past(uow.tx, request.opened_on)
     change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
@@ -125,6 +125,8 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     repeated = _repeated_by_row(uow, prospect, request, choice, received) if edit and from_file else None
     edit = repeated or edit
     if edit is None or (not repeated and _begins_another(edit, request, received, from_file=from_file)):
+        if edit and from_file:
+            _require_none_open(uow, prospect, request, edit)
         edit = _open_for_qualify(uow, prospect, request, choice)
     opened, revision = edit.opening, edit.session.revision
     if found.is_created:
@@ -451,6 +453,19 @@ def _begins_another(
         and not all(received.repeats(*value) for value in outcome_values(request.outcome).items())
         and not completes_outcome(edit, request.outcome)
     )
+
+
+def _require_none_open(
+    uow: UnitOfWork, prospect: Prospect, request: QualifyRequest, closed: SessionEdit
+) -> None:
+    """Raise SESSION_IS_OPEN if no session can begin instead of a closed one, because one is open."""
+    key = closed.session.question_set
+    if session := newest_session(uow.tx, prospect, request.identity, key, "open"):
+        detail = (
+            f"The answers differ from those of the closed session {closed.session.id}, and session "
+            f"{session.id} is open."
+        )
+        raise Problem(SESSION_IS_OPEN, detail)
 
 
 def _open_for_qualify(

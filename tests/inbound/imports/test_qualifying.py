@@ -150,6 +150,32 @@ def test_every_day_of_opening_has_its_own_last_row(client, send, small):
     )
 
 
+def test_a_row_cannot_change_the_answers_of_its_closed_session_while_another_is_open(
+    client, send, source, small
+):
+    row = "Acme;;2;3;;2024-03-01;;Lost;;;;"
+    send(f"{HEADINGS}\n{row}", qualify=small, **COLUMNS)
+    opened = qualify(
+        client, {"source": source, "external_id": "Acme"}, question_set=small, ratings={"goal": 1}
+    )
+    cursor = end_of_feed(client)
+    answers = send(f"{HEADINGS}\n{row.replace(';2;3;', ';2;5;')}", qualify=small, **COLUMNS)
+    assert counted(answers) == (0, 0, 0, 1)
+    (refused,) = (one["problem"] for one in answers if one.get("problem"))
+    assert refused["type"].endswith(":session-is-open")
+    assert opened["session_id"] in refused["detail"]
+    # The outcome can still be corrected.
+    assert counted(send(f"{HEADINGS}\n{row.replace('Lost', 'Won')}", qualify=small, **COLUMNS)) == (
+        0,
+        1,
+        0,
+        0,
+    )
+    assert {event["session_id"] for event in events_after(client, cursor)} == {
+        one["session_id"] for one in every_page(client, f"/v1/sessions?question_set={small}&outcome=won")
+    }
+
+
 def test_rows_without_deal_and_day_are_found_by_what_they_conclude(client, send, small):
     rows = [f"Acme;;{need};3;;;;{outcome};;;;" for need, outcome in ((2, "Won"), (4, "Lost"), (4, "Won"))]
     table = "\n".join([HEADINGS, *rows])
