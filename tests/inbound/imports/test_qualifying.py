@@ -235,6 +235,17 @@ def test_lines_and_their_persons_are_qualified_too(client, send, source, small):
     assert (decided["decision"]["actor"], decided["decision"]["decision"]) == ("bo", "nurture")
 
 
+def test_answers_have_the_time_of_their_row(client, send, source, small):
+    """A time that cannot be read costs its cell. An answer that is older changes nothing."""
+    rows = ["external_id,need,answered_at", "1,4,2026-01-05T09:30:00Z", "2,4,in May"]
+    answers = send("\n".join(rows), qualify=small)
+    assert (counted(answers), answers[-1]["cells_left_out"]) == ((2, 0, 0, 0), 1)
+    (given,) = sessions_of(client, source)["1", None]["answers"]
+    assert given["answered_at"] == "2026-01-05T09:30:00Z"
+    send("\n".join([rows[0], "1,2,2026-01-04T09:30:00Z"]), qualify=small)
+    assert ratings_of(sessions_of(client, source)["1", None]) == {"need": 4}
+
+
 def test_facts_alone_are_scored(client, send, source, ruled):
     """50 employees are a rating of 3 by rule: x = 2 of 4 where only the size and the demand are asked."""
     answers = send("external_id,employees\n1,50\n", qualify=ruled)
