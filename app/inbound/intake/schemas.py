@@ -485,7 +485,9 @@ class ReceiptOut(Out):
     status: Annotated[
         ReceiptStatus, Field(description="failed: the payload cannot be read, or at least one item failed")
     ]
-    processed_at: datetime | None
+    processed_at: Annotated[
+        datetime | None, Field(description="when it was last processed; null if it was never processed")
+    ]
     items: Annotated[list[ReceiptItem], Field(description="the items in the order of the payload")]
     problem: Annotated[ReceiptError | None, Field(description="why the payload as a whole cannot be read")]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -65,7 +66,8 @@ from app.sessions import service as sessions
 from app.sessions.schemas import ClearingRequest, QualifyResult
 from app.sessions.session_edit import UnitOfWork
 
-REPLAY_VALUES = {"status": "received", "problem": None, "processed_at": None}
+# A waiting receipt that was processed before keeps the time.
+REPLAY_VALUES = {"status": "received", "problem": None}
 USAGE = SQLModel.metadata.tables["intake_usage"]
 RECEIPT = SQLModel.metadata.tables["intake_receipt"]
 DELETE_RECEIPT = RECEIPT.delete().where(RECEIPT.c.id == bindparam("receipt"))
@@ -319,20 +321,23 @@ def process_item(
     raw_item: Any,
     *,
     complete: bool = False,
+    replayed_from: datetime | None = None,
 ) -> DryRunItem:
     """Qualify an item of a payload, unless a condition of the mapping does not hold.
 
-    An item about a property that the mapping does not use is skipped too.
-    Without a `question_set`, one is chosen as `qualify` does. An item without an actor has that of `uow`.
-    Raises `Flawed` with pointers into the intake, and what `qualify` raises.
+    An item about a property that the mapping does not use is skipped too. Without a `question_set`, one is
+    chosen as `qualify` does. An item without an actor has that of `uow`. In a replay, `replayed_from` is when
+    the payload was received: answers without a time of their own have this one, so that they do not replace
+    newer ones. Raises `Flawed` with pointers into the intake, and what `qualify` raises.
     """
     if is_skipped(mapping, raw_item):
         return DryRunItem(skipped=True, mapped=None, answer=None)
     item = read_item(mapping, raw_item, complete=complete)
     if mapping.property is not None and item.is_empty:
         return DryRunItem(skipped=True, mapped=None, answer=None)
+    received = {"answered_at": replayed_from.isoformat()} if replayed_from else {}
     form = _with_mapping_pointers(
-        mapping, lambda: translated_form(uow.tx, mapping.source, item.form), in_form=True
+        mapping, lambda: translated_form(uow.tx, mapping.source, received | item.form), in_form=True
     )
     uow = replace(uow, actor=form.actor or uow.actor)
     request, ignored = _with_mapping_pointers(

@@ -42,7 +42,10 @@ class Intake(SQLModel, table=True):
 
 
 class IntakeReceipt(SQLModel, table=True):
-    """One unchanged payload. Ids increase with time: receipts are processed in the order of their ids."""
+    """One unchanged payload. Ids increase with time: receipts are processed in the order of their ids.
+
+    `processed_at` is when it was last processed. A receipt that waits has it only if it is replayed.
+    """
 
     __tablename__ = "intake_receipt"
     __table_args__ = (

@@ -6,6 +6,7 @@ Thus a receipt takes effect exactly once, and the payloads of one intake are pro
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
@@ -168,7 +169,9 @@ def _process_item(
     uow: UnitOfWork, intake: Intake, receipt: IntakeReceipt, mapping: IntakeMapping, place: int, item: Any
 ) -> IntakeItem:
     """Process an item, and return the row about it. If it fails, nothing else of it is written."""
-    result = _attempt(uow.tx, receipt, lambda: process_item(uow, mapping, intake.question_set, item))
+    replayed_from = receipt.received_at if receipt.processed_at else None
+    process = partial(process_item, uow, mapping, intake.question_set, item, replayed_from=replayed_from)
+    result = _attempt(uow.tx, receipt, process)
     row = IntakeItem(receipt_id=receipt.id, place=place, status="failed", source=mapping.source)
     link = link_of(mapping, item)
     row.external_id = link.external_id if link else None

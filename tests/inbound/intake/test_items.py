@@ -54,6 +54,20 @@ def test_a_bad_record_fails_alone_and_a_replay_processes_nothing_else(client, an
     assert [status for status, _ in shown(receipt(client, intake, failed["id"]))] == ["failed"] * 4
 
 
+def test_a_replay_does_not_replace_newer_answers(client, anybody, source, ruled):
+    """A word without a meaning failed. Meanwhile, the CRM has sent another rating, and a person one more."""
+    mapping = {"source": source, **MAPPING, "ratings": {"demand": "/d", "audit": "/a"}}
+    intake = make(client, mapping=mapping, question_set=ruled)
+    failed = taken_in(client, anybody, intake, [{"id": 1, "d": "Hot"}, {"id": 2, "d": "Hot", "a": 3}])
+    newer = taken_in(client, anybody, intake, [{"id": 1, "d": 4}, {"id": 2, "a": 2}])
+    aliases = {"aliases": [{"field": "demand", "sent": "Hot", "means": 5}]}
+    ok(client.put(f"/v1/value-aliases/{source}", json=aliases))
+    assert replay(client, intake) == 1
+    again = receipt(client, intake, failed["id"])
+    assert shown(again) == [("done", "1"), ("done", "2")]
+    assert [ratings(client, item) for item in newer["items"]] == [{"demand": 4}, {"audit": 2, "demand": 5}]
+
+
 def test_a_receipt_that_is_done_is_processed_again_as_a_whole(client, anybody, source, ruled):
     intake = make(client, mapping={"source": source, **MAPPING, "ratings": {}}, question_set=ruled)
     done = taken_in(client, anybody, intake, [{"id": 1, "d": 3}, {"id": 2, "d": 4}])
