@@ -23,6 +23,8 @@ from tests.waiting import PATIENCE, until
 from tests.webhooks.far_end import Answer, FarEnd, Received, far_end
 
 ROTATED = "whsec_" + base64.b64encode(b"the second signing secret, of a rotation").decode()
+REFRESH_TOKEN = "1000.a-refresh-token-of-a-record-update"
+HEADER = "a-subscription-key-in-a-header"
 ACCESS_TOKEN = "00D-an-access-token-of-a-token-endpoint"
 
 
@@ -63,6 +65,8 @@ def tell(client: httpx.Client, end: FarEnd) -> tuple[dict[str, str], str]:
         "rotated secret": ROTATED,
         "token": TOKEN,
         "client secret": CLIENT_SECRET,
+        "refresh token": REFRESH_TOKEN,
+        "header": HEADER,
         "access token": ACCESS_TOKEN,
         "HubSpot secret": HUBSPOT,
         "admin key": ADMIN_KEY,
@@ -70,11 +74,13 @@ def tell(client: httpx.Client, end: FarEnd) -> tuple[dict[str, str], str]:
     returned: list[Any] = []
     host = end.url.removesuffix("/hook")
     credentials = {"token_url": f"{host}/token", "client_id": "us", "client_secret": CLIENT_SECRET}
+    credentials["refresh_token"] = REFRESH_TOKEN
     to_record = {"url": f"{host}/{{external_id}}"}
+    by_token = RECORD | {"token": {"token": TOKEN}, "headers": {"X-Subscription-Key": HEADER}}
     hooks = {
         "given": {"url": end.url, "secret": SIGNING},
         "generated": {"url": end.url},
-        "token": to_record | {"record_update": RECORD | {"token": {"token": TOKEN}}},
+        "token": to_record | {"record_update": by_token},
         "client": to_record | {"record_update": RECORD | {"client_credentials": credentials}},
     }
     made = {}
@@ -86,7 +92,7 @@ def tell(client: httpx.Client, end: FarEnd) -> tuple[dict[str, str], str]:
     address = f"/v1/webhooks/{made['given']['id']}"
     ok(client.post(f"{address}/secret", json={"secret": ROTATED}))
     secrets["second rotated secret"] = ok(client.post(f"{address}/secret", json={}))["secret"]
-    changed = {"record_update": RECORD | {"token": {"token": TOKEN}}, "name": "again"}
+    changed = {"record_update": by_token, "name": "again"}
     returned.append(ok(client.patch(f"/v1/webhooks/{made['token']['id']}", json=changed)))
 
     intake = {"name": "HubSpot", "mapping": MAPPING, "signature": by_hubspot(HUBSPOT)}
@@ -119,6 +125,8 @@ def tell(client: httpx.Client, end: FarEnd) -> tuple[dict[str, str], str]:
     returned += [ok(client.get(log)) for log in logs] + [ok(client.get(address))]
     sent = {request.headers.get("authorization", "").removeprefix("Bearer ") for request in end.received}
     assert {TOKEN, ACCESS_TOKEN} <= sent, "the far end got what it needs"
+    assert HEADER in {request.headers.get("x-subscription-key") for request in end.received}
+    assert any(REFRESH_TOKEN in request.body for request in end.received)
     return secrets, json.dumps(returned)
 
 

@@ -21,8 +21,9 @@ import trustme
 from app.db import open_database
 from app.webhooks import sender
 from app.webhooks.queries import find_webhook
-from app.webhooks.record_updates.message import OutgoingRequest, Sender
+from app.webhooks.record_updates.message import OutgoingRequest
 from app.webhooks.record_updates.schemas import ClientCredentials, RecordUpdateIn, StoredRecordUpdate
+from app.webhooks.sender import Sender
 from app.webhooks.targets import BlockedTarget, Targets, embedded_address
 from tests.api.calls import ok, pointers, refusal
 from tests.waiting import PATIENCE
