@@ -97,9 +97,11 @@ def shared() -> Started:
 
 def _serve() -> None:
     # By whoever runs commands, not by whoever asks for them.
-    from app.cli.main import main  # noqa: PLC0415
+    from app.cli.main import COMMANDS, load, main  # noqa: PLC0415
     from app.question_sets.files import read_builtin  # noqa: PLC0415
 
+    for name in COMMANDS:
+        load(name)
     read_builtin()
     in_background: set[int] = set()
     for line in sys.stdin:

@@ -1,11 +1,9 @@
 """Every setting is an option of `prospect-fit serve`, and the other way round."""
 
-import typer
-
-from app.cli.main import main
+from app.cli.main import load
 from app.settings import Settings
 
-SERVE = typer.main.get_command(main).commands["serve"]  # type: ignore[attr-defined]
+SERVE = load("serve")
 OPTIONS = {option.name: option for option in SERVE.params if option.name != "help"}
 
 
