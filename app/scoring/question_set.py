@@ -48,7 +48,8 @@ IfMissed = Literal["no_fit", "mixed"]
 class Part(BaseModel):
     """A part of a definition: immutable, with exact types and no unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # The whole set checks its parts, so that a part alone is prepared only if it is used.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
