@@ -56,11 +56,16 @@ class Started:
             text=True,
         )
 
-    def run(self, arguments: Sequence[str], cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-        """What a command says, run in a folder with nothing but these in its environment."""
+    def run(
+        self, arguments: Sequence[str], cwd: Path, *, patch: str = "", **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """What a command says, run in a folder with nothing but these in its environment.
+
+        `patch` is code that the process runs first.
+        """
         with TemporaryDirectory() as folder:
             said = [Path(folder) / name for name in ("stdout", "stderr")]
-            code = self._ask(arguments, cwd, said, settings)
+            code = self._ask(arguments, cwd, said, settings, patch=patch)
             out, err = (file.read_text("utf-8") for file in said)
         return subprocess.CompletedProcess(arguments, code, out, err)
 

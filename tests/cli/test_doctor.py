@@ -64,7 +64,7 @@ def test_a_service_that_was_killed_lacks_nothing(tmp_path: Path, doctor: Doctor,
     with process(tmp_path, url) as served:
         write(served.url)
         os.kill(served.pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{served.pid}/cmdline").read_bytes())
+        until(served.has_ended)
     assert (tmp_path / "own.db-wal").exists()
     assert doctor(url)[0] == 0
     # A command that opened it has put the journal into the file.

@@ -5,14 +5,12 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
 from typer.testing import CliRunner
 
 from app.cli.main import main
@@ -23,15 +21,28 @@ from app.files.opening import open_table
 from app.files.writer import write_table
 from app.prospects.queries import list_prospects, prospects_out
 from app.prospects.schemas import ProspectFilter
-from app.prospects.tables import Prospect
 from tests.catalogue import run_migrations
 from tests.cli.started import Started
 from tests.cli.terminal import on_a_terminal
 from tests.conftest import ROOT, NewDatabase, settings_for
-from tests.waiting import PATIENCE, until
 
+# It sends itself a signal as soon as its second block is committed.
+SIGNALLED = """
+import os, signal
+from app.db import Database
+
+write, blocks = Database.write, []
+
+async def signalled(self, work):
+    result = await write(self, work)
+    blocks.append(work)
+    if len(blocks) == 2:
+        os.kill(os.getpid(), signal.{})
+    return result
+
+Database.write = signalled
+"""
 COMMAND = [sys.executable, "-c", "from app.cli.main import main; main()"]
-Start = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -57,39 +68,11 @@ def environment(url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
-    """Starts `prospect-fit import` in a folder of its own."""
-    started = []
-
-    def start_it(*arguments: str) -> "subprocess.Popen[str]":
-        running = subprocess.Popen(
-            [*COMMAND, "import", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(running)
-        return running
-
-    yield start_it
-    for running in started:
-        running.kill()
-        running.communicate()
-
-
-def end(running: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = running.communicate(timeout=PATIENCE)
-    return running.returncode, out, err
-
-
-@pytest.fixture
 def imported(started: Started, url: str, tmp_path: Path) -> Run:
     """Runs `prospect-fit import` to its end, in the same folder: its exit code, and what it says."""
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        done = started.run(["import", *arguments], tmp_path, PROSPECT_FIT_DATABASE_URL=url)
+    def run(*arguments: str, patch: str = "") -> tuple[int, str, str]:
+        done = started.run(["import", *arguments], tmp_path, patch=patch, PROSPECT_FIT_DATABASE_URL=url)
         return done.returncode, done.stdout, done.stderr
 
     return run
@@ -301,41 +284,29 @@ def test_what_cannot_be_done_is_said(
     assert (tmp_path / "a.csv").read_text() == "external_id,size\nx,1\n"
 
 
-def begun(database: Database) -> None:
-    """Waits until some lines are committed."""
-    until(lambda: database.read_sync(lambda tx: tx.db.exec(select(Prospect.id).limit(1)).first()))
-
-
 def test_killed_in_the_middle_and_run_again_the_result_is_the_same(
-    start: Start, imported: Run, tmp_path: Path, database: Database
+    imported: Run, tmp_path: Path, database: Database
 ) -> None:
-    wanted = write(tmp_path / "a.ndjson", 4000)
-    running = start("a.ndjson", "--source", "crm")
-    begun(database)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
+    wanted = write(tmp_path / "a.ndjson", 2000)
+    code, _, _ = imported("a.ndjson", "--source", "crm", patch=SIGNALLED.format("SIGKILL"))
+    assert code == -signal.SIGKILL
     there = len(stored(database))
-    assert 0 < there < 4000
+    assert 0 < there < 2000
     code, out, _ = imported("a.ndjson", "--source", "crm")
     assert code == 0
     assert (
-        out == f"Imported 4,000 rows of a.ndjson: {4000 - there:,} created, 0 changed, {there:,} unchanged.\n"
+        out == f"Imported 2,000 rows of a.ndjson: {2000 - there:,} created, 0 changed, {there:,} unchanged.\n"
     )
     assert stored(database) == wanted
 
 
-def test_interrupted_it_says_where_to_go_on(
-    start: Start, imported: Run, tmp_path: Path, database: Database
-) -> None:
-    wanted = write(tmp_path / "a.ndjson", 4000)
-    running = start("a.ndjson", "--source", "crm")
-    begun(database)
-    running.send_signal(signal.SIGINT)
-    code, _, err = end(running)
+def test_interrupted_it_says_where_to_go_on(imported: Run, tmp_path: Path, database: Database) -> None:
+    wanted = write(tmp_path / "a.ndjson", 2000)
+    code, _, err = imported("a.ndjson", "--source", "crm", patch=SIGNALLED.format("SIGINT"))
     (line,) = re.findall(r"^Stopped\. Continue with --after-line (\d+)\.$", err, re.MULTILINE)
     assert (code, len(stored(database))) == (130, int(line))
     code, out, _ = imported("a.ndjson", "--source", "crm", "--after-line", line)
-    assert out.endswith(f": {4000 - int(line):,} created, 0 changed, 0 unchanged.\n")
+    assert out.endswith(f": {2000 - int(line):,} created, 0 changed, 0 unchanged.\n")
     assert stored(database) == wanted
 
 

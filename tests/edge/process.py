@@ -26,6 +26,11 @@ class Served:
         """All that it logged so far, every line of which has to be JSON."""
         return [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
 
+    def has_ended(self) -> bool:
+        """Whether it is gone. A process that nobody has waited for yet has no command line."""
+        command_line = Path(f"/proc/{self.pid}/cmdline")
+        return not command_line.exists() or not command_line.read_bytes()
+
     def megabytes(self) -> int:
         """The memory that it holds at this moment."""
         status = Path(f"/proc/{self.pid}/status").read_text("utf-8")

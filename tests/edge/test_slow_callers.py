@@ -40,13 +40,14 @@ def served(new_database, tmp_path_factory):
 
 @pytest.fixture
 def dripping():
-    """Sends bytes one at a time, with pauses, until the test is over."""
+    """Sends bytes one at a time, each at its time, until the test is over."""
     over = threading.Event()
     threads = []
 
     def drip(connected, sent, pause):
-        for byte in sent:
-            if over.wait(pause):
+        began = time.monotonic()
+        for number, byte in enumerate(sent, 1):
+            if over.wait(max(0, began + number * pause - time.monotonic())):
                 return
             try:
                 connected.sendall(bytes([byte]))

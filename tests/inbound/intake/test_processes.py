@@ -1,7 +1,5 @@
 """Processes that are killed, and several at work at the same time: every payload has one effect."""
 
-import os
-import signal
 from contextlib import ExitStack
 
 import httpx
@@ -12,11 +10,31 @@ from tests.catalogue import connected
 from tests.conftest import ADMIN_KEY
 from tests.edge.process import process
 from tests.inbound.intake.calls import make, post, prospect_of, settled
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 MAPPING = {"external_id": "/id", "ratings": {"budget": "/r"}}
 KEY = {"headers": {"X-API-Key": ADMIN_KEY}, "timeout": PATIENCE}
 MANY = 200
+# It processes nothing until there is a file, and then is killed in the middle of the first list.
+KILLED = f"""
+import os, signal
+from pathlib import Path
+from app.inbound.intake import worker
+
+process_waiting, process_item, items = worker.IntakeWorker._process_waiting, worker.process_item, []
+
+async def when_told(self):
+    if Path("go").exists():
+        await process_waiting(self)
+
+def killed(*rest):
+    items.append(rest)
+    if len(items) > {MAX_PAYLOAD_ITEMS // 2}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return process_item(*rest)
+
+worker.IntakeWorker._process_waiting, worker.process_item = when_told, killed
+"""
 
 
 def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once(new_database, tmp_path):
@@ -24,16 +42,17 @@ def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once
     url = new_database()
     payloads = [[{"id": f"{number}-{n}", "r": 4} for n in range(MAX_PAYLOAD_ITEMS)] for number in range(2)]
     with (
-        process(tmp_path, url) as first,
+        process(tmp_path, url, patch=KILLED) as first,
         httpx.Client(base_url=first.url, **KEY) as client,
     ):
         mapping = {"source": "crm.killed", **MAPPING, "items_pointer": ""}
         intake = make(client, mapping=mapping, question_set="bant")
         ids = [post(client, intake, payload) for payload in payloads]
-        os.kill(first.pid, signal.SIGKILL)
+        (tmp_path / "go").touch()
+        until(first.has_ended)
     with connected(url) as connection:
         waiting = "SELECT count(*) FROM intake_receipt WHERE status = 'received'"
-        assert connection.exec_driver_sql(waiting).scalar() >= 1
+        assert connection.exec_driver_sql(waiting).scalar() == 2
     with (
         process(tmp_path, url) as second,
         httpx.Client(base_url=second.url, **KEY) as client,

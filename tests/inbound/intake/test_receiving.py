@@ -280,7 +280,7 @@ def test_who_hangs_up_at_once_is_heard(service, client, link, padding):
 
 
 def test_a_busy_database_is_a_503_with_retry_after(new_database):
-    settings = settings_for(new_database(), wait_seconds=0.5)
+    settings = settings_for(new_database(), wait_seconds=2)
     with serving(settings) as running, calling() as anybody:
         intake = make(running.client, mapping=MAPPING)
         with busy(settings):
