@@ -25,12 +25,22 @@ SENT = "http11.send_request_body.complete"
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
-@pytest.fixture
-def served(new_database, tmp_path):
-    """A process of its own, and a second service on its database."""
-    url = new_database()
-    with process(tmp_path, url) as running, serving(settings_for(url)) as other:
+@pytest.fixture(scope="module")
+def other(new_database):
+    """A service beside the processes, on their database."""
+    with serving(settings_for(new_database())) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(other, tmp_path_factory):
+    """A process of its own, and the second service on its database."""
+    with process(tmp_path_factory.mktemp("waited"), url_of(other)) as running:
         yield running, other.client
+
+
+def url_of(running):
+    return running.settings.database_url.get_secret_value()
 
 
 @contextmanager
@@ -84,12 +94,11 @@ def test_what_the_filter_leaves_out_does_not_end_it(served):
     assert position_of(page["cursor"]) == position_of(start) + 4
 
 
-def test_a_process_that_is_told_to_stop_answers_who_waits(served):
-    running, other = served
-    start = end_of_feed(other)
-    with waiting(running.url, start) as answer:
+def test_a_process_that_is_told_to_stop_answers_who_waits(other, tmp_path):
+    start = end_of_feed(other.client)
+    with process(tmp_path, url_of(other)) as running, waiting(running.url, start) as answer:
         os.kill(running.pid, signal.SIGTERM)
-        page = early(answer, other)
+        page = early(answer, other.client)
     assert (page["items"], page["cursor"], page["next"]) == ([], start, None)
 
 

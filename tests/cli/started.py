@@ -5,6 +5,7 @@ process if that is to run in the background.
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -108,6 +109,8 @@ def _serve() -> None:
     for name in COMMANDS:
         load(name)
     read_builtin()
+    # What is imported stays: no command looks for garbage in it, and so copies its memory.
+    gc.freeze()
     in_background: set[int] = set()
     for line in sys.stdin:
         wanted = json.loads(line)
