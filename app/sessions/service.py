@@ -190,7 +190,7 @@ def _is_news(received: Received, values: Mapping[str, Any], names: Iterable[str]
 
     `names` are the fields that such a conclusion can have.
     """
-    if all(received.repeats(name, value) for name, value in values.items()):
+    if _repeats_all(received, values):
         return False
     received.forget(*names)
     for name, value in values.items():
@@ -437,22 +437,36 @@ def _begins_another(
 ) -> bool:
     """Whether a request begins another session, because the session that it is about is closed.
 
-    It does so if it has a new answer. A row of a file also does if it has another outcome, and names neither
-    the deal nor the day: the outcome is that of another deal.
+    It does so if it has a new answer, or a new decision besides answers. A row of a file only does so for a
+    new answer, or if it has another outcome and names neither the deal nor the day: the outcome is that of
+    another deal.
     """
     if edit.session.status == "open":
         return False
     is_known = request.answers_by_question().keys() <= edit.plan.questions.keys()
     if not is_known or sort_answers(edit, request, received).to_store:
         return True
+    if not from_file:
+        return not request.only_concludes and _has_new_decision(edit, request, received)
     is_named = request.deal is not None or request.opened_on is not None
     return bool(
-        from_file
-        and request.outcome
+        request.outcome
         and not is_named
-        and not all(received.repeats(*value) for value in outcome_values(request.outcome).items())
+        and not _repeats_all(received, outcome_values(request.outcome))
         and not completes_outcome(edit, request.outcome)
     )
+
+
+def _has_new_decision(edit: SessionEdit, request: QualifyRequest, received: Received) -> bool:
+    """Whether a request has a decision that its link does not repeat, and that nobody has made yet."""
+    decision = request.decision
+    if decision is None or _repeats_all(received, decision_values(decision)):
+        return False
+    return not has_decided(edit, decision)
+
+
+def _repeats_all(received: Received, values: Mapping[str, Any]) -> bool:
+    return all(received.repeats(name, value) for name, value in values.items())
 
 
 def _require_none_open(
@@ -498,7 +512,7 @@ def _has_news(request: QualifyRequest, received: Received) -> bool:
     }
     return not (
         all(repeats(received, answer) for answer in request.answers_by_question().values())
-        and all(received.repeats(name, value) for name, value in conclusions.items())
+        and _repeats_all(received, conclusions)
     )
 
 

@@ -23,6 +23,7 @@ from tests.api.calls import (
     patch,
     qualify,
     ratings_of,
+    refusal,
     session,
     types_of,
     upsert,
@@ -242,6 +243,17 @@ def test_a_decision_that_comes_again_undoes_no_other(client, two, small):
     )
     decisions = history(client, told["session_id"])["decisions"]
     assert [one["decision"] for one in decisions] == ["nurture", "pursue", "nurture"]
+
+
+def test_a_new_decision_begins_another_session_with_the_answers_that_come_with_it(client, link, small):
+    """The deal was disqualified, and is taken up again. The decision alone would be refused."""
+    closed = form(client, small, link, budget=2, decision="disqualify", actor="ana")
+    alone = client.post(f"/v1/qualify/{small}", json=link | {"decision": "pursue", "actor": "ana"})
+    assert refusal(alone) == (409, "session-is-closed")
+    again = form(client, small, link, budget=2, decision="pursue", actor="ana")
+    assert (again["session_opened"], again["decision"]) == (True, "pursue")
+    assert ratings_of(session(client, again["session_id"])) == {"budget": 2}
+    assert session(client, closed["session_id"])["decision"]["decision"] == "disqualify"
 
 
 def test_every_deal_assessor_and_set_has_its_own_last_values(client, two, small, ruled):
