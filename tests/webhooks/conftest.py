@@ -41,6 +41,14 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture
+def stopped(clock: Clock) -> Iterator[Clock]:
+    """No attempt takes any time: what is due is due so long after it, and no longer."""
+    clock.stop()
+    yield clock
+    clock.reset()
+
+
 @pytest.fixture(scope="module")
 def hooked(new_database: NewDatabase, clock: Clock) -> Iterator[Running]:
     """A service whose webhooks may go to this machine, with the most time for an answer that there is.

@@ -23,19 +23,6 @@ CREATED = {"types": ["prospect.created"]}
 GAPS = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
 
 
-@pytest.fixture(autouse=True)
-def turned_back(clock):
-    yield
-    clock.reset()
-
-
-@pytest.fixture
-def stopped(clock):
-    """No attempt takes any time: what is due is due so long after it, and no longer."""
-    clock.stop()
-    return clock
-
-
 def seconds(later, earlier):
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 

@@ -87,6 +87,7 @@ def test_people_see_withdrawn_answers_and_what_nobody_answered_stays(client, end
     assert last.json == {"budget": None, "size": 120, "decision": None}
 
 
+@pytest.mark.usefixtures("stopped")
 def test_every_link_of_a_source_has_its_record(client, end, subscribe, account):
     first, other = account["external_id"], account["external_id"] + "-b"
     prospect = ok(upsert(client, account), 201)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -19,7 +20,7 @@ from pydantic import (
 
 from app.inbound.forms.schemas import SESSION_FIELDS
 from app.schemas import VISIBLE, In, Out, Source, excluding, filled, neither
-from app.scoring import form, parts_of
+from app.scoring import form, parts_of, whole
 
 MAX_RECORD_FIELDS = 100
 MAX_HEADERS = 20
@@ -87,11 +88,8 @@ class FormattedFigure(In):
         ),
     ] = None
     max_length: Annotated[
-        int | None,
+        Annotated[int, Field(strict=True, ge=1, le=1_000_000), BeforeValidator(whole)] | None,
         Field(
-            strict=True,
-            ge=1,
-            le=1_000_000,
             description="cut a longer text to this number of characters, the last of which is …; a character "
             "that UTF-16 encodes in two units, such as an emoji, counts as two",
         ),
@@ -247,13 +245,13 @@ class RecordUpdateIn(In):
             Annotated[str, StringConstraints(pattern=HEADER_NAME)],
             Annotated[str, StringConstraints(strict=True, max_length=4000, pattern=HEADER_VALUE)],
         ],
-        AfterValidator(_usable_headers),
         Field(
             max_length=MAX_HEADERS,
             description="further headers; their values are stored like the token, and never shown",
             examples=[{"If-Match": "*"}],
             repr=False,
         ),
+        AfterValidator(_usable_headers),
     ] = {}
 
     @model_validator(mode="after")
