@@ -6,34 +6,31 @@ warnings of the database contain them too.
 
 import logging.config
 from datetime import UTC, datetime
-from logging import LogRecord
 from traceback import format_tb
-from typing import cast
 
 import orjson
-from structlog.contextvars import merge_contextvars
-from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, WrappedLogger
+from structlog.contextvars import get_contextvars
 
 
-def _add_record(_logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
-    """Return the time, level, logger and message of a record, and the fields of `extra={"fields": …}`."""
-    record = cast("LogRecord", event["_record"])
-    return {
-        "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
-        "level": level,
-        "logger": record.name,
-        "message": event.pop("event"),
-        **event,
-        **getattr(record, "fields", {}),
-    }
+class JsonFormatter(logging.Formatter):
+    """Writes a record with its time, level, logger and message, what is bound to the context, and its fields.
 
+    The fields are those of `extra={"fields": …}`.
+    """
 
-def _format_exception(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
-    exc_info = event.pop("exc_info", None)
-    if exc_info and exc_info[1]:
-        event["exception"] = _traceback(exc_info[1])
-    return event
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
+        entry = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **get_contextvars(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[1]:
+            entry["exception"] = _traceback(record.exc_info[1])
+        return orjson.dumps(entry, default=str).decode()
 
 
 def _traceback(error: BaseException) -> str:
@@ -44,25 +41,13 @@ def _traceback(error: BaseException) -> str:
     return f"{before}{''.join(format_tb(error.__traceback__))}{type(error).__qualname__}: {message}"
 
 
-def _as_json(_logger: WrappedLogger, _level: str, event: EventDict) -> str:
-    return orjson.dumps(event, default=str).decode()
-
-
-def log_formatter() -> ProcessorFormatter:
-    """Return the formatter for the logging of the standard library."""
-    return ProcessorFormatter(
-        foreign_pre_chain=[merge_contextvars, _add_record, _format_exception],
-        processors=[ProcessorFormatter.remove_processors_meta, _as_json],
-    )
-
-
 def configure_logs(level: str) -> None:
     """Log records of `level` (debug, info, warning, error) and above, of every logger, to standard error."""
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"json": {"()": log_formatter}},
+            "formatters": {"json": {"()": JsonFormatter}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"level": level.upper(), "handlers": ["stderr"]},
             # The middleware logs each request once. Migrations log too much. The addresses of webhooks, which

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from app.edge.logs import log_formatter
+from app.edge.logs import JsonFormatter
 from app.prospects.schemas import Link
 from tests.conftest import ADMIN_KEY
 from tests.edge.problem import PRIVATE
@@ -98,7 +98,7 @@ def test_a_failure_is_told_with_its_place_but_without_the_values_that_caused_it(
             raise RuntimeError("it went wrong\nDETAIL: Failing row contains " + PRIVATE) from error
     except RuntimeError:
         record = logging.LogRecord("app", logging.ERROR, __file__, 1, "failed", None, sys.exc_info())
-    line = json.loads(log_formatter().format(record))
+    line = json.loads(JsonFormatter().format(record))
     assert PRIVATE not in line["exception"]
     assert __file__ in line["exception"]
     assert "ValidationError: 2 validation errors for Link" in line["exception"]

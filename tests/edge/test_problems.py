@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from app.edge.logs import log_formatter
+from app.edge.logs import JsonFormatter
 from app.edge.problem_responses import MAX_ERRORS
 from app.edge.routes import router
 from app.edge.service import ServiceDep
@@ -107,7 +107,7 @@ def test_a_failure_that_nobody_foresaw_is_a_problem_without_details(service, pat
 
 def test_it_is_logged_with_the_request_id_that_the_caller_was_told(service, caplog):
     app = failing(service.settings)
-    caplog.handler.setFormatter(log_formatter())
+    caplog.handler.setFormatter(JsonFormatter())
     with caplog.at_level(logging.INFO, "app.requests"):
         told = get(app, "/v1/unforeseen").json()
     lines = [json.loads(line) for line in caplog.text.splitlines()]
@@ -120,7 +120,7 @@ def test_it_is_logged_with_the_request_id_that_the_caller_was_told(service, capl
 
 def test_a_warning_of_the_database_names_the_request_and_the_key_that_it_belongs_to(service, caplog):
     app = failing(service.settings)
-    caplog.handler.setFormatter(log_formatter())
+    caplog.handler.setFormatter(JsonFormatter())
     with caplog.at_level(logging.INFO):
         told = assert_problem(get(app, "/v1/unreachable"), UNAVAILABLE)
     lines = [json.loads(line) for line in caplog.text.splitlines()]
