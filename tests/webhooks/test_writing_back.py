@@ -87,6 +87,21 @@ def test_people_see_withdrawn_answers_and_what_nobody_answered_stays(client, end
     assert last.json == {"budget": None, "size": 120, "decision": None}
 
 
+def test_an_update_without_any_value_waits_for_one(client, end, subscribe, account):
+    """Of the mapped questions, none is answered at first."""
+    fields = {"/id": "external_id", "/budget": "rating.budget", "/mark": "update_id"}
+    hook = subscribe(f"{base(end)}/records", record_update=update(fields=fields), **BANT)
+    form(client, account, need="2")
+    until(lambda: deliveries(client, hook, status="skipped"))
+    form(client, account, budget="4")
+    assert end.wait_for(1)[0].json["budget"] == 4
+    (skipped,) = deliveries(client, hook, status="skipped")
+    assert (len(end.received), skipped["last_error"]) == (
+        1,
+        "There is no value yet for any of the mapped figures.",
+    )
+
+
 @pytest.mark.usefixtures("stopped")
 def test_every_link_of_a_source_has_its_record(client, end, subscribe, account):
     first, other = account["external_id"], account["external_id"] + "-b"

@@ -216,6 +216,7 @@ def record_request(
         UPDATE_ID: update_id,
     }
     url = _url_of_record(webhook.url, update, figures)
+    _require_something_to_write(webhook.url, update, figures)
     values = record_values(update, figures)
     assert webhook.credential, "a record update has a credential"
     credential = Credential.of(cipher.decrypt("credential", webhook.id, webhook.credential))
@@ -231,6 +232,16 @@ def record_request(
         client_credentials=client_credentials,
         written=_written(update, figures, values, session, links),
     )
+
+
+def _require_something_to_write(url: str, update: StoredRecordUpdate, figures: Mapping[str, Any]) -> None:
+    """Raise NothingToSendError if an update maps figures, and none of them exists.
+
+    The ids of the record and of the update do not count: they say nothing about the session.
+    """
+    mapped = figures_of(update.fields) - {UPDATE_ID, *identifying_names(url, update.fields)}
+    if mapped and mapped.isdisjoint(figures):
+        raise NothingToSendError("There is no value yet for any of the mapped figures.")
 
 
 def _written(
