@@ -105,6 +105,13 @@ REFUSALS = (
         ("wrong_type",),
         r"/\w+",
     ),
+    Refusal(
+        INVALID_REQUEST,
+        "in a flat form, a word for the decision, the outcome, its reason or its currency without a meaning",
+        "It depends on the value aliases of the source.",
+        ("not_allowed", "bad_format"),
+        "/(decision|outcome|outcome_reason|outcome_currency)",
+    ),
     Refusal(INVALID_REQUEST, "a column name that a figure of the set has", THE_SET, ("not_allowed",), "/id"),
     Refusal(
         INVALID_REQUEST,
@@ -125,6 +132,20 @@ REFUSALS = (
         ("in_the_future",),
     ),
     Refusal(INVALID_REQUEST, "two answers to one question, or two aliases of one text", ITEMS, ("repeated",)),
+    Refusal(
+        INVALID_REQUEST,
+        "a condition of a mapping in which every operator is null",
+        "The same schema describes the conditions of a question set, where flaws of a draft are reported.",
+        ("invalid",),
+        "/mapping/when/.*",
+    ),
+    Refusal(
+        INVALID_REQUEST,
+        "a signature with a timestamp_header, or with {timestamp} in signed, but not with both",
+        "A schema cannot compare a field with a part of another one.",
+        ("invalid",),
+        "/signature",
+    ),
     Refusal(
         INVALID_REQUEST,
         "a name that is both an attribute and a rating of a mapping",

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.prospects.sources.schemas import ValueAliasOut
 from app.schemas import (
@@ -17,10 +17,13 @@ from app.schemas import (
     Out,
     Revision,
     Scalar,
+    Schema,
     SetName,
     Source,
     WriteIn,
     at_most,
+    excluding,
+    filled,
     without_null,
 )
 from app.scoring import Condition, State, form, whole
@@ -57,23 +60,14 @@ HeaderName = Annotated[
         pattern=form(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "send the name of a header"),
     ),
 ]
-# Each part once at most, and {body} exactly once: `_check_parts` counts them.
+SIGNED_PART = r"([\x21-\x7a|~]|\{(timestamp|url)\})*"
 SIGNED_PATTERN = form(
-    r"^([\x21-\x7a|~]|\{(body|timestamp|url)\})+$",
-    "send {body}, {timestamp} and {url} with visible ASCII characters between them",
+    rf"^{SIGNED_PART}\{{body\}}{SIGNED_PART}$",
+    "send {body} once, with {timestamp}, {url} and other visible ASCII characters around it",
 )
-
-
-def _check_parts(signed: str) -> str:
-    if signed.count("{body}") != 1 or signed.count("{timestamp}") > 1 or signed.count("{url}") > 1:
-        raise ValueError("use {body} once, and {timestamp} and {url} at most once")
-    return signed
-
-
 SignedText = Annotated[
     str,
     StringConstraints(strict=True, max_length=100, pattern=SIGNED_PATTERN),
-    AfterValidator(_check_parts),
     Field(
         description="the text that the sender signs: {body} is the payload, {timestamp} the value of "
         "timestamp_header, and {url} the URL that the sender called, as HubSpot signs it",
@@ -89,6 +83,11 @@ Encoding = Annotated[
 ]
 ReceiptStatus = Literal["received", "done", "failed"]
 ItemStatus = Literal["received", "done", "failed", "skipped"]
+
+
+def _is_null(name: str) -> Schema:
+    """Return the schema of an object in which a field is null or missing."""
+    return {"properties": {name: {"type": "null"}}}
 
 
 def _require_operator(condition: Condition) -> Condition:
@@ -152,6 +151,13 @@ class IntakeMapping(In):
     value of that key. A value that the payload does not contain, or that is an empty text, changes nothing.
     A null, or a pointer that leads through a null, clears what this source set before.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=excluding(
+            {"allOf": [filled("property"), _is_null("value")]},
+            {"allOf": [filled("value"), _is_null("property")]},
+        )
+    )
 
     source: Source
     external_id: Pointer
