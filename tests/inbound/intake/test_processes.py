@@ -27,11 +27,11 @@ async def when_told(self):
     if Path("go").exists():
         await process_waiting(self)
 
-def killed(*rest):
+def killed(*rest, **more):
     items.append(rest)
     if len(items) > {MAX_PAYLOAD_ITEMS // 2}:
         os.kill(os.getpid(), signal.SIGKILL)
-    return process_item(*rest)
+    return process_item(*rest, **more)
 
 worker.IntakeWorker._process_waiting, worker.process_item = when_told, killed
 """
