@@ -9,9 +9,9 @@ from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
 from app.db import Transaction
-from app.problems import STALE_REVISION, FieldError, Problem, invalid_field
+from app.problems import STALE_REVISION, FieldError, Problem
 from app.prospects.received import Received
-from app.scoring import judge, read_answers
+from app.scoring import Flaw, Flawed, judge, read_answers
 from app.sessions.schemas import AnswerIn, AnswersIn
 from app.sessions.scores import SELECT_REVISIONS, as_answers
 from app.sessions.session_edit import SessionEdit, save
@@ -45,9 +45,8 @@ def record_answers(
 
     Returns whether there are any. `based_on` is the revision that the caller saw, or None for no check.
     `received` is what a link sent before, if it sends the answers: it then has them too. An answer that was
-    given before the stored one only appears in the history. Raises `Flawed`, SESSION_IS_CLOSED,
-    INVALID_REQUEST for an answer from the future, and STALE_REVISION if one of the answers was changed after
-    `based_on`.
+    given before the stored one only appears in the history. Raises `Flawed`, SESSION_IS_CLOSED, and
+    STALE_REVISION if one of the answers was changed after `based_on`.
     """
     edit.require_open()
     answers = sort_answers(edit, sent, received)
@@ -67,7 +66,7 @@ def sort_answers(edit: SessionEdit, sent: AnswersIn, received: Received | None) 
     """Return what answers do to a session. `received` is what a link sent before, if it sends the answers.
 
     In a closed session, those to store are the answers with which another session begins. Raises `Flawed`
-    for answers that do not suit the question set, and INVALID_REQUEST for an answer from the future.
+    for answers that do not suit the question set or are from the future.
     """
     read_answers(edit.plan.question_set, sent.sent())
     pointers = {entry.question: entry.place for entry in sent.sent()}
@@ -76,8 +75,7 @@ def sort_answers(edit: SessionEdit, sent: AnswersIn, received: Received | None) 
     for question, new in sent.answers_by_question().items():
         pointer = pointers[question]
         answer = _answer_to_store(edit, new, _answered_at(edit, new, pointer))
-        is_repeat = received is not None and repeats(received, new)
-        effect = _effect_of(edit, new, answer, is_repeat=is_repeat, is_stale=question in stale)
+        effect = _effect_of(edit, new, answer, received, is_stale=question in stale)
         if effect == "stored":
             answers.to_store[pointer] = answer
         elif effect == "late":
@@ -90,13 +88,21 @@ def repeats(received: Received, new: AnswerIn) -> bool:
     return received.repeats(new.question, _value_of(new), new.text, new.evidence)
 
 
+def _is_outdated(edit: SessionEdit, received: Received, new: AnswerIn) -> bool:
+    """Whether a link has said something about a question at a later time than its answer names.
+
+    In a new session this says nothing: what the link said was about another session.
+    """
+    return not edit.opening and bool(new.answered_at) and received.is_older(new.question, new.answered_at)
+
+
 def _value_of(answer: AnswerIn | StoredAnswer) -> int | str | None:
     """Return the rating of an answer, or else its state."""
     return answer.state if answer.rating is None else answer.rating
 
 
 def _effect_of(
-    edit: SessionEdit, new: AnswerIn, answer: StoredAnswer, *, is_repeat: bool, is_stale: bool
+    edit: SessionEdit, new: AnswerIn, answer: StoredAnswer, received: Received | None, *, is_stale: bool
 ) -> Literal["stored", "late", "none"]:
     """Return what an answer does to a session: `answer` is stored or is late, or nothing happens.
 
@@ -104,10 +110,14 @@ def _effect_of(
     time that the request names. A repeated one needs that time, and only confirms a stale or carried answer.
     """
     stored = edit.answers.get(answer.question)
+    is_repeat = received is not None and repeats(received, new)
+    is_outdated = received is not None and _is_outdated(edit, received, new)
     if stored is None:
-        return "none" if answer.state == "open" or (is_repeat and not edit.opening) else "stored"
+        if answer.state == "open" or (is_repeat and not edit.opening):
+            return "none"
+        return "late" if is_outdated else "stored"
     is_same = _content(answer) == _content(stored)
-    if new.answered_at and answer.answered_at < stored.answered_at:
+    if is_outdated or (new.answered_at and answer.answered_at < stored.answered_at):
         return "none" if is_same or is_repeat else "late"
     if not (is_same or is_repeat):
         return "stored"
@@ -152,19 +162,21 @@ def save_answers(edit: SessionEdit) -> None:
 
 
 def own_withdrawals(edit: SessionEdit, cleared: Iterable[AnswerIn], received: Received) -> list[AnswerIn]:
-    """Return the withdrawals of answers that a link itself has given last, and forget what it sent.
+    """Return the withdrawals of answers that a link itself has given last, and remember all of them.
 
-    A withdrawal is left out if the answer was given after it.
+    A withdrawal is left out if the answer was given after it. It is remembered as a null, which no answer
+    repeats, with its time: an answer of the link from before that time is late.
     """
     own = []
     for withdrawal in cleared:
-        stored = edit.answers.get(withdrawal.question)
-        at = withdrawal.answered_at
-        if stored and at and at < stored.answered_at:
+        question, stored = withdrawal.question, edit.answers.get(withdrawal.question)
+        at = min(withdrawal.answered_at or edit.uow.tx.at, edit.uow.tx.at)
+        is_older = (stored and at < stored.answered_at) or received.is_older(question, at)
+        if withdrawal.answered_at and is_older:
             continue
-        if stored and received.has_set(stored.question, _value_of(stored), stored.answered_at):
+        if stored and received.has_set(question, _value_of(stored), stored.answered_at):
             own.append(withdrawal)
-        received.forget(withdrawal.question)
+        received.remember(question, None, at)
     return own
 
 
@@ -205,10 +217,10 @@ def _answered_at(edit: SessionEdit, new: AnswerIn, pointer: str) -> datetime:
 
 
 def require_no_future(tx: Transaction, answered_at: datetime, pointer: str) -> None:
-    """Raise INVALID_REQUEST if the time of an answer, which is at `pointer`, is in the future."""
+    """Raise `Flawed` if the time of an answer, which is at `pointer`, is in the future."""
     if answered_at > tx.at + MAX_CLOCK_SKEW:
         detail = "this time is in the future: send the time of the answer, or leave it out"
-        raise invalid_field(pointer, "in_the_future", detail)
+        raise Flawed([Flaw(pointer, detail, "in_the_future")])
 
 
 def _answer_to_store(edit: SessionEdit, new: AnswerIn, at: datetime) -> StoredAnswer:

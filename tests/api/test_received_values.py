@@ -284,6 +284,19 @@ def test_older_news_is_in_the_history_once_and_changes_no_figure(client, link, s
     assert last["verdict"] == verdict_in(session(client, told["session_id"])["score"])
 
 
+def test_an_answer_from_before_a_null_is_late_too(client, link, small):
+    """Two events in the wrong order: a 3, and then the field was emptied. There was no answer to remove."""
+    form(client, small, link, need=2)
+    form(client, small, link, budget=None, answered_at=LATER)
+    for _ in range(2):
+        told = form(client, small, link, budget=3, answered_at=EARLIER)
+    assert ratings_of(session(client, told["session_id"])) == {"need": 2}
+    (late,) = [one for one in history(client, told["session_id"])["revisions"] if one["change"] == "late"]
+    assert late["changed"]["late"]["budget"]["rating"] == 3
+    form(client, small, link, budget=3)
+    assert ratings_of(session(client, told["session_id"])) == {"need": 2, "budget": 3}
+
+
 def test_older_news_opens_nothing_over_a_closed_session(client, link, small):
     closed = form(client, small, link, budget=5, answered_at=LATER, outcome="won")
     told = form(client, small, link, budget=3, answered_at=EARLIER)

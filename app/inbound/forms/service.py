@@ -182,8 +182,8 @@ def request_of(
 ) -> ClearingRequest:
     """Return the qualify request of a form whose answers and attributes are read.
 
-    `cleared` has the questions that the form sends as null. Raises INVALID_REQUEST if the time of its answers
-    is in the future.
+    `cleared` has the questions that the form sends as null. Raises `Flawed` if the time of its answers is in
+    the future.
     """
     if form.answered_at:
         require_no_future(tx, form.answered_at, pointer("answered_at"))

@@ -107,6 +107,7 @@ def test_what_leads_nowhere_or_to_no_single_value_is_named_with_what_is_there(cl
         ({"id": 1, "c": "x" * 1001}, "/mapping/attributes/city", "invalid"),
         ({"id": 1, "c": 2**53 + 1}, "/mapping/attributes/city", "invalid"),
         ({"id": 1, "i": "x" * 1001}, "/mapping/attributes/industry", "too_long"),
+        ({"id": 1, "t": "2999-01-01T00:00:00Z"}, "/mapping/at", "in_the_future"),
         ([1], "/mapping/external_id", "points_nowhere"),
     ],
 )
@@ -114,7 +115,7 @@ def test_a_value_that_cannot_be_used_is_named_by_the_pointer_that_led_to_it(
     client, anybody, ruled, payload, pointer, code
 ):
     attributes = {"employees": "/e", "city": "/c", "industry": "/i"}
-    mapping = {"name": "/n", "attributes": attributes, "ratings": {"demand": "/r"}}
+    mapping = {"name": "/n", "at": "/t", "attributes": attributes, "ratings": {"demand": "/r"}}
     told = flaws(dry(client, mapping, payload, question_set=ruled, partial=True))
     assert {place: said[0] for place, said in told.items()} == {pointer: code}
     # What is taken in fails for the same reason.
