@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String
-from sqlmodel import bindparam, case, col, or_, select
+from sqlalchemy import ColumnElement, String, literal_column, union_all
+from sqlalchemy.orm import aliased
+from sqlmodel import and_, bindparam, case, col, exists, false, func, or_, select
 
 from app.db import Transaction
+from app.narrowing import first_with_few, without_index
 from app.problems import missing
 from app.prospects.schemas import (
     ID_RULES,
@@ -20,8 +22,8 @@ from app.prospects.schemas import (
     alias_text,
     match_key,
 )
+from app.prospects.search import has_word, prospects_with_word, words_of
 from app.prospects.tables import Prospect, ProspectLink, SourceRule, ValueAlias
-from app.schemas import searchable
 
 LinkKey = tuple[str, str]
 
@@ -32,11 +34,24 @@ def _match_key_by(rule: Any, keys: Mapping[IdRule, Any]) -> ColumnElement[str]:
     return case(others, value=rule, else_=keys["exact"])
 
 
+OF_PROSPECT = col(ProspectLink.prospect_id) == col(Prospect.id)
+_OTHER_LINK = aliased(ProspectLink)
+# Lists a prospect once that has several links to one source.
+IS_FIRST_LINK = (
+    col(ProspectLink.match_key)
+    == select(func.min(_OTHER_LINK.match_key))
+    .where(
+        col(_OTHER_LINK.source) == col(ProspectLink.source),
+        col(_OTHER_LINK.prospect_id) == col(ProspectLink.prospect_id),
+    )
+    .correlate(ProspectLink)
+    .scalar_subquery()
+)
 # The rule is read in the same statement, so that no change of it can come between.
 PROSPECTS_PER_FETCH = 1000
 SELECT_BY_LINK = (
     select(Prospect, ProspectLink.match_key)
-    .join(ProspectLink, col(ProspectLink.prospect_id) == col(Prospect.id))
+    .join(ProspectLink, OF_PROSPECT)
     .where(
         ProspectLink.source == bindparam("source"),
         ProspectLink.match_key
@@ -76,38 +91,59 @@ def list_prospects(
 ) -> Sequence[Prospect]:
     """Return at most `limit` prospects that match the filters, newest first.
 
-    `after` is the id of the last prospect of the page before. `q` matches a part of the name in any case,
-    or a whole external id by the rule of its source. Invisible characters do not matter.
+    `after` is the id of the last prospect of the page before. `q` matches a name if every word of `q` begins
+    a word of the name, see `search.words_of`, or a whole external id by the rule of its source.
     """
-    statement = _listed(select(Prospect), filters).limit(limit)
-    if after:
-        statement = statement.where(col(Prospect.id) < after)
+    statement = _listed(tx, select(Prospect), filters, after).limit(limit)
     found: Sequence[Prospect] = tx.db.exec(statement).all()
     return found
 
 
 def list_attributes(tx: Transaction, filters: ProspectFilter) -> Iterator[tuple[UUID, Mapping[str, Any]]]:
     """Yield the id and the attributes of every prospect that matches the filters, newest first."""
-    statement = _listed(select(Prospect.id, Prospect.attributes), filters)
+    statement = _listed(tx, select(Prospect.id, Prospect.attributes), filters, None)
     yield from tx.db.exec(statement.execution_options(yield_per=PROSPECTS_PER_FETCH))
 
 
-def _listed(statement: Any, filters: ProspectFilter) -> Any:
-    """Return the statement for prospects that match the filters, newest first."""
-    statement = statement.where(Prospect.subject == filters.subject).order_by(col(Prospect.id).desc())
-    if filters.updated_since:
-        statement = statement.where(col(Prospect.updated_at) >= filters.updated_since)
-    if filters.source:
-        linked = select(ProspectLink.prospect_id).where(ProspectLink.source == filters.source)
-        statement = statement.where(col(Prospect.id).in_(linked))
+def _listed(tx: Transaction, statement: Any, filters: ProspectFilter, after: UUID | None) -> Any:
+    """Return the statement for prospects that match the filters, newest first, after the id `after`."""
+    id_: Any = col(Prospect.id)
+    words = words_of(filters.q) if filters.q else []
+    with_id = tx.db.exec(_prospects_with_id(filters.q)).all() if filters.q else ()
+    candidates = [prospects_with_word(word) for word in words]
+    if filters.q and not words:
+        candidates.append(select(Prospect.id).where(false()))
     if filters.q:
-        statement = statement.where(
-            or_(
-                col(Prospect.searchable).contains(searchable(filters.q), autoescape=True),
-                col(Prospect.id).in_(_prospects_with_id(filters.q)),
-            )
+        is_named = and_(*map(has_word, words)) if words else false()
+        statement = statement.where(or_(is_named, without_index(id_).in_(with_id)) if with_id else is_named)
+    if filters.updated_since:
+        since = col(Prospect.updated_at) >= filters.updated_since
+        candidates.append(select(Prospect.id).where(since).order_by(col(Prospect.updated_at)))
+        statement = statement.where(without_index(Prospect.updated_at) >= filters.updated_since)
+    few = first_with_few(tx, candidates)
+    if few is not None:
+        found = [few, _prospects_with_id(filters.q)] if filters.q else [few]
+        statement = statement.where(id_.in_(union_all(*(select(one.subquery()) for one in found))))
+        id_ = without_index(id_)
+    if filters.source and few is None:
+        statement = statement.join(ProspectLink, OF_PROSPECT).where(
+            ProspectLink.source == filters.source, IS_FIRST_LINK
         )
-    return statement
+        id_ = col(ProspectLink.prospect_id)
+    elif filters.source:
+        statement = statement.where(_has_link_to(filters.source))
+    statement = statement.where(Prospect.subject == filters.subject)
+    if filters.subject != "prospect":
+        # The condition of the index of these prospects, which is used if the query contains it.
+        statement = statement.where(col(Prospect.subject) != literal_column("'prospect'"))
+    if after:
+        statement = statement.where(id_ < after)
+    return statement.order_by(id_.desc())
+
+
+def _has_link_to(source: str) -> ColumnElement[bool]:
+    link = select(ProspectLink.source).where(OF_PROSPECT, ProspectLink.source == source)
+    return exists(link)
 
 
 def _prospects_with_id(external_id: str) -> Any:

@@ -147,7 +147,14 @@ class ProspectOut(Out):
 class ProspectFilter(In):
     """The prospects to list: those that match every filter."""
 
-    q: Annotated[ComparedLine | None, Field(description="part of the name, or an external id")] = None
+    q: Annotated[
+        ComparedLine | None,
+        Field(
+            description="the beginnings of words in the name, without regard to case and accents, or a whole "
+            "external id",
+            examples=["har wor"],
+        ),
+    ] = None
     source: Annotated[Source | None, Field(description="linked to this system")] = None
     updated_since: Moment | None = None
     subject: Annotated[

@@ -37,6 +37,7 @@ from app.prospects.schemas import (
     NewProspect,
     ProspectChange,
 )
+from app.prospects.search import insert_terms, replace_terms
 from app.prospects.tables import Prospect, ProspectLink
 from app.schemas import MAX_ATTRIBUTES, searchable
 from app.scoring import Subject
@@ -154,10 +155,18 @@ def apply_change(
     if _is_unchanged(prospect, name, attributes):
         return False
     received_values.disown(tx, prospect.id, _changed_fields(prospect, name, attributes), by)
-    prospect.name, prospect.searchable, prospect.attributes = name, searchable(name or ""), attributes
+    _rename(tx, prospect, name)
+    prospect.attributes = attributes
     flag_modified(prospect, "attributes")  # without this, the ORM would miss a change from 1 to true
     save_revision(tx, prospect, "prospect.updated")
     return True
+
+
+def _rename(tx: Transaction, prospect: Prospect, name: str | None) -> None:
+    """Change the name of a locked prospect, and by which words it is found. The caller stores the row."""
+    if name != prospect.name:
+        replace_terms(tx, prospect.id, prospect.name, name)
+        prospect.name, prospect.searchable = name, searchable(name or "")
 
 
 def set_subject(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
@@ -201,8 +210,7 @@ def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
         update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=target.id)
     )
     _require_room_for_links(tx, target)
-    target.name = target.name or other.name
-    target.searchable = searchable(target.name or "")
+    _rename(tx, target, target.name or other.name)
     target.attributes = _merged_attributes(other.attributes, target.attributes)
     save_revision(tx, target, "prospect.merged", merged_prospect_id=str(other.id))
 
@@ -224,6 +232,7 @@ def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) ->
     prospect = _new_prospect(tx, name, attributes)
     tx.db.add(prospect)
     tx.db.flush()
+    insert_terms(tx, [prospect])
     return prospect
 
 
@@ -374,6 +383,7 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
     if unused:
         tx.db.execute(PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id.in_(unused)))
     created = [(prospect, link) for key, (prospect, link, _) in first.items() if key in inserted]
+    insert_terms(tx, (prospect for prospect, _ in created))
     received_values.save_all(tx, [_first_memory(tx, key, first[key][0]) for key in first if key in inserted])
     record_events_of_many(
         tx, [(EventSubject(prospect_id=p.id, revision=p.revision), "prospect.created") for p, _ in created]

@@ -4,13 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel
+from sqlalchemy import String
+from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel, text
 
 from app.db import UtcDateTime
 
+# Texts that begin alike are together in this order. It is SQLite's own order.
+IN_CODE_POINT_ORDER = String().with_variant(String(collation="C"), "postgresql")
+
 
 class Prospect(SQLModel, table=True):
-    """A prospect. `searchable` is its name as it is searched. The attributes are stored as the CRM sent them.
+    """A prospect. `searchable` is its name as it is sorted. The attributes are stored as the CRM sent them.
 
     `subject` is "own_company" or "person" if a question set with that subject created the record.
     """
@@ -18,7 +22,15 @@ class Prospect(SQLModel, table=True):
     __tablename__ = "prospect"
     __table_args__ = (
         CheckConstraint("subject IN ('prospect', 'own_company', 'person')", name="ck_prospect_subject"),
-        Index("ix_prospect_searchable", "searchable"),
+        Index("ix_prospect_searchable", "searchable", "id"),
+        Index("ix_prospect_updated_at", "updated_at", "id"),
+        Index(
+            "ix_prospect_other_subject",
+            "subject",
+            "id",
+            sqlite_where=text("subject <> 'prospect'"),
+            postgresql_where=text("subject <> 'prospect'"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -29,6 +41,19 @@ class Prospect(SQLModel, table=True):
     revision: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ProspectTerm(SQLModel, table=True):
+    """A word in the name of a prospect, in a spelling of `search.words_of`."""
+
+    __tablename__ = "prospect_term"
+    __table_args__ = (
+        Index("ix_prospect_term_term", "term", "prospect_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    prospect_id: UUID = Field(primary_key=True, foreign_key="prospect.id", ondelete="CASCADE")
+    term: str = Field(sa_column=Column(IN_CODE_POINT_ORDER, primary_key=True))
 
 
 class SourceRule(SQLModel, table=True):
@@ -52,6 +77,7 @@ class ProspectLink(SQLModel, table=True):
     __tablename__ = "prospect_link"
     __table_args__ = (
         Index("ix_prospect_link_prospect_id", "prospect_id"),
+        Index("ix_prospect_link_source", "source", "prospect_id", "match_key"),
         Index("ix_prospect_link_match_key", "match_key"),
     )
 

@@ -13,6 +13,8 @@ revision = "0014"
 down_revision = None
 
 TIME = sa.DateTime(timezone=True)
+# The order in which texts that begin alike are together. It is SQLite's own order.
+IN_CODE_POINT_ORDER = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 # SQLite assigns row ids automatically only if the type of the column is INTEGER.
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -47,6 +49,7 @@ def upgrade() -> None:
     _installation()
     _api_keys()
     _prospects()
+    _prospect_terms()
     _source_rules()
     _prospect_links()
     _received_values()
@@ -129,7 +132,21 @@ def _prospects() -> None:
         sa.CheckConstraint("subject IN ('prospect', 'own_company', 'person')", name="ck_prospect_subject"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_prospect_searchable", "prospect", ["searchable"])
+    op.create_index("ix_prospect_searchable", "prospect", ["searchable", "id"])
+    op.create_index("ix_prospect_updated_at", "prospect", ["updated_at", "id"])
+    _create_partial_index("ix_prospect_other_subject", "prospect", ["subject", "id"], "subject <> 'prospect'")
+
+
+def _prospect_terms() -> None:
+    op.create_table(
+        "prospect_term",
+        sa.Column("prospect_id", sa.Uuid(), nullable=False),
+        sa.Column("term", IN_CODE_POINT_ORDER, nullable=False),
+        sa.ForeignKeyConstraint(["prospect_id"], ["prospect.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("prospect_id", "term"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_prospect_term_term", "prospect_term", ["term", "prospect_id"])
 
 
 def _source_rules() -> None:
@@ -157,6 +174,7 @@ def _prospect_links() -> None:
     )
     op.create_index("ix_prospect_link_match_key", "prospect_link", ["match_key"])
     op.create_index("ix_prospect_link_prospect_id", "prospect_link", ["prospect_id"])
+    op.create_index("ix_prospect_link_source", "prospect_link", ["source", "prospect_id", "match_key"])
 
 
 def _received_values() -> None:
