@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, func, union_all
 from sqlmodel import SQLModel, col, select
 
 from app.db import Transaction
@@ -80,8 +81,8 @@ def read_after(tx: Transaction, after: Cursor, limit: int, types: Collection[Eve
         Problem: CURSOR_GONE if the database does not have the event that the cursor names.
     """
     _require_current(tx, after)
-    statement = select(Event).where(col(Event.position) > after.position, *filters(types))
-    found = tx.db.exec(statement.order_by(col(Event.position)).limit(limit + 1)).all()
+    position = col(Event.position)
+    found = _read(tx, types, [position > after.position], position, limit + 1)
     if len(found) > limit:
         return FeedPage(found[:limit], _cursor(found[limit - 1]), more=True)
     # Every event with a position was examined, so the next reader can skip the ones of other types.
@@ -95,8 +96,25 @@ def read_latest(
 
     `types` and `question_set` as in `filters`.
     """
-    statement = select(Event).where(col(Event.position).is_not(None), *filters(types, question_set))
-    return tx.db.exec(statement.order_by(col(Event.position).desc()).limit(limit)).all()
+    position = col(Event.position)
+    conditions = [position.is_not(None), *filters((), question_set)]
+    return _read(tx, types, conditions, position.desc(), limit)
+
+
+def _read(
+    tx: Transaction, types: Collection[EventType], conditions: Sequence[Any], order: Any, limit: int
+) -> Sequence[Event]:
+    """Return the first `limit` events in an order of positions. Without `types`, any type is returned.
+
+    For a type, the index has its events by position. For several types, the first ones of each are read.
+    """
+    if len(types) > 1:
+        ordered = select(Event.position).where(*conditions).order_by(order).limit(limit)
+        firsts = [ordered.where(Event.type == type_).subquery() for type_ in types]
+        positions = union_all(*(select(first.c.position) for first in firsts))
+        conditions, types = [col(Event.position).in_(positions)], ()
+    statement = select(Event).where(*conditions, *filters(types))
+    return tx.db.exec(statement.order_by(order).limit(limit)).all()
 
 
 def filters(types: Collection[EventType], question_set: str | None = None) -> list[ColumnElement[bool]]:

@@ -1,23 +1,25 @@
 """Find sessions, their answers, decisions and outcomes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from operator import ge, lt
+from operator import eq, ge, lt
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, String, literal_column, type_coerce
 from sqlalchemy import select as select_columns
-from sqlmodel import SQLModel, bindparam, col, func, select, tuple_
+from sqlmodel import SQLModel, and_, bindparam, col, select, tuple_
 
 from app.db import Transaction
+from app.narrowing import first_with_few, without_index
 from app.problems import missing
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Answer, Plan, Subject
+from app.scoring import Answer, Plan
 from app.sessions.schemas import SessionFilter, SessionIdentity, Sort
 from app.sessions.tables import (
+    RANKS,
     Decision,
     Outcome,
     Session,
@@ -28,25 +30,32 @@ from app.sessions.tables import (
 # The key of a question set, and the number of one of its versions, or None for any version.
 SetFilter = tuple[str, int | None]
 # The columns that each order sorts by, and whether it is descending.
-# `lowest` is never below 0, so -1 sorts nulls last in every database without NULLS LAST.
 ORDERS: Mapping[Sort, tuple[tuple[Any, ...], bool]] = {
     "newest": ((col(Session.id),), True),
-    "ranked": ((col(Session.rank), -func.coalesce(Session.lowest, -1.0), col(Session.id)), False),
+    "ranked": ((col(Session.rank), col(Session.descending_lowest), col(Session.id)), False),
     "revisit_on": ((col(Session.revisit_on), col(Session.id)), False),
     "updated_at": ((col(Session.updated_at), col(Session.id)), True),
-    "name": ((col(Prospect.searchable), col(Session.id)), False),
+    "name": ((col(Prospect.searchable), col(Prospect.id), col(Session.id)), False),
 }
 IDS_PER_FETCH = 1000
-EQUAL_FILTERS = ("prospect_id", "deal", "assessor", "status", "indication", "leaning", "decision", "outcome")
-# The columns, how they are compared with the value of the filter, and the order that uses the same index.
-RANGE_FILTERS: Mapping[str, tuple[Any, Callable[[Any, Any], Any], Sort | None]] = {
-    "revisit_before": (col(Session.revisit_on), lt, "revisit_on"),
-    "changed_since": (col(Session.updated_at), ge, "updated_at"),
-    "indication_changed_since": (col(Session.indication_changed_at), ge, None),
+# The filters on one column: how it compares with the value, and the orders of the sessions in its index.
+FILTERS: Mapping[str, tuple[Any, Callable[[Any, Any], Any], Collection[Sort]]] = {
+    "prospect_id": (col(Session.prospect_id), eq, {"newest"}),
+    "deal": (col(Session.deal), eq, {"newest"}),
+    "assessor": (col(Session.assessor), eq, {"newest"}),
+    "actor": (col(Session.answered_by), eq, {"newest"}),
+    "outcome": (col(Session.outcome), eq, {"newest"}),
+    "decision": (col(Session.decision), eq, {"newest"}),
+    "status": (col(Session.status), eq, {"newest"}),
+    "leaning": (col(Session.leaning), eq, {"ranked"}),
+    "has_blocker": (col(Session.has_blocker), eq, {"ranked"}),
+    "revisit_before": (col(Session.revisit_on), lt, {"revisit_on"}),
+    "changed_since": (col(Session.updated_at), ge, {"updated_at"}),
+    "indication_changed_since": (col(Session.indication_changed_at), ge, ()),
 }
+# The values that the index of a column leaves out. A query uses it only if it contains its condition.
+LEFT_OUT = {"deal": "''", "assessor": "''", "subject": "'prospect'"}
 OF_PROSPECT = col(Prospect.id) == col(Session.prospect_id)
-# The expression keeps the databases from reading the sessions first, and then sorting all of them by name.
-OF_PROSPECT_BY_NAME = func.coalesce(Prospect.id, Prospect.id) == col(Session.prospect_id)
 SELECT_OUTCOMES = (
     select(Outcome)
     .where(col(Outcome.session_id).in_(bindparam("sessions", expanding=True)))
@@ -139,10 +148,10 @@ class ListedSession:
         session = self.session
         positions: dict[Sort, tuple[Any, ...]] = {
             "newest": (),
-            "ranked": (session.rank, 1.0 if session.lowest is None else -session.lowest),
+            "ranked": (session.rank, session.descending_lowest),
             "revisit_on": (session.revisit_on,),
             "updated_at": (session.updated_at,),
-            "name": (self.searchable,),
+            "name": (self.searchable, session.prospect_id),
         }
         return *positions[sort], session.id
 
@@ -160,12 +169,9 @@ def list_sessions(
     `after` is the `position` of the last session of the page before. Raises `StaleScores`.
     """
     require_all_fresh(tx)
-    columns, is_descending = ORDERS[filters.sort]
-    statement = _listed(select(Session, Prospect.name, Prospect.searchable), filters, question_set)
-    if after is not None:
-        position = tuple_(*columns)
-        statement = statement.where(position < after if is_descending else position > after)
-    return [ListedSession(*row) for row in tx.db.exec(statement.limit(limit))]
+    statement = select(Session, Prospect.name, Prospect.searchable)
+    statement = _listed(tx, statement, filters, question_set, after).limit(limit)
+    return [ListedSession(*row) for row in tx.db.exec(statement)]
 
 
 def list_session_ids(
@@ -173,51 +179,92 @@ def list_session_ids(
 ) -> Iterator[UUID]:
     """Yield the ids of all sessions that match the filters, in their order. Raises `StaleScores`."""
     require_all_fresh(tx)
-    statement = _listed(select(Session.id), filters, question_set)
+    statement = _listed(tx, select(Session.id), filters, question_set, None)
     yield from tx.db.exec(statement.execution_options(yield_per=IDS_PER_FETCH))
 
 
-def _listed(statement: Any, filters: SessionFilter, question_set: SetFilter | None) -> Any:
-    """Return the statement for sessions that match the filters, with their prospects, in their order."""
+def _listed(
+    tx: Transaction,
+    statement: Any,
+    filters: SessionFilter,
+    question_set: SetFilter | None,
+    after: tuple[Any, ...] | None,
+) -> Any:
+    """Return the statement for sessions that match the filters, with their prospects, in their order.
+
+    If a filter matches only a few sessions, these are read and sorted. Otherwise the index of the order is
+    read, or that of a filter in the same order.
+    """
     columns, is_descending = ORDERS[filters.sort]
+    conditions = list(_conditions(filters, question_set))
+    of_prospect = OF_PROSPECT
+    few = first_with_few(tx, [one.ids() for one in conditions if one.has_index])
+    if few is not None:
+        columns = tuple(map(without_index, columns))
+        clauses = [col(Session.id).in_(few), *(one.clause(by_index=False) for one in conditions)]
+    else:
+        clauses = [one.clause(by_index=filters.sort in one.orders) for one in conditions]
+        if filters.sort == "name":
+            of_prospect = without_index(Prospect.id) == col(Session.prospect_id)
+    if after is not None:
+        position = tuple_(*columns)
+        clauses.append(position < after if is_descending else position > after)
+        if filters.sort == "name":
+            # PostgreSQL begins to read the index of the names here.
+            clauses.append(tuple_(*columns[:2]) >= after[:2])
     return (
-        statement.join(Prospect, OF_PROSPECT_BY_NAME if filters.sort == "name" else OF_PROSPECT)
-        .where(*filter_clauses(filters, question_set))
+        statement.join(Prospect, of_prospect)
+        .where(*clauses)
         .order_by(*(column.desc() if is_descending else column for column in columns))
     )
 
 
-def filter_clauses(filters: SessionFilter, question_set: SetFilter | None) -> Iterator[Any]:
-    """Yield the conditions for sessions that match every filter."""
-    for name in EQUAL_FILTERS:
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """The condition of a filter: how columns compare with values, and the orders of their index."""
+
+    columns: tuple[Any, ...]
+    compare: Callable[[Any, Any], Any]
+    values: tuple[Any, ...]
+    orders: Collection[Sort] = frozenset({"newest"})
+    has_index: bool = True
+
+    def clause(self, *, by_index: bool) -> Any:
+        """Return the SQL condition. Without `by_index`, it does not choose the index that SQLite reads."""
+        columns = self.columns if by_index else tuple(map(without_index, self.columns))
+        clauses = list(map(self.compare, columns, self.values))
+        left_out = LEFT_OUT.get(self.columns[0].key)
+        if by_index and self.has_index and left_out:
+            clauses.append(self.columns[0] != literal_column(left_out))
+        return and_(*clauses)
+
+    def ids(self) -> Any:
+        """Return the statement for the ids of the sessions that match, in the order of the index."""
+        return select(Session.id).where(self.clause(by_index=True)).order_by(*self.columns)
+
+
+def _conditions(filters: SessionFilter, question_set: SetFilter | None) -> Iterator[_Condition]:
+    for name, (column, compare, orders) in FILTERS.items():
         value = getattr(filters, name)
         if value is not None:
-            yield getattr(Session, name) == value
+            yield _Condition((column,), compare, (value,), orders)
+    if filters.indication is not None:
+        yield _Condition((col(Session.rank),), eq, (RANKS[filters.indication],), {"newest", "ranked"})
     if question_set is not None:
-        yield from question_set_clauses(question_set)
+        columns = (col(Session.question_set), col(Session.version))
+        given = tuple(value for value in question_set if value is not None)
+        yield _Condition(columns[: len(given)], eq, given)
     if filters.subject is not None or question_set is None:
-        yield from _subject_clauses(filters.subject or "prospect")
-    if filters.has_blocker is not None:
-        yield col(Session.has_blocker) if filters.has_blocker else ~col(Session.has_blocker)
-    if filters.actor is not None:
-        yield Session.answered_by == filters.actor
-    yield from _range_clauses(filters)
+        subject = filters.subject or "prospect"
+        yield _Condition((col(Session.subject),), eq, (subject,), has_index=subject != "prospect")
 
 
-def _range_clauses(filters: SessionFilter) -> Iterator[Any]:
-    for name, (column, compare, sort) in RANGE_FILTERS.items():
-        value = getattr(filters, name)
-        if value is not None:
-            clause = compare(column, value)
-            # In another order, SQLite would use the index of the order, and read every session for few.
-            yield clause if filters.sort == sort else col(Session.id).in_(select(Session.id).where(clause))
-
-
-def _subject_clauses(subject: Subject) -> Iterator[Any]:
-    yield Session.subject == subject
-    if subject != "prospect":
-        # SQLite uses the index of these sessions only if the query contains its condition.
-        yield col(Session.subject) != literal_column("'prospect'")
+def filter_clauses(filters: SessionFilter, question_set: SetFilter | None) -> list[Any]:
+    """Return the conditions for sessions of a prospect that match every filter."""
+    return [
+        one.clause(by_index=one.columns[0] is FILTERS["prospect_id"][0])
+        for one in _conditions(filters, question_set)
+    ]
 
 
 def question_set_clauses(question_set: SetFilter) -> Iterator[Any]:
@@ -303,4 +350,5 @@ def any_stale(tx: Transaction) -> bool:
 
 def stale_clauses(at: datetime) -> tuple[Any, Any]:
     """Return the conditions for sessions with a stale score, as `has_stale_answers` defines it."""
-    return Session.status == "open", col(Session.valid_until) <= at
+    # A literal, because with a parameter SQLite does not use the partial index.
+    return col(Session.status) == literal_column("'open'"), col(Session.valid_until) <= at

@@ -78,7 +78,7 @@ SESSION_POSITIONS: Mapping[Sort, TypeAdapter[tuple[Any, ...]]] = {
     ),
     "revisit_on": TypeAdapter(tuple[date, UUID]),
     "updated_at": TypeAdapter(tuple[AwareDatetime, UUID]),
-    "name": TypeAdapter(tuple[Annotated[str, Field(max_length=MAX_SEARCHABLE_LENGTH)], UUID]),
+    "name": TypeAdapter(tuple[Annotated[str, Field(max_length=MAX_SEARCHABLE_LENGTH)], UUID, UUID]),
 }
 
 

@@ -28,12 +28,10 @@ from app.scoring import (
     read_verdict,
     verdict_record,
 )
-from app.sessions.tables import Session, SessionRevision, StoredAnswer
+from app.sessions.tables import RANKS, Session, SessionRevision, StoredAnswer
 
 # The figures that lists and events show. If one of them changes, the event `score.changed` is recorded.
 SESSION_FIGURES = tuple(Figures.__annotations__)
-# The order of a ranked list, best first.
-RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
 SELECT_VERDICT = select(SessionRevision.verdict).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision == bindparam("revision"),
@@ -81,6 +79,7 @@ def stored_figures(judged: Judged, answers: Mapping[str, StoredAnswer]) -> dict[
     return {
         **{figure: verdict[figure] for figure in SESSION_FIGURES},  # type: ignore[literal-required]
         "rank": RANKS[verdict["indication"]],
+        "descending_lowest": 1.0 if verdict["lowest"] is None else -verdict["lowest"],
         "valid_until": judged.valid_until,
         "next_expiry_at": next_expiry(judged, answers),
         "has_blocker": bool(verdict["blockers"]),

@@ -26,6 +26,30 @@ def _partial_index(name: str, columns: list[str], where: str, *, unique: bool = 
 
 
 NO_REVISIT = date.max
+# The place of each indication in a ranked list, best first.
+RANKS = {"fit": 0, "undetermined": 1, "mixed": 2, "no_fit": 3, "unscorable": 4, None: 5}
+# The columns of each order of the list but the newest and the name. The index continues with the columns that
+# filters read, so that a filter in this order reads no row that it leaves out.
+ORDERED = {
+    "ranked": ("rank", "descending_lowest"),
+    "updated_at": ("updated_at",),
+    "revisit_on": ("revisit_on",),
+}
+IN_EVERY_ORDER = (
+    *("status", "leaning", "decision", "outcome", "has_blocker", "subject", "question_set"),
+    *("answered_by", "assessor"),
+)
+# The columns of filters with an index, and those whose index has only the rows that match a condition.
+FILTERED = ("rank", "status")
+FILTERED_IF_SET = {
+    "decision": "IS NOT NULL",
+    "outcome": "IS NOT NULL",
+    "answered_by": "IS NOT NULL",
+    "indication_changed_at": "IS NOT NULL",
+    "deal": "<> ''",
+    "assessor": "<> ''",
+    "subject": "<> 'prospect'",
+}
 QUESTION_SET_VERSION_KEY = ForeignKeyConstraint(
     ["question_set", "version"], ["question_set_version.key", "question_set_version.version"]
 )
@@ -35,8 +59,9 @@ class Session(SQLModel, table=True):
     """A qualification session, with the figures of its current score and what else lists filter and sort by.
 
     `deal` and `assessor` are '' if there is none. `valid_until` is the time from which the figures are stale,
-    because an answer goes stale. `rank` is the number of the indication in `scores.RANKS`. `subject` is that
-    of the question set. `answered_at` and `answered_by` are the time and the actor of the last answer.
+    because an answer goes stale. `rank` is the number of the indication in RANKS. `descending_lowest` is
+    -`lowest`, or 1 if that is null: in ascending order, the highest is first and null last. `subject` is
+    that of the question set. `answered_at` and `answered_by` are the time and the actor of the last answer.
     `former_indication` is the indication before it last changed, at `indication_changed_at`. `revisit_on` is
     that of the last decision, or NO_REVISIT, which sorts last. `revisit_pending_on` is the same day until its
     event is recorded. While the session is open, `next_expiry_at` is when the next answer goes stale that has
@@ -50,6 +75,7 @@ class Session(SQLModel, table=True):
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_session_closed_at"),
         CheckConstraint("revision >= 1", name="ck_session_revision"),
         CheckConstraint("rank BETWEEN 0 AND 5", name="ck_session_rank"),
+        CheckConstraint("descending_lowest = -coalesce(lowest, -1)", name="ck_session_descending_lowest"),
         _is_one_of("indication", Indication, "ck_session_indication"),
         _is_one_of("leaning", Leaning, "ck_session_leaning"),
         _is_one_of("former_indication", Indication, "ck_session_former_indication"),
@@ -62,29 +88,23 @@ class Session(SQLModel, table=True):
             name="ck_session_indication_changed_at",
         ),
         Index("ix_session_prospect_id", "prospect_id", "question_set"),
-        Index("ix_session_ranked", "rank", "lowest"),
+        *(Index(f"ix_session_{name}", *columns, "id", *IN_EVERY_ORDER) for name, columns in ORDERED.items()),
+        *(Index(f"ix_session_{name}", name, "id") for name in FILTERED),
+        # A fit leans to a fit and has no blocker: in a ranked list, the others are far from the beginning.
+        Index("ix_session_leaning", "leaning", "rank", "descending_lowest", "id"),
+        Index("ix_session_has_blocker", "has_blocker", "rank", "descending_lowest", "id"),
         Index("ix_session_question_set", "question_set", "id"),
-        Index("ix_session_leaning", "leaning", "id"),
-        Index("ix_session_updated_at", "updated_at", "id"),
-        Index("ix_session_revisit_on", "revisit_on", "id"),
-        _partial_index("ix_session_answered_by", ["answered_by", "id"], "answered_by IS NOT NULL"),
-        _partial_index(
-            "ix_session_indication_changed_at",
-            ["indication_changed_at", "id"],
-            "indication_changed_at IS NOT NULL",
+        Index("ix_session_version", "question_set", "version", "id"),
+        *(
+            _partial_index(f"ix_session_{name}", [name, "id"], f"{name} {condition}")
+            for name, condition in FILTERED_IF_SET.items()
         ),
-        Index(
-            "ix_session_has_blocker",
-            "id",
-            sqlite_where=text("has_blocker = 1"),
-            postgresql_where=text("has_blocker"),
-        ),
-        _partial_index("ix_session_other_subject", ["subject", "id"], "subject <> 'prospect'"),
         _partial_index("ix_session_next_expiry_at", ["next_expiry_at"], "next_expiry_at IS NOT NULL"),
         _partial_index(
             "ix_session_revisit_pending_on", ["revisit_pending_on"], "revisit_pending_on IS NOT NULL"
         ),
-        _partial_index("ix_session_valid_until", ["valid_until"], "status = 'open'"),
+        # SQLite would read the index of the status if this one did not begin with it.
+        _partial_index("ix_session_valid_until", ["status", "valid_until"], "status = 'open'"),
         _partial_index(
             "uq_session_open",
             ["prospect_id", "deal", "assessor", "question_set"],
@@ -112,6 +132,7 @@ class Session(SQLModel, table=True):
     leaning: str | None = None
     score: float | None = None
     lowest: float | None = None
+    descending_lowest: float = 1.0
     highest: float | None = None
     coverage: float | None = None
     grade: str | None = None

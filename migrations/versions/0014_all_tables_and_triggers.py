@@ -278,6 +278,7 @@ def _sessions() -> None:
         sa.Column("leaning", sa.String(), nullable=True),
         sa.Column("score", sa.Float(), nullable=True),
         sa.Column("lowest", sa.Float(), nullable=True),
+        sa.Column("descending_lowest", sa.Float(), nullable=False),
         sa.Column("highest", sa.Float(), nullable=True),
         sa.Column("coverage", sa.Float(), nullable=True),
         sa.Column("grade", sa.String(), nullable=True),
@@ -308,6 +309,7 @@ def _session_checks() -> list[sa.CheckConstraint]:
         "status": "status IN ('open', 'closed')",
         "revision": "revision >= 1",
         "rank": "rank BETWEEN 0 AND 5",
+        "descending_lowest": "descending_lowest = -coalesce(lowest, -1)",
         "indication": f"indication IN {INDICATION_WORDS}",
         "leaning": "leaning IN ('fit', 'no_fit', 'mixed')",
         "former_indication": f"former_indication IN {INDICATION_WORDS}",
@@ -322,24 +324,29 @@ def _session_checks() -> list[sa.CheckConstraint]:
 
 def _session_indexes() -> None:
     op.create_index("ix_session_prospect_id", "session", ["prospect_id", "question_set"])
-    op.create_index("ix_session_ranked", "session", ["rank", "lowest"])
-    op.create_index("ix_session_question_set", "session", ["question_set", "id"])
-    op.create_index("ix_session_leaning", "session", ["leaning", "id"])
-    op.create_index("ix_session_updated_at", "session", ["updated_at", "id"])
-    op.create_index("ix_session_revisit_on", "session", ["revisit_on", "id"])
+    in_every_order = (
+        *("status", "leaning", "decision", "outcome", "has_blocker", "subject", "question_set"),
+        *("answered_by", "assessor"),
+    )
+    orders = {
+        "ranked": ("rank", "descending_lowest"),
+        "updated_at": ("updated_at",),
+        "revisit_on": ("revisit_on",),
+    }
+    for name, columns in orders.items():
+        op.create_index(f"ix_session_{name}", "session", [*columns, "id", *in_every_order])
+    for column in ("rank", "status", "question_set"):
+        op.create_index(f"ix_session_{column}", "session", [column, "id"])
+    for column in ("leaning", "has_blocker"):
+        op.create_index(f"ix_session_{column}", "session", [column, "rank", "descending_lowest", "id"])
+    op.create_index("ix_session_version", "session", ["question_set", "version", "id"])
+    for column in ("decision", "outcome", "answered_by", "indication_changed_at"):
+        _create_partial_index(f"ix_session_{column}", "session", [column, "id"], f"{column} IS NOT NULL")
+    for column, nothing in (("deal", "''"), ("assessor", "''"), ("subject", "'prospect'")):
+        _create_partial_index(f"ix_session_{column}", "session", [column, "id"], f"{column} <> {nothing}")
     for column in ("next_expiry_at", "revisit_pending_on"):
         _create_partial_index(f"ix_session_{column}", "session", [column], f"{column} IS NOT NULL")
-    for column in ("answered_by", "indication_changed_at"):
-        _create_partial_index(f"ix_session_{column}", "session", [column, "id"], f"{column} IS NOT NULL")
-    op.create_index(
-        "ix_session_has_blocker",
-        "session",
-        ["id"],
-        sqlite_where=sa.text("has_blocker = 1"),
-        postgresql_where=sa.text("has_blocker"),
-    )
-    _create_partial_index("ix_session_other_subject", "session", ["subject", "id"], "subject <> 'prospect'")
-    _create_partial_index("ix_session_valid_until", "session", ["valid_until"], "status = 'open'")
+    _create_partial_index("ix_session_valid_until", "session", ["status", "valid_until"], "status = 'open'")
     _create_partial_index(
         "uq_session_open",
         "session",
