@@ -94,12 +94,11 @@ def checked_form(fields: Mapping[str, Any]) -> TranslatedForm:
         return TranslatedForm.model_validate(fields)
     except ValidationError as error:
         flaws = shape_flaws(error)
-    raise Flawed(
-        replace(flaw, detail=f"{flaw.detail}, or a value alias of the source")
-        if flaw.pointer.strip("/") in ALIAS_FIELDS
-        else flaw
-        for flaw in flaws
-    )
+    raise Flawed(_with_alias(flaw) if flaw.pointer.strip("/") in ALIAS_FIELDS else flaw for flaw in flaws)
+
+
+def _with_alias(flaw: Flaw) -> Flaw:
+    return replace(flaw, detail=f"{flaw.detail}, or a value alias of the source")
 
 
 def _result(qualified: QualifyResult, ignored: list[str]) -> FormResult:
@@ -166,7 +165,7 @@ def read_form(
     flaws += _too_many("answers", len(answers), MAX_ANSWERS)
     flaws += _too_many("attributes", len(attributes), MAX_ATTRIBUTES)
     if flaws:
-        raise Flawed(flaws)
+        raise Flawed(_with_alias(flaw) if flaw.kind == "off_scale" else flaw for flaw in flaws)
     cleared = [key for key in plan.questions.keys() & fields.keys() - answers.keys() if fields[key] is None]
     request = request_of(tx, set_name, form, answers, attributes, cleared)
     return request, list(_unknown(plan, form, fields))

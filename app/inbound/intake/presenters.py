@@ -7,10 +7,15 @@ from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
 from app.inbound.intake.schemas import ReceiptError, ReceiptOut
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt
-from app.problems import CATALOGUE
+from app.problems import CATALOGUE, INVALID_REQUEST
 from app.schemas import FieldErrorOut
 
 PROBLEM_KINDS = {kind.slug: kind for kind in CATALOGUE}
+# The other system has sent the request, so a person corrects what the intake makes of it.
+REMEDY_OF_INVALID_ITEM = (
+    "Correct the mapping or the value aliases, and replay the receipt. If the record itself is wrong, correct "
+    "it in the other system, which then sends it again."
+)
 
 
 def intake_out(tx: Transaction, intake: Intake) -> schemas.IntakeOut:
@@ -59,6 +64,6 @@ def _receipt_error(stored: dict[str, Any] | None) -> ReceiptError | None:
         type=kind.type,
         title=kind.title,
         detail=stored["detail"],
-        remedy=kind.remedy,
+        remedy=REMEDY_OF_INVALID_ITEM if kind is INVALID_REQUEST else kind.remedy,
         errors=[FieldErrorOut(where="body", **error) for error in stored["errors"]],
     )

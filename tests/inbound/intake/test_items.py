@@ -32,6 +32,9 @@ def test_a_bad_record_fails_alone_and_a_replay_processes_nothing_else(client, an
     assert (failed["status"], failed["problem"]) == ("failed", None)
     assert shown(failed) == [("done", "1"), ("failed", "2"), ("failed", None), ("done", "3")]
     assert places(failed) == ["/mapping/ratings/demand", "/mapping/external_id"]
+    # The person who reads the receipt did not send the request, and can define what "Hot" means.
+    assert "or a value alias" in failed["items"][1]["problem"]["detail"]
+    assert "replay the receipt" in failed["items"][1]["problem"]["remedy"]
     assert [ratings(client, failed["items"][place]) for place in (0, 3)] == [{"demand": 3}, {"demand": 5}]
     assert ok(client.get(f"/v1/intakes/{intake['id']}"))["failed"] == 1
 
