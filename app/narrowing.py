@@ -43,7 +43,7 @@ class _WithoutIndex(FunctionElement[Any]):
 def without_index(column: Any) -> ColumnElement[Any]:
     """Return a column for a condition or an order that should not choose the index to read.
 
-    Only SQLite has to be told: it does not know how often a value occurs. PostgreSQL has statistics.
+    This is for SQLite, which does not know how often a value occurs. PostgreSQL has statistics.
     """
     return _WithoutIndex(column)
 
