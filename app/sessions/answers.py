@@ -93,7 +93,8 @@ def _is_outdated(edit: SessionEdit, received: Received, new: AnswerIn) -> bool:
 
     In a new session this says nothing: what the link said was about another session.
     """
-    return not edit.opening and bool(new.answered_at) and received.is_older(new.question, new.answered_at)
+    at = new.answered_at
+    return at is not None and not edit.opening and received.is_older(new.question, at)
 
 
 def _value_of(answer: AnswerIn | StoredAnswer) -> int | str | None:

@@ -93,10 +93,11 @@ class Model:
             current |= {"status": "closed", "outcome": outcome}
 
     def clear(self, link, session_, question, at):
-        stored, (_, last_at) = session_["answers"].get(question), self.last[link].get(question, (None, 0))
+        stored = session_["answers"].get(question)
+        last, last_at = self.last[link].get(question, (None, 0))
         if at and at < max(last_at, stored[1] if stored else 0):
             return
-        if stored and stored[2] == link and stored[0] != "open" and session_["status"] == "open":
+        if stored and (stored[2], stored[0]) == (link, last) and session_["status"] == "open":
             session_["answers"][question] = ("open", at or self.now, link)
         self.last[link][question] = (None, at or self.now)
 
@@ -108,9 +109,9 @@ class Model:
         if effect == "stored" and is_open:
             session_["answers"][question] = (value, at or self.now, link)
         last, last_at = self.last.get(link, {}).get(question, (None, 0))
-        if link in self.last and is_open and (value != last or effect == "stored"):
-            if not (effect == "late" and at < last_at):
-                self.last[link][question] = (value, at or self.now)
+        is_news = (value != last or effect == "stored") and not (effect == "late" and at < last_at)
+        if link in self.last and is_open and is_news:
+            self.last[link][question] = (value, at or self.now)
 
     def write(self, link):
         """A record update writes the current ratings and values into a record."""
