@@ -206,6 +206,11 @@ def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
     Where both have a value, `target` keeps its own. The caller deletes `other`. Raises INVALID_REQUEST if
     `target` would have too many links or attributes.
     """
+    own = {
+        name for name, value in {NAME_FIELD: target.name, **target.attributes}.items() if value is not None
+    }
+    # Even if the values are the same, the links of `other` have not set those that stay.
+    received_values.disown(tx, other.id, own, by=None)
     tx.db.exec(
         update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=target.id)
     )

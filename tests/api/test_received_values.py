@@ -381,6 +381,17 @@ def test_last_values_follow_their_link_into_another_prospect(client, two, link, 
     assert ok(client.get(f"/v1/prospects/{kept}"))["name"] == "Acme"
 
 
+def test_a_null_does_not_remove_what_the_other_prospect_of_a_merge_had(client, link, small):
+    """Both had the same values, and those of the prospect that stays are a person's."""
+    own = {"name": "Acme", "attributes": {"industry": "bank"}}
+    kept = new_prospect(client, **own)["id"]
+    told = qualify(client, link, question_set=small, **own)
+    ok(merge(client, kept, told["prospect_id"]))
+    ok(upsert(client, link, name=None, attributes={"industry": None}))
+    now = ok(client.get(f"/v1/prospects/{kept}"))
+    assert (now["name"], now["attributes"]) == ("Acme", {"industry": "bank"})
+
+
 def test_last_values_stay_when_the_ids_of_a_source_are_compared_in_another_way(client, link, small):
     """`ABC` and `abc` are one record from then on."""
     upper = link | {"source": f"case-{link['external_id']}"[:60], "external_id": "ABC"}
