@@ -121,7 +121,7 @@ class Received:
             if self.entries.pop(name, None) is not None:
                 self.changed = True
 
-    def disown(self, name: str) -> None:
+    def mark_overwritten(self, name: str) -> None:
         """Note that the link has not set the current value, if there is an entry."""
         if self._time(name) is not None:
             self.entries[name][1] = None
@@ -143,7 +143,7 @@ class Received:
 
 
 @dataclass(slots=True)
-class LinkMemory:
+class ReceivedFromLink:
     """What was received from one link, a (source, match key), by part."""
 
     link: LinkKey
@@ -158,12 +158,12 @@ class LinkMemory:
         save_all(tx, [self])
 
 
-def load(tx: Transaction, link: LinkKey, deal: str = "", assessor: str = "") -> LinkMemory:
+def load(tx: Transaction, link: LinkKey, deal: str = "", assessor: str = "") -> ReceivedFromLink:
     """Return what was received from a link, a (source, match key), about its prospect and about a deal."""
     source, match_key = link
     parameters = {"source": source, "match_key": match_key, "deal": deal, "assessor": assessor}
     rows = tx.db.execute(SELECT_OF_LINK, parameters)
-    return LinkMemory(link, {Part(*part): Received(fields) for *part, fields in rows})
+    return ReceivedFromLink(link, {Part(*part): Received(fields) for *part, fields in rows})
 
 
 def load_of_prospects(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkKey, Received]:
@@ -173,7 +173,7 @@ def load_of_prospects(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkK
     return {(source, match_key): Received(fields) for source, match_key, fields in rows}
 
 
-def save_all(tx: Transaction, memories: Sequence[LinkMemory]) -> None:
+def save_all(tx: Transaction, memories: Sequence[ReceivedFromLink]) -> None:
     """Store the parts of several links that have changed, in one statement. The links are stored already."""
     rows = [
         {"source": memory.link[0], "match_key": memory.link[1], **part._asdict(), "fields": received.entries}
@@ -185,15 +185,15 @@ def save_all(tx: Transaction, memories: Sequence[LinkMemory]) -> None:
         tx.db.execute(INSERT_OR_REPLACE[tx.db.get_bind().dialect.name], rows)
 
 
-def disown(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:
+def mark_overwritten(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:
     """Note that these values of a locked prospect come from none of its links but `by`."""
     memories = []
     for source, match_key, entries in tx.db.execute(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):
         if (source, match_key) != by:
             received = Received(entries)
             for name in fields & entries.keys():
-                received.disown(name)
-            memories.append(LinkMemory((source, match_key), {OF_PROSPECT: received}))
+                received.mark_overwritten(name)
+            memories.append(ReceivedFromLink((source, match_key), {OF_PROSPECT: received}))
     save_all(tx, memories)
 
 

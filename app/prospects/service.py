@@ -31,7 +31,7 @@ from app.prospects.queries import (
     sources_with_aliases,
     translate_values,
 )
-from app.prospects.received import NAME_FIELD, OF_PROSPECT, LinkMemory, Received, is_same
+from app.prospects.received import NAME_FIELD, OF_PROSPECT, Received, ReceivedFromLink, is_same
 from app.prospects.schemas import (
     Link,
     NewProspect,
@@ -63,7 +63,7 @@ class Upserted:
     prospect: Prospect
     is_created: bool
     is_changed: bool
-    memory: LinkMemory
+    memory: ReceivedFromLink
 
 
 def upsert(
@@ -89,8 +89,8 @@ def upsert(
         if found:
             prospect = found.prospect
             memory = received_values.load(tx, (link.source, found.match_key), deal, assessor)
-            news = _news(tx, memory.part(OF_PROSPECT), change, prospect)
-            is_changed = apply_change(tx, prospect, news, by=memory.link)
+            new_values = _new_values(tx, memory.part(OF_PROSPECT), change, prospect)
+            is_changed = apply_change(tx, prospect, new_values, by=memory.link)
             return Upserted(prospect, is_created=False, is_changed=is_changed, memory=memory)
         created = _insert(tx, change.name, change.attributes)
         rows = _link_rows(tx, [(created, link)])
@@ -103,9 +103,9 @@ def upsert(
         tx.db.flush()
 
 
-def _first_memory(tx: Transaction, link: LinkKey, created: Prospect) -> LinkMemory:
+def _first_memory(tx: Transaction, link: LinkKey, created: Prospect) -> ReceivedFromLink:
     """Return the memory of a link, a (source, match key), that created a prospect."""
-    memory = LinkMemory(link)
+    memory = ReceivedFromLink(link)
     received = memory.part(OF_PROSPECT)
     if created.name is not None:
         received.remember(NAME_FIELD, created.name, tx.at)
@@ -114,23 +114,25 @@ def _first_memory(tx: Transaction, link: LinkKey, created: Prospect) -> LinkMemo
     return memory
 
 
-def _news(tx: Transaction, received: Received, change: ProspectChange, prospect: Prospect) -> ProspectChange:
+def _new_values(
+    tx: Transaction, received: Received, change: ProspectChange, prospect: Prospect
+) -> ProspectChange:
     """Return a change of a prospect without what its link repeats, and remember the rest."""
     attributes = {
         name: value
         for name, value in change.attributes.items()
-        if _is_news(tx, received, name, value, prospect.attributes.get(name))
+        if _is_new_value(tx, received, name, value, prospect.attributes.get(name))
     }
-    news: dict[str, Any] = {"attributes": attributes, "revision": change.revision}
-    if change.has_name and _is_news(tx, received, NAME_FIELD, change.name, prospect.name):
-        news["name"] = change.name
-    return ProspectChange.model_construct(**news)
+    new_values: dict[str, Any] = {"attributes": attributes, "revision": change.revision}
+    if change.has_name and _is_new_value(tx, received, NAME_FIELD, change.name, prospect.name):
+        new_values["name"] = change.name
+    return ProspectChange.model_construct(**new_values)
 
 
-def _is_news(tx: Transaction, received: Received, name: str, value: Any, current: Any) -> bool:
+def _is_new_value(tx: Transaction, received: Received, name: str, value: Any, current: Any) -> bool:
     """Whether a value differs from the last one that was received, which it then becomes.
 
-    A null is news if the link itself has set the current value.
+    A null is new if the link itself has set the current value.
     """
     if value is None:
         is_own = received.has_set(name, current)
@@ -154,7 +156,7 @@ def apply_change(
     name, attributes = _changed_values(prospect, change)
     if _is_unchanged(prospect, name, attributes):
         return False
-    received_values.disown(tx, prospect.id, _changed_fields(prospect, name, attributes), by)
+    received_values.mark_overwritten(tx, prospect.id, _changed_fields(prospect, name, attributes), by)
     _rename(tx, prospect, name)
     prospect.attributes = attributes
     flag_modified(prospect, "attributes")  # without this, the ORM would miss a change from 1 to true
@@ -422,9 +424,9 @@ def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange
         prospect = found.get(keys[link.key])
         if prospect and counts[keys[link.key]] == 1:
             received = memory.get(keys[link.key], Received())
-            news = _news(tx, received, change, prospect)
+            new_values = _new_values(tx, received, change, prospect)
             with suppress(Problem):  # `upsert` raises it again
-                if not received.changed and _is_unchanged(prospect, *_changed_values(prospect, news)):
+                if not received.changed and _is_unchanged(prospect, *_changed_values(prospect, new_values)):
                     unchanged.add(link.key)
     return unchanged
 

@@ -27,7 +27,7 @@ UPDATE_ANSWERS = ANSWER_TABLE.update().where(
 
 
 @dataclass(frozen=True, slots=True)
-class SortedAnswers:
+class ClassifiedAnswers:
     """What answers of a request do to a session.
 
     `to_store` has those that change it, by their JSON pointer in the request. `late` has those that differ
@@ -49,7 +49,7 @@ def record_answers(
     STALE_REVISION if one of the answers was changed after `based_on`.
     """
     edit.require_open()
-    answers = sort_answers(edit, sent, received)
+    answers = classify_answers(edit, sent, received)
     _require_unchanged_since(
         edit, {pointer: answer.question for pointer, answer in answers.to_store.items()}, based_on
     )
@@ -58,11 +58,11 @@ def record_answers(
     if answers.to_store:
         _store(edit, list(answers.to_store.values()))
         add_to_edit(edit, answers.to_store.values())
-    note_late(edit, answers.late)
+    record_late(edit, answers.late)
     return bool(answers.to_store)
 
 
-def sort_answers(edit: SessionEdit, sent: AnswersIn, received: Received | None) -> SortedAnswers:
+def classify_answers(edit: SessionEdit, sent: AnswersIn, received: Received | None) -> ClassifiedAnswers:
     """Return what answers do to a session. `received` is what a link sent before, if it sends the answers.
 
     In a closed session, those to store are the answers with which another session begins. Raises `Flawed`
@@ -71,7 +71,7 @@ def sort_answers(edit: SessionEdit, sent: AnswersIn, received: Received | None) 
     read_answers(edit.plan.question_set, sent.sent())
     pointers = {entry.question: entry.place for entry in sent.sent()}
     stale = _stale_questions(edit)
-    answers = SortedAnswers({}, [])
+    answers = ClassifiedAnswers({}, [])
     for question, new in sent.answers_by_question().items():
         pointer = pointers[question]
         answer = _answer_to_store(edit, new, _answered_at(edit, new, pointer))
@@ -132,7 +132,7 @@ def _content(answer: StoredAnswer) -> tuple[Any, ...]:
     return answer.state, answer.rating, answer.text, answer.evidence
 
 
-def _remember(edit: SessionEdit, sent: AnswersIn, answers: SortedAnswers, received: Received) -> None:
+def _remember(edit: SessionEdit, sent: AnswersIn, answers: ClassifiedAnswers, received: Received) -> None:
     """Store the answers of a request as the last ones of their link."""
     stored = {answer.question: answer for answer in answers.to_store.values()}
     late = {answer.question for answer in answers.late}
@@ -145,7 +145,7 @@ def _remember(edit: SessionEdit, sent: AnswersIn, answers: SortedAnswers, receiv
             received.remember(question, _value_of(new), at, new.text, new.evidence)
 
 
-def note_late(edit: SessionEdit, late: Iterable[StoredAnswer]) -> None:
+def record_late(edit: SessionEdit, late: Iterable[StoredAnswer]) -> None:
     """Add answers that are late to the next revision, except those that the history already has."""
     entries = {answer.question: _revision_entry(answer, edit.uow.tx.at) for answer in late}
     if entries:

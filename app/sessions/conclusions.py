@@ -6,7 +6,7 @@ from typing import Any
 from app.clock import new_id
 from app.problems import require_revision
 from app.scoring import Flaw, Flawed
-from app.sessions.answers import sort_answers
+from app.sessions.answers import classify_answers
 from app.sessions.queries import decisions_of, latest_outcome
 from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.session_edit import SessionEdit, save
@@ -100,7 +100,7 @@ def has_carried_out(edit: SessionEdit, request: QualifyRequest) -> bool:
         (request.decision is None or has_decided(edit, request.decision))
         and (request.outcome is None or bool(stored and _same_outcome(stored, request.outcome)))
         and request.answers_by_question().keys() <= edit.plan.questions.keys()
-        and not sort_answers(edit, request, None).to_store
+        and not classify_answers(edit, request, None).to_store
     )
 
 

@@ -341,8 +341,8 @@ class QualifyRequest(AnswersIn, WriteIn):
 class ClearingRequest(QualifyRequest):
     """A request of a source that can also clear answers, which `POST /v1/qualify` cannot.
 
-    Its value aliases are translated already. `cleared` takes back those answers to its questions that the
-    link itself has given.
+    Its value aliases are translated already. `cleared` withdraws those answers that the link
+    itself has given.
     """
 
     cleared: list[AnswerIn] = []
@@ -514,8 +514,8 @@ class RevisionOut(Out):
     change: Annotated[
         Change,
         Field(
-            description="aged means that answers went stale, without a request; late means that answers were "
-            "sent that are older than the stored ones"
+            description="aged means that answers went stale, without a request; late means that the "
+            "request had answers that are older than the stored ones"
         ),
     ]
     changed: Annotated[dict[str, Any], Field(description="what changed, without the texts of answers")]

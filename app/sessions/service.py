@@ -21,12 +21,12 @@ from app.prospects.tables import Prospect
 from app.question_sets.plans import Choice
 from app.scoring import Plan, read_attributes
 from app.sessions.answers import (
-    note_late,
+    classify_answers,
     own_withdrawals,
     record_answers,
+    record_late,
     repeats,
     save_answers,
-    sort_answers,
 )
 from app.sessions.carry_over import carry_over, move
 from app.sessions.conclusions import (
@@ -70,7 +70,7 @@ from app.sessions.session_edit import (
 )
 from app.sessions.tables import Session
 
-# With how many closed sessions of one prospect, identity and question set a row of a file is compared.
+# The number of closed sessions of one prospect, identity and question set that a row is compared with.
 MAX_CLOSED_COMPARED = 50
 
 
@@ -158,7 +158,7 @@ def _record(edit: SessionEdit, request: QualifyRequest, received: Received) -> N
     if edit.opening and request.carry_over:
         carry_over(edit)
     if edit.opening:
-        # What the link said last was about another session.
+        # What the link sent last was about another session.
         received.forget(*DECISION_VALUES, *OUTCOME_VALUES)
     cleared = request.cleared if isinstance(request, ClearingRequest) else []
     own = own_withdrawals(edit, cleared, received)
@@ -166,26 +166,26 @@ def _record(edit: SessionEdit, request: QualifyRequest, received: Received) -> N
         sent = request.model_copy(update={"answers": [*request.answers, *own]}) if own else request
         answered = record_answers(edit, sent, None, received)
     else:
-        note_late(edit, sort_answers(edit, request, received).late)
+        record_late(edit, classify_answers(edit, request, received).late)
     save_answers(edit)
     _forget_nulls(request, received)
     decision, outcome = request.decision, request.outcome
-    is_new = decision and _is_news(received, decision_values(decision), DECISION_VALUES)
+    is_new = decision and _is_new_conclusion(received, decision_values(decision), DECISION_VALUES)
     if decision and is_new and not has_decided(edit, decision):
         record_decision(edit, decision, edit.session.revision)
-    if outcome and _is_news(received, outcome_values(outcome), OUTCOME_VALUES):
+    if outcome and _is_new_conclusion(received, outcome_values(outcome), OUTCOME_VALUES):
         record_outcome(edit, outcome, with_answers=answered)
 
 
 def _forget_nulls(request: QualifyRequest, received: Received) -> None:
-    """Forget the last decision or outcome of a link if it sends null instead: the next one is news."""
+    """Forget the last decision or outcome of a link if it sends null instead: the next one is new."""
     if request.decision is None and "decision" in request.model_fields_set:
         received.forget(*DECISION_VALUES)
     if request.outcome is None and "outcome" in request.model_fields_set:
         received.forget(*OUTCOME_VALUES)
 
 
-def _is_news(received: Received, values: Mapping[str, Any], names: Iterable[str]) -> bool:
+def _is_new_conclusion(received: Received, values: Mapping[str, Any], names: Iterable[str]) -> bool:
     """Whether one of the values of a conclusion is new, and if so remember all of them.
 
     `names` are the fields that such a conclusion can have.
@@ -444,7 +444,7 @@ def _begins_another(
     if edit.session.status == "open":
         return False
     is_known = request.answers_by_question().keys() <= edit.plan.questions.keys()
-    if not is_known or sort_answers(edit, request, received).to_store:
+    if not is_known or classify_answers(edit, request, received).to_store:
         return True
     if not from_file:
         return not request.only_concludes and _has_new_decision(edit, request, received)
@@ -496,7 +496,7 @@ def _repeated_by_row(
 
     Several rows can conclude sessions of one prospect, and a link only remembers the last of them.
     """
-    if not request.concludes or not _has_news(request, received):
+    if not request.concludes or not _has_new_value(request, received):
         return None
     key, _ = uow.plans.parse_name(choice.name)
     closed = newest_sessions(uow.tx, prospect, request.identity, key, "closed", MAX_CLOSED_COMPARED)
@@ -504,7 +504,7 @@ def _repeated_by_row(
     return next((edit for edit in edits if has_carried_out(edit, request)), None)
 
 
-def _has_news(request: QualifyRequest, received: Received) -> bool:
+def _has_new_value(request: QualifyRequest, received: Received) -> bool:
     """Whether a request has a value that its link does not repeat."""
     conclusions = {
         **(decision_values(request.decision) if request.decision else {}),

@@ -180,13 +180,13 @@ class WebhookOut(Out):
     disabled_because: str | None
     paused_until: Annotated[
         datetime | None,
-        Field(description="the receiver responded with 429, or requested the pause with Retry-After"),
+        Field(description="the end of the pause after the receiver responded with 429 or with Retry-After"),
     ]
     rate: Annotated[
         float | None,
         Field(
-            description="how many requests a second are sent at most, after the receiver responded with 429; "
-            "it doubles every minute, until it is null"
+            description="the maximum number of requests a second, after the receiver responded with 429; it "
+            "doubles every minute; null: no limit"
         ),
     ]
     pending: Annotated[int, Field(description="the number of deliveries that are not settled yet")]

@@ -13,8 +13,8 @@ from app.schemas import FieldErrorOut
 PROBLEM_KINDS = {kind.slug: kind for kind in CATALOGUE}
 # The other system has sent the request, so a person corrects what the intake makes of it.
 REMEDY_OF_INVALID_ITEM = (
-    "Correct the mapping or the value aliases, and replay the receipt. If the record itself is wrong, correct "
-    "it in the other system, which then sends it again."
+    "Correct the mapping or the value aliases, and replay the receipt. If the record itself is wrong, "
+    "correct it in the other system, which then sends it again."
 )
 
 

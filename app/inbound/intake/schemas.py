@@ -111,7 +111,7 @@ class SignatureRule(In):
     """How a sender signs its payloads: with HMAC-SHA256 and a shared secret.
 
     With a `timestamp_header`, a signature is valid for 5 minutes and only once. The time is in seconds or
-    milliseconds since 1970. Without it, nothing prevents that a payload is sent again.
+    milliseconds since 1970. Without it, the service also accepts a payload that somebody sends again.
     """
 
     header: Annotated[HeaderName, Field(examples=["X-Hub-Signature-256"])]
@@ -149,7 +149,7 @@ class IntakeMapping(In):
 
     Pointers are JSON pointers (RFC 6901). In a list of objects with `key` and `value`, a name leads to the
     value of that key. A value that the payload does not contain, or that is an empty text, changes nothing.
-    A null, or a pointer that leads through a null, clears what this source set before.
+    A null, or a pointer that leads through a null, clears a value that the same link has set.
     """
 
     model_config = ConfigDict(

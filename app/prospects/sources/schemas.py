@@ -51,7 +51,7 @@ class ValueAliasIn(In):
         StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT_LENGTH),
         BeforeValidator(as_alias),
         Field(
-            description="the text exactly as the source sends it; a number, true or false is like its text",
+            description="the text exactly as the source sends it; a number, true or false counts as its text",
             examples=["Software & Internet"],
         ),
     ]

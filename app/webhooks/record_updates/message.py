@@ -90,7 +90,7 @@ def check_record_update(
     if not is_valid or not identifying_names(url, update.fields):
         detail = (
             "after its host, the URL must contain one or more of these, and nothing else in braces: "
-            f"{known}. It can do without if a field of the body has such an id"
+            f"{known}. It needs none of them if a field of the body has such an id"
         )
         raise Flawed([Flaw("/url", detail, "invalid")])
     if "{" in authority_of(url):

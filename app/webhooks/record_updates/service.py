@@ -1,4 +1,4 @@
-"""Remember what record updates wrote, so that a system that sends it back does not send news."""
+"""Remember what record updates wrote, so that a value that comes back is a repeated value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
