@@ -89,9 +89,9 @@ def repeats(received: Received, new: AnswerIn) -> bool:
 
 
 def _is_outdated(edit: SessionEdit, received: Received, new: AnswerIn) -> bool:
-    """Whether a link has said something about a question at a later time than its answer names.
+    """Whether a link has already sent a value for a question with a later time than that of its answer.
 
-    In a new session this says nothing: what the link said was about another session.
+    This does not apply to a new session: what the link sent before was about another session.
     """
     at = new.answered_at
     return at is not None and not edit.opening and received.is_older(new.question, at)
