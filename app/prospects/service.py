@@ -212,7 +212,7 @@ def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
         name for name, value in {NAME_FIELD: target.name, **target.attributes}.items() if value is not None
     }
     # Even if the values are the same, the links of `other` have not set those that stay.
-    received_values.disown(tx, other.id, own, by=None)
+    received_values.mark_overwritten(tx, other.id, own, by=None)
     tx.db.exec(
         update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=target.id)
     )

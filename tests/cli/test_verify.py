@@ -96,10 +96,15 @@ def test_a_figure_that_its_answers_do_not_give_is_named(used: tuple[str, str], v
 
 def test_a_match_key_that_its_rule_does_not_give_is_named(used: tuple[str, str], verify: Verify) -> None:
     change(used[0], "INSERT INTO source_rule (source, id_rule) VALUES ('test', 'ignore_case')")
-    change(used[0], "UPDATE prospect_link SET match_key = 'OPENED' WHERE external_id = 'opened'")
+    change(
+        used[0],
+        "INSERT INTO prospect_link (source, match_key, external_id, prospect_id, linked_at) "
+        "SELECT source, 'OPENED', external_id, prospect_id, linked_at FROM prospect_link "
+        "WHERE external_id = 'opened'",
+    )
     done = verify()
     change(used[0], "DELETE FROM source_rule")
-    change(used[0], "UPDATE prospect_link SET match_key = 'opened' WHERE external_id = 'opened'")
+    change(used[0], "DELETE FROM prospect_link WHERE match_key = 'OPENED'")
     assert done.returncode == 1
     wrong = [line for line in done.stdout.splitlines() if not line.startswith("ok: ")]
     assert wrong == [
