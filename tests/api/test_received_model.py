@@ -97,7 +97,8 @@ class Model:
         last, last_at = self.last[link].get(question, (None, 0))
         if at and at < max(last_at, stored[1] if stored else 0):
             return
-        if stored and (stored[2], stored[0]) == (link, last) and session_["status"] == "open":
+        is_own = stored and (stored[2], stored[0]) == (link, last)
+        if is_own and session_["status"] == "open" and (stored[0] != "open" or at):
             session_["answers"][question] = ("open", at or self.now, link)
         self.last[link][question] = (None, at or self.now)
 
