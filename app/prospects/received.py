@@ -173,12 +173,17 @@ def load_of_prospects(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkK
     return {(source, match_key): Received(fields) for source, match_key, fields in rows}
 
 
-def save_all(tx: Transaction, memories: Sequence[ReceivedFromLink]) -> None:
+def save_all(tx: Transaction, links: Sequence[ReceivedFromLink]) -> None:
     """Store the parts of several links that have changed, in one statement. The links are stored already."""
     rows = [
-        {"source": memory.link[0], "match_key": memory.link[1], **part._asdict(), "fields": received.entries}
-        for memory in memories
-        for part, received in memory.parts.items()
+        {
+            "source": from_link.link[0],
+            "match_key": from_link.link[1],
+            **part._asdict(),
+            "fields": received.entries,
+        }
+        for from_link in links
+        for part, received in from_link.parts.items()
         if received.changed
     ]
     if rows:
@@ -187,14 +192,14 @@ def save_all(tx: Transaction, memories: Sequence[ReceivedFromLink]) -> None:
 
 def mark_overwritten(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:
     """Note that these values of a locked prospect come from none of its links but `by`."""
-    memories = []
+    links = []
     for source, match_key, entries in tx.db.execute(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):
         if (source, match_key) != by:
             received = Received(entries)
             for name in fields & entries.keys():
                 received.mark_overwritten(name)
-            memories.append(ReceivedFromLink((source, match_key), {OF_PROSPECT: received}))
-    save_all(tx, memories)
+            links.append(ReceivedFromLink((source, match_key), {OF_PROSPECT: received}))
+    save_all(tx, links)
 
 
 def rows_with_new_keys(tx: Transaction, source: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -222,8 +227,8 @@ def remember_written(tx: Transaction, link: Link, part: Part, values: Mapping[st
     found = find_link(tx, link, lock=True)
     if found is None:
         return
-    memory = load(tx, (link.source, found.match_key), part.deal, part.assessor)
-    received = memory.part(part)
+    from_link = load(tx, (link.source, found.match_key), part.deal, part.assessor)
+    received = from_link.part(part)
     for name, value in values.items():
         field_name = NAME_FIELD if part == OF_PROSPECT and name == "name" else name
         if value is None:
@@ -231,7 +236,7 @@ def remember_written(tx: Transaction, link: Link, part: Part, values: Mapping[st
         elif not received.repeats(field_name, value):
             # Only answers are compared by time. Of other values, the link has not set what it was sent.
             received.remember(field_name, value, None if part == OF_PROSPECT else tx.at)
-    memory.save(tx)
+    from_link.save(tx)
 
 
 def _remembered(value: Any) -> Any:

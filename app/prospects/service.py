@@ -63,7 +63,7 @@ class Upserted:
     prospect: Prospect
     is_created: bool
     is_changed: bool
-    memory: ReceivedFromLink
+    from_link: ReceivedFromLink
 
 
 def upsert(
@@ -75,11 +75,12 @@ def upsert(
     *,
     is_translated: bool = False,
 ) -> Upserted:
-    """Create or change the prospect with a link, and lock it. The caller saves the memory of the link.
+    """Create or change the prospect with a link, and lock it.
 
     Values that are aliases of the source are translated, unless `is_translated` says that they are. A value
-    that the link repeats changes nothing, and a null removes only what the link itself has set. The memory
-    also has what the link sent about the deal and the assessor. Raises STALE_REVISION.
+    that the link repeats changes nothing, and a null removes only what the link itself has set. The caller
+    saves the `from_link` of the result, which also has the received values about the deal and the assessor.
+    Raises STALE_REVISION.
     """
     if not is_translated:
         attributes = translate_values(tx, link.source, change.attributes)
@@ -88,30 +89,30 @@ def upsert(
         found = find_link(tx, link, lock=True)
         if found:
             prospect = found.prospect
-            memory = received_values.load(tx, (link.source, found.match_key), deal, assessor)
-            new_values = _new_values(tx, memory.part(OF_PROSPECT), change, prospect)
-            is_changed = apply_change(tx, prospect, new_values, by=memory.link)
-            return Upserted(prospect, is_created=False, is_changed=is_changed, memory=memory)
+            from_link = received_values.load(tx, (link.source, found.match_key), deal, assessor)
+            new_values = _new_values(tx, from_link.part(OF_PROSPECT), change, prospect)
+            is_changed = apply_change(tx, prospect, new_values, by=from_link.link)
+            return Upserted(prospect, is_created=False, is_changed=is_changed, from_link=from_link)
         created = _insert(tx, change.name, change.attributes)
         rows = _link_rows(tx, [(created, link)])
         if insert_if_new(tx, ProspectLink, *rows):
             _record_event(tx, created, "prospect.created")
-            memory = _first_memory(tx, (link.source, rows[0]["match_key"]), created)
-            return Upserted(created, is_created=True, is_changed=True, memory=memory)
+            from_link = _received_at_creation(tx, (link.source, rows[0]["match_key"]), created)
+            return Upserted(created, is_created=True, is_changed=True, from_link=from_link)
         # Another transaction has created the prospect meanwhile, so this one is not needed.
         tx.db.delete(created)
         tx.db.flush()
 
 
-def _first_memory(tx: Transaction, link: LinkKey, created: Prospect) -> ReceivedFromLink:
-    """Return the memory of a link, a (source, match key), that created a prospect."""
-    memory = ReceivedFromLink(link)
-    received = memory.part(OF_PROSPECT)
+def _received_at_creation(tx: Transaction, link: LinkKey, created: Prospect) -> ReceivedFromLink:
+    """Return what was received from a link, a (source, match key), that created a prospect."""
+    from_link = ReceivedFromLink(link)
+    received = from_link.part(OF_PROSPECT)
     if created.name is not None:
         received.remember(NAME_FIELD, created.name, tx.at)
     for name, value in created.attributes.items():
         received.remember(name, value, tx.at)
-    return memory
+    return from_link
 
 
 def _new_values(
@@ -304,7 +305,7 @@ def _is_unchanged(prospect: Prospect, name: str | None, attributes: Mapping[str,
 
 
 def _changed_fields(prospect: Prospect, name: str | None, attributes: Mapping[str, Any]) -> set[str]:
-    """Return the fields whose values a change replaces, as the memory of a link names them."""
+    """Return the fields whose values a change replaces, by the names of received values."""
     before = {NAME_FIELD: prospect.name, **prospect.attributes}
     after = {NAME_FIELD: name, **attributes}
     return {key for key in before.keys() | after.keys() if not is_same(before.get(key), after.get(key))}
@@ -391,7 +392,9 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
         tx.db.execute(PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id.in_(unused)))
     created = [(prospect, link) for key, (prospect, link, _) in first.items() if key in inserted]
     insert_terms(tx, (prospect for prospect, _ in created))
-    received_values.save_all(tx, [_first_memory(tx, key, first[key][0]) for key in first if key in inserted])
+    received_values.save_all(
+        tx, [_received_at_creation(tx, key, first[key][0]) for key in first if key in inserted]
+    )
     record_events_of_many(
         tx, [(EventSubject(prospect_id=p.id, revision=p.revision), "prospect.created") for p, _ in created]
     )
@@ -418,12 +421,12 @@ def find_unchanged(tx: Transaction, changes: Sequence[tuple[Link, ProspectChange
         .with_for_update(of=[Prospect, ProspectLink], key_share=True)
     )
     found = {(link.source, link.match_key): prospect for prospect, link in tx.db.exec(statement)}
-    memory = received_values.load_of_prospects(tx, found)
+    received_by_link = received_values.load_of_prospects(tx, found)
     unchanged = set()
     for link, change in _translated_changes(tx, changes):
         prospect = found.get(keys[link.key])
         if prospect and counts[keys[link.key]] == 1:
-            received = memory.get(keys[link.key], Received())
+            received = received_by_link.get(keys[link.key], Received())
             new_values = _new_values(tx, received, change, prospect)
             with suppress(Problem):  # `upsert` raises it again
                 if not received.changed and _is_unchanged(prospect, *_changed_values(prospect, new_values)):

@@ -16,7 +16,7 @@ NO_ACTOR = (
     "a person decides: name them here, or use an API key that belongs to a person (prospect-fit keys create "
     "--person, or person in POST /v1/keys)"
 )
-# The fields of a decision and of an outcome, as a memory of a link names them.
+# The names of the received values of a decision and of an outcome.
 DECISION_VALUES = frozenset(
     {"decision", *(f"decision_{name}" for name in DecisionIn.model_fields.keys() - {"decision"})}
 )
@@ -123,12 +123,12 @@ def completes_outcome(edit: SessionEdit, outcome: OutcomeIn) -> bool:
 
 
 def decision_values(decision: DecisionIn) -> dict[str, Any]:
-    """Return the fields of a decision that are sent, as a memory of a link names them."""
+    """Return the fields of a decision that are sent, by the names of received values."""
     return _values("decision", decision.model_dump(mode="json", exclude_none=True))
 
 
 def outcome_values(outcome: OutcomeIn) -> dict[str, Any]:
-    """Return the fields of an outcome that are sent, as a memory of a link names them."""
+    """Return the fields of an outcome that are sent, by the names of received values."""
     return _values("outcome", outcome.model_dump(mode="json", include=set(OUTCOME_FIELDS), exclude_none=True))
 
 

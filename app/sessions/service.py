@@ -119,7 +119,7 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     )
     prospect = found.prospect
     choice = _choose_for_qualify(uow, prospect, request)
-    received = found.memory.part(_part_of(uow, request, choice, from_file=from_file))
+    received = found.from_link.part(_part_of(uow, request, choice, from_file=from_file))
     # A new prospect has no sessions to look for.
     edit = None if found.is_created else _find_edit(uow, prospect, request, choice, from_file=from_file)
     repeated = _repeated_by_row(uow, prospect, request, choice, received) if edit and from_file else None
@@ -138,7 +138,7 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
         refresh_attributes(edit, prospect)
     if not repeated:
         _record(edit, request, received)
-    found.memory.save(uow.tx)
+    found.from_link.save(uow.tx)
     return Qualified(
         edit,
         choice,
@@ -299,7 +299,7 @@ def upsert_prospect(uow: UnitOfWork, link: Link, change: ProspectChange) -> tupl
     for an attribute that the question set of an open session cannot read.
     """
     done = prospects.upsert(uow.tx, link, change)
-    done.memory.save(uow.tx)
+    done.from_link.save(uow.tx)
     if done.is_changed and not done.is_created:
         rescore_open_sessions(uow, done.prospect, change.attributes)
     return done.prospect, done.is_created, done.is_changed
@@ -392,7 +392,7 @@ def _choice_of_only_open_session(
 
 
 def _part_of(uow: UnitOfWork, request: QualifyRequest, choice: Choice, *, from_file: bool) -> Part:
-    """Return the part of the link's memory that a request is about.
+    """Return which received values of the link a request is about.
 
     Rows of a file can be about several sessions of a deal, which were opened on different days.
     """

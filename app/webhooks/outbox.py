@@ -211,7 +211,7 @@ def claim_due(tx: Transaction, webhook_id: UUID, lease: timedelta) -> list[Lease
 
 
 def _keep_pace(tx: Transaction, webhook: Webhook, pace: Pace, count: int) -> None:
-    """Store from when on the next requests can be sent, or that they are no longer paced."""
+    """Store when the next requests can be sent, or that they are no longer paced."""
     if pace.rate_at(tx.at) is None:
         _set_pace(webhook, None)
     elif count:

@@ -87,12 +87,12 @@ class Pace:
         return 1 + int(waited * rate) if waited >= 0 else 0
 
     def next_after(self, count: int, at: datetime, next_at: datetime | None) -> datetime:
-        """Return from when on the next request can be sent, after `count` were sent now."""
+        """Return when the next request can be sent, after `count` were sent now."""
         rate = self.rate_at(at) or MAX_RATE
         return self._first(at, next_at) + timedelta(seconds=count / rate)
 
     def _first(self, at: datetime, next_at: datetime | None) -> datetime:
-        # What was not sent long ago is not sent in addition now: the receiver would refuse it.
+        # Requests that were not sent in time are not caught up on: the receiver would refuse them.
         return max(at - MAX_BURST, next_at or at)
 
 
