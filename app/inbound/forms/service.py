@@ -51,7 +51,7 @@ from app.sessions.session_edit import UnitOfWork
 
 # Fields of the form that are copied to the request as they are.
 COPIED_FORM_FIELDS = {"source", "external_id", "name", "deal", "assessor", "opened_on", "actor"}
-# Fields of the form whose null is part of the request. A null in any other one says nothing.
+# Fields of the form whose null is part of the request. A null in any other field is ignored.
 NULL_FIELDS = {"name", "decision", "outcome"}
 # Fields of the result that are copied from the field of the same name, without those that are a list or an
 # object in the session or the score.
