@@ -53,9 +53,9 @@ async def qualify(request: QualifyRequest, service: ServiceDep, call: WriteCallD
     Without a `question_set`, the service uses the set whose `for` matches the prospect's attributes, with the
     highest priority if several match. If none matches, it continues the only open session of the deal and the
     assessor, or starts with the default set. `chosen_by` and `chosen_because` show the choice.
-    A value that the link repeats changes nothing, even if others have changed it since. A closed session stays
-    closed, and a new answer begins another one, which takes all answers of the request. Without a new answer,
-    a decision or an outcome goes to the last session if none is open.
+    A value that the link repeats changes nothing, even if others have changed it since. A closed session
+    does not change: a new answer opens another one, which takes all answers of the request. Without a new
+    answer, an outcome goes to the last session if none is open, and a new decision gets a 409.
     """
     return await service.write(call, lambda uow: sessions.qualify(uow, request), request.actor)
 
