@@ -44,6 +44,8 @@ DATABASE_TIMEOUT_GRACE_SECONDS = 2
 DEADLOCK_DETECTED = "40P01"  # as PostgreSQL calls it
 # How often to repeat a transaction that PostgreSQL ended to resolve a deadlock.
 MAX_DEADLOCK_RETRIES = 2
+# An SQLite file of this size is rewritten in about a second.
+MAX_REWRITTEN_BYTES = 64 * 1024 * 1024
 # How long the service is not ready after a write found the database full or read-only. A smaller write could
 # still succeed.
 RECENT_REFUSAL_SECONDS = 5
@@ -100,6 +102,8 @@ class Database:
         )
         self._thread_limiter = anyio.CapacityLimiter(pool_size + MAX_SQLITE_READERS)
         self.wal_truncation_pending = False
+        self.rewrite_pending = False
+        """Whether data was deleted from an SQLite file since it was rewritten."""
         self._refusal = -inf, unavailable("")
         self._running_count = 0
         self._running_changed = Condition()
@@ -238,8 +242,42 @@ class Database:
             abandoned.set()
             limiter.release_on_behalf_of(borrower)
 
+    async def purge_deleted(self) -> None:
+        """Remove deleted data from the files of SQLite. On PostgreSQL, vacuum does that.
+
+        This truncates the write-ahead log, and sets `rewrite_pending`.
+        """
+        self.rewrite_pending = self.is_sqlite
+        await self.truncate_wal()
+
+    async def rewrite_file(self) -> None:
+        """Rewrite the SQLite file if it is not larger than MAX_REWRITTEN_BYTES.
+
+        A deleted row is overwritten, but not the copies of it in pages from which it was moved earlier. Other
+        writers wait meanwhile. If it fails, `rewrite_pending` stays set.
+        """
+        with suppress(Problem):
+            await self._run_in_thread(self._writer_limiter, lambda _: self._rewrite_file_sync())
+            await self.truncate_wal()
+
+    def _rewrite_file_sync(self) -> None:
+        if self.file and self.file.stat().st_size <= MAX_REWRITTEN_BYTES:
+            connection = self.engine.raw_connection()
+            try:
+                # The file is copied to memory first, because the copy has personal data.
+                connection.cursor().execute("PRAGMA temp_store=MEMORY")
+                connection.cursor().execute("VACUUM")
+            except sqlite3.OperationalError as error:
+                log.warning(
+                    "the file cannot be rewritten now", extra={"fields": {"error": first_line(error)}}
+                )
+                return
+            finally:
+                connection.close()
+        self.rewrite_pending = False
+
     async def truncate_wal(self) -> None:
-        """Remove deleted data from SQLite's write-ahead log. On PostgreSQL, vacuum does that.
+        """Remove deleted data from SQLite's write-ahead log.
 
         If a reader blocks it, `wal_truncation_pending` stays set, and the caller has to try again later.
         """

@@ -34,7 +34,7 @@ async def erase_prospect(database: Database, prospect_id: UUID) -> None:
         if after is None:
             break
     await database.write(lambda tx: _erase(tx, prospect_id, receipts))
-    await database.truncate_wal()
+    await database.purge_deleted()
 
 
 def erase(tx: Transaction, prospect_id: UUID) -> None:

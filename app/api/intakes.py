@@ -182,7 +182,7 @@ async def update_intake(
 async def delete_intake(intake_id: UUID, service: ServiceDep) -> None:
     """Delete an intake with all its receipts. From then on its address returns a 404."""
     await service.database.write(lambda tx: intakes.delete_intake(tx, intake_id))
-    await service.database.truncate_wal()
+    await service.database.purge_deleted()
 
 
 @reading.get("/intakes/{intake_id}/receipts", operation_id="list_receipts")

@@ -1,12 +1,15 @@
 """DELETE /v1/prospects/{id}: nothing is left, not even in the files."""
 
+import random
 import sqlite3
 from contextlib import closing
 from uuid import UUID
 
+import anyio
 import pytest
 from sqlmodel import SQLModel
 
+from app.db import open_database
 from tests.api.calls import (
     answer,
     change,
@@ -146,6 +149,42 @@ def test_nor_of_what_was_changed_before_among_many_others(client, link, ruled, s
         answer(client, one["session_id"], audit=3)
         erase(client, one["prospect_id"])
     until(lambda: b"zzunforgettable" not in bytes_of(service))
+
+
+def test_nor_in_pages_from_which_sqlite_moved_it(tmp_path):
+    """SQLite overwrites a deleted row, but not the copies that remain where it moved rows to other pages."""
+    chance = random.Random(6)
+    database = open_database(settings_for(f"sqlite:///{tmp_path / 'moved.db'}"))
+    database.create()
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id PRIMARY KEY, text) WITHOUT ROWID")
+        for _ in range(300):
+            word = chance.choice(("zzmoved", "kept"))
+            row = (chance.randrange(10**6), f"{word} " * chance.randrange(1, 200))
+            connection.exec_driver_sql("INSERT OR REPLACE INTO t VALUES (?, ?)", row)
+        connection.exec_driver_sql("DELETE FROM t WHERE text LIKE 'zzmoved%'")
+    anyio.run(database.purge_deleted)
+    assert database.rewrite_pending
+    anyio.run(database.rewrite_file)
+    database.close()
+    left = (tmp_path / "moved.db").read_bytes()
+    assert (b"kept" in left, b"zzmoved" in left, database.rewrite_pending) == (True, False, False)
+
+
+def test_the_file_is_rewritten_soon_after(tmp_path):
+    """A file that was just rewritten has no free pages."""
+    file = tmp_path / "rewritten.db"
+    with serving(settings_for(f"sqlite:///{file}")) as running:
+        prospect = new_prospect(
+            running.client, name="long", attributes={f"note_{n}": "x" * 1000 for n in range(20)}
+        )["id"]
+        erase(running.client, prospect)
+
+        def free_pages():
+            with closing(sqlite3.connect(file)) as reader:
+                return reader.execute("PRAGMA freelist_count").fetchone()[0]
+
+        until(free_pages, lambda count: count == 0)
 
 
 def test_what_somebody_still_reads_is_gone_from_the_files_soon_after(tmp_path):

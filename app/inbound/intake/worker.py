@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 # Polling finds the payloads that other processes received, and those from before a restart of this one.
 INTAKE_POLL_SECONDS = 1
 INTAKE_CLEANUP_SECONDS = 60
+# The least time between two times that an SQLite file is rewritten.
+REWRITE_SECONDS = 10
 # A literal, because with a parameter neither database can use the partial index of waiting receipts.
 IS_WAITING = col(IntakeReceipt.status) == literal_column("'received'")
 ANY_WAITING = select(exists(select(IntakeReceipt.id).where(IS_WAITING)))
@@ -50,13 +52,14 @@ NEXT_INTAKE = (
 
 
 class IntakeWorker:
-    """Processes receipts and deletes expired ones, for as long as the process runs."""
+    """Processes receipts, and deletes expired ones and traces of deleted data, while the process runs."""
 
     def __init__(self, database: Database, plans: Plans) -> None:
         self._database = database
         self._plans = plans
         self._wake = anyio.Event()
         self._next_cleanup = 0.0
+        self._next_rewrite = 0.0
 
     def wake(self) -> None:
         """Make the worker look for receipts now, instead of at its next poll."""
@@ -99,12 +102,15 @@ class IntakeWorker:
     async def _clean_up(self) -> None:
         if self._database.wal_truncation_pending:
             await self._database.truncate_wal()
+        if self._database.rewrite_pending and monotonic() >= self._next_rewrite:
+            self._next_rewrite = monotonic() + REWRITE_SECONDS
+            await self._database.rewrite_file()
         if monotonic() < self._next_cleanup:
             return
         self._next_cleanup = monotonic() + INTAKE_CLEANUP_SECONDS
         if await self._database.read(any_expired):
             await self._database.write(delete_expired)
-            await self._database.truncate_wal()
+            await self._database.purge_deleted()
 
 
 def process_next(tx: Transaction, plans: Plans, skipped: Collection[UUID], locked: set[UUID]) -> bool:
