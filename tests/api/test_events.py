@@ -280,12 +280,12 @@ def test_nothing_that_people_write_is_stored_in_an_event(client, told, link, sma
     sent = {"name": name, "attributes": {"industry": attribute}, "deal": deal, "actor": actor}
     session = qualify(client, link, question_set=small, answers=[said], **sent)
     ok(decide(client, session["session_id"], "pursue", revision=1, reason=reason))
-    ok(conclude(client, session["session_id"], "won", amount=424242))
+    ok(conclude(client, session["session_id"], "won", amount=424242424242))
     assert len(told()) == 6
     with database.engine.connect() as connection:
         stored = "\n".join(str(tuple(row)) for row in connection.exec_driver_sql("SELECT * FROM event"))
     assert session["session_id"].replace("-", "") in stored.replace("-", "")
-    assert [word for word in (*words, link["external_id"], "424242", '"fact"') if word in stored] == []
+    assert [word for word in (*words, link["external_id"], "424242424242", '"fact"') if word in stored] == []
 
 
 def test_the_types_are_described(client):
