@@ -103,15 +103,15 @@ class Received:
         entry = [_remembered(value), None if at is None else _microseconds(at), *map(_remembered, more)]
         while entry[-1] is None:
             entry.pop()
-        if self.entries.get(name) != entry:
-            self.entries[name] = entry
-            self.changed = True
+        self._replace(name, entry)
 
     def set_time(self, name: str, at: datetime) -> None:
         """Change the time of the last value."""
-        value, _, *more = [*self.entries[name], None][: max(2, len(self.entries[name]))]
-        entry = [value, _microseconds(at), *more]
-        if self.entries[name] != entry:
+        entry = self.entries[name]
+        self._replace(name, [entry[0], _microseconds(at), *entry[2:]])
+
+    def _replace(self, name: str, entry: list[Any]) -> None:
+        if self.entries.get(name) != entry:
             self.entries[name] = entry
             self.changed = True
 

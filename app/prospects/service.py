@@ -313,12 +313,7 @@ def _changed_fields(prospect: Prospect, name: str | None, attributes: Mapping[st
 
 def same_attributes(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether two sets of attributes have the same names and values. The values true and 1 differ."""
-    return _typed(first) == _typed(second)
-
-
-def _typed(attributes: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:
-    """Return the attributes with a mark on each boolean, because true and 1 are equal in Python."""
-    return {name: (isinstance(value, bool), value) for name, value in attributes.items()}
+    return first.keys() == second.keys() and all(is_same(first[name], second[name]) for name in first)
 
 
 def _require_room_for_links(tx: Transaction, prospect: Prospect) -> None:
