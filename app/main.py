@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 from fastapi import FastAPI
@@ -38,6 +39,7 @@ from app.edge.authorise import KeyRing
 from app.edge.bodies import IncompleteBodies
 from app.edge.computing import Computing
 from app.edge.connections import CONNECTIONS, Connections
+from app.edge.cookies import SignInCookies
 from app.edge.docs_files import DocsFiles
 from app.edge.key_watch import KeyWatch
 from app.edge.logs import configure_logs
@@ -55,6 +57,9 @@ from app.inbound.intake.worker import IntakeWorker
 from app.keys.idempotency import ResponseCleaner
 from app.keys.service import ensure_admin_key
 from app.migrate import migrate
+from app.pages import assets, home, interview, review, sign_in
+from app.pages import prospects as prospect_pages
+from app.pages import question_sets as set_pages
 from app.private_files import is_readable_by_others
 from app.question_sets.files import read_builtin
 from app.question_sets.plans import Plans
@@ -103,6 +108,17 @@ ROUTERS = (
     keys.managing,
     operations,
 )
+PAGES = (
+    assets.assets,
+    sign_in.entrance,
+    home.reading,
+    review.reading,
+    prospect_pages.reading,
+    prospect_pages.writing,
+    interview.reading,
+    interview.writing,
+    set_pages.reading,
+)
 
 
 def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None = None) -> FastAPI:
@@ -120,7 +136,7 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
         servers=[{"url": settings.public_url}] if settings.public_url else None,
     )
     app.state.service = service
-    for router in ROUTERS:
+    for router in (*ROUTERS, *PAGES):
         app.include_router(router)
     app.mount(DOCS_FILES, DocsFiles(packages=[("fastapi_offline", "static")]))
     app.add_middleware(RequestLog)
@@ -138,12 +154,14 @@ def _create_service(settings: Settings, clock: Clock, sender: Sender) -> Service
         lambda tx: any_due(tx, notice),
         lambda tx: record_due(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), notice),
     )
-    keys = KeyRing(database, clock)
+    cipher = open_cipher(settings)
+    url = urlsplit(settings.public_url or "")
+    keys = KeyRing(database, clock, SignInCookies(cipher, is_secure=url.scheme == "https", path=url.path))
     return Service(
         settings=settings,
         database=database,
         plans=plans,
-        cipher=open_cipher(settings),
+        cipher=cipher,
         keys=keys,
         key_watch=KeyWatch(database, keys),
         bodies=IncompleteBodies(settings.max_body_bytes),

@@ -9,8 +9,9 @@ from fastapi import Request
 from structlog.contextvars import bind_contextvars
 
 from app.clock import Clock
-from app.db import Database
-from app.keys.queries import find_caller
+from app.db import Database, Transaction
+from app.edge.cookies import SignedIn, SignInCookies
+from app.keys.queries import find_caller, find_caller_by_id
 from app.keys.schemas import Caller, Scope
 from app.keys.service import digest, is_plausible
 from app.problems import FORBIDDEN, UNAUTHENTICATED, Problem
@@ -32,20 +33,59 @@ SECURITY_SCHEMES = {
 class KeyRing:
     """Finds callers by their key. It caches the result for a second, also for an unknown key."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, cookies: SignInCookies) -> None:
+        self.cookies = cookies
         self._database = database
         self._clock = clock
-        self._known: TTLCache[str, Caller | None] = TTLCache(maxsize=10_000, ttl=KEY_CACHE_SECONDS)
+        self._known: TTLCache[str | UUID, Caller | None] = TTLCache(maxsize=10_000, ttl=KEY_CACHE_SECONDS)
 
     async def authorise(
         self, request: Request, scopes: frozenset[Scope], also: frozenset[Scope] = frozenset()
     ) -> Caller:
         """Return the caller of a request, whose key has one of `scopes` and all of `also`.
 
+        A GET without a key can have the cookie of a browser that is signed in instead.
+
         Raises:
             Problem: UNAUTHENTICATED if the key is missing, unknown or expired, FORBIDDEN if it lacks a scope.
         """
-        caller = await self._find(secret_of(request))
+        signed_in = self._signed_in(request)
+        caller = await (self._find_by_id(signed_in.key_id) if signed_in else self._find(secret_of(request)))
+        return self._admit(caller, scopes, also)
+
+    async def authorise_page(
+        self, request: Request, scopes: frozenset[Scope]
+    ) -> tuple[Caller, SignedIn] | None:
+        """Return who uses a page, and what the cookie says; None if the browser is not signed in.
+
+        Raises:
+            Problem: FORBIDDEN if the key lacks a scope.
+        """
+        signed_in = self.cookies.read(request)
+        if signed_in is None:
+            return None
+        try:
+            return self._admit(await self._find_by_id(signed_in.key_id), scopes), signed_in
+        except Problem as problem:
+            if problem.kind is UNAUTHENTICATED:
+                return None
+            raise
+
+    async def authorise_secret(self, secret: str) -> Caller:
+        """Return the caller that an API key belongs to.
+
+        Raises:
+            Problem: UNAUTHENTICATED.
+        """
+        return self._admit(await self._find(secret), frozenset(Scope))
+
+    def _signed_in(self, request: Request) -> SignedIn | None:
+        has_key = "authorization" in request.headers or "x-api-key" in request.headers
+        return None if has_key or request.method != "GET" else self.cookies.read(request)
+
+    def _admit(
+        self, caller: Caller | None, scopes: frozenset[Scope], also: frozenset[Scope] = frozenset()
+    ) -> Caller:
         if caller is None:
             raise _unauthenticated("This API key is unknown or revoked.")
         if caller.expires_at and caller.expires_at <= self._clock():
@@ -69,11 +109,19 @@ class KeyRing:
         if not is_plausible(secret):
             return None
         known_as = digest(secret)
+        return await self._look_up(known_as, lambda tx: find_caller(tx, known_as))
+
+    async def _find_by_id(self, key_id: UUID) -> Caller | None:
+        return await self._look_up(key_id, lambda tx: find_caller_by_id(tx, key_id))
+
+    async def _look_up(
+        self, known_as: str | UUID, find: Callable[[Transaction], Caller | None]
+    ) -> Caller | None:
         try:
             # One access: between two of them the entry could expire.
             return self._known[known_as]
         except KeyError:
-            caller = await self._database.read(lambda tx: find_caller(tx, known_as))
+            caller = await self._database.read(find)
             self._known[known_as] = caller
             return caller
 

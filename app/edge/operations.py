@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 
 from app.edge.security_headers import page_policy
 from app.edge.service import ServiceDep
@@ -46,12 +46,6 @@ async def ready(service: ServiceDep) -> Readiness:
 async def get_schema(service: ServiceDep) -> dict[str, Any]:
     """Read the JSON Schema of question set documents, for editors and for drafts."""
     return await service.computing.run_long(SCHEMA)
-
-
-@operations.get("/", include_in_schema=False)
-async def root() -> Response:
-    """Redirect a browser to the documentation."""
-    return RedirectResponse("docs")
 
 
 @operations.get("/docs", include_in_schema=False)

@@ -28,6 +28,8 @@ from app.schemas import FieldErrorOut, ProblemOut
 from app.scoring import Flawed, shape_flaw
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+# Only pages send errors as HTML.
+PROBLEM_TYPES = (PROBLEM_MEDIA_TYPE.encode(), b"text/html; charset=utf-8")
 MAX_ERRORS = 20
 MAX_ERROR_POINTER_LENGTH = 200
 MAX_ERROR_DETAIL_LENGTH = 300
@@ -43,9 +45,8 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Convert the exceptions of all operations to problem responses."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(Flawed, _on_flawed)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    for kind in (Problem, Flawed, RequestValidationError):
+        app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
@@ -81,23 +82,32 @@ def internal_error(request: Request) -> Response:
     return problem_response(request, Problem(INTERNAL_ERROR, "The failure was logged."))
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
-    return problem_response(request, cast("Problem", error))
+def problem_of(error: Exception) -> Problem:
+    """Return the problem of a `Problem`, a `Flawed` or a `RequestValidationError`."""
+    if isinstance(error, Flawed):
+        return invalid(error.flaws)
+    if isinstance(error, RequestValidationError):
+        return _invalid_request(error.errors(), error.body)
+    return cast("Problem", error)
 
 
-async def _on_flawed(request: Request, error: Exception) -> Response:
-    return problem_response(request, invalid(cast("Flawed", error).flaws))
-
-
-async def _on_validation_error(request: Request, error: Exception) -> Response:
-    exception = cast("RequestValidationError", error)
-    return problem_response(request, _invalid_request(exception.errors(), exception.body))
+async def _on_error(request: Request, error: Exception) -> Response:
+    return problem_response(request, problem_of(error))
 
 
 def invalid_body(error: ValidationError, body: Any) -> Problem:
     """Return the INVALID_REQUEST problem for a body that is not valid."""
+    return _invalid_request(_located(error, "body"), body)
+
+
+def invalid_query(error: ValidationError) -> Problem:
+    """Return the INVALID_REQUEST problem for query parameters that are not valid."""
+    return _invalid_request(_located(error, "query"), None)
+
+
+def _located(error: ValidationError, where: Where) -> list[dict[str, Any]]:
     raw_errors = error.errors(include_url=False, include_input=False)
-    return _invalid_request([{**one, "loc": ("body", *one["loc"])} for one in raw_errors], body)
+    return [{**one, "loc": (where, *one["loc"])} for one in raw_errors]
 
 
 def _invalid_request(raw_errors: Sequence[Any], body: Any) -> Problem:
@@ -130,8 +140,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def is_problem(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether the headers of a response say that it is a problem."""
-    return (b"content-type", PROBLEM_MEDIA_TYPE.encode()) in headers
+    """Return whether the headers of a response say that it is a problem, or a page that shows one."""
+    return any(name == b"content-type" and value in PROBLEM_TYPES for name, value in headers)
 
 
 def problem_instead_of(start: Message, request: Request) -> Response:

@@ -4,20 +4,21 @@ import base64
 import hashlib
 
 RawHeaders = list[tuple[bytes, bytes]]
-POLICY_HEADER = b"content-security-policy"
-# A page that loads files has its own policy. All other responses load nothing.
-STRICT_POLICY = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# A page that loads files has policies of its own. All other responses load nothing.
 SECURITY_HEADERS: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
 ]
 
 
 def with_security_headers(headers: RawHeaders) -> RawHeaders:
-    """Add the headers that protect browsers to the headers of a response."""
-    has_policy = any(name == POLICY_HEADER for name, _ in headers)
-    policy = [] if has_policy else [(POLICY_HEADER, STRICT_POLICY)]
-    return [*headers, *SECURITY_HEADERS, *policy]
+    """Add the headers that protect browsers to the headers of a response, unless it has its own."""
+    own = {name for name, _ in headers}
+    return [*headers, *(header for header in SECURITY_HEADERS if header[0] not in own)]
 
 
 def page_policy(*inline_scripts: str) -> str:

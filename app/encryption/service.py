@@ -7,6 +7,7 @@ that is copied to another row cannot be decrypted.
 
 import base64
 import hashlib
+import hmac
 import logging
 import os
 from collections.abc import Callable
@@ -73,6 +74,10 @@ class Cipher:
     def key_ids(self) -> list[str]:
         """The ids of the keys in the setting or in the file, in their order."""
         return [key_id_of(key) for key in self._keys]
+
+    def derived_keys(self, purpose: bytes) -> list[bytes]:
+        """Return a key of 32 bytes for another purpose, derived from each encryption key, in their order."""
+        return [hmac.digest(key, purpose, "sha256") for key in self._keys]
 
     def has(self, key_id: str | None) -> bool:
         """Return whether this process has the key with an id."""

@@ -12,17 +12,19 @@ from typing import Literal
 from uuid import UUID
 from zlib import crc32
 
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, lock_table
 from app.keys.queries import active_clauses, active_keys, successors_of
 from app.keys.schemas import NewKey, Scope
-from app.keys.tables import ApiKey
+from app.keys.tables import ApiKey, SignInLink
 from app.problems import CANNOT_ROTATE, LAST_ADMIN_KEY, Problem, invalid_field, missing
 from app.scoring import Flaw, Flawed
 
 KEY_PREFIX = "pfk_"
+SIGN_IN_PREFIX = "pfl_"
+SIGN_IN_LIFETIME = timedelta(minutes=5)
 INTAKE_TOKEN_PREFIX = "pfi_"  # noqa: S105  # only the start of a token
 SECRET_ALPHABET = string.digits + string.ascii_letters
 RANDOM_LENGTH = 32
@@ -204,3 +206,27 @@ def ensure_admin_key(tx: Transaction, from_setting: str | None) -> str | None:
     if tx.db.exec(select(ApiKey.id).where(ApiKey.digest == setting_digest)).first() is None:
         create_key(tx, ADMIN_KEY, "setting", from_setting)
     return None
+
+
+def create_sign_in_link(tx: Transaction) -> str | None:
+    """Store a link that signs a browser in once, within SIGN_IN_LIFETIME, and return its secret.
+
+    The browser uses the oldest admin key that works. Returns None if there is none.
+    """
+    tx.db.exec(delete(SignInLink).where(col(SignInLink.expires_at) <= tx.at))
+    active = tx.db.exec(select(ApiKey).where(*active_clauses(tx.at)).order_by(col(ApiKey.id))).all()
+    key = next((one for one in active if Scope.ADMIN in one.scopes), None)
+    if key is None:
+        return None
+    secret = new_secret(SIGN_IN_PREFIX)
+    tx.db.add(SignInLink(digest=digest(secret), api_key_id=key.id, expires_at=tx.at + SIGN_IN_LIFETIME))
+    tx.db.flush()
+    return secret
+
+
+def use_sign_in_link(tx: Transaction, secret: str) -> UUID | None:
+    """Delete a link, and return the id of its API key; None if it was used, has expired or never existed."""
+    used = delete(SignInLink).where(
+        col(SignInLink.digest) == digest(secret), col(SignInLink.expires_at) > tx.at
+    )
+    return tx.db.execute(used.returning(col(SignInLink.api_key_id))).scalar_one_or_none()

@@ -55,3 +55,13 @@ class ApiKey(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     replaces: UUID | None = Field(default=None, foreign_key="api_key.id", unique=True)
     origin_id: UUID = Field(foreign_key="api_key.id")
+
+
+class SignInLink(SQLModel, table=True):
+    """An address that signs a browser in once, with an API key. `digest` is the SHA-256 of its secret."""
+
+    __tablename__ = "sign_in_link"
+
+    digest: str = Field(primary_key=True)
+    api_key_id: UUID = Field(foreign_key="api_key.id")
+    expires_at: datetime = Field(sa_type=UtcDateTime)

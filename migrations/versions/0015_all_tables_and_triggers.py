@@ -116,6 +116,14 @@ def _api_keys() -> None:
         sa.UniqueConstraint("digest"),
         sa.UniqueConstraint("replaces"),
     )
+    op.create_table(
+        "sign_in_link",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("api_key_id", sa.Uuid(), nullable=False),
+        sa.Column("expires_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["api_key_id"], ["api_key.id"]),
+        sa.PrimaryKeyConstraint("digest"),
+    )
 
 
 def _prospects() -> None:

@@ -1,0 +1,31 @@
+"""How pages show figures and times."""
+
+from datetime import datetime
+
+from app.clock import utc_now
+from app.scoring import rounded
+
+DAY_SECONDS = 24 * 3600
+
+
+def figure(value: float | None, cuts: tuple[int, ...] = ()) -> str:
+    """Return a figure from 0 to 100 as people read it, or a dash."""
+    return "–" if value is None else str(rounded(value, cuts))
+
+
+def day(value: datetime | None) -> str:
+    """Return the day of a time in UTC, such as 30 Nov 2026, or a dash."""
+    return "–" if value is None else f"{value.day} {value:%b %Y}"
+
+
+def days_ago(value: datetime | None) -> int | None:
+    """Return the number of whole days since a time."""
+    return None if value is None else max(0, int((utc_now() - value).total_seconds() // DAY_SECONDS))
+
+
+def pair(value: str) -> tuple[str, str]:
+    """Return an option of a list whose text is its value."""
+    return value, value
+
+
+FILTERS = {"figure": figure, "day": day, "days_ago": days_ago, "pair": pair}

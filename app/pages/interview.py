@@ -1,0 +1,269 @@
+"""The guided interview: one step at a time with one question in focus, then the decision and the outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import Field
+
+from app.db import Transaction
+from app.edge.service import Service, ServiceDep
+from app.keys.schemas import Scope
+from app.pages.rendering import address, page
+from app.pages.routes import Form, form_of, page_router, write
+from app.problems import Problem
+from app.prospects.queries import find_prospect
+from app.question_sets.plans import Plans
+from app.schemas import Line, Prose, Revision
+from app.scoring import Evidence, Plan, Question, QuestionState
+from app.sessions.presenters import session_out
+from app.sessions.queries import answers_of, find_session
+from app.sessions.schemas import (
+    AnswerIn,
+    AnswerOut,
+    AnswersPatch,
+    Currency,
+    NewDecision,
+    NewOutcome,
+    OutcomeReason,
+    QuestionKey,
+    SessionOut,
+)
+from app.sessions.scores import judge_session
+from app.sessions.service import decide, record_session_answers, record_session_outcome
+from app.sessions.tables import DecisionWord, OutcomeWord, SideWord
+
+reading = page_router(Scope.READ)
+writing = page_router(Scope.WRITE)
+DECISION = "decision"
+OUTCOME = "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A question of the interview with its current answer.
+
+    `swing` is by how many of 100 points its unit can still move; None if it cannot.
+    """
+
+    question: Question
+    step: int
+    gated: bool
+    scored: QuestionState
+    answer: AnswerOut | None
+    swing: float | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has answered it, and no rule has."""
+        return self.scored.state == "open" and not (self.answer and self.answer.state == "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Interview:
+    """A session as the interview shows it."""
+
+    session: SessionOut
+    plan: Plan
+    name: str | None
+    asked: Sequence[AskedQuestion]
+
+    @property
+    def answered(self) -> int:
+        """The number of questions that are answered."""
+        return sum(not one.is_open for one in self.asked)
+
+    def find(self, key: str | None) -> AskedQuestion | None:
+        """Return the question with a key, or else the first open one; None if all are answered."""
+        asked = (one for one in self.asked if (one.question.key == key if key else one.is_open))
+        return next(asked, None)
+
+    def needs_decision(self, asked: AskedQuestion) -> bool:
+        """Whether a question belongs to a step that only opens with the decision to pursue."""
+        decision = self.session.decision
+        return asked.gated and not (decision and decision.decision == "pursue")
+
+    def after(self, key: str) -> str:
+        """Return what to ask after a question: the key of an open question, or the decision."""
+        keys = [one.question.key for one in self.asked]
+        start = keys.index(key) + 1 if key in keys else 0
+        following = [*self.asked[start:], *self.asked[:start]]
+        found = next((one for one in following if one.is_open and not self.needs_decision(one)), None)
+        return found.question.key if found else DECISION
+
+
+class AnswerForm(Form):
+    """The answer to one question. `seen` is the revision of the session that the page showed."""
+
+    question: QuestionKey
+    answer: Annotated[str, Field(max_length=20)] | None = None
+    text: Prose | None = None
+    evidence: Evidence | None = None
+    seen: Revision
+
+    def as_answer(self) -> AnswerIn:
+        """Return the answer as a session takes it."""
+        answer = self.answer or ""
+        is_rating = answer.lstrip("-").isdigit()
+        withdrawn = answer == "open"
+        return AnswerIn.model_validate(
+            {
+                "question": self.question,
+                "rating": int(answer) if is_rating else None,
+                "state": None if is_rating else answer,
+                "text": None if withdrawn else self.text,
+                "evidence": None if withdrawn else self.evidence,
+            }
+        )
+
+
+class DecisionForm(Form):
+    """What a person decides on the revision that the page showed."""
+
+    decision: DecisionWord
+    match: SideWord | None = None
+    benefit: SideWord | None = None
+    reason: Prose | None = None
+    revisit_on: date | None = None
+    seen: Revision
+
+
+class OutcomeForm(Form):
+    """How the deal ended."""
+
+    outcome: OutcomeWord
+    amount: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    currency: Currency | None = None
+    closed_on: date | None = None
+    reason: OutcomeReason | None = None
+    competitor: Line | None = None
+
+
+@reading.get("/sessions/{session_id}")
+async def get_interview(
+    request: Request,
+    service: ServiceDep,
+    session_id: UUID,
+    question: Annotated[str | None, Query(max_length=48)] = None,
+) -> Response:
+    """Show a question with its step, the decision, or the outcome. Without `question`, the first open one."""
+    return await _show(request, service, session_id, question)
+
+
+@writing.post("/sessions/{session_id}/answers")
+async def post_answer(
+    request: Request,
+    service: ServiceDep,
+    session_id: UUID,
+    form: Annotated[AnswerForm, form_of(AnswerForm)],
+) -> Response:
+    """Save an answer and lead to the next open question. A refused answer is shown again with the reason."""
+    if form.answer is None:
+        return await _show(request, service, session_id, form.question, form=form, status=422)
+    try:
+        patch = AnswersPatch(answers=[form.as_answer()], revision=form.seen)
+        await write(request, form, lambda uow: record_session_answers(uow, session_id, patch))
+    except Problem as problem:
+        return await _show(request, service, session_id, form.question, form=form, problem=problem)
+    interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
+    return _to(request, session_id, interview.after(form.question))
+
+
+@writing.post("/sessions/{session_id}/decision")
+async def post_decision(
+    request: Request,
+    service: ServiceDep,
+    session_id: UUID,
+    form: Annotated[DecisionForm, form_of(DecisionForm)],
+) -> Response:
+    """Record the decision, and lead to the last step if it is to pursue, or else to the scorecard."""
+    sent = form.model_dump(exclude={"token", "request_key", "seen"})
+    try:
+        await write(
+            request,
+            form,
+            lambda uow: decide(uow, session_id, NewDecision(**sent, revision=form.seen, actor=uow.actor)),
+        )
+    except Problem as problem:
+        return await _show(request, service, session_id, DECISION, form=form, problem=problem)
+    interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
+    following = interview.find(None)
+    if form.decision == "pursue" and following:
+        return _to(request, session_id, following.question.key)
+    return RedirectResponse(address(request, f"/prospects/{interview.session.prospect_id}"), 303)
+
+
+@writing.post("/sessions/{session_id}/outcome")
+async def post_outcome(
+    request: Request,
+    service: ServiceDep,
+    session_id: UUID,
+    form: Annotated[OutcomeForm, form_of(OutcomeForm)],
+) -> Response:
+    """Record the outcome, which closes the session, and lead to the scorecard."""
+    sent = form.model_dump(exclude={"token", "request_key"})
+    try:
+        stored = await write(
+            request, form, lambda uow: record_session_outcome(uow, session_id, NewOutcome(**sent))
+        )
+    except Problem as problem:
+        return await _show(request, service, session_id, OUTCOME, form=form, problem=problem)
+    closed = SessionOut.model_validate_json(stored)
+    return RedirectResponse(address(request, f"/prospects/{closed.prospect_id}"), 303)
+
+
+def load_interview(tx: Transaction, plans: Plans, session_id: UUID) -> Interview:
+    """Load a session with every question that applies. Raises NOT_FOUND, and `StaleScores`."""
+    session = find_session(tx, session_id)
+    shown = session_out(tx, plans, session)
+    plan = plans.find(tx, shown.question_set)
+    judged = judge_session(plan, session, answers_of(tx, session_id))
+    answers = {answer.question: answer for answer in shown.answers if answer.state != "open"}
+    units = judged.assessment.totals.units
+    steps = plan.question_set.steps
+    asked = []
+    for state in judged.states:
+        key, gated = state.question.key, state.step.gated
+        weight = 0 if gated else units[state.asked.in_unit].weight
+        swing = 100 * state.question.weight / weight if weight and state.state == "open" else None
+        asked.append(
+            AskedQuestion(state.question, steps.index(state.step), gated, state, answers.get(key), swing)
+        )
+    return Interview(shown, plan, find_prospect(tx, session.prospect_id).name, asked)
+
+
+def _to(request: Request, session_id: UUID, question: str) -> Response:
+    return RedirectResponse(address(request, f"/sessions/{session_id}?question={question}"), 303)
+
+
+async def _show(
+    request: Request,
+    service: Service,
+    session_id: UUID,
+    question: str | None,
+    *,
+    form: Form | None = None,
+    problem: Problem | None = None,
+    status: int = 200,
+) -> Response:
+    """Return the page, with what was entered if `problem` says why it was not saved."""
+    interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
+    asked, part = None, question
+    if question not in (DECISION, OUTCOME):
+        asked = interview.find(question) or interview.find(None)
+        if asked and interview.needs_decision(asked):
+            asked = None
+        part = "question" if asked else DECISION
+    context: dict[str, Any] = {"interview": interview, "part": part, "asked": asked}
+    return page(
+        request,
+        "interview.html",
+        status=problem.kind.status if problem else status,
+        form=form,
+        problem=problem,
+        **context,
+    )

@@ -1,0 +1,131 @@
+"""Search prospects, create one, and show its scorecard."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.db import Transaction
+from app.edge.paging import PageQuery, next_page, position_after
+from app.edge.service import ServiceDep
+from app.keys.schemas import Scope
+from app.pages.rendering import address, page
+from app.pages.routes import Form, form_of, page_router, query_of, write
+from app.problems import NOT_FOUND, Problem
+from app.prospects import service as prospects
+from app.prospects.queries import find_prospect, list_prospects, prospect_out, prospects_out
+from app.prospects.schemas import PROSPECT_POSITION, NewProspect, ProspectFilter
+from app.question_sets.plans import Plans
+from app.question_sets.queries import list_newest
+from app.schemas import Deal, Line, SetName
+from app.sessions.comparison import compare
+from app.sessions.presenters import fit_of, history_out, session_out
+from app.sessions.queries import find_session, newest_session
+from app.sessions.schemas import ComparisonQuery, NewSession, SessionIdentity, SessionOpened, SessionOut
+from app.sessions.service import open_session
+from app.sessions.session_edit import UnitOfWork
+
+reading = page_router(Scope.READ)
+writing = page_router(Scope.WRITE)
+
+
+class ProspectsQuery(ProspectFilter, PageQuery):
+    """Which prospects to show, and which page of them."""
+
+
+class NewProspectForm(Form):
+    """A prospect to create. Its interview starts at once."""
+
+    name: Line
+    question_set: SetName | None = None
+    deal: Deal | None = None
+
+
+class NewSessionForm(Form):
+    """An interview to start with a prospect."""
+
+    question_set: SetName | None = None
+    deal: Deal | None = None
+
+
+@reading.get("/prospects")
+async def get_prospects(
+    request: Request, service: ServiceDep, query: Annotated[ProspectsQuery, query_of(ProspectsQuery)]
+) -> Response:
+    """Show the prospects that match a search, newest first."""
+    start = position_after(query.after, PROSPECT_POSITION)
+
+    def load(tx: Transaction) -> dict[str, Any]:
+        found = list_prospects(tx, query, after=start[0] if start else None, limit=query.limit + 1)
+        shown = found[: query.limit]
+        last = (shown[-1].id,) if shown else ()
+        return {
+            "prospects": prospects_out(tx, shown),
+            "next": next_page(request, found, query.limit, last),
+            "sets": list_newest(tx),
+        }
+
+    return page(request, "prospects.html", query=query, **await service.database.read(load))
+
+
+@writing.post("/prospects")
+async def post_prospect(
+    request: Request, form: Annotated[NewProspectForm, form_of(NewProspectForm)]
+) -> Response:
+    """Create a prospect, open a session for it, and lead to the interview."""
+
+    def create(uow: UnitOfWork) -> SessionOpened:
+        prospect = prospects.create(uow.tx, NewProspect(name=form.name))
+        return open_session(
+            uow, NewSession(prospect_id=prospect.id, question_set=form.question_set, deal=form.deal)
+        )
+
+    opened = SessionOut.model_validate_json(await write(request, form, create))
+    return RedirectResponse(address(request, f"/sessions/{opened.session_id}"), 303)
+
+
+@writing.post("/prospects/{prospect_id}/sessions")
+async def post_session(
+    request: Request, prospect_id: UUID, form: Annotated[NewSessionForm, form_of(NewSessionForm)]
+) -> Response:
+    """Lead to the open session of the prospect with this set and this deal, or open one."""
+
+    def start(uow: UnitOfWork) -> SessionOut:
+        prospect = find_prospect(uow.tx, prospect_id, lock=True)
+        choice = uow.plans.choose(uow.tx, prospect.attributes)
+        key, _ = uow.plans.parse_name(form.question_set or choice.name)
+        if open_one := newest_session(uow.tx, prospect, SessionIdentity.named(form.deal, None), key, "open"):
+            return session_out(uow.tx, uow.plans, open_one)
+        return open_session(
+            uow, NewSession(prospect_id=prospect_id, question_set=form.question_set, deal=form.deal)
+        )
+
+    opened = SessionOut.model_validate_json(await write(request, form, start))
+    return RedirectResponse(address(request, f"/sessions/{opened.session_id}"), 303)
+
+
+@reading.get("/prospects/{prospect_id}")
+async def get_scorecard(request: Request, service: ServiceDep, prospect_id: UUID) -> Response:
+    """Show everything about one prospect on one page."""
+    found = await service.read_scores(lambda tx: _load_scorecard(tx, service.plans, prospect_id))
+    return page(request, "scorecard.html", **found)
+
+
+def _load_scorecard(tx: Transaction, plans: Plans, prospect_id: UUID) -> dict[str, Any]:
+    prospect = prospect_out(tx, find_prospect(tx, prospect_id))
+    found: dict[str, Any] = {"prospect": prospect, "session": None, "sets": list_newest(tx)}
+    try:
+        fit = fit_of(tx, plans, prospect_id, None, None, None)
+    except Problem as problem:
+        if problem.kind is NOT_FOUND:
+            return found
+        raise
+    session = find_session(tx, fit.session_id)
+    query = ComparisonQuery(question_set=session.question_set, deal=session.deal or None)
+    return found | {
+        "session": session_out(tx, plans, session),
+        "plan": plans.find(tx, fit.question_set),
+        "history": history_out(tx, plans, session),
+        "comparison": compare(tx, plans, prospect_id, query, (session.question_set, None)),
+    }

@@ -1,0 +1,121 @@
+"""Render templates to pages, with the texts of the interface."""
+
+import gzip
+import tomllib
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from app.clock import new_id
+from app.edge.paging import base_url
+from app.edge.service import Service
+from app.keys.schemas import Scope
+from app.pages import formats
+from app.problems import Problem
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FOLDER = Path(__file__).parent
+ASSETS = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    # Without a referrer policy of this kind, browsers send no Origin with a form.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+MIN_COMPRESSED_BYTES = 1000
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """Return a page. The template gets `context`, and what every page shows."""
+    shared = {
+        "request": request,
+        "url": lambda path: address(request, path),
+        "signed_in": getattr(request.state, "signed_in", None),
+        "may": lambda scope: _may(request, scope),
+        "request_key": lambda: str(new_id()),
+        "base_url": lambda: base_url(request),
+    }
+    body = _environment().get_template(template).render(**shared, **context).encode()
+    return compressed(request, Response(body, status, PAGE_HEADERS, "text/html"))
+
+
+def problem_page(request: Request, problem: Problem) -> Response:
+    """Return the page that shows a problem."""
+    response = page(request, "problem.html", status=problem.kind.status, problem=problem)
+    response.headers.update(problem.headers or {})
+    return response
+
+
+def address(request: Request, path: str) -> str:
+    """Return the address of a page, below the path of a proxy if there is one."""
+    service: Service = request.app.state.service
+    return urlsplit(service.settings.public_url or "").path + path
+
+
+def compressed(request: Request, response: Response) -> Response:
+    """Return the response compressed with gzip, if the browser accepts that and it is worth it."""
+    response.headers["Vary"] = "Accept-Encoding"
+    body = bytes(response.body)
+    if len(body) >= MIN_COMPRESSED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(body, 6, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
+@cache
+def asset(name: str) -> bytes:
+    """Return the content of a stylesheet or a script."""
+    return (FOLDER / "files" / name).read_bytes()
+
+
+def _asset_address(name: str) -> str:
+    """Return the path of an asset. It changes with the content, so that browsers can keep the asset."""
+    return f"/assets/{sha256(asset(name)).hexdigest()[:12]}/{name}"
+
+
+@cache
+def texts() -> dict[str, str]:
+    """Return all texts of the interface by name, such as `review.title`."""
+    tables = tomllib.loads((FOLDER / "texts.toml").read_text("utf-8"))
+    return {f"{table}.{name}": text for table, entries in tables.items() for name, text in entries.items()}
+
+
+def text(name: str, /, **values: object) -> str:
+    """Return a text of the interface with its values filled in."""
+    return texts()[name].format(**values)
+
+
+def _may(request: Request, scope: str) -> bool:
+    caller = getattr(request.state, "caller", None)
+    return caller is not None and caller.may(Scope(scope))
+
+
+@cache
+def _environment() -> "Environment":
+    # Only pages need it, and it takes long to import.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"t": text, "asset_address": _asset_address}
+    environment.filters |= formats.FILTERS
+    return environment

@@ -1,0 +1,182 @@
+"""The routes of the pages: admit the browser, check and read the form, and show problems as pages."""
+
+import hmac
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.edge.bodies import media_type, read_body
+from app.edge.cookies import SignedIn
+from app.edge.problem_responses import invalid_body, invalid_query, problem_of
+from app.edge.service import Service
+from app.keys.idempotency import WriteCall, fingerprint
+from app.keys.schemas import Scope
+from app.pages.rendering import address, problem_page
+from app.problems import FORBIDDEN, INTERNAL_ERROR, UNSUPPORTED_MEDIA_TYPE, Problem
+from app.schemas import IdempotencyKey
+from app.scoring import Flawed
+from app.sessions.session_edit import UnitOfWork
+
+log = logging.getLogger(__name__)
+FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
+MAX_FORM_FIELDS = 1000
+MAX_NEXT_LENGTH = 2000
+FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Form(BaseModel):
+    """The fields of a form. An empty field is left out.
+
+    `token` shows that the form comes from a page of this browser. `request_key` is the idempotency key: a
+    form that is sent twice is carried out once.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    token: str = ""
+    request_key: IdempotencyKey | None = None
+
+
+FormType = TypeVar("FormType", bound=Form)
+QueryType = TypeVar("QueryType", bound=BaseModel)
+
+
+class PageRoute(APIRoute):
+    """A route that needs a browser that is signed in, and answers with a page also if something fails.
+
+    With no `scopes`, everybody can open the page.
+    """
+
+    scopes: ClassVar[frozenset[Scope]] = frozenset()
+
+    def get_route_handler(self) -> Handler:
+        """Return the function that FastAPI calls for every request."""
+        handle = super().get_route_handler()
+        scopes = self.scopes
+
+        async def handle_request(request: Request) -> Response:
+            try:
+                if request.method == "POST":
+                    require_same_origin(request)
+                if scopes and not await _admit(request, scopes):
+                    return to_sign_in(request)
+                if request.method == "POST":
+                    await _read_fields(request)
+                return await handle(request)
+            except (Problem, Flawed, RequestValidationError) as error:
+                return problem_page(request, problem_of(error))
+            except Exception:
+                log.exception("failed", extra={"fields": {"route": self.path}})
+                return problem_page(request, Problem(INTERNAL_ERROR, "The failure was logged."))
+
+        return handle_request
+
+
+def page_router(*scopes: Scope) -> APIRouter:
+    """Create a router of pages. They need a key with one of `scopes`; without any, everybody can see them."""
+    route_class = type(PageRoute.__name__, (PageRoute,), {"scopes": frozenset(scopes)})
+    return APIRouter(route_class=route_class, include_in_schema=False)
+
+
+def require_same_origin(request: Request) -> None:
+    """Check that a form was sent from a page of this service.
+
+    Raises:
+        Problem: FORBIDDEN.
+    """
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if site != "same-origin" or request.headers.get("origin") != _origin(request):
+        raise Problem(FORBIDDEN, FOREIGN_FORM)
+
+
+def _origin(request: Request) -> str:
+    service: Service = request.app.state.service
+    url = urlsplit(service.settings.public_url or str(request.base_url))
+    return f"{url.scheme}://{url.netloc}"
+
+
+async def _admit(request: Request, scopes: frozenset[Scope]) -> bool:
+    service: Service = request.app.state.service
+    admitted = await service.keys.authorise_page(request, scopes)
+    if admitted is None:
+        return False
+    request.state.caller, request.state.signed_in = admitted
+    return True
+
+
+def to_sign_in(request: Request) -> Response:
+    """Redirect to the sign-in, which leads back to the page that was asked for."""
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    wanted = {"next": asked} if request.method == "GET" and asked != "/" else {}
+    query = f"?{urlencode(wanted)}" if wanted and len(asked) <= MAX_NEXT_LENGTH else ""
+    return RedirectResponse(address(request, f"/sign-in{query}"), 303)
+
+
+async def _read_fields(request: Request) -> None:
+    """Read the fields of a form, and check its token if the browser is signed in."""
+    service: Service = request.app.state.service
+    if media_type(request) != FORM_MEDIA_TYPE:
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not that of a form.")
+    body = await read_body(request, service.settings.max_body_bytes)
+    fields = parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
+    # A text area separates lines by CRLF.
+    request.state.fields = {name: value.replace("\r\n", "\n") for name, value in fields}
+    signed_in: SignedIn | None = getattr(request.state, "signed_in", None)
+    if signed_in and not hmac.compare_digest(
+        request.state.fields.get("token", "").encode(), signed_in.form_token.encode()
+    ):
+        raise Problem(FORBIDDEN, FOREIGN_FORM)
+
+
+def form_of(form_type: type[FormType]) -> Any:
+    """Return the dependency that reads the fields of a form.
+
+    Raises:
+        Problem: INVALID_REQUEST, which names the field.
+    """
+
+    async def read(request: Request) -> FormType:
+        filled = {name: value for name, value in request.state.fields.items() if value.strip()}
+        try:
+            return form_type.model_validate(filled)
+        except ValidationError as error:
+            raise invalid_body(error, filled) from None
+
+    return Depends(read)
+
+
+def query_of(query_type: type[QueryType]) -> Any:
+    """Return the dependency that reads the query of a page. A form sends empty fields, which are left out.
+
+    Raises:
+        Problem: INVALID_REQUEST, which names the parameter.
+    """
+
+    async def read(request: Request) -> QueryType:
+        filled = {name: value for name, value in request.query_params.items() if value.strip()}
+        try:
+            return query_type.model_validate(filled)
+        except ValidationError as error:
+            raise invalid_query(error) from None
+
+    return Depends(read)
+
+
+async def write(
+    request: Request, form: Form, work: Callable[[UnitOfWork], BaseModel], *, actor: str | None = None
+) -> str:
+    """Carry out a form in one transaction, once for each request key, and return the JSON of the result."""
+    service: Service = request.app.state.service
+    signed_in: SignedIn = request.state.signed_in
+    sent = form.model_dump(mode="json", exclude={"token"})
+    call = WriteCall(request.state.caller, form.request_key, fingerprint("POST", request.url.path, sent))
+    stored = await service.store(call, work, actor or signed_in.actor)
+    return stored.body
