@@ -112,6 +112,7 @@ PAGES = (
     assets.assets,
     sign_in.entrance,
     home.reading,
+    home.managing,
     review.reading,
     prospect_pages.reading,
     prospect_pages.writing,

@@ -173,6 +173,11 @@ class Settings(BaseSettings):
         ),
     ] = "info"
 
+    def local_url(self, port: int) -> str:
+        """Return the URL of a service that listens on a port of this machine."""
+        address = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+
     @model_validator(mode="after")
     def _check_intake_bytes(self) -> Self:
         """Otherwise an intake would never accept a payload of the largest size."""

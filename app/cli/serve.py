@@ -16,6 +16,8 @@ from app.cli.console import (
     reported_failures,
     warn_if_journal_is_missing,
 )
+from app.cli.sign_in import sign_in_url
+from app.keys.service import create_sign_in_link
 from app.main import migrate_database, prepare_database
 from app.migrate import newest_revision
 from app.settings import PREFIX, Settings
@@ -98,7 +100,10 @@ def serve(  # noqa: PLR0913, PLR0917  # one option for each setting
         with opened_database() as database:
             warn_if_journal_is_missing(database)
             new_key = prepare_database(database, settings)
-    _print_instructions(settings, listener.getsockname()[1], new_key)
+            # Logs are kept for longer than a link works, but they should not have one without need.
+            is_wanted = new_key is not None or sys.stdout.isatty()
+            link = database.write_sync(create_sign_in_link) if is_wanted else None
+    _print_instructions(settings, listener.getsockname()[1], new_key, link)
     _run(settings, listener)
 
 
@@ -164,12 +169,14 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         Multiprocess(config, sockets=[listener]).run()
 
 
-def _print_instructions(settings: Settings, port: int, new_key: str | None) -> None:
-    local_url = _local_url(settings.host, port)
+def _print_instructions(settings: Settings, port: int, new_key: str | None, link: str | None) -> None:
+    local_url = settings.local_url(port)
     url = settings.public_url or local_url
     print_text(f"\nProspect Fit runs at {url} (documentation: {url}/docs)\n")
     if url != local_url:
         print_text(f"It listens at {local_url}\n")
+    if link:
+        print_text(f"Open this link within five minutes to sign in once:\n{sign_in_url(url, link)}\n")
     if new_key:
         print_text(f"The admin key, which is shown only once: {new_key}\n")
     elif settings.admin_key:
@@ -187,8 +194,3 @@ curl {url}/v1/score -H "X-API-Key: $KEY" -H "Content-Type: application/json" \\
   -d '{{"question_set": "{EXAMPLE_SET}", "ratings": {EXAMPLE_RATINGS}}}'
 """
     )
-
-
-def _local_url(host: str, port: int) -> str:
-    address = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}"

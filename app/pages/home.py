@@ -1,17 +1,22 @@
 """The first page after the sign-in."""
 
+from functools import partial
+
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 
 from app.db import Transaction
+from app.demo import DEMO_SET, create_demo_prospect, demo_requests
 from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
-from app.pages.rendering import page
+from app.pages.rendering import address, page
 from app.pages.routes import page_router
 from app.sessions.presenters import session_lines
 from app.sessions.queries import list_sessions
 from app.sessions.schemas import SessionFilter, SessionLine
 
 reading = page_router(Scope.READ)
+managing = page_router(Scope.ADMIN)
 SHOWN = 8
 
 
@@ -24,3 +29,12 @@ async def get_home(request: Request, service: ServiceDep) -> Response:
         return session_lines(tx, service.plans, list_sessions(tx, filters, None, after=None, limit=SHOWN))
 
     return page(request, "home.html", lines=await service.read_scores(load))
+
+
+@managing.post("/demo")
+async def post_demo(request: Request, service: ServiceDep) -> Response:
+    """Load the demo prospects that are missing, and lead to the review."""
+    plan = await service.plans.get(DEMO_SET)
+    for one in demo_requests(plan):
+        await service.database.write(partial(create_demo_prospect, service.plans, one))
+    return RedirectResponse(address(request, "/review"), 303)

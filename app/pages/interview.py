@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from app.pages.routes import Form, form_of, page_router, write
 from app.problems import Problem
 from app.prospects.queries import find_prospect
 from app.question_sets.plans import Plans
-from app.schemas import Line, Prose, Revision
+from app.schemas import Day, Line, Prose
 from app.scoring import Evidence, Plan, Question, QuestionState
 from app.sessions.presenters import session_out
 from app.sessions.queries import answers_of, find_session
@@ -39,6 +38,8 @@ from app.sessions.tables import DecisionWord, OutcomeWord, SideWord
 
 reading = page_router(Scope.READ)
 writing = page_router(Scope.WRITE)
+# The revision of the session that the page showed.
+Seen = Annotated[int, Field(ge=1, lt=2**31)]
 DECISION = "decision"
 OUTCOME = "outcome"
 
@@ -103,7 +104,7 @@ class AnswerForm(Form):
     answer: Annotated[str, Field(max_length=20)] | None = None
     text: Prose | None = None
     evidence: Evidence | None = None
-    seen: Revision
+    seen: Seen
 
     def as_answer(self) -> AnswerIn:
         """Return the answer as a session takes it."""
@@ -128,8 +129,8 @@ class DecisionForm(Form):
     match: SideWord | None = None
     benefit: SideWord | None = None
     reason: Prose | None = None
-    revisit_on: date | None = None
-    seen: Revision
+    revisit_on: Day | None = None
+    seen: Seen
 
 
 class OutcomeForm(Form):
@@ -138,7 +139,7 @@ class OutcomeForm(Form):
     outcome: OutcomeWord
     amount: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     currency: Currency | None = None
-    closed_on: date | None = None
+    closed_on: Day | None = None
     reason: OutcomeReason | None = None
     competitor: Line | None = None
 
