@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import hypothesis
@@ -26,6 +26,9 @@ from app.edge.protocol import BoundedHttp
 from app.main import create_app, prepare_database
 from app.settings import Settings
 from tests.waiting import PATIENCE, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ADMIN_KEY = "admin-key-of-the-tests"
 # For PostgreSQL. Services on SQLite use the key files that they make.
@@ -263,3 +266,34 @@ def needs(program: str) -> str:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing(f"this test needs {program}: apt-get install {program}")
     return path
+
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A real browser."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # few tests need it
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=needs("chromium"), args=QUIET, timeout=PATIENCE * 1000
+        )
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """A page of its own cookies."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    yield page
+    page.close()

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from app.db import open_database
+from app.keys.service import create_sign_in_link
 from app.main import prepare_database
 from app.migrate import UNKNOWN_SCHEMA, UnknownSchema, is_unknown_revision, migrate, newest_revision
 from tests.api.calls import ok
@@ -123,6 +124,9 @@ def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: N
         headers = signed(intake["address"], body, str(int(time() * 1000)))
         running.client.post(intake["address"], content=body, headers=headers).raise_for_status()
         settled(running.client, intake)
+        database = open_database(settings)
+        assert database.write_sync(create_sign_in_link)
+        database.close()
         with connected(url) as connection:
             before = contents(connection)
         run_migrations(url)

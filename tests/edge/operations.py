@@ -1,6 +1,7 @@
 """Every operation of the service, with an address that leads to it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -9,6 +10,7 @@ from starlette.routing import Mount, Route
 from app.edge.routes import EdgeRoute
 from app.keys.schemas import Scope
 from app.main import create_app
+from app.pages.routes import PageRoute
 from tests.conftest import settings_for
 
 # What stands in an address for the names in its template.
@@ -43,9 +45,14 @@ class Operation:
         return self.path.format(**STANDING_IN)
 
 
+def _contexts(app: FastAPI) -> list[Any]:
+    """All routes but those of the pages, which have tests of their own."""
+    return [c for c in iter_route_contexts(app.routes) if not isinstance(c.route, PageRoute)]
+
+
 def operations(app: FastAPI) -> list[Operation]:
     """Every one that FastAPI serves; the documentation's files are mounted beside them."""
-    routes = [(c.path, c.route) for c in iter_route_contexts(app.routes) if isinstance(c.route, APIRoute)]
+    routes = [(c.path, c.route) for c in _contexts(app) if isinstance(c.route, APIRoute)]
     return [
         Operation(
             route.name,
@@ -68,7 +75,7 @@ MOUNTED_FILES = {"/docs/files": "/docs/files/swagger-ui.css"}
 def methods_by_path(app: FastAPI) -> dict[str, set[str]]:
     """The methods of every path that is served: of operations, of other routes and of mounted files."""
     methods: dict[str, set[str]] = {}
-    for context in iter_route_contexts(app.routes):
+    for context in _contexts(app):
         route = context.route
         if isinstance(route, Mount):
             methods[MOUNTED_FILES[route.path]] = {"GET", "HEAD"}

@@ -22,13 +22,21 @@ OTHERS = {
     *("message.py", "outbox.py", "retries.py", "sender.py", "targets.py"),
     *("idempotency.py", "presenters.py"),
 }
-NAMED_BY_PART = ("api", "cli", "edge", "files", "scoring")
+NAMED_BY_PART = ("api", "cli", "edge", "files", "pages", "scoring")
 PACKAGES = {
-    *("api", "cli", "edge", "encryption", "events", "files", "inbound", "keys", "prospects"),
+    *("api", "cli", "edge", "encryption", "events", "files", "inbound", "keys", "pages", "prospects"),
     *("question_sets", "scoring", "sessions", "webhooks"),
 }
 MODULES = {
-    *("clock.py", "database_failures.py", "db.py", "installation.py", "prospect_lifecycle.py", "main.py"),
+    *(
+        "clock.py",
+        "database_failures.py",
+        "db.py",
+        "demo.py",
+        "installation.py",
+        "prospect_lifecycle.py",
+        "main.py",
+    ),
     *(
         "migrate.py",
         "narrowing.py",

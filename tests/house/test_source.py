@@ -41,6 +41,7 @@ IMPORTED_WHEN_USED = {
     "app/files/opening.py:open_table",
     "app/files/writer.py:writer_of",
     "app/migrate.py:_upgrade",
+    "app/pages/rendering.py:_environment",
     "app/scoring/sql/statement.py:score_sql",
 }
 

@@ -1,133 +1,126 @@
-"use strict";
-// The interview works without this script. With it, answers that cannot be sent wait in the browser, and the
-// page shows what others answer.
-(() => {
-  const find = (selector) => document.querySelector(selector);
-  const view = () => find("[data-session]");
-  const actor = document.body.dataset.actor;
-  let busy = false;
+// The interview also works without this script. With it, answers that cannot be sent wait in the browser.
+const find = (selector) => document.querySelector(selector);
+const view = () => find("[data-session]");
+const actor = document.body.dataset.actor;
+let busy = false;
 
-  const database = new Promise((resolve, reject) => {
-    const request = indexedDB.open("prospect-fit", 1);
-    request.onupgradeneeded = () => request.result.createObjectStore("answers");
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+const database = new Promise((resolve, reject) => {
+  const request = indexedDB.open("prospect-fit");
+  request.onupgradeneeded = () => request.result.createObjectStore("answers", { keyPath: "key" });
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = reject;
+});
+const store = async (mode, work) => {
+  const transaction = (await database).transaction("answers", mode, { durability: "strict" });
+  const request = work(transaction.objectStore("answers"));
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onabort = reject;
   });
-  const store = async (mode, work) => {
-    const transaction = (await database).transaction("answers", mode, { durability: "strict" });
-    const request = work(transaction.objectStore("answers"));
-    return new Promise((resolve, reject) => {
-      transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = () => reject(transaction.error);
-    });
-  };
-  const keep = (answer) => store("readwrite", (answers) => answers.put(answer, answer.key));
-  const remove = (answer) => store("readwrite", (answers) => answers.delete(answer.key));
-  // The answers of this person that wait, in the order in which they were given.
-  const waiting = async () =>
-    (await store("readonly", (answers) => answers.getAll()))
-      .filter((answer) => answer.actor === actor)
-      .sort((a, b) => a.at - b.at);
-  const show = async () => {
-    const count = (await waiting()).length;
-    const note = find("#offline");
-    if (!note) return;
-    note.hidden = count === 0;
-    note.querySelector("b").textContent = count;
-  };
+};
+const remove = (answer) => store("readwrite", (answers) => answers.delete(answer.key));
+// The answers of this person, in the order in which they were given.
+const waiting = async () =>
+  (await store("readonly", (answers) => answers.getAll()))
+    .filter((answer) => answer.actor === actor)
+    .sort((a, b) => a.at - b.at);
+const show = async () => {
+  const count = (await waiting()).length;
+  const note = find("#offline");
+  if (note) note.hidden = !count;
+  if (count && note) note.lastElementChild.textContent = count;
+};
 
-  // Returns null if the answer has to wait. The request key makes sure that it is applied once.
-  const send = async (answer) => {
-    const body = new URLSearchParams(answer.body);
-    body.set("token", find("[name=token]")?.value);
-    const response = await fetch(answer.url, { method: "POST", body }).catch(() => null);
-    const waits = !response || response.status >= 500 || response.status === 403;
-    return waits || response.url.includes("/sign-in") ? null : response;
-  };
-  const replace = async (response) => {
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    find("main").replaceWith(fresh.querySelector("main"));
-    if (response.ok) history.pushState(null, "", response.url);
-    (find("main [role=alert]") ?? find("details.q[open] summary"))?.focus();
+// Returns null if the answer has to wait. The request key makes sure that it is applied once.
+const send = async (answer) => {
+  const body = new URLSearchParams(answer.body);
+  body.set("token", find("[name=token]")?.value);
+  const response = await fetch(answer.url, { method: "POST", body }).catch(() => null);
+  const { status = 503, url } = response ?? {};
+  return status >= 500 || status === 403 || url.includes("/sign-in") ? null : response;
+};
+const parse = async (response) =>
+  new DOMParser().parseFromString(await response.text(), "text/html");
+const replace = async (response) => {
+  find("main").replaceWith((await parse(response)).querySelector("main"));
+  if (response.ok) history.pushState(null, "", response.url);
+  (find("main [role=alert]") ?? find("details.q[open] summary"))?.focus();
+  await show();
+};
+const flush = () =>
+  navigator.locks.request("prospect-fit", async () => {
+    for (const answer of await waiting()) {
+      const response = await send(answer);
+      if (!response) break;
+      await remove(answer);
+      if (!response.ok) await replace(response);
+      else if (view()) {
+        view().dataset.revision = 0;
+        document.getElementById(answer.question)?.removeAttribute("data-waits");
+      }
+    }
     await show();
-  };
-  const flush = () =>
-    navigator.locks.request("prospect-fit", async () => {
-      for (const answer of await waiting()) {
-        const response = await send(answer);
-        if (!response) break;
-        await remove(answer);
-        if (!response.ok) await replace(response);
-        else if (view()) {
-          view().dataset.revision = 0;
-          document.getElementById(answer.question)?.removeAttribute("data-waits");
-        }
-      }
-      await show();
-    });
-
-  // Shows the answer that waits, and opens the next question that has none.
-  const goOn = (form, chosen) => {
-    const all = [...document.querySelectorAll("details.q")];
-    const question = form.closest("details");
-    question.querySelector("small").textContent = chosen.closest("label").textContent.trim().slice(0, 40);
-    question.dataset.waits = "";
-    question.open = false;
-    const next = all.slice(all.indexOf(question) + 1).find((one) => !one.querySelector("[name=answer]:checked"));
-    if (!next) return;
-    next.closest(".step").open = next.open = true;
-    next.querySelector("summary").focus();
-  };
-
-  addEventListener("submit", async (event) => {
-    const form = event.target;
-    const question = form.dataset.question;
-    const chosen = question && form.querySelector("[name=answer]:checked");
-    if (!chosen) return;
-    event.preventDefault();
-    if (busy) return;
-    busy = true;
-    const key = `${form.action} ${question}`;
-    const answer = { key, question, actor, url: form.action, body: [...new FormData(form)], at: Date.now() };
-    try {
-      await keep(answer);
-      const response = (await waiting()).length === 1 ? await send(answer) : null;
-      if (response) {
-        await remove(answer);
-        await replace(response);
-      } else {
-        form.elements.request_key.value = crypto.randomUUID();
-        goOn(form, chosen);
-        await show();
-      }
-    } catch {
-      form.submit();
-    } finally {
-      busy = false;
-    }
   });
 
-  const poll = async () => {
-    const now = view();
-    if (!now || document.hidden || busy) return;
-    const session = await (await fetch(now.dataset.session)).json();
-    if (session.revision === +now.dataset.revision) return;
-    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
-    const fresh = page.querySelector("[data-session]");
-    if (!fresh || now !== view()) return;
-    now.dataset.revision = fresh.dataset.revision;
-    now.querySelector(".state").replaceWith(fresh.querySelector(".state"));
-    for (const old of now.querySelectorAll("details.q:not([open], [data-waits])")) {
-      const its = page.getElementById(old.id);
-      if (!its) continue;
-      its.open = false;
-      old.replaceWith(its);
-    }
-  };
+// Opens the next question that has no answer.
+const goOn = (form, chosen) => {
+  const all = [...document.querySelectorAll("details.q")];
+  const question = form.closest("details");
+  question.querySelector("small").textContent = chosen.closest("label").innerText.slice(0, 40);
+  question.dataset.waits = "";
+  question.open = false;
+  const next = all.slice(all.indexOf(question) + 1).find((one) => !one.querySelector("[name=answer]:checked"));
+  if (!next) return;
+  next.closest(".step").open = next.open = true;
+  next.querySelector("summary").focus();
+};
 
-  const tick = () => flush().then(poll).catch(() => {});
-  addEventListener("online", tick);
-  addEventListener("popstate", () => location.reload());
-  tick();
-  if (view()) setInterval(tick, 3000);
-})();
+addEventListener("submit", async (event) => {
+  const form = event.target;
+  const question = form.dataset.question;
+  const chosen = question && form.querySelector("[name=answer]:checked");
+  if (!chosen) return;
+  event.preventDefault();
+  if (busy) return;
+  busy = true;
+  const key = `${form.action} ${question}`;
+  const answer = { key, question, actor, url: form.action, body: [...new FormData(form)], at: Date.now() };
+  try {
+    await store("readwrite", (answers) => answers.put(answer));
+    const response = (await waiting()).length === 1 ? await send(answer) : null;
+    if (response) {
+      await remove(answer);
+      await replace(response);
+    } else {
+      form.elements.request_key.value = crypto.randomUUID();
+      goOn(form, chosen);
+      await show();
+    }
+  } catch {
+    form.submit();
+  } finally {
+    busy = false;
+  }
+});
+
+const poll = async () => {
+  const now = view();
+  if (!now || document.hidden || busy) return;
+  const session = await (await fetch(now.dataset.session)).json();
+  if (session.revision === +now.dataset.revision) return;
+  const page = await parse(await fetch(location));
+  const fresh = page.querySelector("[data-session]");
+  if (!fresh || now !== view()) return;
+  now.dataset.revision = fresh.dataset.revision;
+  now.querySelector(".state").replaceWith(fresh.querySelector(".state"));
+  for (const old of now.querySelectorAll("details.q:not([open], [data-waits])")) {
+    const its = page.getElementById(old.id);
+    its?.removeAttribute("open");
+    if (its) old.replaceWith(its);
+  }
+};
+
+const tick = () => flush().then(poll).catch(() => {});
+addEventListener("popstate", () => location.reload());
+tick();
+setInterval(tick, 3000);

@@ -1,0 +1,256 @@
+"""A qualification in a real browser: by mouse, by keyboard, without scripts, and without a network."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.api.calls import ok
+from tests.conftest import ADMIN_KEY, Running
+from tests.pages.conftest import NAME, led_to, submit
+from tests.waiting import PATIENCE
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(service: Running, browser: Browser) -> Iterator[Open]:
+    """Opens pages of browsers that are signed in. A message on the console fails the test."""
+    contexts: list[BrowserContext] = []
+    messages: list[str] = []
+
+    def opened(
+        address: str, actor: str = NAME, context: BrowserContext | None = None, **options: object
+    ) -> Page:
+        if context is None:
+            context = browser.new_context(base_url=service.url, **options)  # type: ignore[arg-type]
+            context.set_default_timeout(PATIENCE * 1000)
+            contexts.append(context)
+            page = context.new_page()
+            page.goto("/sign-in")
+            page.fill("#key", ADMIN_KEY)
+            page.fill("#actor", actor)
+            page.click("main button")
+        else:
+            page = context.new_page()
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [text for text in messages if "ERR_INTERNET_DISCONNECTED" not in text] == []
+
+
+@pytest.fixture
+def session(service: Running) -> dict:
+    """A new session on the built-in set of the method."""
+    prospect = ok(service.client.post("/v1/prospects", json={"name": "Acme"}), 201)
+    new = {"prospect_id": prospect["id"], "question_set": "qualifying-a-sale-short"}
+    return ok(service.client.post("/v1/sessions", json=new), 201)
+
+
+def stored(service: Running, session: dict) -> dict:
+    return ok(service.client.get(f"/v1/sessions/{session['session_id']}"))
+
+
+def ratings(service: Running, session: dict) -> dict[str, int]:
+    return {one["question"]: one["rating"] for one in stored(service, session)["answers"]}
+
+
+def questions(service: Running) -> list[str]:
+    """The keys of the questions that come before the decision."""
+    path = "/v1/question-sets/qualifying-a-sale-short/versions/1"
+    steps = ok(service.client.get(path))["definition"]["steps"]
+    return [one["key"] for step in steps if not step["gated"] for one in step["questions"]]
+
+
+def answer(page: Page, rating: int, following: bool = True) -> str:
+    """Answer the question in focus, and wait until the next one is."""
+    question = page.locator("details.q[open]")
+    key = question.get_attribute("id")
+    assert key
+    question.locator(f"input[name=answer][value='{rating}']").check()
+    question.get_by_role("button").click()
+    if following:
+        page.locator(f"details.q[open]:not(#{key})").wait_for()
+    return key
+
+
+@pytest.mark.one_database
+def test_a_whole_qualification_by_mouse(service: Running, open_page: Open, session: dict) -> None:
+    page = open_page(f"/sessions/{session['session_id']}")
+    assert page.locator("input[name=answer]:checked").count() == 0
+    asked = questions(service)
+    for key in asked:
+        assert answer(page, 5, following=key != asked[-1]) == key
+    page.get_by_role("heading", name="Decide").wait_for()
+    page.get_by_label("Pursue").check()
+    page.locator("input[name=match][value=yes]").check()
+    page.get_by_label("Why?").fill("Both sides fit.")
+    page.get_by_role("button", name="Record the decision").click()
+    page.wait_for_url(re.compile(r"/prospects/"))
+    decided = stored(service, session)
+    assert (decided["decision"]["decision"], decided["decision"]["actor"]) == ("pursue", NAME)
+    assert decided["decision"]["reason"] == "Both sides fit."
+    assert {one["rating"] for one in decided["answers"]} == {5}
+    page.goto(f"/sessions/{session['session_id']}")
+    page.get_by_role("link", name="How did it end?").click()
+    page.get_by_label("Won").check()
+    page.get_by_label("Amount").fill("1200.50")
+    page.get_by_label("Currency").fill("EUR")
+    page.get_by_role("button", name="Record the outcome").click()
+    page.wait_for_url(re.compile(r"/prospects/"))
+    closed = stored(service, session)
+    assert (closed["status"], closed["outcome"]["amount"]) == ("closed", 1200.5)
+
+
+@pytest.mark.one_database
+def test_a_qualification_by_keyboard(service: Running, open_page: Open, session: dict) -> None:
+    page = open_page(f"/sessions/{session['session_id']}")
+    first, second, *_ = questions(service)
+    page.locator("details.q[open] summary").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator(f"details.q[open]#{second}").wait_for()
+    assert ratings(service, session) == {first: 3}
+    expect(page.locator(f"#{second} > summary")).to_be_focused()
+
+
+def test_a_qualification_without_scripts(service: Running, ana: httpx.Client, session: dict) -> None:
+    place = f"/sessions/{session['session_id']}"
+    asked = questions(service)
+    where = place
+    for key in asked:
+        page = ana.get(where).text
+        form = page.split(f'data-question="{key}"')[1].split("</form>")[0]
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+        where = led_to(ana.post(f"{place}/answers", data=fields | {"answer": "4"}))
+    assert where == f"{place}?question=decision"
+    led_to(submit(ana, where, f"{place}/decision", decision="nurture", revisit_on="2031-01-01"))
+    assert stored(service, session)["decision"]["revisit_on"] == "2031-01-01"
+    assert set(ratings(service, session)) == set(asked)
+    led_to(submit(ana, f"{place}?question=outcome", f"{place}/outcome", outcome="lost", reason="price"))
+    assert stored(service, session)["outcome"]["reason"] == "price"
+
+
+@pytest.mark.one_database
+def test_answers_without_a_network_arrive_once(service: Running, open_page: Open, session: dict) -> None:
+    place = f"/sessions/{session['session_id']}"
+    page = open_page(place, viewport={"width": 320, "height": 640})
+    asked = questions(service)
+    answer(page, 2)
+    page.context.set_offline(True)
+    for key in asked[1:]:
+        answer(page, 3, following=key != asked[-1])
+    expect(page.locator("#offline b")).to_have_text(str(len(asked) - 1))
+    assert ratings(service, session) == {asked[0]: 2}
+    context = page.context
+    page.close()
+    context.set_offline(False)
+    page = open_page(place, context=context)
+    expect(page.locator("#offline")).to_be_hidden(timeout=PATIENCE * 1000)
+    page.get_by_text(f"{len(asked)} of ").wait_for()
+    assert ratings(service, session) == {asked[0]: 2} | dict.fromkeys(asked[1:], 3)
+    history = ok(service.client.get(f"/v1{place}/history"))["revisions"]
+    assert len(history) == 1 + len(asked)
+
+
+@pytest.mark.one_database
+def test_two_people_see_each_others_answers(service: Running, open_page: Open, session: dict) -> None:
+    place = f"/sessions/{session['session_id']}"
+    first, second, third, *_ = questions(service)
+    hers, his = open_page(place), open_page(f"{place}?question={third}", actor="Ben Berg")
+    answer(hers, 5)
+    his.locator(f"#{first} > summary small", has_text="Rated 5").wait_for()
+    answer(his, 1)
+    hers.locator(f"#{third} > summary small", has_text="Rated 1").wait_for()
+    answer(hers, 2)
+    assert ratings(service, session) == {first: 5, second: 2, third: 1}
+    actors = {one["question"]: one["actor"] for one in stored(service, session)["answers"]}
+    assert actors == {first: NAME, second: NAME, third: "Ben Berg"}
+
+
+def form_fields(page: str, key: str) -> dict[str, str]:
+    form = page.split(f'data-question="{key}"')[1].split("</form>", maxsplit=1)[0]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+def test_an_old_form_does_not_overwrite_a_newer_answer(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    key = questions(service)[0]
+    old = form_fields(ana.get(place).text, key)
+    ok(service.client.patch(f"/v1{place}/answers", json={"ratings": {key: 5}, "actor": "Ben"}))
+    refused = ana.post(f"{place}/answers", data=old | {"answer": "1", "text": "my note"})
+    assert (refused.status_code, "my note" in refused.text) == (412, True)
+    assert ratings(service, session) == {key: 5}
+    # The page that said so has the newest revision, so that saving again is a decision.
+    again = form_fields(refused.text, key)
+    led_to(ana.post(f"{place}/answers", data=again | {"answer": "1"}))
+    assert ratings(service, session) == {key: 1}
+
+
+def test_a_double_click_answers_once(service: Running, ana: httpx.Client, session: dict) -> None:
+    place = f"/sessions/{session['session_id']}"
+    fields = form_fields(ana.get(place).text, questions(service)[0]) | {"answer": "4"}
+    first = led_to(ana.post(f"{place}/answers", data=fields))
+    assert led_to(ana.post(f"{place}/answers", data=fields)) == first
+    assert len(ok(service.client.get(f"/v1{place}/history"))["revisions"]) == 2
+
+
+def test_a_session_that_was_closed_meanwhile_says_so(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    fields = form_fields(ana.get(place).text, questions(service)[0])
+    ok(service.client.post(f"/v1{place}/outcome", json={"outcome": "won"}))
+    refused = ana.post(f"{place}/answers", data=fields | {"answer": "4", "text": "kept"})
+    assert (refused.status_code, "kept" in refused.text) == (409, True)
+    assert "This session is closed." in refused.text
+
+
+def test_what_is_missing_in_a_form_is_said(service: Running, ana: httpx.Client, session: dict) -> None:
+    place = f"/sessions/{session['session_id']}"
+    fields = form_fields(ana.get(place).text, questions(service)[0])
+    empty = ana.post(f"{place}/answers", data=fields)
+    assert (empty.status_code, "Choose a rating" in empty.text) == (422, True)
+    wrong = ana.post(f"{place}/answers", data=fields | {"answer": "9"})
+    assert wrong.status_code == 422
+    reason = {"answer": "not_applicable", "text": "They have none.", "evidence": "fact"}
+    led_to(ana.post(f"{place}/answers", data=fields | reason))
+    (kept,) = stored(service, session)["answers"]
+    assert (kept["state"], kept["text"], kept["evidence"]) == ("not_applicable", "They have none.", "fact")
+    fields = form_fields(ana.get(f"{place}?question={kept['question']}").text, kept["question"])
+    led_to(ana.post(f"{place}/answers", data=fields | {"answer": "open"}))
+    assert [one["state"] for one in stored(service, session)["answers"]] == ["open"]
+
+
+@pytest.mark.one_database
+def test_the_scorecard_prints_to_one_page(service: Running, open_page: Open) -> None:
+    ratings = {
+        "trigger": 4,
+        "requirements": 2,
+        "current_challenges": 5,
+        "goal": 3,
+        "budget": 1,
+        "timeline": 2,
+    }
+    answers = [{"question": key, "rating": value, "actor": NAME} for key, value in ratings.items()]
+    session = ok(
+        service.client.post(
+            "/v1/qualify",
+            json={"source": "print", "external_id": "1", "name": "Acme " * 20, "answers": answers},
+        )
+    )
+    page = open_page(f"/prospects/{session['prospect_id']}")
+    printed = page.pdf(format="A4")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1

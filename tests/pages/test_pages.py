@@ -1,0 +1,145 @@
+"""Every page: its policy, what it shows of stored texts, its size, and the catalogue of its texts."""
+
+import gzip
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.pages.rendering import FOLDER, texts
+from tests.api.calls import ok
+from tests.conftest import Running
+from tests.pages.conftest import led_to, submit
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "שלום עולם {{ 7 * 7 }} {% raw %}",
+    "w" * 255,
+]
+
+
+def qualified(service: Running, **fields: object) -> dict:
+    return ok(service.client.post("/v1/qualify", json={"source": "pages", **fields}))
+
+
+@pytest.fixture(params=range(len(HOSTILE)))
+def stored(service: Running, request: pytest.FixtureRequest) -> tuple[str, dict]:
+    text = HOSTILE[request.param]
+    answers = [{"question": "trigger", "rating": 4, "text": text, "actor": text}]
+    decision = {"decision": "pursue", "reason": text, "actor": text}
+    return text, qualified(
+        service, external_id=f"h{request.param}", name=text, deal=text, answers=answers, decision=decision
+    )
+
+
+def addresses(session: dict) -> list[str]:
+    own = f"/sessions/{session['session_id']}"
+    return [
+        *("/", "/review?sort=newest", "/prospects", "/question-sets", "/question-sets/qualifying-a-sale@1"),
+        *(f"/prospects/{session['prospect_id']}", own, f"{own}?question=decision", f"{own}?question=outcome"),
+        f"{own}?question=trigger",
+    ]
+
+
+def test_stored_texts_are_shown_as_texts(ana: httpx.Client, stored: tuple[str, dict]) -> None:
+    text, session = stored
+    for address in addresses(session):
+        response = ana.get(address)
+        assert response.status_code == 200, address
+        assert response.headers["content-security-policy"] == POLICY
+        assert response.headers["cache-control"] == "no-store"
+        scripts = re.findall(r"<script[^>]*>|<img[^>]*>|<[^>]* on\w+=|<[^>]* style=", response.text)
+        assert [one for one in scripts if not one.startswith('<script src="/assets/')] == []
+    shown = ana.get(f"/sessions/{session['session_id']}?question=trigger").text
+    assert text not in shown or text in (HOSTILE[2], HOSTILE[3])
+
+
+def test_every_text_of_the_catalogue_is_used_and_every_used_text_is_there() -> None:
+    sources = [*(FOLDER / "templates").glob("*.html"), *FOLDER.glob("*.py")]
+    used = {
+        name
+        for path in sources
+        for name in re.findall(r"['\"]([a-z_]+\.[a-z_]*)['\"]", path.read_text("utf-8"))
+        if not name.endswith((".html", ".css", ".js", ".svg", ".toml"))
+    }
+    families = {name for name in used if name.endswith((".", "_"))}
+    known = set(texts())
+    dynamic = {
+        *(name for family in families for name in known if name.startswith(family)),
+        # Named by a variable of the template: `'interview.' ~ value`.
+        *(name for name in known if name.startswith(("page.", "interview.")) and _is_a_value(name)),
+    }
+    assert used - families - known - {"verdict.lowest"} == set()
+    assert known - used - dynamic == set()
+
+
+def _is_a_value(name: str) -> bool:
+    word = name.partition(".")[2]
+    templates = "".join(path.read_text("utf-8") for path in (FOLDER / "templates").glob("*.html"))
+    return f"'{word}'" in templates or f"'{word.removesuffix('_help')}'" in templates
+
+
+def test_the_first_view_of_the_interview_is_small(service: Running, ana: httpx.Client) -> None:
+    session = qualified(service, external_id="small", name="Acme", ratings={"trigger": 4})
+    html = ana.get(f"/sessions/{session['session_id']}").text
+    loaded = re.findall(r'(?:href|src)="(/assets/[^"]+)"', html)
+    assert [Path(one).name for one in loaded] == ["icon.svg", "page.css", "page.js"]
+    sizes = [len(gzip.compress(ana.get(one).content, 6)) for one in loaded]
+    assert sum(sizes) + len(gzip.compress(html.encode(), 6)) <= 14_000
+    assert len(ana.get(loaded[2]).content) <= 5000
+
+
+def test_pages_are_compressed_if_the_browser_wants_it(ana: httpx.Client) -> None:
+    packed = ana.get("/review", headers={"Accept-Encoding": "gzip"})
+    plain = ana.get("/review", headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+    assert packed.text.split("<main")[0] == plain.text.split("<main")[0]
+
+
+def test_the_review_keeps_its_filters_in_the_address(service: Running, ana: httpx.Client) -> None:
+    qualified(service, external_id="open", name="Openly open", ratings={"trigger": 4}, deal="pages-1")
+    closed = {"outcome": "won"}
+    qualified(service, external_id="closed", name="Clearly closed", deal="pages-1", outcome=closed)
+    page = ana.get("/review?status=open&deal=pages-1&indication=&sort=name").text
+    assert ("Openly open" in page, "Clearly closed" in page) == (True, False)
+    assert '<option value="open" selected>' in page
+    assert "/v1/sessions/export?format=xlsx&amp;deal=pages-1&amp;status=open&amp;sort=name" in page
+    assert "Openly open" in ana.get("/v1/sessions?deal=pages-1&status=open&sort=name").text
+    wrong = ana.get("/review?status=half-open")
+    assert (wrong.status_code, "/status" in wrong.text) == (422, True)
+
+
+def test_long_lists_have_pages(service: Running, ana: httpx.Client) -> None:
+    for number in range(3):
+        qualified(service, external_id=f"p{number}", name=f"Page {number}", deal="pages-2")
+    first = ana.get("/review?deal=pages-2&limit=2&sort=newest").text
+    address = re.search(r'rel="next" href="([^"]+)"', first)
+    assert address
+    second = ana.get(address[1].replace("&amp;", "&")).text
+    assert (first.count("Page "), "Page 0" in second, 'rel="next"' in second) == (2, True, False)
+
+
+def test_missing_things_are_said_on_a_page(ana: httpx.Client) -> None:
+    nobody = "01890000-0000-7000-8000-000000000000"
+    for address in (f"/prospects/{nobody}", f"/sessions/{nobody}", "/assets/1/other.css"):
+        response = ana.get(address)
+        assert (response.status_code, "<h1>" in response.text) == (404, True)
+    for address in ("/sessions/none", "/question-sets/nobodys-set"):
+        assert ana.get(address).status_code == 422
+
+
+def test_a_prospect_is_found_created_and_led_to_its_interview(ana: httpx.Client) -> None:
+    place = led_to(submit(ana, "/prospects", "/prospects", name="Harbour Works"))
+    assert re.fullmatch(r"/sessions/[0-9a-f-]{36}", place)
+    assert "Harbour Works" in ana.get("/prospects?q=har+wor").text
+    assert "No prospect matches." in ana.get("/prospects?q=nothing+like+it").text
+
+
+def test_the_demo_is_one_click_away(ana: httpx.Client) -> None:
+    assert ana.get("/").status_code == 200
