@@ -3,10 +3,12 @@
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
@@ -61,7 +63,7 @@ from app.pages import assets, home, interview, review, sign_in
 from app.pages import prospects as prospect_pages
 from app.pages import question_sets as set_pages
 from app.private_files import is_readable_by_others
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.queries import find_set
 from app.question_sets.service import publish_builtin
@@ -69,8 +71,10 @@ from app.scoring import Flaw, Flawed
 from app.sessions.reminders import any_due, record_due
 from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork
 from app.settings import Settings
-from app.webhooks.sender import Sender
 from app.webhooks.worker import DeliveryWorker
+
+if TYPE_CHECKING:
+    from app.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
 # How long a thread computes before Python switches to another one, such as that of the event loop.
@@ -122,11 +126,9 @@ PAGES = (
 )
 
 
-def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None = None) -> FastAPI:
+def create_app(settings: Settings, clock: Clock = utc_now, sender: "Sender | None" = None) -> FastAPI:
     """Create the application. Its database must be migrated; `prospect-fit serve` does that first."""
-    service = _create_service(
-        settings, clock, sender or Sender(settings.webhook_networks, settings.webhook_seconds)
-    )
+    service = _create_service(settings, clock, cache(lambda: sender or _create_sender(settings)))
     app = FastAPI(
         title="Prospect Fit",
         lifespan=lambda _: _background_work(service),
@@ -138,7 +140,9 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     )
     app.state.service = service
     for router in (*ROUTERS, *PAGES):
-        app.include_router(router)
+        # The routers have no options that depend on the application. With `include_router`, FastAPI would
+        # examine every route a second time.
+        app.router.routes.extend(router.routes)
     app.mount(DOCS_FILES, DocsFiles(packages=[("fastapi_offline", "static")]))
     app.add_middleware(RequestLog)
     add_problem_handlers(app)
@@ -146,7 +150,14 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: Sender | None
     return app
 
 
-def _create_service(settings: Settings, clock: Clock, sender: Sender) -> Service:
+def _create_sender(settings: Settings) -> "Sender":
+    # An HTTP client takes long to import, and a service that sends nothing does not need it.
+    from app.webhooks.sender import Sender  # noqa: PLC0415
+
+    return Sender(settings.webhook_networks, settings.webhook_seconds)
+
+
+def _create_service(settings: Settings, clock: Clock, find_sender: "Callable[[], Sender]") -> Service:
     database = open_database(settings, clock)
     plans = Plans(database, settings.default_question_set)
     notice = timedelta(days=settings.stale_notice_days)
@@ -168,7 +179,7 @@ def _create_service(settings: Settings, clock: Clock, sender: Sender) -> Service
         bodies=IncompleteBodies(settings.max_body_bytes),
         computing=Computing(),
         feed=feed,
-        sender=sender,
+        find_sender=find_sender,
         intakes=IntakeWorker(database, plans),
         readiness=ReadinessCheck(database),
         clock=clock,
@@ -186,9 +197,10 @@ async def _background_work(service: Service) -> AsyncIterator[dict[str, Connecti
         service.database,
         service.plans,
         service.cipher,
-        service.sender,
+        service.find_sender,
         service.feed.publish_pending,
         service.read_scores,
+        attempt_seconds=service.settings.webhook_seconds,
         max_pending=service.settings.webhook_pending_deliveries,
     )
     await service.database.mark_in_use()

@@ -44,9 +44,11 @@ def migrate(database: Database) -> str:
         try:
             with connection.begin():
                 _lock(connection)
-                if is_unknown_revision(current_revision(connection)):
+                revision = current_revision(connection)
+                if is_unknown_revision(revision):
                     raise UnknownSchema(UNKNOWN_SCHEMA)
-                _upgrade(connection)
+                if revision != newest_revision():
+                    _upgrade(connection)
         finally:
             connection.invalidate()
     return newest_revision()
@@ -87,7 +89,7 @@ def _known_revisions() -> frozenset[str]:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Commands that do not migrate start faster without Alembic.
+    # Starts that do not migrate are faster without Alembic.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 

@@ -101,7 +101,7 @@ def without_null(schema: Schema) -> None:
 class In(BaseModel):
     """Base of request bodies. Types are exact, and an unknown field is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -112,7 +112,7 @@ class In(BaseModel):
 class Out(BaseModel):
     """Base of responses. Every field is always present; it is null if there is no value."""
 
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True, defer_build=True)
 
 
 IdempotencyKey = Annotated[

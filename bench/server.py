@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from app.question_sets.files import BUILTIN, read_file
+from app.question_sets.builtin_sets import BUILTIN
+from app.question_sets.files import read_file
 
 BENCH_KEY = "admin-key-of-the-benchmark"
 BENCH_SET = "qualifying-a-sale"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from app.question_sets.files import BUILTIN, read_file
+from app.question_sets.builtin_sets import BUILTIN
+from app.question_sets.files import read_file
 from app.scoring import Plan, QuestionSet
 from app.scoring.sql import Wide, score_sql
 from bench.server import BENCH_SET

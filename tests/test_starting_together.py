@@ -16,7 +16,7 @@ from sqlmodel import SQLModel
 
 from app.db import open_database
 from app.keys.service import ensure_admin_key
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from tests.catalogue import catalogue, connected, run_migrations
 from tests.conftest import ADMIN_KEY, NewDatabase, settings_for
 from tests.waiting import PATIENCE

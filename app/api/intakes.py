@@ -12,7 +12,7 @@ from app.edge.paging import Page, PageQuery, base_url, next_page, position_after
 from app.edge.payload_signature import check_signature
 from app.edge.problem_responses import PROBLEM_RESPONSES
 from app.edge.revisions import IfMatch, set_etag, with_revision
-from app.edge.routes import router
+from app.edge.routes import LazyRoute, router
 from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.inbound.intake import queries as intake_queries
 from app.inbound.intake import schemas
@@ -33,7 +33,7 @@ authoring = router("intakes", Scope.AUTHOR)
 writing = router("intakes", Scope.AUTHOR, also=(Scope.WRITE,))
 reading = router("intakes", Scope.AUTHOR, also=(Scope.READ,))
 # Senders have no API key. The token in the address is the secret.
-receiving = APIRouter(prefix="/v1", tags=["intakes"], responses=PROBLEM_RESPONSES)
+receiving = APIRouter(prefix="/v1", tags=["intakes"], route_class=LazyRoute, responses=PROBLEM_RESPONSES)
 RECEIPT_POSITION = TypeAdapter(tuple[UUID])
 # Some systems send JSON with one of these media types, or with none.
 JSON_SENT_AS = ("", "text/plain", "text/json")

@@ -185,7 +185,7 @@ async def post_test(webhook_id: UUID, service: ServiceDep) -> TestResult:
     outgoing = await service.read_scores(sample)
     if isinstance(outgoing, NothingToSendError):
         raise Problem(NOTHING_TO_SEND, str(outgoing))
-    result = await service.sender.send(outgoing)
+    result = await service.find_sender().send(outgoing)
     if written := result.written:
         await service.database.write(lambda tx: remember(tx, written))
     return test_result(result, shows_answer=service.settings.webhook_test_shows_answer)
@@ -268,6 +268,6 @@ async def _require_reachable(
     ):
         try:
             if url_:
-                await service.sender.targets.find(url_, carries_credentials=carries_credentials)
+                await service.find_sender().targets.find(url_, carries_credentials=carries_credentials)
         except BlockedTarget as error:
             raise invalid_field(pointer, "not_allowed", str(error)) from None

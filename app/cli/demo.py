@@ -9,7 +9,7 @@ from rich.progress import track
 from app.cli.console import counted, err, existing_database, print_text
 from app.db import Database
 from app.demo import DEMO_NAMES, DEMO_SET, DEMO_SOURCE, create_demo_prospect, demo_requests, remove_demo
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.service import publish_builtin
 from app.settings import Settings

@@ -27,7 +27,7 @@ from app.keys.queries import list_keys
 from app.main import exposed_files
 from app.migrate import current_revision, schema_flaw
 from app.problems import Problem
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.queries import find_version, list_newest, split_name
 from app.settings import Settings
 from app.sqlite_file import is_there

@@ -22,10 +22,17 @@ from app.cli.console import (
     table,
 )
 from app.db import Database, Transaction
-from app.question_sets.documents import UNKNOWN_BASE, UNKNOWN_KEYS, NamedSet, check_document
+from app.question_sets.builtin_sets import read_builtin
+from app.question_sets.documents import (
+    SCHEMA_FILE_NAME,
+    UNKNOWN_BASE,
+    UNKNOWN_KEYS,
+    NamedSet,
+    check_document,
+    question_set_schema,
+)
 from app.question_sets.files import (
     ENDINGS,
-    SCHEMA_FILE_NAME,
     File,
     FileError,
     InvalidFile,
@@ -34,8 +41,6 @@ from app.question_sets.files import (
     in_load_order,
     open_file,
     parse_file,
-    question_set_schema,
-    read_builtin,
 )
 from app.question_sets.presenters import difference
 from app.question_sets.queries import find_set, list_all, list_newest, list_versions, split_name

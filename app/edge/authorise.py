@@ -6,11 +6,11 @@ from uuid import UUID
 
 from cachetools import TTLCache
 from fastapi import Request
-from structlog.contextvars import bind_contextvars
 
 from app.clock import Clock
 from app.db import Database, Transaction
 from app.edge.cookies import SignedIn, SignInCookies
+from app.edge.logs import request_fields
 from app.keys.queries import find_caller, find_caller_by_id
 from app.keys.schemas import Caller, Scope
 from app.keys.service import digest, is_plausible
@@ -90,7 +90,7 @@ class KeyRing:
             raise _unauthenticated("This API key is unknown or revoked.")
         if caller.expires_at and caller.expires_at <= self._clock():
             raise _unauthenticated(f"This API key expired on {caller.expires_at:%Y-%m-%d at %H:%M} UTC.")
-        bind_contextvars(key=str(caller.key_id))
+        request_fields.set({**request_fields.get(), "key": str(caller.key_id)})
         if not any(caller.may(scope) for scope in scopes):
             needed = " or ".join(sorted(scopes))
             raise Problem(FORBIDDEN, f"This operation needs a key with the scope {needed}.")

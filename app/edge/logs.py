@@ -1,19 +1,25 @@
 """Logs: one JSON object in each line on standard error, with the request and the caller that it belongs to.
 
-The middleware binds both to the context once. A thread that works for the request has the same context, so
-warnings of the database contain them too.
+Both are in the context of the request. A thread that works for the request has the same context, so warnings
+of the database contain them too.
 """
 
 import logging.config
+from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from traceback import format_tb
+from types import MappingProxyType
+from typing import Any
 
 import orjson
-from structlog.contextvars import get_contextvars
+
+# The fields of every record that is logged for the current request. Set a new mapping to change them.
+request_fields: ContextVar[Mapping[str, Any]] = ContextVar("request_fields", default=MappingProxyType({}))
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record with its time, level, logger and message, what is bound to the context, and its fields.
+    """Writes a record with its time, level, logger and message, those of the request, and its fields.
 
     The fields are those of `extra={"fields": …}`.
     """
@@ -25,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **get_contextvars(),
+            **request_fields.get(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
 
 from app.clock import new_id
+from app.edge.logs import request_fields
 from app.edge.problem_responses import internal_error, is_problem, problem_instead_of
 from app.edge.security_headers import with_security_headers
 
@@ -40,9 +40,12 @@ class RequestLog:
             return
         request_id = str(new_id())
         scope.setdefault("state", {})["request_id"] = request_id
-        # `KeyRing.authorise` binds the key.
-        with bound_contextvars(request_id=request_id, method=scope["method"], key=None):
+        # `KeyRing.authorise` sets the key.
+        token = request_fields.set({"request_id": request_id, "method": scope["method"], "key": None})
+        try:
             await self._handle(scope, receive, send)
+        finally:
+            request_fields.reset(token)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_head = scope["method"] == "HEAD"

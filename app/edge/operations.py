@@ -8,12 +8,13 @@ from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
+from app.edge.routes import LazyRoute
 from app.edge.security_headers import page_policy
 from app.edge.service import ServiceDep
-from app.question_sets.files import SCHEMA_FILE_NAME, question_set_schema
+from app.question_sets.documents import SCHEMA_FILE_NAME, question_set_schema
 from app.schemas import Out
 
-operations = APIRouter(tags=["operations"])
+operations = APIRouter(tags=["operations"], route_class=LazyRoute)
 DOCS_FILES = "/docs/files"
 SCHEMA = cache(question_set_schema)
 

@@ -1,14 +1,17 @@
 """The routes of the API: authorise the caller, check the query, read the body, then call the operation."""
 
-from collections.abc import Callable, Coroutine
+import warnings
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import nullcontext
+from threading import RLock
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from starlette.routing import Match
+from pydantic.warnings import UnsupportedFieldAttributeWarning
+from starlette.routing import Match, compile_path
 from starlette.types import Scope as AsgiScope
 
 from app.edge.authorise import SECURITY_SCHEMES
@@ -29,6 +32,10 @@ NO_IDS = (
     ("/v1/qualify/", "key", frozenset({"batch"})),
 )
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+# FastAPI ignores this warning while it creates the fields of a route. Their validators are built later.
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
+# The event loop and the thread that describes the API may need a route at the same time.
+_completing = RLock()
 
 
 class StrictRequest(Request):
@@ -64,7 +71,30 @@ class StrictRequest(Request):
             raise invalid_body(error, self.sent) from None
 
 
-class EdgeRoute(APIRoute):
+class LazyRoute(APIRoute):
+    """A route whose parameters, body and responses FastAPI examines when the route is first used.
+
+    Each route takes milliseconds. There are eighty, and a process that has just started needs a few of them.
+    """
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, methods: Iterable[str], **options: Any
+    ) -> None:
+        # What is needed to find the route of an address. FastAPI sets it again, to the same values.
+        self.path, self.endpoint, self.methods = path, endpoint, set(methods)
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self._options: dict[str, Any] | None = {"methods": methods, **options}
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Complete the route, because an attribute is missing."""
+        with _completing:
+            options, self._options = self._options, None
+            if options is not None:
+                super().__init__(self.path, self.endpoint, **options)
+        return object.__getattribute__(self, attribute)
+
+
+class EdgeRoute(LazyRoute):
     """A route that authorises the caller before it reads anything, and then reads strictly.
 
     FastAPI reads the body before it solves dependencies, so that callers without a key could make the parser

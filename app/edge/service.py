@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import anyio
@@ -30,7 +30,9 @@ from app.schemas import IdempotencyKey
 from app.sessions.queries import StaleScores
 from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork, rescore_stale
 from app.settings import Settings
-from app.webhooks.sender import Sender
+
+if TYPE_CHECKING:
+    from app.webhooks.sender import Sender
 
 T = TypeVar("T")
 
@@ -57,7 +59,7 @@ class Service:
     bodies: IncompleteBodies
     computing: Computing
     feed: FeedPublisher
-    sender: Sender
+    find_sender: "Callable[[], Sender]"
     intakes: IntakeWorker
     readiness: ReadinessCheck
     clock: Clock

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from app import scoring
@@ -108,7 +108,7 @@ def read_number(cell: Cell, decimal: DecimalSign = ".") -> int | float | None:
         return scoring.read_number(cell)
     text = plain_text(cell).translate(PLAIN).strip()
     # A body with a thousand digits would take long to match, and is no number that a prospect has.
-    found = NUMBERS[decimal].fullmatch(text) if len(text) <= MAX_NUMBER_LENGTH else None
+    found = _number_pattern(decimal).fullmatch(text) if len(text) <= MAX_NUMBER_LENGTH else None
     return _number(found, decimal) if found else None
 
 
@@ -124,6 +124,7 @@ def _number(found: re.Match[str], decimal: DecimalSign) -> int | float | None:
     return scoring.read_number(int(number) if number == number.to_integral_value() else float(text))
 
 
+@cache
 def _number_pattern(decimal: DecimalSign) -> re.Pattern[str]:
     group, point = (re.escape(sign) for sign in (OTHER_SIGN[decimal], decimal))
     # Groups of three; in India, groups of two before the last one.
@@ -136,9 +137,6 @@ def _number_pattern(decimal: DecimalSign) -> re.Pattern[str]:
         r" ?(?P<close>\))?",
         re.ASCII,
     )
-
-
-NUMBERS = {sign: _number_pattern(sign) for sign in DECIMAL_SIGNS}
 
 
 def read_boolean(cell: Cell) -> bool | None:

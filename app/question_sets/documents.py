@@ -1,11 +1,12 @@
-"""Read question sets as authors write them: whole, or as a variant of another set."""
+"""Read question sets as authors write them: whole, or as a variant of another set; and describe them."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, SkipJsonSchema, models_json_schema
+from pydantic_core.core_schema import DictSchema, WithDefaultSchema
 
 from app.scoring import (
     FURTHER_QUESTIONS,
@@ -41,6 +42,8 @@ from app.scoring.question_set import (
     Weight,
 )
 
+SCHEMA_FILE_NAME = "question-set.schema.json"
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # The JSON Schema does not offer null for these fields: a set needs a value there, so reading refuses a null.
 Omittable = SkipJsonSchema[None]
 # Returns the set with the name "key@n", or None if there is none.
@@ -397,3 +400,36 @@ def _with_changed_meanings(
         definition = current.canonical()
         flaws = [locate_in_variant(flaw, definition, variant) for flaw in flaws]
     return replace(checked, flaws=(*checked.flaws, *flaws))
+
+
+class StrictJsonSchema(GenerateJsonSchema):
+    """Generates a schema that refuses what reading refuses, and proposes nothing that reading refuses."""
+
+    def dict_schema(self, schema: DictSchema) -> dict[str, Any]:
+        """Refuse names in a map that do not match its pattern."""
+        return super().dict_schema(schema) | {"additionalProperties": False}
+
+    def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
+        """Leave out a default of null, because the field may refuse a null."""
+        json_schema = super().default_schema(schema)
+        return {name: value for name, value in json_schema.items() if (name, value) != ("default", None)}
+
+
+def question_set_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a document.
+
+    A document is a variant if it extends a set and has no steps of its own; otherwise, it is a whole set.
+    """
+    references, schema = models_json_schema(
+        [(QuestionSet, "validation"), (Variant, "validation")],
+        by_alias=True,
+        schema_generator=StrictJsonSchema,
+    )
+    return {
+        "$schema": SCHEMA_DIALECT,
+        "title": "A question set of Prospect Fit, whole or as a variant of another",
+        "if": {"required": ["extends"], "not": {"required": ["steps"]}},
+        "then": references[Variant, "validation"],
+        "else": references[QuestionSet, "validation"],
+        "$defs": schema["$defs"],
+    }

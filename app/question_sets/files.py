@@ -1,64 +1,25 @@
-"""Read and write question sets as YAML 1.2 files, and describe them with a JSON Schema for editors."""
+"""Read and write question sets as YAML 1.2 files."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from io import StringIO
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
-from pydantic_core.core_schema import DictSchema, WithDefaultSchema
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from app.problems import UserError
-from app.question_sets.documents import FindBase, NamedSet, Variant, read_document
+from app.question_sets.documents import SCHEMA_FILE_NAME, FindBase, NamedSet, read_document
 from app.question_sets.queries import split_name
 from app.scoring import Flaw, Flawed, QuestionSet
 
-SCHEMA_FILE_NAME = "question-set.schema.json"
-SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-BUILTIN = Path(__file__).parent / "builtin"
 ENDINGS = (".yaml", ".yml")
 # Editors use the schema to check and complete a file.
 EDITOR_HEADER = f"# yaml-language-server: $schema={SCHEMA_FILE_NAME}\n"
-
-
-class StrictJsonSchema(GenerateJsonSchema):
-    """Generates a schema that refuses what reading refuses, and proposes nothing that reading refuses."""
-
-    def dict_schema(self, schema: DictSchema) -> dict[str, Any]:
-        """Refuse names in a map that do not match its pattern."""
-        return super().dict_schema(schema) | {"additionalProperties": False}
-
-    def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
-        """Leave out a default of null, because the field may refuse a null."""
-        json_schema = super().default_schema(schema)
-        return {name: value for name, value in json_schema.items() if (name, value) != ("default", None)}
-
-
-def question_set_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a document.
-
-    A document is a variant if it extends a set and has no steps of its own; otherwise, it is a whole set.
-    """
-    references, schema = models_json_schema(
-        [(QuestionSet, "validation"), (Variant, "validation")],
-        by_alias=True,
-        schema_generator=StrictJsonSchema,
-    )
-    return {
-        "$schema": SCHEMA_DIALECT,
-        "title": "A question set of Prospect Fit, whole or as a variant of another",
-        "if": {"required": ["extends"], "not": {"required": ["steps"]}},
-        "then": references[Variant, "validation"],
-        "else": references[QuestionSet, "validation"],
-        "$defs": schema["$defs"],
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +114,6 @@ def parse_file(file: File, find_base: FindBase, earlier: Iterable[NamedSet] = ()
 def read_file(path: Path) -> QuestionSet:
     """Return the question set in a file that extends no other set; raises `InvalidFile` and `OSError`."""
     return parse_file(open_file(path), lambda _: None)
-
-
-@cache
-def read_builtin() -> tuple[QuestionSet, ...]:
-    """Return the sets that come with the service, each after the one it extends; raises `InvalidFile`."""
-    known: dict[str, QuestionSet] = {}
-    for file in in_load_order([open_file(path) for path in sorted(BUILTIN.glob("*.yaml"))]):
-        question_set = parse_file(file, known.get)
-        known[f"{question_set.key}@1"] = question_set
-    return tuple(known.values())
 
 
 def files_below(paths: Iterable[Path]) -> list[Path]:

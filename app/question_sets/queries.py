@@ -90,6 +90,21 @@ def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
     ).all()
 
 
+def newest_hashes(tx: Transaction) -> dict[str, str | None]:
+    """Return the content hash of the newest version of every set, by the key of the set.
+
+    The hash is None if that version is not a built-in one, or if it is retired.
+    """
+    table = QuestionSetVersion
+    statement = select(table.key, table.content_hash, table.builtin, table.status).order_by(
+        col(table.version)
+    )
+    return {
+        key: content_hash if builtin and status == "published" else None
+        for key, content_hash, builtin, status in tx.db.exec(statement.order_by(col(table.version)))
+    }
+
+
 def list_all(tx: Transaction) -> Sequence[QuestionSetVersion]:
     """Return all versions of all sets, retired ones too, ordered by key and then newest first."""
     statement = select(QuestionSetVersion)

@@ -10,7 +10,7 @@ from app.db import Transaction, insert_if_new
 from app.events.service import EventSubject, record_events
 from app.problems import DRAFT_HAS_FLAWS, invalid_field, missing, problem_from_flaws, require_revision
 from app.question_sets.documents import changed_meanings, read_document
-from app.question_sets.queries import ancestry, find_set, list_versions
+from app.question_sets.queries import ancestry, find_set, list_versions, newest_hashes
 from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
 from app.scoring import Flaw, Flawed, QuestionSet
 
@@ -85,9 +85,10 @@ def publish_builtin(tx: Transaction, builtin: Iterable[QuestionSet]) -> list[Que
     A built-in set stays as it is if its newest version was published by a team or is retired.
     """
     published = []
+    newest = newest_hashes(tx)
     for question_set in builtin:
-        versions = list_versions(tx, question_set.key)
-        if not versions or (versions[0].builtin and versions[0].status == "published"):
+        stored = newest.get(question_set.key, "")
+        if stored is not None and stored != content_hash(question_set):
             version, is_new = publish(tx, question_set, builtin=True)
             published += [version] if is_new else []
     return published

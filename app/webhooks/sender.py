@@ -211,18 +211,20 @@ class Sender:
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, carries_credentials: bool
     ) -> AsyncIterator[httpcore.Response]:
         target = await self.targets.find(url, carries_credentials=carries_credentials)
-        all_headers = {**DEFAULT_HEADERS, **headers, "Host": target.host_header}
+        parsed = target.url
+        request_url = httpcore.URL(
+            scheme=parsed.scheme.encode(), host=parsed.host.encode(), port=parsed.port, target=parsed.path
+        )
+        all_headers = {**DEFAULT_HEADERS, **headers, "Host": parsed.host_header}
         # Names in any case are one header. The last value counts.
         by_name = {name.lower(): (name, value) for name, value in all_headers.items()}
         async with (
             httpcore.AsyncHTTPConnection(
-                target.request_url.origin,
+                request_url.origin,
                 self._ssl_context,
                 network_backend=Connector(target.addresses, self.timeout),
             ) as connection,
-            connection.stream(
-                method, target.request_url, headers=[*by_name.values()], content=body
-            ) as response,
+            connection.stream(method, request_url, headers=[*by_name.values()], content=body) as response,
         ):
             yield response
 

@@ -191,7 +191,7 @@ def _require_one_kind(webhook: Webhook, change: WebhookChange) -> None:
 def _require_secrets(webhook: Webhook, change: WebhookChange, url: str) -> None:
     """Credentials that were entered for one host are never sent to another."""
     old, new = parse_url(webhook.url), parse_url(url)
-    host_changes = (old.scheme, old.raw_host, old.port) != (new.scheme, new.raw_host, new.port)
+    host_changes = (old.scheme, old.host, old.port) != (new.scheme, new.host, new.port)
     if webhook.record_update and host_changes and not change.record_update:
         detail = "the URL has a new host: send the record update again, with its token or client credentials"
         raise invalid_field("/record_update", "missing", detail)

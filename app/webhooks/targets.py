@@ -11,8 +11,6 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 import anyio
-import httpcore
-import httpx
 
 Address = IPv4Address | IPv6Address
 # Like `anyio.getaddrinfo`: takes a host and a port, and returns one tuple for each address.
@@ -99,26 +97,26 @@ class BlockedTarget(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class WebUrl:
+    """An absolute http or https URL, as it is sent.
+
+    `host` has its ASCII form, which DNS and certificates use, and `port` is None if it is the default of the
+    scheme. `path` includes the query. `host_header` is the host, with the port if there is one.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    path: bytes
+    host_header: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A URL, and the addresses of its host that may be reached."""
 
-    url: httpx.URL
+    url: WebUrl
     addresses: tuple[Address, ...]
-
-    @property
-    def request_url(self) -> httpcore.URL:
-        """The URL for httpcore."""
-        return httpcore.URL(
-            scheme=self.url.raw_scheme,
-            host=self.url.raw_host,
-            port=self.url.port,
-            target=self.url.raw_path,
-        )
-
-    @property
-    def host_header(self) -> str:
-        """The value of the Host header: the host, with the port unless it is the default of the scheme."""
-        return self.url.netloc.decode()
 
 
 class Targets:
@@ -146,8 +144,7 @@ class Targets:
                 credentials would be sent unencrypted.
         """
         parsed = parse_url(url)
-        # An international name in its ASCII form, which DNS and certificates use.
-        host = parsed.raw_host.decode("ascii")
+        host = parsed.host
         port = DEFAULT_PORTS[parsed.scheme] if parsed.port is None else parsed.port
         try:
             # This reads every spelling of an address in the same way as connecting does.
@@ -187,12 +184,15 @@ def authority_of(url: str) -> str:
     return re.split("[/?#]", url.partition("//")[2], maxsplit=1)[0]
 
 
-def parse_url(text: str) -> httpx.URL:
+def parse_url(text: str) -> WebUrl:
     """Parse an absolute http or https URL.
 
     Raises:
         BlockedTarget: if it is not such a URL, or if it has credentials or a fragment.
     """
+    # It takes long to import, and a service that sends nothing does not need it.
+    import httpx  # noqa: PLC0415
+
     try:
         url = httpx.URL(text)
         # Reading the host decodes it, which can fail: it stays inside the try block.
@@ -209,7 +209,8 @@ def parse_url(text: str) -> httpx.URL:
         )
     if "#" in text:
         raise BlockedTarget("the URL must not have a fragment: remove the '#' and what follows it")
-    return url
+    host, authority = url.raw_host.decode("ascii"), url.netloc.decode()
+    return WebUrl(url.scheme, host, url.port, url.raw_path, authority)
 
 
 def embedded_address(address: IPv6Address, prefix_length: int) -> IPv4Address:

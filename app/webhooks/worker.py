@@ -9,6 +9,7 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from time import monotonic
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import anyio
@@ -24,8 +25,11 @@ from app.webhooks.message import outgoing_request
 from app.webhooks.outbox import AttemptResult
 from app.webhooks.queries import Lease, any_active, find_due, find_leased, find_rooms
 from app.webhooks.record_updates.message import NothingToSendError, OutgoingRequest
-from app.webhooks.sender import Sender
 from app.webhooks.tables import Delivery, Webhook
+
+if TYPE_CHECKING:
+    # It imports an HTTP client, which takes long. A service that sends nothing does not need it.
+    from app.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
 # How often to look for due deliveries, and while no webhook is active, for active webhooks.
@@ -64,8 +68,10 @@ class DeliveryWorker:
     """Sends due deliveries. If a process ends, its leases expire and another process sends again.
 
     Args:
+        find_sender: returns the sender, always the same.
         publish_pending: gives committed events their positions, in at most the given number of seconds.
         read_scores: runs a function in a read transaction in which all scores are up to date.
+        attempt_seconds: the time-out of the sender.
         max_pending: how many pending deliveries a webhook may have. Further events wait in the feed.
     """
 
@@ -74,20 +80,21 @@ class DeliveryWorker:
         database: Database,
         plans: Plans,
         cipher: Cipher,
-        sender: Sender,
+        find_sender: "Callable[[], Sender]",
         publish_pending: Callable[[float], Awaitable[None]],
         read_scores: ReadScores,
         *,
+        attempt_seconds: float,
         max_pending: int,
     ) -> None:
         self._database = database
         self._plans = plans
         self._cipher = cipher
-        self._sender = sender
+        self._find_sender = find_sender
         self._publish_pending = publish_pending
         self._read_scores = read_scores
         self._max_pending = max_pending
-        self._lease_duration = timedelta(seconds=sender.timeout + LEASE_MARGIN_SECONDS)
+        self._lease_duration = timedelta(seconds=attempt_seconds + LEASE_MARGIN_SECONDS)
         self._started_at: dict[Lease, float] = {}
         self._last_turn = UUID(int=0)
         self._preparing = anyio.CapacityLimiter(MAX_PREPARING)
@@ -214,7 +221,10 @@ class DeliveryWorker:
         try:
             if outgoing is None:
                 return
-            result = outgoing if isinstance(outgoing, AttemptResult) else await self._sender.send(outgoing)
+            if isinstance(outgoing, AttemptResult):
+                result = outgoing
+            else:
+                result = await self._find_sender().send(outgoing)
         except Exception:  # it would cancel all other attempts
             log.exception("a webhook attempt failed")
             result = AttemptResult(error=SERVICE_FAILED)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from app.question_sets.files import BUILTIN
+from app.question_sets.builtin_sets import BUILTIN
 from tests.api.calls import (
     SMALL,
     THRESHOLDS,

@@ -104,7 +104,7 @@ def shared() -> Started:
 def _serve() -> None:
     # By whoever runs commands, not by whoever asks for them.
     from app.cli.main import COMMANDS, load, main  # noqa: PLC0415
-    from app.question_sets.files import read_builtin  # noqa: PLC0415
+    from app.question_sets.builtin_sets import read_builtin  # noqa: PLC0415
 
     for name in COMMANDS:
         load(name)

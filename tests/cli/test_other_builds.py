@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.migrate import UNKNOWN_SCHEMA
-from app.question_sets.files import BUILTIN
+from app.question_sets.builtin_sets import BUILTIN
 from tests.catalogue import run_migrations, set_revision, stored_whole
 from tests.cli.started import Started
 from tests.conftest import NewDatabase

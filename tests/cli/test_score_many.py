@@ -18,7 +18,8 @@ from app.cli.bulk.summary import Summary
 from app.cli.bulk.typed import CellReport
 from app.cli.score_files import _print_summary
 from app.problems import Problem
-from app.question_sets.files import BUILTIN, read_file
+from app.question_sets.builtin_sets import BUILTIN
+from app.question_sets.files import read_file
 from app.scoring import Plan, ratings_sent, read_answers, read_question_set, score
 from tests.cli.conftest import Run
 from tests.cli.terminal import on_a_terminal

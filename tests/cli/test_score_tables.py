@@ -11,7 +11,8 @@ from sqlalchemy import NullPool, create_engine, text
 
 from app.cli.bulk.database import DatabaseTable, UnusableFile
 from app.cli.bulk.scoring import ScoreOptions, score_file
-from app.question_sets.files import BUILTIN, read_file
+from app.question_sets.builtin_sets import BUILTIN
+from app.question_sets.files import read_file
 from app.scoring import Plan
 from tests.cli.conftest import Run
 from tests.conftest import NewDatabase

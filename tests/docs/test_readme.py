@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from app.question_sets.builtin_sets import BUILTIN
 from app.question_sets.documents import read_document
-from app.question_sets.files import BUILTIN, read_file
+from app.question_sets.files import read_file
 from tests.conftest import ADMIN_KEY, ROOT, Running, needs
 
 STORY = "## One qualification, from prospect to decision"

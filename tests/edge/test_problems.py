@@ -7,11 +7,10 @@ from uuid import UUID, uuid4
 import anyio
 import httpx
 import pytest
-import structlog
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from app.edge.logs import JsonFormatter
+from app.edge.logs import JsonFormatter, request_fields
 from app.edge.problem_responses import MAX_ERRORS
 from app.edge.routes import router
 from app.edge.service import ServiceDep
@@ -130,7 +129,7 @@ def test_a_warning_of_the_database_names_the_request_and_the_key_that_it_belongs
     assert warning["request_id"] == request["request_id"] == told["request_id"]
     assert warning["key"] == request["key"]
     assert UUID(warning["key"]).version == 7
-    assert structlog.contextvars.get_contextvars() == {}
+    assert request_fields.get() == {}
     app.state.service.database.close()
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from app.question_sets.files import BUILTIN, read_builtin
+from app.question_sets.builtin_sets import BUILTIN, read_builtin
 from tests.conftest import ROOT
 
 # In two parts, so that this file does not hold one either.

@@ -17,7 +17,7 @@ OTHERS = {
         "scores.py",
         "session_edit.py",
     ),
-    *("documents.py", "files.py", "plans.py", "received.py", "search.py"),
+    *("builtin_sets.py", "documents.py", "files.py", "plans.py", "received.py", "search.py"),
     *("mapping.py", "worker.py", "reader.py"),
     *("message.py", "outbox.py", "retries.py", "sender.py", "targets.py"),
     *("idempotency.py", "presenters.py"),

@@ -40,9 +40,12 @@ IMPORTED_WHEN_USED = {
     "app/db.py:_insert",
     "app/files/opening.py:open_table",
     "app/files/writer.py:writer_of",
+    "app/main.py:_create_sender",
     "app/migrate.py:_upgrade",
     "app/pages/rendering.py:_environment",
+    "app/question_sets/builtin_sets.py:parse_builtin",
     "app/scoring/sql/statement.py:score_sql",
+    "app/webhooks/targets.py:parse_url",
 }
 
 

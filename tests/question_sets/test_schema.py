@@ -8,8 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
+from app.question_sets.builtin_sets import BUILTIN
 from app.question_sets.documents import read_document
-from app.question_sets.files import BUILTIN, as_yaml
+from app.question_sets.files import as_yaml
 from app.scoring import Flawed, pointer, read_question_set
 from tests.api.calls import ok
 from tests.conftest import ROOT

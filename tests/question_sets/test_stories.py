@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from app.scoring import Plan, Sent, ratings_sent, read_answers, read_attributes, score
 from tests.scoring.building import NOT_APPLICABLE, NOW, as_object
 

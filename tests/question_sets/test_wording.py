@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from app.scoring import Plan, Sent, ratings_sent, read_answers, read_attributes, score
 from tests.scoring.building import NOW, UNKNOWN, as_object
 

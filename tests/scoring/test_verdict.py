@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from pydantic_core import to_json
 
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from app.scoring import Answer, Plan, judge, read_question_set, read_verdict, verdict_record
 from tests.scoring.building import NOW, question, step, weighted
 from tests.scoring.strategies import cases, effort

@@ -173,7 +173,7 @@ def test_no_spelling_of_a_private_address_is_taken(host):
 
 @pytest.mark.parametrize("host", PUBLIC)
 def test_public_addresses_are(host):
-    assert str(found(f"https://{host}/hook").url).startswith("https://")
+    assert found(f"https://{host}/hook").url.scheme == "https"
 
 
 @pytest.mark.parametrize("answers", [["10.0.0.7"], ["fd00::1", "127.0.0.1"], ["::ffff:10.0.0.7"]])

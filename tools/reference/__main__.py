@@ -8,7 +8,8 @@ import anyio
 from fastapi import FastAPI
 
 from app.main import create_app
-from app.question_sets.files import SCHEMA_FILE_NAME, question_set_schema
+from app.question_sets.builtin_sets import PARSED_FILE, parsed_text
+from app.question_sets.documents import SCHEMA_FILE_NAME, question_set_schema
 from app.settings import Settings
 from tools.reference.architecture import ARCHITECTURE_PAGE, architecture_page
 from tools.reference.calls import record_calls
@@ -32,6 +33,7 @@ def generated() -> dict[str, str]:
         f"docs/{SCHEMA_FILE_NAME}": schema,
         ARCHITECTURE_PAGE: architecture_page(ROOT),
         EXAMPLES_FILE: examples(calls, _operation_ids(app)),
+        str(PARSED_FILE.relative_to(ROOT)): parsed_text(),
     }
 
 

@@ -129,7 +129,7 @@ class Form(BaseModel):
     set does not know are listed in `ignored`.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     source: Source
     external_id: Annotated[ExternalId, BeforeValidator(number_as_text)]

@@ -12,7 +12,7 @@ import pytest
 
 from app.edge.form_description import describe_form
 from app.edge.openapi_versions import to_2_0
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 
 pytestmark = pytest.mark.one_database
 

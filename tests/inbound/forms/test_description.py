@@ -5,7 +5,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from app.inbound.forms.schemas import Form
-from app.question_sets.files import read_builtin
+from app.question_sets.builtin_sets import read_builtin
 from app.scoring.rules import RESERVED
 from tests.api.calls import ok, refusal
 
