@@ -118,14 +118,27 @@ def qualify(number: int) -> str:
     )
 
 
-def load(port: int, requests: list[str]) -> float:
+def load(port: int, requests: list[str], connections: int = 8) -> float:
     """Send requests from a separate process, and return requests per second."""
     lines = "\n".join(json.dumps(request) for request in requests)
-    command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port)]
+    command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port), str(connections)]
     done = subprocess.run(
         command, input=lines, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
     )
     return float(done.stdout)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = map(int, fields[11:13])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_kilobytes(pid: int) -> int:
+    """Return the memory of a process that is in RAM now, in kB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
 
 
 def reset_peak(pid: int) -> None:
@@ -139,9 +152,18 @@ def peak(pid: int) -> int:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
 
 
-def _post(path: str, body: dict[str, object]) -> str:
-    content = json.dumps(body)
+def get(path: str) -> str:
+    """Return a GET request."""
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {BENCH_KEY}\r\n\r\n"
+
+
+def post(path: str, content: str, media_type: str) -> str:
+    """Return a POST request with an ASCII body."""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {BENCH_KEY}\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {BENCH_KEY}\r\nContent-Type: {media_type}\r\n"
         f"Content-Length: {len(content)}\r\n\r\n{content}"
     )
+
+
+def _post(path: str, body: dict[str, object]) -> str:
+    return post(path, json.dumps(body), "application/json")
