@@ -1,4 +1,4 @@
-"""Cold start, and the CPU time of a request compared with a FastAPI hello world: python -m bench.http"""
+"""The CPU time of a request compared with a FastAPI hello world: python -m bench.http"""
 
 import logging
 import os
@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from socket import create_server
 
-import httpx
 import uvicorn
 from fastapi import FastAPI
 
@@ -20,7 +19,7 @@ from app.db import open_database
 from app.edge.logs import configure_logs
 from app.main import create_app, prepare_database
 from app.settings import Settings
-from bench.server import BENCH_KEY, hello, load, postgresql, qualify, score, serving
+from bench.server import BENCH_KEY, hello, load, postgresql, qualify, score
 from bench.table import ROUNDS, Measure, in_turns, median_ratio, print_table
 
 REQUESTS = 500
@@ -28,9 +27,8 @@ ENDPOINTS = {"hello": hello, "score": score, "qualify": qualify}
 
 
 def measures() -> Iterator[Measure]:
-    """Yield the cold start, and each endpoint on SQLite and PostgreSQL."""
+    """Yield each endpoint on SQLite and PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder, postgresql() as server:
-        yield Measure("cold start to the first answer", f"{cold_start(f'sqlite:///{folder}/cold.db'):.2f} s")
         for name, url in (("SQLite", f"sqlite:///{folder}/bench.db"), ("PostgreSQL", server.new_database())):
             results = cpu_time(url)
             costs = {kind: f"{statistics.median(measured):.0f} µs" for kind, measured in results.items()}
@@ -38,14 +36,6 @@ def measures() -> Iterator[Measure]:
                 ratio = median_ratio(results["hello"], results[kind])
                 baseline = f"FastAPI hello world, {costs['hello']}"
                 yield Measure(f"/v1/{kind}, {name}: CPU per request", costs[kind], baseline, ratio, goal)
-
-
-def cold_start(database_url: str) -> float:
-    """Return the seconds from the command, on an empty database, to a score over HTTP."""
-    started = time.perf_counter()
-    with serving(database_url) as server:
-        httpx.post(f"{server.url}/v1/score", json={}, headers={"X-API-Key": BENCH_KEY}).raise_for_status()
-        return time.perf_counter() - started
 
 
 def cpu_time(database_url: str) -> dict[str, list[float]]:

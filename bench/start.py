@@ -1,18 +1,40 @@
-"""The CPU time of short commands, compared with importing SQLAlchemy: python -m bench.start"""
+"""The CPU time of short commands and of a cold start: python -m bench.start
 
+The baseline of the commands imports SQLAlchemy. That of a cold start is a FastAPI application with one
+endpoint, on the same server.
+"""
+
+import asyncio
 import os
+import re
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
+from bench.load import send_all
+from bench.server import BENCH_KEY, cpu_seconds, score
 from bench.table import Measure, in_turns, median_ratio, print_table
 
 START_ROUNDS = 15
+COLD_ROUNDS = 7
 FOLDER = Path(sys.executable).parent
 BASELINE = "python -c 'import sqlalchemy'"
+BARE_SERVICE = """
+import socket, uvicorn
+from fastapi import FastAPI
+app = FastAPI()
+@app.post("/v1/score")
+async def answer() -> dict[str, bool]:
+    return {"ok": True}
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none")).run([listener])
+"""
 GOALS = {"prospect-fit --help": "≤ 1.5", "prospect-fit keys list": "≤ 2.5"}
 
 
@@ -33,6 +55,50 @@ def measures() -> Iterator[Measure]:
         for command, goal in GOALS.items():
             ratio = median_ratio(results[command], results[BASELINE])
             yield Measure(f"{command}: CPU", cost[command], f"{BASELINE}, {cost[BASELINE]}", ratio, goal)
+        yield from cold_starts(Path(folder))
+
+
+def cold_starts(folder: Path) -> Iterator[Measure]:
+    """Yield the CPU time from the command to the first answer, on a new SQLite file and on the same file."""
+    serve, numbers = [str(FOLDER / "prospect-fit"), "serve", "--port", "0"], count()
+    newest = folder / "cold-0.db"
+
+    def first() -> float:
+        nonlocal newest
+        newest = folder / f"cold-{next(numbers)}.db"
+        return first_answer(serve, newest)
+
+    results = in_turns(
+        COLD_ROUNDS,
+        {
+            "bare": lambda: first_answer([sys.executable, "-c", BARE_SERVICE], newest),
+            "first": first,
+            "again": lambda: first_answer(serve, newest),
+        },
+    )
+    baseline = f"FastAPI with one endpoint, {statistics.median(results['bare']):.0f} ms"
+    for kind, name in (("again", "cold start to the first answer"), ("first", "… on an empty database")):
+        ratio = median_ratio(results[kind], results["bare"])
+        figure = f"{statistics.median(results[kind]):.0f} ms"
+        yield Measure(f"{name}: CPU", figure, baseline, ratio, "≤ 2, 1.5")
+
+
+def first_answer(command: list[str], database: Path) -> float:
+    """Start a server, let it score once, and return the CPU milliseconds that it has used."""
+    environment = {
+        **os.environ,
+        "PROSPECT_FIT_DATABASE_URL": f"sqlite:///{database}",
+        "PROSPECT_FIT_ADMIN_KEY": BENCH_KEY,
+        "PYTHONUNBUFFERED": "1",
+    }
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        port = next(match[1] for line in process.stdout if (match := re.search(r"http://[\d.]+:(\d+)", line)))
+        asyncio.run(send_all("127.0.0.1", int(port), 1, [score(1).encode()]))
+        used = cpu_seconds(process.pid)
+        process.terminate()
+    return used * 1000
 
 
 def cpu_milliseconds(argv: list[str], environment: dict[str, str]) -> float:

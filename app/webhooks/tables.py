@@ -78,6 +78,7 @@ class Delivery(SQLModel, table=True):
         Index("uq_webhook_delivery", "webhook_id", "event_id", "external_id", unique=True),
         Index("ix_webhook_delivery_event_id", "event_id"),
         Index("ix_webhook_delivery_position", "webhook_id", "position"),
+        Index("ix_webhook_delivery_status", "webhook_id", "status", "position"),
         Index("ix_webhook_delivery_settled_at", "settled_at"),
         Index(
             "ix_webhook_delivery_due",

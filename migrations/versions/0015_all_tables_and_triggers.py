@@ -591,6 +591,7 @@ def _delivery_indexes() -> None:
     op.create_index("uq_webhook_delivery", table, ["webhook_id", "event_id", "external_id"], unique=True)
     op.create_index("ix_webhook_delivery_event_id", table, ["event_id"])
     op.create_index("ix_webhook_delivery_position", table, ["webhook_id", "position"])
+    op.create_index("ix_webhook_delivery_status", table, ["webhook_id", "status", "position"])
     op.create_index("ix_webhook_delivery_settled_at", table, ["settled_at"])
     # With the status, SQLite counts pending deliveries without reading the table.
     due = ["webhook_id", "due_at", "status"]
