@@ -2,10 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import accumulate
 from math import isfinite
 from typing import Any, NoReturn
+
+import orjson
 
 from app.problems import MALFORMED_BODY, FieldError, Problem
 
@@ -35,6 +38,12 @@ def read_json(body: bytes) -> Any:
     Raises:
         Problem: MALFORMED_BODY.
     """
+    # Almost every body is such a small one without escapes, and orjson needs a fifth of the time.
+    if b"\\" not in body and body.count(b"{") + body.count(b"[") <= MAX_JSON_DEPTH:
+        with suppress(orjson.JSONDecodeError):
+            value = orjson.loads(body)
+            if _is_certain(value, body.count(b":")):
+                return value
     text = _decoded(body)
     value = _parsed(text, _parse_float, _parse_integer)
     if "\\u" in text and not all(map(_is_storable, _suspicious_strings(text))):
@@ -60,6 +69,29 @@ def unstorable_reason(value: Any) -> str | None:
     if isinstance(value, float):
         return None if isfinite(value) else TOO_LARGE
     return LONG_INTEGER if isinstance(value, int) and abs(value) > MAX_INT64 else None
+
+
+def _is_certain(value: Any, colons: int) -> bool:
+    """Return whether `read_json` also returns what orjson has parsed, from a text with that many colons.
+
+    orjson keeps the last value of a repeated name, and makes a float of a long integer. Without a repeated
+    name, the text has no other colons than one for each name and those in the texts of the value.
+    """
+    containers: list[list[Any] | dict[str, Any]] = [[value]]
+    for container in containers:
+        parts: Iterable[Any] = container
+        if isinstance(container, dict):
+            colons -= len(container) + "".join(container).count(":")
+            parts = container.values()
+        for part in parts:
+            kind = type(part)
+            if kind is str:
+                colons -= part.count(":")
+            elif kind is dict or kind is list:
+                containers.append(part)
+            elif (kind is int or kind is float) and abs(part) > MAX_INT64:
+                return False
+    return colons == 0
 
 
 def _decoded(body: bytes) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
+from app.api.plain_lines import read_plain
 from app.edge.ndjson import BodyReader, NdjsonResponse, lines_body, require_format
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
@@ -20,7 +21,7 @@ from app.strict_json import read_json
 
 scoring = router("scoring", Scope.SCORE)
 # How much is scored at once. Between two turns, the call can be stopped.
-MAX_LINES_PER_TURN = 20
+MAX_LINES_PER_TURN = 100
 MAX_BYTES_PER_TURN = 50_000
 # The plans that one call keeps in memory, by the name of their set.
 MAX_CACHED_PLANS = 1000
@@ -92,11 +93,11 @@ class _Batch:
         self._plans: dict[str | None, Plan | Problem] = {}
         self._lines_done = 0
 
-    async def responses(self, body: BodyReader) -> AsyncGenerator[str, None]:
+    async def responses(self, body: BodyReader) -> AsyncGenerator[bytes, None]:
         """Yield the response lines, several at a time."""
         async for lines in body.lines(self._service.settings.max_body_bytes):
             for turn in turns(lines):
-                responses: list[str] = []
+                responses: list[bytes] = []
                 while len(responses) < len(turn):
                     rest = turn[len(responses) :]
                     try:
@@ -104,24 +105,24 @@ class _Batch:
                     except _PlanNeeded as needed:
                         await self._find_plan(needed.set_name)
                 self._lines_done += len(turn)
-                yield "".join(responses)
+                yield b"".join(responses)
 
     def last_line(self, problem: Problem) -> str:
         """Return the response to the line at which the call ends early."""
         return self._error_line(self._lines_done + 1, problem)
 
-    def _score_lines(self, lines: list[bytes | None], responses: list[str]) -> None:
+    def _score_lines(self, lines: list[bytes | None], responses: list[bytes]) -> None:
         """Append the responses to the lines. Raises `_PlanNeeded` before a line whose plan is not known."""
         for line in lines:
             responses.append(self._response(self._lines_done + len(responses) + 1, line))
 
-    def _response(self, number: int, line: bytes | None) -> str:
+    def _response(self, number: int, line: bytes | None) -> bytes:
         if line is not None and not line.strip():
-            return ""
+            return b""
         try:
-            return result_json({"line": number, "score": self._score(line)}).decode() + "\n"
+            return result_json({"line": number, "score": self._score(line)}) + b"\n"
         except Problem as problem:
-            return self._error_line(number, problem)
+            return self._error_line(number, problem).encode()
 
     def _error_line(self, number: int, problem: Problem) -> str:
         return BatchError(line=number, problem=problem_out(self._request, problem)).model_dump_json() + "\n"
@@ -131,6 +132,9 @@ class _Batch:
             raise too_large_line(self._service.settings.max_body_bytes)
         sent = read_json(line)
         try:
+            if (plan := self._plan_of(sent)) and (plain := read_plain(plan, sent)):
+                known = read_attributes(plan.question_set, plain.attributes)
+                return score(plan, plain.answers, known, as_of=self._as_of)
             request = ScoreRequest.model_validate(sent)
             plan = self._plan(request.question_set or self._question_set)
             answers = read_answers(plan.question_set, request.sent())
@@ -140,6 +144,14 @@ class _Batch:
         except Flawed as error:
             raise invalid(error.flaws) from None
         return score(plan, answers, attributes, as_of=request.as_of or self._as_of)
+
+    def _plan_of(self, sent: Any) -> Plan | None:
+        """Return the plan of a line that may be plain; None if the plan is not known yet."""
+        name = sent.get("question_set") if isinstance(sent, dict) else ""
+        if not isinstance(name, str | None):
+            return None
+        plan = self._plans.get(self._question_set if name is None else name)
+        return plan if isinstance(plan, Plan) else None
 
     def _plan(self, set_name: str | None) -> Plan:
         plan = self._plans.get(set_name)

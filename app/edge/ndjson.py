@@ -134,7 +134,7 @@ class NdjsonResponse(Stream):
     def __init__(
         self,
         request: Request,
-        lines: AsyncGenerator[str, None],
+        lines: AsyncGenerator[str | bytes, None],
         last_line: Callable[[Problem], str],
         body: BodyReader | None = None,
         close: Callable[[], None] | None = None,
@@ -163,10 +163,10 @@ class NdjsonResponse(Stream):
 
 async def _all_lines(
     request: Request,
-    lines: AsyncGenerator[str, None],
+    lines: AsyncGenerator[str | bytes, None],
     last_line: Callable[[Problem], str],
     body: BodyReader | None,
-) -> AsyncIterator[str]:
+) -> AsyncIterator[str | bytes]:
     try:
         async with aclosing(lines):
             async for some in lines:

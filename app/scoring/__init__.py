@@ -39,6 +39,7 @@ from app.scoring.result import (
     RatedBy,
     Reason,
     Score,
+    Shared,
     Verdict,
 )
 from app.scoring.rules import Checked, check_question_set, read_question_set
@@ -78,6 +79,7 @@ __all__ = [
     "Score",
     "ScoredState",
     "Sent",
+    "Shared",
     "State",
     "Subject",
     "Totals",

@@ -28,13 +28,15 @@ class Side(NamedTuple):
 class Assessment:
     """The totals of a session and what they indicate.
 
-    `units` are the sides of a reciprocal set, or the one pool of a weighted set. `score` is 0..100.
+    `units` are the sides of a reciprocal set, or the one pool of a weighted set. `open` are the open
+    questions that can change the score or the indication. `score` is 0..100.
     """
 
     plan: Plan
     totals: Totals
     units: list[Tally]
     must: MustReach
+    open: list[QuestionState]
     indication: Indication | None
     leaning: Leaning | None
     reportable: bool
@@ -78,9 +80,12 @@ class Assessment:
         """The sides whose tally meets a condition; none in a weighted set."""
         if not self.plan.reciprocal:
             return []
-        sides = zip(self.plan.question_set.dimensions, self.units, strict=True)
-        named = [Side(index, f"“{dimension.title}”", unit) for index, (dimension, unit) in enumerate(sides)]
-        return [side for side in named if condition(side.tally)]
+        dimensions = self.plan.question_set.dimensions
+        return [
+            Side(index, f"“{dimensions[index].title}”", unit)
+            for index, unit in enumerate(self.units)
+            if condition(unit)
+        ]
 
     def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
         """A clause for each dimension that cannot reach `no_fit_below`, weakest first, with its figure."""
@@ -95,17 +100,12 @@ class Assessment:
     @property
     def progress(self) -> str:
         """How many scored questions are rated: "15 of 22 questions rated"."""
-        rated = sum(s.asked.matters for s in self.totals.rated)
+        rated = len([s for s in self.totals.rated if s.asked.matters])
         if self.open:
             return f"{rated} of {rated + len(self.open)} questions rated"
         return {1: "the only scored question rated", 2: "both questions rated"}.get(
             rated, f"all {rated} questions rated"
         )
-
-    @property
-    def open(self) -> list[QuestionState]:
-        """The open questions that can change the score or the indication."""
-        return [s for s in self.totals.open if s.asked.matters]
 
 
 def _clause(dimension: Dimension) -> str:
@@ -126,6 +126,7 @@ def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Asses
         totals=totals,
         units=units,
         must=must,
+        open=[s for s in totals.open if s.asked.matters],
         indication=indication,
         leaning=lean(thresholds, units, must) if thresholds and reportable else None,
         reportable=reportable,

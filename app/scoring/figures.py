@@ -1,11 +1,15 @@
 """The figures of a group of questions, from its tally."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from app.scoring.indication import can_be_fit
 from app.scoring.plan import Plan
-from app.scoring.result import DimensionFigures, Range
+from app.scoring.result import DimensionFigures, Range, StepFigures, shared
 from app.scoring.tally import Tally
+
+# Each entry takes about a kilobyte, with its JSON.
+MAX_SHARED_FIGURES = 2000
 
 
 def figures_of(tally: Tally) -> Range:
@@ -41,12 +45,39 @@ def dimension_figures(
     """
     averages = needed if plan.reciprocal else [None] * len(dimensions)
     return [
-        {
-            "key": dimension.key,
-            "title": dimension.title,
-            **figures_of(tally),
-            "estimate": tally.estimate,
-            "needed_average": average,
-        }
+        _dimension(dimension.key, dimension.title, tally, average)
         for dimension, tally, average in zip(plan.question_set.dimensions, dimensions, averages, strict=True)
     ]
+
+
+def step_figures(plan: Plan, steps: Sequence[Tally]) -> list[StepFigures]:
+    """The figures of each step."""
+    return [
+        _step(step.key, step.title, tally, step.gated)
+        for step, tally in zip(plan.question_set.steps, steps, strict=True)
+    ]
+
+
+# Few questions of a set are in one step or dimension, so the same figures occur often.
+@lru_cache(MAX_SHARED_FIGURES)
+def _dimension(key: str, title: str, tally: Tally, needed_average: float | None) -> DimensionFigures:
+    figures: DimensionFigures = {
+        "key": key,
+        "title": title,
+        **figures_of(tally),
+        "estimate": tally.estimate,
+        "needed_average": needed_average,
+    }
+    return shared(figures)
+
+
+@lru_cache(MAX_SHARED_FIGURES)
+def _step(key: str, title: str, tally: Tally, gated: bool) -> StepFigures:  # noqa: FBT001
+    figures: StepFigures = {
+        "key": key,
+        "title": title,
+        **figures_of(tally),
+        "gated": gated,
+        "estimate": tally.estimate,
+    }
+    return shared(figures)

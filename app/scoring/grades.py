@@ -1,12 +1,12 @@
 """The grade, and the grades that are still possible."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Plan, QuestionState
-from app.scoring.question_set import Grade
+from app.scoring.plan import Plan
+from app.scoring.question_set import Grade, Question
 from app.scoring.result import Indication
-from app.scoring.tally import Counts, Tally
+from app.scoring.tally import Tally
 
 
 def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indication | None) -> str | None:
@@ -21,16 +21,14 @@ def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indic
         return None
     if must.open and indication == "undetermined":
         return None
-    weakest = _weakest(grades, units, Tally.estimate_reaches)
+    weakest = _weakest(grades, [(unit.earned, unit.span * unit.rated_weight) for unit in units])
     return grades[max(weakest, plan.best_if_blocked) if must.blocked else weakest].grade
 
 
-def grades_possible(
-    plan: Plan, units: Sequence[Tally], opened: Sequence[list[QuestionState]], must: MustReach
-) -> list[str]:
+def grades_possible(plan: Plan, units: Sequence[Tally], must: MustReach) -> list[str]:
     """The grades from the best to the worst that some set of further answers gives; empty if none does.
 
-    A further answer is any rating or `not_applicable`. `opened` are the open questions of each unit.
+    A further answer is any rating or `not_applicable`.
     """
     grades = plan.question_set.grades
     if (
@@ -39,46 +37,52 @@ def grades_possible(
         or not all(unit.weight and unit.can_be_reportable for unit in units)
     ):
         return []
-    best = _weakest(grades, units, Tally.highest_reaches)
-    worst = _weakest(
-        grades, [_worst(unit, its) for unit, its in zip(units, opened, strict=True)], Tally.lowest_reaches
-    )
+    best = _weakest(grades, [(unit.max_earned, unit.span * unit.weight) for unit in units])
+    worst = _weakest(grades, [_worst(unit, _open_in(must, index)) for index, unit in enumerate(units)])
     best = max(best, plan.best_if_blocked) if must.blocked else best
-    worst = max(worst, plan.best_if_blocked) if must.blocked or _can_be_blocked(units, opened) else worst
+    worst = max(worst, plan.best_if_blocked) if must.blocked or _can_be_blocked(units, must) else worst
     return [grade.grade for grade in grades[best : worst + 1]]
 
 
-def _weakest(grades: list[Grade], units: Sequence[Tally], reaches: Callable[[Tally, int], bool]) -> int:
-    """The index of the best grade that every unit reaches; every unit reaches the last grade, at 0."""
+def _weakest(grades: list[Grade], ratios: Iterable[tuple[int, int]]) -> int:
+    """The index of the best grade that every unit reaches; every unit reaches the last grade, at 0.
+
+    The ratios are what each unit has earned and the most that it could have earned.
+    """
     index = 0
-    for unit in units:
-        while not reaches(unit, grades[index].at):
+    for earned, most in ratios:
+        while 100 * earned < grades[index].at * most:
             index += 1
     return index
 
 
-def _can_be_blocked(units: Sequence[Tally], opened: Sequence[list[QuestionState]]) -> bool:
+def _can_be_blocked(units: Sequence[Tally], must: MustReach) -> bool:
     """Whether an open must-reach question can become a blocker while a grade stays possible."""
     return any(
-        s.question.if_missed == "mixed" or unit.skip(s.question.weight).can_be_reportable
-        for unit, its in zip(units, opened, strict=True)
-        for s in its
-        if s.question.must_reach is not None
+        s.question.if_missed == "mixed" or _can_be_skipped(units[s.asked.in_unit], s.asked.weight)
+        for s in must.open
     )
 
 
-def _worst(unit: Tally, opened: Sequence[QuestionState]) -> Tally:
-    """The unit after the further answers that give the lowest estimate with a grade.
+def _can_be_skipped(unit: Tally, weight: int) -> bool:
+    """Whether a unit can still be reportable after an open question is marked not applicable."""
+    return 2 * (unit.weight - weight) >= unit.all_weight
 
-    Every open question gets the worst rating, except knock-outs: each gets its `must_reach`, or is not
-    applicable as long as half of the weight stays rated.
+
+def _open_in(must: MustReach, unit: int) -> list[Question]:
+    """The open must-reach questions of a unit, by its index."""
+    return [s.question for s in must.open if s.asked.in_unit == unit]
+
+
+def _worst(unit: Tally, must: Sequence[Question]) -> tuple[int, int]:
+    """The ratio of the lowest estimate with a grade that further answers can give a unit.
+
+    Every open question gets the worst rating, except the knock-outs among its open must-reach questions:
+    each gets its `must_reach`, or is not applicable as long as half of the weight stays rated.
     """
-    if not unit.open:
-        return unit
     # The least that `earned` can become, by the weight that is then rated.
     least = {unit.weight: unit.earned}
-    for question_state in opened:
-        question = question_state.question
+    for question in must:
         if question.must_reach is None or question.if_missed != "no_fit":
             continue
         gained = question.weight * (question.must_reach - unit.lo)
@@ -89,5 +93,4 @@ def _worst(unit: Tally, opened: Sequence[QuestionState]) -> Tally:
                 rated[without] = min(earned, rated.get(without, earned))
         least = rated
     weight, earned = min(least.items(), key=lambda way: way[1] / way[0])
-    gained = Counts(earned=earned - unit.earned).packed()
-    return unit.plus(gained - Counts(open_weight=unit.weight - weight).packed())
+    return earned, unit.span * weight

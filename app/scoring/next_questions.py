@@ -1,6 +1,8 @@
 """The next questions, and the fewest further answers that can settle the indication."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from app.scoring.totals import Totals
 MAX_IN_FULL = 3
 ANSWERED_UNKNOWN = attrgetter("answered_unknown")
 # The tally of each unit, with its open questions.
-Units = Sequence[tuple[Tally, list[QuestionState]]]
+Units = Sequence[tuple[Tally, Sequence[QuestionState]]]
 
 
 class Agenda(NamedTuple):
@@ -61,24 +63,27 @@ def answers_to_fit(thresholds: Thresholds | None, units: Units, must: MustReach)
     They include every open must-reach question. After those, the largest weights with the best rating
     reach the threshold soonest, in each unit on its own.
     """
-    if thresholds is None or must.blocked:
+    if thresholds is None or must.blocked or not all(unit.weight for unit, _ in units):
         return None
-    needed = 0
-    for tally, open_ones in units:
-        unit = tally
-        if unit.weight == 0:
+    answers = 0
+    for unit, opened in units:
+        more = _answers_to_reach(thresholds.fit_at, unit, opened)
+        if more is None:
             return None
-        opened = sorted(open_ones, key=lambda s: (not s.asked.has_must_reach, -s.asked.weight))
-        while not (
-            unit.reportable
-            and unit.lowest_reaches(thresholds.fit_at)
-            and not (opened and opened[0].asked.has_must_reach)
-        ):
-            if not opened:
-                return None
-            unit = unit.close(opened.pop(0).asked.weight, unit.lo + unit.span)
-            needed += 1
-    return needed
+        answers += more
+    return answers
+
+
+def _answers_to_reach(cut: int, unit: Tally, opened: Sequence[QuestionState]) -> int | None:
+    """The fewest answers after which a unit is reportable and reaches `cut`, with no open must-reach."""
+    must = [s.asked.weight for s in opened if s.asked.has_must_reach]
+    others = [s.asked.weight for s in opened if not s.asked.has_must_reach]
+    lacking = cut * unit.span * unit.weight - 100 * unit.earned
+    unrated = unit.all_weight - 2 * unit.rated_weight
+    # Rounded up, because weights are integers.
+    needed = max(-(-lacking // (100 * unit.span)), -(-unrated // 2)) - sum(must)
+    more = _fewest(others, needed)
+    return None if more is None else len(must) + more
 
 
 def answers_to_no_fit(thresholds: Thresholds | None, units: Units, must: MustReach) -> int | None:
@@ -91,13 +96,15 @@ def answers_to_no_fit(thresholds: Thresholds | None, units: Units, must: MustRea
     if must.missed_knock_outs:
         return 0
     ways = [1] if must.open_knock_outs else []
-    for tally, open_ones in units:
-        unit = tally
-        opened = sorted(open_ones, key=lambda s: -s.asked.weight)
-        answers = 0
-        while unit.highest_reaches(thresholds.no_fit_below) and opened:
-            unit = unit.close(opened.pop(0).asked.weight, unit.lo)
-            answers += 1
-        if not unit.highest_reaches(thresholds.no_fit_below):
+    for unit, opened in units:
+        surplus = 100 * unit.max_earned - thresholds.no_fit_below * unit.span * unit.weight
+        answers = _fewest([s.asked.weight for s in opened], surplus // (100 * unit.span) + 1)
+        if answers is not None:
             ways.append(answers)
     return min(ways, default=None)
+
+
+def _fewest(weights: list[int], needed: int) -> int | None:
+    """The number of the largest weights whose sum is at least `needed`; None if all are not enough."""
+    sums = [0, *accumulate(sorted(weights, reverse=True))]
+    return bisect_left(sums, needed) if needed <= sums[-1] else None

@@ -1,10 +1,10 @@
 """A question set prepared for scoring: built once per version and used for every score."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from app.scoring.answers import ANSWERED, Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, Rule, meets
@@ -186,6 +186,9 @@ class Plan:
             for question in step.questions
         ]
         self.questions = {asked.key: asked.question for asked in self.asked}
+        # By rating, the answer of a person that says nothing else.
+        scale = question_set.scale
+        self.rated = {rating: Answer("rated", rating) for rating in range(scale.min, scale.max + 1)}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
         self.goes_stale = any(asked.stale_after is not None for asked in self.asked)
         self.cuts = question_set.cuts
@@ -214,6 +217,15 @@ class Plan:
         here, there = self.questions.get(question), other.questions.get(question)
         scales = [(plan.question_set.scale.min, plan.question_set.scale.max) for plan in (self, other)]
         return bool(here and there and here.dimension == there.dimension and scales[0] == scales[1])
+
+    def read_ratings(self, ratings: Mapping[str, Any]) -> dict[str, Answer] | None:
+        """The answers of ratings by question key; None unless all of them are integers on the scale."""
+        values = ratings.values()
+        if not ratings.keys() <= self.questions.keys() or not {*map(type, values)} <= {int}:
+            return None
+        if not self.rated.keys() >= {*values}:
+            return None
+        return {key: self.rated[rating] for key, rating in ratings.items()}
 
     def evaluate(
         self,

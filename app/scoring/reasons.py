@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.scoring.question_set import Question, RatingText, Scale, Step
-from app.scoring.result import AnchorText, Blocker, NextQuestion, RatedBy, Reason
+from app.scoring.result import AnchorText, Blocker, NextQuestion, RatedBy, Reason, shared
 from app.scoring.words import capitalised, lower_first
 
 
@@ -35,7 +35,7 @@ def blocker_line(question: Question, rating: int | None, anchors: list[AnchorTex
     """
     if question.must_reach is None:
         return None
-    return {
+    line: Blocker = {
         "question": question.key,
         "label": question.label,
         "text": question.text,
@@ -45,6 +45,7 @@ def blocker_line(question: Question, rating: int | None, anchors: list[AnchorTex
         "effect": "mixed" if rating is None else question.if_missed,
         "anchors": anchors,
     }
+    return shared(line)
 
 
 def anchors_of(anchors: Sequence[RatingText], rating: int) -> list[AnchorText]:
@@ -63,7 +64,7 @@ def texts_of(anchors: Sequence[RatingText]) -> list[AnchorText]:
 
 def next_line(step: Step, question: Question, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
     """The line that proposes a question; `weight_share` is 0..100."""
-    return {
+    line: NextQuestion = {
         "question": question.key,
         "label": question.label,
         "text": question.text,
@@ -75,6 +76,7 @@ def next_line(step: Step, question: Question, weight_share: float | None, *, ask
         "weight_share": weight_share,
         "ask_again": ask_again,
     }
+    return shared(line)
 
 
 def in_words(reason: Reason) -> str:
@@ -89,7 +91,7 @@ def in_words(reason: Reason) -> str:
 
 
 def _line(step: Step, question: Question, rating: int, rated_by: RatedBy, points: int) -> Reason:
-    return {
+    line: Reason = {
         "question": question.key,
         "label": question.label,
         "text": question.text,
@@ -100,3 +102,4 @@ def _line(step: Step, question: Question, rating: int, rated_by: RatedBy, points
         "anchors": anchors_of(question.anchors, rating),
         "points": points,
     }
+    return shared(line)

@@ -4,11 +4,12 @@ Percentages are 0..100 and not rounded. Null means that a figure does not exist.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
+T = TypeVar("T")
 Indication = Literal["fit", "no_fit", "mixed", "undetermined", "unscorable"]
 Leaning = Literal["fit", "no_fit", "mixed"]
 RatedBy = Literal["person", "rule"]
@@ -16,6 +17,18 @@ RatedBy = Literal["person", "rule"]
 OutOfHundred = Annotated[float, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+
+
+class Shared(dict[str, Any]):
+    """A part that many scores share. `json` is for its JSON, so that it is also made only once."""
+
+    __slots__ = ("json",)
+    json: object
+
+
+def shared(part: T) -> T:
+    """A part of a score that many scores share; do not change it."""
+    return cast("T", Shared(cast("dict[str, Any]", part)))
 
 
 class AnchorText(TypedDict):

@@ -9,12 +9,12 @@ from typing import Any
 from app.scoring.answers import ANSWERED, Answers
 from app.scoring.assessment import Assessment, assess
 from app.scoring.attributes import UNREAD_REASONS, Attributes, read_stored
-from app.scoring.figures import dimension_figures, figures_of, needed_averages
+from app.scoring.figures import dimension_figures, figures_of, needed_averages, step_figures
 from app.scoring.grades import grades_possible
 from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
 from app.scoring.plan import Plan, QuestionState
-from app.scoring.question_set import AttributeType, Step
-from app.scoring.result import Combined, Reason, Score, StepFigures, Support
+from app.scoring.question_set import AttributeType
+from app.scoring.result import Combined, Reason, Score, Support
 from app.scoring.summary import summarise
 from app.scoring.tally import Tally
 from app.scoring.totals import Totals
@@ -80,12 +80,10 @@ class Judged:
             "grade": assessment.grade,
             "settled_whatever_is_learned": settled
             and holds_whatever_is_learned(indication, plan, answers, states, self.known, self.as_of),
-            "grades_possible": grades_possible(plan, totals.units, opened, must),
+            "grades_possible": grades_possible(plan, totals.units, must),
             "blockers": must.blockers(),
             **_of_units(assessment),
-            "steps": [
-                _step(step, tally) for step, tally in zip(question_set.steps, totals.steps, strict=True)
-            ],
+            "steps": step_figures(plan, totals.steps),
             "strengths": _most_first([s.strength for s in totals.rated if s.strength]),
             "gaps": _missed_first([s for s in totals.rated if s.gap]),
             "next_questions": to_ask.next_questions,
@@ -138,16 +136,6 @@ def _of_units(assessment: Assessment) -> Combined:
         "needed_average": None if plan.reciprocal else needed[0],
         "weaker_side": _weaker_side(plan, units),
         "dimensions": dimension_figures(plan, totals.dimensions, needed),
-    }
-
-
-def _step(step: Step, tally: Tally) -> StepFigures:
-    return {
-        "key": step.key,
-        "title": step.title,
-        **figures_of(tally),
-        "gated": step.gated,
-        "estimate": tally.estimate,
     }
 
 

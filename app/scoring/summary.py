@@ -293,7 +293,7 @@ def _without_thresholds(assessment: Assessment) -> list[str]:
 
 
 def _is_mostly_assumed(totals: Totals) -> bool:
-    assumed = sum(s.asked.weight for s in totals.rated if s.evidence == "assumption")
+    assumed = sum([s.asked.weight for s in totals.rated if s.evidence == "assumption"])
     return 2 * assumed > totals.total.rated_weight
 
 

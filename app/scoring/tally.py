@@ -87,16 +87,6 @@ class Tally:
         """The tally without the open questions."""
         return self.plus(-Counts(open_weight=self.open_weight, open=self.open).packed())
 
-    def close(self, weight: int, rating: int) -> "Tally":
-        """The tally after a rating for an open question of this weight."""
-        rated = Counts(rated_weight=weight, earned=weight * (rating - self.lo), rated=1)
-        return self.plus(rated.packed() - Counts(open_weight=weight, open=1).packed())
-
-    def skip(self, weight: int) -> "Tally":
-        """The tally after an open question of this weight is marked not applicable."""
-        skipped = Counts(skipped_weight=weight, not_applicable=1)
-        return self.plus(skipped.packed() - Counts(open_weight=weight, open=1).packed())
-
     def plus(self, packed: int) -> "Tally":
         """The tally with these counts added; negative counts are subtracted."""
         return tally_of(self.lo, self.span, self.packed + packed)
