@@ -2,10 +2,22 @@
 
 from itertools import chain
 
-from bench import batch, feed, http, impact, imports, kernel, replicas, start, storage, warehouse
+from bench import (
+    batch,
+    feed,
+    http,
+    impact,
+    imports,
+    kernel,
+    replicas,
+    start,
+    storage,
+    warehouse,
+    writes,
+)
 from bench.table import print_table
 
-BENCHMARKS = (http, start, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
+BENCHMARKS = (http, writes, start, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
 
 if __name__ == "__main__":
     print_table(chain.from_iterable(module.measures() for module in BENCHMARKS))

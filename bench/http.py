@@ -6,7 +6,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from pathlib import Path
@@ -43,34 +43,38 @@ def cpu_time(database_url: str) -> dict[str, list[float]]:
 
     The caller runs in a separate process, so the CPU time of this process is that of the server.
     """
-    with both_served(database_url) as port:
-        kinds = {kind: partial(cost, port, request) for kind, request in ENDPOINTS.items()}
-        return {kind: results[1:] for kind, results in in_turns(ROUNDS + 1, kinds).items()}
-
-
-def cost(port: int, request: Callable[[int], str]) -> float:
-    """Return the CPU microseconds per request."""
-    requests = [request(number) for number in range(REQUESTS)]
-    started = time.process_time()
-    load(port, requests)
-    return (time.process_time() - started) / REQUESTS * 1e6
-
-
-@contextmanager
-def both_served(database_url: str) -> Iterator[int]:
-    """Serve the service and, on the same port, a FastAPI application with a single endpoint."""
-    settings = Settings(database_url=database_url, admin_key=BENCH_KEY)
-    database = open_database(settings)
-    prepare_database(database, settings)
-    database.close()
-    service, bare = create_app(settings), FastAPI()
+    bare = FastAPI()
 
     @bare.get("/hello")
     async def answer() -> dict[str, bool]:
         return {"ok": True}
 
+    with served_with(bare, "/hello", database_url) as port:
+        kinds = {
+            kind: partial(cost, port, [request(number) for number in range(REQUESTS)])
+            for kind, request in ENDPOINTS.items()
+        }
+        return {kind: results[1:] for kind, results in in_turns(ROUNDS + 1, kinds).items()}
+
+
+def cost(port: int, requests: list[str]) -> float:
+    """Return the CPU microseconds per request."""
+    started = time.process_time()
+    load(port, requests)
+    return (time.process_time() - started) / len(requests) * 1e6
+
+
+@contextmanager
+def served_with(bare: FastAPI, prefix: str, database_url: str) -> Iterator[int]:
+    """Serve the service and, on the same port, another application, whose paths begin with `prefix`."""
+    settings = Settings(database_url=database_url, admin_key=BENCH_KEY)
+    database = open_database(settings)
+    prepare_database(database, settings)
+    database.close()
+    service = create_app(settings)
+
     async def both(scope, receive, send) -> None:
-        await (bare if scope.get("path") == "/hello" else service)(scope, receive, send)
+        await (bare if scope.get("path", "").startswith(prefix) else service)(scope, receive, send)
 
     listener = create_server(("127.0.0.1", 0))
     with Path(os.devnull).open("w") as devnull:

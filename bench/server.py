@@ -104,7 +104,7 @@ def hello(number: int) -> str:
 
 def score(number: int) -> str:
     """Return a request that scores 14 answers."""
-    return _post("/v1/score", {"question_set": BENCH_SET, "ratings": ratings(number)})
+    return request_text("POST", "/v1/score", {"question_set": BENCH_SET, "ratings": ratings(number)})
 
 
 def qualify(number: int) -> str:
@@ -113,9 +113,8 @@ def qualify(number: int) -> str:
     Ratings repeat only after 500 requests, so that every request changes its session.
     """
     link = {"source": "bench", "external_id": str(number % 100)}
-    return _post(
-        "/v1/qualify", {**link, "question_set": BENCH_SET, "ratings": ratings(number + number // 100)}
-    )
+    body = {**link, "question_set": BENCH_SET, "ratings": ratings(number + number // 100)}
+    return request_text("POST", "/v1/qualify", body)
 
 
 def load(port: int, requests: list[str], connections: int = 8) -> float:
@@ -165,5 +164,17 @@ def post(path: str, content: str, media_type: str) -> str:
     )
 
 
-def _post(path: str, body: dict[str, object]) -> str:
-    return post(path, json.dumps(body), "application/json")
+def request_text(
+    method: str, path: str, body: dict[str, object], headers: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Return a request with a JSON body, as it is sent."""
+    content = json.dumps(body)
+    sent = {
+        "Host": "bench",
+        "X-API-Key": BENCH_KEY,
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        **headers,
+    }
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+    return "\r\n".join([*lines, "", content])
