@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, or_
 
-from app.db import Transaction
+from app.db import Transaction, insert_or_replace
 from app.prospects.queries import LinkKey, find_link
 from app.prospects.schemas import Link
 
@@ -48,19 +47,6 @@ SELECT_OF_PROSPECTS = select(TABLE.c.source, TABLE.c.match_key, TABLE.c.fields).
     TABLE.c.match_key.in_(bindparam("match_keys", expanding=True)),
     TABLE.c.question_set == "",
 )
-
-
-def _insert_or_replace(insert: Any) -> Any:
-    statement = insert(TABLE)
-    return statement.on_conflict_do_update(
-        index_elements=list(TABLE.primary_key), set_={"fields": statement.excluded.fields}
-    )
-
-
-INSERT_OR_REPLACE = {
-    "sqlite": _insert_or_replace(sqlite.insert),
-    "postgresql": _insert_or_replace(postgresql.insert),
-}
 
 
 class Part(NamedTuple):
@@ -187,7 +173,7 @@ def save_all(tx: Transaction, links: Sequence[ReceivedFromLink]) -> None:
         if received.changed
     ]
     if rows:
-        tx.db.execute(INSERT_OR_REPLACE[tx.db.get_bind().dialect.name], rows)
+        insert_or_replace(tx, TABLE, rows)
 
 
 def mark_overwritten(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:

@@ -1,17 +1,17 @@
 """Record answers in a session."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import bindparam
-from sqlmodel import SQLModel
+from pydantic_core import to_jsonable_python
 
-from app.db import Transaction
+from app.db import Transaction, insert_or_replace
 from app.problems import STALE_REVISION, FieldError, Problem
 from app.prospects.received import Received
 from app.scoring import Flaw, Flawed, judge, read_answers
+from app.sessions.queries import ANSWER_TABLE
 from app.sessions.schemas import AnswerIn, AnswersIn
 from app.sessions.scores import SELECT_REVISIONS, as_answers
 from app.sessions.session_edit import SessionEdit, save
@@ -19,11 +19,6 @@ from app.sessions.tables import StoredAnswer
 
 # The clock of a caller may be ahead of the clock of the service by at most this.
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-ANSWER_TABLE = SQLModel.metadata.tables["answer"]
-INSERT_ANSWERS = ANSWER_TABLE.insert()
-UPDATE_ANSWERS = ANSWER_TABLE.update().where(
-    ANSWER_TABLE.c.session_id == bindparam("of_session"), ANSWER_TABLE.c.question == bindparam("to_question")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +51,7 @@ def record_answers(
     if received is not None:
         _remember(edit, sent, answers, received)
     if answers.to_store:
-        _store(edit, list(answers.to_store.values()))
-        add_to_edit(edit, answers.to_store.values())
+        store_answers(edit, answers.to_store.values())
     record_late(edit, answers.late)
     return bool(answers.to_store)
 
@@ -181,8 +175,9 @@ def own_withdrawals(edit: SessionEdit, cleared: Iterable[AnswerIn], received: Re
     return own
 
 
-def add_to_edit(edit: SessionEdit, answers: Iterable[StoredAnswer]) -> None:
-    """Add answers that are stored to the edit, so that scoring and the next revision include them."""
+def store_answers(edit: SessionEdit, answers: Collection[StoredAnswer]) -> None:
+    """Store answers, and add them to the edit, so that scoring and the next revision include them."""
+    insert_or_replace(edit.uow.tx, ANSWER_TABLE, [answer._asdict() for answer in answers])
     edit.answers |= {answer.question: answer for answer in answers}
     edit.changed["answers"] = edit.changed.get("answers", {}) | {
         answer.question: _revision_entry(answer, edit.uow.tx.at) for answer in answers
@@ -194,8 +189,14 @@ def _revision_entry(answer: StoredAnswer, at: datetime) -> dict[str, Any]:
 
     It omits nulls, and the time of the answer if it is `at`, the time of the revision.
     """
-    fields = {"state", "rating", "evidence"} | ({"answered_at"} if answer.answered_at != at else set())
-    return answer.model_dump(mode="json", include=fields, exclude_none=True)
+    given_at = None if answer.answered_at == at else to_jsonable_python(answer.answered_at)
+    entry = {
+        "state": answer.state,
+        "rating": answer.rating,
+        "evidence": answer.evidence,
+        "answered_at": given_at,
+    }
+    return {name: value for name, value in entry.items() if value is not None}
 
 
 def _stale_questions(edit: SessionEdit) -> set[str]:
@@ -269,20 +270,3 @@ def _require_unchanged_since(edit: SessionEdit, questions: Mapping[str, str], ba
                 for pointer in changed
             ],
         )
-
-
-def _store(edit: SessionEdit, answers: list[StoredAnswer]) -> None:
-    inserts = [answer.model_dump() for answer in answers if answer.question not in edit.answers]
-    updates = [
-        {
-            "of_session": answer.session_id,
-            "to_question": answer.question,
-            **answer.model_dump(exclude={"session_id", "question"}),
-        }
-        for answer in answers
-        if answer.question in edit.answers
-    ]
-    if inserts:
-        edit.uow.tx.db.execute(INSERT_ANSWERS, inserts)
-    if updates:
-        edit.uow.tx.db.execute(UPDATE_ANSWERS, updates)

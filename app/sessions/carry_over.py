@@ -12,10 +12,10 @@ from app.problems import Problem, invalid, invalid_field
 from app.prospects.tables import Prospect
 from app.question_sets.plans import shared_questions
 from app.scoring import Flawed, Plan
-from app.sessions.answers import INSERT_ANSWERS, add_to_edit
+from app.sessions.answers import store_answers
 from app.sessions.queries import answers_of
 from app.sessions.session_edit import SessionEdit, UnitOfWork, begin_edit, refresh_attributes, save
-from app.sessions.tables import Session, StoredAnswer
+from app.sessions.tables import Session, SessionAnswer, StoredAnswer
 
 
 def carry_over(edit: SessionEdit) -> None:
@@ -31,21 +31,17 @@ def carry_over(edit: SessionEdit) -> None:
         return
     questions = shared[f"{last.question_set}@{last.version}"]
     carried = [
-        StoredAnswer.model_validate(
-            answer.model_dump()
-            | {
-                "session_id": edit.session.id,
-                "carried_from": answer.carried_from or last.id,
-                "revision": edit.next_revision,
-                "expiry_announced": False,
-            }
+        answer._replace(
+            session_id=edit.session.id,
+            carried_from=answer.carried_from or last.id,
+            revision=edit.next_revision,
+            expiry_announced=False,
         )
         for question, answer in answers_of(edit.uow.tx, last.id).items()
         if answer.state != "open" and question in questions
     ]
     if carried:
-        edit.uow.tx.db.execute(INSERT_ANSWERS, [answer.model_dump() for answer in carried])
-        add_to_edit(edit, carried)
+        store_answers(edit, carried)
         edit.changed["carried_from"] = str(last.id)
 
 
@@ -58,12 +54,12 @@ def _answered_sets(edit: SessionEdit) -> list[str]:
 
 
 def _is_other_answered_session(edit: SessionEdit) -> tuple[Any, ...]:
-    of_session = col(StoredAnswer.session_id) == col(Session.id)
+    of_session = col(SessionAnswer.session_id) == col(Session.id)
     return (
         Session.prospect_id == edit.session.prospect_id,
         Session.assessor == edit.session.assessor,
         Session.id != edit.session.id,
-        select(StoredAnswer).where(of_session, StoredAnswer.state != "open").exists(),
+        select(SessionAnswer).where(of_session, SessionAnswer.state != "open").exists(),
     )
 
 
@@ -155,11 +151,10 @@ def _move_one(uow: UnitOfWork, session: Session, plan: Plan) -> int:
 
 def _drop(edit: SessionEdit, dropped: list[StoredAnswer]) -> None:
     questions = [answer.question for answer in dropped]
-    of_session = col(StoredAnswer.session_id) == edit.session.id
-    edit.uow.tx.db.exec(delete(StoredAnswer).where(of_session, col(StoredAnswer.question).in_(questions)))
-    for answer in dropped:
-        del edit.answers[answer.question]
-        edit.uow.tx.db.expunge(answer)
+    of_session = col(SessionAnswer.session_id) == edit.session.id
+    edit.uow.tx.db.exec(delete(SessionAnswer).where(of_session, col(SessionAnswer.question).in_(questions)))
+    for question in questions:
+        del edit.answers[question]
 
 
 def _last_session(edit: SessionEdit, names: Collection[str]) -> Session | None:

@@ -116,7 +116,7 @@ def _session_fields(
 def answer_out(answer: StoredAnswer, at: datetime) -> AnswerOut:
     """Return the response for an answer, with its age in whole days at the time `at`."""
     age = max(0, (at - answer.answered_at).days)
-    return AnswerOut.model_validate(answer.model_dump(exclude={"session_id"}) | {"age_days": age})
+    return AnswerOut.model_validate(answer._asdict() | {"age_days": age})
 
 
 def _summary_fields(session: Session) -> dict[str, Any]:

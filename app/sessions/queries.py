@@ -69,8 +69,8 @@ SELECT_ANSWERS_TO_JUDGE = select_columns(
     *(ANSWER_TABLE.c[name] for name in ("question", "state", "rating", "answered_at", "evidence")),
 ).where(ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True)))
 # A constant, because building the statement takes longer than running it.
-SELECT_ANSWERS = select(StoredAnswer).where(
-    col(StoredAnswer.session_id).in_(bindparam("sessions", expanding=True))
+SELECT_ANSWERS = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields)).where(
+    ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True))
 )
 SELECT_NEWEST = (
     select(Session)
@@ -297,7 +297,7 @@ def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
 def answers_of_many(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, dict[str, StoredAnswer]]:
     """Return the current answers of each session, by question."""
     answers: dict[UUID, dict[str, StoredAnswer]] = {session_id: {} for session_id in session_ids}
-    for answer in tx.db.exec(SELECT_ANSWERS, params={"sessions": session_ids}):
+    for answer in map(StoredAnswer._make, tx.db.execute(SELECT_ANSWERS, {"sessions": session_ids})):
         answers[answer.session_id][answer.question] = answer
     return answers
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam
 from sqlmodel import col, select
 
 from app.db import Transaction
 from app.events.service import record_events
-from app.sessions.queries import any_stale
+from app.sessions.queries import ANSWER_TABLE, any_stale
 from app.sessions.scores import judge_session, next_expiry
 from app.sessions.session_edit import (
     MAX_SESSIONS_PER_RESCORE,
@@ -19,6 +19,13 @@ from app.sessions.session_edit import (
     rescore_stale,
 )
 from app.sessions.tables import Session
+
+MARK_ANNOUNCED = (
+    ANSWER_TABLE.update()
+    .where(ANSWER_TABLE.c.session_id == bindparam("of_session"))
+    .where(ANSWER_TABLE.c.question == bindparam("to_question"))
+    .values(expiry_announced=True)
+)
 
 
 def any_due(tx: Transaction, notice: timedelta) -> bool:
@@ -55,7 +62,10 @@ def _announce_expiries(edit: SessionEdit, notice: timedelta) -> None:
         if not answer.expiry_announced:
             data = {"question": question, "stale_at": at.isoformat()}
             record_events(tx, event_subject(session, **data), ["answer.stale_soon"])
-            answer.expiry_announced = True
+            edit.answers[question] = answer._replace(expiry_announced=True)
+    announced = [{"of_session": session.id, "to_question": question} for _, question in expiries]
+    if announced:
+        tx.db.execute(MARK_ANNOUNCED, announced)
     session.next_expiry_at = next_expiry(judged, edit.answers)
     tx.db.add(session)
 

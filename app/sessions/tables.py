@@ -1,7 +1,7 @@
 """The tables of sessions, their answers, revisions, decisions and outcomes."""
 
 from datetime import date, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel, text
@@ -166,12 +166,8 @@ def _revision_key() -> ForeignKeyConstraint:
     )
 
 
-class StoredAnswer(SQLModel, table=True):
-    """The current answer to one question. `revision` is the revision of the session that recorded it.
-
-    The state `open` means that the answer was withdrawn. `carried_from` is the session that the answer was
-    given in, if it was carried over. `expiry_announced` is true when its `answer.stale_soon` is recorded.
-    """
+class SessionAnswer(SQLModel, table=True):
+    """The current answer to one question. The code works with its rows as `StoredAnswer`."""
 
     __tablename__ = "answer"
     __table_args__ = (
@@ -196,6 +192,27 @@ class StoredAnswer(SQLModel, table=True):
     answered_at: datetime = Field(sa_type=UtcDateTime)
     revision: int
     carried_from: UUID | None = Field(default=None, foreign_key="session.id", ondelete="SET NULL")
+    expiry_announced: bool = False
+
+
+class StoredAnswer(NamedTuple):
+    """A row of `SessionAnswer`. Requests have many answers, and creating an object of the ORM takes long.
+
+    `revision` is the revision of the session that recorded the answer. The state `open` means that the answer
+    was withdrawn. `carried_from` is the session that the answer was given in, if it was carried over.
+    `expiry_announced` is true when its `answer.stale_soon` is recorded.
+    """
+
+    session_id: UUID
+    question: str
+    state: str
+    rating: int | None
+    text: str | None
+    evidence: str | None
+    actor: str | None
+    answered_at: datetime
+    revision: int
+    carried_from: UUID | None = None
     expiry_announced: bool = False
 
 
