@@ -1,17 +1,16 @@
 """Record answers in a session."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
-from app.db import Transaction, insert_or_replace
+from app.db import Transaction
 from app.problems import STALE_REVISION, FieldError, Problem
 from app.prospects.received import Received
 from app.scoring import Flaw, Flawed, judge, read_answers
-from app.sessions.queries import ANSWER_TABLE
 from app.sessions.schemas import AnswerIn, AnswersIn
 from app.sessions.scores import SELECT_REVISIONS, as_answers
 from app.sessions.session_edit import SessionEdit, save
@@ -36,7 +35,7 @@ class ClassifiedAnswers:
 def record_answers(
     edit: SessionEdit, sent: AnswersIn, based_on: int | None, received: Received | None = None
 ) -> bool:
-    """Store the answers that change a session. Questions that were not sent keep their answers.
+    """Add the answers that change a session to its edit. Questions that were not sent keep their answers.
 
     Returns whether there are any. `based_on` is the revision that the caller saw, or None for no check.
     `received` is what a link sent before, if it sends the answers: it then has them too. An answer that was
@@ -51,7 +50,7 @@ def record_answers(
     if received is not None:
         _remember(edit, sent, answers, received)
     if answers.to_store:
-        store_answers(edit, answers.to_store.values())
+        add_answers(edit, answers.to_store.values())
     record_late(edit, answers.late)
     return bool(answers.to_store)
 
@@ -175,9 +174,8 @@ def own_withdrawals(edit: SessionEdit, cleared: Iterable[AnswerIn], received: Re
     return own
 
 
-def store_answers(edit: SessionEdit, answers: Collection[StoredAnswer]) -> None:
-    """Store answers, and add them to the edit, so that scoring and the next revision include them."""
-    insert_or_replace(edit.uow.tx, ANSWER_TABLE, [answer._asdict() for answer in answers])
+def add_answers(edit: SessionEdit, answers: Iterable[StoredAnswer]) -> None:
+    """Add answers to an edit, so that scoring and the next revision include them, and `save` stores them."""
     edit.answers |= {answer.question: answer for answer in answers}
     edit.changed["answers"] = edit.changed.get("answers", {}) | {
         answer.question: _revision_entry(answer, edit.uow.tx.at) for answer in answers

@@ -12,7 +12,7 @@ from app.problems import Problem, invalid, invalid_field
 from app.prospects.tables import Prospect
 from app.question_sets.plans import shared_questions
 from app.scoring import Flawed, Plan
-from app.sessions.answers import store_answers
+from app.sessions.answers import add_answers
 from app.sessions.queries import answers_of
 from app.sessions.session_edit import SessionEdit, UnitOfWork, begin_edit, refresh_attributes, save
 from app.sessions.tables import Session, SessionAnswer, StoredAnswer
@@ -41,7 +41,7 @@ def carry_over(edit: SessionEdit) -> None:
         if answer.state != "open" and question in questions
     ]
     if carried:
-        store_answers(edit, carried)
+        add_answers(edit, carried)
         edit.changed["carried_from"] = str(last.id)
 
 

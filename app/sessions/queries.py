@@ -72,6 +72,14 @@ SELECT_ANSWERS_TO_JUDGE = select_columns(
 SELECT_ANSWERS = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields)).where(
     ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True))
 )
+SELECT_SESSION = select(Session).where(Session.id == bindparam("id"))
+SELECT_SESSION_FOR_UPDATE = SELECT_SESSION.with_for_update()
+SELECT_OPEN = (
+    select(Session)
+    .where(Session.prospect_id == bindparam("prospect"), Session.status == "open")
+    .order_by(col(Session.id))
+    .with_for_update()
+)
 SELECT_NEWEST = (
     select(Session)
     .where(
@@ -104,8 +112,7 @@ def newest_sessions(
 
 def open_sessions(tx: Transaction, prospect: Prospect) -> Sequence[Session]:
     """Return the open sessions of a prospect, locked in the order of their ids."""
-    statement = select(Session).where(Session.prospect_id == prospect.id, Session.status == "open")
-    return tx.db.exec(statement.order_by(col(Session.id)).with_for_update()).all()
+    return tx.db.exec(SELECT_OPEN, params={"prospect": prospect.id}).all()
 
 
 def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
@@ -277,8 +284,8 @@ def question_set_clauses(question_set: SetFilter) -> Iterator[Any]:
 
 def find_session(tx: Transaction, session_id: UUID, *, lock: bool = False) -> Session:
     """Return a session, locked for a change if `lock` is set. Raises NOT_FOUND."""
-    statement = select(Session).where(Session.id == session_id)
-    session = tx.db.exec(statement.with_for_update() if lock else statement).one_or_none()
+    statement = SELECT_SESSION_FOR_UPDATE if lock else SELECT_SESSION
+    session: Session | None = tx.db.exec(statement, params={"id": session_id}).one_or_none()
     if session is None:
         raise missing("session with that id")
     return session

@@ -17,6 +17,7 @@ from app.sessions.session_edit import (
     begin_edit,
     event_subject,
     rescore_stale,
+    store,
 )
 from app.sessions.tables import Session
 
@@ -48,6 +49,7 @@ def record_due(uow: UnitOfWork, notice: timedelta) -> None:
         record_events(uow.tx, event_subject(session, **data), ["revisit.due"])
         session.revisit_pending_on = None
         uow.tx.db.add(session)
+    uow.tx.db.flush()
     for session in _locked(uow.tx, _expires_soon(uow.tx, notice)):
         _announce_expiries(begin_edit(uow, session), notice)
 
@@ -67,7 +69,7 @@ def _announce_expiries(edit: SessionEdit, notice: timedelta) -> None:
     if announced:
         tx.db.execute(MARK_ANNOUNCED, announced)
     session.next_expiry_at = next_expiry(judged, edit.answers)
-    tx.db.add(session)
+    store(edit)
 
 
 def _revisit_is_due(tx: Transaction) -> ColumnElement[bool]:

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy import bindparam
 from sqlmodel import SQLModel, col, select
 
 from app.clock import new_id
-from app.db import Transaction
+from app.db import Transaction, insert_or_replace
 from app.events.service import EventSubject, record_events
 from app.events.tables import EventType
 from app.problems import SESSION_IS_CLOSED, Problem
@@ -18,14 +19,24 @@ from app.prospects import service as prospects
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, Judged, Plan, read_stored, verdict_record
-from app.sessions.queries import answers_of, find_session, has_stale_answers, plan_of, stale_clauses
+from app.sessions.queries import (
+    ANSWER_TABLE,
+    answers_of,
+    find_session,
+    has_stale_answers,
+    plan_of,
+    stale_clauses,
+)
 from app.sessions.schemas import SessionIdentity
 from app.sessions.scores import SESSION_FIGURES, judge_session, stored_figures
 from app.sessions.tables import Change, Session, StoredAnswer
 
 # The key name of a revision that no caller requested: answers went stale.
 SYSTEM_KEY_NAME = "prospect-fit"
-# A constant, because building the statement takes longer than running it.
+# Constants, because building a statement takes longer than running it.
+SESSION_TABLE = SQLModel.metadata.tables["session"]
+SESSION_COLUMNS = tuple(column.name for column in SESSION_TABLE.c)
+INSERT_SESSION = SESSION_TABLE.insert()
 INSERT_REVISION = SQLModel.metadata.tables["session_revision"].insert()
 # The event for each thing that a revision can change, in the order in which the events are recorded.
 EVENT_TYPE_OF_CHANGE: Mapping[str, EventType] = {
@@ -51,17 +62,24 @@ class UnitOfWork:
 class SessionEdit:
     """One session, locked, that one transaction changes.
 
-    `opening` is True until a new session is saved for the first time. `changed` collects what the next
-    revision changes. `judged` is the judgement of the last save, None before it.
+    Its functions change `session`, which the ORM does not track, and `answers`; `save` stores both. `stored`
+    is the row of the session as it is stored, empty until a new session is saved for the first time.
+    `changed` collects what the next revision changes. `judged` is the judgement of the last save, None before
+    it.
     """
 
     uow: UnitOfWork
     session: Session
     plan: Plan
     answers: dict[str, StoredAnswer]
-    opening: bool = False
+    stored: dict[str, Any]
     changed: dict[str, Any] = field(default_factory=dict)
     judged: Judged | None = None
+
+    @property
+    def opening(self) -> bool:
+        """Whether the session is new and not saved yet."""
+        return not self.stored
 
     @property
     def next_revision(self) -> int:
@@ -86,7 +104,8 @@ def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
     If answers have gone stale, a revision "aged" is saved first, which counts them as open.
     """
     plan = plan_of(uow.tx, uow.plans, session)
-    edit = SessionEdit(uow, session, plan, answers_of(uow.tx, session.id))
+    uow.tx.db.expunge(session)
+    edit = SessionEdit(uow, session, plan, answers_of(uow.tx, session.id), _row_of(session))
     if has_stale_answers(session, uow.tx.at):
         edit.changed["stale"] = judge_session(plan, session, edit.answers, uow.tx.at).stale
         save(edit, "aged", key_name=SYSTEM_KEY_NAME)
@@ -112,9 +131,7 @@ def open_new(
         opened_at=start_of(opened_on) if opened_on else uow.tx.at,
         updated_at=uow.tx.at,
     )
-    uow.tx.db.add(session)
-    uow.tx.db.flush()
-    return SessionEdit(uow, session, plan, {}, opening=True, changed={"attributes": session.attributes})
+    return SessionEdit(uow, session, plan, {}, {}, changed={"attributes": session.attributes})
 
 
 def start_of(day: date) -> datetime:
@@ -157,19 +174,17 @@ def refresh_attributes(edit: SessionEdit, prospect: Prospect) -> None:
     if not prospects.same_attributes(used, edit.session.attributes):
         edit.changed["attributes"] = used
         edit.session.attributes = used
-        flag_modified(edit.session, "attributes")  # without this, the ORM would miss a change from true to 1
 
 
 def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None:
-    """If the session is new or has changed, score it, store the next revision, and record its events.
+    """If the session is new or has changed, score it, store it and its next revision, and record its events.
 
     `key_name` replaces the caller's name in the revision, for a change that no caller requested.
     """
     session, tx = edit.session, edit.uow.tx
     if not (edit.opening or edit.changed):
         return
-    before = None if edit.opening else _figures_of(session)
-    revision = RevisionChange(before, edit.changed)
+    before = edit.stored
     session.revision = edit.next_revision
     session.updated_at = tx.at
     judged = edit.judged = judge_session(edit.plan, session, edit.answers)
@@ -179,40 +194,51 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
         session.next_expiry_at = None
     if before and before["indication"] != session.indication:
         session.former_indication, session.indication_changed_at = before["indication"], tx.at
-    tx.db.add(session)
-    tx.db.flush()
+    store(edit)
     row = {
         "session_id": session.id,
         "revision": session.revision,
         "at": tx.at,
         "key_name": key_name or edit.uow.key_name,
         "actor": None if key_name else edit.uow.actor,
-        "change": "opened" if edit.opening else change,
+        "change": change if before else "opened",
         "changed": edit.changed,
         "verdict": verdict_record(judged),
     }
     tx.db.execute(INSERT_REVISION, row)
     # Answers also go stale without the import, so this event is not one of the import.
-    _record_revision_events(replace(tx, silent=tx.silent and change != "aged"), session, revision)
-    edit.opening, edit.changed = False, {}
+    not_silent = replace(tx, silent=tx.silent and change != "aged")
+    record_events(not_silent, event_subject(session), _event_types(before, edit.changed, edit.stored))
+    edit.changed = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionChange:
-    """What a revision changes, and the figures of the session before it, which are None for a new session."""
+def store(edit: SessionEdit) -> None:
+    """Store the session and its answers if they have changed."""
+    tx, row = edit.uow.tx, _row_of(edit.session)
+    if edit.opening:
+        tx.db.execute(INSERT_SESSION, row)
+    elif changed := {
+        name: row[name] for name in row if row[name] != edit.stored[name] or name in edit.changed
+    }:
+        # An attribute can change from 1 to true, which are equal.
+        tx.db.execute(_update_of(frozenset(changed)), {"stored_id": edit.session.id, **changed})
+    if answers := [edit.answers[question]._asdict() for question in edit.changed.get("answers", ())]:
+        insert_or_replace(tx, ANSWER_TABLE, answers)
+    edit.stored = row
 
-    before: Mapping[str, Any] | None
-    changed: Collection[str]
+
+def _row_of(session: Session) -> dict[str, Any]:
+    return {name: getattr(session, name) for name in SESSION_COLUMNS}
 
 
-def _figures_of(session: Session) -> dict[str, Any]:
-    """Return the current figures of a session."""
-    return {figure: getattr(session, figure) for figure in SESSION_FIGURES}
+@lru_cache(maxsize=1000)
+def _update_of(columns: frozenset[str]) -> Any:
+    """Return the statement that updates these columns of a session.
 
-
-def _record_revision_events(tx: Transaction, session: Session, revision: RevisionChange) -> None:
-    """Record the events of a stored revision."""
-    record_events(tx, event_subject(session), _event_types(revision, _figures_of(session)))
+    It names only those that have changed: SQLite writes the indexes of all columns that are named.
+    """
+    of_session = SESSION_TABLE.c.id == bindparam("stored_id")
+    return SESSION_TABLE.update().where(of_session).values({name: bindparam(name) for name in columns})
 
 
 def event_subject(session: Session, **data: str) -> EventSubject:
@@ -227,14 +253,19 @@ def event_subject(session: Session, **data: str) -> EventSubject:
     )
 
 
-def _event_types(revision: RevisionChange, after: Mapping[str, Any]) -> Iterator[EventType]:
-    """Yield the types of the events that a revision causes. `after` has the figures after it."""
-    if revision.before is None:
+def _event_types(
+    before: Mapping[str, Any], changed: Collection[str], after: Mapping[str, Any]
+) -> Iterator[EventType]:
+    """Yield the types of the events that a revision causes.
+
+    `before` and `after` are the rows of the session before and after it, `changed` is what it changes.
+    """
+    if not before:
         yield "session.opened"
-    yield from (type_ for name, type_ in EVENT_TYPE_OF_CHANGE.items() if name in revision.changed)
-    if revision.before != after:
+    yield from (type_ for name, type_ in EVENT_TYPE_OF_CHANGE.items() if name in changed)
+    if not before or any(before[figure] != after[figure] for figure in SESSION_FIGURES):
         yield "score.changed"
-    settled_before = _settled_indication(revision.before or {})
+    settled_before = _settled_indication(before)
     settled_after = _settled_indication(after)
     if settled_after not in (None, settled_before):
         yield "indication.settled"
@@ -242,9 +273,9 @@ def _event_types(revision: RevisionChange, after: Mapping[str, Any]) -> Iterator
         yield "indication.reopened"
 
 
-def _settled_indication(figures: Mapping[str, Any]) -> str | None:
-    """Return the indication if it is settled, and None otherwise."""
-    return figures["indication"] if figures.get("settled") else None
+def _settled_indication(row: Mapping[str, Any]) -> str | None:
+    """Return the indication of a session if it is settled, and None otherwise."""
+    return row["indication"] if row.get("settled") else None
 
 
 def rescore_stale(uow: UnitOfWork, sessions: list[UUID] | None) -> int:
