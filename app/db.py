@@ -399,24 +399,24 @@ def insert_new(
 ) -> set[tuple[Any, ...]]:
     """Insert the rows whose unique values do not exist yet, and return their primary keys."""
     rows = SQLModel.metadata.tables[str(table.__tablename__)]
-    return {tuple(row) for row in tx.db.execute(_insert_new(rows, _dialect_of(tx)), values)}
+    return {tuple(row) for row in tx.db.execute(_insert_new(rows, dialect_of(tx)), values)}
 
 
 @cache
 def _insert_new(table: Table, dialect: str) -> Any:
     """Return the statement of `insert_new`. It is built once, because that takes longer than running it."""
-    return _insert(table, dialect).on_conflict_do_nothing().returning(*table.primary_key)
+    return insert_into(table, dialect).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def insert_or_replace(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows. A row whose primary key exists replaces the existing one."""
-    tx.db.execute(_insert_or_replace(table, _dialect_of(tx)), rows)
+    tx.db.execute(_insert_or_replace(table, dialect_of(tx)), rows)
 
 
 @cache
 def _insert_or_replace(table: Table, dialect: str) -> Any:
     """Return the statement of `insert_or_replace`, built once."""
-    statement = _insert(table, dialect)
+    statement = insert_into(table, dialect)
     others = {name: value for name, value in statement.excluded.items() if name not in table.primary_key}
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
 
@@ -428,16 +428,17 @@ def insert_or_update(
 
     Concurrent calls for one row wait for each other until their transactions end.
     """
-    statement = _insert(table, _dialect_of(tx)).values(values)
+    statement = insert_into(table, dialect_of(tx)).values(values)
     statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
     return tx.db.execute(statement.returning(*table.c)).one()
 
 
-def _dialect_of(tx: Transaction) -> str:
+def dialect_of(tx: Transaction) -> str:
+    """Return "sqlite" or "postgresql"."""
     return tx.db.get_bind().dialect.name
 
 
-def _insert(table: Table, dialect: str) -> Any:
+def insert_into(table: Table, dialect: str) -> Any:
     """Return an INSERT that can say what happens on a conflict, in the dialect of the database."""
     # A dialect imports its drivers, which takes longer than many commands.
     if dialect == "sqlite":
@@ -463,7 +464,7 @@ def enter_as_writer(tx: Transaction, table: type[SQLModel]) -> None:
 
 
 def _lock_table(tx: Transaction, table: type[SQLModel], mode: str) -> None:
-    if _dialect_of(tx) == "postgresql":
+    if dialect_of(tx) == "postgresql":
         tx.db.execute(text(f'LOCK TABLE "{table.__tablename__}" IN {mode} MODE'))
 
 

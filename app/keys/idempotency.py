@@ -11,15 +11,16 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import anyio
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, delete, exists, select, update
+from sqlmodel import SQLModel, col, exists, select, update
 
-from app.db import Database, Transaction, insert_if_new
+from app.db import Database, Transaction, dialect_of, insert_into
 from app.keys.schemas import Caller
 from app.keys.service import display_prefix
 from app.keys.tables import IdempotentResponse
@@ -29,6 +30,14 @@ log = logging.getLogger(__name__)
 RESPONSE_RETENTION = timedelta(hours=24)
 # The PostgreSQL error codes of a lock that timed out: lock_timeout, and statement_timeout.
 LOCK_TIMEOUT_CODES = ("55P03", "57014")
+TABLE = SQLModel.metadata.tables["idempotency"]
+HAS_KEY = (TABLE.c.api_key_id == bindparam("of_api_key")) & (TABLE.c.key == bindparam("of_key"))
+SELECT_RESPONSE = select(IdempotentResponse).where(HAS_KEY)
+STORE_RESPONSE = (
+    TABLE.update()
+    .where(HAS_KEY)
+    .values({name: bindparam(name) for name in ("status", "body", "revision", "prospect_id")})
+)
 MAX_EXPIRED_PER_PASS = 500
 CLEANUP_SECONDS = 300
 
@@ -69,12 +78,15 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
     request, and KEY_IN_FLIGHT if the first request with the key takes too long to finish.
     """
     assert call.key is not None
-    _delete_expired(tx, call)
-    claim = IdempotentResponse(
-        api_key_id=call.caller.origin_id, key=call.key, fingerprint=call.fingerprint, claimed_at=tx.at
-    )
+    claim = {
+        "api_key_id": call.caller.origin_id,
+        "key": call.key,
+        "fingerprint": call.fingerprint,
+        "claimed_at": tx.at,
+        "expired_before": tx.at - RESPONSE_RETENTION,
+    }
     try:
-        if insert_if_new(tx, IdempotentResponse, claim.model_dump()):
+        if tx.db.execute(_claim(dialect_of(tx)), claim).first():
             return None
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in LOCK_TIMEOUT_CODES:
@@ -84,7 +96,7 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             ) from error
         raise
-    stored = tx.db.exec(select(IdempotentResponse).where(*_has_key_of(call))).one()
+    stored = tx.db.exec(SELECT_RESPONSE, params=_of_key(call)).one()
     if stored.fingerprint != call.fingerprint:
         raise Problem(KEY_REUSED, "A different request was made with this idempotency key.")
     assert stored.status is not None, "the transaction that claims the key also stores the response"
@@ -98,11 +110,8 @@ def store_response(
 
     `prospect_id` is the prospect that the response is about: the response is erased with it.
     """
-    stored = tx.db.exec(select(IdempotentResponse).where(*_has_key_of(call))).one()
-    stored.status, stored.body, stored.revision = response.status, response.body, response.revision
-    stored.prospect_id = prospect_id
-    tx.db.add(stored)
-    tx.db.flush()
+    values = {"status": response.status, "body": response.body, "revision": response.revision}
+    tx.db.execute(STORE_RESPONSE, {**_of_key(call), **values, "prospect_id": prospect_id})
 
 
 def reassign_responses(tx: Transaction, from_id: UUID, to_id: UUID) -> None:
@@ -114,14 +123,25 @@ def reassign_responses(tx: Transaction, from_id: UUID, to_id: UUID) -> None:
     )
 
 
-def _has_key_of(call: WriteCall) -> tuple[Any, Any]:
-    of_key = col(IdempotentResponse.api_key_id) == call.caller.origin_id
-    return of_key, col(IdempotentResponse.key) == call.key
+def _of_key(call: WriteCall) -> dict[str, Any]:
+    """Return the parameters of HAS_KEY."""
+    return {"of_api_key": call.caller.origin_id, "of_key": call.key}
 
 
-def _delete_expired(tx: Transaction, call: WriteCall) -> None:
-    """Delete the response stored under this key if it has expired."""
-    tx.db.exec(delete(IdempotentResponse).where(*_has_key_of(call), _is_expired(tx)))
+@cache
+def _claim(dialect: str) -> Any:
+    """Return the statement that claims a key if nothing is stored under it, or an expired response.
+
+    It waits for a transaction that has claimed the key.
+    """
+    statement = insert_into(TABLE, dialect)
+    cleared = dict.fromkeys(column.name for column in TABLE.c if column.nullable)
+    claimed = {name: statement.excluded[name] for name in ("fingerprint", "claimed_at")}
+    return statement.on_conflict_do_update(
+        index_elements=list(TABLE.primary_key),
+        set_=cleared | claimed,
+        where=TABLE.c.claimed_at < bindparam("expired_before", type_=TABLE.c.claimed_at.type),
+    ).returning(TABLE.c.key)
 
 
 def _is_expired(tx: Transaction) -> ColumnElement[bool]:

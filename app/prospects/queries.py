@@ -65,6 +65,7 @@ SELECT_BY_LINK = (
 # the prospect and hold the locks of its sessions.
 # The link is locked too, after its prospect: it may have been removed while this waited for the prospect.
 SELECT_BY_LINK_FOR_UPDATE = SELECT_BY_LINK.with_for_update(of=[Prospect, ProspectLink], key_share=True)
+SELECT_HAS_ALIAS = select(ValueAlias.source).where(ValueAlias.source == bindparam("source")).limit(1)
 SELECT_ALIASES = select(ValueAlias).where(
     ValueAlias.source == bindparam("source"),
     col(ValueAlias.field).in_(bindparam("fields", expanding=True)),
@@ -251,7 +252,7 @@ def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) ->
     for 1.
     """
     texts = {name: text for name, value in values.items() if (text := alias_text(value)) is not None}
-    if not texts:
+    if not texts or not tx.db.execute(SELECT_HAS_ALIAS, {"source": source}).first():
         return dict(values)
     parameters = {"source": source, "fields": list(texts), "texts": list(set(texts.values()))}
     aliases = tx.db.exec(SELECT_ALIASES, params=parameters)

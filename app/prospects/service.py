@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import SQLModel, col, delete, select, update
 
@@ -44,6 +45,13 @@ from app.scoring import Subject
 
 MAX_LINKS = 50
 PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
+INSERT_PROSPECT = PROSPECT_TABLE.insert()
+SET_SUBJECT = (
+    PROSPECT_TABLE.update()
+    .where(PROSPECT_TABLE.c.id == bindparam("created"))
+    .values(subject=bindparam("subject"))
+)
+DELETE_PROSPECT = PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id == bindparam("unused"))
 
 
 def create(tx: Transaction, new: NewProspect) -> Prospect:
@@ -100,8 +108,7 @@ def upsert(
             from_link = _received_at_creation(tx, (link.source, rows[0]["match_key"]), created)
             return Upserted(created, is_created=True, is_changed=True, from_link=from_link)
         # Another transaction has created the prospect meanwhile, so this one is not needed.
-        tx.db.delete(created)
-        tx.db.flush()
+        tx.db.execute(DELETE_PROSPECT, {"unused": created.id})
 
 
 def _received_at_creation(tx: Transaction, link: LinkKey, created: Prospect) -> ReceivedFromLink:
@@ -174,9 +181,9 @@ def _rename(tx: Transaction, prospect: Prospect, name: str | None) -> None:
 
 def set_subject(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
     """Set the subject of a new prospect. The list of prospects shows the subject "prospect" by default."""
-    prospect.subject = subject
-    tx.db.add(prospect)
-    tx.db.flush()
+    if prospect.subject != subject:
+        prospect.subject = subject
+        tx.db.execute(SET_SUBJECT, {"created": prospect.id, "subject": subject})
 
 
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
@@ -238,8 +245,7 @@ def delete_row(tx: Transaction, prospect: Prospect) -> None:
 
 def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
     prospect = _new_prospect(tx, name, attributes)
-    tx.db.add(prospect)
-    tx.db.flush()
+    tx.db.execute(INSERT_PROSPECT, prospect.model_dump())
     insert_terms(tx, [prospect])
     return prospect
 
@@ -380,7 +386,7 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
         rows.setdefault((row["source"], row["match_key"]), (prospect, link, row))
     # Links are inserted in one order, so that two transactions that insert the same ones cannot deadlock.
     first = dict(sorted(rows.items()))
-    tx.db.execute(PROSPECT_TABLE.insert(), [prospect.model_dump() for prospect, _, _ in first.values()])
+    tx.db.execute(INSERT_PROSPECT, [prospect.model_dump() for prospect, _, _ in first.values()])
     inserted = insert_new(tx, ProspectLink, [row for _, _, row in first.values()])
     unused = [prospect.id for key, (prospect, _, _) in first.items() if key not in inserted]
     if unused:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlmodel import SQLModel
+
 from app.clock import new_id
 from app.problems import require_revision
 from app.scoring import Flaw, Flawed
@@ -16,6 +18,8 @@ NO_ACTOR = (
     "a person decides: name them here, or use an API key that belongs to a person (prospect-fit keys create "
     "--person, or person in POST /v1/keys)"
 )
+INSERT_DECISION = SQLModel.metadata.tables["decision"].insert()
+INSERT_OUTCOME = SQLModel.metadata.tables["outcome"].insert()
 # The names of the received values of a decision and of an outcome.
 DECISION_VALUES = frozenset(
     {"decision", *(f"decision_{name}" for name in DecisionIn.model_fields.keys() - {"decision"})}
@@ -38,7 +42,7 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
         return
     edit.require_open()
     require_revision("session", session.revision, based_on)
-    tx.db.add(row)
+    tx.db.execute(INSERT_DECISION, row.model_dump())
     session.decision = decision.decision
     session.revisit_on = decision.revisit_on or NO_REVISIT
     session.revisit_pending_on = decision.revisit_on
@@ -154,18 +158,17 @@ def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_answers: bool 
     stored = _last_outcome(edit)
     if stored and _same_outcome(stored, outcome):
         return
-    tx.db.add(
-        Outcome(
-            id=new_id(),
-            session_id=session.id,
-            revision=session.revision,
-            **outcome.model_dump(include=set(OUTCOME_FIELDS)),
-            hindsight=stored.hindsight if stored else with_answers,
-            actor=outcome.actor or edit.uow.actor,
-            key_name=edit.uow.key_name,
-            recorded_at=tx.at,
-        )
-    )
+    row = {
+        "id": new_id(),
+        "session_id": session.id,
+        "revision": session.revision,
+        **outcome.model_dump(include=set(OUTCOME_FIELDS)),
+        "hindsight": stored.hindsight if stored else with_answers,
+        "actor": outcome.actor or edit.uow.actor,
+        "key_name": edit.uow.key_name,
+        "recorded_at": tx.at,
+    }
+    tx.db.execute(INSERT_OUTCOME, row)
     session.outcome, session.revisit_pending_on = outcome.outcome, None
     _close(edit)
     edit.changed["outcome"] = outcome.outcome

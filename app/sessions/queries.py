@@ -69,7 +69,9 @@ SELECT_ANSWERS_TO_JUDGE = select_columns(
     *(ANSWER_TABLE.c[name] for name in ("question", "state", "rating", "answered_at", "evidence")),
 ).where(ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True)))
 # A constant, because building the statement takes longer than running it.
-SELECT_ANSWERS = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields)).where(
+SELECT_ANSWERS = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields))
+SELECT_ANSWERS_OF_ONE = SELECT_ANSWERS.where(ANSWER_TABLE.c.session_id == bindparam("session"))
+SELECT_ANSWERS_OF_MANY = SELECT_ANSWERS.where(
     ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True))
 )
 SELECT_SESSION = select(Session).where(Session.id == bindparam("id"))
@@ -298,13 +300,14 @@ def has_stale_answers(session: Session, at: datetime) -> bool:
 
 def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
     """Return the current answers of a session, by question."""
-    return answers_of_many(tx, [session_id])[session_id]
+    rows = tx.db.execute(SELECT_ANSWERS_OF_ONE, {"session": session_id})
+    return {answer.question: answer for answer in map(StoredAnswer._make, rows)}
 
 
 def answers_of_many(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, dict[str, StoredAnswer]]:
     """Return the current answers of each session, by question."""
     answers: dict[UUID, dict[str, StoredAnswer]] = {session_id: {} for session_id in session_ids}
-    for answer in map(StoredAnswer._make, tx.db.execute(SELECT_ANSWERS, {"sessions": session_ids})):
+    for answer in map(StoredAnswer._make, tx.db.execute(SELECT_ANSWERS_OF_MANY, {"sessions": session_ids})):
         answers[answer.session_id][answer.question] = answer
     return answers
 
