@@ -223,12 +223,17 @@ def create_app_from_environment() -> FastAPI:
     for file in exposed_files(settings):
         log.warning("other users of this machine can read %s: run 'chmod 600 %s'", file, file)
     app = create_app(settings)
+    tune_process()
+    return app
+
+
+def tune_process() -> None:
+    """Prepare a process for serving, after its applications were created."""
     # The objects of the code never become garbage. Without this, every large body would make the collector
     # examine all of them, which stops all threads for a fifth of a second.
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_SECONDS)
-    return app
 
 
 def exposed_files(settings: Settings) -> list[Path]:

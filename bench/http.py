@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from app.db import open_database
 from app.edge.logs import configure_logs
-from app.main import create_app, prepare_database
+from app.main import create_app, prepare_database, tune_process
 from app.settings import Settings
 from bench.server import BENCH_KEY, hello, load, postgresql, qualify, score
 from bench.table import ROUNDS, Measure, in_turns, median_ratio, print_table
@@ -72,6 +72,7 @@ def served_with(bare: FastAPI, prefix: str, database_url: str) -> Iterator[int]:
     prepare_database(database, settings)
     database.close()
     service = create_app(settings)
+    tune_process()
 
     async def both(scope, receive, send) -> None:
         await (bare if scope.get("path", "").startswith(prefix) else service)(scope, receive, send)
