@@ -1,0 +1,158 @@
+"""Each operation runs a fixed number of SQL statements, which this table gives.
+
+A statement more can be right: then change the table. The test fails with the statements, so that one sees
+which came and which went.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from sqlalchemy import event
+
+from app.db import open_database
+from app.main import create_app, prepare_database
+from tests.conftest import ADMIN_KEY, settings_for
+
+SET = "qualifying-a-sale@1"
+LINK = {"source": "crm", "external_id": "1"}
+RECORD = {
+    **LINK,
+    "name": "Harbour Works",
+    "attributes": {"employees": 120},
+    "question_set": SET,
+    "ratings": {"trigger": 2, "requirements": 3, "budget": 3},
+}
+CHANGED = {**RECORD, "ratings": {"trigger": 3, "requirements": 3, "budget": 4}}
+RENAMED = {**CHANGED, "name": "Harbour Yard", "attributes": {"employees": 300}}
+CONCLUDED = {"decision": {"decision": "pursue", "actor": "ana"}, "outcome": {"outcome": "won"}}
+FITS = {"prospects": [{**LINK, "external_id": str(number)} for number in range(1, 6)]}
+# BEGIN and the look-up of the API key, which is cached for a second, are not counted.
+BUDGET = {
+    "qualify: a new prospect": 13,
+    "qualify: other answers": 10,
+    "qualify: the same again": 5,
+    "qualify: another name and attribute": 12,
+    "qualify: with a key": 12,
+    "qualify: with the key again": 2,
+    "qualify: a decision and an outcome": 17,
+    "open a session": 7,
+    "answer": 6,
+    "answer: the same again": 2,
+    "decide": 8,
+    "record an outcome": 9,
+    "read a session": 5,
+    "read its history": 5,
+    "list sessions": 5,
+    "list sessions: filtered": 7,
+    "list prospects": 2,
+    "list prospects: searched": 4,
+    "read a prospect": 2,
+    "find a prospect": 2,
+    "read a fit": 3,
+    "find a fit": 3,
+    "read five fits": 4,
+    "compare assessors": 3,
+    "read the feed: new events": 13,
+    "read the feed": 10,
+}
+# Links are inserted under a lock of their table.
+MORE_ON_POSTGRESQL = {"qualify: a new prospect": 1}
+
+
+class Counting:
+    """A client of a service without background work, and the statements of each call by its name."""
+
+    def __init__(self, client: httpx.AsyncClient, statements: list[str]) -> None:
+        self.client = client
+        self.statements = statements
+        self.by_name: dict[str, list[str]] = {}
+
+    async def call(self, name: str, method: str, path: str, body: object = None, **headers: str) -> dict:
+        self.statements.clear()
+        response = await self.client.request(method, f"/v1{path}", json=body, headers=headers)
+        assert response.is_success, (name, response.text)
+        self.by_name[name] = [one for one in self.statements if one != "BEGIN" and "FROM api_key" not in one]
+        return response.json()
+
+
+@contextmanager
+def counting(database_url: str) -> Iterator[Counting]:
+    settings = settings_for(database_url)
+    database = open_database(settings)
+    prepare_database(database, settings)
+    database.close()
+    app = create_app(settings)
+    statements: list[str] = []
+    database = app.state.service.database
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, _parameters, _context, executemany) -> None:
+        line = " ".join(statement.replace("BEGIN IMMEDIATE", "BEGIN").split())
+        statements.append(f"{line} (many)" if executemany else line)
+
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test", headers={"X-API-Key": ADMIN_KEY}
+    )
+    yield Counting(client, statements)
+    asyncio.run(client.aclose())
+    database.close()
+
+
+async def work(calls: Counting) -> None:
+    """Make each call once. The version is named, since which one is the newest is cached for two seconds."""
+    call = calls.call
+    await call("", "POST", "/qualify", {**RECORD, "external_id": "2"})
+    opened = await call("qualify: a new prospect", "POST", "/qualify", RECORD)
+    prospect, session = f"/prospects/{opened['prospect_id']}", f"/sessions/{opened['session_id']}"
+    await call("qualify: other answers", "POST", "/qualify", CHANGED)
+    await call("qualify: the same again", "POST", "/qualify", CHANGED)
+    await call("qualify: another name and attribute", "POST", "/qualify", RENAMED)
+    again = {**RENAMED, "ratings": RECORD["ratings"]}
+    await call("qualify: with a key", "POST", "/qualify", again, **{"Idempotency-Key": "once"})
+    await call("qualify: with the key again", "POST", "/qualify", again, **{"Idempotency-Key": "once"})
+    concluded = {**RECORD, **CONCLUDED, "external_id": "2"}
+    await call("qualify: a decision and an outcome", "POST", "/qualify", concluded)
+    new = {"prospect_id": opened["prospect_id"], "question_set": SET, "assessor": "ana"}
+    await call("open a session", "POST", "/sessions", {**new, "ratings": RECORD["ratings"]})
+    await call("answer", "PATCH", f"{session}/answers", {"ratings": {"trigger": 4, "goal": 3}})
+    answered = await call("answer: the same again", "PATCH", f"{session}/answers", {"ratings": {"goal": 3}})
+    decision = {"decision": "pursue", "actor": "ana", "revision": answered["revision"]}
+    await call("decide", "POST", f"{session}/decision", decision)
+    await call("record an outcome", "POST", f"{session}/outcome", {"outcome": "won"})
+    await call("read a session", "GET", session)
+    await call("read its history", "GET", f"{session}/history")
+    await call("list sessions", "GET", "/sessions")
+    await call("list sessions: filtered", "GET", "/sessions?status=open&question_set=qualifying-a-sale")
+    await call("list prospects", "GET", "/prospects")
+    await call("list prospects: searched", "GET", "/prospects?q=har+yard")
+    await call("read a prospect", "GET", prospect)
+    await call("find a prospect", "GET", "/prospects/by-external-id/crm/1")
+    await call("read a fit", "GET", f"{prospect}/fit")
+    await call("find a fit", "GET", "/prospects/by-external-id/crm/1/fit")
+    await call("read five fits", "POST", "/fits", FITS)
+    await call("compare assessors", "GET", f"{prospect}/comparison")
+    await call("read the feed: new events", "GET", "/events")
+    await call("read the feed", "GET", "/events")
+
+
+def test_each_operation_runs_as_many_statements_as_the_table_says(new_database) -> None:
+    database_url = new_database()
+    with counting(database_url) as calls:
+        asyncio.run(work(calls))
+    calls.by_name.pop("")
+    more = MORE_ON_POSTGRESQL if database_url.startswith("postgresql") else {}
+    expected = {name: count + more.get(name, 0) for name, count in BUDGET.items()}
+    others = {
+        name: statements
+        for name, statements in calls.by_name.items()
+        if len(statements) != expected.get(name)
+    }
+    lines = (
+        line
+        for name, statements in others.items()
+        for line in (f"{name}: {len(statements)}, not {expected.get(name)}", *statements)
+    )
+    assert not others, "\n    ".join(("", *lines))
+    assert calls.by_name.keys() == BUDGET.keys()
