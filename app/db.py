@@ -59,10 +59,12 @@ FILE_REPLACED = (
 class Transaction:
     """A running transaction: its database session, and its time in UTC, which all its writes use.
 
-    If it is `silent`, the events that it records are not sent to webhooks.
+    `sql` is the connection of the session. It runs statements that load no objects of the ORM in less time.
+    If the transaction is `silent`, the events that it records are not sent to webhooks.
     """
 
     db: DatabaseSession
+    sql: Connection
     at: datetime
     silent: bool = False
 
@@ -193,21 +195,21 @@ class Database:
 
     def _run_once(self, engine: Engine, work: Callable[[Transaction], T], abandoned: Event) -> T:
         with DatabaseSession(engine, expire_on_commit=False, close_resets_only=False, autoflush=False) as db:
-            self._require_same_file(db)
-            result = work(Transaction(db, self._clock()))
+            connection = db.connection()
+            self._require_same_file()
+            result = work(Transaction(db, connection, self._clock()))
             if abandoned.is_set():
                 # Do not commit: the caller already has the response that nothing was written.
                 raise unavailable("The database does not answer.")
             db.commit()
             return result
 
-    def _require_same_file(self, db: DatabaseSession) -> None:
+    def _require_same_file(self) -> None:
         """Raise UNAVAILABLE if the SQLite file is no longer the one that was opened first.
 
         A connection keeps a file that is deleted or replaced. What it writes then is lost when it is closed.
         """
         if self.file:
-            db.connection()
             number = sqlite_file.number_of(self.file)
             self._file_number = self._file_number or number
             if number != self._file_number:
@@ -399,7 +401,7 @@ def insert_new(
 ) -> set[tuple[Any, ...]]:
     """Insert the rows whose unique values do not exist yet, and return their primary keys."""
     rows = SQLModel.metadata.tables[str(table.__tablename__)]
-    return {tuple(row) for row in tx.db.execute(_insert_new(rows, dialect_of(tx)), values)}
+    return {tuple(row) for row in tx.sql.execute(_insert_new(rows, dialect_of(tx)), values)}
 
 
 @cache
@@ -410,7 +412,7 @@ def _insert_new(table: Table, dialect: str) -> Any:
 
 def insert_or_replace(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows. A row whose primary key exists replaces the existing one."""
-    tx.db.execute(_insert_or_replace(table, dialect_of(tx)), rows)
+    tx.sql.execute(_insert_or_replace(table, dialect_of(tx)), rows)
 
 
 @cache
@@ -430,7 +432,7 @@ def insert_or_update(
     """
     statement = insert_into(table, dialect_of(tx)).values(values)
     statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
-    return tx.db.execute(statement.returning(*table.c)).one()
+    return tx.sql.execute(statement.returning(*table.c)).one()
 
 
 def dialect_of(tx: Transaction) -> str:
@@ -465,7 +467,7 @@ def enter_as_writer(tx: Transaction, table: type[SQLModel]) -> None:
 
 def _lock_table(tx: Transaction, table: type[SQLModel], mode: str) -> None:
     if dialect_of(tx) == "postgresql":
-        tx.db.execute(text(f'LOCK TABLE "{table.__tablename__}" IN {mode} MODE'))
+        tx.sql.execute(text(f'LOCK TABLE "{table.__tablename__}" IN {mode} MODE'))
 
 
 class UtcDateTime(TypeDecorator[datetime]):

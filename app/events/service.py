@@ -41,7 +41,7 @@ def lock_feed(tx: Transaction) -> int:
 
     While the feed is locked, no other transaction can assign positions.
     """
-    position: int = tx.db.execute(SELECT_LAST_POSITION_FOR_UPDATE).scalar_one()
+    position: int = tx.sql.execute(SELECT_LAST_POSITION_FOR_UPDATE).scalar_one()
     return position
 
 
@@ -62,7 +62,7 @@ def assign_positions(tx: Transaction) -> int:
     updated = tx.db.exec(
         EVENT_TABLE.update().values(position=numbered.c.position).where(EVENT_TABLE.c.seq == numbered.c.seq)
     )
-    tx.db.execute(LAST_POSITION_TABLE.update().values(position=last + updated.rowcount))
+    tx.sql.execute(LAST_POSITION_TABLE.update().values(position=last + updated.rowcount))
     return updated.rowcount
 
 
@@ -110,7 +110,7 @@ def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, 
         for subject, type_ in events
     ]
     if rows:
-        tx.db.execute(INSERT_EVENTS, rows)
+        tx.sql.execute(INSERT_EVENTS, rows)
 
 
 def erase_events(tx: Transaction, prospect_id: UUID) -> None:
@@ -127,7 +127,7 @@ def erase_events(tx: Transaction, prospect_id: UUID) -> None:
         ids += [UUID(data["merged_prospect_id"]) for data in tx.db.exec(merged)]
     about_them = col(Event.prospect_id).in_(ids)
     places = select(Event.position, Event.id).where(about_them, col(Event.position).is_not(None))
-    tx.db.execute(ERASED_EVENT_TABLE.insert().from_select(["position", "id"], places))
+    tx.sql.execute(ERASED_EVENT_TABLE.insert().from_select(["position", "id"], places))
     tx.db.exec(delete(Event).where(about_them))
 
 

@@ -65,6 +65,9 @@ SELECT_BY_LINK = (
 # the prospect and hold the locks of its sessions.
 # The link is locked too, after its prospect: it may have been removed while this waited for the prospect.
 SELECT_BY_LINK_FOR_UPDATE = SELECT_BY_LINK.with_for_update(of=[Prospect, ProspectLink], key_share=True)
+SELECT_RULES = select(SourceRule.source, SourceRule.id_rule).where(
+    col(SourceRule.source).in_(bindparam("sources", expanding=True))
+)
 SELECT_HAS_ALIAS = select(ValueAlias.source).where(ValueAlias.source == bindparam("source")).limit(1)
 SELECT_ALIASES = select(ValueAlias).where(
     ValueAlias.source == bindparam("source"),
@@ -239,8 +242,8 @@ def match_keys(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkKey, Lin
 
 def find_id_rules(tx: Transaction, sources: Collection[str]) -> dict[str, IdRule]:
     """Return the rule of each of these sources."""
-    statement = select(SourceRule).where(col(SourceRule.source).in_(sources))
-    stored = {row.source: cast("IdRule", row.id_rule) for row in tx.db.exec(statement)}
+    rows = tx.sql.execute(SELECT_RULES, {"sources": list(sources)})
+    stored = {source: cast("IdRule", rule) for source, rule in rows}
     return {source: stored.get(source, "exact") for source in sources}
 
 
@@ -252,7 +255,7 @@ def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) ->
     for 1.
     """
     texts = {name: text for name, value in values.items() if (text := alias_text(value)) is not None}
-    if not texts or not tx.db.execute(SELECT_HAS_ALIAS, {"source": source}).first():
+    if not texts or not tx.sql.execute(SELECT_HAS_ALIAS, {"source": source}).first():
         return dict(values)
     parameters = {"source": source, "fields": list(texts), "texts": list(set(texts.values()))}
     aliases = tx.db.exec(SELECT_ALIASES, params=parameters)

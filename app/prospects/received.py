@@ -148,14 +148,14 @@ def load(tx: Transaction, link: LinkKey, deal: str = "", assessor: str = "") -> 
     """Return what was received from a link, a (source, match key), about its prospect and about a deal."""
     source, match_key = link
     parameters = {"source": source, "match_key": match_key, "deal": deal, "assessor": assessor}
-    rows = tx.db.execute(SELECT_OF_LINK, parameters)
+    rows = tx.sql.execute(SELECT_OF_LINK, parameters)
     return ReceivedFromLink(link, {Part(*part): Received(fields) for *part, fields in rows})
 
 
 def load_of_prospects(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkKey, Received]:
     """Return what was received from each of these links about its prospect, in one statement."""
     parameters = {"sources": {source for source, _ in links}, "match_keys": {key for _, key in links}}
-    rows = tx.db.execute(SELECT_OF_PROSPECTS, parameters)
+    rows = tx.sql.execute(SELECT_OF_PROSPECTS, parameters)
     return {(source, match_key): Received(fields) for source, match_key, fields in rows}
 
 
@@ -179,7 +179,7 @@ def save_all(tx: Transaction, links: Sequence[ReceivedFromLink]) -> None:
 def mark_overwritten(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:
     """Note that these values of a locked prospect come from none of its links but `by`."""
     links = []
-    for source, match_key, entries in tx.db.execute(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):
+    for source, match_key, entries in tx.sql.execute(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):
         if (source, match_key) != by:
             received = Received(entries)
             for name in fields & entries.keys():
@@ -196,7 +196,7 @@ def rows_with_new_keys(tx: Transaction, source: str, keys: Mapping[str, str]) ->
     """
     if not keys:
         return []
-    rows = tx.db.execute(select(TABLE).where(TABLE.c.source == source).execution_options(yield_per=1000))
+    rows = tx.sql.execute(select(TABLE).where(TABLE.c.source == source).execution_options(yield_per=1000))
     places = {key: place for place, key in enumerate(keys)}
     found = [row._asdict() for row in rows if row.match_key in keys]
     found.sort(key=lambda row: places[row["match_key"]])

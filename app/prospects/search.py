@@ -65,14 +65,14 @@ def replace_terms(tx: Transaction, prospect_id: UUID, former_name: str | None, n
     """Replace the terms of a locked prospect whose name changes."""
     before, after = terms_of(former_name), terms_of(name)
     of_prospect = TERM_TABLE.c.prospect_id == prospect_id
-    tx.db.execute(TERM_TABLE.delete().where(of_prospect, TERM_TABLE.c.term.in_(before - after)))
+    tx.sql.execute(TERM_TABLE.delete().where(of_prospect, TERM_TABLE.c.term.in_(before - after)))
     _insert(tx, ((prospect_id, term) for term in after - before))
 
 
 def _insert(tx: Transaction, terms: Iterable[tuple[UUID, str]]) -> None:
     rows = [{"prospect_id": prospect_id, "term": term} for prospect_id, term in terms]
     if rows:
-        tx.db.execute(TERM_TABLE.insert(), rows)
+        tx.sql.execute(TERM_TABLE.insert(), rows)
 
 
 def prospects_with_word(word: Spellings) -> Select[Any]:

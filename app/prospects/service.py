@@ -108,7 +108,7 @@ def upsert(
             from_link = _received_at_creation(tx, (link.source, rows[0]["match_key"]), created)
             return Upserted(created, is_created=True, is_changed=True, from_link=from_link)
         # Another transaction has created the prospect meanwhile, so this one is not needed.
-        tx.db.execute(DELETE_PROSPECT, {"unused": created.id})
+        tx.sql.execute(DELETE_PROSPECT, {"unused": created.id})
 
 
 def _received_at_creation(tx: Transaction, link: LinkKey, created: Prospect) -> ReceivedFromLink:
@@ -183,7 +183,7 @@ def set_subject(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
     """Set the subject of a new prospect. The list of prospects shows the subject "prospect" by default."""
     if prospect.subject != subject:
         prospect.subject = subject
-        tx.db.execute(SET_SUBJECT, {"created": prospect.id, "subject": subject})
+        tx.sql.execute(SET_SUBJECT, {"created": prospect.id, "subject": subject})
 
 
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
@@ -245,7 +245,7 @@ def delete_row(tx: Transaction, prospect: Prospect) -> None:
 
 def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
     prospect = _new_prospect(tx, name, attributes)
-    tx.db.execute(INSERT_PROSPECT, prospect.model_dump())
+    tx.sql.execute(INSERT_PROSPECT, prospect.model_dump())
     insert_terms(tx, [prospect])
     return prospect
 
@@ -386,11 +386,11 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
         rows.setdefault((row["source"], row["match_key"]), (prospect, link, row))
     # Links are inserted in one order, so that two transactions that insert the same ones cannot deadlock.
     first = dict(sorted(rows.items()))
-    tx.db.execute(INSERT_PROSPECT, [prospect.model_dump() for prospect, _, _ in first.values()])
+    tx.sql.execute(INSERT_PROSPECT, [prospect.model_dump() for prospect, _, _ in first.values()])
     inserted = insert_new(tx, ProspectLink, [row for _, _, row in first.values()])
     unused = [prospect.id for key, (prospect, _, _) in first.items() if key not in inserted]
     if unused:
-        tx.db.execute(PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id.in_(unused)))
+        tx.sql.execute(PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id.in_(unused)))
     created = [(prospect, link) for key, (prospect, link, _) in first.items() if key in inserted]
     insert_terms(tx, (prospect for prospect, _ in created))
     received_values.save_all(

@@ -3,18 +3,21 @@
 import re
 from collections.abc import Sequence
 
-from sqlmodel import col, func, select
+from sqlmodel import bindparam, col, func, select
 
 from app.db import Transaction
 from app.problems import Problem, Where, invalid_field
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import SET_NAME, QuestionSet
 
+# Constants, because building a statement takes longer than running it.
 NEWEST_VERSIONS = (
     select(QuestionSetVersion.key, func.max(QuestionSetVersion.version).label("version"))
     .where(QuestionSetVersion.status == "published")
     .group_by(QuestionSetVersion.key)
 )
+NEWEST_VERSION = NEWEST_VERSIONS.where(QuestionSetVersion.key == bindparam("of_key"))
+PUBLISHED_VERSION = NEWEST_VERSION.where(QuestionSetVersion.version == bindparam("number"))
 
 
 def find_version(tx: Transaction, key: str, version: int | None = None) -> QuestionSetVersion | None:
@@ -31,10 +34,8 @@ def find_version(tx: Transaction, key: str, version: int | None = None) -> Quest
 
 def published_number(tx: Transaction, key: str, version: int | None = None) -> int | None:
     """Return the number of a version, or of the newest one, if it is published and not retired; or None."""
-    statement = NEWEST_VERSIONS.where(QuestionSetVersion.key == key)
-    if version is not None:
-        statement = statement.where(QuestionSetVersion.version == version)
-    row = tx.db.exec(statement).first()
+    statement = NEWEST_VERSION if version is None else PUBLISHED_VERSION
+    row = tx.sql.execute(statement, {"of_key": key, "number": version}).first()
     return row[1] if row else None
 
 

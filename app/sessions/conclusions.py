@@ -42,7 +42,7 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
         return
     edit.require_open()
     require_revision("session", session.revision, based_on)
-    tx.db.execute(INSERT_DECISION, row.model_dump())
+    tx.sql.execute(INSERT_DECISION, row.model_dump())
     session.decision = decision.decision
     session.revisit_on = decision.revisit_on or NO_REVISIT
     session.revisit_pending_on = decision.revisit_on
@@ -168,7 +168,7 @@ def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_answers: bool 
         "key_name": edit.uow.key_name,
         "recorded_at": tx.at,
     }
-    tx.db.execute(INSERT_OUTCOME, row)
+    tx.sql.execute(INSERT_OUTCOME, row)
     session.outcome, session.revisit_pending_on = outcome.outcome, None
     _close(edit)
     edit.changed["outcome"] = outcome.outcome

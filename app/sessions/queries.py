@@ -300,14 +300,14 @@ def has_stale_answers(session: Session, at: datetime) -> bool:
 
 def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
     """Return the current answers of a session, by question."""
-    rows = tx.db.execute(SELECT_ANSWERS_OF_ONE, {"session": session_id})
+    rows = tx.sql.execute(SELECT_ANSWERS_OF_ONE, {"session": session_id})
     return {answer.question: answer for answer in map(StoredAnswer._make, rows)}
 
 
 def answers_of_many(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, dict[str, StoredAnswer]]:
     """Return the current answers of each session, by question."""
     answers: dict[UUID, dict[str, StoredAnswer]] = {session_id: {} for session_id in session_ids}
-    for answer in map(StoredAnswer._make, tx.db.execute(SELECT_ANSWERS_OF_MANY, {"sessions": session_ids})):
+    for answer in map(StoredAnswer._make, tx.sql.execute(SELECT_ANSWERS_OF_MANY, {"sessions": session_ids})):
         answers[answer.session_id][answer.question] = answer
     return answers
 
@@ -327,7 +327,7 @@ def answers_to_judge(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID,
     by_raw_id: dict[object, dict[str, Answer]] = {}
     for session_id, found in answers.items():
         by_raw_id |= {session_id: found, session_id.hex: found}
-    for raw_id, question, *fields in tx.db.execute(SELECT_ANSWERS_TO_JUDGE, {"sessions": session_ids}).all():
+    for raw_id, question, *fields in tx.sql.execute(SELECT_ANSWERS_TO_JUDGE, {"sessions": session_ids}).all():
         by_raw_id[raw_id][question] = Answer(*fields)
     return answers
 

@@ -67,7 +67,7 @@ def _announce_expiries(edit: SessionEdit, notice: timedelta) -> None:
             edit.answers[question] = answer._replace(expiry_announced=True)
     announced = [{"of_session": session.id, "to_question": question} for _, question in expiries]
     if announced:
-        tx.db.execute(MARK_ANNOUNCED, announced)
+        tx.sql.execute(MARK_ANNOUNCED, announced)
     session.next_expiry_at = next_expiry(judged, edit.answers)
     store(edit)
 

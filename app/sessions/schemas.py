@@ -190,7 +190,10 @@ class AnswersIn(In):
 
     def answers_by_question(self) -> dict[str, AnswerIn]:
         """Return all answers with all their fields, by question."""
-        from_ratings = {key: AnswerIn(question=key, rating=rating) for key, rating in self.ratings.items()}
+        # The keys and the ratings are validated already.
+        from_ratings = {
+            key: AnswerIn.model_construct(question=key, rating=rating) for key, rating in self.ratings.items()
+        }
         return from_ratings | {answer.question: answer for answer in self.answers}
 
 

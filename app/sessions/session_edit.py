@@ -205,7 +205,7 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
         "changed": edit.changed,
         "verdict": verdict_record(judged),
     }
-    tx.db.execute(INSERT_REVISION, row)
+    tx.sql.execute(INSERT_REVISION, row)
     # Answers also go stale without the import, so this event is not one of the import.
     not_silent = replace(tx, silent=tx.silent and change != "aged")
     record_events(not_silent, event_subject(session), _event_types(before, edit.changed, edit.stored))
@@ -216,12 +216,12 @@ def store(edit: SessionEdit) -> None:
     """Store the session and its answers if they have changed."""
     tx, row = edit.uow.tx, _row_of(edit.session)
     if edit.opening:
-        tx.db.execute(INSERT_SESSION, row)
+        tx.sql.execute(INSERT_SESSION, row)
     elif changed := {
         name: row[name] for name in row if row[name] != edit.stored[name] or name in edit.changed
     }:
         # An attribute can change from 1 to true, which are equal.
-        tx.db.execute(_update_of(frozenset(changed)), {"stored_id": edit.session.id, **changed})
+        tx.sql.execute(_update_of(frozenset(changed)), {"stored_id": edit.session.id, **changed})
     if answers := [edit.answers[question]._asdict() for question in edit.changed.get("answers", ())]:
         insert_or_replace(tx, ANSWER_TABLE, answers)
     edit.stored = row
