@@ -14,8 +14,8 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.one_database
 
 LIBRARIES = {
-    *("alembic", "cryptography", "duckdb", "fastapi", "httpx", "openpyxl", "psycopg", "pydantic", "ruamel"),
-    *("sqlalchemy", "sqlglot", "sqlmodel", "uvicorn", "xlsxwriter"),
+    *("alembic", "cryptography", "duckdb", "fastapi", "httpx", "numpy", "openpyxl", "psycopg", "pydantic"),
+    *("ruamel", "sqlalchemy", "sqlglot", "sqlmodel", "uvicorn", "xlsxwriter"),
 }
 COMMAND = "from app.cli.main import main; main({arguments}, standalone_mode=False)"
 
@@ -48,9 +48,9 @@ def test_a_command_about_keys_imports_only_its_database(tmp_path):
     }
 
 
-def test_the_service_starts_without_the_libraries_of_files_and_of_sql(tmp_path):
+def test_the_service_starts_without_the_libraries_of_files_of_sql_and_of_statistics(tmp_path):
     libraries = imported(tmp_path, "import app.main")
-    assert libraries & {"alembic", "duckdb", "openpyxl", "sqlglot", "xlsxwriter"} == set()
+    assert libraries & {"alembic", "duckdb", "numpy", "openpyxl", "sqlglot", "xlsxwriter"} == set()
     assert {"fastapi", "sqlmodel"} <= libraries
 
 

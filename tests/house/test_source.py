@@ -8,7 +8,7 @@ import pytest
 from tests.house.source import functions, imported, modules
 
 LONGEST = 50
-# Imported, any of these would make a score depend on more than what it is given.
+# Imported, any of these would make a result depend on more than what the function is given.
 IMPURE = {
     *("asyncio", "io", "multiprocessing", "os", "pathlib", "socket", "sqlite3", "subprocess", "sys"),
     *("tempfile", "threading", "urllib"),
@@ -59,17 +59,27 @@ def test_every_other_import_is_at_the_top_of_its_file() -> None:
     assert hidden == IMPORTED_WHEN_USED
 
 
-def test_scoring_takes_in_nothing_that_changes_by_itself() -> None:
-    pure = (sys.stdlib_module_names - IMPURE) | {"pydantic", "pydantic_core", "sqlglot", "typing_extensions"}
-    names = {name for tree in modules("app/scoring").values() for name in imported(tree)}
-    foreign = {name for name in names if not f"{name}.".startswith("app.scoring.")}
+# The packages of pure functions, and the libraries that each of them may import.
+PURE = {
+    "app/scoring": {"pydantic", "pydantic_core", "sqlglot", "typing_extensions"},
+    "app/insights/statistics": {"numpy"},
+}
+
+
+@pytest.mark.parametrize("package", PURE)
+def test_a_pure_package_takes_in_nothing_that_changes_by_itself(package: str) -> None:
+    pure = (sys.stdlib_module_names - IMPURE) | PURE[package]
+    names = {name for tree in modules(package).values() for name in imported(tree)}
+    own = package.replace("/", ".")
+    foreign = {name for name in names if not f"{name}.".startswith(f"{own}.")}
     assert {name for name in foreign if name.partition(".")[0] not in pure} == set()
 
 
-def test_scoring_looks_at_no_clock() -> None:
+@pytest.mark.parametrize("package", PURE)
+def test_a_pure_package_looks_at_no_clock(package: str) -> None:
     asked = {
         f"{path}:{node.attr}"
-        for path, tree in modules("app/scoring").items()
+        for path, tree in modules(package).items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in CLOCKS
     }

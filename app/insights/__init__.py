@@ -1,0 +1,1 @@
+"""Statistics on outcomes: what they say about scores, questions, assessors and accounts. It only reads."""
