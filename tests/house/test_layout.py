@@ -3,8 +3,8 @@
 from tests.conftest import ROOT, SLOW
 
 PATTERN = {"__init__.py", "tables.py", "schemas.py", "queries.py", "service.py"}
-# What a subject asks for besides. `scoring`, `cli`, `edge`, `files` and `insights/statistics` name their files
-# after their parts, and `api` after the groups of operations.
+# What a subject asks for besides. `scoring`, `cli`, `edge`, `files` and `insights/statistics` name files after
+# their parts, and `api` after the groups of operations.
 OTHERS = {
     *(
         "answers.py",
