@@ -5,10 +5,10 @@ from typing import Literal
 import numpy as np
 
 from app.insights.statistics.estimate import LEVEL, Estimate, Floats, Integers, within
+from app.insights.statistics.resampling import resampled
 
 Metric = Literal["nominal", "ordinal"]
 REPLICATES = 1000
-SEED = 20
 
 
 def krippendorff_alpha(ratings: Floats, metric: Metric = "ordinal", level: float = LEVEL) -> Estimate | None:
@@ -27,14 +27,14 @@ def krippendorff_alpha(ratings: Floats, metric: Metric = "ordinal", level: float
     Returns:
         None without two ratings of a unit, or if all ratings are equal, so that chance is not defined.
     """
-    coincidences, counts = _coincidences(ratings)
-    if not len(counts):
+    coincidences, pattern = _coincidences(ratings)
+    if not len(pattern):
         return None
-    point = _alphas(np.einsum("t,tcd->cd", counts, coincidences)[None], metric)
+    point = _alphas(coincidences[pattern].sum(axis=0)[None], metric)
     if not len(point):
         return None
-    draws = _draws(counts)
-    replicates = _alphas(np.einsum("rt,tcd->rcd", draws, coincidences), metric)
+    draws = np.array(list(resampled(pattern, REPLICATES)), dtype=np.float64)
+    replicates = _alphas(np.tensordot(draws, coincidences, axes=1), metric)
     return _with_percentiles(float(point[0]), replicates, level)
 
 
@@ -57,25 +57,29 @@ def weighted_kappa(first: Floats, second: Floats, level: float = LEVEL) -> Estim
         return None
     values, index = np.unique(np.concatenate([first[both], second[both]]), return_inverse=True)
     n, k = int(both.sum()), len(values)
-    counts = np.bincount(index[:n] * k + index[n:], minlength=k * k)
+    cells, cell = np.unique(index[:n] * k + index[n:], return_inverse=True)
     distance = (values[:, None] - values[None, :]) ** 2
-    point = _kappas(counts.reshape(1, k, k).astype(np.float64), distance)
+
+    def kappas(counts: Integers) -> Floats:
+        tables = np.zeros((len(counts), k * k))
+        tables[:, cells] = counts
+        return _kappas(tables.reshape(-1, k, k), distance)
+
+    point = kappas(np.bincount(cell)[None])
     if not len(point):
         return None
-    replicates = _kappas(_draws(counts).reshape(-1, k, k), distance)
+    replicates = kappas(np.array(list(resampled(cell, REPLICATES))))
     return _with_percentiles(float(point[0]), replicates, level)
 
 
 def _coincidences(ratings: Floats) -> tuple[Floats, Integers]:
-    """The coincidences of each distinct pattern of ratings, and the number of units that have it."""
+    """The coincidences of each distinct pattern of ratings, and the pattern of each unit."""
     values = np.unique(ratings[~np.isnan(ratings)])
-    given = np.stack([(ratings == value).sum(axis=0) for value in values], axis=1) if len(values) else None
-    if given is None:
-        return np.zeros((0, 0, 0)), np.zeros(0, dtype=np.int64)
-    patterns, counts = np.unique(given[given.sum(axis=1) >= 2], axis=0, return_counts=True)
-    pairs = patterns[:, :, None] * patterns[:, None, :]
-    pairs -= patterns[:, :, None] * np.eye(len(values), dtype=np.int64)
-    return pairs / (patterns.sum(axis=1) - 1)[:, None, None], counts
+    given = np.array([(ratings == value).sum(axis=0) for value in values], dtype=np.int64).T
+    pairable = given[given.sum(axis=1) >= 2] if len(values) else np.zeros((0, 0), dtype=np.int64)
+    patterns, pattern = np.unique(pairable, axis=0, return_inverse=True)
+    pairs = patterns[:, :, None] * (patterns[:, None, :] - np.eye(len(values), dtype=np.int64))
+    return pairs / (patterns.sum(axis=1) - 1)[:, None, None], pattern
 
 
 def _alphas(coincidences: Floats, metric: Metric) -> Floats:
@@ -100,13 +104,6 @@ def _kappas(tables: Floats, distance: Floats) -> Floats:
     defined = expected > 0
     kappas: Floats = 1 - observed[defined] * tables.sum(axis=(1, 2))[defined] / expected[defined]
     return kappas
-
-
-def _draws(counts: Integers) -> Floats:
-    """How often each pattern is drawn in each replicate: to draw units is to draw their patterns."""
-    generator = np.random.default_rng(SEED)
-    n = int(counts.sum())
-    return generator.multinomial(n, counts / n, size=REPLICATES).astype(np.float64)
 
 
 def _with_percentiles(estimate: float, replicates: Floats, level: float) -> Estimate:

@@ -19,9 +19,9 @@ from app.insights.statistics.estimate import (
     z_of,
 )
 from app.insights.statistics.evidence import prospect_weights
+from app.insights.statistics.resampling import resampled
 
 REPLICATES = 400
-SEED = 20
 BISECTIONS = 60
 
 
@@ -123,11 +123,9 @@ def _resampled(scores: Floats, won: Bools, weights: Floats, prospect: Integers) 
     prospect, won, weights = prospect[order], won[order], weights[order]
     _, start = np.unique(scores[order], return_index=True)
     won_weights, lost_weights = weights * won, weights * ~won
-    n = int(prospect.max()) + 1
-    generator = np.random.default_rng(SEED)
     areas = []
-    for _ in range(REPLICATES):
-        drawn = np.bincount(generator.integers(0, n, n), minlength=n)[prospect]
+    for draws in resampled(np.arange(prospect.max() + 1), REPLICATES):
+        drawn = draws[prospect]
         ranked = _Ranked(
             np.add.reduceat(won_weights * drawn, start), np.add.reduceat(lost_weights * drawn, start)
         )
