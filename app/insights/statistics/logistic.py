@@ -21,7 +21,10 @@ from app.insights.statistics.proportions import wilson
 MAX_ITERATIONS = 200
 MAX_STEP = 5.0
 MAX_HALVINGS = 40
-CONVERGED = 1e-10
+# In units of the scaled coefficients, which are of the order 1.
+CONVERGED = 1e-9
+# Sums of many terms differ by their rounding errors.
+ROUNDING = 1e-12
 # Scores that differ by less, in relation to their size, are identical.
 IDENTICAL = 1e-9
 
@@ -198,10 +201,12 @@ def _maximise(
         shrink = min(1.0, MAX_STEP / longest)
         for _ in range(MAX_HALVINGS):
             tried = sample.at(intercept + shrink * up, slope + shrink * along)
-            if tried is not None and tried.likelihood >= point.likelihood:
+            if tried is not None and tried.likelihood >= point.likelihood - ROUNDING * (
+                1 + abs(point.likelihood)
+            ):
                 break
             shrink /= 2
-        else:  # the likelihood is as high as its rounding errors allow
+        else:
             break
         intercept, slope, point = intercept + shrink * up, slope + shrink * along, tried
     return intercept, slope, point
@@ -221,14 +226,13 @@ def _profile_end(sample: _Sample, best: tuple[float, float], top: _Point, z: flo
             continue
         intercept, _, point = _maximise(sample, (intercept, tried), slope_is_free=False)
         root = math.copysign(math.sqrt(max(0.0, 2 * (top.likelihood - point.likelihood))), z)
+        if abs(root - z) < CONVERGED:
+            break
         inner, outer = (tried, outer) if abs(root) < abs(z) else (inner, tried)
         gradient = point.gradient[1]
-        target = tried + (root - z) * root / gradient if gradient else math.nan
-        if not min(inner, outer) < target < max(inner, outer):
-            target = (inner + outer) / 2 if math.isfinite(outer) else tried + 2 * (tried - slope)
-        if abs(target - tried) < CONVERGED * max(1.0, abs(tried)):
-            return target
-        tried = target
+        tried += (root - z) * root / gradient if gradient else math.nan
+        if not min(inner, outer) < tried < max(inner, outer):
+            tried = (inner + outer) / 2 if math.isfinite(outer) else slope + 2 * (inner - slope)
     return tried
 
 
