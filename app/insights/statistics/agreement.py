@@ -1,85 +1,114 @@
 """How far people who rate the same things agree."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from app.insights.statistics.estimate import LEVEL, Estimate, Floats, Integers, within
+from app.insights.statistics.estimate import LEVEL, Estimate, Floats, within
+from app.insights.statistics.evidence import MINIMUM_OF_UNITS
+from app.insights.statistics.proportions import wilson
 from app.insights.statistics.resampling import resampled
 
 Metric = Literal["nominal", "ordinal"]
+Groups = npt.NDArray[np.generic]
 REPLICATES = 1000
 
 
-def krippendorff_alpha(ratings: Floats, metric: Metric = "ordinal", level: float = LEVEL) -> Estimate | None:
+def krippendorff_alpha(
+    ratings: Floats, metric: Metric = "ordinal", groups: Groups | None = None, level: float = LEVEL
+) -> Estimate | None:
     """Krippendorff's alpha: 1 is perfect agreement, 0 that of chance, below 0 systematic disagreement.
 
     1 − observed / expected disagreement, from the coincidences of all pairs of ratings of a unit
     (Krippendorff 2011). The ordinal distance of two ratings is the squared difference of their midranks among
-    all pairable ratings. The interval consists of percentiles over REPLICATES draws of units with
-    replacement.
+    all pairable ratings.
+
+    The interval consists of percentiles over REPLICATES draws of groups of units with replacement. With
+    perfect agreement, all draws are equal. Then `low` is 1 − the upper end of Wilson's interval of 0 of n
+    groups: if a share q of the groups were rated by chance, alpha would be about 1 − q.
 
     Args:
         ratings: raters × units; NaN where there is no rating. Units with fewer than two ratings do not count.
-        metric: the distance of two ratings.
-        level: the confidence level, between 0 and 1.
+        metric: the distance of two ratings. groups: what identifies the group of each unit, such as its
+        prospect, because the ratings of one prospect are alike. If None, each unit is a group. level: the
+        confidence level, between 0 and 1.
 
     Returns:
-        None without two ratings of a unit, or if all ratings are equal, so that chance is not defined.
+        None with fewer than `evidence.MINIMUM_OF_UNITS` groups of units that have two ratings, or if all
+        ratings are equal, so that chance is not defined.
     """
-    coincidences, pattern = _coincidences(ratings)
-    if not len(pattern):
-        return None
-    point = _alphas(coincidences[pattern].sum(axis=0)[None], metric)
-    if not len(point):
-        return None
-    draws = np.array(list(resampled(pattern, REPLICATES)), dtype=np.float64)
-    replicates = _alphas(np.tensordot(draws, coincidences, axes=1), metric)
-    return _with_percentiles(float(point[0]), replicates, level)
+    values = np.unique(ratings[~np.isnan(ratings)])
+    given = np.zeros((ratings.shape[1], len(values)))
+    for column, value in enumerate(values):
+        given[:, column] = (ratings == value).sum(axis=0)
+    pairable = given.sum(axis=1) >= 2
+    given = given[pairable]
+    pairs = given[:, :, None] * (given[:, None, :] - np.eye(len(values)))
+    coincidences = pairs / (given.sum(axis=1) - 1)[:, None, None]
+    return _estimate(
+        coincidences,
+        groups[pairable] if groups is not None else None,
+        lambda tables: _alphas(tables, metric),
+        level,
+    )
 
 
-def weighted_kappa(first: Floats, second: Floats, level: float = LEVEL) -> Estimate | None:
+def weighted_kappa(
+    first: Floats, second: Floats, groups: Groups | None = None, level: float = LEVEL
+) -> Estimate | None:
     """Cohen's kappa of two raters with quadratic weights (Cohen 1968).
 
-    1 − Σ O·(a−b)² / Σ E·(a−b)², where E is expected from the ratings that each of them gives. The interval
-    consists of percentiles over REPLICATES draws of units with replacement.
+    1 − Σ O·(a−b)² / Σ E·(a−b)², where E is expected from the ratings that each of them gives. The interval is
+    made like that of `krippendorff_alpha`.
 
     Args:
         first: the ratings of one person; NaN where there is none.
         second: the ratings of the other person for the same units.
+        groups: see `krippendorff_alpha`.
         level: the confidence level, between 0 and 1.
 
     Returns:
-        None without units that both rated, or if both gave the same rating to all of them.
+        None with fewer than `evidence.MINIMUM_OF_UNITS` groups of units that both rated, or if all these
+        ratings are equal.
     """
     both = ~(np.isnan(first) | np.isnan(second))
-    if not both.any():
+    values = np.unique(np.concatenate([first[both], second[both]]))
+    tables = (first[both, None, None] == values[:, None]) & (second[both, None, None] == values)
+    distance = (values[:, None] - values) ** 2
+    return _estimate(
+        tables.astype(np.float64),
+        groups[both] if groups is not None else None,
+        lambda drawn: _kappas(drawn, distance),
+        level,
+    )
+
+
+def _estimate(
+    tables: Floats, groups: Groups | None, statistic: Callable[[Floats], Floats], level: float
+) -> Estimate | None:
+    """The statistic of the sum of the tables of all units, with the interval over draws of groups."""
+    units, values = tables.shape[:2]
+    of_units = tables.reshape(units, -1)
+    _, group = np.unique(np.arange(units) if groups is None else groups, return_inverse=True)
+    n = int(group.max(initial=-1)) + 1
+    if n < MINIMUM_OF_UNITS:
         return None
-    values, index = np.unique(np.concatenate([first[both], second[both]]), return_inverse=True)
-    n, k = int(both.sum()), len(values)
-    cells, cell = np.unique(index[:n] * k + index[n:], return_inverse=True)
-    distance = (values[:, None] - values[None, :]) ** 2
-
-    def kappas(counts: Integers) -> Floats:
-        tables = np.zeros((len(counts), k * k))
-        tables[:, cells] = counts
-        return _kappas(tables.reshape(-1, k, k), distance)
-
-    point = kappas(np.bincount(cell)[None])
+    of_groups = np.zeros((n, values * values))
+    np.add.at(of_groups, group, of_units)
+    point = statistic(tables.sum(axis=0)[None])
     if not len(point):
         return None
-    replicates = kappas(np.array(list(resampled(cell, REPLICATES))))
-    return _with_percentiles(float(point[0]), replicates, level)
-
-
-def _coincidences(ratings: Floats) -> tuple[Floats, Integers]:
-    """The coincidences of each distinct pattern of ratings, and the pattern of each unit."""
-    values = np.unique(ratings[~np.isnan(ratings)])
-    given = np.array([(ratings == value).sum(axis=0) for value in values], dtype=np.int64).T
-    pairable = given[given.sum(axis=1) >= 2] if len(values) else np.zeros((0, 0), dtype=np.int64)
-    patterns, pattern = np.unique(pairable, axis=0, return_inverse=True)
-    pairs = patterns[:, :, None] * (patterns[:, None, :] - np.eye(len(values), dtype=np.int64))
-    return pairs / (patterns.sum(axis=1) - 1)[:, None, None], pattern
+    if point[0] == 1:
+        by_chance = wilson(0, n, level)
+        return within(1.0, 1 - by_chance.high if by_chance else -1.0, 1.0, -1, 1)
+    # Groups with the same table need not be told apart.
+    distinct, kind = np.unique(of_groups, axis=0, return_inverse=True)
+    sums = np.array([drawn @ distinct for drawn in resampled(kind, REPLICATES)])
+    replicates = statistic(sums.reshape(-1, values, values))
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
+    return within(float(point[0]), float(low), float(high), -1, 1)
 
 
 def _alphas(coincidences: Floats, metric: Metric) -> Floats:
@@ -98,16 +127,9 @@ def _alphas(coincidences: Floats, metric: Metric) -> Floats:
 
 
 def _kappas(tables: Floats, distance: Floats) -> Floats:
-    """Kappa for each table of counts in which it is defined."""
+    """Kappa for each table of counts in which the ratings are not all equal."""
     observed = (tables * distance).sum(axis=(1, 2))
     expected = np.einsum("rc,rd,cd->r", tables.sum(axis=2), tables.sum(axis=1), distance)
     defined = expected > 0
     kappas: Floats = 1 - observed[defined] * tables.sum(axis=(1, 2))[defined] / expected[defined]
     return kappas
-
-
-def _with_percentiles(estimate: float, replicates: Floats, level: float) -> Estimate:
-    if not len(replicates):
-        return Estimate(estimate, -1.0, 1.0)
-    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return within(estimate, float(low), float(high), -1, 1)

@@ -11,6 +11,9 @@ from app.insights.statistics.estimate import Bools, Floats, weights_or_ones
 MINIMUM_OF_EACH = 10
 # Below this number of won or of lost deals, a calibration is preliminary.
 ESTABLISHED_OF_EACH = 100
+# Below this number of things that several people rated, no agreement is shown; below this number of sessions,
+# no correlation.
+MINIMUM_OF_UNITS = 10
 # Weights such as 1/3 do not add up exactly.
 TOLERANCE = 1e-9
 

@@ -5,8 +5,7 @@ import math
 import numpy as np
 
 from app.insights.statistics.estimate import LEVEL, Estimate, Floats, weights_or_ones, within, z_of
-
-MINIMUM_FOR_AN_INTERVAL = 4
+from app.insights.statistics.evidence import MINIMUM_OF_UNITS, TOLERANCE
 
 
 def item_rest_correlations(
@@ -15,7 +14,8 @@ def item_rest_correlations(
     """For each question, the correlation of its ratings with the mean of the other ratings of the session.
 
     Pearson's correlation over the sessions that rated the question and at least one other question. The
-    interval is that of Fisher (1921): tanh(artanh(r) ± z/√(n−3)).
+    interval is that of Fisher (1921): tanh(artanh(r) ± z/√(n−3)). For a perfect correlation, whose artanh is
+    infinite, it is computed as if one more session contradicted it: with r·(n−1)/(n+1).
 
     Args:
         ratings: sessions × questions; NaN where there is no rating.
@@ -23,7 +23,8 @@ def item_rest_correlations(
         level: the confidence level, between 0 and 1.
 
     Returns:
-        One entry for each question, None if fewer than four sessions count or one of the two does not vary.
+        One entry for each question, None if n is below `evidence.MINIMUM_OF_UNITS` or one of the two does not
+        vary.
     """
     shares = weights_or_ones(weights, len(ratings))
     rated = ~np.isnan(ratings)
@@ -39,12 +40,12 @@ def item_rest_correlations(
 
 def _correlation(x: Floats, y: Floats, weights: Floats, level: float) -> Estimate | None:
     n = float(weights.sum())
-    if n < MINIMUM_FOR_AN_INTERVAL or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if n < MINIMUM_OF_UNITS - TOLERANCE or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     x, y = x - np.average(x, weights=weights), y - np.average(y, weights=weights)
     spread = math.sqrt(float((weights * x * x).sum()) * float((weights * y * y).sum()))
     correlation = max(-1.0, min(1.0, float((weights * x * y).sum()) / spread))
-    if abs(correlation) == 1:
-        return Estimate(correlation, correlation, correlation)
-    centre, reach = math.atanh(correlation), z_of(level) / math.sqrt(n - 3)
+    is_perfect = abs(correlation) > 1 - TOLERANCE
+    centre = math.atanh(correlation * (n - 1) / (n + 1) if is_perfect else correlation)
+    reach = z_of(level) / math.sqrt(n - 3)
     return within(correlation, math.tanh(centre - reach), math.tanh(centre + reach), -1, 1)
