@@ -31,9 +31,10 @@ def krippendorff_alpha(
 
     Args:
         ratings: raters × units; NaN where there is no rating. Units with fewer than two ratings do not count.
-        metric: the distance of two ratings. groups: what identifies the group of each unit, such as its
-        prospect, because the ratings of one prospect are alike. If None, each unit is a group. level: the
-        confidence level, between 0 and 1.
+        metric: the distance of two ratings.
+        groups: what identifies the group of each unit, such as its prospect, because the ratings of one
+            prospect are alike. If None, each unit is a group.
+        level: the confidence level, between 0 and 1.
 
     Returns:
         None with fewer than `evidence.MINIMUM_OF_UNITS` groups of units that have two ratings, or if all
@@ -90,13 +91,12 @@ def _estimate(
 ) -> Estimate | None:
     """The statistic of the sum of the tables of all units, with the interval over draws of groups."""
     units, values = tables.shape[:2]
-    of_units = tables.reshape(units, -1)
     _, group = np.unique(np.arange(units) if groups is None else groups, return_inverse=True)
     n = int(group.max(initial=-1)) + 1
     if n < MINIMUM_OF_UNITS:
         return None
     of_groups = np.zeros((n, values * values))
-    np.add.at(of_groups, group, of_units)
+    np.add.at(of_groups, group, tables.reshape(units, values * values))
     point = statistic(tables.sum(axis=0)[None])
     if not len(point):
         return None
