@@ -9,7 +9,7 @@ import numpy.typing as npt
 from app.insights.statistics.estimate import LEVEL, Estimate, Floats, within
 from app.insights.statistics.evidence import MINIMUM_OF_UNITS
 from app.insights.statistics.proportions import wilson
-from app.insights.statistics.resampling import resampled
+from app.insights.statistics.resampling import expanded_percentiles, resampled
 
 Metric = Literal["nominal", "ordinal"]
 Groups = npt.NDArray[np.generic]
@@ -25,9 +25,9 @@ def krippendorff_alpha(
     (Krippendorff 2011). The ordinal distance of two ratings is the squared difference of their midranks among
     all pairable ratings.
 
-    The interval consists of percentiles over REPLICATES draws of groups of units with replacement. With
-    perfect agreement, all draws are equal. Then `low` is 1 − the upper end of Wilson's interval of 0 of n
-    groups: if a share q of the groups were rated by chance, alpha would be about 1 − q.
+    The interval is the expanded percentile interval of REPLICATES draws of groups of units with replacement.
+    With perfect agreement, all draws are equal. Then `low` is 1 − the upper end of Wilson's interval of 0 of
+    n groups: if a share q of the groups were rated by chance, alpha would be about 1 − q.
 
     Args:
         ratings: raters × units; NaN where there is no rating. Units with fewer than two ratings do not count.
@@ -107,8 +107,8 @@ def _estimate(
     distinct, kind = np.unique(of_groups, axis=0, return_inverse=True)
     sums = np.array([drawn @ distinct for drawn in resampled(kind, REPLICATES)])
     replicates = statistic(sums.reshape(-1, values, values))
-    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return within(float(point[0]), float(low), float(high), -1, 1)
+    low, high = expanded_percentiles(replicates, n, level)
+    return within(float(point[0]), low, high, -1, 1)
 
 
 def _alphas(coincidences: Floats, metric: Metric) -> Floats:

@@ -1,10 +1,12 @@
 """The bootstrap: draws with replacement, always the same ones for the same input."""
 
+import math
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
 
-from app.insights.statistics.estimate import Integers
+from app.insights.statistics.estimate import Floats, Integers, z_of
 
 SEED = 20
 
@@ -23,3 +25,25 @@ def resampled(kinds: Integers, replicates: int) -> Iterator[Integers]:
     n, number_of_kinds = len(kinds), int(kinds.max()) + 1
     for _ in range(replicates):
         yield np.bincount(kinds[generator.integers(0, n, n)], minlength=number_of_kinds)
+
+
+def expanded_percentiles(replicates: Floats, n: int, level: float) -> tuple[float, float]:
+    """The ends of the expanded percentile interval of Hesterberg (2015).
+
+    Plain percentiles are too close to each other for small n, because they estimate a variance with n instead
+    of n − 1 and use the normal instead of Student's distribution. The percentiles of Φ(∓√(n/(n−1))·t) correct
+    this, where t is Student's quantile with n − 1 degrees of freedom, by its expansion in z (Abramowitz and
+    Stegun 1964, 26.7.5).
+
+    Args:
+        replicates: the statistic of each replicate.
+        n: the number of units that were drawn, at least 2.
+        level: the confidence level, between 0 and 1.
+    """
+    z, freedom = z_of(level), n - 1
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    t = z + first / freedom + second / freedom**2
+    tail = NormalDist().cdf(-math.sqrt(n / (n - 1)) * t)
+    low, high = np.quantile(replicates, [tail, 1 - tail]).tolist()
+    return low, high
