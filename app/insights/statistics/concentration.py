@@ -11,6 +11,8 @@ Class = Literal["A", "B", "C"]
 A_ENDS_AT = 0.8
 B_ENDS_AT = 0.95
 FIFTH = 0.2
+# A sum of shares differs from what it should be by its rounding errors.
+ROUNDING = 1e-9
 FEWEST_ACCOUNTS_WITH_A_FIFTH = 5
 
 
@@ -80,8 +82,8 @@ def _classes(ordered: Floats, before: Floats) -> list[Class]:
     _, first, group = np.unique(-ordered, return_index=True, return_inverse=True)
     classes: list[Class] = []
     for amount, share in zip(ordered.tolist(), before[first][group].tolist(), strict=True):
-        if amount == 0 or share >= B_ENDS_AT:
+        if amount == 0 or share > B_ENDS_AT - ROUNDING:
             classes.append("C")
         else:
-            classes.append("A" if share < A_ENDS_AT else "B")
+            classes.append("A" if share < A_ENDS_AT - ROUNDING else "B")
     return classes
