@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.insights.statistics.discrimination import auc, clustered_auc
@@ -86,13 +86,8 @@ def test_the_result_does_not_change():
     assert clustered_auc(*arguments) == clustered_auc(*arguments)
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 3)),
-        min_size=2,
-        max_size=12,
-    )
-)
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 3)), min_size=2, max_size=12))
+@settings(max_examples=20)
 def test_every_interval_is_between_0_and_1_and_includes_the_estimate(rows):
     scores, won, prospects = (np.array(column) for column in zip(*rows, strict=True))
     for found in (
