@@ -105,7 +105,7 @@ def _estimate(
         return within(1.0, 1 - by_chance.high if by_chance else -1.0, 1.0, -1, 1)
     # Groups with the same table need not be told apart.
     distinct, kind = np.unique(of_groups, axis=0, return_inverse=True)
-    sums = np.array([drawn @ distinct for drawn in resampled(kind, REPLICATES)])
+    sums = np.concatenate([drawn @ distinct for drawn in resampled(kind, REPLICATES)])
     replicates = statistic(sums.reshape(-1, values, values))
     low, high = expanded_percentiles(replicates, n, level)
     return within(float(point[0]), low, high, -1, 1)

@@ -21,8 +21,11 @@ from app.insights.statistics.estimate import (
 from app.insights.statistics.evidence import prospect_weights
 from app.insights.statistics.resampling import resampled
 
-REPLICATES = 400
+# The standard error of a standard deviation of 200 replicates is 5 %.
+REPLICATES = 200
 BISECTIONS = 60
+# An AUC of 0 or 1 and a variance of 0 differ from them by their rounding errors.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class _Ranked:
         return chances
 
     def auc(self) -> float:
-        area = float((self.won * self.chances_of_won()).sum() / self.won.sum())
-        return min(1.0, max(0.0, area))
+        area = float(_areas(self.won, self.lost))
+        return round(area) if min(area, 1 - area) < ROUNDING else area
 
 
 def auc(scores: Floats, won: Bools, weights: Floats | None = None, level: float = LEVEL) -> Estimate | None:
@@ -104,8 +107,7 @@ def _ranked(scores: Floats, won: Bools, weights: Floats) -> _Ranked | None:
 
 def _delong_variance(ranked: _Ranked) -> float:
     """Sample variance of the chances of won deals / their number, plus the same of lost deals."""
-    area = ranked.auc()
-    variance = 0.0
+    area, variance = ranked.auc(), 0.0
     for counts, chances in (
         (ranked.won, ranked.chances_of_won()),
         (ranked.lost, ranked.chances_of_lost()),
@@ -125,18 +127,24 @@ def _resampled(scores: Floats, won: Bools, weights: Floats, prospect: Integers) 
     won_weights, lost_weights = weights * won, weights * ~won
     areas = []
     for draws in resampled(np.arange(prospect.max() + 1), REPLICATES):
-        drawn = draws[prospect]
-        ranked = _Ranked(
-            np.add.reduceat(won_weights * drawn, start), np.add.reduceat(lost_weights * drawn, start)
-        )
-        if ranked.won.sum() > 0 and ranked.lost.sum() > 0:
-            areas.append(ranked.auc())
-    return np.array(areas)
+        drawn = draws[:, prospect]
+        won_at = np.add.reduceat(drawn * won_weights, start, axis=1)
+        lost_at = np.add.reduceat(drawn * lost_weights, start, axis=1)
+        has_both = (won_at.sum(axis=1) > 0) & (lost_at.sum(axis=1) > 0)
+        areas.append(_areas(won_at[has_both], lost_at[has_both]))
+    return np.concatenate(areas)
+
+
+def _areas(won: Floats, lost: Floats) -> Floats:
+    """The AUC of each row of weights by score."""
+    below = np.cumsum(lost, axis=-1) - lost / 2
+    areas: Floats = (won * below).sum(axis=-1) / (won.sum(axis=-1) * lost.sum(axis=-1))
+    return areas
 
 
 def _with_interval(ranked: _Ranked, variance: float, level: float) -> Estimate:
     area = ranked.auc()
-    if variance <= 0 or area in (0, 1):
+    if variance < ROUNDING**2 or area in (0, 1):
         return _newcombe(area, float(ranked.won.sum()), float(ranked.lost.sum()), level)
     return logit_interval(area, math.sqrt(variance), level)
 

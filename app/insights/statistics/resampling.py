@@ -9,6 +9,8 @@ import numpy as np
 from app.insights.statistics.estimate import Floats, Integers, z_of
 
 SEED = 20
+# Draws that are made at once: few calls for few units, and little memory for many.
+DRAWS_AT_ONCE = 100_000
 
 
 def resampled(kinds: Integers, replicates: int) -> Iterator[Integers]:
@@ -20,11 +22,17 @@ def resampled(kinds: Integers, replicates: int) -> Iterator[Integers]:
     Args:
         kinds: the kind of each unit, numbered from 0. Units of one kind need not be told apart.
         replicates: the number of replicates.
+
+    Yields:
+        Arrays of some replicates × all kinds.
     """
     generator = np.random.default_rng(SEED)
-    n, number_of_kinds = len(kinds), int(kinds.max()) + 1
-    for _ in range(replicates):
-        yield np.bincount(kinds[generator.integers(0, n, n)], minlength=number_of_kinds)
+    n, of_each = len(kinds), int(kinds.max()) + 1
+    at_once = max(1, DRAWS_AT_ONCE // n)
+    for done in range(0, replicates, at_once):
+        rows = min(at_once, replicates - done)
+        drawn = kinds[generator.integers(0, n, (rows, n))] + np.arange(rows)[:, None] * of_each
+        yield np.bincount(drawn.ravel(), minlength=rows * of_each).reshape(rows, of_each)
 
 
 def expanded_percentiles(replicates: Floats, n: int, level: float) -> tuple[float, float]:

@@ -67,8 +67,8 @@ def test_with_one_session_for_each_prospect_both_intervals_are_alike():
     scores = np.round(generator.normal(50 + 12 * won, 15))
     found, resampled = auc(scores, won), clustered_auc(scores, won, np.arange(300))
     assert resampled.estimate == found.estimate
-    # The standard deviation of 400 replicates has a relative standard error of 3.5 %.
-    assert resampled.high - resampled.low == pytest.approx(found.high - found.low, rel=0.12)
+    # The standard deviation of 200 replicates has a relative standard error of 5 %.
+    assert resampled.high - resampled.low == pytest.approx(found.high - found.low, rel=0.15)
 
 
 def test_sessions_that_repeat_others_of_their_prospect_add_nothing():
