@@ -86,17 +86,54 @@ def weighted_kappa(
     )
 
 
+def alpha_of_groups(coincidences: Floats, level: float = LEVEL) -> Estimate | None:
+    """Krippendorff's ordinal alpha, from the sums of the coincidences of the units in each group.
+
+    Args:
+        coincidences: groups × values × values, with the values in their order. A pair of ratings of a unit
+            with m ratings counts 1 / (m − 1), in both directions. The sums may be weighted.
+        level: the confidence level, between 0 and 1.
+
+    Returns:
+        As `krippendorff_alpha`.
+    """
+    return _estimate_of_groups(coincidences, lambda tables: _alphas(tables, "ordinal"), level)
+
+
+def kappa_of_groups(tables: Floats, values: Floats, level: float = LEVEL) -> Estimate | None:
+    """Cohen's kappa with quadratic weights, from the sums of the tables of the units in each group.
+
+    Args:
+        tables: groups × values × values: how often the first rater gave the one value and the second rater
+            the other one. The sums may be weighted.
+        values: the ratings that the rows and columns stand for.
+        level: the confidence level, between 0 and 1.
+
+    Returns:
+        As `weighted_kappa`.
+    """
+    distance = (values[:, None] - values) ** 2
+    return _estimate_of_groups(tables, lambda drawn: _kappas(drawn, distance), level)
+
+
 def _estimate(
     tables: Floats, groups: Groups | None, statistic: Callable[[Floats], Floats], level: float
 ) -> Estimate | None:
     """The statistic of the sum of the tables of all units, with the interval over draws of groups."""
     units, values = tables.shape[:2]
     _, group = np.unique(np.arange(units) if groups is None else groups, return_inverse=True)
-    n = int(group.max(initial=-1)) + 1
+    of_groups = np.zeros((int(group.max(initial=-1)) + 1, values, values))
+    np.add.at(of_groups, group, tables)
+    return _estimate_of_groups(of_groups, statistic, level)
+
+
+def _estimate_of_groups(
+    tables: Floats, statistic: Callable[[Floats], Floats], level: float
+) -> Estimate | None:
+    """The statistic of the sum of the tables of all groups, with the interval over draws of groups."""
+    n, values = tables.shape[:2]
     if n < MINIMUM_OF_UNITS:
         return None
-    of_groups = np.zeros((n, values * values))
-    np.add.at(of_groups, group, tables.reshape(units, values * values))
     point = statistic(tables.sum(axis=0)[None])
     if not len(point):
         return None
@@ -104,7 +141,7 @@ def _estimate(
         by_chance = wilson(0, n, level)
         return within(1.0, 1 - by_chance.high if by_chance else -1.0, 1.0, -1, 1)
     # Groups with the same table need not be told apart.
-    distinct, kind = np.unique(of_groups, axis=0, return_inverse=True)
+    distinct, kind = np.unique(tables.reshape(n, -1), axis=0, return_inverse=True)
     sums = np.concatenate([drawn @ distinct for drawn in resampled(kind, REPLICATES)])
     replicates = statistic(sums.reshape(-1, values, values))
     low, high = expanded_percentiles(replicates, n, level)

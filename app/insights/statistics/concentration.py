@@ -1,5 +1,6 @@
 """How far an amount, such as revenue, is concentrated on few accounts."""
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,11 +56,14 @@ def concentration(amounts: Floats) -> Concentration:
     positions = np.flatnonzero(amounts >= 0)
     order = positions[np.argsort(-amounts[positions], kind="stable")]
     ordered = amounts[order]
-    n, total = len(ordered), float(ordered.sum())
+    n = len(ordered)
+    with np.errstate(over="ignore"):
+        total = min(float(ordered.sum()), sys.float_info.max)
     negative, zero = int((amounts < 0).sum()), int((amounts == 0).sum())
     if total <= 0:
         return Concentration(n, negative, zero, 0.0, [], [], [], None, None)
-    shares = ordered / total
+    shares = ordered / ordered[0]
+    shares /= shares.sum()
     cumulative = np.minimum(np.cumsum(shares), 1.0)
     curve = np.interp(FIFTH * n, np.arange(n + 1), np.concatenate([[0.0], cumulative]))
     ranks = np.arange(1, n + 1)

@@ -150,6 +150,13 @@ def fit(
     )
 
 
+def probabilities(fitted: LogisticFit, scores: Floats) -> Floats:
+    """The probability to win at each of the scores, without intervals; the base rate if there is no slope."""
+    slope = fitted.slope.estimate if fitted.slope else 0.0
+    found: Floats = np.exp(-np.logaddexp(0, -(fitted.intercept + slope * scores)))
+    return found
+
+
 def predict(fitted: LogisticFit, scores: Floats) -> list[Estimate]:
     """The probability to win at each of the scores; the base rate if the fit has no slope.
 

@@ -127,7 +127,7 @@ def time_ordered(
     later = ~earlier
     if fitted is None or not later.any() or not evidence(won[earlier], shares[earlier]).sufficient:
         return None
-    predicted = np.array([each.estimate for each in logistic.predict(fitted, scores[later])])
+    predicted = logistic.probabilities(fitted, scores[later])
     outcome, weight = won[later].astype(np.float64), shares[later]
     brier = _brier(predicted, outcome, weight)
     reference = _brier(np.full(len(outcome), fitted.base_rate.estimate), outcome, weight)

@@ -1,5 +1,7 @@
 """Concentration, by hand."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,15 @@ def test_negative_amounts_are_counted_and_left_out():
     assert found.top_fifth is None
 
 
+def test_exactly_80_percent_before_an_account_make_it_b():
+    """Of 70, the first six accounts have 56."""
+    assert "".join(concentration(np.array([20.0, 8, 7, 7, 7, 7, 6, 6, 2])).classes) == "AAAAAABBC"
+    assert (
+        "".join(concentration(np.array([0.2, 0.08, 0.07, 0.07, 0.07, 0.07, 0.06, 0.06, 0.02])).classes)
+        == "AAAAAABBC"
+    )
+
+
 def test_one_account_has_everything():
     found = concentration(np.array([12.5]))
     assert (found.cumulative, found.classes, found.gini, found.top_fifth) == ([1], ["A"], 0, None)
@@ -65,3 +76,7 @@ def test_amounts_of_any_size():
     small = concentration(np.append(np.full(10_000, 0.01), 1e15))
     assert small.gini == pytest.approx(1, abs=1e-3)
     assert small.top_fifth == pytest.approx(1)
+    # Their sum is larger than any float.
+    largest = concentration(np.array([1.5e308, 0.5e308]))
+    assert largest.cumulative == [0.75, 1]
+    assert math.isfinite(largest.total)
