@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.insights.statistics.agreement import krippendorff_alpha
+from app.insights.statistics.agreement import alpha_of_groups
 from app.insights.statistics.discrimination import auc, clustered_auc
 from app.insights.statistics.evidence import evidence, prospect_weights
 from app.insights.statistics.logistic import fit, predict
@@ -25,6 +25,7 @@ POPULATION = 400_000
 MOST_SESSIONS = 8
 QUESTIONS = 20
 SHARE_OF_MISSING = 0.15
+PREDICTED = (40.0, 60.0, 80.0)
 SIGNIFICANT = 0.05
 
 
@@ -75,41 +76,50 @@ def ratings_of_raters(generator, n, raters, noise):
     return ratings
 
 
-class Row(NamedTuple):
-    """A row of the table. `hits` draws a cohort of a size; its list is empty if the cohort does not count."""
+def coincidences(ratings):
+    """The coincidences of each unit with two ratings or more, from raters × units with NaN for none."""
+    values = np.unique(ratings[~np.isnan(ratings)])
+    given = (ratings[:, :, None] == values).sum(axis=0).astype(np.float64)
+    given = given[given.sum(axis=1) >= 2]
+    pairs = given[:, :, None] * (given[:, None, :] - np.eye(len(values)))
+    return pairs / (given.sum(axis=1) - 1)[:, None, None]
 
-    name: str
+
+class Rows(NamedTuple):
+    """Rows of the table that are made of the same cohorts.
+
+    `hits` draws a cohort of a size, and says for each row whether it is a hit. Its list is empty if the
+    cohort does not count.
+    """
+
+    names: list[str]
     hits: Callable[[np.random.Generator, int], list[bool]]
 
 
 def includes(found, truth):
-    return [] if found is None else [found.low <= truth <= found.high]
+    return found.low <= truth <= found.high
 
 
 def wilson_row(base):
     def hits(generator, n):
-        return includes(wilson(generator.binomial(n, base), n), base)
+        return [includes(wilson(generator.binomial(n, base), n), base)]
 
-    return Row(f"win rate {base:.0%}, Wilson", hits)
-
-
-def slope_row(slope, base, *, shown):
-    def hits(generator, n):
-        cohort = logistic_cohort(generator, n, slope, base)
-        fitted = fitted_if(cohort, shown=shown)
-        return includes(fitted.slope, slope) if fitted else []
-
-    return Row(f"slope {slope} at {base:.0%} won{', 10 of each' if shown else ''}", hits)
+    return Rows([f"win rate {base:.0%}, Wilson"], hits)
 
 
-def prediction_row(score, slope, base, *, shown):
+def logistic_rows(slope, base, *, shown):
+    """The slope and the predictions at some scores."""
+    truths = [float(1 / (1 + np.exp(-intercept(slope, base) - slope * score))) for score in PREDICTED]
+
     def hits(generator, n):
         fitted = fitted_if(logistic_cohort(generator, n, slope, base), shown=shown)
-        truth = 1 / (1 + np.exp(-intercept(slope, base) - slope * score))
-        return includes(predict(fitted, np.array([score]))[0], truth) if fitted else []
+        if fitted is None:
+            return []
+        predicted = predict(fitted, np.array(PREDICTED))
+        return [includes(fitted.slope, slope), *map(includes, predicted, truths)]
 
-    name = f"prediction at {score}, slope {slope} at {base:.0%} won{', 10 of each' if shown else ''}"
-    return Row(name, hits)
+    cohort = f"slope {slope}, {base:.0%} won{', 10 of each' if shown else ''}"
+    return Rows([cohort, *(f"{cohort}: prediction at {score:.0f}" for score in PREDICTED)], hits)
 
 
 def fitted_if(cohort, *, shown):
@@ -122,9 +132,10 @@ def auc_row(distance):
 
     def hits(generator, n):
         cohort = binormal_cohort(generator, n, distance)
-        return includes(auc(cohort.scores, cohort.won), truth)
+        found = auc(cohort.scores, cohort.won)
+        return [includes(found, truth)] if found else []
 
-    return Row(f"AUC {truth:.2f}, DeLong", hits)
+    return Rows([f"AUC {truth:.2f}, DeLong"], hits)
 
 
 def several_sessions_rows():
@@ -134,27 +145,29 @@ def several_sessions_rows():
     area = auc(large.scores, large.won, weights).estimate
     slope = fit(large.scores, large.won, weights).slope.estimate
 
-    def row(name, truth, estimate):
-        def hits(generator, n):
-            cohort = cohort_of_several_sessions(generator, n)
-            return includes(estimate(cohort, prospect_weights(cohort.prospects)), truth)
+    def hits(generator, n):
+        scores, won, prospects = cohort_of_several_sessions(generator, n)
+        shares = prospect_weights(prospects)
+        return [
+            includes(wilson(float(shares[won].sum()), float(shares.sum())), rate),
+            includes(fit(scores, won, shares).slope, slope),
+            includes(auc(scores, won, shares), area),
+            includes(clustered_auc(scores, won, prospects), area),
+        ]
 
-        return Row(f"1 to {MOST_SESSIONS} sessions of a prospect: {name}", hits)
-
-    yield row("win rate, Wilson", rate, lambda c, w: wilson(w[c.won].sum(), w.sum()))
-    yield row("slope", slope, lambda c, w: fit(c.scores, c.won, w).slope)
-    yield row(f"AUC {area:.2f}, DeLong", area, lambda c, w: auc(c.scores, c.won, w))
-    yield row(f"AUC {area:.2f}, resampled", area, lambda c, _: clustered_auc(c.scores, c.won, c.prospects))
+    names = ("win rate, Wilson", "slope", f"AUC {area:.2f}, DeLong", f"AUC {area:.2f}, resampled")
+    return Rows([f"1 to {MOST_SESSIONS} sessions of a prospect: {name}" for name in names], hits)
 
 
 def alpha_row(raters, noise, metric):
     large = ratings_of_raters(np.random.default_rng(0), POPULATION // 4, raters, noise)
-    truth = krippendorff_alpha(large, metric).estimate
+    truth = alpha_of_groups(coincidences(large), metric).estimate
 
     def hits(generator, n):
-        return includes(krippendorff_alpha(ratings_of_raters(generator, n, raters, noise), metric), truth)
+        found = alpha_of_groups(coincidences(ratings_of_raters(generator, n, raters, noise)), metric)
+        return [includes(found, truth)] if found else []
 
-    return Row(f"alpha {truth:.2f}, {metric}, {raters} raters", hits)
+    return Rows([f"alpha {truth:.2f}, {metric}, {raters} raters"], hits)
 
 
 def noise_slope_row():
@@ -162,7 +175,7 @@ def noise_slope_row():
         fitted = fitted_if(logistic_cohort(generator, n, slope=0.0), shown=True)
         return [fitted.shows_a_slope] if fitted else []
 
-    return Row("pure noise: shows a slope", hits)
+    return Rows(["pure noise: shows a slope"], hits)
 
 
 def noise_questions_row():
@@ -180,46 +193,43 @@ def noise_questions_row():
         ]
         return [any(p is not None and p <= SIGNIFICANT for p in benjamini_hochberg(p_values))]
 
-    return Row(f"pure noise: one of {QUESTIONS} questions matters", hits)
+    return Rows([f"pure noise: one of {QUESTIONS} questions matters"], hits)
 
 
-def rows() -> Iterator[Row]:
+def all_rows() -> Iterator[Rows]:
     yield from (wilson_row(base) for base in (0.5, 0.25))
-    for slope, base, shown in (
-        (0.05, 0.5, False),
-        (0.05, 0.25, False),
-        (0.1, 0.5, False),
-        (0.05, 0.5, True),
-        (0.05, 0.25, True),
-    ):
-        yield slope_row(slope, base, shown=shown)
-        yield from (prediction_row(score, slope, base, shown=shown) for score in (40, 60, 80))
+    yield from (
+        logistic_rows(slope, base, shown=shown)
+        for slope, base in ((0.05, 0.5), (0.05, 0.25), (0.1, 0.5))
+        for shown in (False, True)
+    )
     yield from (auc_row(distance) for distance in (0.0, 0.55, 1.2, 2.3))
-    yield from several_sessions_rows()
+    yield several_sessions_rows()
     yield from (alpha_row(2, noise, "ordinal") for noise in (0.2, 0.6, 2.0, 50.0))
     yield from (alpha_row(3, noise, "nominal") for noise in (0.2, 0.6, 2.0))
     yield noise_slope_row()
     yield noise_questions_row()
 
 
-def share(row: Row, n: int, replications: int) -> tuple[float, int]:
-    """The share of hits, and how many cohorts count."""
+def shares(rows: Rows, n: int, replications: int) -> tuple[list[float], int]:
+    """The share of hits in each row, and how many cohorts count."""
     generator = np.random.default_rng(n)
-    hits = [hit for _ in range(replications) for hit in row.hits(generator, n)]
-    return (sum(hits) / len(hits) if hits else 0.0), len(hits)
+    hits = [found for _ in range(replications) if (found := rows.hits(generator, n))]
+    return np.mean(hits, axis=0).tolist(), len(hits)
 
 
 def main(part: str) -> None:
     print(f"| 95 % interval of | {' | '.join(f'n = {n}' for n in SIZES)} |\n|---|{'---|' * len(SIZES)}")
-    for row in rows():
-        if part not in row.name:
+    for rows in all_rows():
+        if not any(part in name for name in rows.names):
             continue
-        print(f"| {row.name} ", end="", flush=True)
-        for n in SIZES:
-            found, counted = share(row, n, REPLICATIONS)
-            of = "" if counted == REPLICATIONS else f" (of {counted})"
-            print(f"| {100 * found:.1f} %{of} ", end="", flush=True)
-        print("|", flush=True)
+        found = [shares(rows, n, REPLICATIONS) for n in SIZES]
+        for index, name in enumerate(rows.names):
+            cells = (
+                f"{100 * hits[index]:.1f} %{'' if counted == REPLICATIONS else f' of {counted}'}"
+                for hits, counted in found
+            )
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

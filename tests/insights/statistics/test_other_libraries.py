@@ -9,10 +9,11 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, cohen_kappa_score, log_loss, roc_auc_score
 
 from app.insights.statistics import logistic
-from app.insights.statistics.agreement import krippendorff_alpha, weighted_kappa
+from app.insights.statistics.agreement import alpha_of_groups, kappa_of_groups
 from app.insights.statistics.discrimination import auc
 from app.insights.statistics.multiple_testing import benjamini_hochberg, mann_whitney_p_value
 from app.insights.statistics.probability_scores import isotonic, probability_scores
+from bench.intervals import coincidences
 from tests.insights.statistics.data import DAMAGED, NAN, TEMPERATURES
 
 
@@ -96,7 +97,7 @@ def test_alpha(metric, seed):
     ratings = np.clip(generator.integers(1, 6, 30) + generator.integers(-1, 2, (4, 30)), 1, 5).astype(float)
     ratings[generator.random(ratings.shape) < 0.3] = NAN
     expected = krippendorff.alpha(ratings, level_of_measurement=metric)
-    assert krippendorff_alpha(ratings, metric).estimate == pytest.approx(expected)
+    assert alpha_of_groups(coincidences(ratings), metric).estimate == pytest.approx(expected)
 
 
 def test_kappa():
@@ -104,4 +105,6 @@ def test_kappa():
     first = generator.integers(1, 6, 50)
     second = np.clip(first + generator.integers(-2, 3, 50), 1, 5)
     expected = cohen_kappa_score(first, second, weights="quadratic")
-    assert weighted_kappa(first.astype(float), second.astype(float)).estimate == pytest.approx(expected)
+    values = np.arange(1.0, 6.0)
+    tables = ((first[:, None, None] == values[:, None]) & (second[:, None, None] == values)).astype(float)
+    assert kappa_of_groups(tables, values).estimate == pytest.approx(expected)
