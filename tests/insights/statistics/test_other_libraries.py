@@ -4,7 +4,7 @@ import krippendorff
 import numpy as np
 import pytest
 from firthmodels import FirthLogisticRegression
-from scipy.stats import false_discovery_control, mannwhitneyu
+from scipy.stats import false_discovery_control, mannwhitneyu, norm, t
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, cohen_kappa_score, log_loss, roc_auc_score
 
@@ -13,6 +13,7 @@ from app.insights.statistics.agreement import alpha_of_groups, kappa_of_groups
 from app.insights.statistics.discrimination import auc
 from app.insights.statistics.multiple_testing import benjamini_hochberg, mann_whitney_p_value
 from app.insights.statistics.probability_scores import isotonic, probability_scores
+from app.insights.statistics.resampling import expanded_percentiles
 from bench.intervals import coincidences
 from tests.insights.statistics.data import DAMAGED, NAN, TEMPERATURES
 
@@ -108,3 +109,11 @@ def test_kappa():
     values = np.arange(1.0, 6.0)
     tables = ((first[:, None, None] == values[:, None]) & (second[:, None, None] == values)).astype(float)
     assert kappa_of_groups(tables, values).estimate == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n", [10, 30, 400])
+def test_expanded_percentiles(n):
+    """Of the replicates 0 to 1 in equal steps, a percentile is the probability itself."""
+    low, high = expanded_percentiles(np.linspace(0, 1, 10_001), n, level=0.95)
+    tail = norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1))
+    assert (low, high) == pytest.approx((tail, 1 - tail), abs=1e-4)
