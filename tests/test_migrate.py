@@ -27,7 +27,7 @@ from tests.inbound.intake.calls import by_hubspot, settled
 from tests.inbound.intake.test_signatures import SECRET, signed
 from tests.waiting import until
 
-WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome")
+WITHOUT_UPDATES = ("question_set_version", "session_revision", "decision", "outcome", "frozen_verdict")
 NO_LONGER_PARTIAL = (
     "DROP INDEX uq_session_open; "
     "CREATE UNIQUE INDEX uq_session_open ON session (prospect_id, deal, question_set)"

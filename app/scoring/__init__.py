@@ -45,7 +45,7 @@ from app.scoring.result import (
 from app.scoring.rules import Checked, check_question_set, read_question_set
 from app.scoring.score import Judged, judge, score
 from app.scoring.summary import summarise
-from app.scoring.texts import is_blank
+from app.scoring.texts import folded, is_blank
 from app.scoring.totals import Totals
 from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
 from app.scoring.words import rounded
@@ -89,6 +89,7 @@ __all__ = [
     "assess",
     "check_field_count",
     "check_question_set",
+    "folded",
     "form",
     "holds",
     "in_words",

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, bindparam, col, func, select
 
 from app.clock import new_id
 from app.problems import require_revision
+from app.prospects.queries import find_prospect
 from app.scoring import Flaw, Flawed
 from app.sessions.answers import classify_answers
 from app.sessions.queries import decisions_of, latest_outcome
 from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
+from app.sessions.scores import judge_at, rating_codes
 from app.sessions.session_edit import SessionEdit, save
-from app.sessions.tables import NO_REVISIT, Decision, Outcome
+from app.sessions.tables import NO_REVISIT, Decision, Outcome, SessionRevision
 
 NO_ACTOR = (
     "a person decides: name them here, or use an API key that belongs to a person (prospect-fit keys create "
@@ -20,6 +22,13 @@ NO_ACTOR = (
 )
 INSERT_DECISION = SQLModel.metadata.tables["decision"].insert()
 INSERT_OUTCOME = SQLModel.metadata.tables["outcome"].insert()
+INSERT_FROZEN_VERDICT = SQLModel.metadata.tables["frozen_verdict"].insert()
+# The last revision up to another one whose verdict counts. The first revision of a session always does.
+SELECT_COUNTED = select(func.max(SessionRevision.revision)).where(
+    SessionRevision.session_id == bindparam("session"),
+    SessionRevision.revision <= bindparam("revision"),
+    col(SessionRevision.change).not_in(("aged", "late")),
+)
 # The names of the received values of a decision and of an outcome.
 DECISION_VALUES = frozenset(
     {"decision", *(f"decision_{name}" for name in DecisionIn.model_fields.keys() - {"decision"})}
@@ -148,22 +157,25 @@ def _decision_content(decision: Decision) -> dict[str, Any]:
     return decision.model_dump(include=DECISION_FIELDS)
 
 
-def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_answers: bool = False) -> None:
+def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_ratings: bool = False) -> None:
     """Store an outcome, close the session and save it. The same outcome again changes nothing.
 
-    `with_answers` says whether the same request recorded answers. They are hindsight if it is the first
-    outcome, and they stay hindsight when the outcome is corrected.
+    `with_ratings` says whether the same request brought what the session is rated by. The first outcome
+    freezes the verdict that counts, and decides whether it is hindsight. A correction changes neither.
     """
     session, tx = edit.session, edit.uow.tx
     stored = _last_outcome(edit)
     if stored and _same_outcome(stored, outcome):
         return
+    hindsight = stored.hindsight if stored else with_ratings or not _was_rated_before(edit)
+    if stored is None:
+        _freeze_verdict(edit, None if hindsight else edit.begun_at)
     row = {
         "id": new_id(),
         "session_id": session.id,
         "revision": session.revision,
         **outcome.model_dump(include=set(OUTCOME_FIELDS)),
-        "hindsight": stored.hindsight if stored else with_answers,
+        "hindsight": hindsight,
         "actor": outcome.actor or edit.uow.actor,
         "key_name": edit.uow.key_name,
         "recorded_at": tx.at,
@@ -173,6 +185,37 @@ def record_outcome(edit: SessionEdit, outcome: OutcomeIn, *, with_answers: bool 
     _close(edit)
     edit.changed["outcome"] = outcome.outcome
     save(edit, "outcome")
+
+
+def _was_rated_before(edit: SessionEdit) -> bool:
+    """Whether the session existed before the request, or opened with ratings from what was known before.
+
+    These are the answers that it carried over, and the ratings by rule. It is saved by now.
+    """
+    return edit.begun_at > 0 or bool(edit.judged and edit.judged.assessment.totals.rated)
+
+
+def _freeze_verdict(edit: SessionEdit, known_at: int | None) -> None:
+    """Store the verdict that counts for the session: the last one up to the revision `known_at`.
+
+    Revisions that only made answers stale or late are skipped. If the session was opened in this request,
+    or `known_at` is None, the verdict is the current one.
+    """
+    session, tx = edit.session, edit.uow.tx
+    revision = session.revision
+    if known_at:
+        revision = tx.db.exec(SELECT_COUNTED, params={"session": session.id, "revision": known_at}).one()
+    judged, _ = judge_at(tx, edit.uow.plans, session, revision)
+    knocked_out = bool(judged.assessment.must.missed_knock_outs)
+    row = {
+        "session_id": session.id,
+        "revision": revision,
+        "score": judged.assessment.score,
+        "knocked_out": knocked_out,
+        "ratings": rating_codes(judged),
+        "attributes": {**find_prospect(tx, session.prospect_id).attributes, **judged.known},
+    }
+    tx.sql.execute(INSERT_FROZEN_VERDICT, row)
 
 
 def _close(edit: SessionEdit) -> None:

@@ -400,8 +400,8 @@ class OutcomeOut(Out):
     hindsight: Annotated[
         bool,
         Field(
-            description="whether the request that recorded the first outcome also recorded answers: whoever "
-            "gave them knew how the deal ended"
+            description="whether the request that recorded the first outcome also brought the ratings: "
+            "whoever gave them knew how the deal ended"
         ),
     ]
     actor: str | None

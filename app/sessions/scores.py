@@ -20,6 +20,7 @@ from app.scoring import (
     Figures,
     Judged,
     Plan,
+    QuestionState,
     Score,
     State,
     Verdict,
@@ -32,6 +33,10 @@ from app.sessions.tables import RANKS, Session, SessionRevision, StoredAnswer
 
 # The figures that lists and events show. If one of them changes, the event `score.changed` is recorded.
 SESSION_FIGURES = tuple(Figures.__annotations__)
+# How `rating_codes` writes a question that is not rated: answered "unknown", not answered or not any more,
+# not applicable, or not asked because its condition does not hold.
+RATING_CODES = {"unknown": "u", "open": "-", "not_applicable": "n"}
+NOT_ASKED = ""
 SELECT_VERDICT = select(SessionRevision.verdict).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision == bindparam("revision"),
@@ -101,6 +106,12 @@ def whole_score(session: Session, judged: Judged) -> Score:
 
 def score_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> Score:
     """Return the score as it was after a revision, computed from the changes up to that revision."""
+    judged, decision = judge_at(tx, plans, session, revision)
+    return judged.score(pursued=decision == "pursue")
+
+
+def judge_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> tuple[Judged, str | None]:
+    """Judge a session as it was after a revision. Also returns the last decision up to that revision."""
     answers: dict[str, Answer] = {}
     attributes: Mapping[str, Any] = {}
     decision = None
@@ -116,7 +127,23 @@ def score_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> 
         as_of = min(as_of, session.closed_at)
     version = verdict_at(tx, session.id, revision)["version"]
     plan = plans.find(tx, f"{session.question_set}@{version}")
-    return judge(plan, answers, attributes, as_of=as_of).score(pursued=decision == "pursue")
+    return judge(plan, answers, attributes, as_of=as_of), decision
+
+
+def rating_codes(judged: Judged) -> str:
+    """Return how each question of the set was answered, in the order of the set, separated by commas.
+
+    A rating is its number. The other codes are those of RATING_CODES, and NOT_ASKED for a question that does
+    not apply to the prospect.
+    """
+    codes = {state.question.key: _rating_code(state) for state in judged.states}
+    return ",".join(codes.get(question, NOT_ASKED) for question in judged.plan.questions)
+
+
+def _rating_code(state: QuestionState) -> str:
+    if state.rating is not None:
+        return str(state.rating)
+    return RATING_CODES["unknown" if state.answered_unknown else state.state]
 
 
 def answers_read(at: datetime, answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

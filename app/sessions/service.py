@@ -137,7 +137,7 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     if edit.session.status == "open":
         refresh_attributes(edit, prospect)
     if not repeated:
-        _record(edit, request, received)
+        _record(edit, request, received, brings_attributes=found.is_created or found.is_changed)
     found.from_link.save(uow.tx)
     return Qualified(
         edit,
@@ -149,11 +149,19 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     )
 
 
-def _record(edit: SessionEdit, request: QualifyRequest, received: Received) -> None:
+def _record(
+    edit: SessionEdit, request: QualifyRequest, received: Received, *, brings_attributes: bool
+) -> None:
     """Record the answers, the decision and the outcome of a request, except what its link repeats.
 
-    A new session takes the repeated ones too.
+    A new session takes the repeated ones too. `brings_attributes` says whether the attributes of the request,
+    which can rate questions by rule, are new.
     """
+    brings_ratings = (
+        edit.opening
+        and brings_attributes
+        and not edit.session.attributes.keys().isdisjoint(request.attributes)
+    )
     answered = False
     if edit.opening and request.carry_over:
         carry_over(edit)
@@ -174,7 +182,7 @@ def _record(edit: SessionEdit, request: QualifyRequest, received: Received) -> N
     if decision and is_new and not has_decided(edit, decision):
         record_decision(edit, decision, edit.session.revision)
     if outcome and _is_new_conclusion(received, outcome_values(outcome), OUTCOME_VALUES):
-        record_outcome(edit, outcome, with_answers=answered)
+        record_outcome(edit, outcome, with_ratings=answered or brings_ratings)
 
 
 def _forget_nulls(request: QualifyRequest, received: Received) -> None:

@@ -65,7 +65,7 @@ class SessionEdit:
     Its functions change `session`, which the ORM does not track, and `answers`; `save` stores both. `stored`
     is the row of the session as it is stored, empty until a new session is saved for the first time.
     `changed` collects what the next revision changes. `judged` is the judgement of the last save, None before
-    it.
+    it. `begun_at` is the revision of the session when the edit began, 0 for a new session.
     """
 
     uow: UnitOfWork
@@ -75,6 +75,7 @@ class SessionEdit:
     stored: dict[str, Any]
     changed: dict[str, Any] = field(default_factory=dict)
     judged: Judged | None = None
+    begun_at: int = 0
 
     @property
     def opening(self) -> bool:
@@ -105,7 +106,8 @@ def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
     """
     plan = plan_of(uow.tx, uow.plans, session)
     uow.tx.db.expunge(session)
-    edit = SessionEdit(uow, session, plan, answers_of(uow.tx, session.id), _row_of(session))
+    answers = answers_of(uow.tx, session.id)
+    edit = SessionEdit(uow, session, plan, answers, _row_of(session), begun_at=session.revision)
     if has_stale_answers(session, uow.tx.at):
         edit.changed["stale"] = judge_session(plan, session, edit.answers, uow.tx.at).stale
         save(edit, "aged", key_name=SYSTEM_KEY_NAME)

@@ -264,14 +264,14 @@ class Decision(SQLModel, table=True):
 class Outcome(SQLModel, table=True):
     """What happened in the end. Append-only: a correction is another row, and the last one counts.
 
-    `hindsight` says whether the request that recorded the first outcome of the session also recorded answers:
-    whoever gave them knew how the deal ended.
+    `hindsight` says whether whoever gave the ratings already knew how the deal ended: `conclusions` has the
+    rule.
     """
 
     __tablename__ = "outcome"
     __table_args__ = (
         _revision_key(),
-        Index("ix_outcome_session_id", "session_id"),
+        Index("ix_outcome_session_id", "session_id", "revision"),
         _is_one_of("outcome", OutcomeWord, "ck_outcome_outcome"),
         CheckConstraint("length(currency) = 3 AND currency = upper(currency)", name="ck_outcome_currency"),
     )
@@ -289,3 +289,29 @@ class Outcome(SQLModel, table=True):
     actor: str | None = None
     key_name: str
     recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class FrozenVerdict(SQLModel, table=True):
+    """The verdict that counts for a session with an outcome. Stored with the first outcome, never changed.
+
+    `revision` is the last revision before the request that recorded the first outcome, without revisions that
+    only made answers stale or late. If the outcome is hindsight, it is the last one before the outcome.
+    `score` is null if it is not reportable, and if a knock-out is missed, which `knocked_out` says. `ratings`
+    has the `rating_codes` of the questions at that revision. `attributes` are those of the prospect when the
+    outcome was recorded; those that the question set declares are as they were at that revision.
+    """
+
+    __tablename__ = "frozen_verdict"
+    __table_args__ = (
+        _session_key(),
+        _revision_key(),
+        CheckConstraint("NOT knocked_out OR score IS NULL", name="ck_frozen_verdict_score"),
+        WITHOUT_ROWID,
+    )
+
+    session_id: UUID = Field(primary_key=True)
+    revision: int
+    score: float | None = None
+    knocked_out: bool
+    ratings: str
+    attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

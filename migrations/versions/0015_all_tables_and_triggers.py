@@ -38,6 +38,7 @@ IMMUTABLE = {
     "session_revision": "the history is append-only",
     "decision": "decisions are append-only",
     "outcome": "outcomes are append-only",
+    "frozen_verdict": "a frozen verdict does not change",
 }
 RETIRING = """OLD.status = 'published' AND NEW.status = 'retired'
     AND NEW.key = OLD.key AND NEW.version = OLD.version AND NEW.builtin = OLD.builtin
@@ -63,6 +64,7 @@ def upgrade() -> None:
     _session_revisions()
     _decisions()
     _outcomes()
+    _frozen_verdicts()
     _events()
     _erased_events()
     _last_position()
@@ -449,7 +451,24 @@ def _outcomes() -> None:
         _on_a_revision(),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_outcome_session_id", "outcome", ["session_id"])
+    op.create_index("ix_outcome_session_id", "outcome", ["session_id", "revision"])
+
+
+def _frozen_verdicts() -> None:
+    op.create_table(
+        "frozen_verdict",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("score", sa.Float(), nullable=True),
+        sa.Column("knocked_out", sa.Boolean(), nullable=False),
+        sa.Column("ratings", sa.String(), nullable=False),
+        sa.Column("attributes", sa.JSON(), nullable=False),
+        sa.CheckConstraint("NOT knocked_out OR score IS NULL", name="ck_frozen_verdict_score"),
+        sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
+        _on_a_revision(),
+        sa.PrimaryKeyConstraint("session_id"),
+        sqlite_with_rowid=False,
+    )
 
 
 def _on_a_revision() -> sa.ForeignKeyConstraint:
