@@ -138,7 +138,7 @@ class EdgeRoute(LazyRoute):
         )
         # These can be cancelled until their response begins, because they have written nothing by then.
         can_end = self.methods == {"GET"} or _is_stream(self)
-        known_names = frozenset(known_parameters(self.dependant))
+        known_names = dict(known_parameters(self.dependant))
 
         async def handle_request(request: Request) -> Response:
             service: Service = request.app.state.service

@@ -4,7 +4,8 @@ Otherwise a mistyped name would be ignored, and two ids that are not UTF-8 would
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_origin
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
@@ -27,23 +28,27 @@ REPLACEMENT = "\ufffd"
 MAX_PARAMETERS = 100
 
 
-def known_parameters(dependant: Dependant) -> Iterator[str]:
-    """Yield the names of the query parameters that an operation and its dependencies declare."""
+def known_parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Yield the names of the query parameters that an operation and its dependencies declare.
+
+    With each name comes whether the parameter may be repeated, because it is a list.
+    """
     for field in dependant.query_params:
         annotation = field.field_info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from annotation.model_fields
+            for name, info in annotation.model_fields.items():
+                yield name, get_origin(info.annotation) is list
         else:
-            yield field.alias
+            yield field.alias, False
     for dependency in dependant.dependencies:
         yield from known_parameters(dependency)
 
 
-def check_query(request: Request, known: Collection[str]) -> None:
-    """Check the query parameters of a request.
+def check_query(request: Request, known: Mapping[str, bool]) -> None:
+    """Check the query parameters of a request. `known` says for each name whether it may be repeated.
 
     Raises:
-        Problem: INVALID_REQUEST for every parameter that is unknown or repeated.
+        Problem: INVALID_REQUEST for every parameter that is unknown, or repeated although it must not be.
     """
     if request.scope["query_string"].count(b"&") > MAX_PARAMETERS:
         raise invalid([Flaw("", f"send at most {MAX_PARAMETERS} parameters", "too_long")], "query")
@@ -54,7 +59,7 @@ def check_query(request: Request, known: Collection[str]) -> None:
             *(REPEATED_PARAMETER if name in known else UNKNOWN_PARAMETER),
         )
         for name, count in names.items()
-        if name not in known or count > 1
+        if name not in known or (count > 1 and not known[name])
     ]
     if flaws:
         raise invalid(flaws, "query")

@@ -65,6 +65,8 @@ MAY = {
     ("GET", BY_LINK + "/fit"): ("read",),
     ("GET", "/v1/prospects/{prospect_id}/comparison"): ("read",),
     ("POST", "/v1/fits"): ("read",),
+    ("GET", "/v1/insights/calibration"): ("read",),
+    ("GET", "/v1/insights/calibration.csv"): ("read",),
     ("GET", "/v1/events"): ("read",),
     ("GET", "/v1/events/latest"): ("read",),
     ("POST", "/v1/webhooks"): ("author",),

@@ -3,8 +3,8 @@
 from tests.conftest import ROOT, SLOW
 
 PATTERN = {"__init__.py", "tables.py", "schemas.py", "queries.py", "service.py"}
-# What a subject asks for besides. `scoring`, `cli`, `edge`, `files` and `insights/statistics` name files after
-# their parts, and `api` after the groups of operations.
+# What a subject asks for besides. `scoring`, `cli`, `edge`, `files` and `pages` name their files after
+# their parts, `api` after the groups of operations, and `insights` after its reports.
 OTHERS = {
     *(
         "answers.py",
@@ -22,7 +22,7 @@ OTHERS = {
     *("message.py", "outbox.py", "retries.py", "sender.py", "targets.py"),
     *("idempotency.py", "presenters.py"),
 }
-NAMED_BY_PART = ("api", "cli", "edge", "files", "insights/statistics", "pages", "scoring")
+NAMED_BY_PART = ("api", "cli", "edge", "files", "insights", "pages", "scoring")
 PACKAGES = {
     *("api", "cli", "edge", "encryption", "events", "files", "inbound", "insights", "keys"),
     *("pages", "prospects", "question_sets", "scoring", "sessions", "webhooks"),

@@ -20,6 +20,8 @@ SCHEMAS_PAGE = f"{PAGES_FOLDER}/schemas.md"
 # Longer responses would hide what matters.
 MAX_SHOWN_ITEMS = 2
 MAX_SHOWN_LINES = 60
+# The language of a code block, by the media type of the response in it.
+LANGUAGES = {"text/plain": "sql", "text/csv": "csv", "image/svg+xml": "xml"}
 REFERENCE_HEADER = """\
 # API reference
 
@@ -245,14 +247,14 @@ def _example(call: RecordedCall, *, has_key: bool) -> Iterator[str]:
     yield "```sh\n" + " \\\n  ".join(lines) + "\n```\n"
     if call.response:
         yield f"{call.status}:\n"
-        yield f"```{'sql' if call.media_type == 'text/plain' else 'json'}\n{_shortened(call)}\n```\n"
+        yield f"```{LANGUAGES.get(call.media_type, 'json')}\n{_shortened(call)}\n```\n"
     else:
         yield f"{call.status}, with no body.\n"
 
 
 def _shortened(call: RecordedCall) -> str:
     """Return the response with two items of each list, and at most 60 lines."""
-    text = call.response.rstrip()
+    text = call.response.strip().removeprefix("\ufeff")
     if call.media_type.endswith("ndjson"):
         return text
     if call.media_type.endswith("json"):

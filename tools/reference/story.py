@@ -239,6 +239,8 @@ STORY = (
         "/v1/sessions/{session}/outcome",
         {"outcome": "won", "amount": 78000, "currency": "EUR", "closed_on": "2026-03-31"},
     ),
+    Call("get_calibration", "GET", "/v1/insights/calibration?question_set=bant"),
+    Call("get_calibration_table", "GET", "/v1/insights/calibration.csv?question_set=bant"),
     Call("get_history", "GET", "/v1/sessions/{session}/history"),
     Call("list_sessions", "GET", "/v1/sessions?question_set=bant&has_blocker=false&sort=updated_at&limit=10"),
     Call("export_sessions", "GET", "/v1/sessions/export?format=ndjson&question_set=bant"),

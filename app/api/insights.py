@@ -1,0 +1,78 @@
+"""What outcomes say about the scores: each report as JSON, as CSV and, if it has one, as a picture."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from app.edge.routes import router
+from app.edge.service import CallerDep, Service, ServiceDep
+from app.files.writer import writer_of
+from app.insights.report import Reading, Report, ReportName, require_own_figures
+from app.insights.reports import reports
+from app.insights.schemas import CalibrationOut, InsightFilter, SetInsightFilter
+from app.keys.schemas import Caller, Scope
+
+reading = router("insights", Scope.READ)
+
+
+class CsvResponse(Response):
+    """A table as CSV."""
+
+    media_type = "text/csv"
+
+
+class SvgResponse(Response):
+    """A picture."""
+
+    media_type = "image/svg+xml"
+
+
+@reading.get("/insights/calibration", operation_id="get_calibration")
+async def get_calibration(
+    service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
+) -> CalibrationOut:
+    """Read how well the scores of a question set predict which deals are won.
+
+    Every figure uses the verdict as it stood before the outcome was known.
+    """
+    report: CalibrationOut = await _computed(service, caller, "calibration", query)
+    return report
+
+
+@reading.get("/insights/calibration.csv", operation_id="get_calibration_table", response_class=CsvResponse)
+async def get_calibration_table(
+    service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
+) -> Response:
+    """Read the bands of the calibration as CSV."""
+    return await _table(service, caller, "calibration", query)
+
+
+async def _computed(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Any:
+    """Return the response of a report. It is read in a transaction and computed outside of it.
+
+    Raises:
+        Problem: FORBIDDEN if the query names an assessor whose figures the caller may not read.
+    """
+    require_own_figures(caller, query.assessor)
+    report = await _report(service, name)
+    read = await service.read_scores(lambda tx: report.read(Reading(tx, service.plans, query, caller)))
+    return await service.computing.run_long(lambda: report.compute(read))
+
+
+async def _table(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Response:
+    report = await _report(service, name)
+    columns, rows = report.table(await _computed(service, caller, name, query))
+    writer = writer_of("csv")(columns)
+    content = writer.write(rows) + b"".join(writer.finish())
+    return CsvResponse(content, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
+
+
+async def _picture(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Response:
+    report = await _report(service, name)
+    assert report.draw, f"{name} has no picture"
+    return SvgResponse(report.draw(await _computed(service, caller, name, query)))
+
+
+async def _report(service: Service, name: ReportName) -> Report[Any, Any]:
+    # The first call imports a library.
+    return (await service.computing.run(reports))[name]

@@ -1,0 +1,62 @@
+"""What a report consists of."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from app.db import Transaction
+from app.files.columns import Column, Value
+from app.keys.schemas import Caller, Scope
+from app.problems import FORBIDDEN, Problem
+from app.question_sets.plans import Plans
+from app.schemas import normalized_id
+
+ReportName = Literal[
+    "calibration", "questions", "assessors", "decisions", "outcomes", "portfolio", "concentration"
+]
+Read = TypeVar("Read")
+Reported = TypeVar("Reported")
+
+
+class Table(NamedTuple):
+    """A report as a table: for CSV, for the command line, and behind a picture."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a report is asked for: the filters, and who asks. Without a caller, it is the command line."""
+
+    tx: Transaction
+    plans: Plans
+    filters: Any
+    caller: Caller | None = None
+
+
+def require_own_figures(caller: Caller | None, person: str | None) -> None:
+    """Check that the caller may read figures of one person: with `admin`, or with that person's own key.
+
+    Raises:
+        Problem: FORBIDDEN.
+    """
+    if person is None or caller is None or caller.may(Scope.ADMIN):
+        return
+    if caller.person is None or normalized_id(caller.person) != normalized_id(person):
+        detail = "Figures of one person need a key with the scope admin, or the key of that person."
+        raise Problem(FORBIDDEN, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Generic[Read, Reported]):
+    """One report.
+
+    `read` reads what it needs in a transaction, and `compute` computes the report from it outside of the
+    transaction. `table` and `draw` show the report: `draw` returns an SVG document.
+    """
+
+    read: Callable[[Reading], Read]
+    compute: Callable[[Read], Reported]
+    table: Callable[[Reported], Table]
+    draw: Callable[[Reported], str] | None = None
