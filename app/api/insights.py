@@ -9,7 +9,7 @@ from app.edge.service import CallerDep, Service, ServiceDep
 from app.files.writer import writer_of
 from app.insights.report import Reading, Report, ReportName, require_own_figures
 from app.insights.reports import reports
-from app.insights.schemas import CalibrationOut, InsightFilter, SetInsightFilter
+from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, SetInsightFilter
 from app.keys.schemas import Caller, Scope
 
 reading = router("insights", Scope.READ)
@@ -45,6 +45,27 @@ async def get_calibration_table(
 ) -> Response:
     """Read the bands of the calibration as CSV."""
     return await _table(service, caller, "calibration", query)
+
+
+@reading.get("/insights/questions", operation_id="get_questions")
+async def get_questions(
+    service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
+) -> QuestionsOut:
+    """Read which questions of a set won and lost deals answer differently.
+
+    Every rating is the one before the outcome was known. Figures are left out if fewer than 10 won or 10 lost
+    deals rated the question.
+    """
+    report: QuestionsOut = await _computed(service, caller, "questions", query)
+    return report
+
+
+@reading.get("/insights/questions.csv", operation_id="get_questions_table", response_class=CsvResponse)
+async def get_questions_table(
+    service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
+) -> Response:
+    """Read the questions that matter as CSV, one row for each question."""
+    return await _table(service, caller, "questions", query)
 
 
 async def _computed(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Any:

@@ -77,7 +77,11 @@ class ConcludedSession(NamedTuple):
 def concluded_sessions(
     tx: Transaction, filters: InsightFilter, question_set: SetFilter | None, *, with_ratings: bool = False
 ) -> list[ConcludedSession]:
-    """Return the won and lost sessions that match the filters. Without `with_ratings`, `ratings` is empty."""
+    """Return the won and lost sessions that match the filters, in no order.
+
+    Those with hindsight are among them if the filters include them. Without `with_ratings`, `ratings` is
+    empty.
+    """
     statement = (
         select(
             # As the driver returns it: creating a UUID for every row takes long.
@@ -134,7 +138,7 @@ def excluded(tx: Transaction, filters: InsightFilter, question_set: SetFilter | 
     for outcome, hindsight, is_scored, count in tx.db.execute(statement):
         if outcome == "no_decision":
             counts["no_decision"] += count
-        elif hindsight and filters.hindsight == "exclude":
+        elif hindsight:
             counts["hindsight"] += count
         elif not is_scored:
             counts["not_scored"] += count
@@ -187,8 +191,11 @@ def segment_clauses(
 
 
 def attribute_text(attributes: ColumnElement[Any], name: str) -> ColumnElement[str]:
-    """Return the value of an attribute in a column of JSON objects, as JSON; null or "null" without it."""
-    return cast(attributes[name], Text)
+    """Return the value of an attribute in a column of JSON objects, as JSON; null or "null" without it.
+
+    Indexing the column would lose the difference between true and 1 in SQLite.
+    """
+    return cast(attributes.op("->")(name), Text)
 
 
 def attribute_value(text: str | None) -> str | float | bool | None:

@@ -10,6 +10,7 @@ from app.keys.schemas import Caller, Scope
 from app.problems import FORBIDDEN, Problem
 from app.question_sets.plans import Plans
 from app.schemas import normalized_id
+from app.sessions.queries import SetFilter
 
 ReportName = Literal[
     "calibration", "questions", "assessors", "decisions", "outcomes", "portfolio", "concentration"
@@ -33,6 +34,12 @@ class Reading:
     plans: Plans
     filters: Any
     caller: Caller | None = None
+
+    def required_set(self) -> SetFilter:
+        """Return the question set of filters that require one. Raises INVALID_REQUEST for an unknown one."""
+        found = self.plans.find_filter(self.tx, self.filters.question_set, "query")
+        assert found is not None
+        return found
 
 
 def require_own_figures(caller: Caller | None, person: str | None) -> None:

@@ -1,5 +1,6 @@
 """The filters and the common parts of all reports."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -49,8 +50,8 @@ class InsightFilter(In):
     hindsight: Annotated[
         Hindsight,
         Field(
-            description="include: also count sessions whose ratings came with the outcome, from people who "
-            "knew how the deal ended"
+            description="include: show apart, as `hindsight`, also the deals whose ratings came with the "
+            "outcome, from people who knew how the deal ended"
         ),
     ] = "exclude"
 
@@ -83,20 +84,195 @@ class Excluded(Out):
     not_pursued: Annotated[int, Field(description="without an outcome, and disqualified or left for later")]
 
 
-class ReportOut(Out):
-    """What every report says."""
+class Part(Out):
+    """What a report says about one group of deals: those rated before the outcome, or with hindsight."""
+
+    verdict: Annotated[
+        str, Field(description="what the figures say, and what they do not say, in plain sentences")
+    ]
+    preliminary: Annotated[bool, Field(description="whether fewer than 100 deals were won or lost")]
+
+
+class ReportOut(Part):
+    """What every report has in common."""
 
     question_set: Annotated[str | None, Field(description='"key@version", or "key" for all versions')]
-    verdict: Annotated[
-        str, Field(description="what the figures say, and what they do not say, in one or two sentences")
-    ]
-    preliminary: Annotated[bool, Field(description="whether fewer than 100 deals were won or were lost")]
     excluded: Excluded
 
 
-class CalibrationOut(ReportOut):
-    """What share of the deals was won at each score."""
+class Bounds(Out):
+    """The share of won deals if all undecided ones were lost in the end, and if all were won."""
+
+    low: float
+    high: float
+    undecided: Annotated[
+        int, Field(description="the sessions that ended without a decision, are open or are not pursued")
+    ]
+
+
+class Band(Out):
+    """The deals whose score is in one range, or those that missed a knock-out and have no score."""
+
+    label: Annotated[str, Field(examples=["60 to 80"])]
+    from_score: Annotated[float | None, Field(description="0..100, null for the knocked-out deals")]
+    to_score: Annotated[float | None, Field(description="0..100; only the last band includes it")]
+    knocked_out: bool
+    n: int
+    won: int
+    lost: int
+    mean_score: float | None
+    win_rate: Annotated[
+        Estimate | None,
+        Field(description="the share of won deals with the interval of Wilson; each prospect counts once"),
+    ]
+
+
+class CurvePoint(Out):
+    """The probability to win at a score."""
+
+    score: float
+    probability: Estimate
+
+
+class AucOut(Estimate):
+    """The probability that a won deal has a higher score than a lost one; ½ if the score says nothing.
+
+    The interval is that of DeLong.
+    """
+
+    by_prospect: Annotated[
+        Estimate | None, Field(description="the same with an interval from drawing prospects at random")
+    ]
+
+
+class BrierOut(Estimate):
+    """The mean squared error of the probabilities; 0 is perfect.
+
+    It is miscalibration − discrimination + uncertainty (CORP).
+    """
+
+    skill: Annotated[
+        float | None, Field(description="1 is perfect, 0 is no better than the base rate for every deal")
+    ]
+    miscalibration: float
+    discrimination: float
+    uncertainty: Annotated[float, Field(description="the Brier score of the base rate")]
+
+
+class TimeSplit(Out):
+    """How well a curve from the earlier deals predicts the later ones."""
+
+    later_since: Annotated[date, Field(description="the first day of the later deals")]
+    earlier: int
+    later: int
+    auc: Annotated[Estimate | None, Field(description="of the later deals")]
+    brier: Annotated[float, Field(description="of the later deals")]
+    skill: Annotated[
+        float | None, Field(description="of the later deals, compared with the base rate of the earlier ones")
+    ]
+    log_loss: float
+    predicted_rate: Annotated[
+        float, Field(description="the share of later deals that the curve expects to win")
+    ]
+    observed_rate: Annotated[float, Field(description="the share of later deals that was won")]
+
+
+class CalibrationPart(Part):
+    """What share of the deals was won at each score.
+
+    Each prospect counts once, however many sessions it has. From 10 won and 10 lost deals on, there is a
+    curve if the interval of its slope excludes 0. Otherwise only the base rate is known.
+    """
 
     n: Annotated[int, Field(description="the won and lost deals with a verdict")]
     won: int
     lost: int
+    prospects: Annotated[int, Field(description="the prospects of these deals")]
+    base_rate: Annotated[
+        Estimate | None, Field(description="the share of won deals, with the interval of Wilson")
+    ]
+    bands: list[Band]
+    slope: Annotated[
+        Estimate | None,
+        Field(
+            description="the change of the log odds for one point of the score, by Firth's penalised "
+            "likelihood with its profile interval; null without enough deals, and while it may be 0"
+        ),
+    ]
+    curve: Annotated[
+        list[CurvePoint],
+        Field(description="from the lowest to the highest score of the deals; without a slope empty"),
+    ]
+    auc: AucOut | None
+    brier: Annotated[BrierOut | None, Field(description="of the curve, or of the base rate without one")]
+    log_loss: Estimate | None
+    time_split: TimeSplit | None
+
+
+class CalibrationOut(ReportOut, CalibrationPart):
+    """The calibration of a question set. `hindsight` is null unless it was asked for."""
+
+    bounds: Annotated[Bounds | None, Field(description="null without won, lost and undecided sessions")]
+    hindsight: CalibrationPart | None
+
+
+class Share(Out):
+    """A count, and its share."""
+
+    count: int
+    share: Annotated[float | None, Field(description="0..1, null without anything to count")]
+
+
+class QuestionOut(Out):
+    """How deals answered one question, and whether won and lost deals answer it differently.
+
+    Ratings by rule count too. Each prospect counts once in the means, the AUC and the correlation.
+    """
+
+    key: str
+    label: str
+    text: str
+    step: Annotated[str, Field(description="the key of the step")]
+    gated: bool
+    asked: Annotated[int, Field(description="the deals that the question applies to")]
+    rated: Annotated[Share, Field(description="of the deals that it applies to")]
+    unknown: Annotated[Share, Field(description="answered as unknown")]
+    open: Annotated[Share, Field(description="not answered, or stale")]
+    not_applicable: Share
+    lowest: Annotated[Share, Field(description="of the ratings, those with the lowest rating of the scale")]
+    highest: Annotated[Share, Field(description="of the ratings, those with the highest rating of the scale")]
+    mean_won: Annotated[Estimate | None, Field(description="the mean rating of won deals")]
+    mean_lost: Annotated[Estimate | None, Field(description="the mean rating of lost deals")]
+    auc: Annotated[
+        Estimate | None,
+        Field(description="the probability that a won deal is rated higher than a lost one; ½ if alike"),
+    ]
+    p_value: Annotated[
+        float | None,
+        Field(description="that such a difference comes by chance, adjusted for the number of questions"),
+    ]
+    matters: Annotated[bool, Field(description="whether the adjusted p-value is below 0.05")]
+    item_rest: Annotated[
+        Estimate | None,
+        Field(description="the correlation with the mean of the other ratings; null for gated questions"),
+    ]
+    suppressed: Annotated[
+        str | None, Field(description="why figures are left out: too few won or lost deals rated it")
+    ]
+    sentence: Annotated[str, Field(description="what the figures say")]
+
+
+class QuestionsPart(Part):
+    """Which questions tell won from lost deals, in the order of the set."""
+
+    n: Annotated[int, Field(description="the won and lost deals with a verdict")]
+    won: int
+    lost: int
+    prospects: Annotated[int, Field(description="the prospects of these deals")]
+    questions: list[QuestionOut]
+
+
+class QuestionsOut(ReportOut, QuestionsPart):
+    """The questions of a set. `hindsight` is null unless it was asked for."""
+
+    hindsight: QuestionsPart | None

@@ -28,7 +28,7 @@ from app.scoring.flaws import (
 )
 from app.scoring.judging import FURTHER_QUESTIONS
 from app.scoring.plan import Plan, QuestionState, ScoredState
-from app.scoring.question_set import NAME, SET_KEY, SET_NAME, Condition, Question, QuestionSet, Subject
+from app.scoring.question_set import NAME, SET_KEY, SET_NAME, Condition, Question, QuestionSet, Step, Subject
 from app.scoring.reasons import in_words
 from app.scoring.repair import Place, Repaired, is_filled_in, repair
 from app.scoring.result import (
@@ -81,6 +81,7 @@ __all__ = [
     "Sent",
     "Shared",
     "State",
+    "Step",
     "Subject",
     "Totals",
     "UnknownName",

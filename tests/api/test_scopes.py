@@ -67,6 +67,8 @@ MAY = {
     ("POST", "/v1/fits"): ("read",),
     ("GET", "/v1/insights/calibration"): ("read",),
     ("GET", "/v1/insights/calibration.csv"): ("read",),
+    ("GET", "/v1/insights/questions"): ("read",),
+    ("GET", "/v1/insights/questions.csv"): ("read",),
     ("GET", "/v1/events"): ("read",),
     ("GET", "/v1/events/latest"): ("read",),
     ("POST", "/v1/webhooks"): ("author",),

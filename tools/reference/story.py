@@ -241,6 +241,8 @@ STORY = (
     ),
     Call("get_calibration", "GET", "/v1/insights/calibration?question_set=bant"),
     Call("get_calibration_table", "GET", "/v1/insights/calibration.csv?question_set=bant"),
+    Call("get_questions", "GET", "/v1/insights/questions?question_set=bant&hindsight=include"),
+    Call("get_questions_table", "GET", "/v1/insights/questions.csv?question_set=bant"),
     Call("get_history", "GET", "/v1/sessions/{session}/history"),
     Call("list_sessions", "GET", "/v1/sessions?question_set=bant&has_blocker=false&sort=updated_at&limit=10"),
     Call("export_sessions", "GET", "/v1/sessions/export?format=ndjson&question_set=bant"),

@@ -1,0 +1,44 @@
+"""Counts, shares and intervals in words, for the verdicts of reports."""
+
+from app.insights.schemas import Estimate, Excluded
+
+
+def deals_in_words(won: int, lost: int) -> str:
+    """Return counts as the subject of a sentence: "30 won and 25 lost deals", "7 won and no lost deals"."""
+    if won + lost == 0:
+        return "no won or lost deals"
+    counts = f"{won or 'no'} won and {lost or 'no'} lost"
+    return f"{counts} {'deal' if lost == 1 else 'deals'}"
+
+
+def no_deals_in_words(left_out: Excluded | None) -> str:
+    """Return the verdict on no won and lost deals. `left_out` is None if it is about deals with hindsight."""
+    if left_out is None:
+        return "There are no deals with hindsight."
+    if left_out.hindsight:
+        return "All outcomes are of deals that were rated afterwards, so nothing can be said yet."
+    return "Nothing can be said until there are outcomes of deals that were rated before."
+
+
+def count_in_words(count: int, one: str, many: str) -> str:
+    """Return a count with its noun: "1 deal", "2 deals"."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def percent(share: float) -> str:
+    """Return a share of 0..1 as a percentage: "55 %". It is "0 %" or "100 %" only if the share is exact."""
+    if 0 < share < 0.005:
+        return "under 1 %"
+    if 0.995 <= share < 1:
+        return "over 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def percent_with_range(share: Estimate) -> str:
+    """Return a share of 0..1 with its interval: "55 % (42 % to 67 %)"."""
+    return f"{percent(share.estimate)} ({percent(share.low)} to {percent(share.high)})"
+
+
+def capitalised(sentence: str) -> str:
+    """Return a sentence with a capital letter at its beginning."""
+    return sentence[:1].upper() + sentence[1:]
