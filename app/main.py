@@ -57,6 +57,7 @@ from app.encryption.files import key_file_of
 from app.encryption.service import open_cipher, prepare_key
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
+from app.insights.win_probability import WinCurves
 from app.keys.idempotency import ResponseCleaner
 from app.keys.service import ensure_admin_key
 from app.migrate import migrate
@@ -171,6 +172,7 @@ def _create_service(settings: Settings, clock: Clock, find_sender: "Callable[[],
     cipher = open_cipher(settings)
     url = urlsplit(settings.public_url or "")
     keys = KeyRing(database, clock, SignInCookies(cipher, is_secure=url.scheme == "https", path=url.path))
+    computing = Computing()
     return Service(
         settings=settings,
         database=database,
@@ -179,11 +181,12 @@ def _create_service(settings: Settings, clock: Clock, find_sender: "Callable[[],
         keys=keys,
         key_watch=KeyWatch(database, keys),
         bodies=IncompleteBodies(settings.max_body_bytes),
-        computing=Computing(),
+        computing=computing,
         feed=feed,
         find_sender=find_sender,
         intakes=IntakeWorker(database, plans),
         readiness=ReadinessCheck(database),
+        win_curves=WinCurves(database, computing.run),
         clock=clock,
     )
 
@@ -213,6 +216,7 @@ async def _background_work(service: Service) -> AsyncIterator[dict[str, Connecti
         background.start_soon(service.intakes.run)
         background.start_soon(ResponseCleaner(service.database).run)
         background.start_soon(service.key_watch.run)
+        background.start_soon(service.win_curves.run)
         yield {CONNECTIONS: connections}
         background.cancel_scope.cancel()
     service.database.close()

@@ -1,9 +1,11 @@
 """Sessions and prospects as files, for spreadsheets and warehouses."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query, Request
 from pydantic import Field
@@ -14,8 +16,10 @@ from app.edge.service import Service, ServiceDep
 from app.edge.streams import FileStream
 from app.files.formats import MEDIA_TYPES, Format
 from app.files.writer import writer_of
+from app.insights import win_probability
+from app.insights.queries import newest_outcome
 from app.keys.schemas import Scope
-from app.prospects.exports import Export, export_prospects
+from app.prospects.exports import Export, Row, export_prospects
 from app.prospects.schemas import ProspectFilter
 from app.schemas import In
 from app.sessions.exports import export_sessions
@@ -23,6 +27,8 @@ from app.sessions.schemas import SessionFilter
 
 reading_sessions = router("sessions", Scope.READ)
 reading_prospects = router("prospects", Scope.READ)
+# Adds to rows what they do not have yet.
+Complete = Callable[[list[Row]], Awaitable[list[Row]]]
 FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -57,16 +63,24 @@ async def get_session_file(
     """Export all sessions that match the filters. A file of CSV, XLSX, NDJSON or Parquet has a row for each.
 
     A row has the prospect, the figures, the estimate of each dimension, the blockers, the last decision and
-    the last outcome. With `question_set`, each dimension has a column `…_estimate`. Otherwise, the column
-    `estimates` has a JSON object. The export chooses the sessions when it begins, and reads each of them
-    while it sends the file. It leaves out sessions that are erased in between.
+    the last outcome, and the probability to win if the outcomes of other deals show one. With `question_set`,
+    each dimension has a column `…_estimate`. Otherwise, the column `estimates` has a JSON object. The export
+    chooses the sessions when it begins, and reads each of them while it sends the file. It leaves out sessions
+    that are erased in between.
     """
 
-    def load(tx: Transaction) -> Export:
+    def load(tx: Transaction) -> tuple[Export, UUID | None]:
         set_filter = service.plans.find_filter(tx, query.question_set, "query")
-        return export_sessions(tx, service.plans, query, set_filter)
+        return export_sessions(tx, service.plans, query, set_filter), newest_outcome(tx)
 
-    return _file(request, service, query, await service.read_scores(load), "sessions")
+    export, newest = await service.read_scores(load)
+
+    async def with_probabilities(rows: list[Row]) -> list[Row]:
+        rated = win_probability.rated_rows(export.columns, rows)
+        return win_probability.completed(rows, await service.win_curves.probabilities(rated, newest))
+
+    extended = replace(export, columns=[*export.columns, *win_probability.COLUMNS])
+    return _file(request, service, query, extended, "sessions", with_probabilities)
 
 
 @reading_prospects.get(
@@ -84,11 +98,22 @@ async def get_prospect_file(
     return _file(request, service, query, export, "prospects")
 
 
-def _file(request: Request, service: Service, query: FileQuery, export: Export, name: str) -> FileStream:
+async def _as_read(rows: list[Row]) -> list[Row]:
+    return rows
+
+
+def _file(
+    request: Request,
+    service: Service,
+    query: FileQuery,
+    export: Export,
+    name: str,
+    complete: Complete = _as_read,
+) -> FileStream:
     format_ = query.format or _accepted_format(request)
     return FileStream(
         request,
-        _chunks(service, export, format_),
+        _chunks(service, export, format_, complete),
         name=f"{name}.{format_}",
         media_type=MEDIA_TYPES[format_][0],
     )
@@ -104,12 +129,14 @@ def _accepted_format(request: Request) -> Format:
     return "csv"
 
 
-async def _chunks(service: Service, export: Export, format_: Format) -> AsyncGenerator[bytes, None]:
+async def _chunks(
+    service: Service, export: Export, format_: Format, complete: Complete
+) -> AsyncGenerator[bytes, None]:
     # This can import a library.
     write_format = await service.computing.run(partial(writer_of, format_))
     with closing(write_format(export.columns)) as writer:
         for read in export.reads():
-            rows = await service.database.read(read)
+            rows = await complete(await service.database.read(read))
             yield await service.computing.run(partial(writer.write, rows))
         rest = writer.finish()
         while (chunk := await service.computing.run_long(partial(next, rest, None))) is not None:

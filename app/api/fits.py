@@ -1,26 +1,28 @@
 """The fit that other tools embed: by prospect id, by link, or for many prospects at once."""
 
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query
+from pydantic import Field
 
 from app.db import Transaction
 from app.edge.routes import router
-from app.edge.service import ServiceDep
+from app.edge.service import Service, ServiceDep
+from app.insights.queries import newest_outcome
+from app.insights.schemas import WinProbability
 from app.keys.schemas import Scope
 from app.prospects.queries import find_ids_by_link, find_prospect, require_by_link
 from app.prospects.schemas import Link
-from app.schemas import Assessor, Deal, ExternalId, SetName, Source
+from app.schemas import Assessor, Deal, ExternalId, Out, SetName, Source
 from app.sessions.comparison import compare
 from app.sessions.presenters import fit_of, fits_of
 from app.sessions.schemas import (
     ComparisonOut,
     ComparisonQuery,
-    FitList,
     FitOut,
     FitQuery,
-    FitResult,
     FitsRequest,
 )
 
@@ -32,6 +34,32 @@ DealHere = Annotated[Deal | None, Query(description="only for this deal")]
 AssessorHere = Annotated[Assessor | None, Query(description="only of this assessor")]
 
 
+class Fit(FitOut):
+    """The fit of a prospect, with the probability to win."""
+
+    win_probability: Annotated[
+        WinProbability | None,
+        Field(
+            description="null if the session has an outcome or no score, and as long as the outcomes of other "
+            "deals on this version of the question set do not show one"
+        ),
+    ]
+
+
+class FitResult(Out):
+    """The fit of one prospect; the status is 404 if the prospect or its session does not exist."""
+
+    status: Annotated[int, Field(examples=[200])]
+    prospect_id: UUID | None
+    source: str | None
+    external_id: str | None
+    fit: Fit | None
+
+
+class FitList(Out):
+    items: Annotated[list[FitResult], Field(description="in the order of the request")]
+
+
 @reading.get("/prospects/{prospect_id}/fit", operation_id="get_fit")
 async def get_fit(
     prospect_id: UUID,
@@ -39,7 +67,7 @@ async def get_fit(
     question_set: SetHere = None,
     deal: DealHere = None,
     assessor: AssessorHere = None,
-) -> FitOut:
+) -> Fit:
     """Read the fit of a prospect, from its newest open session or else its last one.
 
     Without `question_set`, the session can be on any set that asks about prospects. Without `assessor`, it
@@ -50,7 +78,7 @@ async def get_fit(
         set_filter = service.plans.find_filter(tx, question_set, "query")
         return fit_of(tx, service.plans, find_prospect(tx, prospect_id).id, set_filter, deal, assessor)
 
-    return await service.read_scores(load)
+    return await _read_fit(service, load)
 
 
 @reading.get("/prospects/{prospect_id}/comparison", operation_id="compare_assessors")
@@ -78,7 +106,7 @@ async def find_fit(
     question_set: SetHere = None,
     deal: DealHere = None,
     assessor: AssessorHere = None,
-) -> FitOut:
+) -> Fit:
     """Read the fit of the prospect that another system knows by this id."""
     link = Link(source=source, external_id=external_id)
 
@@ -86,7 +114,7 @@ async def find_fit(
         set_filter = service.plans.find_filter(tx, question_set, "query")
         return fit_of(tx, service.plans, require_by_link(tx, link).id, set_filter, deal, assessor)
 
-    return await service.read_scores(load)
+    return await _read_fit(service, load)
 
 
 @reading.post("/fits", operation_id="get_fits")
@@ -96,18 +124,33 @@ async def get_fits(request: FitsRequest, service: ServiceDep) -> FitList:
     Without `question_set`, each fit is that of the prospect's newest session, as for one prospect.
     """
 
-    def load(tx: Transaction) -> FitList:
+    def load(tx: Transaction) -> list[FitOut | None]:
         set_filter = service.plans.find_filter(tx, request.question_set, "body")
         ids = _ids(tx, request.prospects)
-        fits = fits_of(tx, service.plans, [i for i in ids if i], set_filter, request.deal, request.assessor)
-        return FitList(
-            items=[
-                _fit_result(query, fits.get(prospect_id) if prospect_id else None)
-                for query, prospect_id in zip(request.prospects, ids, strict=True)
-            ]
-        )
+        found = fits_of(tx, service.plans, [i for i in ids if i], set_filter, request.deal, request.assessor)
+        return [found.get(prospect_id) if prospect_id else None for prospect_id in ids]
 
-    return await service.read_scores(load)
+    fits = await _read_fits(service, load)
+    return FitList(items=list(map(_fit_result, request.prospects, fits)))
+
+
+async def _read_fit(service: Service, load: Callable[[Transaction], FitOut]) -> Fit:
+    (fit,) = await _read_fits(service, lambda tx: [load(tx)])
+    assert fit is not None
+    return fit
+
+
+async def _read_fits(
+    service: Service, load: Callable[[Transaction], list[FitOut | None]]
+) -> list[Fit | None]:
+    """Return fits with the probability to win, in the same order."""
+    fits, newest = await service.read_scores(lambda tx: (load(tx), newest_outcome(tx)))
+    rated = [(fit.question_set, None if fit.outcome else fit.score) if fit else ("", None) for fit in fits]
+    probabilities = await service.win_curves.probabilities(rated, newest)
+    return [
+        Fit(**dict(fit), win_probability=probability) if fit else None
+        for fit, probability in zip(fits, probabilities, strict=True)
+    ]
 
 
 def _ids(tx: Transaction, queries: list[FitQuery]) -> list[UUID | None]:
@@ -119,7 +162,7 @@ def _ids(tx: Transaction, queries: list[FitQuery]) -> list[UUID | None]:
     ]
 
 
-def _fit_result(query: FitQuery, fit: FitOut | None) -> FitResult:
+def _fit_result(query: FitQuery, fit: Fit | None) -> FitResult:
     return FitResult(
         status=200 if fit else 404,
         prospect_id=fit.prospect_id if fit else query.prospect_id,

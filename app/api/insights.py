@@ -8,7 +8,7 @@ from app.edge.routes import router
 from app.edge.service import CallerDep, Service, ServiceDep
 from app.files.writer import writer_of
 from app.insights.report import Reading, Report, ReportName, require_own_figures
-from app.insights.reports import reports
+from app.insights.reports import catalogue
 from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, SetInsightFilter
 from app.keys.schemas import Caller, Scope
 
@@ -96,4 +96,4 @@ async def _picture(service: Service, caller: Caller, name: ReportName, query: In
 
 async def _report(service: Service, name: ReportName) -> Report[Any, Any]:
     # The first call imports a library.
-    return (await service.computing.run(reports))[name]
+    return (await service.computing.run(catalogue)).reports[name]

@@ -1,6 +1,8 @@
 """`export sessions` and `export prospects`: write what matches the filters to a file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -9,8 +11,11 @@ import typer
 from app.cli.console import counted, fail, print_text, progress_bar
 from app.cli.plans import published_plans
 from app.db import Database, Transaction
+from app.files.columns import Column
 from app.files.formats import SUFFIXES, Format
 from app.files.writer import write_table
+from app.insights import win_probability
+from app.insights.win_curve import WinCurve
 from app.prospects.exports import Export, Row, export_prospects
 from app.prospects.schemas import ProspectFilter
 from app.question_sets.plans import Plans
@@ -27,6 +32,8 @@ SubjectOption = Annotated[
     str | None, typer.Option("--subject", help="What the sets ask about: prospect, own_company or person.")
 ]
 Text = str | None
+# Adds to rows what they do not have yet.
+Complete = Callable[[list[Row]], list[Row]]
 
 export = typer.Typer(
     add_completion=False,
@@ -74,7 +81,26 @@ def sessions_file(  # noqa: PLR0913  # one option for each filter
             set_filter = plans.find_filter(tx, filters.question_set, "query")
             return export_sessions(tx, plans, filters, set_filter)
 
-        _write(database, file, format_, _read_scores(database, plans, begin), "session")
+        found = _read_scores(database, plans, begin)
+        extended = replace(found, columns=[*found.columns, *win_probability.COLUMNS])
+        _write(database, file, format_, extended, "session", _WinColumns(database, found.columns).complete)
+
+
+class _WinColumns:
+    """Adds the probability to win to rows of sessions. The curve of each version is computed once."""
+
+    def __init__(self, database: Database, columns: Sequence[Column]) -> None:
+        self._database = database
+        self._columns = columns
+        self._curves: dict[str, WinCurve | None] = {}
+
+    def complete(self, rows: list[Row]) -> list[Row]:
+        rated = win_probability.rated_rows(self._columns, rows)
+        for name in {name for name, score in rated if score is not None} - self._curves.keys():
+            fit = self._database.read_sync(partial(win_probability.win_curve, name))
+            self._curves[name] = fit()
+        found = win_probability.win_probabilities(self._curves, rated)
+        return win_probability.completed(rows, found)
 
 
 @export.command("prospects")
@@ -113,14 +139,18 @@ def _read_scores(database: Database, plans: Plans, work: Callable[[Transaction],
             database.write_sync(lambda tx: rescore_stale(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), None))
 
 
-def _write(database: Database, file: Path, format_: Format, export_: Export, noun: str) -> None:
+def _write(
+    database: Database, file: Path, format_: Format, export_: Export, noun: str, complete: Complete = list
+) -> None:
     with progress_bar("writing", len(export_)) as advance:
-        count = write_table(file, format_, export_.columns, _rows(database, export_, advance))
+        count = write_table(file, format_, export_.columns, _rows(database, export_, complete, advance))
     print_text(f"{counted(count, noun)} written to {file}.")
 
 
-def _rows(database: Database, export_: Export, advance: Callable[[int], None]) -> Iterator[Row]:
+def _rows(
+    database: Database, export_: Export, complete: Complete, advance: Callable[[int], None]
+) -> Iterator[Row]:
     for read in export_.reads():
-        rows = database.read_sync(read)
+        rows = complete(database.read_sync(read))
         yield from rows
         advance(len(rows))

@@ -21,6 +21,7 @@ from app.edge.readiness import ReadinessCheck
 from app.encryption.service import Cipher
 from app.events.service import FeedPublisher
 from app.inbound.intake.worker import IntakeWorker
+from app.insights.win_probability import WinCurves
 from app.keys.idempotency import StoredResponse, WriteCall, claim_key, fingerprint, store_response
 from app.keys.schemas import Caller
 from app.problems import invalid_field, unavailable
@@ -62,6 +63,7 @@ class Service:
     find_sender: "Callable[[], Sender]"
     intakes: IntakeWorker
     readiness: ReadinessCheck
+    win_curves: WinCurves
     clock: Clock
 
     async def write(

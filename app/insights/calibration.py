@@ -28,6 +28,7 @@ from app.insights.statistics.estimate import Bools, Floats
 from app.insights.statistics.logistic import LogisticFit
 from app.insights.statistics.means import mean
 from app.insights.statistics.probability_scores import LEAST_PROBABILITY
+from app.insights.win_curve import WinCurve
 from app.insights.words import capitalised, deals_in_words, no_deals_in_words, percent_with_range
 
 BAND_WIDTH = 20
@@ -74,6 +75,19 @@ class Scored:
         if self.curve is None:
             return [shown(self.fitted.base_rate)] * len(at)
         return [shown(one) for one in logistic.predict(self.curve, at)]
+
+
+def fit_win_curve(sessions: Sequence[ConcludedSession]) -> WinCurve | None:
+    """Return the curve for sessions without an outcome; None if the deals do not show one."""
+    scored = Scored.of(sessions)
+    if scored.curve is None:
+        return None
+    lowest, highest = scored.scores.min(), scored.scores.max()
+    return WinCurve(
+        n=len(scored.scores),
+        preliminary=scored.cohort.evidence.preliminary,
+        predict=lambda scores: scored.probabilities(np.clip(scores, lowest, highest)),
+    )
 
 
 def read(reading: Reading) -> Deals:

@@ -1,12 +1,12 @@
 """All reports. Importing this imports numpy."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from app.insights import calibration, questions
-from app.insights.report import Report, ReportName
+from app.insights.report import Catalogue, Report
 
-REPORTS: Mapping[ReportName, Report[Any, Any]] = {
-    "calibration": Report(calibration.read, calibration.compute, calibration.table),
-    "questions": Report(questions.read, questions.compute, questions.table),
-}
+CATALOGUE = Catalogue(
+    reports={
+        "calibration": Report(calibration.read, calibration.compute, calibration.table),
+        "questions": Report(questions.read, questions.compute, questions.table),
+    },
+    fit_win_curve=calibration.fit_win_curve,
+)

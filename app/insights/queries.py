@@ -44,6 +44,7 @@ CONCLUDED: FromClause = SESSION.join(FROZEN, FROZEN.c.session_id == SESSION.c.id
         .exists(),
     ),
 )
+SELECT_NEWEST_OUTCOME = select(OUTCOME.c.id).order_by(OUTCOME.c.id.desc()).limit(1)
 IS_DECIDED = OUTCOME.c.outcome.in_(("won", "lost"))
 # A knocked-out session has no score, but its verdict is known.
 IS_SCORED = or_(FROZEN.c.knocked_out, FROZEN.c.score.is_not(None))
@@ -99,6 +100,12 @@ def concluded_sessions(
         .where(IS_DECIDED, *concluded_clauses(tx, filters, question_set))
     )
     return [ConcludedSession(*row) for row in tx.db.execute(statement)]
+
+
+def newest_outcome(tx: Transaction) -> UUID | None:
+    """Return the id of the newest outcome; None if there is none."""
+    newest: UUID | None = tx.db.execute(SELECT_NEWEST_OUTCOME).scalar()
+    return newest
 
 
 def concluded_clauses(

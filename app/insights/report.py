@@ -1,11 +1,13 @@
 """What a report consists of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from app.db import Transaction
 from app.files.columns import Column, Value
+from app.insights.queries import ConcludedSession
+from app.insights.win_curve import WinCurve
 from app.keys.schemas import Caller, Scope
 from app.problems import FORBIDDEN, Problem
 from app.question_sets.plans import Plans
@@ -67,3 +69,11 @@ class Report(Generic[Read, Reported]):
     compute: Callable[[Read], Reported]
     table: Callable[[Reported], Table]
     draw: Callable[[Reported], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that is computed with numpy: the reports, and the curves for single sessions."""
+
+    reports: Mapping[ReportName, Report[Any, Any]]
+    fit_win_curve: Callable[[Sequence[ConcludedSession]], WinCurve | None]

@@ -216,6 +216,16 @@ class CalibrationOut(ReportOut, CalibrationPart):
     hindsight: CalibrationPart | None
 
 
+class WinProbability(Estimate):
+    """The share of deals with such a score that are won, by the calibration of the question set.
+
+    `preliminary` says that fewer than 100 deals were won or lost.
+    """
+
+    n: Annotated[int, Field(description="the number of won and lost deals that the estimate is based on")]
+    preliminary: bool
+
+
 class Share(Out):
     """A count, and its share."""
 

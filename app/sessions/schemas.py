@@ -655,20 +655,6 @@ class FitsRequest(In):
     assessor: Annotated[Assessor | None, Field(description="only of this assessor")] = None
 
 
-class FitResult(Out):
-    """The fit of one prospect; the status is 404 if the prospect or its session does not exist."""
-
-    status: Annotated[int, Field(examples=[200])]
-    prospect_id: UUID | None
-    source: str | None
-    external_id: str | None
-    fit: FitOut | None
-
-
-class FitList(Out):
-    items: Annotated[list[FitResult], Field(description="in the order of the request")]
-
-
 class EventOut(Out):
     """One entry of the change feed, with ids and figures. Use the ids to read the rest.
 

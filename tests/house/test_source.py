@@ -40,7 +40,7 @@ IMPORTED_WHEN_USED = {
     "app/db.py:_insert",
     "app/files/opening.py:open_table",
     "app/files/writer.py:writer_of",
-    "app/insights/reports.py:reports",
+    "app/insights/reports.py:catalogue",
     "app/main.py:_create_sender",
     "app/migrate.py:_upgrade",
     "app/pages/rendering.py:_environment",
