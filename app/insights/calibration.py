@@ -13,7 +13,6 @@ from app.insights.queries import ConcludedSession, concluded_sessions, excluded
 from app.insights.report import Reading, Table
 from app.insights.schemas import (
     AucOut,
-    Band,
     Bounds,
     BrierOut,
     CalibrationOut,
@@ -21,6 +20,7 @@ from app.insights.schemas import (
     CurvePoint,
     Estimate,
     Excluded,
+    ScoreBand,
     TimeSplit,
 )
 from app.insights.statistics import discrimination, logistic, probability_scores, proportions
@@ -143,7 +143,7 @@ def _rate(won: Bools, weights: Floats) -> Estimate | None:
     return estimate_of(proportions.wilson(float(weights[won].sum()), float(weights.sum())))
 
 
-def _bands(sessions: Sequence[ConcludedSession], cohort: Cohort) -> list[Band]:
+def _bands(sessions: Sequence[ConcludedSession], cohort: Cohort) -> list[ScoreBand]:
     """Return the band of the knocked-out deals, and then those of the scores."""
     scores = np.array([np.nan if one.score is None else one.score for one in sessions], np.float64)
     knocked_out = np.isnan(scores)
@@ -157,9 +157,9 @@ def _bands(sessions: Sequence[ConcludedSession], cohort: Cohort) -> list[Band]:
 
 def _band(
     label: str, limits: tuple[float, float] | None, inside: Bools, scores: Floats, cohort: Cohort
-) -> Band:
+) -> ScoreBand:
     won, n = int(cohort.won[inside].sum()), int(inside.sum())
-    return Band(
+    return ScoreBand(
         label=label,
         from_score=limits[0] if limits else None,
         to_score=limits[1] if limits else None,

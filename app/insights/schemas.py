@@ -110,7 +110,7 @@ class Bounds(Out):
     ]
 
 
-class Band(Out):
+class ScoreBand(Out):
     """The deals whose score is in one range, or those that missed a knock-out and have no score."""
 
     label: Annotated[str, Field(examples=["60 to 80"])]
@@ -191,7 +191,7 @@ class CalibrationPart(Part):
     base_rate: Annotated[
         Estimate | None, Field(description="the share of won deals, with the interval of Wilson")
     ]
-    bands: list[Band]
+    bands: list[ScoreBand]
     slope: Annotated[
         Estimate | None,
         Field(
