@@ -140,7 +140,7 @@ def _is_on_postgresql(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return "postgres" in getattr(item, "fixturenames", ())
-    return "postgresql" in callspec.params.values()
+    return any(isinstance(value, str) and value == "postgresql" for value in callspec.params.values())
 
 
 @dataclass(frozen=True)
