@@ -1,6 +1,5 @@
 """How far an amount, such as revenue, is concentrated on few accounts."""
 
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,7 +57,7 @@ def concentration(amounts: Floats) -> Concentration:
     ordered = amounts[order]
     n = len(ordered)
     with np.errstate(over="ignore"):
-        total = min(float(ordered.sum()), sys.float_info.max)
+        total = min(float(ordered.sum()), float(np.finfo(np.float64).max))
     negative, zero = int((amounts < 0).sum()), int((amounts == 0).sum())
     if total <= 0:
         return Concentration(n, negative, zero, 0.0, [], [], [], None, None)
