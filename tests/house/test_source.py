@@ -37,7 +37,6 @@ def test_only_the_database_commits() -> None:
 
 # Libraries that take long to import, and that most starts do not need.
 IMPORTED_WHEN_USED = {
-    "app/db.py:_insert",
     "app/files/opening.py:open_table",
     "app/files/writer.py:writer_of",
     "app/insights/reports.py:catalogue",
