@@ -37,6 +37,7 @@ def test_only_the_database_commits() -> None:
 
 # Libraries that take long to import, and that most starts do not need.
 IMPORTED_WHEN_USED = {
+    "app/db.py:insert_into",
     "app/files/opening.py:open_table",
     "app/files/writer.py:writer_of",
     "app/insights/reports.py:catalogue",
