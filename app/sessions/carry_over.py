@@ -13,7 +13,7 @@ from app.prospects.tables import Prospect
 from app.question_sets.plans import shared_questions
 from app.scoring import Flawed, Plan
 from app.sessions.answers import add_answers
-from app.sessions.queries import answers_of
+from app.sessions.queries import SELECT_SESSIONS, answers_of, load_sessions
 from app.sessions.session_edit import SessionEdit, UnitOfWork, begin_edit, refresh_attributes, save
 from app.sessions.tables import Session, SessionAnswer, StoredAnswer
 
@@ -119,10 +119,10 @@ def move_older(uow: UnitOfWork, plan: Plan, after: UUID | None, limit: int) -> M
     It tries the first `limit` sessions after the id `after`. One that cannot be moved does not affect the
     others.
     """
-    statement = select(Session).where(*_is_open_and_older(plan)).order_by(col(Session.id)).limit(limit)
+    statement = SELECT_SESSIONS.where(*_is_open_and_older(plan)).order_by(col(Session.id)).limit(limit)
     if after:
         statement = statement.where(col(Session.id) > after)
-    found = uow.tx.db.exec(statement.with_for_update()).all()
+    found = load_sessions(uow.tx, statement.with_for_update())
     dropped, failures = 0, []
     for session in found:
         try:

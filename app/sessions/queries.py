@@ -7,7 +7,7 @@ from operator import eq, ge, lt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, String, literal_column, type_coerce
+from sqlalchemy import Integer, String, inspect, literal_column, type_coerce
 from sqlalchemy import select as select_columns
 from sqlmodel import SQLModel, and_, bindparam, col, select, tuple_
 
@@ -61,6 +61,7 @@ SELECT_OUTCOMES = (
     .where(col(Outcome.session_id).in_(bindparam("sessions", expanding=True)))
     .order_by(col(Outcome.revision))
 )
+SESSION_CLASS = inspect(Session).class_manager
 ANSWER_TABLE = SQLModel.metadata.tables["answer"]
 # The question, and then the fields of `Answer` in their order. The id is selected as the driver returns it:
 # creating a UUID for every answer took a fifth of the time.
@@ -74,17 +75,17 @@ SELECT_ANSWERS_OF_ONE = SELECT_ANSWERS.where(ANSWER_TABLE.c.session_id == bindpa
 SELECT_ANSWERS_OF_MANY = SELECT_ANSWERS.where(
     ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True))
 )
-SELECT_SESSION = select(Session).where(Session.id == bindparam("id"))
+# For `load_sessions`.
+SELECT_SESSIONS: Any = select_columns(*SQLModel.metadata.tables["session"].c)
+SELECT_SESSION = SELECT_SESSIONS.where(Session.id == bindparam("id"))
 SELECT_SESSION_FOR_UPDATE = SELECT_SESSION.with_for_update()
 SELECT_OPEN = (
-    select(Session)
-    .where(Session.prospect_id == bindparam("prospect"), Session.status == "open")
+    SELECT_SESSIONS.where(Session.prospect_id == bindparam("prospect"), Session.status == "open")
     .order_by(col(Session.id))
     .with_for_update()
 )
 SELECT_NEWEST = (
-    select(Session)
-    .where(
+    SELECT_SESSIONS.where(
         Session.prospect_id == bindparam("prospect"),
         Session.deal == bindparam("deal"),
         Session.assessor == bindparam("assessor"),
@@ -109,12 +110,12 @@ def newest_sessions(
 ) -> Sequence[Session]:
     """Return the newest sessions with this status for a prospect, an identity and a question set, locked."""
     parameters = {"prospect": prospect.id, **asdict(identity), "key": key, "status": status, "limit": limit}
-    return tx.db.exec(SELECT_NEWEST, params=parameters).all()
+    return load_sessions(tx, SELECT_NEWEST, parameters)
 
 
 def open_sessions(tx: Transaction, prospect: Prospect) -> Sequence[Session]:
     """Return the open sessions of a prospect, locked in the order of their ids."""
-    return tx.db.exec(SELECT_OPEN, params={"prospect": prospect.id}).all()
+    return load_sessions(tx, SELECT_OPEN, {"prospect": prospect.id})
 
 
 def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
@@ -286,11 +287,25 @@ def question_set_clauses(question_set: SetFilter) -> Iterator[Any]:
 
 def find_session(tx: Transaction, session_id: UUID, *, lock: bool = False) -> Session:
     """Return a session, locked for a change if `lock` is set. Raises NOT_FOUND."""
-    statement = SELECT_SESSION_FOR_UPDATE if lock else SELECT_SESSION
-    session: Session | None = tx.db.exec(statement, params={"id": session_id}).one_or_none()
-    if session is None:
+    found = load_sessions(tx, SELECT_SESSION_FOR_UPDATE if lock else SELECT_SESSION, {"id": session_id})
+    if not found:
         raise missing("session with that id")
-    return session
+    return found[0]
+
+
+def load_sessions(
+    tx: Transaction, statement: Any, parameters: Mapping[str, Any] | None = None
+) -> list[Session]:
+    """Return the sessions that a statement made from SELECT_SESSIONS finds.
+
+    The ORM does not track them: that halves the time, and `session_edit.save` stores what changes.
+    """
+    sessions = []
+    for row in tx.sql.execute(statement, parameters).mappings():
+        session = SESSION_CLASS.new_instance()
+        session.__dict__.update(row)
+        sessions.append(session)
+    return sessions
 
 
 def has_stale_answers(session: Session, at: datetime) -> bool:

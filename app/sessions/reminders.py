@@ -8,10 +8,11 @@ from sqlmodel import col, select
 
 from app.db import Transaction
 from app.events.service import record_events
-from app.sessions.queries import ANSWER_TABLE, any_stale
+from app.sessions.queries import ANSWER_TABLE, SELECT_SESSIONS, any_stale, load_sessions
 from app.sessions.scores import judge_session, next_expiry
 from app.sessions.session_edit import (
     MAX_SESSIONS_PER_RESCORE,
+    SESSION_TABLE,
     SessionEdit,
     UnitOfWork,
     begin_edit,
@@ -21,6 +22,11 @@ from app.sessions.session_edit import (
 )
 from app.sessions.tables import Session
 
+MARK_REVISIT_RECORDED = (
+    SESSION_TABLE.update()
+    .where(SESSION_TABLE.c.id == bindparam("of_session"))
+    .values(revisit_pending_on=None)
+)
 MARK_ANNOUNCED = (
     ANSWER_TABLE.update()
     .where(ANSWER_TABLE.c.session_id == bindparam("of_session"))
@@ -47,9 +53,7 @@ def record_due(uow: UnitOfWork, notice: timedelta) -> None:
     for session in _locked(uow.tx, _revisit_is_due(uow.tx)):
         data = {"revisit_on": session.revisit_on.isoformat()}
         record_events(uow.tx, event_subject(session, **data), ["revisit.due"])
-        session.revisit_pending_on = None
-        uow.tx.db.add(session)
-    uow.tx.db.flush()
+        uow.tx.sql.execute(MARK_REVISIT_RECORDED, {"of_session": session.id})
     for session in _locked(uow.tx, _expires_soon(uow.tx, notice)):
         _announce_expiries(begin_edit(uow, session), notice)
 
@@ -81,5 +85,5 @@ def _expires_soon(tx: Transaction, notice: timedelta) -> ColumnElement[bool]:
 
 
 def _locked(tx: Transaction, condition: ColumnElement[bool]) -> Sequence[Session]:
-    statement = select(Session).where(condition).order_by(col(Session.id)).limit(MAX_SESSIONS_PER_RESCORE)
-    return tx.db.exec(statement.with_for_update(skip_locked=True)).all()
+    statement = SELECT_SESSIONS.where(condition).order_by(col(Session.id)).limit(MAX_SESSIONS_PER_RESCORE)
+    return load_sessions(tx, statement.with_for_update(skip_locked=True))

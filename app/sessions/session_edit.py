@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam
-from sqlmodel import SQLModel, col, select
+from sqlmodel import SQLModel, col
 
 from app.clock import new_id
 from app.db import Transaction, insert_or_replace
@@ -21,9 +21,11 @@ from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, Judged, Plan, read_stored, verdict_record
 from app.sessions.queries import (
     ANSWER_TABLE,
+    SELECT_SESSIONS,
     answers_of,
     find_session,
     has_stale_answers,
+    load_sessions,
     plan_of,
     stale_clauses,
 )
@@ -105,7 +107,6 @@ def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
     If answers have gone stale, a revision "aged" is saved first, which counts them as open.
     """
     plan = plan_of(uow.tx, uow.plans, session)
-    uow.tx.db.expunge(session)
     answers = answers_of(uow.tx, session.id)
     edit = SessionEdit(uow, session, plan, answers, _row_of(session), begun_at=session.revision)
     if has_stale_answers(session, uow.tx.at):
@@ -286,8 +287,7 @@ def rescore_stale(uow: UnitOfWork, sessions: list[UUID] | None) -> int:
     `sessions` limits them to these ids. Sessions that another transaction has locked are skipped.
     """
     statement = (
-        select(Session)
-        .where(*stale_clauses(uow.tx.at))
+        SELECT_SESSIONS.where(*stale_clauses(uow.tx.at))
         .order_by(col(Session.id))
         .limit(MAX_SESSIONS_PER_RESCORE)
     )
@@ -295,7 +295,7 @@ def rescore_stale(uow: UnitOfWork, sessions: list[UUID] | None) -> int:
         statement = statement.where(col(Session.id).in_(sessions))
     # Waiting for locked sessions while holding locks could deadlock. The transactions that hold them rescore
     # them anyway.
-    found = uow.tx.db.exec(statement.with_for_update(skip_locked=True)).all()
+    found = load_sessions(uow.tx, statement.with_for_update(skip_locked=True))
     for session in found:
         begin_edit(uow, session)  # which saves the new score
     return len(found)
