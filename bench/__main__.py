@@ -4,6 +4,7 @@ from itertools import chain
 
 from bench import (
     batch,
+    crowd,
     feed,
     http,
     impact,
@@ -17,7 +18,7 @@ from bench import (
 )
 from bench.table import print_table
 
-BENCHMARKS = (http, writes, start, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
+BENCHMARKS = (http, writes, crowd, start, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
 
 if __name__ == "__main__":
     print_table(chain.from_iterable(module.measures() for module in BENCHMARKS))
