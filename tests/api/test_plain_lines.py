@@ -1,0 +1,73 @@
+"""Lines that are read without a model have the same content as by the model, or are left to the model."""
+
+import random
+
+import pytest
+
+from app.api.plain_lines import read_plain
+from app.scoring import Plan, read_answers, read_question_set, read_stored
+from app.sessions.schemas import ScoreRequest
+from tests.scoring.building import question, step, weighted
+
+ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}
+DEFINITION = weighted(step("only", question("need"), question("budget"))) | {"attributes": ATTRIBUTES}
+PLAN = Plan(read_question_set(DEFINITION), "plain@1")
+RATINGS = [1, 5, 0, 6, -1, 3.0, 2.5, True, False, None, "3", "", [], {}, 2**53 + 1]
+VALUES = [1, 2.5, True, None, "", " ", "x", "12", "x" * 1000, "x" * 1001, 2**53, 2**53 + 1, [], {"a": 1}]
+
+
+def lines():
+    """Lines with one to three of these fields, and with values of all kinds."""
+    dice = random.Random(19)
+    names, keys = [*ATTRIBUTES, "other", "", "Employees"], ["need", "budget", "other", "", "Need"]
+    for _ in range(3000):
+        line = {
+            "ratings": {dice.choice(keys[:2]): dice.randint(1, 5) for _ in range(2)},
+            "attributes": {dice.choice(names[:3]): dice.choice(VALUES) for _ in range(2)},
+        }
+        if dice.random() < 0.3:
+            line["ratings"][dice.choice(keys)] = dice.choice(RATINGS)
+        if dice.random() < 0.2:
+            line["attributes"][dice.choice(names)] = dice.choice(VALUES)
+        if dice.random() < 0.1:
+            line[dice.choice(["ratings", "attributes", "answers", "as_of", "mood"])] = dice.choice(VALUES)
+        if dice.random() < 0.2:
+            del line[dice.choice([*line])]
+        yield line
+
+
+def test_a_plain_line_has_the_same_content_as_by_the_model():
+    plain_lines = 0
+    for line in lines():
+        if plain := read_plain(PLAN, line):
+            request = ScoreRequest.model_validate(line)
+            assert plain.answers == read_answers(PLAN.question_set, request.sent())
+            read, by_the_model = (
+                read_stored(PLAN.question_set, attributes)
+                for attributes in (plain.attributes, request.attributes)
+            )
+            assert read == by_the_model
+            plain_lines += 1
+    assert 500 < plain_lines < 2500
+
+
+@pytest.mark.parametrize("rating", [True, 3.0, "3", None, 0, 6, [3]])
+def test_a_rating_that_is_no_integer_on_the_scale_is_left_to_the_model(rating):
+    assert read_plain(PLAN, {"ratings": {"need": 3}})
+    assert read_plain(PLAN, {"ratings": {"need": 3, "budget": rating}}) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"ratings": {"nobody_asks": 3}},
+        {"attributes": {"nobody_asks": 3}},
+        {"attributes": {"employees": 2**53 + 1}},
+        {"attributes": {"industry": "x" * 1001}},
+        {"attributes": {"industry": ["x"]}},
+        {"ratings": {}, "answers": []},
+        {"ratings": None},
+    ],
+)
+def test_what_may_be_wrong_is_left_to_the_model(line):
+    assert read_plain(PLAN, line) is None
