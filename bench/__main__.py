@@ -18,7 +18,7 @@ from bench import (
 )
 from bench.table import print_table
 
-BENCHMARKS = (http, writes, crowd, start, kernel, storage, impact, warehouse, batch, imports, feed, replicas)
+BENCHMARKS = (http, writes, start, kernel, storage, impact, warehouse, batch, imports, feed, crowd, replicas)
 
 if __name__ == "__main__":
     print_table(chain.from_iterable(module.measures() for module in BENCHMARKS))
