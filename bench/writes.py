@@ -17,7 +17,8 @@ from sqlalchemy import create_engine, text
 
 from app.db import open_database
 from app.main import prepare_database
-from app.question_sets.files import BUILTIN, read_file
+from app.question_sets.builtin_sets import BUILTIN
+from app.question_sets.files import read_file
 from app.scoring import Plan
 from app.settings import Settings
 from bench.bare import bare_app
