@@ -105,6 +105,11 @@ def test_a_row_has_the_figures_the_sides_the_decision_and_the_outcome(client, li
         "outcome_reason": "price",
         "outcome_competitor": "Other Ltd",
         "outcome_closed_on": "2027-02-01",
+        # A session with an outcome has none.
+        "win_probability": None,
+        "win_probability_low": None,
+        "win_probability_high": None,
+        "win_probability_n": None,
     }
 
 
