@@ -254,7 +254,7 @@ def _example(call: RecordedCall, *, has_key: bool) -> Iterator[str]:
 
 def _shortened(call: RecordedCall) -> str:
     """Return the response with two items of each list, and at most 60 lines."""
-    text = call.response.strip().removeprefix("\ufeff")
+    text = call.response.strip().removeprefix("\ufeff").replace("\r\n", "\n")
     if call.media_type.endswith("ndjson"):
         return text
     if call.media_type.endswith("json"):
