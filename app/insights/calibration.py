@@ -125,6 +125,7 @@ def _part(sessions: Sequence[ConcludedSession], left_out: Excluded | None = None
         won=won,
         lost=len(sessions) - won,
         prospects=everyone.prospects,
+        closed_before_opening=sum(one.closed_before_opening for one in sessions),
         base_rate=_rate(everyone.won, everyone.weights),
         bands=_bands(sessions, everyone),
         slope=estimate_of(scored.curve.slope) if scored.curve else None,
@@ -271,6 +272,12 @@ def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | No
         yield _no_slope(scored)
     else:
         yield _slope(figures, scored)
+    if figures.closed_before_opening and left_out:
+        early = figures.closed_before_opening
+        yield (
+            f"{early} of them closed before their session was opened, so whoever rated them may have known "
+            "how they ended."
+        )
     if left_out is None:
         yield "Ratings given after the outcome make a score look better than it is."
 

@@ -67,12 +67,18 @@ class ConcludedSession(NamedTuple):
     hindsight: bool
     closed_on: date | None
     recorded_at: datetime
+    opened_at: datetime
     ratings: str
 
     @property
     def day(self) -> date:
         """The day that the filters `since` and `before` compare."""
         return self.closed_on or self.recorded_at.date()
+
+    @property
+    def closed_before_opening(self) -> bool:
+        """Whether the deal closed before its session was opened."""
+        return self.closed_on is not None and self.closed_on < self.opened_at.date()
 
 
 def concluded_sessions(
@@ -94,6 +100,7 @@ def concluded_sessions(
             OUTCOME.c.hindsight,
             OUTCOME.c.closed_on,
             OUTCOME.c.recorded_at,
+            SESSION.c.opened_at,
             FROZEN.c.ratings if with_ratings else literal("").label("ratings"),
         )
         .select_from(CONCLUDED)

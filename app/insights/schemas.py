@@ -188,6 +188,13 @@ class CalibrationPart(Part):
     won: int
     lost: int
     prospects: Annotated[int, Field(description="the prospects of these deals")]
+    closed_before_opening: Annotated[
+        int,
+        Field(
+            description="the deals that closed before their session was opened: whoever rated them may have "
+            "known how they ended"
+        ),
+    ]
     base_rate: Annotated[
         Estimate | None, Field(description="the share of won deals, with the interval of Wilson")
     ]

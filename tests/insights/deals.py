@@ -24,6 +24,7 @@ def deal(number, *, won, score=50.0, **fields):
         "hindsight": False,
         "closed_on": FIRST_DAY + timedelta(days=number % 400),
         "recorded_at": RECORDED_AT,
+        "opened_at": RECORDED_AT,
         "ratings": "",
     }
     return ConcludedSession(**known | fields)

@@ -9,7 +9,15 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from app.insights.calibration import Deals, compute, fit_win_curve, table
 from app.insights.statistics.proportions import wilson
-from tests.insights.deals import FIRST_DAY, NONE_EXCLUDED, assert_finite, deal, deals, random_deals
+from tests.insights.deals import (
+    FIRST_DAY,
+    NONE_EXCLUDED,
+    RECORDED_AT,
+    assert_finite,
+    deal,
+    deals,
+    random_deals,
+)
 
 
 def calibrated(sessions, *, excluded=NONE_EXCLUDED, with_hindsight=False):
@@ -173,6 +181,16 @@ def test_hindsight_is_shown_apart():
     only = calibrated([], excluded=excluded)
     assert only.verdict == "All outcomes are of deals that were rated afterwards, so nothing can be said yet."
     assert {row[0] for row in table(report).rows} == {False, True}
+
+
+def test_deals_that_closed_before_their_session_was_opened_are_remarked():
+    """Those of the first day did not: the session was opened on the same day."""
+    early = [one._replace(opened_at=RECORDED_AT + timedelta(days=1)) for one in deals([70], [30])]
+    report = calibrated([*early, deal(0, won=True)])
+    assert (report.n, report.closed_before_opening) == (3, 1)
+    assert report.verdict.endswith(
+        " 1 of them closed before their session was opened, so whoever rated them may have known how they ended."
+    )
 
 
 def test_undecided_sessions_bound_the_win_rate():
