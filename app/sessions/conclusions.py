@@ -51,6 +51,7 @@ def record_decision(edit: SessionEdit, decision: DecisionIn, based_on: int) -> N
         return
     edit.require_open()
     require_revision("session", session.revision, based_on)
+    row.attributes = find_prospect(tx, session.prospect_id).attributes
     tx.sql.execute(INSERT_DECISION, row.model_dump())
     session.decision = decision.decision
     session.revisit_on = decision.revisit_on or NO_REVISIT
@@ -78,6 +79,7 @@ def _decision_row(edit: SessionEdit, decision: DecisionIn, based_on: int) -> Dec
         benefit_word=decision.benefit,
         reason=decision.reason,
         revisit_on=decision.revisit_on,
+        attributes={},
         actor=_decider(edit, decision),
         key_name=edit.uow.key_name,
         decided_at=edit.uow.tx.at,

@@ -237,7 +237,10 @@ class SessionRevision(SQLModel, table=True):
 
 
 class Decision(SQLModel, table=True):
-    """What a person decided, based on the revision that they saw. Append-only."""
+    """What a person decided, based on the revision that they saw. Append-only.
+
+    `attributes` are those of the prospect at that time, also those that the question set does not declare.
+    """
 
     __tablename__ = "decision"
     __table_args__ = (
@@ -256,6 +259,7 @@ class Decision(SQLModel, table=True):
     benefit_word: str | None = None
     reason: str | None = None
     revisit_on: date | None = None
+    attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     actor: str
     key_name: str
     decided_at: datetime = Field(sa_type=UtcDateTime)

@@ -418,6 +418,7 @@ def _decisions() -> None:
         sa.Column("benefit_word", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("revisit_on", sa.Date(), nullable=True),
+        sa.Column("attributes", sa.JSON(), nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("key_name", sa.String(), nullable=False),
         sa.Column("decided_at", TIME, nullable=False),
