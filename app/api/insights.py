@@ -7,6 +7,7 @@ from fastapi import Query, Response
 from app.edge.routes import router
 from app.edge.service import CallerDep, Service, ServiceDep
 from app.files.writer import writer_of
+from app.insights.conclusion_schemas import AssessorsOut, DecisionsOut, OutcomesFilter, OutcomesOut
 from app.insights.report import Reading, Report, ReportName, require_own_figures
 from app.insights.reports import catalogue
 from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, SetInsightFilter
@@ -66,6 +67,69 @@ async def get_questions_table(
 ) -> Response:
     """Read the questions that matter as CSV, one row for each question."""
     return await _table(service, caller, "questions", query)
+
+
+@reading.get("/insights/assessors", operation_id="get_assessors")
+async def get_assessors(
+    service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
+) -> AssessorsOut:
+    """Read how far assessors agree on a question set, what they skip, and whether they rate all alike.
+
+    `since` and `before` are about the last answer of a session. Figures of persons need the scope `admin`, or
+    the API key of the person.
+    """
+    report: AssessorsOut = await _computed(service, caller, "assessors", query)
+    return report
+
+
+@reading.get("/insights/assessors.csv", operation_id="get_assessors_table", response_class=CsvResponse)
+async def get_assessors_table(
+    service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
+) -> Response:
+    """Read the agreement of assessors on each question as CSV."""
+    return await _table(service, caller, "assessors", query)
+
+
+@reading.get("/insights/decisions", operation_id="get_decisions")
+async def get_decisions(
+    service: ServiceDep, caller: CallerDep, query: Annotated[InsightFilter, Query()]
+) -> DecisionsOut:
+    """Read how often people decide differently from the indication that they saw, and how it ended.
+
+    `since` and `before` are about the day of the decision, in UTC. Figures of persons need the scope `admin`,
+    or the API key of the person.
+    """
+    report: DecisionsOut = await _computed(service, caller, "decisions", query)
+    return report
+
+
+@reading.get("/insights/decisions.csv", operation_id="get_decisions_table", response_class=CsvResponse)
+async def get_decisions_table(
+    service: ServiceDep, caller: CallerDep, query: Annotated[InsightFilter, Query()]
+) -> Response:
+    """Read the table of indications and decisions as CSV."""
+    return await _table(service, caller, "decisions", query)
+
+
+@reading.get("/insights/outcomes", operation_id="get_outcomes")
+async def get_outcomes(
+    service: ServiceDep, caller: CallerDep, query: Annotated[OutcomesFilter, Query()]
+) -> OutcomesOut:
+    """Read how many deals were won and lost, by reason, competitor, question set, period or attribute.
+
+    With `question_set`, it also compares the ratings of deals that were lost for one reason with those of the
+    other lost deals.
+    """
+    report: OutcomesOut = await _computed(service, caller, "outcomes", query)
+    return report
+
+
+@reading.get("/insights/outcomes.csv", operation_id="get_outcomes_table", response_class=CsvResponse)
+async def get_outcomes_table(
+    service: ServiceDep, caller: CallerDep, query: Annotated[OutcomesFilter, Query()]
+) -> Response:
+    """Read the groups of outcomes as CSV."""
+    return await _table(service, caller, "outcomes", query)
 
 
 async def _computed(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Any:

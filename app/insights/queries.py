@@ -119,7 +119,7 @@ def concluded_clauses(
     tx: Transaction, filters: InsightFilter, question_set: SetFilter | None
 ) -> list[ColumnElement[bool]]:
     """Return the conditions on CONCLUDED for the sessions that match every filter."""
-    clauses = list(_session_clauses(filters, question_set))
+    clauses = list(session_clauses(filters, question_set))
     if filters.since:
         clauses.append(
             or_(
@@ -161,7 +161,7 @@ def excluded(tx: Transaction, filters: InsightFilter, question_set: SetFilter | 
 
 def _unconcluded(tx: Transaction, filters: InsightFilter, question_set: SetFilter | None) -> dict[str, int]:
     """Count the sessions without an outcome, by the field of `Excluded`."""
-    clauses = list(_session_clauses(filters, question_set))
+    clauses = list(session_clauses(filters, question_set))
     if filters.since:
         clauses.append(SESSION.c.updated_at >= start_of(filters.since))
     if filters.before:
@@ -175,7 +175,7 @@ def _unconcluded(tx: Transaction, filters: InsightFilter, question_set: SetFilte
     return {"not_pursued" if given_up else "open": count for given_up, count in tx.db.execute(statement)}
 
 
-def _session_clauses(filters: InsightFilter, question_set: SetFilter | None) -> Iterator[ColumnElement[bool]]:
+def session_clauses(filters: InsightFilter, question_set: SetFilter | None) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on the question set and the assessor. Without a set, only prospects count."""
     if question_set is None:
         yield SESSION.c.subject == "prospect"

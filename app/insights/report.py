@@ -44,15 +44,40 @@ class Reading:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """The persons whose own figures a report shows: everyone, one person, or nobody."""
+
+    everyone: bool
+    own: str | None
+
+    @property
+    def nobody(self) -> bool:
+        """Whether the report has no figures of persons."""
+        return not self.everyone and self.own is None
+
+    def include(self, person: str) -> bool:
+        """Whether the report shows the figures of this person."""
+        return self.everyone or (self.own is not None and normalized_id(person) == self.own)
+
+
+def persons_shown(caller: Caller | None) -> Persons:
+    """Return whose figures a caller may read: with `admin` everyone's, otherwise those of the key's person.
+
+    Without a caller, it is the command line, which shows everyone.
+    """
+    if caller is None or caller.may(Scope.ADMIN):
+        return Persons(everyone=True, own=None)
+    return Persons(everyone=False, own=normalized_id(caller.person))
+
+
 def require_own_figures(caller: Caller | None, person: str | None) -> None:
     """Check that the caller may read figures of one person: with `admin`, or with that person's own key.
 
     Raises:
         Problem: FORBIDDEN.
     """
-    if person is None or caller is None or caller.may(Scope.ADMIN):
-        return
-    if caller.person is None or normalized_id(caller.person) != normalized_id(person):
+    if person is not None and not persons_shown(caller).include(person):
         detail = "Figures of one person need a key with the scope admin, or the key of that person."
         raise Problem(FORBIDDEN, detail)
 
