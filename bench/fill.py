@@ -48,7 +48,7 @@ SECOND_WORDS = ("Works", "Logistics", "Foods", "Partners", "Software", "Freight"
 # The tables with rows of a story, in an order that satisfies their foreign keys.
 COPIED = (
     *("prospect", "prospect_term", "prospect_link", "received_values", "session", "session_revision"),
-    *("answer", "decision", "outcome", "event"),
+    *("answer", "decision", "outcome", "frozen_verdict", "event"),
 )
 # Times that scoring compares with the time of a request keep their value.
 KEPT_TIMES = {"valid_until", "next_expiry_at"}
@@ -56,12 +56,21 @@ TABLES = SQLModel.metadata.tables
 Row = Sequence[Any]
 
 
-def fill(url: str, sessions: int, stories: int = STORIES) -> None:
-    """Fill a new database with about this many sessions, one for each of as many prospects."""
+def fill(
+    url: str,
+    sessions: int,
+    stories: int = STORIES,
+    tell: Callable[[Database, int], None] | None = None,
+    make_copy: "type[Copy] | None" = None,
+) -> None:
+    """Fill a new database with about this many sessions, one for each of as many prospects.
+
+    `tell` carries out the stories, and `make_copy` says what distinguishes their copies.
+    """
     settings = Settings(database_url=url, admin_key=BENCH_KEY)
     database = open_database(settings)
     prepare_database(database, settings)
-    tell_stories(database, stories)
+    (tell or tell_stories)(database, stories)
     database.engine.dispose()
     store = SQLiteStore(url) if url.startswith("sqlite") else PostgreSQLStore(url)
     with closing(store):
@@ -70,7 +79,7 @@ def fill(url: str, sessions: int, stories: int = STORIES) -> None:
         for first in range(0, copies, COPIES_PER_BATCH):
             rows: dict[str, list[Row]] = defaultdict(list)
             for number in range(first, min(first + COPIES_PER_BATCH, copies)):
-                copy = Copy(number, (copies - number) * stories * SPACING)
+                copy = (make_copy or Copy)(number, (copies - number) * stories * SPACING)
                 for name, template in templates.items():
                     rows[name] += copy.rows(name, template, store.text_of)
             for name in COPIED:
