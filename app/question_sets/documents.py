@@ -29,6 +29,7 @@ from app.scoring.question_set import (
     Label,
     Name,
     Part,
+    Portfolio,
     Priority,
     Question,
     RateFrom,
@@ -92,6 +93,7 @@ class Variant(Part):
     dimensions: Annotated[list[Dimension], Field(min_length=1, max_length=50)] | Omittable = None
     thresholds: Thresholds | None = None
     grades: list[Grade] | Omittable = None
+    portfolio: Portfolio | None = None
     attributes: dict[Name, AttributeType] = {}
     for_: Annotated[dict[Name, Condition] | None, Field(alias="for", min_length=1)] = None
     priority: Priority | None = None

@@ -51,6 +51,8 @@ def _needed(qs: QuestionSet, place: Place) -> Iterator[Place]:
             yield ("combine",)
             if index:
                 yield from [(*place, "key"), *_weights(qs)]
+        case ("portfolio", *_):
+            yield from _dimension_keys(qs)
         case ("grades",):
             yield from [("thresholds",), *(("grades", index, "at") for index in range(len(qs.grades)))]
         case _:
@@ -61,7 +63,7 @@ def _needed_in_question(qs: QuestionSet, place: Place, rest: Sequence[str | int]
     """The same for the rules about one question; `rest` is the place in the question."""
     match rest:
         case ("dimension",):
-            yield from (("dimensions", index, "key") for index in range(len(qs.dimensions)))
+            yield from _dimension_keys(qs)
         case ("must_reach",):
             yield from [*SCALE, ("thresholds", "*"), (*place[:2], "gated")]
         case (*_, "rating"):
@@ -82,6 +84,10 @@ def _needed_in_condition(qs: QuestionSet, place: Place, attribute: str) -> Itera
     # That an attribute is not declared does not depend on the condition.
     if attribute in qs.attributes:
         yield place
+
+
+def _dimension_keys(qs: QuestionSet) -> Iterator[Place]:
+    return (("dimensions", index, "key") for index in range(len(qs.dimensions)))
 
 
 def _weights(qs: QuestionSet) -> Iterator[Place]:

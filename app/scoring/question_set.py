@@ -24,6 +24,7 @@ Title = Annotated[str, Field(min_length=1, max_length=200, pattern=NOT_BLANK)]
 Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=NOT_BLANK)]
 Label = Annotated[str, Field(min_length=1, max_length=60, pattern=NOT_BLANK)]
 Clause = Annotated[str, Field(min_length=1, max_length=200, pattern=NOT_BLANK)]
+Sentence = Annotated[str, Field(min_length=1, max_length=200, pattern=NOT_BLANK)]
 VersionName = Annotated[str, Field(pattern=VERSION_NAME)]
 Weight = Annotated[int, Field(ge=0, le=100)]
 StaleAfterDays = Annotated[int, Field(ge=1, le=3650)]
@@ -100,6 +101,30 @@ class Grade(Part):
 
     at: Annotated[int, Field(ge=0, le=100)]
     grade: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class Advice(Part):
+    """What to do with the accounts of each cell of a portfolio. The first word is for x, and the second for y.
+
+    `high_low` is the advice for accounts that are high on x and low on y.
+    """
+
+    high_high: Sentence
+    high_low: Sentence
+    low_high: Sentence
+    low_low: Sentence
+
+
+class Portfolio(Part):
+    """Two dimensions as the axes of a matrix of accounts: `x` lies across, and `y` goes up.
+
+    An account is high on an axis from the estimate `cut_at` on, and low below it.
+    """
+
+    x: Name
+    y: Name
+    cut_at: Percent
+    advice: Advice
 
 
 class Condition(Part):
@@ -185,6 +210,7 @@ class QuestionSet(Part):
     dimensions: Annotated[list[Dimension], Field(min_length=1, max_length=50)]
     thresholds: Thresholds | None = None
     grades: list[Grade] = []
+    portfolio: Portfolio | None = None
     attributes: dict[Name, AttributeType] = {}
     # Left out of the canonical form if a set has none, so that older sets keep their content hash.
     for_: Annotated[dict[Name, Condition] | None, Field(alias="for", min_length=1)] = None
@@ -193,8 +219,12 @@ class QuestionSet(Part):
 
     @property
     def cuts(self) -> list[int]:
-        """The thresholds and the starts of grades, 0..100; figures for people are never rounded up to one."""
+        """The limits that estimates are compared with, 0..100; figures for people are never rounded up to one.
+
+        They are the thresholds, the starts of grades and the cut of the portfolio.
+        """
         limits = [self.thresholds.fit_at, self.thresholds.no_fit_below] if self.thresholds else []
+        limits += [self.portfolio.cut_at] if self.portfolio else []
         return [*limits, *(grade.at for grade in self.grades)]
 
     def canonical(self) -> dict[str, Any]:

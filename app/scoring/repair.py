@@ -161,7 +161,8 @@ def _filling(field: str, number: int) -> Any:
     if item is not None:
         return [item]
     special = {"combine": "weighted", "rating": FAR_RATING + number, "at": 0, "fit_at": 100}
-    special |= {"no_fit_below": 1, "extends": "filled-in@1"}
+    special |= {"no_fit_below": 1, "extends": "filled-in@1", "cut_at": 50}
+    special["advice"] = dict.fromkeys(("high_high", "high_low", "low_high", "low_low"), _word(number))
     return special.get(field, _question(number) if field == "question" else _word(number))
 
 

@@ -28,6 +28,7 @@ TOTAL_LIMIT = 2**31
 # Other requests wait while a score is computed.
 MAX_QUESTIONS = 2000
 MAX_KNOCK_OUTS = 50
+NO_SUCH_DIMENSION = "no dimension of this set has that key"
 # The keys that other addresses have in the place of a set's key: POST /v1/qualify/batch.
 RESERVED_SET_KEYS = {"batch"}
 # Field names of a flat form.
@@ -94,6 +95,7 @@ def _broken_rules(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     yield from _scale(qs.scale)
     yield from _combining(qs)
     yield from _cuts(qs)
+    yield from _portfolio(qs)
     yield from _choice(qs)
     for step_place, step in _numbered(("steps",), qs.steps):
         for place, question in _numbered((*step_place, "questions"), step.questions):
@@ -167,9 +169,11 @@ def _combining(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
         if not step.gated:
             for question in step.questions:
                 weights[question.dimension] += question.weight
+    axes = {qs.portfolio.x, qs.portfolio.y} if qs.portfolio else set()
     for place, dimension in _numbered(("dimensions",), qs.dimensions):
-        if qs.combine == "reciprocal" and weights[dimension.key] == 0:
-            yield place, "a side needs a question with a weight in a step that is not gated"
+        if weights[dimension.key] == 0 and (qs.combine == "reciprocal" or dimension.key in axes):
+            needed_by = "a side" if qs.combine == "reciprocal" else "an axis of the portfolio"
+            yield place, f"{needed_by} needs a question with a weight in a step that is not gated"
     if qs.combine == "weighted" and weights.total() == 0:
         yield ("steps",), "a set needs a question with a weight in a step that is not gated"
     if 100 * (qs.scale.max - qs.scale.min) * weights.total() >= TOTAL_LIMIT:
@@ -191,6 +195,17 @@ def _cuts(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     )
 
 
+def _portfolio(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
+    if qs.portfolio is None:
+        return
+    dimensions = [dimension.key for dimension in qs.dimensions]
+    for axis, dimension in (("x", qs.portfolio.x), ("y", qs.portfolio.y)):
+        if dimension not in dimensions:
+            yield ("portfolio", axis), UnknownName(NO_SUCH_DIMENSION, dimension, dimensions)
+    if qs.portfolio.x == qs.portfolio.y:
+        yield ("portfolio", "y"), "x and y are the same dimension: name two different ones"
+
+
 def _choice(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
     for name, condition in (qs.for_ or {}).items():
         yield from _condition(qs, name, condition, ("for", name))
@@ -203,8 +218,7 @@ def _choice(qs: QuestionSet) -> Iterator[tuple[Place, str]]:
 def _question(qs: QuestionSet, question: Question, at: Place) -> Iterator[tuple[Place, str]]:
     dimensions = [dimension.key for dimension in qs.dimensions]
     if question.dimension not in dimensions:
-        detail = "no dimension of this set has that key"
-        yield (*at, "dimension"), UnknownName(detail, question.dimension, dimensions)
+        yield (*at, "dimension"), UnknownName(NO_SUCH_DIMENSION, question.dimension, dimensions)
     yield from _ratings(qs.scale, question.anchors, (*at, "anchors"))
     if question.must_reach is not None:
         if not (qs.scale.min < question.must_reach <= qs.scale.max):

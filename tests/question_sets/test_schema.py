@@ -20,6 +20,12 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 FILES = sorted([*BUILTIN.glob("*.yaml"), *(ROOT / "docs" / "examples").glob("*.yaml")])
 GONE = object()
 
+ADVICE = {
+    "high_high": "Invest.",
+    "high_low": "Maintain.",
+    "low_high": "Manage for cash.",
+    "low_low": "Withdraw.",
+}
 WHOLE = {
     "key": "ours",
     "title": "Ours",
@@ -28,9 +34,13 @@ WHOLE = {
     "subject": "prospect",
     "scale": {"min": 1, "max": 5, "labels": [{"rating": 1, "text": "least"}]},
     "combine": "weighted",
-    "dimensions": [{"key": "need", "title": "Need", "if_weak": "they need too little"}],
+    "dimensions": [
+        {"key": "need", "title": "Need", "if_weak": "they need too little"},
+        {"key": "trust", "title": "Trust"},
+    ],
     "thresholds": {"fit_at": 60, "no_fit_below": 50},
     "grades": [{"at": 60, "grade": "A"}, {"at": 50, "grade": "B"}, {"at": 0, "grade": "C"}],
+    "portfolio": {"x": "need", "y": "trust", "cut_at": 50, "advice": ADVICE},
     "attributes": {"employees": "number", "industry": "text"},
     "for": {"industry": {"in": ["retail", "ore"], "not_in": ["bank"]}},
     "priority": 3,
@@ -60,7 +70,7 @@ WHOLE = {
                 {
                     "key": "trade",
                     "text": "What do they do?",
-                    "dimension": "need",
+                    "dimension": "trust",
                     "ask_when": {"industry": {"equals": "ore"}},
                     "rate_from": {
                         "attribute": "industry",
@@ -80,9 +90,13 @@ VARIANT = {
     "extends": "base@1",
     "title": "Lean",
     "description": "All that a variant can say.",
-    "dimensions": [{"key": "need", "title": "Needs", "if_weak": "they need little"}],
+    "dimensions": [
+        {"key": "need", "title": "Needs", "if_weak": "they need little"},
+        {"key": "trust", "title": "Trust"},
+    ],
     "thresholds": {"fit_at": 70, "no_fit_below": 40},
     "grades": [{"at": 70, "grade": "A"}, {"at": 40, "grade": "B"}, {"at": 0, "grade": "C"}],
+    "portfolio": {"x": "trust", "y": "need", "cut_at": 70, "advice": ADVICE},
     "attributes": {"partner": "boolean"},
     "for": {"partner": {"equals": True}},
     "priority": 5,
@@ -90,7 +104,7 @@ VARIANT = {
     "add": [
         {"after": "budget", "question": {"key": "term", "text": "How long?", "dimension": "need"}},
         {"before": "budget", "question": {"key": "aim", "text": "What for?", "dimension": "need"}},
-        {"step": "only", "question": {"key": "risk", "text": "What if not?", "dimension": "need"}},
+        {"step": "only", "question": {"key": "risk", "text": "What if not?", "dimension": "trust"}},
     ],
     "change": {
         "budget": {
@@ -219,6 +233,18 @@ BROKEN = {
     "half of the thresholds": (WHOLE, {"/thresholds/fit_at": GONE}, "/thresholds/fit_at"),
     "threshold of 0": (WHOLE, {"/thresholds/no_fit_below": 0}, "/thresholds/no_fit_below"),
     "grade over 100": (WHOLE, {"/grades/0/at": 101}, "/grades/0/at"),
+    "cut of 0": (WHOLE, {"/portfolio/cut_at": 0}, "/portfolio/cut_at"),
+    "cut over 100": (WHOLE, {"/portfolio/cut_at": 101}, "/portfolio/cut_at"),
+    "cut of a half": (WHOLE, {"/portfolio/cut_at": 49.5}, "/portfolio/cut_at"),
+    "no cut": (WHOLE, {"/portfolio/cut_at": GONE}, "/portfolio/cut_at"),
+    "one axis": (WHOLE, {"/portfolio/y": GONE}, "/portfolio/y"),
+    "a third axis": (WHOLE, {"/portfolio/z": "need"}, "/portfolio/z"),
+    "axis that is no name": (VARIANT, {"/portfolio/x": "The need"}, "/portfolio/x"),
+    "no advice": (WHOLE, {"/portfolio/advice": GONE}, "/portfolio/advice"),
+    "advice in one text": (WHOLE, {"/portfolio/advice": "Invest."}, "/portfolio/advice"),
+    "advice for three cells": (WHOLE, {"/portfolio/advice/low_low": GONE}, "/portfolio/advice/low_low"),
+    "blank advice": (WHOLE, {"/portfolio/advice/low_low": " "}, "/portfolio/advice/low_low"),
+    "long advice": (WHOLE, {"/portfolio/advice/low_low": "x" * 201}, "/portfolio/advice/low_low"),
     "type of an attribute": (WHOLE, {"/attributes/employees": "integer"}, "/attributes/employees"),
     "name of an attribute": (WHOLE, {"/attributes/Region": "text"}, "/attributes/Region"),
     "name in a condition": (WHOLE, {"/for/Region": {"equals": "north"}}, "/for/Region"),

@@ -6,6 +6,8 @@ from app.question_sets.documents import read_document
 from app.scoring import Flawed, read_question_set
 from tests.scoring.building import question, reciprocal, step
 
+ADVICE = {"high_high": "Invest.", "high_low": "Keep.", "low_high": "Milk.", "low_low": "Leave."}
+PORTFOLIO = {"x": "match", "y": "benefit", "cut_at": 50, "advice": ADVICE}
 BASE = read_question_set(
     reciprocal(
         step(
@@ -16,6 +18,7 @@ BASE = read_question_set(
         step("gain", question("saving", "benefit"), question("joy", "benefit")),
         step("rapport", question("trust", "match"), gated=True),
         thresholds={"fit_at": 60, "no_fit_below": 50},
+        portfolio=PORTFOLIO,
         attributes={"employees": "number"},
         description="The base.",
         **{"for": {"employees": {"at_least": 10}}, "priority": 5},
@@ -54,7 +57,8 @@ def test_a_variant_that_says_nothing_is_its_base_under_another_key():
     ours = resolved()
     assert (ours.key, ours.extends) == ("ours", "small-set@1")
     assert asked(ours) == asked(BASE)
-    for field in ("title", "description", "combine", "dimensions", "thresholds", "attributes", "steps"):
+    same = ("title", "description", "combine", "dimensions", "thresholds", "portfolio", "attributes", "steps")
+    for field in same:
         assert getattr(ours, field) == getattr(BASE, field)
 
 
@@ -85,6 +89,14 @@ def test_null_thresholds_are_taken_away():
     assert plain.thresholds is None
     with pytest.raises(Flawed, match="must_reach"):
         resolved(thresholds=None)
+
+
+def test_a_portfolio_is_replaced_whole_or_taken_away():
+    turned = PORTFOLIO | {"x": "benefit", "y": "match", "cut_at": 70}
+    assert resolved(portfolio=turned).portfolio.model_dump() == turned
+    assert resolved(portfolio=None).portfolio is None
+    assert flaws(portfolio=PORTFOLIO | {"x": "price"}) == ["/portfolio/x"]
+    assert flaws(portfolio={"cut_at": 70}) == ["/portfolio/x", "/portfolio/y", "/portfolio/advice"]
 
 
 def test_labels_and_weak_clauses_can_be_said_anew():

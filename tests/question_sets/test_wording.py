@@ -105,6 +105,8 @@ def test_texts_for_sellers_show_no_field_names(key):
     questions = [question for step in SETS[key].steps for question in step.questions]
     texts = [SETS[key].description, *(question.guidance or "" for question in questions)]
     texts += [question.label for question in questions]
+    if portfolio := SETS[key].portfolio:
+        texts += portfolio.advice.model_dump().values()
     assert [text for text in texts if re.search(r"\w_\w", text)] == []
 
 

@@ -5,15 +5,22 @@ from copy import deepcopy
 import pytest
 
 from app.scoring import Flawed, read_question_set
-from tests.scoring.building import question, reciprocal, step, weighted
+from tests.scoring.building import POOL, SIDES, question, reciprocal, step, weighted
 
 FIRST = "/steps/0/questions/0"
+ADVICE = {
+    "high_high": "Invest.",
+    "high_low": "Maintain.",
+    "low_high": "Manage for cash.",
+    "low_low": "Withdraw.",
+}
 VALID = reciprocal(
     step("money", question("budget", "match", must_reach=2), question("price", "match")),
     step("gain", question("saving", "benefit")),
     step("rapport", question("trust", "match"), gated=True),
     thresholds={"fit_at": 60, "no_fit_below": 50},
     grades=[{"at": 60, "grade": "A"}, {"at": 50, "grade": "B"}, {"at": 0, "grade": "C"}],
+    portfolio={"x": "match", "y": "benefit", "cut_at": 50, "advice": ADVICE},
     attributes={"employees": "number", "industry": "text", "partner": "boolean"},
 )
 
@@ -80,6 +87,14 @@ FLAWS = {
     "a last grade over 0": ("/grades", [{"at": 60, "grade": "A"}, {"at": 50, "grade": "B"}]),
     "no grade that starts at fit_at": ("/grades", [{"at": 50, "grade": "A"}, {"at": 0, "grade": "B"}]),
     "no grade that starts at no_fit_below": ("/grades", [{"at": 60, "grade": "A"}, {"at": 0, "grade": "B"}]),
+    "an axis that is no dimension": ("/portfolio/x", "price"),
+    "an axis twice": ("/portfolio/y", "match"),
+    "a cut of 0": ("/portfolio/cut_at", 0),
+    "a cut over 100": ("/portfolio/cut_at", 101),
+    "a cut that is a truth": ("/portfolio/cut_at", True),
+    "a cut that is not whole": ("/portfolio/cut_at", 50.5),
+    "blank advice": ("/portfolio/advice/high_low", " "),
+    "advice for no cell": ("/portfolio/advice/high", "Invest."),
     "an empty label": (f"{FIRST}/label", ""),
     "an if_weak that is no text": ("/dimensions/0/if_weak", 3),
     "one name for two grades": ("/grades/1/grade", "A"),
@@ -147,6 +162,25 @@ def test_a_weighted_set_needs_one_weight_anywhere_outside_the_gated_steps():
     assert flaws_of(weighted(step("all", question("note", weight=0)))) == ["/steps"]
     some = weighted(step("all", question("note", weight=0), question("need")))
     assert read_question_set(some).combine == "weighted"
+
+
+def test_an_axis_of_a_weighted_set_needs_a_weight():
+    portfolio = VALID["portfolio"] | {"x": "need", "y": "match"}
+    dimensions = [*POOL, *SIDES]
+    asked = step("all", question("need"), question("match", "match", weight=0), question("gain", "benefit"))
+    assert flaws_of(weighted(asked, dimensions=dimensions, portfolio=portfolio)) == ["/dimensions/1"]
+    portfolio["y"] = "benefit"
+    assert read_question_set(weighted(asked, dimensions=dimensions, portfolio=portfolio)).portfolio.x == "need"
+
+
+def test_a_set_of_one_dimension_has_no_two_axes():
+    portfolio = VALID["portfolio"] | {"x": "need", "y": "need"}
+    assert flaws_of(weighted(step("all", question("need")), portfolio=portfolio)) == ["/portfolio/y"]
+
+
+def test_a_set_without_a_portfolio_says_nothing_of_it():
+    """Its content hash is the one that it had before there were portfolios."""
+    assert "portfolio" not in read_question_set(weighted(step("all", question("need")))).canonical()
 
 
 def test_all_flaws_are_told_at_once():

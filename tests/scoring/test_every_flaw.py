@@ -6,7 +6,7 @@ import pytest
 
 from app.scoring import Flawed, read_question_set
 from tests.scoring.building import question, reciprocal, step
-from tests.scoring.test_definition import FLAWS, VALID, flaws_of, with_changed
+from tests.scoring.test_definition import ADVICE, FLAWS, VALID, flaws_of, with_changed
 
 # Errors of shape that no rule depends on.
 SHAPES = {
@@ -86,6 +86,7 @@ CONSISTENT = reciprocal(
     step("rapport", question("trust", "match"), gated=True),
     thresholds={"fit_at": 60, "no_fit_below": 50},
     grades=[{"at": 60, "grade": "A"}, {"at": 50, "grade": "B"}, {"at": 0, "grade": "C"}],
+    portfolio={"x": "match", "y": "benefit", "cut_at": 50, "advice": ADVICE},
     attributes={"employees": "number"},
     scale={"min": 0, "max": 10},
     priority=3,
@@ -110,6 +111,11 @@ CONSEQUENCES = {
     "thresholds that are no object": ("/thresholds", 60),
     "a threshold that is no number": ("/thresholds/fit_at", "60"),
     "a grade that starts nowhere": ("/grades/0/at", "top"),
+    "a portfolio that is no object": ("/portfolio", "match"),
+    "an axis that is no text": ("/portfolio/x", 5),
+    "a misspelt axis": ("/portfolio", {"X": "match", "y": "benefit", "cut_at": 50, "advice": ADVICE}),
+    "advice that is no object": ("/portfolio/advice", "Invest."),
+    "a cut that is no number": ("/portfolio/cut_at", "half"),
     "a subject that is none": ("/subject", "prospects"),
     "a choice that is none": ("/for", "banks"),
     "a condition that is none": ("/for/employees", 5),
