@@ -28,7 +28,18 @@ from app.scoring.flaws import (
 )
 from app.scoring.judging import FURTHER_QUESTIONS
 from app.scoring.plan import Plan, QuestionState, ScoredState
-from app.scoring.question_set import NAME, SET_KEY, SET_NAME, Condition, Question, QuestionSet, Step, Subject
+from app.scoring.portfolio import CELLS, Cell, Placement, Side, placement
+from app.scoring.question_set import (
+    NAME,
+    SET_KEY,
+    SET_NAME,
+    Condition,
+    Portfolio,
+    Question,
+    QuestionSet,
+    Step,
+    Subject,
+)
 from app.scoring.reasons import in_words
 from app.scoring.repair import Place, Repaired, is_filled_in, repair
 from app.scoring.result import (
@@ -45,12 +56,14 @@ from app.scoring.result import (
 from app.scoring.rules import Checked, check_question_set, read_question_set
 from app.scoring.score import Judged, judge, score
 from app.scoring.summary import summarise
+from app.scoring.tally import Tally
 from app.scoring.texts import folded, is_blank
 from app.scoring.totals import Totals
 from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
 from app.scoring.words import rounded
 
 __all__ = [
+    "CELLS",
     "FURTHER_QUESTIONS",
     "NAME",
     "SET_KEY",
@@ -58,6 +71,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Blocker",
+    "Cell",
     "Checked",
     "Condition",
     "Evidence",
@@ -68,7 +82,9 @@ __all__ = [
     "Judged",
     "Leaning",
     "Place",
+    "Placement",
     "Plan",
+    "Portfolio",
     "Question",
     "QuestionSet",
     "QuestionState",
@@ -80,9 +96,11 @@ __all__ = [
     "ScoredState",
     "Sent",
     "Shared",
+    "Side",
     "State",
     "Step",
     "Subject",
+    "Tally",
     "Totals",
     "UnknownName",
     "Verdict",
@@ -101,6 +119,7 @@ __all__ = [
     "meets",
     "mentioned",
     "parts_of",
+    "placement",
     "pointer",
     "ratings_sent",
     "read_answers",

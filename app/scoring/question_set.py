@@ -104,9 +104,9 @@ class Grade(Part):
 
 
 class Advice(Part):
-    """What to do with the accounts of each cell of a portfolio. The first word is for x, and the second for y.
+    """What to do with the accounts of each cell of a portfolio.
 
-    `high_low` is the advice for accounts that are high on x and low on y.
+    The first word is for x, and the second for y: `high_low` is high on x and low on y.
     """
 
     high_high: Sentence
@@ -219,9 +219,9 @@ class QuestionSet(Part):
 
     @property
     def cuts(self) -> list[int]:
-        """The limits that estimates are compared with, 0..100; figures for people are never rounded up to one.
+        """The thresholds, the starts of grades and the cut of the portfolio, 0..100.
 
-        They are the thresholds, the starts of grades and the cut of the portfolio.
+        Figures for people are never rounded up to one of them.
         """
         limits = [self.thresholds.fit_at, self.thresholds.no_fit_below] if self.thresholds else []
         limits += [self.portfolio.cut_at] if self.portfolio else []

@@ -170,7 +170,9 @@ def test_an_axis_of_a_weighted_set_needs_a_weight():
     asked = step("all", question("need"), question("match", "match", weight=0), question("gain", "benefit"))
     assert flaws_of(weighted(asked, dimensions=dimensions, portfolio=portfolio)) == ["/dimensions/1"]
     portfolio["y"] = "benefit"
-    assert read_question_set(weighted(asked, dimensions=dimensions, portfolio=portfolio)).portfolio.x == "need"
+    assert (
+        read_question_set(weighted(asked, dimensions=dimensions, portfolio=portfolio)).portfolio.x == "need"
+    )
 
 
 def test_a_set_of_one_dimension_has_no_two_axes():
