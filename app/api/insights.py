@@ -7,10 +7,16 @@ from fastapi import Query, Response
 from app.edge.routes import router
 from app.edge.service import CallerDep, Service, ServiceDep
 from app.files.writer import writer_of
+from app.insights.account_schemas import (
+    ConcentrationFilter,
+    ConcentrationOut,
+    PortfolioFilter,
+    PortfolioOut,
+)
 from app.insights.conclusion_schemas import AssessorsOut, DecisionsOut, OutcomesFilter, OutcomesOut
-from app.insights.report import Reading, Report, ReportName, require_own_figures
+from app.insights.report import Reading, Report, ReportName, Table, require_own_figures
 from app.insights.reports import catalogue
-from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, SetInsightFilter
+from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, ReportFilter, SetInsightFilter
 from app.keys.schemas import Caller, Scope
 
 reading = router("insights", Scope.READ)
@@ -132,7 +138,53 @@ async def get_outcomes_table(
     return await _table(service, caller, "outcomes", query)
 
 
-async def _computed(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Any:
+@reading.get("/insights/portfolio", operation_id="get_portfolio")
+async def get_portfolio(
+    service: ServiceDep, caller: CallerDep, query: Annotated[PortfolioFilter, Query()]
+) -> PortfolioOut:
+    """Read in which cell of its portfolio each account is. The question set has to define a portfolio.
+
+    An account counts with its newest open session on the set, or else its last one. It is in a cell if no
+    open question can move it out. Each list has at most 50 accounts, and the CSV file has all of them. With
+    `since`, the response also shows how the accounts moved since then.
+    """
+    report: PortfolioOut = await _computed(service, caller, "portfolio", query)
+    return report
+
+
+@reading.get("/insights/portfolio.csv", operation_id="get_portfolio_table", response_class=CsvResponse)
+async def get_portfolio_table(
+    service: ServiceDep, caller: CallerDep, query: Annotated[PortfolioFilter, Query()]
+) -> Response:
+    """Read all accounts of a portfolio as CSV, by name."""
+    return await _table(service, caller, "portfolio", query)
+
+
+@reading.get("/insights/concentration", operation_id="get_concentration")
+async def get_concentration(
+    service: ServiceDep, caller: CallerDep, query: Annotated[ConcentrationFilter, Query()]
+) -> ConcentrationOut:
+    """Read how much of an amount the largest accounts hold.
+
+    The amount is a numeric `attribute` of the accounts, or with `by=amount` the sum of the amounts of the
+    deals that each account brought in one `currency`. The list has the 50 largest accounts, and the CSV file
+    has all of them.
+    """
+    report: ConcentrationOut = await _computed(service, caller, "concentration", query)
+    return report
+
+
+@reading.get(
+    "/insights/concentration.csv", operation_id="get_concentration_table", response_class=CsvResponse
+)
+async def get_concentration_table(
+    service: ServiceDep, caller: CallerDep, query: Annotated[ConcentrationFilter, Query()]
+) -> Response:
+    """Read all accounts with their amounts as CSV, the largest first."""
+    return await _table(service, caller, "concentration", query)
+
+
+async def _computed(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Any:
     """Return the response of a report. It is read in a transaction and computed outside of it.
 
     Raises:
@@ -144,15 +196,19 @@ async def _computed(service: Service, caller: Caller, name: ReportName, query: I
     return await service.computing.run_long(lambda: report.compute(read))
 
 
-async def _table(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Response:
+async def _table(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Response:
     report = await _report(service, name)
-    columns, rows = report.table(await _computed(service, caller, name, query))
-    writer = writer_of("csv")(columns)
-    content = writer.write(rows) + b"".join(writer.finish())
+    computed = await _computed(service, caller, name, query)
+    content = await service.computing.run_long(lambda: _csv(report.table(computed)))
     return CsvResponse(content, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 
 
-async def _picture(service: Service, caller: Caller, name: ReportName, query: InsightFilter) -> Response:
+def _csv(table: Table) -> bytes:
+    writer = writer_of("csv")(table.columns)
+    return writer.write(table.rows) + b"".join(writer.finish())
+
+
+async def _picture(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Response:
     report = await _report(service, name)
     assert report.draw, f"{name} has no picture"
     return SvgResponse(report.draw(await _computed(service, caller, name, query)))

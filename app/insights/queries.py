@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlmodel import SQLModel
 
 from app.db import Transaction
-from app.insights.schemas import Excluded, InsightFilter
+from app.insights.schemas import Excluded, InsightFilter, ReportFilter
 from app.scoring import folded
 from app.sessions.queries import SetFilter
 from app.sessions.session_edit import start_of
@@ -189,7 +189,7 @@ def session_clauses(filters: InsightFilter, question_set: SetFilter | None) -> I
 
 
 def segment_clauses(
-    tx: Transaction, filters: InsightFilter, attributes: ColumnElement[Any]
+    tx: Transaction, filters: ReportFilter, attributes: ColumnElement[Any]
 ) -> list[ColumnElement[bool]]:
     """Return the conditions for attributes that have the values of every segment.
 

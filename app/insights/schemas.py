@@ -24,7 +24,26 @@ class Estimate(Out):
     high: float
 
 
-class InsightFilter(In):
+class ReportFilter(In):
+    """What every report can be narrowed to."""
+
+    segment: Annotated[
+        list[Segment],
+        Field(
+            max_length=MAX_SEGMENTS,
+            description="an attribute of the account and its value: `industry:logistics`; repeat it for "
+            "several, which must all hold",
+        ),
+    ] = []
+    assessor: Annotated[Assessor | None, Field(description="only sessions of this assessor")] = None
+
+    @property
+    def segments(self) -> list[tuple[str, str]]:
+        """The attributes and their values."""
+        return [(name, value) for name, _, value in (one.partition(":") for one in self.segment)]
+
+
+class InsightFilter(ReportFilter):
     """Which sessions a report is about: those that match every filter."""
 
     question_set: Annotated[
@@ -46,7 +65,6 @@ class InsightFilter(In):
             "`industry:logistics`; repeat it for several, which must all hold",
         ),
     ] = []
-    assessor: Annotated[Assessor | None, Field(description="only sessions of this assessor")] = None
     hindsight: Annotated[
         Hindsight,
         Field(
@@ -54,11 +72,6 @@ class InsightFilter(In):
             "outcome, from people who knew how the deal ended"
         ),
     ] = "exclude"
-
-    @property
-    def segments(self) -> list[tuple[str, str]]:
-        """The attributes and their values."""
-        return [(name, value) for name, _, value in (one.partition(":") for one in self.segment)]
 
 
 class SetInsightFilter(InsightFilter):

@@ -1,0 +1,273 @@
+"""Concentration: how much of an amount the largest accounts hold."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import fsum
+from typing import NamedTuple, get_args
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import String, select, type_coerce
+
+from app.db import Transaction
+from app.files.columns import Column
+from app.insights.account_schemas import (
+    MAX_LISTED_ACCOUNTS,
+    ConcentratedAccount,
+    ConcentrationClass,
+    ConcentrationClassName,
+    ConcentrationExcluded,
+    ConcentrationFilter,
+    ConcentrationOut,
+    ConcentrationPoint,
+)
+from app.insights.queries import (
+    CONCLUDED,
+    OUTCOME,
+    PROSPECT,
+    SESSION,
+    attribute_text,
+    attribute_value,
+    concluded_clauses,
+    segment_clauses,
+)
+from app.insights.report import Reading, Table
+from app.insights.schemas import InsightFilter
+from app.insights.statistics.concentration import Concentration, concentration
+from app.insights.words import percent
+from app.problems import invalid_field
+from app.question_sets.plans import Plans
+from app.scoring import is_blank, read_number
+from app.scoring.words import all_listed, counted
+
+CLASSES: tuple[ConcentrationClassName, ...] = get_args(ConcentrationClassName)
+# The limit of the numbers in attributes. Larger amounts could add up to more than a float holds.
+MAX_AMOUNT = 2**53
+CURVE_POINTS = 100
+# The parameters that choose outcomes.
+OF_AMOUNTS = ("currency", "question_set", "since", "before", "assessor")
+NEEDED = {
+    "attribute": "name the attribute of the accounts that is a number: annual_revenue",
+    "currency": "name the currency: amounts in different currencies are not added up",
+}
+
+
+class AccountAmount(NamedTuple):
+    """One account with its amount. The id is as the driver returns it."""
+
+    prospect: UUID | str
+    name: str | None
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What the report is computed from."""
+
+    filters: ConcentrationFilter
+    accounts: list[AccountAmount]
+    excluded: Counter[str] = field(default_factory=Counter)
+
+
+def read(reading: Reading) -> Amounts:
+    """Read the amount of every account. Raises INVALID_REQUEST if the filters do not go together."""
+    _check(reading.filters)
+    if reading.filters.by == "amount":
+        return _won_amounts(reading.tx, reading.plans, reading.filters)
+    return _attribute_values(reading.tx, reading.filters)
+
+
+def _check(filters: ConcentrationFilter) -> None:
+    needed, others = ("currency", ("attribute",)) if filters.by == "amount" else ("attribute", OF_AMOUNTS)
+    if getattr(filters, needed) is None:
+        raise invalid_field(f"/{needed}", "missing", f"with by={filters.by}, {NEEDED[needed]}", "query")
+    for name in others:
+        if getattr(filters, name) is not None:
+            detail = f"this parameter has no effect with by={filters.by}: leave it out"
+            raise invalid_field(f"/{name}", "not_allowed", detail, "query")
+
+
+def _attribute_values(tx: Transaction, filters: ConcentrationFilter) -> Amounts:
+    """Return the numbers that the attribute of the accounts has now."""
+    assert filters.attribute is not None
+    statement = select(
+        type_coerce(PROSPECT.c.id, String()),
+        PROSPECT.c.name,
+        attribute_text(PROSPECT.c.attributes, filters.attribute),
+    ).where(PROSPECT.c.subject == "prospect", *segment_clauses(tx, filters, PROSPECT.c.attributes))
+    amounts = Amounts(filters, [])
+    for prospect, name, text in tx.db.execute(statement):
+        value = attribute_value(text)
+        number = read_number(value)
+        if number is not None:
+            amounts.accounts.append(AccountAmount(prospect, name, float(number)))
+        else:
+            amounts.excluded["missing" if value is None or is_blank(value) else "unreadable"] += 1
+    return amounts
+
+
+def _won_amounts(tx: Transaction, plans: Plans, filters: ConcentrationFilter) -> Amounts:
+    """Return the sum of the amounts won of each account. Of the outcomes of one deal, the last one counts."""
+    chosen = InsightFilter(**filters.model_dump(include=set(InsightFilter.model_fields)), hindsight="include")
+    question_set = plans.find_filter(tx, filters.question_set, "query")
+    statement = (
+        select(
+            type_coerce(SESSION.c.prospect_id, String()),
+            SESSION.c.deal,
+            PROSPECT.c.name,
+            OUTCOME.c.outcome,
+            OUTCOME.c.amount,
+            OUTCOME.c.currency,
+        )
+        .select_from(CONCLUDED.join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id))
+        .where(*concluded_clauses(tx, chosen, question_set))
+        .order_by(OUTCOME.c.recorded_at, OUTCOME.c.id)
+    )
+    deals = {(prospect, deal): outcome for prospect, deal, *outcome in tx.db.execute(statement)}
+    names: dict[UUID | str, str | None] = {}
+    won: dict[UUID | str, list[float]] = defaultdict(list)
+    excluded: Counter[str] = Counter()
+    for (prospect, _), (name, outcome, amount, currency) in deals.items():
+        if outcome != "won":
+            continue
+        if amount is None:
+            excluded["missing"] += 1
+        elif amount > MAX_AMOUNT:
+            excluded["unreadable"] += 1
+        elif currency != filters.currency:
+            excluded["other_currency"] += 1
+        else:
+            names[prospect] = name
+            won[prospect].append(amount)
+    accounts = [AccountAmount(prospect, names[prospect], fsum(amounts)) for prospect, amounts in won.items()]
+    return Amounts(filters, accounts, excluded)
+
+
+def compute(amounts: Amounts) -> ConcentrationOut:
+    """Compute the report."""
+    # The result does not depend on the order in which the database returns the rows.
+    accounts = sorted(amounts.accounts, key=lambda one: str(one.prospect))
+    found = concentration(np.array([one.amount for one in accounts], dtype=np.float64))
+    ordered = [
+        _Ranked(accounts[place], accounts[place].amount / found.total, cumulative, class_name)
+        for place, cumulative, class_name in zip(found.order, found.cumulative, found.classes, strict=True)
+    ]
+    filters = amounts.filters
+    counts = dict.fromkeys(ConcentrationExcluded.model_fields, 0) | amounts.excluded
+    report = ConcentrationOut(
+        by=filters.by,
+        attribute=filters.attribute,
+        currency=filters.currency,
+        question_set=filters.question_set,
+        accounts=found.accounts,
+        zero=found.zero,
+        total=found.total,
+        top_fifth=found.top_fifth,
+        gini=found.gini,
+        classes=[_class(name, ordered) for name in CLASSES],
+        curve=_curve(found),
+        items=[_item(one) for one in ordered[:MAX_LISTED_ACCOUNTS]],
+        excluded=ConcentrationExcluded(**counts | {"negative": found.negative}),
+        verdict="",
+        ranked=ordered,
+    )
+    return report.model_copy(update={"verdict": _verdict(report)})
+
+
+class _Ranked(NamedTuple):
+    """An account with its class, its share of the total, and that of the accounts up to it, each 0..1."""
+
+    account: AccountAmount
+    share: float
+    cumulative: float
+    class_name: ConcentrationClassName
+
+
+def _class(name: ConcentrationClassName, ranked: Sequence[_Ranked]) -> ConcentrationClass:
+    shares = [one.share for one in ranked if one.class_name == name]
+    return ConcentrationClass(
+        class_name=name,
+        accounts=len(shares),
+        share_of_accounts=len(shares) / len(ranked) if ranked else None,
+        share_of_total=min(1.0, fsum(shares)) if ranked else None,
+    )
+
+
+def _curve(found: Concentration) -> list[ConcentrationPoint]:
+    """Return points of the curve from 0 to 1, every account if they are few."""
+    cumulative = [0.0, *found.cumulative]
+    count = len(found.cumulative)
+    steps = min(count, CURVE_POINTS)
+    places = [round(step * count / steps) for step in range(steps + 1)] if steps else []
+    return [ConcentrationPoint(accounts=place / count, total=cumulative[place]) for place in places]
+
+
+def _item(ranked: _Ranked) -> ConcentratedAccount:
+    account = ranked.account
+    return ConcentratedAccount(
+        prospect_id=account.prospect,
+        name=account.name,
+        amount=account.amount,
+        share=ranked.share,
+        cumulative=ranked.cumulative,
+        class_name=ranked.class_name,
+    )
+
+
+def table(report: ConcentrationOut) -> Table:
+    """Return all accounts, the largest amount first, one row for each."""
+    numbers = (Column(name, "number") for name in ("amount", "share", "cumulative"))
+    columns = [Column("prospect_id"), Column("name"), *numbers, Column("class_name")]
+    return Table(
+        columns, [(str(UUID(str(one.account.prospect))), *one.account[1:], *one[1:]) for one in report.ranked]
+    )
+
+
+def _verdict(report: ConcentrationOut) -> str:
+    """Say in words how the amount is spread, without assuming any rule."""
+    return " ".join([_spread(report), *_left_out(report)])
+
+
+def _spread(report: ConcentrationOut) -> str:
+    count, ranked = report.accounts, report.ranked
+    what = (
+        f"“{report.attribute.replace('_', ' ')}”"
+        if report.attribute
+        else f"the amounts won in {report.currency}"
+    )
+    if not count:
+        number = "a number of 0 or more" if report.excluded.negative else "a number"
+        return f"No account has {number} for {what}, so there is nothing to compare."
+    if not ranked:
+        return f"Nothing but zero is known of {what}, so there is nothing to compare."
+    if count == 1:
+        return f"Only one account has a number for {what}, so there is nothing to compare."
+    if ranked[0].account.amount == ranked[-1].account.amount:
+        return f"All {count} accounts have the same share of {what}: none stands out."
+    classes = {one.class_name: one.accounts for one in report.classes}
+    largest = f"The largest of {count} accounts holds {percent(ranked[0].share)}"
+    if report.top_fifth is not None:
+        largest = f"The largest fifth of {count} accounts holds {percent(report.top_fifth)}"
+    return (
+        f"{largest} of {what}. Class A, up to 80 %, has {counted(classes['A'], 'account')}; class B, up to "
+        f"95 %, has {classes['B']}; and class C has {classes['C']}."
+    )
+
+
+def _left_out(report: ConcentrationOut) -> Iterator[str]:
+    counts = report.excluded
+    if report.by == "attribute":
+        reasons = [
+            (counts.missing, "account", "without a value"),
+            (counts.unreadable, "account", "with a value that cannot be used"),
+            (counts.negative, "account", "with a negative value"),
+        ]
+    else:
+        reasons = [
+            (counts.missing, "won deal", "without an amount"),
+            (counts.unreadable, "won deal", "with an amount that cannot be used"),
+            (counts.other_currency, "won deal", "in another currency"),
+        ]
+    if parts := [f"{counted(count, noun)} {which}" for count, noun, which in reasons if count]:
+        yield f"Left out: {all_listed(parts)}."
