@@ -83,17 +83,19 @@ class AccountGroup(Out):
     items: Annotated[list[PlacedAccount], Field(max_length=MAX_LISTED_ACCOUNTS)]
 
 
-class CellOut(AccountGroup):
-    """A cell with the accounts that no open question can move out of it."""
+class CellOut(Out):
+    """A cell with the accounts that no open question can move out of it: how many, and the first by name."""
 
     cell: Annotated[Cell, Field(description="the first word is for x, and the second for y")]
     x: Side
     y: Side
     advice: str
+    accounts: int
     leaning: Annotated[
         int, Field(description="further accounts whose estimates are here, and that can still move")
     ]
     possible: Annotated[int, Field(description="further accounts that can still be here in the end")]
+    items: Annotated[list[PlacedAccount], Field(max_length=MAX_LISTED_ACCOUNTS)]
 
 
 class MovedAccount(Out):

@@ -85,7 +85,7 @@ def _check(filters: ConcentrationFilter) -> None:
     for name in others:
         if getattr(filters, name) is not None:
             detail = f"this parameter has no effect with by={filters.by}: leave it out"
-            raise invalid_field(f"/{name}", "not_allowed", detail, "query")
+            raise invalid_field(f"/{name}", "contradiction", detail, "query")
 
 
 def _attribute_values(tx: Transaction, filters: ConcentrationFilter) -> Amounts:

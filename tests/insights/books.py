@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.db import open_database
 from app.insights.report import Reading
-from app.insights.reports import reports
+from app.insights.reports import catalogue
 from app.main import prepare_database
 from app.prospects import service as prospects
 from app.prospects.schemas import NewProspect
@@ -59,11 +59,11 @@ class Books:
         self.write(sessions.move_session, session, MoveRequest(question_set=question_set))
 
     def report(self, name, filters):
-        report = reports()[name]
+        report = catalogue().reports[name]
         return report.compute(
             self.database.read_sync(lambda tx: report.read(Reading(tx, self.plans, filters)))
         )
 
     def table(self, name, filters):
-        columns, rows = reports()[name].table(self.report(name, filters))
+        columns, rows = catalogue().reports[name].table(self.report(name, filters))
         return [dict(zip([column.name for column in columns], row, strict=True)) for row in rows]

@@ -204,8 +204,8 @@ def test_amounts_won_are_added_up_in_one_currency_and_each_deal_counts_once(book
     assert told.excluded.model_dump() == {"missing": 1, "unreadable": 1, "negative": 0, "other_currency": 1}
     assert told.verdict == (
         "The largest of 3 accounts holds 55 % of the amounts won in EUR. Class A, up to 80 %, has 2 "
-        "accounts; class B, up to 95 %, has 0; and class C has 1. Left out: 1 won deal without an amount, 1 won deal "
-        "with an amount that cannot be used and 1 won deal in another currency."
+        "accounts; class B, up to 95 %, has 0; and class C has 1. Left out: 1 won deal without an "
+        "amount, 1 won deal with an amount that cannot be used and 1 won deal in another currency."
     )
     later = concentration(books, by="amount", currency="EUR", segment=["sector:wood"], since="2025-06-02")
     assert amounts(later) == []

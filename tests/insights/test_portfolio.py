@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from app.insights.account_schemas import PortfolioFilter
+from app.insights.account_schemas import PortfolioFilter, PortfolioOut
 from app.problems import Problem
+from tests.api.calls import ok, pointers, refusal
 from tests.conftest import settings_for
 from tests.insights.books import FIRST_DAY, Books
 from tests.scoring.building import question, step, weighted
@@ -209,6 +210,27 @@ def test_a_set_that_is_retired_keeps_its_portfolio(books, key):
     books.open(books.prospect("Ada"), key, ratings=dict.fromkeys(QUESTIONS, 5))
     books.retire(key, 1)
     assert portfolio(books, key).accounts == portfolio(books, f"{key}@1").accounts == 1
+
+
+@pytest.mark.one_database
+def test_the_response_has_no_more_than_it_describes_and_refuses_what_has_no_effect(client):
+    told = ok(client.get("/v1/insights/portfolio", params={"question_set": "key-account-selection@1"}))
+    assert [cell["advice"].partition(":")[0] for cell in told["cells"]] == [
+        "Invest",
+        "Maintain",
+        "Manage for cash",
+        "Withdraw",
+    ]
+    assert told.keys() == PortfolioOut.model_fields.keys() - {"placed"}
+    table = client.get("/v1/insights/portfolio.csv", params={"question_set": "key-account-selection"})
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.lstrip("\ufeff").startswith("prospect_id,name,session_id,")
+    unknown = client.get(
+        "/v1/insights/portfolio", params={"question_set": "key-account-selection", "before": "2026-01-01"}
+    )
+    assert (refusal(unknown), pointers(unknown)) == ((422, "invalid-request"), ["/before"])
+    without = client.get("/v1/insights/portfolio", params={"question_set": "bant"})
+    assert [one["code"] for one in without.json()["errors"]] == ["no_portfolio"]
 
 
 # A second implementation, on lists: what a session was on each day, and the cell as fractions.

@@ -47,6 +47,12 @@ BANT_FOR_RETAIL = {
     "change": {"timeline": {"weight": 2, "stale_after_days": 90}},
 }
 FORM_MAPPING = {"source": "form", "external_id": "/email", "ratings": {"budget": "/money"}}
+# The name of an account, what it buys in a year, and the ratings of the other questions.
+KEY_ACCOUNTS = (
+    ("Harbour Freight", 900000, {"future_potential": 4, "financial_security": 4, "current_profit": 4}),
+    ("Old Town Clinics", 120000, {"future_potential": 2, "financial_security": 3, "current_profit": 2}),
+    ("Falcon Energy", 60000, {"future_potential": 5}),
+)
 BANT_WITH_MUST_REACH = {"extends": "bant@1", "change": {"budget": {"must_reach": 5}}}
 STORY = (
     Call("live", "GET", "/livez"),
@@ -249,6 +255,30 @@ STORY = (
     Call("get_decisions_table", "GET", "/v1/insights/decisions.csv"),
     Call("get_outcomes", "GET", "/v1/insights/outcomes?by=reason&by=attribute:industry"),
     Call("get_outcomes_table", "GET", "/v1/insights/outcomes.csv?by=month"),
+    Call(
+        "rate_key_accounts",
+        "POST",
+        "/v1/qualify/batch",
+        [
+            {
+                "source": "salesforce.account",
+                "external_id": f"0015g00000Kx{number}",
+                "name": name,
+                "question_set": "key-account-selection",
+                "attributes": {"existing_account": True, "annual_revenue_with_us": revenue},
+                "ratings": ratings | {"strategic_coherence": 4, "cultural_fit": 3, "values_us": 4},
+            }
+            for number, (name, revenue, ratings) in enumerate(KEY_ACCOUNTS)
+        ],
+    ),
+    Call(
+        "get_portfolio",
+        "GET",
+        "/v1/insights/portfolio?question_set=key-account-selection&since=2026-01-01",
+    ),
+    Call("get_portfolio_table", "GET", "/v1/insights/portfolio.csv?question_set=key-account-selection"),
+    Call("get_concentration", "GET", "/v1/insights/concentration?attribute=annual_revenue_with_us"),
+    Call("get_concentration_table", "GET", "/v1/insights/concentration.csv?by=amount&currency=EUR"),
     Call("get_history", "GET", "/v1/sessions/{session}/history"),
     Call("list_sessions", "GET", "/v1/sessions?question_set=bant&has_blocker=false&sort=updated_at&limit=10"),
     Call("export_sessions", "GET", "/v1/sessions/export?format=ndjson&question_set=bant"),
