@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -298,15 +297,15 @@ def _item(axes: _Axes, placed: _Placed) -> PlacedAccount:
         session_id=account.session,
         question_set=axes.plans[account.version].name,
         status=account.status,
-        x=_figures(placement.x),
-        y=_figures(placement.y),
+        x=_axis_figures(placement.x),
+        y=_axis_figures(placement.y),
         cells=list(placement.cells),
         leaning=placement.leaning,
     )
 
 
-def _figures(tally: Tally) -> AxisFigures:
-    return AxisFigures(estimate=tally.estimate, lowest=tally.lowest, highest=tally.highest)
+def _axis_figures(tally: Tally) -> AxisFigures:
+    return AxisFigures(**dict(zip(AxisFigures.model_fields, _figures(tally), strict=True)))
 
 
 def _movement(since: date, placed: Iterable[_Placed]) -> Movement:
@@ -346,28 +345,31 @@ def table(report: PortfolioOut) -> Table:
         *map(Column, ("leaning", "cells", "advice")),
         *([Column("place_before")] if report.movement else []),
     ]
-    return Table(columns, [*map(partial(_row, report), report.placed)])
+    return Table(columns, list(_rows(report)))
 
 
-def _row(report: PortfolioOut, placed: _Placed) -> Sequence[Value]:
-    account, placement = placed.account, placed.placement
-    assert placement is not None
-    advice = {one.cell: one.advice for one in report.cells}
+def _rows(report: PortfolioOut) -> Iterator[Sequence[Value]]:
     key = report.portfolio_of.partition("@")[0]
-    return [
-        str(UUID(str(account.prospect))),
-        account.name,
-        str(UUID(str(account.session))),
-        f"{key}@{account.version}",
-        account.status,
-        placed.place,
-        *(_figures(placement.x).model_dump().values()),
-        *(_figures(placement.y).model_dump().values()),
-        placement.leaning,
-        ", ".join(placement.cells) or None,
-        advice.get(placement.settled) if placement.settled else None,
-        *([placed.before] if report.movement else []),
-    ]
+    advice: dict[AccountPlace, str] = {one.cell: one.advice for one in report.cells}
+    for account, placed, place, before in report.placed:
+        yield [
+            str(UUID(str(account.prospect))),
+            account.name,
+            str(UUID(str(account.session))),
+            f"{key}@{account.version}",
+            account.status,
+            place,
+            *(figure for axis in (placed.x, placed.y) for figure in _figures(axis)),
+            placed.leaning,
+            ", ".join(placed.cells) or None,
+            advice.get(place),
+            *([before] if report.movement else []),
+        ]
+
+
+def _figures(tally: Tally) -> tuple[float | None, float | None, float | None]:
+    """Return the `AxisFigures` in their order."""
+    return tally.estimate, tally.lowest, tally.highest
 
 
 def _verdict(report: PortfolioOut) -> str:
