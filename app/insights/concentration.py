@@ -22,14 +22,12 @@ from app.insights.account_schemas import (
     ConcentrationOut,
     ConcentrationPoint,
 )
+from app.insights.deals import count_once, sessions_with_outcome
 from app.insights.queries import (
-    CONCLUDED,
-    OUTCOME,
     PROSPECT,
     SESSION,
     attribute_text,
     attribute_value,
-    concluded_clauses,
     segment_clauses,
 )
 from app.insights.report import Reading, Table
@@ -44,6 +42,9 @@ from app.scoring.words import all_listed, counted
 CLASSES: tuple[ConcentrationClassName, ...] = get_args(ConcentrationClassName)
 # The limit of the numbers in attributes. Larger amounts could add up to more than a float holds.
 MAX_AMOUNT = 2**53
+SELECT_NAMES = select(type_coerce(PROSPECT.c.id, String()), PROSPECT.c.name).where(
+    PROSPECT.c.id.in_(select(SESSION.c.prospect_id).where(SESSION.c.outcome == "won"))
+)
 CURVE_POINTS = 100
 # The parameters that choose outcomes.
 OF_AMOUNTS = ("currency", "question_set", "since", "before", "assessor")
@@ -108,39 +109,24 @@ def _attribute_values(tx: Transaction, filters: ConcentrationFilter) -> Amounts:
 
 
 def _won_amounts(tx: Transaction, plans: Plans, filters: ConcentrationFilter) -> Amounts:
-    """Return the sum of the amounts won of each account. Of the outcomes of one deal, the last one counts."""
-    chosen = InsightFilter(**filters.model_dump(include=set(InsightFilter.model_fields)), hindsight="include")
+    """Return the sum of the amounts won of each account. A deal counts once, as `count_once` defines it."""
+    chosen = InsightFilter(**filters.model_dump(include=set(InsightFilter.model_fields)))
     question_set = plans.find_filter(tx, filters.question_set, "query")
-    statement = (
-        select(
-            type_coerce(SESSION.c.prospect_id, String()),
-            SESSION.c.deal,
-            PROSPECT.c.name,
-            OUTCOME.c.outcome,
-            OUTCOME.c.amount,
-            OUTCOME.c.currency,
-        )
-        .select_from(CONCLUDED.join(PROSPECT, PROSPECT.c.id == SESSION.c.prospect_id))
-        .where(*concluded_clauses(tx, chosen, question_set))
-        .order_by(OUTCOME.c.recorded_at, OUTCOME.c.id)
-    )
-    deals = {(prospect, deal): outcome for prospect, deal, *outcome in tx.db.execute(statement)}
-    names: dict[UUID | str, str | None] = {}
     won: dict[UUID | str, list[float]] = defaultdict(list)
     excluded: Counter[str] = Counter()
-    for (prospect, _), (name, outcome, amount, currency) in deals.items():
-        if outcome != "won":
+    for deal in count_once(sessions_with_outcome(tx, chosen, question_set)):
+        if deal.outcome != "won":
             continue
-        if amount is None:
+        if deal.amount is None:
             excluded["missing"] += 1
-        elif amount > MAX_AMOUNT:
+        elif deal.amount > MAX_AMOUNT:
             excluded["unreadable"] += 1
-        elif currency != filters.currency:
+        elif deal.currency != filters.currency:
             excluded["other_currency"] += 1
         else:
-            names[prospect] = name
-            won[prospect].append(amount)
-    accounts = [AccountAmount(prospect, names[prospect], fsum(amounts)) for prospect, amounts in won.items()]
+            won[deal.prospect].append(deal.amount)
+    names: dict[UUID | str, str | None] = dict(tx.db.execute(SELECT_NAMES).all())
+    accounts = [AccountAmount(one, names.get(one), fsum(amounts)) for one, amounts in won.items()]
     return Amounts(filters, accounts, excluded)
 
 

@@ -50,6 +50,18 @@ def test_fields_of_the_set_and_of_its_steps():
     assert questions == {}
 
 
+def test_a_portfolio_that_only_one_of_them_has_is_told_whole():
+    advice = dict.fromkeys(("high_high", "high_low", "low_high", "low_low"), "Think.")
+    portfolio = {"x": "need", "y": "other", "cut_at": 50, "advice": advice}
+
+    def change(definition):
+        definition["dimensions"] = [*definition["dimensions"], {"key": "other", "title": "Other"}]
+        definition["steps"][1]["questions"].append(question("f", "other"))
+        definition["portfolio"] = portfolio
+
+    assert told(change)[0]["portfolio"] == (None, portfolio)
+
+
 def test_fields_of_a_question_those_that_only_one_has_too():
     def change(definition):
         definition["steps"][1]["questions"][0] |= {"weight": 3, "must_reach": 2}
