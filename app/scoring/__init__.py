@@ -60,7 +60,7 @@ from app.scoring.tally import Tally
 from app.scoring.texts import folded, is_blank
 from app.scoring.totals import Totals
 from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
-from app.scoring.words import rounded
+from app.scoring.words import listed, rounded
 
 __all__ = [
     "CELLS",
@@ -116,6 +116,7 @@ __all__ = [
     "is_blank",
     "is_filled_in",
     "judge",
+    "listed",
     "meets",
     "mentioned",
     "parts_of",

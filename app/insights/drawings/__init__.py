@@ -1,0 +1,1 @@
+"""Draws reports as SVG: pure functions that take plain figures and return text."""
