@@ -1,12 +1,15 @@
 """What outcomes say about the scores: each report as JSON, as CSV and, if it has one, as a picture."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 
 from app.edge.routes import router
+from app.edge.security_headers import picture_policy
 from app.edge.service import CallerDep, Service, ServiceDep
 from app.files.writer import writer_of
+from app.insights import pictures
 from app.insights.account_schemas import (
     ConcentrationFilter,
     ConcentrationOut,
@@ -14,11 +17,13 @@ from app.insights.account_schemas import (
     PortfolioOut,
 )
 from app.insights.conclusion_schemas import AssessorsOut, DecisionsOut, OutcomesFilter, OutcomesOut
+from app.insights.drawings.svg import STYLE
 from app.insights.report import Reading, Report, ReportName, Table, require_own_figures
 from app.insights.reports import catalogue
 from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, ReportFilter, SetInsightFilter
 from app.keys.schemas import Caller, Scope
 
+PICTURE_POLICY = picture_policy(STYLE)
 reading = router("insights", Scope.READ)
 
 
@@ -54,6 +59,17 @@ async def get_calibration_table(
     return await _table(service, caller, "calibration", query)
 
 
+@reading.get("/insights/calibration.svg", operation_id="get_calibration_picture", response_class=SvgResponse)
+async def get_calibration_picture(
+    service: ServiceDep, caller: CallerDep, query: Annotated[pictures.CalibrationPicture, Query()]
+) -> Response:
+    """Read the calibration as a picture: the win rate at each score, or the deals at each score.
+
+    The description in the SVG document has all its figures for screen readers.
+    """
+    return await _picture(service, caller, "calibration", query, pictures.draw_calibration)
+
+
 @reading.get("/insights/questions", operation_id="get_questions")
 async def get_questions(
     service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
@@ -73,6 +89,14 @@ async def get_questions_table(
 ) -> Response:
     """Read the questions that matter as CSV, one row for each question."""
     return await _table(service, caller, "questions", query)
+
+
+@reading.get("/insights/questions.svg", operation_id="get_questions_picture", response_class=SvgResponse)
+async def get_questions_picture(
+    service: ServiceDep, caller: CallerDep, query: Annotated[pictures.QuestionsPicture, Query()]
+) -> Response:
+    """Read how well each question tells won from lost deals as a picture, with intervals."""
+    return await _picture(service, caller, "questions", query, pictures.draw_questions)
 
 
 @reading.get("/insights/assessors", operation_id="get_assessors")
@@ -138,6 +162,14 @@ async def get_outcomes_table(
     return await _table(service, caller, "outcomes", query)
 
 
+@reading.get("/insights/outcomes.svg", operation_id="get_outcomes_picture", response_class=SvgResponse)
+async def get_outcomes_picture(
+    service: ServiceDep, caller: CallerDep, query: Annotated[pictures.OutcomesPicture, Query()]
+) -> Response:
+    """Read the win rate of each month, quarter or year as a picture, with intervals."""
+    return await _picture(service, caller, "outcomes", query, pictures.draw_outcomes)
+
+
 @reading.get("/insights/portfolio", operation_id="get_portfolio")
 async def get_portfolio(
     service: ServiceDep, caller: CallerDep, query: Annotated[PortfolioFilter, Query()]
@@ -158,6 +190,17 @@ async def get_portfolio_table(
 ) -> Response:
     """Read all accounts of a portfolio as CSV, by name."""
     return await _table(service, caller, "portfolio", query)
+
+
+@reading.get("/insights/portfolio.svg", operation_id="get_portfolio_picture", response_class=SvgResponse)
+async def get_portfolio_picture(
+    service: ServiceDep, caller: CallerDep, query: Annotated[pictures.PortfolioPicture, Query()]
+) -> Response:
+    """Read the portfolio as a picture: the accounts in the matrix of both dimensions.
+
+    An account is a bar while the open questions can still move it to another cell. Many accounts share marks.
+    """
+    return await _picture(service, caller, "portfolio", query, pictures.draw_portfolio)
 
 
 @reading.get("/insights/concentration", operation_id="get_concentration")
@@ -184,6 +227,16 @@ async def get_concentration_table(
     return await _table(service, caller, "concentration", query)
 
 
+@reading.get(
+    "/insights/concentration.svg", operation_id="get_concentration_picture", response_class=SvgResponse
+)
+async def get_concentration_picture(
+    service: ServiceDep, caller: CallerDep, query: Annotated[pictures.ConcentrationPicture, Query()]
+) -> Response:
+    """Read the concentration as a picture: the share of the total that the largest accounts hold."""
+    return await _picture(service, caller, "concentration", query, pictures.draw_concentration)
+
+
 async def _computed(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Any:
     """Return the response of a report. It is read in a transaction and computed outside of it.
 
@@ -208,10 +261,12 @@ def _csv(table: Table) -> bytes:
     return writer.write(table.rows) + b"".join(writer.finish())
 
 
-async def _picture(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Response:
-    report = await _report(service, name)
-    assert report.draw, f"{name} has no picture"
-    return SvgResponse(report.draw(await _computed(service, caller, name, query)))
+async def _picture(
+    service: Service, caller: Caller, name: ReportName, query: ReportFilter, draw: Callable[..., str]
+) -> Response:
+    report = await _computed(service, caller, name, query)
+    document = await service.computing.run(lambda: draw(report, query))
+    return SvgResponse(document, headers={"Content-Security-Policy": PICTURE_POLICY})
 
 
 async def _report(service: Service, name: ReportName) -> Report[Any, Any]:

@@ -23,11 +23,21 @@ def with_security_headers(headers: RawHeaders) -> RawHeaders:
 
 def page_policy(*inline_scripts: str) -> str:
     """Return the policy of a page that loads this service's files only, and runs these inline scripts."""
-    hashes = [
-        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline_scripts
-    ]
-    scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in hashes)])
+    scripts = " ".join(["'self'", *map(_hash_source, inline_scripts)])
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+
+
+def picture_policy(inline_style: str) -> str:
+    """Return the policy of an SVG document that loads nothing, and has this inline style sheet."""
+    return (
+        f"default-src 'none'; style-src {_hash_source(inline_style)}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _hash_source(inline: str) -> str:
+    """Return what allows one inline script or style sheet in a policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()}'"

@@ -87,13 +87,12 @@ class Report(Generic[Read, Reported]):
     """One report.
 
     `read` reads what it needs in a transaction, and `compute` computes the report from it outside of the
-    transaction. `table` and `draw` show the report: `draw` returns an SVG document.
+    transaction. `table` shows the report as a table.
     """
 
     read: Callable[[Reading], Read]
     compute: Callable[[Read], Reported]
     table: Callable[[Reported], Table]
-    draw: Callable[[Reported], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ SCHEMAS_PAGE = f"{PAGES_FOLDER}/schemas.md"
 # Longer responses would hide what matters.
 MAX_SHOWN_ITEMS = 2
 MAX_SHOWN_LINES = 60
+# The title and the description of a picture say what its shapes show.
+MAX_SHOWN_PICTURE_LINES = 3
 # The language of a code block, by the media type of the response in it.
 LANGUAGES = {"text/plain": "sql", "text/csv": "csv", "image/svg+xml": "xml"}
 REFERENCE_HEADER = """\
@@ -253,18 +255,15 @@ def _example(call: RecordedCall, *, has_key: bool) -> Iterator[str]:
 
 
 def _shortened(call: RecordedCall) -> str:
-    """Return the response with two items of each list, and at most 60 lines."""
+    """Return the response with two items of each list, and with its first lines if there are many."""
     text = call.response.strip().removeprefix("\ufeff").replace("\r\n", "\n")
     if call.media_type.endswith("ndjson"):
         return text
     if call.media_type.endswith("json"):
         text = json.dumps(_cut(json.loads(text)), indent=2, ensure_ascii=False)
     lines = text.splitlines()
-    return (
-        text
-        if len(lines) <= MAX_SHOWN_LINES
-        else "\n".join([*lines[:MAX_SHOWN_LINES], f"… {len(lines) - MAX_SHOWN_LINES} more lines"])
-    )
+    most = MAX_SHOWN_PICTURE_LINES if call.media_type == "image/svg+xml" else MAX_SHOWN_LINES
+    return text if len(lines) <= most else "\n".join([*lines[:most], f"… {len(lines) - most} more lines"])
 
 
 def _cut(value: Any) -> Any:
