@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from app.cli.console import counted, fail, print_text, progress_bar
+from app.cli.fresh_scores import read_scores
 from app.cli.plans import published_plans
 from app.db import Database, Transaction
 from app.files.columns import Column
@@ -18,13 +19,9 @@ from app.insights import win_probability
 from app.insights.win_curve import WinCurve
 from app.prospects.exports import Export, Row, export_prospects
 from app.prospects.schemas import ProspectFilter
-from app.question_sets.plans import Plans
 from app.sessions.exports import export_sessions
-from app.sessions.queries import StaleScores
 from app.sessions.schemas import SessionFilter
-from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork, rescore_stale
 
-T = TypeVar("T")
 WRITTEN_SUFFIXES = (".csv", ".xlsx", ".ndjson", ".jsonl", ".parquet")
 File = Annotated[Path, typer.Argument(help=f"The file to write: {', '.join(WRITTEN_SUFFIXES)}.")]
 SetOption = Annotated[str | None, typer.Option("--set", help="Only this question set: key or key@version.")]
@@ -81,7 +78,7 @@ def sessions_file(  # noqa: PLR0913  # one option for each filter
             set_filter = plans.find_filter(tx, filters.question_set, "query")
             return export_sessions(tx, plans, filters, set_filter)
 
-        found = _read_scores(database, plans, begin)
+        found = read_scores(database, plans, begin)
         extended = replace(found, columns=[*found.columns, *win_probability.COLUMNS])
         _write(database, file, format_, extended, "session", _WinColumns(database, found.columns).complete)
 
@@ -128,15 +125,6 @@ def _format_of(file: Path) -> Format:
     if not file.parent.is_dir():
         fail(f"There is no folder {file.parent}.")
     return SUFFIXES[file.suffix.lower()]
-
-
-def _read_scores(database: Database, plans: Plans, work: Callable[[Transaction], T]) -> T:
-    """Run `work` in a read transaction, after computing again all stale scores."""
-    while True:
-        try:
-            return database.read_sync(work)
-        except StaleScores:
-            database.write_sync(lambda tx: rescore_stale(UnitOfWork(tx, plans, SYSTEM_KEY_NAME), None))
 
 
 def _write(

@@ -43,6 +43,9 @@ COMMANDS = {
     "export": Place(
         "export", "export", "Write sessions or prospects to a CSV, XLSX, NDJSON or Parquet file."
     ),
+    "insights": Place(
+        "insights", "insights", "Print what outcomes say about scores, questions, people and accounts."
+    ),
     "move": Place(
         "move", "move", "Move all open sessions on older versions of a question set to this version."
     ),
