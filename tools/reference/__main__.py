@@ -16,6 +16,7 @@ from tools.reference.calls import record_calls
 from tools.reference.events import MORE_CALLS, SAMPLE_CALLS, events_page
 from tools.reference.examples import EXAMPLES_FILE, examples
 from tools.reference.markdown import PAGES_FOLDER, pages
+from tools.reference.pictures import PICTURES_FOLDER, pictures
 from tools.reference.story import FAILING_CALL, STORY
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,7 @@ def generated() -> dict[str, str]:
         f"docs/{SCHEMA_FILE_NAME}": schema,
         ARCHITECTURE_PAGE: architecture_page(ROOT),
         EXAMPLES_FILE: examples(calls, _operation_ids(app)),
+        **pictures(),
         str(PARSED_FILE.relative_to(ROOT)): parsed_text(),
     }
 
@@ -46,7 +48,8 @@ def _operation_ids(app: FastAPI) -> set[str]:
 def main() -> int:
     """Write or check the generated files, and return the exit code."""
     files = generated()
-    known = {str(path.relative_to(ROOT)) for path in (ROOT / PAGES_FOLDER).glob("*.md")}
+    folders = (PAGES_FOLDER, PICTURES_FOLDER)
+    known = {str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).glob("*.*")}
     stale = [
         name
         for name, text in files.items()
@@ -57,7 +60,8 @@ def main() -> int:
         for name in stale:
             sys.stderr.write(f"{name} is out of date: run 'make docs'.\n")
         return 1 if stale else 0
-    (ROOT / PAGES_FOLDER).mkdir(exist_ok=True)
+    for folder in folders:
+        (ROOT / folder).mkdir(exist_ok=True)
     for name in stale:
         if name in files:
             (ROOT / name).write_text(files[name], "utf-8")
