@@ -94,7 +94,7 @@ class _WinColumns:
     def complete(self, rows: list[Row]) -> list[Row]:
         rated = win_probability.rated_rows(self._columns, rows)
         for name in {name for name, score in rated if score is not None} - self._curves.keys():
-            fit = self._database.read_sync(partial(win_probability.win_curve, name))
+            _, fit = self._database.read_sync(partial(win_probability.win_curve, name))
             self._curves[name] = fit()
         found = win_probability.win_probabilities(self._curves, rated)
         return win_probability.completed(rows, found)

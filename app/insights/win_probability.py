@@ -17,9 +17,9 @@ from app.question_sets.queries import read_name
 
 # Something that is not an outcome can also change a curve: prospects are erased and merged.
 MAX_AGE_SECONDS = 600
-# A curve that takes longer to compute than this is computed again in the background, while the old one is
-# used, and at most a twentieth of the time.
-QUICK_SECONDS = 0.1
+# A curve of more deals takes longer than a request may wait. It is computed again in the background, while
+# the old one is used, and at most a twentieth of the time.
+MAX_DEALS_TO_WAIT_FOR = 5000
 MAX_SHARE_OF_TIME = 0.05
 COLUMNS = (
     *(Column(f"win_probability{end}", "number") for end in ("", "_low", "_high")),
@@ -70,19 +70,23 @@ def _values(probability: WinProbability | None) -> tuple[Value, ...]:
     return probability.estimate, probability.low, probability.high, probability.n
 
 
-def win_curve(name: str, tx: Transaction) -> Fit:
-    """Read the deals of a version, and return what computes its curve, outside of the transaction."""
+def win_curve(name: str, tx: Transaction) -> tuple[int, Fit]:
+    """Read the deals of a version. Returns their number, and what computes the curve afterwards."""
     sessions: list[ConcludedSession] = concluded_sessions(
         tx, InsightFilter(question_set=name), read_name(name, "query")
     )
-    return lambda: catalogue().fit_win_curve(sessions)
+    return len(sessions), lambda: catalogue().fit_win_curve(sessions)
 
 
 @dataclass(frozen=True, slots=True)
 class _Cached:
-    """A curve, and the newest outcome when it was read. `at` is the time, and `seconds` what it took."""
+    """A curve, and the newest outcome when it was read. `at` is the time, and `seconds` what it took.
+
+    `deals` is the number of deals that were read.
+    """
 
     curve: WinCurve | None
+    deals: int
     newest: UUID | None
     at: float
     seconds: float
@@ -94,7 +98,7 @@ class _Cached:
 
     @property
     def is_quick(self) -> bool:
-        return self.seconds < QUICK_SECONDS
+        return self.deals <= MAX_DEALS_TO_WAIT_FOR
 
     @property
     def has_rested(self) -> bool:
@@ -150,7 +154,7 @@ class WinCurves:
 
     async def _renew(self, name: str) -> WinCurve | None:
         started = monotonic()
-        newest, compute = await self._database.read(lambda tx: (newest_outcome(tx), win_curve(name, tx)))
-        curve = await self._compute(compute)
-        self._cached[name] = _Cached(curve, newest, monotonic(), monotonic() - started)
+        newest, (deals, fit) = await self._database.read(lambda tx: (newest_outcome(tx), win_curve(name, tx)))
+        curve = await self._compute(fit)
+        self._cached[name] = _Cached(curve, deals, newest, monotonic(), monotonic() - started)
         return curve

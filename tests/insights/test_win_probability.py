@@ -5,8 +5,10 @@ from io import StringIO
 
 import pytest
 
+from app.insights import win_probability
 from tests.api.calls import conclude, ok, qualify
 from tests.scoring.building import question, step, weighted
+from tests.waiting import until
 
 ONE_QUESTION = weighted(step("all", question("demand")))
 # How many of 10 deals with each rating are won. The score of a rating is 25·(rating − 1).
@@ -74,6 +76,19 @@ def test_a_correction_changes_the_curve(office):
     assert fit(office, told)["win_probability"]["estimate"] > 0.5
     ok(conclude(office.client, closed[1], "no_decision"))
     assert fit(office, told)["win_probability"] is None
+
+
+def test_with_many_deals_a_new_curve_comes_later(office, monkeypatch):
+    """A fit that does not wait for it has the last one, which is none."""
+    monkeypatch.setattr(win_probability, "MAX_DEALS_TO_WAIT_FOR", -1)
+    key = office.publish(ONE_QUESTION)
+    told = begin(office, key, "open", 5)
+    assert fit(office, told)["win_probability"] is None
+    for number in range(20):
+        deal = begin(office, key, number, 5 if number % 2 else 1)
+        ok(conclude(office.client, deal["session_id"], "won" if number % 2 else "lost"))
+    until(lambda: fit(office, told)["win_probability"])
+    assert fit(office, told)["win_probability"]["n"] == 20
 
 
 def test_the_score_of_answers_that_are_not_stored_has_no_probability(office, key):
