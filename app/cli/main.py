@@ -26,7 +26,11 @@ COMMANDS = {
         "Migrate the database to the newest schema, and create the key file of an SQLite database.",
     ),
     "keys": Place("keys", "keys", "Create, list, rotate and revoke API keys."),
-    "sign-in": Place("sign_in", "sign_in", "Print a link that signs a browser in once, within five minutes."),
+    "sign-in": Place(
+        "sign_in",
+        "sign_in",
+        "Print a link that signs a browser in once, within five minutes. It uses the oldest admin key.",
+    ),
     "secrets": Place("secrets", "secrets", "Rotate or replace the key that encrypts the stored secrets."),
     "sources": Place("sources", "sources", "Set how the ids of other systems are compared."),
     "question-sets": Place(
