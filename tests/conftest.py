@@ -281,9 +281,9 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A real browser."""
+    """A real browser. While it is there, nothing else in this thread can run an event loop."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  # few tests need it
 
     with sync_playwright() as playwright:
