@@ -55,7 +55,11 @@ def create_demo_prospect(plans: Plans, request: QualifyRequest, tx: Transaction)
     """Qualify a demo prospect unless it already exists, and return whether it was created."""
     if find_by_link(tx, request.link):
         return False
-    qualify(UnitOfWork(tx, plans, DEMO_SOURCE, request.actor), request)
+    uow = UnitOfWork(tx, plans, DEMO_SOURCE, request.actor)
+    qualify(uow, request.model_copy(update={"outcome": None}))
+    if request.outcome:
+        # Apart from the answers: otherwise they would count as hindsight.
+        qualify(uow, request)
     return True
 
 

@@ -62,6 +62,7 @@ from app.keys.idempotency import ResponseCleaner
 from app.keys.service import ensure_admin_key
 from app.migrate import migrate
 from app.pages import assets, home, interview, review, sign_in
+from app.pages import insights as insight_pages
 from app.pages import prospects as prospect_pages
 from app.pages import question_sets as set_pages
 from app.private_files import is_readable_by_others
@@ -121,6 +122,7 @@ PAGES = (
     home.reading,
     home.managing,
     review.reading,
+    insight_pages.reading,
     prospect_pages.reading,
     prospect_pages.writing,
     interview.reading,

@@ -1,10 +1,11 @@
 """What outcomes say about the scores: each report as JSON, as CSV and, if it has one, as a picture."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 
+from app.edge.reports import compute_report, compute_table
 from app.edge.routes import router
 from app.edge.security_headers import picture_policy
 from app.edge.service import CallerDep, Service, ServiceDep
@@ -18,8 +19,7 @@ from app.insights.account_schemas import (
 )
 from app.insights.conclusion_schemas import AssessorsOut, DecisionsOut, OutcomesFilter, OutcomesOut
 from app.insights.drawings.svg import STYLE
-from app.insights.report import Reading, Report, ReportName, Table, require_own_figures
-from app.insights.reports import catalogue
+from app.insights.report import ReportName, Table
 from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, ReportFilter, SetInsightFilter
 from app.keys.schemas import Caller, Scope
 
@@ -47,7 +47,7 @@ async def get_calibration(
 
     Every figure uses the verdict as it stood before the outcome was known.
     """
-    report: CalibrationOut = await _computed(service, caller, "calibration", query)
+    report: CalibrationOut = await compute_report(service, caller, "calibration", query)
     return report
 
 
@@ -79,7 +79,7 @@ async def get_questions(
     Every rating is the one before the outcome was known. Figures are left out if fewer than 10 won or 10 lost
     deals rated the question.
     """
-    report: QuestionsOut = await _computed(service, caller, "questions", query)
+    report: QuestionsOut = await compute_report(service, caller, "questions", query)
     return report
 
 
@@ -108,7 +108,7 @@ async def get_assessors(
     `since` and `before` are about the last answer of a session. Figures of persons need the scope `admin`, or
     the API key of the person.
     """
-    report: AssessorsOut = await _computed(service, caller, "assessors", query)
+    report: AssessorsOut = await compute_report(service, caller, "assessors", query)
     return report
 
 
@@ -129,7 +129,7 @@ async def get_decisions(
     `since` and `before` are about the day of the decision, in UTC. Figures of persons need the scope `admin`,
     or the API key of the person.
     """
-    report: DecisionsOut = await _computed(service, caller, "decisions", query)
+    report: DecisionsOut = await compute_report(service, caller, "decisions", query)
     return report
 
 
@@ -150,7 +150,7 @@ async def get_outcomes(
     With `question_set`, it also compares the ratings of deals that were lost for one reason with those of the
     other lost deals.
     """
-    report: OutcomesOut = await _computed(service, caller, "outcomes", query)
+    report: OutcomesOut = await compute_report(service, caller, "outcomes", query)
     return report
 
 
@@ -180,7 +180,7 @@ async def get_portfolio(
     open question can move it out. Each list has at most 50 accounts, and the CSV file has all of them. With
     `since`, the response also shows how the accounts moved since then.
     """
-    report: PortfolioOut = await _computed(service, caller, "portfolio", query)
+    report: PortfolioOut = await compute_report(service, caller, "portfolio", query)
     return report
 
 
@@ -213,7 +213,7 @@ async def get_concentration(
     deals that each account brought in one `currency`. The list has the 50 largest accounts, and the CSV file
     has all of them.
     """
-    report: ConcentrationOut = await _computed(service, caller, "concentration", query)
+    report: ConcentrationOut = await compute_report(service, caller, "concentration", query)
     return report
 
 
@@ -237,22 +237,9 @@ async def get_concentration_picture(
     return await _picture(service, caller, "concentration", query, pictures.draw_concentration)
 
 
-async def _computed(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Any:
-    """Return the response of a report. It is read in a transaction and computed outside of it.
-
-    Raises:
-        Problem: FORBIDDEN if the query names an assessor whose figures the caller may not read.
-    """
-    require_own_figures(caller, query.assessor)
-    report = await _report(service, name)
-    read = await service.read_scores(lambda tx: report.read(Reading(tx, service.plans, query, caller)))
-    return await service.computing.run_long(lambda: report.compute(read))
-
-
 async def _table(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Response:
-    report = await _report(service, name)
-    computed = await _computed(service, caller, name, query)
-    content = await service.computing.run_long(lambda: _csv(report.table(computed)))
+    computed = await compute_table(service, caller, name, query)
+    content = await service.computing.run_long(lambda: _csv(computed.table))
     return CsvResponse(content, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 
 
@@ -264,11 +251,6 @@ def _csv(table: Table) -> bytes:
 async def _picture(
     service: Service, caller: Caller, name: ReportName, query: ReportFilter, draw: Callable[..., str]
 ) -> Response:
-    report = await _computed(service, caller, name, query)
+    report = await compute_report(service, caller, name, query)
     document = await service.computing.run(lambda: draw(report, query))
     return SvgResponse(document, headers={"Content-Security-Policy": PICTURE_POLICY})
-
-
-async def _report(service: Service, name: ReportName) -> Report[Any, Any]:
-    # The first call imports a library.
-    return (await service.computing.run(catalogue)).reports[name]

@@ -27,7 +27,6 @@ NOWHERE = [
     "/v1/score/",
     "/v1/prospects/",
     "/v1//prospects",
-    "//v1/prospects",
     "/v2/score",
     "/V1/score",
     "/v1/score%00",

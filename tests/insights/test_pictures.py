@@ -95,8 +95,8 @@ def part(won: int, lost: int) -> CalibrationPart:
         n=won + lost, won=won, lost=lost, mean_score=None, win_rate=rate,
     )  # fmt: skip
     return CalibrationPart(
-        verdict=f"{won} won.", preliminary=True, n=won + lost, won=won, lost=lost, prospects=won + lost, closed_before_opening=0,
-        base_rate=rate, bands=[band], slope=None, curve=[],
+        verdict=f"{won} won.", preliminary=True, n=won + lost, won=won, lost=lost, prospects=won + lost,
+        closed_before_opening=0,        base_rate=rate, bands=[band], slope=None, curve=[],
         auc=None, brier=None, log_loss=None, time_split=None,
     )  # fmt: skip
 

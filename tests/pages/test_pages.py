@@ -9,8 +9,9 @@ import pytest
 
 from app.pages.rendering import FOLDER, texts
 from tests.api.calls import ok
-from tests.conftest import Running
-from tests.pages.conftest import led_to, submit
+from tests.conftest import ADMIN_KEY, NewDatabase, Running, serving, settings_for
+from tests.pages.conftest import NAME, led_to, submit
+from tests.waiting import PATIENCE
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -141,5 +142,42 @@ def test_a_prospect_is_found_created_and_led_to_its_interview(ana: httpx.Client)
     assert "No prospect matches." in ana.get("/prospects?q=nothing+like+it").text
 
 
-def test_the_demo_is_one_click_away(ana: httpx.Client) -> None:
-    assert ana.get("/").status_code == 200
+REPORTS = ["calibration", "questions", "outcomes", "decisions", "assessors", "portfolio", "concentration"]
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_every_report_has_its_words_pictures_and_table(
+    service: Running, ana: httpx.Client, report: str
+) -> None:
+    for number, outcome in enumerate(("won", "lost")):
+        deal = {"external_id": f"{report}{number}", "name": "Acme", "attributes": {"annual_revenue": 5}}
+        qualified(service, **deal, ratings={"trigger": 4})
+        qualified(service, **deal, outcome={"outcome": outcome})
+    address = f"/insights/{report}" + ("?attribute=annual_revenue" if report == "concentration" else "")
+    page = ana.get(address)
+    assert (page.status_code, '<p class="lead">' in page.text) == (200, True)
+    shown = re.findall(r'<img class="chart" src="([^"]+)"', page.text)
+    assert len(shown) == {"calibration": 2, "decisions": 0, "assessors": 0}.get(report, 1)
+    for source in shown:
+        picture = ana.get(source.replace("&amp;", "&"))
+        assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml")
+    table = re.search(r'href="(/v1/insights/[^"]+)" download', page.text)
+    assert table
+    assert ana.get(table[1].replace("&amp;", "&")).headers["content-type"].startswith("text/csv")
+
+
+def test_a_concentration_needs_an_attribute(ana: httpx.Client) -> None:
+    assert "Enter the name of a numeric attribute" in ana.get("/insights/concentration").text
+    assert ana.get("/insights/nothing").status_code == 422
+
+
+def test_the_demo_is_one_click_away(new_database: NewDatabase) -> None:
+    with serving(settings_for(new_database())) as empty:
+        headers = {"Origin": empty.url}
+        with httpx.Client(base_url=empty.url, timeout=PATIENCE, headers=headers) as client:
+            client.post("/sign-in", data={"key": ADMIN_KEY, "actor": NAME})
+            assert led_to(submit(client, "/", "/demo")) == "/review"
+            assert client.get("/review").text.count("<tr>") == 1 + 36
+            assert "Load the demo prospects" not in client.get("/").text
+            calibration = ok(client.get("/v1/insights/calibration?question_set=qualifying-a-sale"))
+            assert (calibration["won"], calibration["lost"]) == (3, 3)
