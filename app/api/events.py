@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from app.db import Transaction
 from app.edge.ending import is_stopping
+from app.edge.openapi import COMMA_SEPARATED
 from app.edge.paging import Limit, address_after
 from app.edge.routes import router
 from app.edge.service import ServiceDep
@@ -45,7 +46,12 @@ class EventFilter(Limit):
         str | None,
         AfterValidator(_known_types),
         WithJsonSchema(
-            {"type": "array", "items": {"type": "string", "enum": [*EVENT_TYPE_FILTERS]}, "minItems": 1}
+            {
+                "type": "array",
+                "items": {"type": "string", "enum": [*EVENT_TYPE_FILTERS]},
+                "minItems": 1,
+                COMMA_SEPARATED: True,
+            }
         ),
         Field(
             description="only events of these types, separated by commas; `prospect.*` is every type that "

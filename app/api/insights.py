@@ -63,7 +63,7 @@ async def get_calibration_table(
 async def get_calibration_picture(
     service: ServiceDep, caller: CallerDep, query: Annotated[pictures.CalibrationPicture, Query()]
 ) -> Response:
-    """Read the calibration as a picture: the win rate at each score, or the deals at each score.
+    """Read the calibration as a picture: the win rate, or the deals, at each score.
 
     The description in the SVG document has all its figures for screen readers.
     """

@@ -19,6 +19,8 @@ Version = Literal["3.1", "3.0", "2.0"]
 EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8"))
 # Marks the schema of a parameter that is required, although FastAPI accepts requests without it.
 REQUIRED_PARAMETER = "x-required-parameter"
+# In the schema of a parameter that is one text, with several values separated by commas.
+COMMA_SEPARATED = "x-comma-separated"
 PATHS = {"/openapi.json": "3.1", "/openapi-3.0.json": "3.0", "/openapi-2.0.json": "2.0"}
 OLDER = {"3.0": to_3_0, "2.0": to_2_0}
 DESCRIPTION = """\
@@ -49,8 +51,8 @@ def _is_map(schema: dict[str, Any]) -> bool:
 def _describe_parameters(operation: dict[str, Any]) -> None:
     """Describe what FastAPI leaves out about parameters.
 
-    A parameter is either sent or left out, and never null. Several values of a parameter are one text,
-    separated by commas, because an operation refuses a repeated parameter.
+    A parameter is either sent or left out, and never null. Several values of a parameter are separated by
+    commas if its schema says so, or else the parameter is repeated.
     """
     for parameter in operation.get("parameters", ()):
         schema = parameter["schema"]
@@ -61,7 +63,7 @@ def _describe_parameters(operation: dict[str, Any]) -> None:
             schema["anyOf"] = options
         parameter["required"] = schema.pop(REQUIRED_PARAMETER, parameter.get("required", False))
         if schema.get("type") == "array":
-            parameter |= {"style": "form", "explode": False}
+            parameter |= {"style": "form", "explode": not schema.pop(COMMA_SEPARATED, False)}
 
 
 def _close_maps(part: Any) -> None:

@@ -206,10 +206,14 @@ def test_a_parameter_is_sent_or_not_and_never_null(version):
     assert "nullable" not in said
 
 
-def test_a_list_in_a_query_is_one_text(client):
+def test_a_list_in_a_query_is_one_text_or_repeated(client):
     lists = [p for p in parameters("3.1") if p["schema"].get("type") == "array"]
-    assert {(p["name"], p["style"], p["explode"]) for p in lists} == {("types", "form", False)}
-    assert {p["collectionFormat"] for p in parameters("2.0") if p.get("type") == "array"} == {"csv"}
+    repeated = {("segment", "form", True), ("by", "form", True)}
+    assert {(p["name"], p["style"], p["explode"]) for p in lists} == {("types", "form", False)} | repeated
+    by_name = {(p["name"], p["collectionFormat"]) for p in parameters("2.0") if p.get("type") == "array"}
+    assert by_name == {("types", "csv"), ("segment", "multi"), ("by", "multi")}
+    twice = {"by": ["month", "reason"], "segment": ["industry:retail", "region:north"]}
+    assert client.get("/v1/insights/outcomes", params=twice).status_code == 200
     for path in ("/v1/events", "/v1/events/latest", "/v1/webhook-samples"):
         (types,) = [p for p in DOCUMENTS["3.1"]["paths"][path]["get"]["parameters"] if p["name"] == "types"]
         sent = {"types": ",".join(types["schema"]["items"]["enum"])}
