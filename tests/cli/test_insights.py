@@ -31,18 +31,17 @@ def printed(run: Run, *arguments: str) -> str:
 
 
 def test_a_report_is_a_verdict_a_table_and_what_is_not_counted(run: Run) -> None:
-    """The demo records its outcomes together with the ratings, so all of them are hindsight."""
+    """The demo has three deals of each outcome."""
     run("demo")
-    command = ("calibration", "--set", "qualifying-a-sale", "--hindsight", "include")
+    command = ("calibration", "--set", "qualifying-a-sale")
     report = json.loads(printed(run, *command, "--format", "json"))
-    assert (report["n"], report["hindsight"]["won"], report["hindsight"]["lost"]) == (0, 3, 3)
+    assert (report["n"], report["won"], report["lost"]) == (6, 3, 3)
     shown = printed(run, *command)
     assert shown.startswith(report["verdict"])
-    assert (
-        f"{report['excluded']['hindsight']:>7}  won or lost, but the ratings came with the outcome" in shown
-    )
+    assert f"{3:>7}  ended without a decision of the customer" in shown
+    assert "hindsight" not in shown
     rows = list(csv.DictReader(StringIO(printed(run, *command, "--format", "csv"))))
-    assert [(row["won"], row["lost"]) for row in rows if row["hindsight"] == "true"][-1] == ("3", "3")
+    assert (rows[-1]["won"], rows[-1]["lost"]) == ("3", "3")
     assert "knocked out" in shown
     for arguments in COMMANDS:
         assert printed(run, *arguments).splitlines()[0].endswith(".")
