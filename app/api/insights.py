@@ -95,7 +95,7 @@ async def get_questions_table(
 async def get_questions_picture(
     service: ServiceDep, caller: CallerDep, query: Annotated[pictures.QuestionsPicture, Query()]
 ) -> Response:
-    """Read how well each question tells won from lost deals as a picture, with intervals."""
+    """Read how well each question tells won from lost deals as a picture."""
     return await _picture(service, caller, "questions", query, pictures.draw_questions)
 
 
