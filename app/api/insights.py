@@ -74,7 +74,7 @@ async def get_calibration_picture(
 async def get_questions(
     service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
 ) -> QuestionsOut:
-    """Read which questions of a set won and lost deals answer differently.
+    """Read on which questions of a set won and lost deals have different ratings.
 
     Every rating is the one before the outcome was known. Figures are left out if fewer than 10 won or 10 lost
     deals rated the question.
@@ -95,7 +95,7 @@ async def get_questions_table(
 async def get_questions_picture(
     service: ServiceDep, caller: CallerDep, query: Annotated[pictures.QuestionsPicture, Query()]
 ) -> Response:
-    """Read how well each question tells won from lost deals as a picture."""
+    """Read how well each question separates won from lost deals, as a picture."""
     return await _picture(service, caller, "questions", query, pictures.draw_questions)
 
 

@@ -92,7 +92,7 @@ def print_questions(
     hindsight: Hindsight = None,
     output_format: Format = "table",
 ) -> None:
-    """Print which questions of a set won and lost deals answer differently."""
+    """Print on which questions of a set won and lost deals have different ratings."""
     _print("questions", SetInsightFilter, locals(), output_format)
 
 
@@ -153,7 +153,7 @@ def print_portfolio(
     assessor: Assessor = None,
     output_format: Format = "table",
 ) -> None:
-    """Print in which cell of its portfolio each account is."""
+    """Print the cell of the portfolio that each account is in."""
     _print("portfolio", PortfolioFilter, locals(), output_format)
 
 

@@ -34,7 +34,7 @@ from app.sessions.session_edit import start_of
 ANSWER = TABLES["answer"]
 MINIMUM_ESTABLISHED = 30
 MAX_PAIRS = 20
-# Agreement is reliable from the one on, and allows tentative conclusions from the other one on (Krippendorff
+# From RELIABLE on, agreement is reliable; from TENTATIVE on, it allows tentative conclusions (Krippendorff
 # 2004, "Reliability in content analysis").
 RELIABLE, TENTATIVE = 0.8, 0.667
 
@@ -277,7 +277,7 @@ def _verdict(figures: AssessorsPart) -> str:
     who = count_in_words(figures.assessors, "assessor", "assessors")
     if not figures.compared:
         sessions = count_in_words(figures.sessions, "session", "sessions")
-        sentence = f"{who} rated {sessions}, but no deal was rated by several of them"
+        sentence = f"{who} rated {sessions}, but no deal has ratings by several assessors on the same version"
     elif figures.alpha is None:
         prospects = count_in_words(figures.prospects, "prospect", "prospects")
         sentence = (
@@ -299,7 +299,7 @@ def _agreement(alpha: Estimate) -> str:
     if alpha.low <= 0:
         return "it is not certain that they agree more than by chance"
     if alpha.high < TENTATIVE:
-        return "they agree too little for one rating to stand for all"
+        return "they agree too little for one person's rating to stand for all"
     return "they agree to some extent"
 
 

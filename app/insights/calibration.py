@@ -49,7 +49,7 @@ class Deals:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The deals with a score: a fit of winning on the score if there are enough."""
+    """The deals with a score, and the curve fitted to them if there are enough."""
 
     scores: Floats
     cohort: Cohort
@@ -57,7 +57,7 @@ class Scored:
 
     @classmethod
     def of(cls, sessions: Sequence[ConcludedSession]) -> "Scored":
-        """Fit the curve if at least ten deals were won and ten were lost; each prospect counts once."""
+        """Fit the curve if at least ten deals were won and ten were lost. Each prospect counts as one."""
         scored = [one for one in sessions if one.score is not None]
         scores = np.fromiter((one.score for one in scored), np.float64, len(scored))
         cohort = Cohort.of(scored)
@@ -70,7 +70,7 @@ class Scored:
         return self.fitted if self.fitted and self.fitted.shows_a_slope else None
 
     def probabilities(self, at: Floats) -> list[Estimate]:
-        """The probability to win at each of the scores. There is a fit."""
+        """Return the probability to win at each score; the base rate if there is no slope. Needs `fitted`."""
         assert self.fitted is not None
         if self.curve is None:
             return [shown(self.fitted.base_rate)] * len(at)
@@ -264,7 +264,7 @@ def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | No
     if left_out is None:
         counted += ", rated when the outcome was already known"
     elif scored.curve and figures.preliminary:
-        counted += ", which is preliminary until there are 100 of each"
+        counted += ": preliminary until there are 100 of each"
     yield f"{counted}."
     if scored.fitted is None:
         yield _not_enough(figures)
@@ -275,8 +275,8 @@ def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | No
     if figures.closed_before_opening and left_out:
         early = figures.closed_before_opening
         yield (
-            f"{early} of them closed before their session was opened, so whoever rated them may have known "
-            "how they ended."
+            f"{early} of them closed before the session was opened, so whoever gave the ratings may have "
+            "known the outcome."
         )
     if left_out is None:
         yield "Ratings given after the outcome make a score look better than it is."
@@ -287,7 +287,7 @@ def _not_enough(figures: CalibrationPart) -> str:
         missing = "lost" if figures.won else "won"
         return f"Without {missing} deals to compare with, nothing can be said about the score."
     return (
-        "That is too few to say what a score means: it takes 10 won and 10 lost deals with a score, of "
+        "That is too few to say what a score means: 10 won and 10 lost deals with a score are needed, from "
         "different prospects."
     )
 
@@ -296,7 +296,7 @@ def _no_slope(scored: Scored) -> str:
     (rate,) = scored.probabilities(np.zeros(1))
     same = np.ptp(scored.scores) == 0
     reason = "They all have the same score" if same else "So far, the score does not show which deals are won"
-    return f"{reason}: the best estimate for every deal is the overall share, {percent_with_range(rate)}."
+    return f"{reason}: the best estimate for every deal is the overall win rate, {percent_with_range(rate)}."
 
 
 def _slope(figures: CalibrationPart, scored: Scored) -> str:

@@ -211,7 +211,7 @@ def table(report: ConcentrationOut) -> Table:
 
 
 def _verdict(report: ConcentrationOut) -> str:
-    """Say in words how the amount is spread, without assuming any rule."""
+    """Return how the amount is spread, in words. It assumes no rule such as 80/20."""
     return " ".join([_spread(report), *_left_out(report)])
 
 
@@ -226,7 +226,7 @@ def _spread(report: ConcentrationOut) -> str:
         number = "a number of 0 or more" if report.excluded.negative else "a number"
         return f"No account has {number} for {what}, so there is nothing to compare."
     if not ranked:
-        return f"Nothing but zero is known of {what}, so there is nothing to compare."
+        return f"Every known value of {what} is 0, so there is nothing to compare."
     if count == 1:
         return f"Only one account has a number for {what}, so there is nothing to compare."
     if ranked[0].account.amount == ranked[-1].account.amount:

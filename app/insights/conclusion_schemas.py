@@ -98,8 +98,8 @@ class ReasonQuestion(Out):
     auc: Annotated[
         Estimate,
         Field(
-            description="probability that one that was lost for the reason has a higher rating than another "
-            "one; ties count half"
+            description="probability that a deal that was lost for the reason has a higher rating than "
+            "another lost deal; ties count half"
         ),
     ]
     p_adjusted: Annotated[

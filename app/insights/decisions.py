@@ -1,4 +1,4 @@
-"""Person and machine: how decisions compare with the indications that people saw."""
+"""Decisions: how they compare with the indications that people saw."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -282,7 +282,7 @@ def _person(columns: _Columns, person: str, rows: Integers) -> PersonDecisions:
 
 def _verdict(report: DecisionsPart) -> str:
     if not report.table:
-        return "No decision is recorded yet."
+        return "There are no decisions to compare."
     if not report.compared or report.differs is None:
         return (
             "No decision was made on an indication of fit, mixed or no fit, so there is nothing to compare."
@@ -292,8 +292,7 @@ def _verdict(report: DecisionsPart) -> str:
     decisions = count_in_words(report.compared, "decision", "decisions")
     share_words = in_words(report.differs, differing, report.compared)
     if not differing:
-        first = f"{decisions} agreed with the indication, and none differed"
-        return f"{first}: {share_words}."
+        return f"0 of {decisions} differed from the indication, {share_words}."
     return (
         f"{differing} of {decisions} differed from the indication, {share_words}: "
         f"{by_direction['bolder']} bolder and {by_direction['more_cautious']} more cautious. "
@@ -304,7 +303,7 @@ def _verdict(report: DecisionsPart) -> str:
 def _how_the_bolder_ended(report: DecisionsPart) -> str:
     (bolder,) = [one for one in report.directions if one.direction == "bolder"]
     if not bolder.sessions:
-        return "What would have come of the deals that they gave up is not known."
+        return "Nobody knows how these deals would have ended with a bolder decision."
     if not bolder.won + bolder.lost:
         return "None of the deals with a bolder decision has been won or lost yet."
     return f"The bolder decisions led to {deals_in_words(bolder.won, bolder.lost)}."

@@ -11,16 +11,16 @@ from app.insights.schemas import Estimate
 from app.insights.statistics.estimate import Bools, Integers
 from app.insights.statistics.proportions import wilson
 
-# Few ratings are often equal by chance. One in ten may differ, because a habit has exceptions.
+# With fewer ratings, all are often equal by chance. One rating in ten may differ.
 MINIMUM_RATINGS = 4
 STRAIGHT_LINED_PERCENT = 90
-# Whoever stops early, because the prospect is no fit, skips nothing.
+# A person who stops early, because the prospect is no fit, does not skip questions.
 MINIMUM_COVERAGE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """In how many of the cases it happened. In the share, each prospect counts as one."""
+    """How many of the cases show a habit. In `share` (0..1), each prospect counts as one."""
 
     cases: int
     hits: int
@@ -28,12 +28,12 @@ class Habit:
 
     @property
     def is_usual(self) -> bool:
-        """Whether it happens in more than half of the cases, with 95 % confidence."""
+        """Whether more than half of the cases show it, with 95 % confidence."""
         return self.share is not None and self.share.low > 0.5
 
 
 def habits_of(assessed: Assessed, cases: Bools, hits: Bools) -> list[Habit]:
-    """Return the habit of each assessor. `cases` and `hits` say which sessions are one."""
+    """Return the habit of each assessor. `cases` and `hits` have one value for each session."""
     return _habits(assessed.assessor, len(assessed.names), assessed.prospect, cases, hits)
 
 

@@ -230,7 +230,7 @@ def _groups_of(by: str, deals: Sequence[Deal], attributes: Sequence[str]) -> lis
 
 def _verdict(total: OutcomeCounts, deals: Sequence[Deal]) -> str:
     if not deals:
-        return "No deal has an outcome yet."
+        return "There are no deals with an outcome."
     ended = count_in_words(total.no_decision, "deal", "deals")
     if total.win_rate is None or total.win_rate_bounds is None:
         return f"{ended} ended without a decision and none was won or lost, so there is no win rate."
@@ -238,8 +238,10 @@ def _verdict(total: OutcomeCounts, deals: Sequence[Deal]) -> str:
     deals_in_sentence = capitalised(deals_in_words(total.won, total.lost))
     sentences = [f"{deals_in_sentence}: a win rate of {rate}."]
     if total.no_decision:
-        bounds = f"{percent(total.win_rate_bounds.low)} to {percent(total.win_rate_bounds.high)}"
-        sentences.append(f"Counting the {ended} without a decision as lost or as won, it is {bounds}.")
+        as_lost, as_won = percent(total.win_rate_bounds.low), percent(total.win_rate_bounds.high)
+        sentences.append(
+            f"With the {ended} without a decision counted as lost, it is {as_lost}; counted as won, {as_won}."
+        )
     return " ".join([*sentences, *_main_reason(total.lost, deals)])
 
 

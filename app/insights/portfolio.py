@@ -1,4 +1,4 @@
-"""The portfolio of accounts: the cell of each account in a matrix of two dimensions, and who moved."""
+"""The portfolio of accounts: the cell of each in a matrix of two dimensions, and which of them moved."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -373,9 +373,9 @@ def _figures(tally: Tally) -> tuple[float | None, float | None, float | None]:
 
 
 def _verdict(report: PortfolioOut) -> str:
-    """Say in words how many accounts are where, and how many moved."""
+    """Return how many accounts are in each cell, and how many moved, in words."""
     if not report.accounts:
-        return f"No account has such a session on {report.question_set}."
+        return f"No matching account has a session on {report.question_set}."
     sentences = [_settled_sentence(report), *_other_sentences(report)]
     if report.movement:
         sentences.append(_movement_sentence(report.movement))
@@ -396,21 +396,17 @@ def _settled_sentence(report: PortfolioOut) -> str:
 
 def _other_sentences(report: PortfolioOut) -> Iterator[str]:
     if count := report.unsettled.accounts:
-        yield f"{count} can still move, because questions are open that decide the cell."
+        yield f"{count} can still move to another cell, because questions are open."
     if count := report.not_rated.accounts:
-        yield f"{count} cannot be placed, because nothing is rated on one of the two."
+        yield f"{count} cannot be placed, because nothing is rated on at least one axis."
 
 
 def _movement_sentence(movement: Movement) -> str:
     between = sum(one.accounts for one in movement.moves if one.before in CELLS and one.after in CELLS)
     new = sum(one.accounts for one in movement.moves if one.before == "absent")
     day = f"{movement.since.day} {movement.since:%B %Y}"
-    moved = (
-        f"{counted(between, 'account')} moved from one cell to another"
-        if between
-        else "no account moved from one cell to another"
-    )
-    return f"Since {day}, {moved}, and {new} {_is(new)} new."
+    moved = f"{counted(between, 'account') if between else 'no account'} moved from one cell to another"
+    return f"Since {day}, {moved}, and {new or 'none'} {_is(new)} new."
 
 
 def _is(count: int) -> str:

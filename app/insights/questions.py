@@ -1,4 +1,4 @@
-"""Questions that matter: which questions won and lost deals answer differently."""
+"""Questions that matter: which questions won and lost deals have different ratings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from app.question_sets.queries import list_versions
 from app.scoring import Plan, Question, Step
 
 SIGNIFICANT = 0.05
-# If the whole interval of the AUC is between these, won and lost deals answer alike.
+# If the whole interval of the AUC is between these, won and lost deals have similar ratings.
 ALIKE = (0.4, 0.6)
 RARELY = 0.5
 MAX_NAMED = 5
@@ -201,7 +201,7 @@ def _auc(item: Item) -> Estimate | None:
 def _too_few(cohort: Cohort) -> str:
     won = int(cohort.won.sum())
     rated = deals_in_words(won, len(cohort.won) - won)
-    return f"{rated} rated it, and it takes 10 of each, of different prospects"
+    return f"{rated} have one, and 10 of each are needed, from different prospects"
 
 
 def _sentences(figures: QuestionOut) -> Iterator[str]:
@@ -213,22 +213,27 @@ def _sentences(figures: QuestionOut) -> Iterator[str]:
     else:
         yield _comparison(figures)
         if figures.rated.share is not None and figures.rated.share < RARELY:
-            yield f"It is rated in only {percent(figures.rated.share)} of the deals."
+            yield f"Fewer than half of the deals have a rating: {percent(figures.rated.share)}."
         if figures.item_rest and figures.item_rest.high < 0:
-            yield "It runs against the other questions: check how its ratings are described."
+            yield (
+                "Deals with higher ratings here have lower ones on the other questions: check how its ratings "
+                "are described."
+            )
 
 
 def _comparison(figures: QuestionOut) -> str:
     won, lost, auc = figures.mean_won, figures.mean_lost, figures.auc
     if figures.p_value is None or not (won and lost and auc):
-        return "All deals have the same rating: consider dropping it, or describe its ratings better."
-    means = f"{won.estimate:.1f} when won and {lost.estimate:.1f} when lost"
+        return (
+            "All deals have the same rating. Consider dropping the question, or describe its ratings better."
+        )
+    means = f"{won.estimate:.1f} on average when won, and {lost.estimate:.1f} when lost"
     if figures.matters and auc.estimate > 0.5:
-        return f"Won deals rate higher here: {means}."
+        return f"Won deals have higher ratings: {means}."
     if figures.matters:
-        return f"Lost deals rate higher here: {means}. Check how it is asked and rated."
+        return f"Lost deals have higher ratings: {means}. Check how the question is asked and rated."
     if ALIKE[0] < auc.low and auc.high < ALIKE[1]:
-        return f"Won and lost deals answer this alike: {means}. Consider dropping it."
+        return f"Won and lost deals have similar ratings: {means}. Consider dropping the question."
     return f"So far, no difference between won and lost deals is certain: {means}."
 
 
@@ -236,14 +241,14 @@ def _verdict(won: int, lost: int, questions: Sequence[QuestionOut]) -> str:
     counted = capitalised(deals_in_words(won, lost))
     compared = [one for one in questions if not one.suppressed]
     if not compared:
-        return f"{counted}. That is too few to compare questions: it takes 10 rated deals of each."
+        return f"{counted}. That is too few to compare questions: 10 rated deals of each are needed."
     matter = sorted((one for one in compared if one.matters), key=lambda one: one.p_value or 0)
     if not matter:
-        return f"{counted}. So far, no question tells won from lost deals."
+        return f"{counted}. So far, no question separates won from lost deals."
     named = ", ".join(one.label for one in matter[:MAX_NAMED])
-    first = "The question that tells" if len(matter) == 1 else "The questions that tell"
+    first = "The question that separates" if len(matter) == 1 else "The questions that separate"
     more = f" and {len(matter) - MAX_NAMED} more" if len(matter) > MAX_NAMED else ""
-    return f"{counted}. {first} them apart best: {named}{more}."
+    return f"{counted}. {first} them best: {named}{more}."
 
 
 COLUMNS = (

@@ -169,6 +169,6 @@ def _verdict(reason: str, questions: Sequence[ReasonQuestion]) -> str:
     if not questions:
         return f"{whose} have too few ratings to compare."
     if not differing:
-        return f"{whose} were rated like the other lost deals."
+        return f"{whose} do not differ clearly from the other lost deals on any question."
     parts = [f"{word} on {listed(labels)}" for word, labels in sides.items() if labels]
     return f"{whose} were rated {' and '.join(parts)} than the other lost deals."

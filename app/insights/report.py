@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a report is asked for: the filters, and who asks. Without a caller, it is the command line."""
+    """What `read` needs: the transaction, the filters and the caller, None for the command line."""
 
     tx: Transaction
     plans: Plans

@@ -68,8 +68,8 @@ class InsightFilter(ReportFilter):
     hindsight: Annotated[
         Hindsight,
         Field(
-            description="include: show apart, as `hindsight`, also the deals whose ratings came with the "
-            "outcome, from people who knew how the deal ended"
+            description="include: also show the deals whose ratings came with the outcome, from people who "
+            "knew how the deal ended, apart from the others as `hindsight`"
         ),
     ] = "exclude"
 
@@ -136,7 +136,7 @@ class ScoreBand(Out):
     mean_score: float | None
     win_rate: Annotated[
         Estimate | None,
-        Field(description="the share of won deals with the interval of Wilson; each prospect counts once"),
+        Field(description="the share of won deals with the interval of Wilson; each prospect counts as one"),
     ]
 
 
@@ -193,7 +193,7 @@ class TimeSplit(Out):
 class CalibrationPart(Part):
     """What share of the deals was won at each score.
 
-    Each prospect counts once, however many sessions it has. From 10 won and 10 lost deals on, there is a
+    Each prospect counts as one, however many sessions it has. From 10 won and 10 lost deals on, there is a
     curve if the interval of its slope excludes 0. Otherwise only the base rate is known.
     """
 
@@ -216,12 +216,12 @@ class CalibrationPart(Part):
         Estimate | None,
         Field(
             description="the change of the log odds for one point of the score, by Firth's penalised "
-            "likelihood with its profile interval; null without enough deals, and while it may be 0"
+            "likelihood with its profile interval; null with too few deals, or if the interval contains 0"
         ),
     ]
     curve: Annotated[
         list[CurvePoint],
-        Field(description="from the lowest to the highest score of the deals; without a slope empty"),
+        Field(description="from the lowest to the highest score of the deals; empty without a slope"),
     ]
     auc: AucOut | None
     brier: Annotated[BrierOut | None, Field(description="of the curve, or of the base rate without one")]
@@ -254,9 +254,9 @@ class Share(Out):
 
 
 class QuestionOut(Out):
-    """How deals answered one question, and whether won and lost deals answer it differently.
+    """How deals answered one question, and whether won and lost deals have different ratings.
 
-    Ratings by rule count too. Each prospect counts once in the means, the AUC and the correlation.
+    Ratings by rule count too. Each prospect counts as one in the means, the AUC and the correlation.
     """
 
     key: str
@@ -279,7 +279,9 @@ class QuestionOut(Out):
     ]
     p_value: Annotated[
         float | None,
-        Field(description="that such a difference comes by chance, adjusted for the number of questions"),
+        Field(
+            description="the probability of such a difference by chance, adjusted for the number of questions"
+        ),
     ]
     matters: Annotated[bool, Field(description="whether the adjusted p-value is below 0.05")]
     item_rest: Annotated[
@@ -293,7 +295,7 @@ class QuestionOut(Out):
 
 
 class QuestionsPart(Part):
-    """Which questions tell won from lost deals, in the order of the set."""
+    """How well each question separates won from lost deals, in the order of the set."""
 
     n: Annotated[int, Field(description="the won and lost deals with a verdict")]
     won: int

@@ -15,10 +15,10 @@ from app.insights.schemas import InsightFilter, WinProbability
 from app.insights.win_curve import WinCurve
 from app.question_sets.queries import read_name
 
-# Something that is not an outcome can also change a curve: prospects are erased and merged.
+# A curve can also change without a new outcome, because prospects are erased and merged.
 MAX_AGE_SECONDS = 600
-# A curve of more deals takes longer than a request may wait. It is computed again in the background, while
-# the old one is used, and at most a twentieth of the time.
+# A request does not wait for the curve of more deals. The service computes it again in the background, for at
+# most a twentieth of the time, and uses the old one until then.
 MAX_DEALS_TO_WAIT_FOR = 5000
 MAX_SHARE_OF_TIME = 0.05
 COLUMNS = (

@@ -12,12 +12,15 @@ def deals_in_words(won: int, lost: int) -> str:
 
 
 def no_deals_in_words(left_out: Excluded | None) -> str:
-    """Return the verdict on no won and lost deals. `left_out` is None if it is about deals with hindsight."""
+    """Return the verdict if there are no won and lost deals. `left_out` is None for deals with hindsight."""
     if left_out is None:
         return "There are no deals with hindsight."
-    if left_out.hindsight:
-        return "All outcomes are of deals that were rated afterwards, so nothing can be said yet."
-    return "Nothing can be said until there are outcomes of deals that were rated before."
+    if left_out.hindsight and not left_out.not_scored:
+        return (
+            "All won and lost deals were rated when the outcome was already known, so nothing can be said "
+            "yet."
+        )
+    return "No won or lost deal has enough ratings from before its outcome, so nothing can be said yet."
 
 
 def count_in_words(count: int, one: str, many: str) -> str:
@@ -26,7 +29,7 @@ def count_in_words(count: int, one: str, many: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share of 0..1 as a percentage: "55 %". It is "0 %" or "100 %" only if the share is exact."""
+    """Return a share of 0..1 as a percentage: "55 %". Only 0 itself is "0 %", and only 1 is "100 %"."""
     if 0 < share < 0.005:
         return "under 1 %"
     if 0.995 <= share < 1:

@@ -93,7 +93,10 @@ def test_other_deals_and_other_versions_are_not_compared():
     sessions = [rated("ana", "P", 1), rated("ben", "P", 1, deal="D"), rated("cem", "P", 1, version=2)]
     found = report(sessions, versions=versions)
     assert (found.compared, found.alpha) == (0, None)
-    assert found.verdict == "3 assessors rated 3 sessions, but no deal was rated by several of them."
+    assert (
+        found.verdict
+        == "3 assessors rated 3 sessions, but no deal has ratings by several assessors on the same version."
+    )
 
 
 def test_answers_that_are_no_ratings_are_not_compared():

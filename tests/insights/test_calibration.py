@@ -95,7 +95,7 @@ def test_a_curve_says_that_it_is_preliminary_below_100_of_each():
     report = calibrated(SAMPLE)
     assert report.preliminary
     assert report.verdict.startswith(
-        f"{report.won} won and {report.lost} lost deals, which is preliminary until there are 100 of each. Deals that score higher win more often: "
+        f"{report.won} won and {report.lost} lost deals: preliminary until there are 100 of each. Deals that score higher win more often: "
     )
     large = calibrated(random_deals(400, slope=0.06))
     assert not large.preliminary
@@ -106,7 +106,7 @@ def test_without_a_certain_slope_there_is_only_the_base_rate():
     report = calibrated(random_deals(100, slope=0))
     assert (report.slope, report.curve, report.brier.skill) == (None, [], pytest.approx(0))
     assert report.verdict == (
-        f"{report.won} won and {report.lost} lost deals. So far, the score does not show which deals are won: the best estimate for every deal is the overall share, {report.won} % (44 % to 63 %)."
+        f"{report.won} won and {report.lost} lost deals. So far, the score does not show which deals are won: the best estimate for every deal is the overall win rate, {report.won} % (44 % to 63 %)."
     )
     assert fit_win_curve(random_deals(100, slope=0)) is None
 
@@ -118,8 +118,8 @@ def test_a_score_that_runs_the_wrong_way_is_said_to():
     assert report.verdict.endswith("Check how the questions are rated.")
 
 
-NOTHING = "Nothing can be said until there are outcomes of deals that were rated before."
-TOO_FEW = " That is too few to say what a score means: it takes 10 won and 10 lost deals with a score, of different prospects."
+NOTHING = "No won or lost deal has enough ratings from before its outcome, so nothing can be said yet."
+TOO_FEW = " That is too few to say what a score means: 10 won and 10 lost deals with a score are needed, from different prospects."
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,11 @@ TOO_FEW = " That is too few to say what a score means: it takes 10 won and 10 lo
         (deals([60] * 12, [None] * 20), f"12 won and 20 lost deals.{TOO_FEW}"),
         (
             deals([50] * 4000, [50] * 6000),
-            "4000 won and 6000 lost deals. They all have the same score: the best estimate for every deal is the overall share, 40 % (39 % to 41 %).",
+            "4000 won and 6000 lost deals. They all have the same score: the best estimate for every deal is the overall win rate, 40 % (39 % to 41 %).",
         ),
         (
             deals(range(60, 90), range(10, 40)),
-            "30 won and 30 lost deals, which is preliminary until there are 100 of each. Every won deal scored higher than every lost one, so nothing is known about the probability between their scores.",
+            "30 won and 30 lost deals: preliminary until there are 100 of each. Every won deal scored higher than every lost one, so nothing is known about the probability between their scores.",
         ),
     ],
     ids=["none", "one won", "all lost", "few", "only knocked out", "one score", "separated"],
@@ -179,7 +179,10 @@ def test_hindsight_is_shown_apart():
         "Ratings given after the outcome make a score look better than it is."
     )
     only = calibrated([], excluded=excluded)
-    assert only.verdict == "All outcomes are of deals that were rated afterwards, so nothing can be said yet."
+    assert (
+        only.verdict
+        == "All won and lost deals were rated when the outcome was already known, so nothing can be said yet."
+    )
     assert {row[0] for row in table(report).rows} == {False, True}
 
 
@@ -189,7 +192,7 @@ def test_deals_that_closed_before_their_session_was_opened_are_remarked():
     report = calibrated([*early, deal(0, won=True)])
     assert (report.n, report.closed_before_opening) == (3, 1)
     assert report.verdict.endswith(
-        " 1 of them closed before their session was opened, so whoever rated them may have known how they ended."
+        " 1 of them closed before the session was opened, so whoever gave the ratings may have known the outcome."
     )
 
 

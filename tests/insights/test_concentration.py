@@ -57,7 +57,7 @@ def test_six_accounts_that_a_reader_can_check():
 WORDS = {
     "nothing": ((), "No account has a number for “annual revenue”, so there is nothing to compare."),
     "one": ((7,), "Only one account has a number for “annual revenue”, so there is nothing to compare."),
-    "only zeros": ((0, 0), "Nothing but zero is known of “annual revenue”, so there is nothing to compare."),
+    "only zeros": ((0, 0), "Every known value of “annual revenue” is 0, so there is nothing to compare."),
     "all equal": ((4, 4, 4), "All 3 accounts have the same share of “annual revenue”: none stands out."),
     "few": (
         (10**15, 1, 0),

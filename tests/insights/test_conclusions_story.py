@@ -200,7 +200,7 @@ def test_person_and_machine(story):
     ]
     assert story.read("decisions", hindsight="include")["hindsight"]["directions"][0]["won"] == 1
     assert story.read("decisions", segment="industry:saas")["excluded"]["no_suggestion"] == 1
-    assert story.read("decisions", before="2020-01-01")["verdict"] == "No decision is recorded yet."
+    assert story.read("decisions", before="2020-01-01")["verdict"] == "There are no decisions to compare."
     assert [one["sessions"] for one in story.rows("decisions")] == ["3", "1", "1", "1", "1"]
 
 

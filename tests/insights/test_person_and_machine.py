@@ -114,20 +114,20 @@ def test_figures_of_persons():
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [
-        ([], "No decision is recorded yet."),
+        ([], "There are no decisions to compare."),
         (
             [decided("undetermined", "pursue")],
             "No decision was made on an indication of fit, mixed or no fit, so there is nothing to compare.",
         ),
         (
             [decided("fit", "pursue")],
-            "1 decision agreed with the indication, and none differed: 0 % (0 % to 79 %).",
+            "0 of 1 decision differed from the indication, 0 % (0 % to 79 %).",
         ),
         (
             [decided("fit", "nurture")],
             (
                 "1 of 1 decision differed from the indication, 100 % (21 % to 100 %): 0 bolder and 1 more "
-                "cautious. What would have come of the deals that they gave up is not known."
+                "cautious. Nobody knows how these deals would have ended with a bolder decision."
             ),
         ),
         (

@@ -51,7 +51,7 @@ def test_answers_are_counted_by_hand():
     }
     assert (
         strong.suppressed
-        == "3 won and no lost deals rated it, and it takes 10 of each, of different prospects"
+        == "3 won and no lost deals have one, and 10 of each are needed, from different prospects"
     )
     assert (strong.mean_won, strong.auc, strong.p_value, strong.item_rest) == (None,) * 4
     assert questions["rare"].sentence == "The question applied to none of these deals."
@@ -62,7 +62,7 @@ def clipped(rating):
 
 
 def sample(count, seed=3):
-    """Deals of which the first question tells won from lost, the second the other way, and the rest nothing."""
+    """Deals whose first question separates won from lost, whose second does so the other way, and the rest noise."""
     random = Random(seed)
     sessions = []
     for number in range(count):
@@ -115,24 +115,27 @@ def test_each_question_has_a_plain_sentence():
     strong, backward, noise = (questions[key] for key in ("strong", "backward", "noise"))
     assert (strong.matters, backward.matters, noise.matters) == (True, True, False)
     means = {
-        key: f"{one.mean_won.estimate:.1f} when won and {one.mean_lost.estimate:.1f} when lost"
+        key: f"{one.mean_won.estimate:.1f} on average when won, and {one.mean_lost.estimate:.1f} when lost"
         for key, one in questions.items()
         if one.mean_won
     }
-    assert strong.sentence.startswith(f"Won deals rate higher here: {means['strong']}.")
+    assert strong.sentence.startswith(f"Won deals have higher ratings: {means['strong']}.")
     assert backward.sentence.startswith(
-        f"Lost deals rate higher here: {means['backward']}. Check how it is asked and rated."
+        f"Lost deals have higher ratings: {means['backward']}. Check how the question is asked and rated."
     )
-    assert noise.sentence == f"Won and lost deals answer this alike: {means['noise']}. Consider dropping it."
+    assert (
+        noise.sentence
+        == f"Won and lost deals have similar ratings: {means['noise']}. Consider dropping the question."
+    )
     assert (
         questions["same"].sentence
-        == "All deals have the same rating: consider dropping it, or describe its ratings better."
+        == "All deals have the same rating. Consider dropping the question, or describe its ratings better."
     )
-    assert "It is rated in only " in questions["rare"].sentence
+    assert "Fewer than half of the deals have a rating: " in questions["rare"].sentence
     assert questions["late"].gated
     assert (
         report.verdict
-        == f"{WON.sum()} won and {(~WON).sum()} lost deals. The questions that tell them apart best: {best(questions)}."
+        == f"{WON.sum()} won and {(~WON).sum()} lost deals. The questions that separate them best: {best(questions)}."
     )
     assert [row[1] for row in table(report).rows] == [*QUESTIONS, "late"]
 
@@ -148,9 +151,12 @@ def test_without_enough_deals_no_difference_is_called_certain():
     )
     assert questions["rare"].suppressed
     empty, _ = reported([])
-    assert empty.verdict == "Nothing can be said until there are outcomes of deals that were rated before."
+    assert (
+        empty.verdict
+        == "No won or lost deal has enough ratings from before its outcome, so nothing can be said yet."
+    )
     few, _ = reported(sample(5))
-    assert few.verdict.endswith("That is too few to compare questions: it takes 10 rated deals of each.")
+    assert few.verdict.endswith("That is too few to compare questions: 10 rated deals of each are needed.")
 
 
 def test_noise_alone_shows_no_question_that_matters():

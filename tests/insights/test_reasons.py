@@ -60,7 +60,10 @@ def test_codes_of_questions_that_are_not_rated_are_no_ratings():
     sessions += [lost("timing", 3, 1) for _ in range(12)]
     price, _ = compare_reasons(sessions, LABELS)
     assert price.suppressed == ["budget"]
-    assert price.verdict == "Deals that were lost for price were rated like the other lost deals."
+    assert (
+        price.verdict
+        == "Deals that were lost for price do not differ clearly from the other lost deals on any question."
+    )
 
 
 def test_versions_are_pooled_by_question():

@@ -109,7 +109,7 @@ def test_amounts_whose_sum_is_no_number_have_a_median():
 @pytest.mark.parametrize(
     ("sessions", "verdict"),
     [
-        ([], "No deal has an outcome yet."),
+        ([], "There are no deals with an outcome."),
         (
             [ended("no_decision")],
             "1 deal ended without a decision and none was won or lost, so there is no win rate.",
@@ -125,9 +125,9 @@ def test_amounts_whose_sum_is_no_number_have_a_median():
         (
             [ended("won"), ended("lost", reason="a"), ended("lost", reason="b"), ended("no_decision")],
             (
-                "1 won and 2 lost deals: a win rate of 33 % (6 % to 79 %). Counting the 1 deal "
-                "without a decision as lost or as won, it is 25 % to 50 %. The most frequent reasons for "
-                "losing are a and b, each given for 1 of 2 lost deals."
+                "1 won and 2 lost deals: a win rate of 33 % (6 % to 79 %). With the 1 deal "
+                "without a decision counted as lost, it is 25 %; counted as won, 50 %. The most frequent "
+                "reasons for losing are a and b, each given for 1 of 2 lost deals."
             ),
         ),
     ],

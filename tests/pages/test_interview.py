@@ -192,7 +192,7 @@ def test_an_old_form_does_not_overwrite_a_newer_answer(
     ok(service.client.patch(f"/v1{place}/answers", json={"ratings": {key: 5}, "actor": "Ben"}))
     refused = ana.post(f"{place}/answers", data=old | {"answer": "1", "text": "my note"})
     assert (refused.status_code, "my note" in refused.text) == (412, True)
-    assert "The answer is now Rated 5, by Ben. Save again to replace it." in refused.text
+    assert "The current answer is “Rated 5”, by Ben. Save again to replace it." in refused.text
     assert ratings(service, session) == {key: 5}
     # The page that said so has the newest revision, so that saving again is a decision.
     again = form_fields(refused.text, key)

@@ -139,7 +139,7 @@ def test_a_prospect_is_found_created_and_led_to_its_interview(ana: httpx.Client)
     place = led_to(submit(ana, "/prospects", "/prospects", name="Harbour Works"))
     assert re.fullmatch(r"/sessions/[0-9a-f-]{36}", place)
     assert "Harbour Works" in ana.get("/prospects?q=har+wor").text
-    assert "No prospect matches." in ana.get("/prospects?q=nothing+like+it").text
+    assert "No prospects found." in ana.get("/prospects?q=nothing+like+it").text
 
 
 REPORTS = ["calibration", "questions", "outcomes", "decisions", "assessors", "portfolio", "concentration"]

@@ -137,12 +137,12 @@ def test_whoever_signs_out_has_to_sign_in_again(ana: httpx.Client) -> None:
 
 def test_a_link_signs_in_once(service: Running, new: httpx.Client) -> None:
     address = f"/sign-in?link={link_of(service)}"
-    assert "Who are you?" in new.get(address).text
+    assert "This link works once" in new.get(address).text
     assert submit(new, address, "/sign-in").status_code == 422
     assert led_to(submit(new, address, "/sign-in", actor=NAME)) == "/"
     assert new.get("/").status_code == 200
     again = submit(new, address, "/sign-in", actor=NAME)
-    assert (again.status_code, "used already" in again.text) == (403, True)
+    assert (again.status_code, "already been used" in again.text) == (403, True)
 
 
 def test_a_link_works_for_five_minutes(service: Running, new: httpx.Client) -> None:

@@ -121,7 +121,7 @@ def _portfolio() -> str:
     words = Words(
         "Portfolio",
         "key-account-selection@1 · 8 accounts",
-        "2 accounts are high on both, and 2 can still move, because questions are open that decide the cell.",
+        "2 accounts are high on both, and 2 can still move to another cell, because questions are open.",
     )
     x, y = Axis("How well the two companies fit together", 50), Axis("What the account is worth to us", 50)
     return draw_portfolio(Portfolio(words, x, y, cells, accounts), WIDTH)

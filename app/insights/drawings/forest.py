@@ -1,4 +1,4 @@
-"""The forest plot: for each question, how well its rating tells won deals from lost ones."""
+"""The forest plot: for each question, how well its rating separates won from lost deals."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
