@@ -216,8 +216,8 @@ def _sentences(figures: QuestionOut) -> Iterator[str]:
             yield f"Fewer than half of the deals have a rating: {percent(figures.rated.share)}."
         if figures.item_rest and figures.item_rest.high < 0:
             yield (
-                "Deals with higher ratings here have lower ones on the other questions: check how its ratings "
-                "are described."
+                "Deals with higher ratings here have lower ones on the other questions: check how its "
+                "ratings are described."
             )
 
 
