@@ -51,7 +51,7 @@ class OutcomeCopy(Copy):
         pass
 
 
-def tell_outcomes(database: Database, stories: int) -> None:
+def record_outcomes(database: Database, stories: int) -> None:
     """Qualify deals of as many sessions: two assessors rate each deal, and then it is won or lost."""
     chance = random.Random(20)
     plans = Plans(database, SET)
@@ -101,7 +101,7 @@ def measures(sessions: int = SESSIONS) -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder, postgresql() as server:
         urls = {"SQLite": f"sqlite:///{Path(folder) / 'insights.db'}", "PostgreSQL": server.new_database()}
         for database, url in urls.items():
-            fill(url, sessions, STORIES, tell_outcomes, OutcomeCopy)
+            fill(url, sessions, STORIES, record_outcomes, OutcomeCopy)
             yield from measures_of(database, url)
 
 

@@ -1,8 +1,8 @@
 """The cookie of a browser that is signed in with an API key.
 
 The cookie names the key, so it works as long as the key does. It is encrypted and authenticated with a key
-that is derived from the encryption key, so every process can read it, and nobody who can only read the
-database can make one.
+that is derived from the encryption key, so every process can read it, and access to the database alone
+is not enough to make one.
 """
 
 import base64
@@ -33,7 +33,7 @@ class SignedIn:
 
     @classmethod
     def with_new_token(cls, key_id: UUID, actor: str) -> "SignedIn":
-        """Return a browser that signs in now."""
+        """Return a sign-in with a new form token."""
         return cls(key_id, actor, secrets.token_urlsafe(FORM_TOKEN_BYTES))
 
 

@@ -162,7 +162,7 @@ class Pairs:
         return both
 
     def tables(self, assessed: Assessed, column: int, weights: Floats) -> Floats:
-        """Count how often the one session has one rating of a question and the other one another rating.
+        """Count the pairs with each combination of two ratings of a question.
 
         Returns:
             Groups of prospects × values × values: sums of the weights of the pairs that both rated it.

@@ -84,7 +84,7 @@ class ConcludedSession(NamedTuple):
 def concluded_sessions(
     tx: Transaction, filters: InsightFilter, question_set: SetFilter | None, *, with_ratings: bool = False
 ) -> list[ConcludedSession]:
-    """Return the won and lost sessions that match the filters, in no order.
+    """Return the won and lost sessions that match the filters, in no particular order.
 
     Those with hindsight are among them if the filters include them. Without `with_ratings`, `ratings` is
     empty.

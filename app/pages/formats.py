@@ -9,7 +9,7 @@ DAY_SECONDS = 24 * 3600
 
 
 def figure(value: float | None, cuts: tuple[int, ...] = ()) -> str:
-    """Return a figure from 0 to 100 as people read it, or a dash."""
+    """Return a figure from 0 to 100 rounded for people, or a dash. It is not rounded up to one of `cuts`."""
     return "–" if value is None else str(rounded(value, cuts))
 
 

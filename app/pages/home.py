@@ -33,7 +33,7 @@ async def get_home(request: Request, service: ServiceDep) -> Response:
 
 @managing.post("/demo")
 async def post_demo(request: Request, service: ServiceDep) -> Response:
-    """Load the demo prospects that are missing, and lead to the review."""
+    """Load the demo prospects that are missing, and redirect to the review."""
     plan = await service.plans.get(DEMO_SET)
     for one in demo_requests(plan):
         await service.database.write(partial(create_demo_prospect, service.plans, one))

@@ -48,7 +48,7 @@ PAGES: Mapping[ReportName, ReportPage] = {
 
 
 class InsightQuery(In):
-    """The filters of the page of a report. Which of them a report has depends on the report."""
+    """The filters of the report pages. Each report uses some of them."""
 
     question_set: SetName | None = None
     since: Day | None = None
@@ -108,7 +108,7 @@ async def _show(request: Request, service: Service, name: ReportName, query: Ins
 
 
 def _first_set(name: ReportName, sets: Sequence[QuestionSetVersion], default: str) -> str:
-    """Return the set that a page shows first: for a portfolio, one that defines one."""
+    """Return the key of the set that a page shows first; for the portfolio, of a set that defines one."""
     with_portfolio = (one.key for one in sets if one.definition.get("portfolio"))
     return next(with_portfolio, default) if name == "portfolio" else default
 

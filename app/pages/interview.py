@@ -48,7 +48,8 @@ OUTCOME = "outcome"
 class AskedQuestion:
     """A question of the interview with its current answer.
 
-    `swing` is by how many of 100 points its unit can still move; None if it cannot.
+    `swing` is the number of points (0..100) by which it can still move the estimate of its unit; None if it
+    cannot.
     """
 
     question: Question
@@ -60,7 +61,7 @@ class AskedQuestion:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has answered it, and no rule has."""
+        """Whether neither a person nor a rule has answered it."""
         return self.scored.state == "open" and not (self.answer and self.answer.state == "unknown")
 
 
@@ -107,7 +108,7 @@ class AnswerForm(Form):
     seen: Seen
 
     def as_answer(self) -> AnswerIn:
-        """Return the answer as a session takes it."""
+        """Return the answer in the form that a session records."""
         answer = self.answer or ""
         is_rating = answer.lstrip("-").isdigit()
         withdrawn = answer == "open"
@@ -162,7 +163,7 @@ async def post_answer(
     session_id: UUID,
     form: Annotated[AnswerForm, form_of(AnswerForm)],
 ) -> Response:
-    """Save an answer and lead to the next open question. A refused answer is shown again with the reason."""
+    """Save an answer and redirect to the next open question. Show a refused answer with the reason."""
     if form.answer is None:
         return await _show(request, service, session_id, form.question, form=form, status=422)
     try:
@@ -181,7 +182,7 @@ async def post_decision(
     session_id: UUID,
     form: Annotated[DecisionForm, form_of(DecisionForm)],
 ) -> Response:
-    """Record the decision, and lead to the last step if it is to pursue, or else to the scorecard."""
+    """Record it. Redirect to the next open question if the decision is to pursue, else to the scorecard."""
     sent = form.model_dump(exclude={"token", "request_key", "seen"})
     try:
         await write(
@@ -205,7 +206,7 @@ async def post_outcome(
     session_id: UUID,
     form: Annotated[OutcomeForm, form_of(OutcomeForm)],
 ) -> Response:
-    """Record the outcome, which closes the session, and lead to the scorecard."""
+    """Record the outcome, which closes the session, and redirect to the scorecard."""
     sent = form.model_dump(exclude={"token", "request_key"})
     try:
         stored = await write(

@@ -73,7 +73,7 @@ async def get_prospects(
 async def post_prospect(
     request: Request, form: Annotated[NewProspectForm, form_of(NewProspectForm)]
 ) -> Response:
-    """Create a prospect, open a session for it, and lead to the interview."""
+    """Create a prospect, open a session for it, and redirect to the interview."""
 
     def create(uow: UnitOfWork) -> SessionOpened:
         prospect = prospects.create(uow.tx, NewProspect(name=form.name))
@@ -89,7 +89,7 @@ async def post_prospect(
 async def post_session(
     request: Request, prospect_id: UUID, form: Annotated[NewSessionForm, form_of(NewSessionForm)]
 ) -> Response:
-    """Lead to the open session of the prospect with this set and this deal, or open one."""
+    """Open a session with this set, unless one is open, and redirect to it."""
 
     def start(uow: UnitOfWork) -> SessionOut:
         prospect = find_prospect(uow.tx, prospect_id, lock=True)

@@ -50,7 +50,7 @@ QueryType = TypeVar("QueryType", bound=BaseModel)
 
 
 class PageRoute(APIRoute):
-    """A route that needs a browser that is signed in, and answers with a page also if something fails.
+    """A route for signed-in browsers. It also returns errors as pages.
 
     With no `scopes`, everybody can open the page.
     """
@@ -113,7 +113,7 @@ async def _admit(request: Request, scopes: frozenset[Scope]) -> bool:
 
 
 def to_sign_in(request: Request) -> Response:
-    """Redirect to the sign-in, which leads back to the page that was asked for."""
+    """Redirect to the sign-in, which redirects back to the requested page."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     wanted = {"next": asked} if request.method == "GET" and asked != "/" else {}
     query = f"?{urlencode(wanted)}" if wanted and len(asked) <= MAX_NEXT_LENGTH else ""

@@ -38,7 +38,10 @@ async def get_sign_in(
 async def post_sign_in(
     request: Request, service: ServiceDep, form: Annotated[SignInForm, form_of(SignInForm)]
 ) -> Response:
-    """Set the cookie and lead on. A key that belongs to nobody needs a name, which becomes the actor."""
+    """Set the cookie and redirect to the requested page.
+
+    A key that belongs to nobody needs a name, which becomes the actor.
+    """
     if form.link and not form.actor:
         return _form(request, form, fault="sign_in.name_missing", status=422)
     if form.link:

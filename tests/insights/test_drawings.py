@@ -223,7 +223,7 @@ def test_no_text_covers_another(name: str, width: int) -> None:
 
 
 def test_every_figure_is_in_the_words() -> None:
-    """So that whoever cannot see the shapes, or not exactly, misses none of them."""
+    """A reader who cannot see the shapes, or cannot read them exactly, still gets every figure."""
     reliability = words(parsed(DRAWINGS["reliability"](640)))
     for figures in (
         "knocked out: 5 of 11 won, 45 % (",

@@ -74,7 +74,7 @@ def _estimate(tables: Floats, statistic: Callable[[Floats], Floats], level: floa
     if point[0] == 1:
         by_chance = wilson(0, n, level)
         return within(1.0, 1 - by_chance.high if by_chance else -1.0, 1.0, -1, 1)
-    # Groups with the same table need not be told apart.
+    # Groups with the same table are interchangeable.
     distinct, kind = np.unique(tables.reshape(n, -1), axis=0, return_inverse=True)
     sums = np.concatenate([drawn @ distinct for drawn in resampled(kind, REPLICATES)])
     replicates = statistic(sums.reshape(-1, values, values))

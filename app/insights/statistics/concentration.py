@@ -11,7 +11,7 @@ Class = Literal["A", "B", "C"]
 A_ENDS_AT = 0.8
 B_ENDS_AT = 0.95
 FIFTH = 0.2
-# A sum of shares differs from what it should be by its rounding errors.
+# A sum of shares has rounding errors.
 ROUNDING = 1e-9
 FEWEST_ACCOUNTS_WITH_A_FIFTH = 5
 
@@ -43,7 +43,7 @@ def concentration(amounts: Floats) -> Concentration:
 
     Class A holds the first 80 % of the total, class B the next 15 %: an account belongs to the class in which
     the share of the accounts before it ends. Accounts with equal amounts have the same class. Zero is always
-    class C. If a fifth is no whole number of accounts, the share of the next one counts in proportion. The
+    class C. If a fifth is not a whole number of accounts, the share of the next one counts in proportion. The
     Gini coefficient is Σ (2i − n − 1)·x_i / (n·Σx) over the amounts in ascending order.
 
     Args:

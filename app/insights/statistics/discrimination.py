@@ -24,7 +24,7 @@ from app.insights.statistics.resampling import resampled
 # The standard error of a standard deviation of 200 replicates is 5 %.
 REPLICATES = 200
 BISECTIONS = 60
-# An AUC of 0 or 1 and a variance of 0 differ from them by their rounding errors.
+# Because of rounding errors, an AUC of 0 or 1 and a variance of 0 are not exact.
 ROUNDING = 1e-12
 
 

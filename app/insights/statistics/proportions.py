@@ -8,7 +8,7 @@ from app.insights.statistics.estimate import LEVEL, Estimate, within, z_of
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The range of a proportion whatever the undecided cases turn out to be."""
+    """The range of a proportion over all possible results of the undecided cases. Each end is 0..1."""
 
     low: float
     high: float

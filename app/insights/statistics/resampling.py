@@ -14,13 +14,13 @@ DRAWS_AT_ONCE = 100_000
 
 
 def resampled(kinds: Integers, replicates: int) -> Iterator[Integers]:
-    """How often each kind is drawn, for each replicate: as many units are drawn as there are.
+    """For each replicate, how often each kind is drawn. As many units are drawn as there are.
 
     Only `integers` of the generator is used: other methods, such as `multinomial`, give other numbers in
     other versions of numpy.
 
     Args:
-        kinds: the kind of each unit, numbered from 0. Units of one kind need not be told apart.
+        kinds: the kind of each unit, numbered from 0. Units of one kind are interchangeable.
         replicates: the number of replicates.
 
     Yields:
