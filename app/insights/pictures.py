@@ -89,7 +89,8 @@ def draw_calibration(report: CalibrationOut, query: CalibrationPicture) -> str:
     shown = report.hindsight if report.hindsight and not report.n else report
     counts = f"{shown.won:,} won, {shown.lost:,} lost"
     hindsight = ["rated with hindsight"] if shown is report.hindsight else []
-    words = Words("Win rate by score", _subject(query, counts, *hindsight), shown.verdict)
+    title = "Deals by score" if query.picture == "bands" else "Win rate by score"
+    words = Words(title, _subject(query, counts, *hindsight), shown.verdict)
     if query.picture == "bands":
         return draw_bands(words, [_band_count(band) for band in shown.bands], query.width)
     figures = reliability.Reliability(
@@ -222,7 +223,7 @@ def _subject(query: ReportFilter, *facts: str) -> str:
 def _filters(query: ReportFilter) -> Iterator[str]:
     if question_set := getattr(query, "question_set", None):
         yield question_set
-    # In a portfolio, it does not choose accounts.
+    # `since` does not filter the accounts of a portfolio.
     if (since := getattr(query, "since", None)) and not isinstance(query, PortfolioFilter):
         yield f"since {since}"
     if before := getattr(query, "before", None):

@@ -19,8 +19,8 @@ SUBJECT = "qualifying-a-sale@1 · 77 won, 68 lost"
 CALIBRATION = Words(
     "Win rate by score",
     SUBJECT,
-    "Deals that score higher win more often: 24 % at a score of 40, and 75 % at 70. This is preliminary "
-    "until there are 100 of each.",
+    "77 won and 68 lost deals: preliminary until there are 100 of each. Deals that score higher win more "
+    "often: 24 % at a score of 40, and 75 % at 70.",
 )
 # The low end of each band, its mean score, and the deals won and lost.
 BANDS = ((0, 15, 0, 9), (20, 33, 4, 18), (40, 51, 18, 20), (60, 70, 32, 11), (80, 86, 23, 2))
@@ -63,7 +63,7 @@ def pictures() -> dict[str, str]:
         "reliability": draw_reliability(
             Reliability(CALIBRATION, bands, knocked_out, _wilson(77, 145), [*_curve()]), WIDTH
         ),
-        "bands": draw_bands(CALIBRATION, [knocked_out, *bands], WIDTH),
+        "bands": draw_bands(CALIBRATION._replace(title="Deals by score"), [knocked_out, *bands], WIDTH),
         "questions": _questions(),
         "trend": _trend(),
         "portfolio": _portfolio(),
