@@ -27,7 +27,7 @@ from app.sessions.schemas import SessionFilter
 
 reading_sessions = router("sessions", Scope.READ)
 reading_prospects = router("prospects", Scope.READ)
-# Adds to rows what they do not have yet.
+# Returns rows with further columns.
 Complete = Callable[[list[Row]], Awaitable[list[Row]]]
 FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {

@@ -40,8 +40,8 @@ class Fit(FitOut):
     win_probability: Annotated[
         WinProbability | None,
         Field(
-            description="null if the session has an outcome or no score, and as long as the outcomes of "
-            "other deals on this version of the question set do not show one"
+            description="null if the session has an outcome or no score, or if the outcomes on this version "
+            "of the question set do not show that winning depends on the score"
         ),
     ]
 

@@ -103,7 +103,7 @@ async def get_questions_picture(
 async def get_assessors(
     service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
 ) -> AssessorsOut:
-    """Read how far assessors agree on a question set, what they skip, and whether they rate all alike.
+    """Read how far assessors agree, which questions they skip, and who gives them all the same rating.
 
     `since` and `before` are about the last answer of a session. Figures of persons need the scope `admin`, or
     the API key of the person.
@@ -174,7 +174,7 @@ async def get_outcomes_picture(
 async def get_portfolio(
     service: ServiceDep, caller: CallerDep, query: Annotated[PortfolioFilter, Query()]
 ) -> PortfolioOut:
-    """Read in which cell of its portfolio each account is. The question set has to define a portfolio.
+    """Read the cell of the portfolio that each account is in. The question set has to define a portfolio.
 
     An account counts with its newest open session on the set, or else its last one. It is in a cell if no
     open question can move it out. Each list has at most 50 accounts, and the CSV file has all of them. With

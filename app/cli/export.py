@@ -29,7 +29,7 @@ SubjectOption = Annotated[
     str | None, typer.Option("--subject", help="What the sets ask about: prospect, own_company or person.")
 ]
 Text = str | None
-# Adds to rows what they do not have yet.
+# Returns rows with further columns.
 Complete = Callable[[list[Row]], list[Row]]
 
 export = typer.Typer(

@@ -19,7 +19,7 @@ from app.insights.reports import catalogue
 from app.insights.schemas import InsightFilter, SetInsightFilter
 from app.schemas import In
 
-# A terminal shows no more at once.
+# --format csv and --format json print all rows.
 MAX_PRINTED_ROWS = 50
 # Columns that only the CSV file has: ids, and what would make a table wider than a terminal.
 NOT_PRINTED = {

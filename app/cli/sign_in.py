@@ -8,7 +8,7 @@ from app.cli.console import existing_database, fail, print_text
 from app.keys.service import create_sign_in_link
 from app.settings import Settings
 
-NO_ADMIN_KEY = "There is no admin key that works: run 'prospect-fit keys create NAME --scope admin'."
+NO_ADMIN_KEY = "There is no valid admin key: run 'prospect-fit keys create NAME --scope admin'."
 
 
 def sign_in(

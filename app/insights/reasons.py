@@ -16,7 +16,7 @@ from app.insights.statistics.evidence import Evidence
 from app.insights.statistics.multiple_testing import benjamini_hochberg, mann_whitney_p_value
 from app.scoring.words import listed
 
-# The most frequent ones. Rare reasons have too few deals to compare anyway.
+# The most frequent reasons. Rare ones have too few deals to compare.
 MAX_REASONS = 20
 SIGNIFICANT_BELOW = 0.05
 # By the version of a set, its questions in the order of the rating codes: their keys and labels.
