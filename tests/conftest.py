@@ -90,6 +90,7 @@ SLOW = {
     "inbound/intake/test_quotas.py",
     "insights/test_shown_pictures.py",
     "packaging",
+    "pages/test_interview.py",
     "question_sets/test_files.py",
     "question_sets/test_life_cycle.py",
     "scoring/sql/test_bits.py",
