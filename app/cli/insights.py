@@ -10,7 +10,7 @@ from rich.markup import escape
 from app.cli.console import counted, out, print_document, print_text, table
 from app.cli.fresh_scores import read_scores
 from app.cli.plans import published_plans
-from app.files.columns import Value, as_text
+from app.files.columns import Value, as_rounded_text
 from app.files.writer import writer_of
 from app.insights.account_schemas import ConcentrationFilter, PortfolioFilter
 from app.insights.conclusion_schemas import OutcomesFilter
@@ -241,20 +241,9 @@ def _is_printed(name: str, values: Sequence[Value]) -> bool:
 
 def _cell(row: Sequence[Value], name: str, places: Mapping[str, int]) -> str:
     """Return a value for people, with its interval if it has one."""
-    value = _text(row[places[name]])
-    ends = [_text(row[places[end]]) for end in (f"{name}_low", f"{name}_high") if end in places]
+    value = as_rounded_text(row[places[name]])
+    ends = [as_rounded_text(row[places[end]]) for end in (f"{name}_low", f"{name}_high") if end in places]
     return f"{value} ({' to '.join(ends)})" if all(ends) and len(ends) == 2 and value else value
-
-
-def _text(value: Value) -> str:
-    """Return fractions with two decimals, or with one digit if they are smaller."""
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    if not isinstance(value, int | float):
-        return as_text(value)
-    if isinstance(value, int) or value.is_integer() or abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.1g}"
 
 
 def _left_out(excluded: BaseModel | None) -> Sequence[tuple[int, str]]:

@@ -26,3 +26,14 @@ def as_text(value: Value) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def as_rounded_text(value: Value) -> str:
+    """Return a value for people. Fractions have two decimals, or one digit if they are smaller."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if not isinstance(value, int | float):
+        return as_text(value)
+    if isinstance(value, int) or value.is_integer() or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.1g}"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.edge.reports import ComputedReport, compute_table
 from app.edge.service import Service, ServiceDep
-from app.files.columns import as_text
+from app.files.columns import as_rounded_text
 from app.insights.account_schemas import ConcentrationFilter, PortfolioFilter
 from app.insights.conclusion_schemas import OutcomesFilter
 from app.insights.report import ReportName, Table
@@ -102,7 +102,7 @@ async def _show(request: Request, service: Service, name: ReportName, query: Ins
         report=computed.response,
         left_out=_left_out(computed.response),
         columns=[column.name for column in computed.table.columns],
-        rows=[[as_text(value) for value in row] for row in computed.table.rows[:MAX_ROWS]],
+        rows=[[as_rounded_text(value) for value in row] for row in computed.table.rows[:MAX_ROWS]],
         more=max(0, len(computed.table.rows) - MAX_ROWS),
     )
 
