@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from app.clock import utc_now
+from app.question_sets.tables import QuestionSetVersion
 from app.scoring import rounded
 
 DAY_SECONDS = 24 * 3600
@@ -23,9 +24,9 @@ def days_ago(value: datetime | None) -> int | None:
     return None if value is None else max(0, int((utc_now() - value).total_seconds() // DAY_SECONDS))
 
 
-def pair(value: str) -> tuple[str, str]:
-    """Return an option of a list whose text is its value."""
-    return value, value
+def titled(version: QuestionSetVersion) -> tuple[str, str]:
+    """Return the option of a list that selects a question set: its key and its title."""
+    return version.key, version.definition["title"]
 
 
-FILTERS = {"figure": figure, "day": day, "days_ago": days_ago, "pair": pair}
+FILTERS = {"figure": figure, "day": day, "days_ago": days_ago, "titled": titled}
