@@ -44,7 +44,7 @@ const parse = async (response) =>
 const replace = async (response) => {
   find("main").replaceWith((await parse(response)).querySelector("main"));
   if (response.ok) history.pushState(null, "", response.url);
-  (find("main [role=alert]") ?? find("details.q[open] summary"))?.focus();
+  (find("main [role=alert]") ?? find("details.q[open] summary") ?? find("h2[tabindex]"))?.focus();
   await show();
 };
 const flush = () =>
