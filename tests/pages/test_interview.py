@@ -88,7 +88,7 @@ def test_a_whole_qualification_by_mouse(service: Running, open_page: Open, sessi
     asked = questions(service)
     for key in asked:
         assert answer(page, 5, following=key != asked[-1]) == key
-    page.get_by_role("heading", name="Decide").wait_for()
+    expect(page.get_by_role("heading", name="Decide")).to_be_focused()
     page.get_by_label("Pursue").check()
     page.locator("input[name=match][value=yes]").check()
     page.get_by_label("Why?").fill("Both sides fit.")
@@ -98,9 +98,15 @@ def test_a_whole_qualification_by_mouse(service: Running, open_page: Open, sessi
     assert (decided["decision"]["decision"], decided["decision"]["actor"]) == ("pursue", NAME)
     assert decided["decision"]["reason"] == "Both sides fit."
     assert {one["rating"] for one in decided["answers"]} == {5}
-    page.goto(f"/sessions/{session['session_id']}")
+    page.get_by_role("link", name="Decide").click()
+    expect(page.locator(".note", has_text=f"Pursue: {NAME}")).to_be_visible()
+    page.go_back()
     page.get_by_role("link", name="How did it end?").click()
     page.get_by_label("Won").check()
+    for field, refused in (("Currency", "eur"), ("Reason", "Too dear")):
+        page.get_by_label(field).fill(refused)
+        assert page.locator("main input:invalid").count() == 1
+        page.get_by_label(field).fill("")
     page.get_by_label("Amount").fill("1200.50")
     page.get_by_label("Currency").fill("EUR")
     page.get_by_role("button", name="Record the outcome").click()
