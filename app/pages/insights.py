@@ -6,12 +6,11 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
-from pydantic import Field
 
 from app.edge.reports import ComputedReport, compute_table
 from app.edge.service import Service, ServiceDep
 from app.files.columns import as_rounded_text
-from app.insights.account_schemas import ConcentrationFilter, PortfolioFilter
+from app.insights.account_schemas import ConcentrationFilter, Name, PortfolioFilter
 from app.insights.conclusion_schemas import OutcomesFilter
 from app.insights.report import ReportName, Table
 from app.insights.schemas import Hindsight, InsightFilter, ReportFilter, SetInsightFilter
@@ -54,7 +53,7 @@ class InsightQuery(In):
     since: Day | None = None
     before: Day | None = None
     hindsight: Hindsight | None = None
-    attribute: Annotated[str, Field(max_length=48)] | None = None
+    attribute: Name | None = None
 
 
 @reading.get("/insights")

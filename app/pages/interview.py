@@ -1,13 +1,13 @@
 """The guided interview: one step at a time with one question in focus, then the decision and the outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from app.db import Transaction
 from app.edge.service import Service, ServiceDep
@@ -18,7 +18,7 @@ from app.problems import Problem
 from app.prospects.queries import find_prospect
 from app.question_sets.plans import Plans
 from app.schemas import Day, Line, Prose
-from app.scoring import Evidence, Plan, Question, QuestionState
+from app.scoring import Evidence, Plan, Question, QuestionState, form
 from app.sessions.presenters import session_out
 from app.sessions.queries import answers_of, find_session
 from app.sessions.schemas import (
@@ -40,6 +40,10 @@ reading = page_router(Scope.READ)
 writing = page_router(Scope.WRITE)
 # The revision of the session that the page showed.
 Seen = Annotated[int, Field(ge=1, lt=2**31)]
+ANSWER = form(
+    r"^(-?[0-9]{1,4}|not_applicable|unknown|open)$",
+    "send a rating, or the state not_applicable, unknown or open",
+)
 DECISION = "decision"
 OUTCOME = "outcome"
 
@@ -102,7 +106,7 @@ class AnswerForm(Form):
     """The answer to one question. `seen` is the revision of the session that the page showed."""
 
     question: QuestionKey
-    answer: Annotated[str, Field(max_length=20)] | None = None
+    answer: Annotated[str, StringConstraints(pattern=ANSWER)] | None = None
     text: Prose | None = None
     evidence: Evidence | None = None
     seen: Seen
@@ -143,6 +147,10 @@ class OutcomeForm(Form):
     closed_on: Day | None = None
     reason: OutcomeReason | None = None
     competitor: Line | None = None
+
+
+# The forms of the parts of the page that ask no question.
+FORM_OF: Mapping[str | None, type[Form]] = {DECISION: DecisionForm, OUTCOME: OutcomeForm}
 
 
 @reading.get("/sessions/{session_id}")
@@ -265,7 +273,7 @@ async def _show(
         request,
         "interview.html",
         status=problem.kind.status if problem else status,
-        form=form,
+        form=form if isinstance(form, FORM_OF.get(part, AnswerForm)) else None,
         problem=problem,
         **context,
     )

@@ -19,7 +19,7 @@ from app.edge.service import Service
 from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
 from app.pages.rendering import address, problem_page
-from app.problems import FORBIDDEN, INTERNAL_ERROR, UNSUPPORTED_MEDIA_TYPE, Problem
+from app.problems import FORBIDDEN, INTERNAL_ERROR, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
 from app.schemas import IdempotencyKey
 from app.scoring import Flawed
 from app.sessions.session_edit import UnitOfWork
@@ -126,7 +126,12 @@ async def _read_fields(request: Request) -> None:
     if media_type(request) != FORM_MEDIA_TYPE:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not that of a form.")
     body = await read_body(request, service.settings.max_body_bytes)
-    fields = parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
+    try:
+        fields = parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        raise Problem(MALFORMED_BODY, f"The form has more than {MAX_FORM_FIELDS} fields.") from None
+    if any("\0" in value for _, value in fields):
+        raise Problem(MALFORMED_BODY, "A text contains a NUL character.")
     # A text area separates lines by CRLF.
     request.state.fields = {name: value.replace("\r\n", "\n") for name, value in fields}
     signed_in: SignedIn | None = getattr(request.state, "signed_in", None)

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.api.calls import ok
 from tests.conftest import ADMIN_KEY, Running
-from tests.pages.conftest import NAME, led_to, submit
+from tests.pages.conftest import NAME, Browse, fields_of, key_with, led_to, submit
 from tests.waiting import PATIENCE
 
 Open = Callable[..., Page]
@@ -261,3 +261,42 @@ def test_the_scorecard_prints_to_one_page(service: Running, open_page: Open) -> 
     page = open_page(f"/prospects/{session['prospect_id']}")
     printed = page.pdf(format="A4")
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+
+
+def test_a_refused_decision_is_shown_with_its_reason(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    old = fields_of(ana.get(f"{place}?question=decision").text, f"{place}/decision")
+    ok(service.client.patch(f"/v1{place}/answers", json={"ratings": {questions(service)[0]: 5}}))
+    refused = ana.post(f"{place}/decision", data=old | {"decision": "nurture", "reason": "my note"})
+    assert (refused.status_code, "my note" in refused.text) == (412, True)
+    assert stored(service, session)["decision"] is None
+
+
+@pytest.mark.parametrize("answer", ["other", "-", "--5", "²", "3.0", "9" * 30])
+def test_an_answer_that_no_form_has_is_refused(
+    service: Running, ana: httpx.Client, session: dict, answer: str
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    fields = form_fields(ana.get(place).text, questions(service)[0])
+    assert ana.post(f"{place}/answers", data=fields | {"answer": answer}).status_code == 422
+    assert ana.post(f"{place}/answers", data=fields | {"question": "decision"}).status_code == 422
+
+
+def test_a_text_that_no_database_stores_is_refused(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    fields = form_fields(ana.get(place).text, questions(service)[0]) | {"answer": "4", "text": "a\0b"}
+    assert ana.post(f"{place}/answers", data=fields).status_code == 400
+    assert ana.post(f"{place}/answers", data=dict.fromkeys(map(str, range(1001)), "x")).status_code == 400
+    assert ratings(service, session) == {}
+
+
+def test_a_reader_has_nothing_to_save(service: Running, browse: Browse, session: dict) -> None:
+    place = f"/sessions/{session['session_id']}"
+    reader, writer = (browse(key_with(service, *scopes)["key"]) for scopes in (["read"], ["read", "write"]))
+    for part in ("", "?question=decision", "?question=outcome"):
+        main = [one.get(place + part).text.split("<main")[1] for one in (reader, writer)]
+        assert ["<button>" in text for text in main] == [False, True]

@@ -170,6 +170,7 @@ def test_every_report_has_its_words_pictures_and_table(
 def test_a_concentration_needs_an_attribute(ana: httpx.Client) -> None:
     assert "Enter the name of a numeric attribute" in ana.get("/insights/concentration").text
     assert ana.get("/insights/nothing").status_code == 422
+    assert ana.get("/insights/concentration?attribute=Annual%20Revenue").status_code == 422
 
 
 def test_the_demo_is_one_click_away(new_database: NewDatabase) -> None:
