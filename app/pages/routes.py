@@ -27,6 +27,7 @@ from app.sessions.session_edit import UnitOfWork
 log = logging.getLogger(__name__)
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 1000
+USUAL_PORTS = {"http": ":80", "https": ":443"}
 MAX_NEXT_LENGTH = 2000
 FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -98,9 +99,10 @@ def require_same_origin(request: Request) -> None:
 
 
 def _origin(request: Request) -> str:
+    """Return the origin of this service as browsers send it: in lower case, without the usual port."""
     service: Service = request.app.state.service
     url = urlsplit(service.settings.public_url or str(request.base_url))
-    return f"{url.scheme}://{url.netloc}"
+    return f"{url.scheme}://{url.netloc.lower().removesuffix(USUAL_PORTS[url.scheme])}"
 
 
 async def _admit(request: Request, scopes: frozenset[Scope]) -> bool:

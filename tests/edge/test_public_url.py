@@ -76,3 +76,21 @@ def test_what_is_no_address_to_begin_others_with_is_refused(url):
 def test_a_port_and_a_path_may_be_part_of_it(url):
     assert settings_for("sqlite:///unused.db", public_url=url).public_url == url
     assert settings_for("sqlite:///unused.db", public_url=f"{url}/").public_url == url
+
+
+def test_a_browser_signs_in_whichever_way_the_url_is_written(service):
+    """Browsers send the origin in lower case, and without the usual port."""
+    url = service.settings.database_url.get_secret_value()
+    app = create_app(settings_for(url, public_url="https://CRM.test:443/fit"))
+
+    async def sign_in(origin):
+        sent = {"key": ADMIN_KEY, "actor": "Ana"}
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.7:8000") as client:
+            return await client.post("/sign-in", data=sent, headers={"Origin": origin})
+
+    statuses = [
+        anyio.run(sign_in, origin).status_code for origin in ("https://crm.test", "https://crm.test:8443")
+    ]
+    app.state.service.database.close()
+    assert statuses == [303, 403]
