@@ -24,6 +24,8 @@ from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, Re
 from app.keys.schemas import Caller, Scope
 
 PICTURE_POLICY = picture_policy(STYLE)
+# Some proxies keep files that end in .csv or .svg for everyone, unless the response forbids it.
+NOT_SHARED = {"Cache-Control": "private, no-cache"}
 reading = router("insights", Scope.READ)
 
 
@@ -240,7 +242,8 @@ async def get_concentration_picture(
 async def _table(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Response:
     computed = await compute_table(service, caller, name, query)
     content = await service.computing.run_long(lambda: _csv(computed.table))
-    return CsvResponse(content, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **NOT_SHARED}
+    return CsvResponse(content, headers=headers)
 
 
 def _csv(table: Table) -> bytes:
@@ -253,4 +256,4 @@ async def _picture(
 ) -> Response:
     report = await compute_report(service, caller, name, query)
     document = await service.computing.run(lambda: draw(report, query))
-    return SvgResponse(document, headers={"Content-Security-Policy": PICTURE_POLICY})
+    return SvgResponse(document, headers={"Content-Security-Policy": PICTURE_POLICY, **NOT_SHARED})

@@ -60,6 +60,7 @@ def test_segments_compare_texts_numbers_and_booleans_as_rules_do(office):
 def test_reports_as_csv(office, key):
     told = office.client.get("/v1/insights/calibration.csv", params={"question_set": key})
     assert told.headers["content-type"] == "text/csv; charset=utf-8"
+    assert told.headers["cache-control"] == "private, no-cache"
     rows = list(csv.DictReader(StringIO(told.content.decode("utf-8-sig"))))
     bands = ["0 to 20", "20 to 40", "40 to 60", "60 to 80", "80 to 100"]
     assert [row["band"] for row in rows] == ["knocked out", *bands, "all"]

@@ -61,6 +61,7 @@ def test_a_picture_is_an_svg_document_that_loads_and_runs_nothing(
     response = service.client.get(url)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "image/svg+xml"
+    assert response.headers["cache-control"] == "private, no-cache"
     picture = ET.fromstring(response.text)
     assert picture.attrib["width"] == "320"
     style = picture.findtext(f"{SVG}style") or ""
