@@ -33,6 +33,7 @@ from app.insights.words import capitalised, deals_in_words, no_deals_in_words, p
 
 BAND_WIDTH = 20
 CURVE_POINTS = 21
+SCORE_DECIMALS = 11
 # The scores at which the verdict gives the probability: the quartiles.
 SHOWN_QUANTILES = (0.25, 0.75)
 
@@ -59,7 +60,7 @@ class Scored:
     def of(cls, sessions: Sequence[ConcludedSession]) -> "Scored":
         """Fit the curve if at least ten deals were won and ten were lost. Each prospect counts as one."""
         scored = [one for one in sessions if one.score is not None]
-        scores = np.fromiter((one.score for one in scored), np.float64, len(scored))
+        scores = _scores_of(scored)
         cohort = Cohort.of(scored)
         fitted = logistic.fit(scores, cohort.won, cohort.weights) if cohort.evidence.sufficient else None
         return cls(scores, cohort, fitted)
@@ -140,13 +141,19 @@ def _part(sessions: Sequence[ConcludedSession], left_out: Excluded | None = None
     return figures.model_copy(update={"verdict": " ".join(_sentences(figures, scored, left_out))})
 
 
+def _scores_of(sessions: Sequence[ConcludedSession]) -> Floats:
+    """Return the scores, NaN where there is none. Those that differ by a rounding error become equal."""
+    scores = np.array([np.nan if one.score is None else one.score for one in sessions], np.float64)
+    return np.round(scores, SCORE_DECIMALS)
+
+
 def _rate(won: Bools, weights: Floats) -> Estimate | None:
     return estimate_of(proportions.wilson(float(weights[won].sum()), float(weights.sum())))
 
 
 def _bands(sessions: Sequence[ConcludedSession], cohort: Cohort) -> list[ScoreBand]:
     """Return the band of the knocked-out deals, and then those of the scores."""
-    scores = np.array([np.nan if one.score is None else one.score for one in sessions], np.float64)
+    scores = _scores_of(sessions)
     knocked_out = np.isnan(scores)
     bands = [_band("knocked out", None, knocked_out, scores, cohort)]
     for start in range(0, 100, BAND_WIDTH):

@@ -39,7 +39,7 @@ def deals(scores_of_won, scores_of_lost):
 def random_deals(count, *, slope, seed=1):
     """Deals with scores of 5 to 95, whose log odds to be won rise by `slope` for each point above 50."""
     random = Random(seed)
-    scores = [random.uniform(5, 95) for _ in range(count)]
+    scores = [round(random.uniform(5, 95), 6) for _ in range(count)]
     return [
         deal(number, won=random.random() < 1 / (1 + math.exp(-slope * (score - 50))), score=score)
         for number, score in enumerate(scores)

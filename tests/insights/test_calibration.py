@@ -211,3 +211,13 @@ def test_the_curve_of_a_set_gives_scores_outside_of_its_range_the_nearest_probab
     inside = curve.predict([min(scores), max(scores)])
     assert curve.predict([0, 100]) == inside
     assert (curve.n, curve.preliminary) == (160, True)
+
+
+def test_scores_that_differ_by_a_rounding_error_are_the_same():
+    """Both are the square root of 5000 × 5 / 6: of 83.3 and 50, or of 62.5 and 66.7."""
+    low, high = 64.54972243679028, 64.54972243679029
+    report = calibrated(deals([high] * 20, [low] * 20))
+    assert (report.auc.estimate, report.slope) == (0.5, None)
+    assert report.verdict.startswith("20 won and 20 lost deals. They all have the same score")
+    (band,) = [band for band in calibrated(deals([60 - 1e-14], [])).bands if band.n]
+    assert band.label == "60 to 80"
