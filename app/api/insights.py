@@ -105,8 +105,9 @@ async def get_questions_picture(
 async def get_assessors(
     service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
 ) -> AssessorsOut:
-    """Read how far assessors agree, which questions they skip, and who gives them all the same rating.
+    """Read how far assessors agree, and which questions they skip.
 
+    The report also shows who gives nearly all questions the same rating.
     `since` and `before` are about the last answer of a session. Figures of persons need the scope `admin`, or
     the API key of the person.
     """

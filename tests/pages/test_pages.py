@@ -156,7 +156,7 @@ def test_every_report_has_its_words_pictures_and_table(
     address = f"/insights/{report}" + ("?attribute=annual_revenue" if report == "concentration" else "")
     page = ana.get(address)
     assert (page.status_code, '<p class="lead">' in page.text) == (200, True)
-    assert not re.search(r"<bdi>-?[0-9]+\.[0-9]{3}", page.text)
+    assert not re.search(r"<bdi>-?[0-9]+\.[0-9]{5}", page.text)
     shown = re.findall(r'<img class="chart" src="([^"]+)"', page.text)
     assert len(shown) == {"calibration": 2, "decisions": 0, "assessors": 0}.get(report, 1)
     for source in shown:
