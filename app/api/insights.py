@@ -127,10 +127,10 @@ async def get_assessors_table(
 async def get_decisions(
     service: ServiceDep, caller: CallerDep, query: Annotated[InsightFilter, Query()]
 ) -> DecisionsOut:
-    """Read how often people decide differently from the indication that they saw, and how it ended.
+    """Read how often people decide differently from the indication, and how it ended.
 
-    `since` and `before` are about the day of the decision, in UTC. Figures of persons need the scope `admin`,
-    or the API key of the person.
+    The indication is the one that they saw. `since` and `before` are about the day of the decision, in UTC.
+    Figures of persons need the scope `admin`, or the API key of the person.
     """
     report: DecisionsOut = await compute_report(service, caller, "decisions", query)
     return report
@@ -148,7 +148,7 @@ async def get_decisions_table(
 async def get_outcomes(
     service: ServiceDep, caller: CallerDep, query: Annotated[OutcomesFilter, Query()]
 ) -> OutcomesOut:
-    """Read how many deals were won and lost, by reason, competitor, question set, period or attribute.
+    """Read how many deals were won and lost, by reason, period, attribute and more.
 
     With `question_set`, it also compares the ratings of deals that were lost for one reason with those of the
     other lost deals.
@@ -236,7 +236,7 @@ async def get_concentration_table(
 async def get_concentration_picture(
     service: ServiceDep, caller: CallerDep, query: Annotated[pictures.ConcentrationPicture, Query()]
 ) -> Response:
-    """Read the concentration as a picture: the share of the total that the largest accounts hold."""
+    """Read the concentration as a picture: the share that the largest accounts hold."""
     return await _picture(service, caller, "concentration", query, pictures.draw_concentration)
 
 
