@@ -93,8 +93,8 @@ async def post_session(
 
     def start(uow: UnitOfWork) -> SessionOut:
         prospect = find_prospect(uow.tx, prospect_id, lock=True)
-        choice = uow.plans.choose(uow.tx, prospect.attributes)
-        key, _ = uow.plans.parse_name(form.question_set or choice.name)
+        named = form.question_set or uow.plans.choose(uow.tx, prospect.attributes).name
+        key, _ = uow.plans.parse_name(named)
         if open_one := newest_session(uow.tx, prospect, SessionIdentity.named(form.deal, None), key, "open"):
             return session_out(uow.tx, uow.plans, open_one)
         return open_session(

@@ -142,6 +142,24 @@ def test_a_prospect_is_found_created_and_led_to_its_interview(ana: httpx.Client)
     assert "No prospects found." in ana.get("/prospects?q=nothing+like+it").text
 
 
+def test_a_named_set_starts_although_several_are_meant_for_the_prospect(new_database: NewDatabase) -> None:
+    with serving(settings_for(new_database())) as own:
+        for key in ("one", "two"):
+            draft = {"extends": "qualifying-a-sale@1", "for": {"segment": {"equals": "both"}}}
+            address = f"/v1/question-sets/{key}/draft"
+            saved = ok(own.client.put(address, json=draft | {"attributes": {"segment": "text"}}))
+            headers = {"If-Match": f'"{saved["revision"]}"'}
+            ok(own.client.post(f"{address}/publish", headers=headers), 201)
+        new = {"name": "Both", "attributes": {"segment": "both"}}
+        path = f"/prospects/{ok(own.client.post('/v1/prospects', json=new), 201)['id']}"
+        with httpx.Client(base_url=own.url, timeout=PATIENCE, headers={"Origin": own.url}) as client:
+            client.post("/sign-in", data={"key": ADMIN_KEY, "actor": NAME})
+            assert submit(client, path, f"{path}/sessions").status_code == 409
+            assert led_to(submit(client, path, f"{path}/sessions", question_set="one")).startswith(
+                "/sessions/"
+            )
+
+
 REPORTS = ["calibration", "questions", "outcomes", "decisions", "assessors", "portfolio", "concentration"]
 
 
