@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field, StringConstraints
 
 from app.db import Transaction
+from app.edge.problem_responses import problem_of
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page
@@ -18,7 +19,7 @@ from app.problems import Problem
 from app.prospects.queries import find_prospect
 from app.question_sets.plans import Plans
 from app.schemas import Day, Line, Prose
-from app.scoring import Evidence, Plan, Question, QuestionState, form
+from app.scoring import Evidence, Flawed, Plan, Question, QuestionState, form
 from app.sessions.presenters import session_out
 from app.sessions.queries import answers_of, find_session
 from app.sessions.schemas import (
@@ -44,6 +45,8 @@ ANSWER = form(
     r"^(-?[0-9]{1,4}|not_applicable|unknown|open)$",
     "send a rating, or the state not_applicable, unknown or open",
 )
+# What refuses a form that was read. It is shown with what was entered.
+REFUSALS = (Problem, Flawed)
 DECISION = "decision"
 OUTCOME = "outcome"
 
@@ -177,8 +180,8 @@ async def post_answer(
     try:
         patch = AnswersPatch(answers=[form.as_answer()], revision=form.seen)
         await write(request, form, lambda uow: record_session_answers(uow, session_id, patch))
-    except Problem as problem:
-        return await _show(request, service, session_id, form.question, form=form, problem=problem)
+    except REFUSALS as error:
+        return await _show(request, service, session_id, form.question, form=form, problem=problem_of(error))
     interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
     return _to(request, session_id, interview.after(form.question))
 
@@ -198,8 +201,8 @@ async def post_decision(
             form,
             lambda uow: decide(uow, session_id, NewDecision(**sent, revision=form.seen, actor=uow.actor)),
         )
-    except Problem as problem:
-        return await _show(request, service, session_id, DECISION, form=form, problem=problem)
+    except REFUSALS as error:
+        return await _show(request, service, session_id, DECISION, form=form, problem=problem_of(error))
     interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
     following = interview.find(None)
     if form.decision == "pursue" and following:
@@ -220,8 +223,8 @@ async def post_outcome(
         stored = await write(
             request, form, lambda uow: record_session_outcome(uow, session_id, NewOutcome(**sent))
         )
-    except Problem as problem:
-        return await _show(request, service, session_id, OUTCOME, form=form, problem=problem)
+    except REFUSALS as error:
+        return await _show(request, service, session_id, OUTCOME, form=form, problem=problem_of(error))
     closed = SessionOut.model_validate_json(stored)
     return RedirectResponse(address(request, f"/prospects/{closed.prospect_id}"), 303)
 
@@ -247,7 +250,7 @@ def load_interview(tx: Transaction, plans: Plans, session_id: UUID) -> Interview
 
 
 def _to(request: Request, session_id: UUID, question: str) -> Response:
-    return RedirectResponse(address(request, f"/sessions/{session_id}?question={question}"), 303)
+    return RedirectResponse(address(request, f"/sessions/{session_id}?question={question}#now"), 303)
 
 
 async def _show(
@@ -268,7 +271,9 @@ async def _show(
         if asked and interview.needs_decision(asked):
             asked = None
         part = "question" if asked else DECISION
-    context: dict[str, Any] = {"interview": interview, "part": part, "asked": asked}
+    context: dict[str, Any] = {"interview": interview, "part": part, "asked": asked, "unplaced": None}
+    if isinstance(form, AnswerForm) and not (asked and asked.question.key == form.question):
+        context["unplaced"] = form.text or ""
     return page(
         request,
         "interview.html",

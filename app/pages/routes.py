@@ -3,14 +3,14 @@
 import hmac
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.edge.bodies import media_type, read_body
 from app.edge.cookies import SignedIn
@@ -18,9 +18,9 @@ from app.edge.problem_responses import invalid_body, invalid_query, problem_of
 from app.edge.service import Service
 from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
-from app.pages.rendering import address, problem_page
+from app.pages.rendering import address, page, problem_page
 from app.problems import FORBIDDEN, INTERNAL_ERROR, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
-from app.schemas import IdempotencyKey
+from app.schemas import IdempotencyKey, Line
 from app.scoring import Flawed
 from app.sessions.session_edit import UnitOfWork
 
@@ -29,6 +29,8 @@ FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 1000
 USUAL_PORTS = {"http": ":80", "https": ":443"}
 MAX_NEXT_LENGTH = 2000
+# Of a form that is kept during a sign-in.
+MAX_KEPT_BYTES = 100_000
 FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -44,6 +46,20 @@ class Form(BaseModel):
 
     token: str = ""
     request_key: IdempotencyKey | None = None
+
+
+class SignInForm(Form):
+    """An API key, or the secret of a link, and the person who signs in.
+
+    `kept` is a form, as it was sent to the page `kept_for` after the sign-in had ended.
+    """
+
+    key: Annotated[str, Field(max_length=300)] = ""
+    link: Annotated[str, Field(max_length=300)] = ""
+    actor: Line | None = None
+    next: Annotated[str, Field(max_length=4000)] = "/"
+    kept: str = ""
+    kept_for: Annotated[str, Field(max_length=4000)] = "/"
 
 
 FormType = TypeVar("FormType", bound=Form)
@@ -68,7 +84,7 @@ class PageRoute(APIRoute):
                 if request.method == "POST":
                     require_same_origin(request)
                 if scopes and not await _admit(request, scopes):
-                    return to_sign_in(request)
+                    return await _ask_to_sign_in(request)
                 if request.method == "POST":
                     await _read_fields(request)
                 return await handle(request)
@@ -114,8 +130,12 @@ async def _admit(request: Request, scopes: frozenset[Scope]) -> bool:
     return True
 
 
-def to_sign_in(request: Request) -> Response:
-    """Redirect to the sign-in, which redirects back to the requested page."""
+async def _ask_to_sign_in(request: Request) -> Response:
+    """Redirect to the sign-in, which redirects back. A form gets a sign-in that keeps what was entered."""
+    if request.method == "POST" and media_type(request) == FORM_MEDIA_TYPE:
+        body = await read_body(request, MAX_KEPT_BYTES)
+        form = SignInForm(kept=body.decode("utf-8", "replace"), kept_for=request.url.path)
+        return page(request, "sign_in.html", status=401, form=form, fault="sign_in.ended")
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     wanted = {"next": asked} if request.method == "GET" and asked != "/" else {}
     query = f"?{urlencode(wanted)}" if wanted and len(asked) <= MAX_NEXT_LENGTH else ""

@@ -1,29 +1,19 @@
 """Sign in with an API key or with a link that works once, and sign out."""
 
 from typing import Annotated
+from urllib.parse import parse_qsl
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field
 
 from app.edge.cookies import SignedIn
 from app.edge.service import ServiceDep
 from app.keys.service import use_sign_in_link
 from app.pages.rendering import address, page
-from app.pages.routes import Form, form_of, page_router
+from app.pages.routes import SignInForm, form_of, page_router
 from app.problems import Problem
-from app.schemas import Line
 
 entrance = page_router()
-
-
-class SignInForm(Form):
-    """An API key, or the secret of a link, and the person who signs in."""
-
-    key: Annotated[str, Field(max_length=300)] = ""
-    link: Annotated[str, Field(max_length=300)] = ""
-    actor: Line | None = None
-    next: Annotated[str, Field(max_length=4000)] = "/"
 
 
 @entrance.get("/sign-in")
@@ -68,11 +58,20 @@ async def post_sign_out(request: Request, service: ServiceDep) -> Response:
 
 
 def _signed_in(request: Request, form: SignInForm, signed_in: SignedIn) -> Response:
-    # Only to a page of this service.
-    path = form.next if form.next.startswith("/") and not form.next.startswith(("//", "/\\")) else "/"
-    response = RedirectResponse(address(request, path), 303)
+    response: Response
+    if form.kept:
+        fields = [(name, value) for name, value in parse_qsl(form.kept) if name != "token"]
+        request.state.signed_in = signed_in
+        response = page(request, "kept.html", fields=fields, action=_own_page(form.kept_for))
+    else:
+        response = RedirectResponse(address(request, _own_page(form.next)), 303)
     request.app.state.service.keys.cookies.set(response, signed_in)
     return response
+
+
+def _own_page(path: str) -> str:
+    """Return a path if it leads to a page of this service, else that of the first page."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
 
 
 def _form(request: Request, form: SignInForm, *, fault: str | None = None, status: int = 200) -> Response:

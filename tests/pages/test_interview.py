@@ -1,84 +1,27 @@
 """A qualification in a real browser: by mouse, by keyboard, without scripts, and without a network."""
 
 import re
-from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import expect
 
 from tests.api.calls import ok
-from tests.conftest import ADMIN_KEY, Running
-from tests.pages.conftest import NAME, Browse, fields_of, key_with, led_to, submit
-from tests.waiting import PATIENCE
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(service: Running, browser: Browser) -> Iterator[Open]:
-    """Opens pages of browsers that are signed in. A message on the console fails the test."""
-    contexts: list[BrowserContext] = []
-    messages: list[str] = []
-
-    def opened(
-        address: str, actor: str = NAME, context: BrowserContext | None = None, **options: object
-    ) -> Page:
-        if context is None:
-            context = browser.new_context(base_url=service.url, **options)  # type: ignore[arg-type]
-            context.set_default_timeout(PATIENCE * 1000)
-            contexts.append(context)
-            page = context.new_page()
-            page.goto("/sign-in")
-            page.fill("#key", ADMIN_KEY)
-            page.fill("#actor", actor)
-            page.click("main button")
-        else:
-            page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.goto(address)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert [text for text in messages if "ERR_INTERNET_DISCONNECTED" not in text] == []
-
-
-@pytest.fixture
-def session(service: Running) -> dict:
-    """A new session on the built-in set of the method."""
-    prospect = ok(service.client.post("/v1/prospects", json={"name": "Acme"}), 201)
-    new = {"prospect_id": prospect["id"], "question_set": "qualifying-a-sale-short"}
-    return ok(service.client.post("/v1/sessions", json=new), 201)
-
-
-def stored(service: Running, session: dict) -> dict:
-    return ok(service.client.get(f"/v1/sessions/{session['session_id']}"))
-
-
-def ratings(service: Running, session: dict) -> dict[str, int]:
-    return {one["question"]: one["rating"] for one in stored(service, session)["answers"]}
-
-
-def questions(service: Running) -> list[str]:
-    """The keys of the questions that come before the decision."""
-    path = "/v1/question-sets/qualifying-a-sale-short/versions/1"
-    steps = ok(service.client.get(path))["definition"]["steps"]
-    return [one["key"] for step in steps if not step["gated"] for one in step["questions"]]
-
-
-def answer(page: Page, rating: int, following: bool = True) -> str:
-    """Answer the question in focus, and wait until the next one is."""
-    question = page.locator("details.q[open]")
-    key = question.get_attribute("id")
-    assert key
-    question.locator(f"input[name=answer][value='{rating}']").check()
-    question.get_by_role("button").click()
-    if following:
-        page.locator(f"details.q[open]:not(#{key})").wait_for()
-    return key
+from tests.conftest import Running
+from tests.pages.conftest import (
+    NAME,
+    Browse,
+    Open,
+    answer,
+    fields_of,
+    form_fields,
+    key_with,
+    led_to,
+    questions,
+    ratings,
+    stored,
+    submit,
+)
 
 
 @pytest.mark.one_database
@@ -149,24 +92,27 @@ def test_a_qualification_without_scripts(service: Running, ana: httpx.Client, se
 
 @pytest.mark.one_database
 def test_answers_without_a_network_arrive_once(service: Running, open_page: Open, session: dict) -> None:
+    """All 28 questions of the method, those after the decision included, and the tab is closed meanwhile."""
+    new = {"prospect_id": session["prospect_id"], "question_set": "qualifying-a-sale"}
+    session = ok(service.client.post("/v1/sessions", json=new), 201)
     place = f"/sessions/{session['session_id']}"
+    decision = {"decision": "pursue", "actor": NAME, "revision": 1}
+    ok(service.client.post(f"/v1{place}/decision", json=decision))
     page = open_page(place, viewport={"width": 320, "height": 640})
-    asked = questions(service)
-    answer(page, 2)
     page.context.set_offline(True)
-    for key in asked[1:]:
-        answer(page, 3, following=key != asked[-1])
-    expect(page.locator("#offline b")).to_have_text(str(len(asked) - 1))
-    assert ratings(service, session) == {asked[0]: 2}
+    asked = [answer(page, 1 + number % 5, following=number < 27) for number in range(28)]
+    assert len(set(asked)) == 28
+    expect(page.locator("#offline b")).to_have_text("28")
+    assert ratings(service, session) == {}
     context = page.context
     page.close()
     context.set_offline(False)
     page = open_page(place, context=context)
-    expect(page.locator("#offline")).to_be_hidden(timeout=PATIENCE * 1000)
-    page.get_by_text(f"{len(asked)} of ").wait_for()
-    assert ratings(service, session) == {asked[0]: 2} | dict.fromkeys(asked[1:], 3)
+    page.get_by_text("28 of 28 answered").wait_for()
+    expect(page.locator("#offline")).to_be_hidden()
+    assert ratings(service, session) == {key: 1 + number % 5 for number, key in enumerate(asked)}
     history = ok(service.client.get(f"/v1{place}/history"))["revisions"]
-    assert len(history) == 1 + len(asked)
+    assert len(history) == 2 + 28
 
 
 @pytest.mark.one_database
@@ -182,11 +128,6 @@ def test_two_people_see_each_others_answers(service: Running, open_page: Open, s
     assert ratings(service, session) == {first: 5, second: 2, third: 1}
     actors = {one["question"]: one["actor"] for one in stored(service, session)["answers"]}
     assert actors == {first: NAME, second: NAME, third: "Ben Berg"}
-
-
-def form_fields(page: str, key: str) -> dict[str, str]:
-    form = page.split(f'data-question="{key}"')[1].split("</form>", maxsplit=1)[0]
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
 
 
 def test_an_old_form_does_not_overwrite_a_newer_answer(

@@ -1,4 +1,4 @@
-// The interview also works without this script. With it, answers that cannot be sent wait in the browser.
+// With this script, answers that cannot be sent wait in the browser.
 const find = (selector) => document.querySelector(selector);
 const view = () => find("[data-session]");
 const actor = document.body.dataset.actor;
@@ -19,7 +19,7 @@ const store = async (mode, work) => {
   });
 };
 const remove = (answer) => store("readwrite", (answers) => answers.delete(answer.key));
-// The answers of this person, in the order in which they were given.
+// The answers of this person, in the order they were given.
 const waiting = async () =>
   (await store("readonly", (answers) => answers.getAll()))
     .filter((answer) => answer.actor === actor)
@@ -28,31 +28,35 @@ const show = async () => {
   const count = (await waiting()).length;
   const note = find("#offline");
   if (note) note.hidden = !count;
-  if (count && note) note.lastElementChild.textContent = count;
+  if (count && note) find("#offline b").textContent = count;
 };
 
-// Returns null if the answer has to wait. The request key makes sure that it is applied once.
+// Returns null if the answer has to wait.
 const send = async (answer) => {
   const body = new URLSearchParams(answer.body);
   body.set("token", find("[name=token]")?.value);
   const response = await fetch(answer.url, { method: "POST", body }).catch(() => null);
-  const { status = 503, url } = response ?? {};
-  return status >= 500 || status === 403 || url.includes("/sign-in") ? null : response;
+  const { status = 503 } = response ?? {};
+  if (view()) find("#signed-out").hidden = status !== 401;
+  return status > 499 || [401, 403, 429].includes(status) ? null : response;
 };
 const parse = async (response) =>
   new DOMParser().parseFromString(await response.text(), "text/html");
 const replace = async (response) => {
   find("main").replaceWith((await parse(response)).querySelector("main"));
   if (response.ok) history.pushState(null, "", response.url);
-  (find("main [role=alert]") ?? find("details.q[open] summary") ?? find("h2[tabindex]"))?.focus();
+  find("#now")?.scrollIntoView();
+  (find("main [role=alert]") ?? find("#now"))?.focus();
   await show();
 };
 const flush = () =>
   navigator.locks.request("prospect-fit", async () => {
+    let sent = 0;
     for (const answer of await waiting()) {
       const response = await send(answer);
       if (!response) break;
       await remove(answer);
+      sent++;
       if (!response.ok) await replace(response);
       else if (view()) {
         view().dataset.revision = 0;
@@ -60,10 +64,10 @@ const flush = () =>
       }
     }
     await show();
+    return sent;
   });
 
-// Opens the next question that has no answer.
-const goOn = (form, chosen) => {
+const openNext = (form, chosen) => {
   const all = [...document.querySelectorAll("details.q")];
   const question = form.closest("details");
   question.querySelector("small").textContent = chosen.closest("label").innerText.slice(0, 40);
@@ -93,7 +97,7 @@ addEventListener("submit", async (event) => {
       await replace(response);
     } else {
       form.elements.request_key.value = crypto.randomUUID();
-      goOn(form, chosen);
+      openNext(form, chosen);
       await show();
     }
   } catch {
@@ -122,5 +126,5 @@ const poll = async () => {
 
 const tick = () => flush().then(poll).catch(() => {});
 addEventListener("popstate", () => location.reload());
-tick();
+flush().then((sent) => sent && view() && location.reload()).catch(() => {});
 setInterval(tick, 3000);

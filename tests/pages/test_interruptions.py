@@ -1,0 +1,230 @@
+"""What gets in the way of an interview: nothing that was entered is lost, and nothing is saved twice."""
+
+import re
+from html import unescape
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.api.calls import ok
+from tests.conftest import ADMIN_KEY, Running
+from tests.pages.conftest import (
+    NAME,
+    Browse,
+    Open,
+    answer,
+    fields_of,
+    form_fields,
+    key_with,
+    led_to,
+    questions,
+    ratings,
+    stored,
+    submit,
+)
+from tests.waiting import PATIENCE, until
+
+NOTE = "They said “no” – <b>twice</b> & left.\nThen they called again."
+
+
+def revisions(service: Running, session: dict) -> int:
+    return len(ok(service.client.get(f"/v1/sessions/{session['session_id']}/history"))["revisions"])
+
+
+def texts_in(html: str) -> str:
+    """What a page shows or sends, with line ends as they were entered."""
+    return unescape(html).replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("ended", ["expired", "revoked"])
+def test_a_form_that_is_sent_after_the_sign_in_has_ended_is_kept(
+    service: Running, browse: Browse, session: dict, ended: str
+) -> None:
+    key = key_with(service, "read", "write")
+    seller = browse(key["key"])
+    place = f"/sessions/{session['session_id']}"
+    asked = questions(service)[0]
+    fields = form_fields(seller.get(place).text, asked) | {"answer": "4", "text": NOTE}
+    if ended == "expired":
+        seller.cookies.clear()
+    else:
+        ok(service.client.delete(f"/v1/keys/{key['id']}"))
+        until(lambda: seller.get("/review").status_code == 303)
+    refused = seller.post(f"{place}/answers", data=fields)
+    assert (refused.status_code, "You have been signed out." in refused.text) == (401, True)
+    assert revisions(service, session) == 1
+    sent = fields_of(refused.text, "/sign-in") | {"key": "pfk_wrong", "actor": NAME}
+    wrong = seller.post("/sign-in", data=sent)
+    assert wrong.status_code == 401
+    kept = seller.post("/sign-in", data=fields_of(wrong.text, "/sign-in") | {"key": ADMIN_KEY, "actor": NAME})
+    assert (kept.status_code, NOTE in texts_in(kept.text)) == (200, True)
+    again = fields_of(kept.text, f"{place}/answers")
+    assert led_to(seller.post(f"{place}/answers", data=again)).startswith(f"{place}?question=")
+    led_to(seller.post(f"{place}/answers", data=again))
+    (saved,) = stored(service, session)["answers"]
+    assert (saved["question"], saved["rating"], saved["text"]) == (asked, 4, NOTE)
+    assert revisions(service, session) == 2
+
+
+def test_a_kept_form_goes_to_no_other_site(browse: Browse) -> None:
+    for elsewhere in ("//evil.example/x", "https://evil.example", "/\\evil.example"):
+        sent = {"kept": "text=x", "kept_for": elsewhere, "key": ADMIN_KEY, "actor": NAME}
+        kept = browse().post("/sign-in", data=sent)
+        assert (kept.status_code, "evil.example" in kept.text) == (200, False)
+
+
+def test_a_note_is_shown_if_its_question_is_gone_after_a_move(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    draft = {"extends": "qualifying-a-sale-short@1", "title": "Moved"}
+    client, path = service.client, "/v1/question-sets/pages-moved/draft"
+
+    def publish(**changes: object) -> None:
+        saved = ok(client.put(path, json=draft | changes))
+        ok(client.post(f"{path}/publish", headers={"If-Match": f'"{saved["revision"]}"'}), 201)
+
+    new = {"prospect_id": session["prospect_id"], "question_set": "pages-moved"}
+    gone, stays = questions(service)[:2]
+    publish()
+    moved = ok(service.client.post("/v1/sessions", json=new), 201)
+    place = f"/sessions/{moved['session_id']}"
+    page = ana.get(place).text
+    old = {key: form_fields(page, key) | {"answer": "4", "text": NOTE} for key in (gone, stays)}
+    publish(omit=[gone])
+    ok(service.client.post(f"/v1{place}/move", json={"question_set": "pages-moved@2"}))
+    refused = ana.post(f"{place}/answers", data=old[gone])
+    assert (refused.status_code, NOTE in texts_in(refused.text)) == (422, True)
+    assert "Your note was not saved." in refused.text
+    assert led_to(ana.post(f"{place}/answers", data=old[stays])).startswith(place)
+    assert ratings(service, moved) == {stays: 4}
+
+
+def test_a_refused_form_is_shown_with_what_was_entered(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    fields = form_fields(ana.get(place).text, questions(service)[0]) | {"text": NOTE}
+    for wrong in ("9", "0", "-5", "9999"):
+        refused = ana.post(f"{place}/answers", data=fields | {"answer": wrong})
+        assert (refused.status_code, NOTE in texts_in(refused.text)) == (422, True), wrong
+    assert revisions(service, session) == 1
+
+
+def test_two_tabs_of_one_person_lose_nothing(service: Running, ana: httpx.Client, session: dict) -> None:
+    place = f"/sessions/{session['session_id']}"
+    first, second, *_ = questions(service)
+    tabs = [ana.get(place).text for _ in range(2)]
+    led_to(ana.post(f"{place}/answers", data=form_fields(tabs[0], first) | {"answer": "5"}))
+    led_to(ana.post(f"{place}/answers", data=form_fields(tabs[1], second) | {"answer": "2"}))
+    assert ratings(service, session) == {first: 5, second: 2}
+    again = form_fields(tabs[1], first) | {"answer": "1", "text": NOTE}
+    refused = ana.post(f"{place}/answers", data=again)
+    assert (refused.status_code, NOTE in texts_in(refused.text)) == (412, True)
+    assert ratings(service, session) == {first: 5, second: 2}
+
+
+def test_a_decision_and_an_outcome_are_recorded_once(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    parts = {"decision": {"decision": "nurture", "reason": NOTE}, "outcome": {"outcome": "lost"}}
+    for part, sent in parts.items():
+        fields = fields_of(ana.get(f"{place}?question={part}").text, f"{place}/{part}") | sent
+        assert led_to(ana.post(f"{place}/{part}", data=fields)) == led_to(
+            ana.post(f"{place}/{part}", data=fields)
+        )
+    assert revisions(service, session) == 3
+    page = ana.get(f"/prospects/{session['prospect_id']}").text
+    assert (NOTE in texts_in(page), "Lost" in page) == (True, True)
+
+
+@pytest.mark.one_database
+def test_the_back_button_and_a_double_click_change_nothing(
+    service: Running, open_page: Open, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    first, second, *_ = questions(service)
+    page = open_page(f"/prospects/{session['prospect_id']}", viewport={"width": 360, "height": 640})
+    page.get_by_role("link", name="Continue the interview").click()
+    page.wait_for_url(f"**{place}#now")
+    page.locator(f"#{first} textarea").fill(NOTE)
+    page.locator(f"#{first} [name=answer][value='4']").check()
+    page.locator(f"#{first} button").dblclick()
+    page.locator(f"details.q[open]#{second}").wait_for()
+    assert (ratings(service, session), revisions(service, session)) == ({first: 4}, 2)
+    page.go_back()
+    page.locator(f"details.q[open]#{second}").wait_for()
+    page.locator(f"#{first} > summary").click()
+    expect(page.locator(f"#{first} [name=answer][value='4']")).to_be_checked()
+    expect(page.locator(f"#{first} textarea")).to_have_value(NOTE)
+    page.locator(f"#{first} [name=answer][value='2']").check()
+    page.locator(f"#{first} button").click()
+    page.locator(f"#{first} > summary small", has_text="Rated 2").wait_for()
+    assert (ratings(service, session), revisions(service, session)) == ({first: 2}, 3)
+
+
+@pytest.mark.one_database
+def test_answers_wait_for_the_next_sign_in(service: Running, open_page: Open, session: dict) -> None:
+    page = open_page(f"/sessions/{session['session_id']}")
+    first = questions(service)[0]
+    page.context.clear_cookies()
+    page.locator(f"#{first} textarea").fill(NOTE)
+    answer(page, 5)
+    page.get_by_role("link", name="Sign in again").click()
+    page.fill("#key", ADMIN_KEY)
+    page.fill("#actor", NAME)
+    page.click("main button")
+    page.locator(f"#{first} > summary small", has_text="Rated 5").wait_for()
+    expect(page.locator("#offline")).to_be_hidden(timeout=PATIENCE * 1000)
+    assert stored(service, session)["answers"][0]["text"] == NOTE
+    assert (ratings(service, session), revisions(service, session)) == ({first: 5}, 2)
+
+
+@pytest.mark.one_database
+def test_a_resumed_interview_shows_its_question(service: Running, open_page: Open, session: dict) -> None:
+    """The question is at the top of the window, below the result."""
+    *asked, last = questions(service)
+    place = f"/sessions/{session['session_id']}"
+    ok(service.client.patch(f"/v1{place}/answers", json={"ratings": dict.fromkeys(asked, 4)}))
+    for address, where in ((f"{place}#now", f"#{last}"), (f"{place}?question=decision#now", "#now")):
+        page = open_page(address, viewport={"width": 360, "height": 640})
+        shown, covered = (page.locator(one).bounding_box() for one in (where, ".state"))
+        assert shown
+        assert covered
+        assert covered["y"] + covered["height"] <= shown["y"] + 8
+        assert shown["y"] < 400
+
+
+@pytest.mark.one_database
+def test_a_qualification_without_scripts_on_a_small_phone(
+    service: Running, browser: Browser, session: dict
+) -> None:
+    context = browser.new_context(base_url=service.url, java_script_enabled=False)
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    page.goto(f"/sign-in?next=/sessions/{session['session_id']}")
+    page.fill("#key", ADMIN_KEY)
+    page.fill("#actor", NAME)
+    page.click("main button")
+    asked = questions(service)
+    for number, key in enumerate(asked):
+        page.set_viewport_size({"width": (320, 360)[number % 2], "height": 640})
+        question = page.locator(f"details.q[open]#{key}")
+        question.locator(f"input[name=answer][value='{1 + number % 5}']").check()
+        question.get_by_label("an assumption").check()
+        question.get_by_role("button").click()
+    page.get_by_label("Nurture").check()
+    page.get_by_label("Why?").fill(NOTE)
+    page.get_by_role("button", name="Record the decision").click()
+    page.get_by_role("heading", name="What was decided").wait_for()
+    assert re.search(r"/prospects/[^/]+$", page.url)
+    assert ratings(service, session) == {key: 1 + number % 5 for number, key in enumerate(asked)}
+    assert stored(service, session)["decision"]["reason"] == NOTE
+    context.close()
+
+
+def test_an_expired_sign_in_leads_back_to_the_page(ana: httpx.Client) -> None:
+    ana.cookies.clear()
+    back = led_to(ana.get("/review?status=open"))
+    assert led_to(submit(ana, back, "/sign-in", key=ADMIN_KEY, actor=NAME)) == "/review?status=open"
