@@ -1,0 +1,218 @@
+"""Every page in a real browser: accessible, readable at every width, and without a message on the console."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.api.calls import ok
+from tests.conftest import ADMIN_KEY, NewDatabase, Running, serving, settings_for
+from tests.pages.conftest import NAME
+from tests.waiting import PATIENCE
+
+pytestmark = [pytest.mark.one_database, pytest.mark.timeout(300)]
+
+# Each page by a name. `{prospect}` and `{session}` are those of a half finished demo interview, `{won}` is a
+# prospect with an outcome, and `{hostile}` and `{hostile_session}` have names that look like markup.
+PAGES = {
+    "home": "/",
+    "review": "/review",
+    "prospects": "/prospects",
+    "scorecard": "/prospects/{prospect}",
+    "scorecard with an outcome": "/prospects/{won}",
+    "question": "/sessions/{session}",
+    "decision": "/sessions/{session}?question=decision",
+    "outcome": "/sessions/{session}?question=outcome",
+    "question sets": "/question-sets",
+    "question set": "/question-sets/qualifying-a-sale",
+    "calibration": "/insights/calibration",
+    "questions": "/insights/questions",
+    "outcomes": "/insights/outcomes",
+    "decisions": "/insights/decisions",
+    "assessors": "/insights/assessors",
+    "portfolio": "/insights/portfolio",
+    "concentration": "/insights/concentration?attribute=annual_revenue",
+    "problem": "/prospects/01890000-0000-7000-8000-000000000000",
+    "hostile scorecard": "/prospects/{hostile}",
+    "hostile question": "/sessions/{hostile_session}",
+    "hostile decision": "/sessions/{hostile_session}?question=decision",
+    "hostile question set": "/question-sets/hostile",
+}
+# 640 px are 1280 px at a zoom of 200 %, and 320 px are 1280 px at 400 %.
+WIDTHS = [320, 360, 640, 1280, 2560]
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+FIND_VIOLATIONS = """async (rules) => {
+    const options = { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } }
+    if (rules) options.runOnly = rules
+    const { violations } = await axe.run(options)
+    return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 200)}`))
+}"""
+# A shape in the colour of the page would have vanished.
+FIND_VANISHED = """() => {
+    const probe = document.body.appendChild(document.createElement("i"))
+    const colour = (name) => { probe.style.color = name; return getComputedStyle(probe).color }
+    const canvas = colour("Canvas")
+    probe.remove()
+    const lost = (one) => [getComputedStyle(one).fill, getComputedStyle(one).stroke]
+        .every((paint) => ["none", "rgba(0, 0, 0, 0)", canvas].includes(paint))
+    return [...document.querySelectorAll("main svg :is(rect, path, polygon, polyline)")].filter(lost)
+        .map((one) => `vanished: ${one.outerHTML}`)
+}"""
+FIND_UNFOCUSED = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter((one) => one.type !== "hidden" && !one.matches(":disabled") && one.checkVisibility())
+    .filter((one) => {
+        one.focus()
+        const { outlineStyle, outlineWidth } = getComputedStyle(one)
+        return document.activeElement !== one || outlineStyle === "none" || parseFloat(outlineWidth) < 2
+    })
+    .map((one) => `no visible focus: ${one.outerHTML.slice(0, 200)}`)
+"""
+
+HOSTILE_NAMES = {
+    "markup": "<script>alert(1)</script>",
+    "attribute": '"><img src=x onerror=alert(1)>',
+    "right to left": "שלום עולם مرحبا {{ 7 * 7 }}",
+    "long word": "w" * 255,
+    "emoji": "👩‍💻🏳️‍🌈 ␀ \\0 %00 &#0;",
+}
+
+
+@pytest.fixture(scope="module")
+def demo(new_database: NewDatabase) -> Iterator[Running]:
+    with serving(settings_for(new_database())) as running:
+        yield running
+
+
+def hostile(demo: Running) -> dict[str, str]:
+    """Store names that look like markup in every text of a set, a prospect and its sessions."""
+    markup, attribute, reverse, word, emoji = HOSTILE_NAMES.values()
+    anchors = [{"rating": 1, "text": attribute}, {"rating": 5, "text": word}]
+    question = {"dimension": "match", "guidance": reverse, "anchors": anchors, "must_reach": 3}
+    draft = {
+        "title": markup,
+        "description": "w" * 2000,
+        "combine": "reciprocal",
+        "dimensions": [{"key": "match", "title": attribute}, {"key": "benefit", "title": word[:100]}],
+        "thresholds": {"fit_at": 60, "no_fit_below": 40},
+        "attributes": {"secret": "text"},
+        "steps": [
+            {
+                "key": "one",
+                "title": reverse,
+                "questions": [
+                    question | {"key": "first", "text": markup, "label": "w" * 40},
+                    question | {"key": "second", "text": word, "label": markup},
+                    {"key": "third", "text": emoji, "dimension": "benefit"},
+                    {
+                        "key": "fourth",
+                        "text": reverse,
+                        "dimension": "benefit",
+                        "ask_when": {"secret": {"exists": True}},
+                    },
+                ],
+            }
+        ],
+    }
+    address = "/v1/question-sets/hostile/draft"
+    saved = ok(demo.client.put(address, json=draft))
+    ok(demo.client.post(f"{address}/publish", headers={"If-Match": f'"{saved["revision"]}"'}), 201)
+    session: dict = {}
+    for assessor in (markup, reverse):
+        answers = [
+            {"question": key, "rating": rating, "text": text, "actor": attribute, "evidence": "assumption"}
+            for key, rating, text in (("first", 2, "w" * 4000), ("third", 5, f"\u202e{markup}"))
+        ]
+        session = ok(
+            demo.client.post(
+                "/v1/qualify",
+                json={
+                    "source": "hostile",
+                    "external_id": "1",
+                    "name": attribute,
+                    "deal": word[:200],
+                    "question_set": "hostile",
+                    "assessor": assessor,
+                    "answers": answers,
+                    "attributes": {"note": markup, "other": word},
+                    "decision": {"decision": "nurture", "reason": "w" * 4000, "actor": emoji},
+                },
+            )
+        )
+    for number, name in enumerate(HOSTILE_NAMES.values()):
+        body = {"source": "hostile", "external_id": f"name {number}", "name": name, "ratings": {"trigger": 4}}
+        ok(demo.client.post("/v1/qualify", json=body))
+    return {"hostile": session["prospect_id"], "hostile_session": session["session_id"]}
+
+
+def examples(demo: Running) -> dict[str, str]:
+    """The ids that stand in the addresses of PAGES."""
+
+    def newest(**query: str) -> dict:
+        return ok(demo.client.get("/v1/sessions", params={"limit": "1", **query}))["items"][0]
+
+    half, won = newest(status="open", sort="ranked", indication="undetermined"), newest(outcome="won")
+    ids = {"prospect": half["prospect_id"], "session": half["session_id"], "won": won["prospect_id"]}
+    return ids | hostile(demo)
+
+
+def faults_of(page: Page) -> list[str]:
+    """What is wrong with a page that is open: for people who see it, hear it, zoom in or use the keyboard."""
+    faults = []
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme="light", forced_colors="none")
+    page.evaluate(AXE)
+    faults += page.evaluate(FIND_VIOLATIONS, None)
+    page.emulate_media(color_scheme="dark")
+    faults += page.evaluate(FIND_VIOLATIONS, ["color-contrast"])
+    page.keyboard.press("Tab")
+    faults += page.evaluate(FIND_UNFOCUSED)
+    page.emulate_media(forced_colors="active")
+    faults += page.evaluate(FIND_VANISHED)
+    faults += page.evaluate(FIND_UNFOCUSED)
+    page.emulate_media(forced_colors="none")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 740})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            faults.append(f"{wide} px wide at {width} px")
+    return faults
+
+
+def test_every_page_is_accessible_at_every_width(demo: Running, browser: Browser) -> None:
+    context = browser.new_context(base_url=demo.url)
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    found: dict[str, list[str]] = {}
+    titles: dict[str, str] = {}
+    where = "sign-in"
+
+    def note(text: str) -> None:
+        found.setdefault(where, []).append(text)
+
+    page.on("pageerror", lambda error: note(str(error)))
+    page.on("dialog", lambda dialog: (note(dialog.message), dialog.dismiss()))
+    page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
+    page.goto("/sign-in")
+    found.setdefault(where, []).extend(faults_of(page))
+    page.fill("#key", ADMIN_KEY)
+    page.fill("#actor", NAME)
+    page.click("main button")
+    page.get_by_role("button", name="Load the demo prospects").wait_for()
+    found["empty home"] = faults_of(page)
+    page.get_by_role("button", name="Load the demo prospects").click()
+    page.wait_for_url("**/review*")
+    ids = examples(demo)
+    for where, address in PAGES.items():
+        response = page.goto(address.format(**ids))
+        assert response
+        assert response.status == (404 if where == "problem" else 200), where
+        found.setdefault(where, []).extend(faults_of(page))
+        assert page.locator("h1").count() == 1, where
+        titles[where] = page.title()
+    context.close()
+    found["problem"] = [text for text in found["problem"] if "status of 404" not in text]
+    assert {name: faults for name, faults in found.items() if faults} == {}
+    assert len(set(titles.values())) == len(titles), titles
