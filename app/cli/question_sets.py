@@ -265,9 +265,9 @@ def _exported_files(
         if all_versions and number is None:
             for version in list_versions(tx, key):
                 if version.status == "published":
-                    yield version.name, as_yaml(QuestionSet.model_validate(version.definition))
+                    yield version.name, as_yaml(QuestionSet.model_validate(version.definition).canonical())
         else:
-            yield name, as_yaml(_named(tx, name)[1])
+            yield name, as_yaml(_named(tx, name)[1].canonical())
 
 
 def _named(tx: Transaction, name: str) -> tuple[str, QuestionSet]:

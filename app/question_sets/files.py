@@ -1,20 +1,16 @@
 """Read and write question sets as YAML 1.2 files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from io import StringIO
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
-
 from app.problems import UserError
 from app.question_sets.documents import SCHEMA_FILE_NAME, FindBase, NamedSet, read_document
 from app.question_sets.queries import split_name
+from app.question_sets.reader import Document, Fault, InvalidYaml, read_yaml, write_yaml
 from app.scoring import Flaw, Flawed, QuestionSet
 
 ENDINGS = (".yaml", ".yml")
@@ -47,8 +43,12 @@ class File:
     """A file with the document that it contains, which is not checked yet."""
 
     path: Path
-    text: str
-    document: Any
+    content: Document
+
+    @property
+    def document(self) -> Any:
+        """The document as JSON values."""
+        return self.content.value
 
     @property
     def key(self) -> str | None:
@@ -70,34 +70,27 @@ class File:
 
     def as_error(self, flaws: Iterable[Flaw]) -> InvalidFile:
         """Return the exception for flaws in the document, with the line of each."""
-        root = _yaml().compose(self.text)
-        return InvalidFile(
-            [
-                FileError(self.path, _line_of(root, flaw.pointer), f"{flaw.pointer or '/'}: {flaw.detail}")
-                for flaw in flaws
-            ]
-        )
+        return _invalid(self.path, map(self.content.fault, flaws))
 
 
 def open_file(path: Path) -> File:
     """Load a file. Raises `InvalidFile` if it is not YAML 1.2 or has a wrong name, and `OSError`."""
     try:
-        text = path.read_text("utf-8")
-        file = File(path, text, _yaml().load(text))
+        file = File(path, read_yaml(path.read_text("utf-8")))
     except UnicodeDecodeError:
         raise InvalidFile([FileError(path, 1, "the file is not UTF-8")]) from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise InvalidFile([FileError(path, line, str(error.problem or error.context))]) from None
-    except (YAMLError, RecursionError):
-        raise InvalidFile([FileError(path, 1, "the file is not YAML 1.2")]) from None
+    except InvalidYaml as error:
+        raise _invalid(path, error.faults) from None
     if "@" in path.stem and not file.number:
         detail = "a file name with @ has to end in a version number, such as bant@2.yaml: rename the file"
         raise InvalidFile([FileError(path, 1, detail)])
     if file.number and path.stem.partition("@")[0] != file.key:
         raise file.as_error([Flaw("/key", "the file name contains another key")])
     return file
+
+
+def _invalid(path: Path, faults: Iterable[Fault]) -> InvalidFile:
+    return InvalidFile([FileError(path, fault.at.line, fault.detail) for fault in faults])
 
 
 def parse_file(file: File, find_base: FindBase, earlier: Iterable[NamedSet] = ()) -> QuestionSet:
@@ -165,34 +158,6 @@ def _goes_before(first: File, file: File) -> bool:
     return parts is not None and parts[0] == first.key and first.number in (None, parts[1])
 
 
-def as_yaml(question_set: QuestionSet) -> str:
-    """Return the text of a YAML file for a question set; reading it gives the same set."""
-    yaml = YAML()
-    yaml.width = 100
-    out = StringIO()
-    yaml.dump(question_set.canonical(), out)
-    return EDITOR_HEADER + out.getvalue()
-
-
-def _yaml() -> YAML:
-    # The C loader reads YAML 1.1, in which the word `no` is false.
-    return YAML(typ="safe", pure=True)
-
-
-def _line_of(root: Node | None, pointer: str) -> int:
-    """Return the line of the node at a pointer, or of its nearest parent that exists, counted from 1."""
-    node: Any = root
-    line = node.start_mark.line if node else 0
-    for part in pointer.split("/")[1:]:
-        if isinstance(node, MappingNode):
-            pairs = {key.value: (key, value) for key, value in node.value}
-            if part not in pairs:
-                break
-            key, node = pairs[part]
-            line = key.start_mark.line
-        elif isinstance(node, SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line
-        else:
-            break
-    return int(line) + 1
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """Return the text of a YAML file for a document; reading it gives the same document."""
+    return EDITOR_HEADER + write_yaml(document)

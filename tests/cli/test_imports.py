@@ -15,7 +15,7 @@ pytestmark = pytest.mark.one_database
 
 LIBRARIES = {
     *("alembic", "cryptography", "duckdb", "fastapi", "httpx", "numpy", "openpyxl", "psycopg", "pydantic"),
-    *("ruamel", "sqlalchemy", "sqlglot", "sqlmodel", "uvicorn", "xlsxwriter"),
+    *("sqlalchemy", "sqlglot", "sqlmodel", "uvicorn", "xlsxwriter", "yaml"),
 }
 COMMAND = "from app.cli.main import main; main({arguments}, standalone_mode=False)"
 

@@ -5,11 +5,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from app.question_sets.builtin_sets import BUILTIN
 from app.question_sets.documents import read_document
 from app.question_sets.files import read_file
+from app.question_sets.reader import read_yaml
 from tests.conftest import ADMIN_KEY, ROOT, Running, needs
 
 STORY = "## One qualification, from prospect to decision"
@@ -64,7 +63,7 @@ def test_the_documents_name_only_files_that_exist() -> None:
 def test_the_set_that_the_readme_shows_is_a_variant_as_it_stands() -> None:
     (shown,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     base = read_file(BUILTIN / "qualifying-a-sale.yaml")
-    ours = read_document(YAML(typ="safe", pure=True).load(shown), {"qualifying-a-sale@1": base}.get)
+    ours = read_document(read_yaml(shown).value, {"qualifying-a-sale@1": base}.get)
     asked = [question.key for step in ours.steps for question in step.questions]
     assert asked[asked.index("budget") + 1] == "pay"
     assert not {"past_success", "data_points"} & set(asked)

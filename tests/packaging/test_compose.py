@@ -5,13 +5,13 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from app.settings import PREFIX, Settings
 from tests.conftest import ROOT
 from tests.packaging.stages import instructions
 
-COMPOSE: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "compose.yaml")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_bytes())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 APP, POSTGRES = SERVICES["prospect-fit"], SERVICES["postgres"]
 
