@@ -61,7 +61,8 @@ from app.insights.win_probability import WinCurves
 from app.keys.idempotency import ResponseCleaner
 from app.keys.service import ensure_admin_key
 from app.migrate import migrate
-from app.pages import assets, home, interview, review, sign_in
+from app.pages import assets, home, interview, publishing, review, sign_in
+from app.pages import drafts as draft_pages
 from app.pages import insights as insight_pages
 from app.pages import prospects as prospect_pages
 from app.pages import question_sets as set_pages
@@ -127,6 +128,8 @@ PAGES = (
     prospect_pages.writing,
     interview.reading,
     interview.writing,
+    draft_pages.authoring,
+    publishing.authoring,
     set_pages.reading,
 )
 

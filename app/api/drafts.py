@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import Body, Query, Request, Response
 
 from app.api.question_sets import Diff, Key
-from app.db import Transaction
 from app.edge.ndjson import NdjsonResponse
 from app.edge.problem_responses import problem_out
 from app.edge.revisions import IfMatch, RequiredIfMatch, seen_revision, set_etag
@@ -14,12 +13,10 @@ from app.edge.routes import router
 from app.edge.service import CallerDep, ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
 from app.problems import Problem
-from app.question_sets import queries as question_set_queries
 from app.question_sets import service as question_sets
 from app.question_sets.presenters import draft_out, version_out
 from app.question_sets.schemas import DraftOut, QuestionSetVersionOut
-from app.scoring import Plan
-from app.sessions.impact import impact
+from app.sessions.impact import impact, prepare_draft
 from app.sessions.schemas import ImpactLine, ImpactProblem
 from app.sessions.session_edit import UnitOfWork
 from app.sessions.tables import Status
@@ -117,17 +114,9 @@ async def preview_draft(
     at the end the summary or a problem. A set that is not published yet is tried on the sessions of the set
     that it extends.
     """
-
-    def load(tx: Transaction) -> tuple[Plan, str]:
-        question_set = question_sets.require_publishable(tx, question_sets.find_draft(tx, key))
-        sessions_of = (
-            key
-            if question_set_queries.list_versions(tx, key)
-            else question_set_queries.parent_key(question_set) or key
-        )
-        return Plan(question_set, f"{key}@draft"), sessions_of
-
-    plan, sessions_of = await service.database.read(load)
+    plan, sessions_of = await service.database.read(
+        lambda tx: prepare_draft(tx, question_sets.find_draft(tx, key))
+    )
     batches = impact(service.database, service.plans, plan, sessions_of, status)
 
     def last_line(problem: Problem) -> str:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -42,9 +42,8 @@ from app.question_sets.files import (
     open_file,
     parse_file,
 )
-from app.question_sets.presenters import difference
+from app.question_sets.presenters import difference, difference_lines
 from app.question_sets.queries import find_set, list_all, list_newest, list_versions, split_name
-from app.question_sets.schemas import Difference
 from app.question_sets.service import publish, publish_builtin, read_definition
 from app.question_sets.tables import QuestionSetVersion
 from app.scoring import Checked, Flaw, Flawed, QuestionSet, is_filled_in, with_hints
@@ -195,7 +194,7 @@ def diff(
     """Compare two question sets, question by question. Exits with 1 if they differ."""
     with _database() as database:
         found = database.read_sync(lambda tx: difference(_named(tx, before), _named(tx, after)))
-    lines = list(_difference_lines(found))
+    lines = list(difference_lines(found))
     print_text("\n".join(lines) or "No difference.")
     if lines:
         raise typer.Exit(1)
@@ -281,20 +280,3 @@ def _named(tx: Transaction, name: str) -> tuple[str, QuestionSet]:
             f"The name of a file must end in {' or '.join(ENDINGS)}."
         )
     return name, question_set
-
-
-def _difference_lines(found: Difference) -> Iterator[str]:
-    for field in found.fields:
-        yield f"~ {field.field}: {_json(field.before)} → {_json(field.after)}"
-    for question in found.questions:
-        if question.change == "changed":
-            for field in question.fields:
-                yield f"~ {question.question}.{field.field}: {_json(field.before)} → {_json(field.after)}"
-        else:
-            text = next(field for field in question.fields if field.field == "text")
-            sign, wording = ("+", text.after) if question.change == "added" else ("-", text.before)
-            yield f"{sign} {question.question}: {wording}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent
 ASSETS = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "editor.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 PAGE_HEADERS = {
@@ -40,6 +41,12 @@ MIN_COMPRESSED_BYTES = 1000
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
     """Return a page. The template gets `context`, and what every page shows."""
+    body = rendered(request, template, **context).encode()
+    return compressed(request, Response(body, status, PAGE_HEADERS, "text/html"))
+
+
+def rendered(request: Request, template: str, **context: Any) -> str:
+    """Return the text of a page or of a part of one."""
     shared = {
         "request": request,
         "url": lambda path: address(request, path),
@@ -48,8 +55,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         "request_key": lambda: str(new_id()),
         "base_url": lambda: base_url(request),
     }
-    body = _environment().get_template(template).render(**shared, **context).encode()
-    return compressed(request, Response(body, status, PAGE_HEADERS, "text/html"))
+    return _environment().get_template(template).render(**shared, **context)
 
 
 def problem_page(request: Request, problem: Problem) -> Response:

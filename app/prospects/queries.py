@@ -213,6 +213,12 @@ def prospects_out(tx: Transaction, prospects: Sequence[Prospect]) -> list[Prospe
     return [_prospect_with_links(prospect, links[prospect.id]) for prospect in prospects]
 
 
+def names_of(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, str | None]:
+    """Return the names of prospects by their ids."""
+    statement = select(Prospect.id, Prospect.name).where(col(Prospect.id).in_(ids))
+    return dict(tx.db.exec(statement).all())
+
+
 def links_of(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, list[ProspectLink]]:
     """Return the links of each of these prospects, oldest first."""
     links: dict[UUID, list[ProspectLink]] = {prospect_id: [] for prospect_id in ids}

@@ -1,5 +1,6 @@
 """Turn versions, drafts and differences of question sets into responses."""
 
+import json
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
@@ -38,6 +39,24 @@ def difference(before: tuple[str, QuestionSet], after: tuple[str, QuestionSet]) 
         ],
         questions=list(_questions(old, new)),
     )
+
+
+def difference_lines(found: Difference) -> Iterator[str]:
+    """Yield a line for each change: "~ budget.weight: 1 → 2", "+ budget: …" or "- budget: …"."""
+    for field in found.fields:
+        yield f"~ {field.field}: {_json(field.before)} → {_json(field.after)}"
+    for question in found.questions:
+        if question.change == "changed":
+            for field in question.fields:
+                yield f"~ {question.question}.{field.field}: {_json(field.before)} → {_json(field.after)}"
+        else:
+            text = next(field for field in question.fields if field.field == "text")
+            sign, wording = ("+", text.after) if question.change == "added" else ("-", text.before)
+            yield f"{sign} {question.question}: {wording}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _questions(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[QuestionDifference]:

@@ -7,7 +7,7 @@ from sqlmodel import bindparam, col, func, select
 
 from app.db import Transaction
 from app.problems import Problem, Where, invalid_field
-from app.question_sets.tables import QuestionSetVersion
+from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
 from app.scoring import SET_NAME, QuestionSet
 
 # Constants, because building a statement takes longer than running it.
@@ -89,6 +89,12 @@ def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
         )
         .order_by(QuestionSetVersion.key)
     ).all()
+
+
+def list_drafts(tx: Transaction) -> Sequence[QuestionSetDraft]:
+    """Return all drafts, ordered by key."""
+    has_document = col(QuestionSetDraft.document).is_not(None)
+    return tx.db.exec(select(QuestionSetDraft).where(has_document).order_by(QuestionSetDraft.key)).all()
 
 
 def newest_hashes(tx: Transaction) -> dict[str, str | None]:

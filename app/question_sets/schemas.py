@@ -86,7 +86,7 @@ class DraftOut(Out):
     key: str
     revision: int
     saved_at: datetime
-    saved_by: Annotated[str, Field(description="the API key's name")]
+    saved_by: Annotated[str, Field(description="the API key's name, or the person's on a page")]
     document: dict[str, Any]
     publishable: bool
     flaws: Annotated[list[DraftFlaw], Field(description="the first 100 flaws")]

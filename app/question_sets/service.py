@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,11 @@ from app.events.service import EventSubject, record_events
 from app.problems import DRAFT_HAS_FLAWS, invalid_field, missing, problem_from_flaws, require_revision
 from app.question_sets.documents import changed_meanings, read_document
 from app.question_sets.queries import ancestry, find_set, list_versions, newest_hashes
+from app.question_sets.reader import Fault, InvalidYaml, read_yaml
 from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
 from app.scoring import Flaw, Flawed, QuestionSet
 
+OTHER_KEY = "the address names another question set: use the key that is in the address"
 MAX_VERSION = 999_999_999  # a name, "key@n", has at most nine digits
 
 
@@ -137,32 +140,70 @@ def find_draft(tx: Transaction, key: str, *, lock: bool = False) -> QuestionSetD
     return draft
 
 
+@dataclass(frozen=True, slots=True)
+class DraftText:
+    """A draft as an author writes it, in YAML, with its faults in the order of the text.
+
+    `document` is None if the text cannot be saved, because it is not YAML or has no fields. `question_set` is
+    the whole set that the text describes, and None if there are faults.
+    """
+
+    document: dict[str, Any] | None
+    question_set: QuestionSet | None
+    faults: Sequence[Fault]
+
+
+def read_draft_text(tx: Transaction, key: str, text: str) -> DraftText:
+    """Read and check the text of the draft with a key. A text without a `key` gets that one."""
+    try:
+        read = read_yaml(text)
+    except InvalidYaml as error:
+        return DraftText(None, None, error.faults)
+    if not isinstance(read.value, dict):
+        no_fields = Flaw("", "write the fields of a question set, such as title: Our questions")
+        return DraftText(None, None, [read.fault(no_fields)])
+    document = {"key": key, **read.value}
+    flaws = [] if document["key"] == key else [Flaw("/key", OTHER_KEY)]
+    question_set = None
+    try:
+        question_set = read_definition(tx, document)
+    except Flawed as error:
+        flaws += error.flaws
+    faults = sorted(map(read.fault, flaws))
+    return DraftText(document, None if faults else question_set, faults)
+
+
 def save_draft(
-    tx: Transaction, key: str, document: Mapping[str, Any], seen: int | None, by: str
+    tx: Transaction,
+    key: str,
+    document: Mapping[str, Any],
+    seen: int | None,
+    by: str,
+    text: str | None = None,
 ) -> QuestionSetDraft:
     """Save a document, complete or not, as the draft with a key. Saving the same document changes nothing.
 
-    `seen` is the revision that the author edited, None for a new draft; `by` is the name of the API key.
+    `seen` is the revision that the author edited, None for a new draft; `by` is the name of the API key or of
+    the person. `text` is the YAML that the document was read from, None for JSON.
     Raises REVISION_REQUIRED or STALE_REVISION if `seen` is not the current revision, and INVALID_REQUEST if
     the document has another key.
     """
     document = {"key": key, **document}
     if document["key"] != key:
-        raise invalid_field(
-            "/key", "conflict", "the URL names another question set: send the key that is in the URL"
-        )
-    new = QuestionSetDraft(key=key, document=document, revision=1, saved_at=tx.at, saved_by=by)
+        raise invalid_field("/key", "conflict", OTHER_KEY)
+    new = QuestionSetDraft(key=key, document=document, text=text, revision=1, saved_at=tx.at, saved_by=by)
     stored = tx.db.get(QuestionSetDraft, key, with_for_update=True)
     if stored is None and seen is None and insert_if_new(tx, QuestionSetDraft, new.model_dump()):
         return new
     stored = stored or tx.db.get(QuestionSetDraft, key, with_for_update=True)
     if stored is None:
         raise missing("draft of that question set")
-    if _canonical_text(stored.document) == _canonical_text(document):
+    same_text = text in (None, stored.text)
+    if same_text and _canonical_text(stored.document) == _canonical_text(document):
         return stored
     if stored.document is not None or seen is not None:
         require_revision("draft", stored.revision, seen)
-    return _save_document(tx, stored, document, by)
+    return _save_document(tx, stored, document, by, text)
 
 
 def discard_draft(tx: Transaction, key: str, seen: int | None, by: str) -> None:
@@ -203,9 +244,13 @@ def read_draft(tx: Transaction, draft: QuestionSetDraft) -> tuple[QuestionSet | 
 
 
 def _save_document(
-    tx: Transaction, draft: QuestionSetDraft, document: dict[str, Any] | None, by: str
+    tx: Transaction,
+    draft: QuestionSetDraft,
+    document: dict[str, Any] | None,
+    by: str,
+    text: str | None = None,
 ) -> QuestionSetDraft:
-    draft.document, draft.revision = document, draft.revision + 1
+    draft.document, draft.text, draft.revision = document, text, draft.revision + 1
     draft.saved_at, draft.saved_by = tx.at, by
     tx.db.add(draft)
     tx.db.flush()

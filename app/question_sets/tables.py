@@ -35,7 +35,8 @@ class QuestionSetDraft(SQLModel, table=True):
     """The draft of the next version: a whole set or a variant, complete or not.
 
     A draft that was published or discarded has no document. Its row stays, so that no revision number is ever
-    used twice.
+    used twice. `text` is the YAML that the document was read from, with its comments; it is None if the
+    document was sent as JSON.
     """
 
     __tablename__ = "question_set_draft"
@@ -43,6 +44,7 @@ class QuestionSetDraft(SQLModel, table=True):
 
     key: str = Field(primary_key=True)
     document: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True)))
+    text: str | None = None
     revision: int
     saved_at: datetime = Field(sa_type=UtcDateTime)
     saved_by: str

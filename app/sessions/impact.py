@@ -10,7 +10,10 @@ from sqlalchemy import select
 from sqlmodel import SQLModel
 
 from app.db import Database, Transaction
+from app.question_sets import queries as question_set_queries
 from app.question_sets.plans import Plans, shared_questions
+from app.question_sets.service import require_publishable
+from app.question_sets.tables import QuestionSetDraft
 from app.scoring import (
     Answers,
     Indication,
@@ -62,6 +65,18 @@ SELECT_SESSION_BATCH = (
     .order_by(SESSION_TABLE.c.id)
     .limit(SESSIONS_PER_BATCH)
 )
+
+
+def prepare_draft(tx: Transaction, draft: QuestionSetDraft) -> tuple[Plan, str]:
+    """Return the plan of a draft, and the key of the set whose sessions it is tried on.
+
+    A set that is not published yet is tried on the sessions of the set that it extends. Raises
+    DRAFT_HAS_FLAWS.
+    """
+    question_set, key = require_publishable(tx, draft), draft.key
+    if not question_set_queries.version_exists(tx, key):
+        key = question_set_queries.parent_key(question_set) or key
+    return Plan(question_set, f"{draft.key}@draft"), key
 
 
 async def impact(

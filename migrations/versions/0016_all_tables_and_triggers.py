@@ -258,6 +258,7 @@ def _question_set_drafts() -> None:
         "question_set_draft",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("document", sa.JSON(), nullable=True),
+        sa.Column("text", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("saved_at", TIME, nullable=False),
         sa.Column("saved_by", sa.String(), nullable=False),

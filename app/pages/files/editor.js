@@ -1,0 +1,130 @@
+// The editor also works without this script. With it, faults and the simulator follow what is typed.
+const find = (selector, root = document) => root.querySelector(selector);
+const [form, area, rows] = ["form.editor", "#text", ".rows"].map((one) => find(one));
+const element = (name, text) => {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+};
+const PAUSE = 350;
+let timer;
+let running;
+let leaving = false;
+const saved = form.hasAttribute("data-unsaved") ? null : area.value;
+
+// The rows lie behind the text: the numbers of the lines, and the faults after the lines that have them.
+const draw = () => {
+  const faults = {};
+  for (const link of document.querySelectorAll("#faults [data-line]"))
+    (faults[link.dataset.line] ??= []).push(link.nextElementSibling.textContent);
+  rows.replaceChildren(
+    ...area.value.split("\n").map((line, index) => {
+      const row = document.createElement("div");
+      const details = faults[index + 1];
+      row.append(element("span", line));
+      if (details) row.append(element("b", details.join(" · ")));
+      row.classList.toggle("bad", !!details);
+      return row;
+    }),
+  );
+  scroll();
+};
+const scroll = () => {
+  rows.scrollTop = area.scrollTop;
+  rows.scrollLeft = area.scrollLeft;
+};
+
+const parse = async (response) =>
+  new DOMParser().parseFromString(await response.text(), "text/html");
+const post = async (url, signal) => {
+  const body = () => new URLSearchParams(new FormData(form));
+  const send = () => fetch(url, { method: "POST", body: body(), signal });
+  const response = await send().catch(() => signal?.throwIfAborted());
+  if (response?.status !== 403) return response;
+  // After another sign-in, forms need its token.
+  const token = find("form.editor [name=token]", await parse(await fetch(location.pathname)));
+  if (token) form.elements.token.value = token.value;
+  return send();
+};
+const isSent = (response) => {
+  const sent = response && !response.url.includes("/sign-in") && response.status !== 403;
+  find("#signed-out").hidden = sent;
+  return sent;
+};
+
+const check = async () => {
+  running?.abort();
+  const mine = (running = new AbortController());
+  try {
+    const response = await post(find("[name=check]").formAction, mine.signal);
+    if (!isSent(response)) return;
+    const page = await parse(response);
+    if (mine.signal.aborted || !find("#faults", page)) return;
+    find("#faults").replaceWith(find("#faults", page));
+    draw();
+    const fresh = find("#inputs", page);
+    // While the text has faults, the last result stays, but greyed out.
+    find("#result").classList.toggle("old", !fresh.dataset.shape);
+    if (!fresh.dataset.shape) return;
+    const opened = find("#result details")?.open;
+    find("#result").replaceWith(find("#result", page));
+    if (opened && find("#result details")) find("#result details").open = true;
+    if (fresh.dataset.shape !== find("#inputs").dataset.shape) {
+      const focused = document.activeElement?.id;
+      find("#inputs").replaceWith(fresh);
+      if (focused && focused !== "text") document.getElementById(focused)?.focus();
+    }
+  } catch (error) {
+    if (!mine.signal.aborted) throw error;
+  }
+};
+const later = (pause) => {
+  clearTimeout(timer);
+  running?.abort();
+  timer = setTimeout(check, pause);
+};
+
+// A column counts characters, and an index counts their halves too.
+const go = (line, column) => {
+  const lines = area.value.split("\n");
+  const before = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+  const index = before + [...lines[line - 1]].slice(0, column - 1).join("").length;
+  area.focus();
+  area.setSelectionRange(index, index);
+  area.scrollTop = Math.max(0, (area.scrollHeight * (line - 4)) / lines.length);
+  scroll();
+};
+
+form.classList.add("live");
+area.addEventListener("scroll", scroll);
+area.addEventListener("input", draw);
+form.addEventListener("input", (event) => later(event.target === area ? PAUSE : 0));
+form.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-line]");
+  if (!link) return;
+  event.preventDefault();
+  go(+link.dataset.line, +link.dataset.column);
+});
+// A new line starts below the text of the line above.
+area.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing) return;
+  const line = area.value.slice(0, area.selectionStart).split("\n").pop();
+  const indent = /^ *(- )?/.exec(line)[0].replace("-", " ");
+  event.preventDefault();
+  document.execCommand("insertText", false, `\n${indent}`);
+});
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (event.submitter?.name === "check") return check();
+  running?.abort();
+  const response = await post(form.action);
+  if (!isSent(response)) return;
+  leaving = true;
+  // The page that says why it is not saved is loaded as usual.
+  if (response.ok) location.assign(response.url);
+  else form.submit();
+});
+addEventListener("beforeunload", (event) => {
+  if (!leaving && area.value !== saved) event.preventDefault();
+});
+draw();

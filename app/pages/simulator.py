@@ -1,0 +1,107 @@
+"""The simulator beside a draft: answers and attributes to try, the score, and how it is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from app.scoring import Answer, Judged, Plan, QuestionSet, QuestionState, Score, judge, read_stored
+from app.scoring.attributes import EXPECTED
+
+STATES = ("not_applicable", "unknown")
+BOOLEANS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a rated question adds to the estimate of its unit, in points of 100, and at most could add."""
+
+    state: QuestionState
+    adds: float
+    could_add: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnitShares:
+    """A unit with what its rated questions add; the sum is its estimate (0..100)."""
+
+    title: str
+    estimate: float
+    shares: Sequence[Share]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The score of the answers and attributes that were tried.
+
+    `refused` says, by attribute, what would be right. `states` are those of the questions that apply, by key.
+    """
+
+    plan: Plan
+    score: Score
+    refused: Mapping[str, str]
+    states: Mapping[str, QuestionState]
+    units: Sequence[UnitShares]
+
+    @property
+    def shape(self) -> str:
+        """A text that is different if other inputs are needed to try the set."""
+        question_set = self.plan.question_set
+        shown = question_set.model_dump_json(include={"scale", "attributes", "steps"})
+        return sha256(shown.encode()).hexdigest()[:12]
+
+
+def simulate(
+    question_set: QuestionSet, answers: Mapping[str, str], attributes: Mapping[str, str], as_of: datetime
+) -> Simulation:
+    """Score answers and attributes as a form sends them, as texts.
+
+    Those that the set does not have are left out, because the author may just have removed them.
+    """
+    plan = Plan(question_set, f"{question_set.key}@draft")
+    tried = {key: answer for key in plan.questions if (answer := _answer(plan, answers.get(key, "")))}
+    typed: dict[str, Any] = {
+        name: BOOLEANS.get(value, value) if question_set.attributes.get(name) == "boolean" else value
+        for name, value in attributes.items()
+    }
+    judged = judge(plan, tried, typed, as_of=as_of)
+    unread = read_stored(question_set, typed).unread
+    return Simulation(
+        plan,
+        judged.score(),
+        {name: EXPECTED[declared] for name, declared in unread.items()},
+        {state.question.key: state for state in judged.states},
+        _units(judged),
+    )
+
+
+def _answer(plan: Plan, sent: str) -> Answer | None:
+    """Return the answer; None if it is open, or a rating that is not on the scale any more."""
+    if sent == "not_applicable":
+        return Answer("not_applicable")
+    if sent == "unknown":
+        return Answer("unknown")
+    return plan.rated.get(int(sent)) if sent.lstrip("-").isdecimal() and len(sent) <= len("-100") else None
+
+
+def _units(judged: Judged) -> list[UnitShares]:
+    """Return the units that have an estimate, with the share of each rated question in it."""
+    plan, question_set = judged.plan, judged.plan.question_set
+    titles = [one.title for one in question_set.dimensions] if plan.reciprocal else [question_set.title]
+    lo, span = question_set.scale.min, question_set.scale.max - question_set.scale.min
+    units = []
+    for index, (title, tally) in enumerate(zip(titles, judged.assessment.totals.units, strict=True)):
+        if tally.estimate is None:
+            continue
+        rated = [
+            state
+            for state in judged.states
+            if state.rating is not None and not state.step.gated and state.asked.in_unit == index
+        ]
+        shares = []
+        for state in rated:
+            most = 100 * state.question.weight / tally.rated_weight
+            shares.append(Share(state, most * ((state.rating or 0) - lo) / span, most))
+        units.append(UnitShares(title, tally.estimate, shares))
+    return units
