@@ -24,8 +24,8 @@ from app.sessions.schemas import (
     NewSession,
     QualifyRequest,
     QualifyResult,
-    SessionFilter,
     SessionLine,
+    SessionListFilter,
     SessionMoved,
     SessionOpened,
     SessionOut,
@@ -35,7 +35,7 @@ reading = router("sessions", Scope.READ)
 writing = router("sessions", Scope.WRITE)
 
 
-class SessionQuery(SessionFilter, PageQuery):
+class SessionQuery(SessionListFilter, PageQuery):
     """Which sessions to return, and which page of them."""
 
 
@@ -90,7 +90,8 @@ async def get_sessions(
         shown = found[: query.limit]
         last = shown[-1].position(query.sort) if shown else ()
         return SessionPage(
-            items=session_lines(tx, service.plans, shown), next=next_page(request, found, query.limit, last)
+            items=session_lines(tx, service.plans, shown, query.changes_since),
+            next=next_page(request, found, query.limit, last),
         )
 
     return await service.read_scores(load)

@@ -1,6 +1,7 @@
 """Search prospects, create one, and show its scorecard."""
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -12,7 +13,7 @@ from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page
 from app.pages.routes import Form, form_of, page_router, query_of, write
-from app.problems import NOT_FOUND, Problem
+from app.problems import NOT_FOUND, Problem, missing
 from app.prospects import service as prospects
 from app.prospects.queries import find_prospect, list_prospects, prospect_out, prospects_out
 from app.prospects.schemas import PROSPECT_POSITION, NewProspect, ProspectFilter
@@ -21,7 +22,7 @@ from app.question_sets.queries import list_newest
 from app.schemas import Deal, Line, SetName
 from app.sessions.comparison import compare
 from app.sessions.presenters import fit_of, history_out, session_out
-from app.sessions.queries import find_session, newest_session
+from app.sessions.queries import find_session, newest_session, plan_of
 from app.sessions.schemas import ComparisonQuery, NewSession, SessionIdentity, SessionOpened, SessionOut
 from app.sessions.service import open_session
 from app.sessions.session_edit import UnitOfWork
@@ -106,26 +107,39 @@ async def post_session(
 
 
 @reading.get("/prospects/{prospect_id}")
-async def get_scorecard(request: Request, service: ServiceDep, prospect_id: UUID) -> Response:
-    """Show everything about one prospect on one page."""
-    found = await service.read_scores(lambda tx: _load_scorecard(tx, service.plans, prospect_id))
-    return page(request, "scorecard.html", **found)
+async def get_scorecard(
+    request: Request, service: ServiceDep, prospect_id: UUID, session: UUID | None = None
+) -> Response:
+    """Show everything about one prospect on one page: about this session, or else about the current one."""
+    found = await service.read_scores(lambda tx: _load_scorecard(tx, service.plans, prospect_id, session))
+    return page(request, "scorecard.html", back=_list_before(request), **found)
 
 
-def _load_scorecard(tx: Transaction, plans: Plans, prospect_id: UUID) -> dict[str, Any]:
+def _list_before(request: Request) -> str | None:
+    """Return the address of the list that led to this page, if one did."""
+    before = urlsplit(request.headers.get("referer", ""))
+    is_list = before.path in (address(request, "/review"), address(request, "/insights/list"))
+    return before._replace(scheme="", netloc="", fragment="").geturl() if is_list else None
+
+
+def _load_scorecard(
+    tx: Transaction, plans: Plans, prospect_id: UUID, session_id: UUID | None
+) -> dict[str, Any]:
     prospect = prospect_out(tx, find_prospect(tx, prospect_id))
     found: dict[str, Any] = {"prospect": prospect, "session": None, "sets": list_newest(tx)}
     try:
-        fit = fit_of(tx, plans, prospect_id, None, None, None)
+        session_id = session_id or fit_of(tx, plans, prospect_id, None, None, None).session_id
     except Problem as problem:
         if problem.kind is NOT_FOUND:
             return found
         raise
-    session = find_session(tx, fit.session_id)
+    session = find_session(tx, session_id)
+    if session.prospect_id != prospect_id:
+        raise missing("such session of this prospect")
     query = ComparisonQuery(question_set=session.question_set, deal=session.deal or None)
     return found | {
         "session": session_out(tx, plans, session),
-        "plan": plans.find(tx, fit.question_set),
+        "plan": plan_of(tx, plans, session),
         "history": history_out(tx, plans, session),
         "comparison": compare(tx, plans, prospect_id, query, (session.question_set, None)),
     }

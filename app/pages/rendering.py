@@ -25,6 +25,7 @@ ASSETS = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "editor.js": "text/javascript; charset=utf-8",
+    "review.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 PAGE_HEADERS = {

@@ -24,11 +24,13 @@ from app.sessions.queries import (
     answers_of_many,
     answers_to_judge,
     decisions_of,
+    latest_decisions,
     latest_outcome,
     latest_outcomes,
     plan_of,
     question_set_clauses,
     require_fresh,
+    verdicts_before,
 )
 from app.sessions.schemas import (
     AnswerOut,
@@ -38,10 +40,12 @@ from app.sessions.schemas import (
     HistoryOut,
     OutcomeOut,
     RevisionOut,
+    SessionChanges,
     SessionHead,
     SessionLine,
     SessionOut,
     SessionSummary,
+    VerdictBefore,
 )
 from app.sessions.scores import (
     SESSION_FIGURES,
@@ -126,25 +130,37 @@ def _summary_fields(session: Session) -> dict[str, Any]:
     return session_head(session) | figures
 
 
-def session_lines(tx: Transaction, plans: Plans, listed: Sequence[ListedSession]) -> list[SessionLine]:
-    """Return the lines of sessions in a list, with one query each for answers, links and outcomes."""
+def session_lines(
+    tx: Transaction, plans: Plans, listed: Sequence[ListedSession], changes_since: datetime | None = None
+) -> list[SessionLine]:
+    """Return the lines of sessions in a list, with one query each for answers, links and outcomes.
+
+    With `changes_since`, two queries more read what changed in them at or after that time.
+    """
     session_ids = [row.session.id for row in listed]
     answers = answers_to_judge(tx, session_ids)
     links = links_of(tx, {row.session.prospect_id for row in listed})
     outcomes = latest_outcomes(tx, session_ids)
+    sessions = [row.session for row in listed]
+    changes = _changes(tx, sessions, outcomes, changes_since) if changes_since else {}
     return [
         _session_line(
             row,
             judge_answers(plan_of(tx, plans, row.session), row.session, answers[row.session.id]),
             links[row.session.prospect_id],
             outcomes.get(row.session.id),
+            changes.get(row.session.id),
         )
         for row in listed
     ]
 
 
 def _session_line(
-    row: ListedSession, judged: Judged, links: Sequence[ProspectLink], outcome: Outcome | None
+    row: ListedSession,
+    judged: Judged,
+    links: Sequence[ProspectLink],
+    outcome: Outcome | None,
+    changes: SessionChanges | None,
 ) -> SessionLine:
     return SessionLine(
         **_summary_fields(row.session),
@@ -154,7 +170,28 @@ def _session_line(
         blockers=verdict_record(judged)["blockers"],
         amount=outcome.amount if outcome else None,
         currency=outcome.currency if outcome else None,
+        changes=changes,
     )
+
+
+def _changes(
+    tx: Transaction, sessions: Iterable[Session], outcomes: Mapping[UUID, Outcome], since: datetime
+) -> dict[UUID, SessionChanges]:
+    """Return what changed in sessions at or after a time, by the id of each that has changed."""
+    changed = [session.id for session in sessions if session.updated_at >= since]
+    verdicts, decisions = verdicts_before(tx, changed, since), latest_decisions(tx, changed)
+    changes = {}
+    for session_id in changed:
+        before, decision = verdicts.get(session_id), decisions.get(session_id)
+        is_decided = decision is not None and decision.decided_at >= since
+        outcome = outcomes.get(session_id)
+        changes[session_id] = SessionChanges(
+            before=VerdictBefore.model_validate(before) if before else None,
+            decision=decision.decision if decision and is_decided else None,
+            decided_by=decision.actor if decision and is_decided else None,
+            outcome=outcome.outcome if outcome and outcome.recorded_at >= since else None,
+        )
+    return changes
 
 
 def history_out(tx: Transaction, plans: Plans, session: Session) -> HistoryOut:

@@ -4,25 +4,26 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from operator import eq, ge, lt
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Integer, String, inspect, literal_column, type_coerce
 from sqlalchemy import select as select_columns
-from sqlmodel import SQLModel, and_, bindparam, col, select, tuple_
+from sqlmodel import SQLModel, and_, bindparam, col, func, select, tuple_
 
 from app.db import Transaction
 from app.narrowing import first_with_few, without_index
 from app.problems import missing
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
-from app.scoring import Answer, Plan
+from app.scoring import Answer, Plan, VerdictRecord
 from app.sessions.schemas import SessionFilter, SessionIdentity, Sort
 from app.sessions.tables import (
     RANKS,
     Decision,
     Outcome,
     Session,
+    SessionRevision,
     Status,
     StoredAnswer,
 )
@@ -140,6 +141,24 @@ def latest_outcomes(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, 
     """Return the last outcome of each session that has one."""
     outcomes = tx.db.exec(SELECT_OUTCOMES, params={"sessions": session_ids})
     return {outcome.session_id: outcome for outcome in outcomes}
+
+
+def verdicts_before(
+    tx: Transaction, session_ids: Sequence[UUID], time: datetime
+) -> dict[UUID, VerdictRecord]:
+    """Return the stored verdict of each session as it was before a time, of those that existed then."""
+    last = (
+        select(SessionRevision.session_id, func.max(SessionRevision.revision).label("revision"))
+        .where(col(SessionRevision.session_id).in_(session_ids), col(SessionRevision.at) < time)
+        .group_by(col(SessionRevision.session_id))
+        .subquery()
+    )
+    is_last = and_(
+        col(SessionRevision.session_id) == last.c.session_id,
+        col(SessionRevision.revision) == last.c.revision,
+    )
+    found = tx.db.exec(select(SessionRevision.session_id, SessionRevision.verdict).join(last, is_last))
+    return {session_id: cast("VerdictRecord", verdict) for session_id, verdict in found}
 
 
 @dataclass(frozen=True, slots=True)

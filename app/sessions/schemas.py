@@ -492,6 +492,31 @@ class SessionSummary(SessionHead):
     outcome: OutcomeWord | None
 
 
+class VerdictBefore(Out):
+    """The figures of a session before it changed."""
+
+    indication: Indication | None
+    settled: bool
+    leaning: Leaning | None
+    score: float | None
+    lowest: float | None
+    highest: float | None
+    coverage: float | None
+    grade: str | None
+    blockers: Annotated[list[str], Field(description="keys of questions")]
+
+
+class SessionChanges(Out):
+    """What changed in a session at or after `changes_since`. Its other fields are the figures now."""
+
+    before: Annotated[
+        VerdictBefore | None, Field(description="as of `changes_since`; null if the session is newer")
+    ]
+    decision: Annotated[DecisionWord | None, Field(description="the last decision, if made since then")]
+    decided_by: str | None
+    outcome: Annotated[OutcomeWord | None, Field(description="the last outcome, if recorded since then")]
+
+
 class SessionLine(SessionSummary):
     """A session in a list, with its prospect."""
 
@@ -503,6 +528,9 @@ class SessionLine(SessionSummary):
     ]
     amount: Annotated[float | None, Field(description="from the last outcome")]
     currency: str | None
+    changes: Annotated[
+        SessionChanges | None, Field(description="null without `changes_since`, and if nothing changed")
+    ]
 
 
 class RevisionOut(Out):
@@ -565,6 +593,18 @@ class SessionFilter(In):
             "first; name: by the current name of the prospect, in any case, without a name first"
         ),
     ] = "newest"
+
+
+class SessionListFilter(SessionFilter):
+    """The sessions to list, and what to show of them."""
+
+    changes_since: Annotated[
+        Moment | None,
+        Field(
+            description="also return what changed in each session at or after this time, as `changes`; this "
+            "leaves out no session, and `changed_since` does"
+        ),
+    ] = None
 
 
 class FitOut(SessionSummary):
