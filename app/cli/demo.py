@@ -1,4 +1,4 @@
-"""`demo`: load a few dozen demo prospects, or remove them again."""
+"""`demo`: load a hundred or so demo prospects, or remove them again."""
 
 from functools import partial
 from typing import Annotated
@@ -7,8 +7,16 @@ import typer
 from rich.progress import track
 
 from app.cli.console import counted, err, existing_database, print_text
+from app.clock import utc_now
 from app.db import Database
-from app.demo import DEMO_NAMES, DEMO_SET, DEMO_SOURCE, create_demo_prospect, demo_requests, remove_demo
+from app.demo import (
+    DEMO_SETS,
+    DEMO_SOURCE,
+    create_demo_prospects,
+    demo_prospects,
+    in_batches,
+    remove_demo,
+)
 from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.service import publish_builtin
@@ -19,7 +27,7 @@ def demo(
     *,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the demo prospects.")] = False,
 ) -> None:
-    """Load 36 demo prospects with sessions at every stage. Running it again starts over."""
+    """Load 104 demo prospects with sessions at every stage. Running it again starts over."""
     with existing_database() as database:
         removed, kept = database.write_sync(remove_demo)
         database.truncate_wal_sync()
@@ -39,6 +47,7 @@ def _load(database: Database) -> int:
     """Create the demo prospects, except those that were kept, and return how many were created."""
     database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
     plans = Plans(database, Settings().default_question_set)
-    plan = database.read_sync(lambda tx: plans.find(tx, DEMO_SET))
-    requests = track(demo_requests(plan), "Creating prospects", len(DEMO_NAMES), console=err, transient=True)
-    return sum(database.write_sync(partial(create_demo_prospect, plans, request)) for request in requests)
+    found = database.read_sync(lambda tx: {name: plans.find(tx, name) for name in DEMO_SETS})
+    batches = list(in_batches(demo_prospects(found, utc_now().date())))
+    shown = track(batches, "Creating prospects", console=err, transient=True)
+    return sum(database.write_sync(partial(create_demo_prospects, plans, some)) for some in shown)

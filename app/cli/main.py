@@ -68,7 +68,7 @@ COMMANDS = {
     "demo": Place(
         "demo",
         "demo",
-        "Load 36 demo prospects with sessions at every stage. Running it again starts over.",
+        "Load 104 demo prospects with sessions at every stage. Running it again starts over.",
     ),
     "doctor": Place(
         "doctor",

@@ -5,8 +5,9 @@ from functools import partial
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.clock import utc_now
 from app.db import Transaction
-from app.demo import DEMO_SET, create_demo_prospect, demo_requests
+from app.demo import DEMO_SETS, create_demo_prospects, demo_prospects, in_batches
 from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page
@@ -34,7 +35,7 @@ async def get_home(request: Request, service: ServiceDep) -> Response:
 @managing.post("/demo")
 async def post_demo(request: Request, service: ServiceDep) -> Response:
     """Load the demo prospects that are missing, and redirect to the review."""
-    plan = await service.plans.get(DEMO_SET)
-    for one in demo_requests(plan):
-        await service.database.write(partial(create_demo_prospect, service.plans, one))
+    plans = {name: await service.plans.get(name) for name in DEMO_SETS}
+    for some in in_batches(demo_prospects(plans, utc_now().date())):
+        await service.database.write(partial(create_demo_prospects, service.plans, some))
     return RedirectResponse(address(request, "/review"), 303)

@@ -24,9 +24,9 @@ def invented(running: Running, number: str) -> dict:
 
 
 def test_the_demo_comes_and_goes(run: Run) -> None:
-    assert run("demo").stdout.startswith("Loaded 36 demo prospects")
-    assert run("demo").stdout.startswith("Loaded 36 demo prospects")
-    assert run("demo", "--remove").stdout == "Removed 36 demo prospects.\n"
+    assert run("demo").stdout.startswith("Loaded 104 demo prospects")
+    assert run("demo").stdout.startswith("Loaded 104 demo prospects")
+    assert run("demo", "--remove").stdout == "Removed 104 demo prospects.\n"
     assert run("demo", "--remove").stdout == "Removed 0 demo prospects.\n"
 
 
@@ -40,9 +40,9 @@ def test_prospects_of_your_own_are_neither_taken_away_nor_written_to(run: Run, r
     known = {"prospect_id": linked["id"]}
     before = ok(running.client.get("/v1/sessions", params=known))["items"]
     assert run("demo", "--remove").stdout == (
-        "Not removed because of links to other systems: 2 prospects.\nRemoved 34 demo prospects.\n"
+        "Not removed because of links to other systems: 2 prospects.\nRemoved 102 demo prospects.\n"
     )
-    assert "Loaded 34 demo prospects" in run("demo").stdout
+    assert "Loaded 102 demo prospects" in run("demo").stdout
     assert invented(running, "005")["name"] == "Ours"
     assert ok(running.client.get("/v1/sessions", params=known))["items"] == before
 

@@ -25,14 +25,14 @@ def demo(run: Run) -> Run:
 def test_the_name_of_the_file_says_its_format(demo: Run, tmp_path: Path) -> None:
     names = ("s.csv", "s.xlsx", "s.ndjson", "s.parquet")
     for name in names:
-        assert exported(demo, "sessions", name) == f"36 sessions written to {name}.\n"
+        assert exported(demo, "sessions", name) == f"157 sessions written to {name}.\n"
     with (tmp_path / "s.csv").open(encoding="utf-8-sig", newline="") as file:
         from_csv = [row["session_id"] for row in csv.DictReader(file)]
     lines = (tmp_path / "s.ndjson").read_text("utf-8").splitlines()
     assert [json.loads(line)["session_id"] for line in lines] == from_csv
     parquet = duckdb.sql(f"SELECT session_id FROM '{tmp_path / 's.parquet'}'").fetchall()
     assert [session_id for (session_id,) in parquet] == from_csv
-    assert len(set(from_csv)) == 36
+    assert len(set(from_csv)) == 157
 
 
 def test_the_filters_of_the_list_are_options(demo: Run, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_prospects_have_a_column_for_each_attribute(demo: Run, tmp_path: Path) -
         (row,) = csv.DictReader(file)
     assert (row["name"], row["links"], row["industry"]) == (
         "Ivy Schools",
-        "prospect-fit.demo:034",
+        "prospect-fit.demo:091",
         "education",
     )
 
