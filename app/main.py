@@ -56,6 +56,7 @@ from app.edge.service import Service
 from app.encryption.files import key_file_of
 from app.encryption.service import open_cipher, prepare_key
 from app.events.service import FeedPublisher
+from app.inbound.imports.worker import ImportRuns
 from app.inbound.intake.worker import IntakeWorker
 from app.insights.win_probability import WinCurves
 from app.keys.idempotency import ResponseCleaner
@@ -63,6 +64,7 @@ from app.keys.service import ensure_admin_key
 from app.migrate import migrate
 from app.pages import assets, home, interview, publishing, review, sign_in
 from app.pages import drafts as draft_pages
+from app.pages import imports as import_pages
 from app.pages import insights as insight_pages
 from app.pages import prospects as prospect_pages
 from app.pages import question_sets as set_pages
@@ -124,6 +126,8 @@ PAGES = (
     home.managing,
     review.reading,
     insight_pages.reading,
+    import_pages.writing,
+    import_pages.receiving,
     prospect_pages.reading,
     prospect_pages.writing,
     interview.reading,
@@ -190,6 +194,13 @@ def _create_service(settings: Settings, clock: Clock, find_sender: "Callable[[],
         feed=feed,
         find_sender=find_sender,
         intakes=IntakeWorker(database, plans),
+        imports=ImportRuns(
+            database,
+            plans,
+            computing.run_reading,
+            max_rows=settings.import_rows,
+            pauses=settings.workers > 1,
+        ),
         readiness=ReadinessCheck(database),
         win_curves=WinCurves(database, computing.run),
         clock=clock,
@@ -219,6 +230,7 @@ async def _background_work(service: Service) -> AsyncIterator[dict[str, Connecti
         background.start_soon(return_free_memory)
         background.start_soon(delivery_worker.run)
         background.start_soon(service.intakes.run)
+        background.start_soon(service.imports.run)
         background.start_soon(ResponseCleaner(service.database).run)
         background.start_soon(service.key_watch.run)
         background.start_soon(service.win_curves.run)

@@ -20,6 +20,7 @@ from app.edge.key_watch import KeyWatch
 from app.edge.readiness import ReadinessCheck
 from app.encryption.service import Cipher
 from app.events.service import FeedPublisher
+from app.inbound.imports.worker import ImportRuns
 from app.inbound.intake.worker import IntakeWorker
 from app.insights.win_probability import WinCurves
 from app.keys.idempotency import StoredResponse, WriteCall, claim_key, fingerprint, store_response
@@ -62,6 +63,7 @@ class Service:
     feed: FeedPublisher
     find_sender: "Callable[[], Sender]"
     intakes: IntakeWorker
+    imports: ImportRuns
     readiness: ReadinessCheck
     win_curves: WinCurves
     clock: Clock

@@ -137,21 +137,26 @@ class EntryReader:
         expected: Expected,
         column_names: Mapping[str, str] | None = None,
         decimal: DecimalSign | None = None,
+        columns: Mapping[str, int] | None = None,
     ) -> None:
         """Match the headings, and find the decimal sign in the rows if it is not given.
 
-        `column_names` maps a key to the heading of its column, where they differ.
+        `column_names` maps a key to the heading of its column, where they differ. With `columns`, which has
+        the index of the column of each key, headings are not matched, and no other column is read.
 
         Raises:
             Problem: INVALID_REQUEST if the headings cannot be used, MALFORMED_FILE if the rows cannot.
         """
         self._expected = expected
         self._kinds = _kinds(expected)
-        columns = match_columns(table.headings, expected, column_names or {})
+        is_matched = columns is None
+        if columns is None:
+            columns = match_columns(table.headings, expected, column_names or {})
         self.headings_by_key = {key: table.headings[index] for key, index in columns.items()}
         used = {*columns.values(), *_reject_columns(table.headings)}
         self.ignored = [name for index, name in enumerate(table.headings) if name and index not in used]
-        self._unnamed = [index for index, name in enumerate(table.headings) if not name]
+        unnamed = [index for index, name in enumerate(table.headings) if not name]
+        self._unnamed = unnamed if is_matched else []
         self.has_unnamed_cells = False
         self.number_columns = [index for key, index in columns.items() if self._is_number(key)]
         if decimal is None and self.number_columns:
@@ -159,7 +164,8 @@ class EntryReader:
         self.decimal = decimal
         self._columns: dict[Kind, list[_Column]] = defaultdict(list)
         for key, index in columns.items():
-            column = _Column(key, index, table.headings[index], self._reader(key, table.format))
+            heading = table.headings[index] or f"column {index + 1}"
+            column = _Column(key, index, heading, self._reader(key, table.format))
             self._columns[self._kind(key)].append(column)
 
     @property

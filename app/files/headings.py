@@ -130,14 +130,14 @@ class _Known:
         self._keys = keys | {alias for field, alias in ALIASES.items() if field in keys}
         self._squeezed: dict[str, set[str]] = defaultdict(set)
         for key in self._keys:
-            self._squeezed[_squeezed(key)].add(key)
+            self._squeezed[squeezed(key)].add(key)
 
     def key_of(self, heading: str) -> str | None:
         """Return the key that a heading matches; None if there is none, or several are as close."""
         name = attribute_name(heading)
         if name in self._keys:
             return name
-        candidates = self._squeezed.get(_squeezed(heading), set())
+        candidates = self._squeezed.get(squeezed(heading), set())
         return next(iter(candidates)) if len(candidates) == 1 else None
 
 
@@ -146,7 +146,7 @@ def find_heading(headings: Sequence[str], wanted: str) -> int | None:
     wanted = wanted.strip()
     if wanted in headings:
         return headings.index(wanted)
-    matching = [i for i, heading in enumerate(headings) if _squeezed(heading) == _squeezed(wanted) != ""]
+    matching = [i for i, heading in enumerate(headings) if squeezed(heading) == squeezed(wanted) != ""]
     return matching[0] if len(matching) == 1 else None
 
 
@@ -156,6 +156,6 @@ def _repeated(headings: Sequence[str], key: str, indexes: Sequence[int]) -> Flaw
     return Flaw(pointer("columns", indexes[1] + 1), detail, "repeated")
 
 
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
     """Return only the letters a to z and digits of a text."""
     return re.sub(r"[^a-z0-9]", "", unaccented(text[:MAX_HEADING_LENGTH]))

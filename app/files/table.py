@@ -59,9 +59,10 @@ def never_stop() -> None:
 class TableFile(ABC):
     """An open data file.
 
-    `headings` have no leading and trailing spaces. `notes` are sentences about what was detected;
-    reading the rows can add some. `share_read` is the part of the file that `rows` has read, from 0 to 1.
-    `check` is called often while the file is read, and can raise an exception to stop that.
+    `headings` have no leading and trailing spaces. `sheets` are the names of the sheets of a workbook.
+    `notes` are sentences about what was detected; reading the rows can add some. `share_read` is the part of
+    the file that `rows` has read, from 0 to 1. `check` is called often while the file is read, and can raise
+    an exception to stop that.
     """
 
     format: Format
@@ -69,6 +70,7 @@ class TableFile(ABC):
 
     def __init__(self, check: Check) -> None:
         self.notes: list[str] = []
+        self.sheets: tuple[str, ...] = ()
         self.share_read = 0.0
         self.check = check
 

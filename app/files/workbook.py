@@ -99,6 +99,7 @@ class WorkbookFile(TableFile):
 
     def _chosen(self, book: Workbook, name: str | None) -> ReadOnlyWorksheet:
         sheets = _sheets(book)
+        self.sheets = tuple(sheets)
         if not sheets:
             raise malformed("The workbook has no sheet with cells: save the rows as XLSX or CSV.")
         if name is None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.edge.bodies import media_type, read_body
 from app.edge.cookies import SignedIn
+from app.edge.multipart import MULTIPART_MEDIA_TYPE, read_multipart
 from app.edge.problem_responses import invalid_body, invalid_query, problem_of
 from app.edge.service import Service
 from app.keys.idempotency import WriteCall, fingerprint
@@ -69,15 +70,17 @@ QueryType = TypeVar("QueryType", bound=BaseModel)
 class PageRoute(APIRoute):
     """A route for signed-in browsers. It also returns errors as pages.
 
-    With no `scopes`, everybody can open the page.
+    With no `scopes`, everybody can open the page. With `accepts_file`, a form can have a file, which is
+    `request.state.file` then, until the response is there.
     """
 
     scopes: ClassVar[frozenset[Scope]] = frozenset()
+    accepts_file: ClassVar[bool] = False
 
     def get_route_handler(self) -> Handler:
         """Return the function that FastAPI calls for every request."""
         handle = super().get_route_handler()
-        scopes = self.scopes
+        scopes, accepts_file = self.scopes, self.accepts_file
 
         async def handle_request(request: Request) -> Response:
             try:
@@ -86,20 +89,24 @@ class PageRoute(APIRoute):
                 if scopes and not await _admit(request, scopes):
                     return await _ask_to_sign_in(request)
                 if request.method == "POST":
-                    await _read_fields(request)
+                    await _read_fields(request, accepts_file=accepts_file)
                 return await handle(request)
             except (Problem, Flawed, RequestValidationError) as error:
                 return problem_page(request, problem_of(error))
             except Exception:
                 log.exception("failed", extra={"fields": {"route": self.path}})
                 return problem_page(request, Problem(INTERNAL_ERROR, "The failure was logged."))
+            finally:
+                if file := getattr(request.state, "file", None):
+                    await file.close()
 
         return handle_request
 
 
-def page_router(*scopes: Scope) -> APIRouter:
+def page_router(*scopes: Scope, accepts_file: bool = False) -> APIRouter:
     """Create a router of pages. They need a key with one of `scopes`; without any, everybody can see them."""
-    route_class = type(PageRoute.__name__, (PageRoute,), {"scopes": frozenset(scopes)})
+    own = {"scopes": frozenset(scopes), "accepts_file": accepts_file}
+    route_class = type(PageRoute.__name__, (PageRoute,), own)
     return APIRouter(route_class=route_class, include_in_schema=False)
 
 
@@ -142,16 +149,16 @@ async def _ask_to_sign_in(request: Request) -> Response:
     return RedirectResponse(address(request, f"/sign-in{query}"), 303)
 
 
-async def _read_fields(request: Request) -> None:
+async def _read_fields(request: Request, *, accepts_file: bool) -> None:
     """Read the fields of a form, and check its token if the browser is signed in."""
     service: Service = request.app.state.service
-    if media_type(request) != FORM_MEDIA_TYPE:
+    if accepts_file and media_type(request) == MULTIPART_MEDIA_TYPE:
+        with service.key_watch.watching(request):
+            fields, request.state.file = await read_multipart(request, service.settings.import_bytes)
+    elif media_type(request) == FORM_MEDIA_TYPE:
+        fields = await _read_urlencoded(request, service.settings.max_body_bytes)
+    else:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not that of a form.")
-    body = await read_body(request, service.settings.max_body_bytes)
-    try:
-        fields = parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
-    except ValueError:
-        raise Problem(MALFORMED_BODY, f"The form has more than {MAX_FORM_FIELDS} fields.") from None
     if any("\0" in value for _, value in fields):
         raise Problem(MALFORMED_BODY, "A text contains a NUL character.")
     # A text area separates lines by CRLF.
@@ -163,21 +170,34 @@ async def _read_fields(request: Request) -> None:
         raise Problem(FORBIDDEN, FOREIGN_FORM)
 
 
+async def _read_urlencoded(request: Request, max_bytes: int) -> list[tuple[str, str]]:
+    body = await read_body(request, max_bytes)
+    try:
+        return parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        raise Problem(MALFORMED_BODY, f"The form has more than {MAX_FORM_FIELDS} fields.") from None
+
+
 def form_of(form_type: type[FormType]) -> Any:
-    """Return the dependency that reads the fields of a form.
+    """Return the dependency that reads the fields of a form, as `read_form`."""
+
+    async def read(request: Request) -> FormType:
+        return read_form(request, form_type)
+
+    return Depends(read)
+
+
+def read_form(request: Request, form_type: type[FormType]) -> FormType:
+    """Return the fields of a form.
 
     Raises:
         Problem: INVALID_REQUEST, which names the field.
     """
-
-    async def read(request: Request) -> FormType:
-        filled = {name: value for name, value in request.state.fields.items() if value.strip()}
-        try:
-            return form_type.model_validate(filled)
-        except ValidationError as error:
-            raise invalid_body(error, filled) from None
-
-    return Depends(read)
+    filled = {name: value for name, value in request.state.fields.items() if value.strip()}
+    try:
+        return form_type.model_validate(filled)
+    except ValidationError as error:
+        raise invalid_body(error, filled) from None
 
 
 def query_of(query_type: type[QueryType]) -> Any:

@@ -56,7 +56,8 @@ class ImportOptions:
     `source` is for the rows that name none. `column_names` maps a field or an attribute to the heading of its
     column, where they differ. `types` are those of the attributes that a question set declares: every other
     column is text. `decimal` is the decimal sign, None to find it. Rows up to line `after_line` are skipped.
-    With `qualify`, each row is also qualified with that question set.
+    With `qualify`, each row is also qualified with that question set. With `columns`, only these columns are
+    read: it has the index of the column of each field, attribute or question.
     """
 
     source: str | None = None
@@ -65,6 +66,7 @@ class ImportOptions:
     decimal: DecimalSign | None = None
     after_line: int = 0
     qualify: NamedSet | None = None
+    columns: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class ProspectReader:
         expected = _expected(options)
         self._table = table
         self._options = options
-        self._entries = EntryReader(table, expected, options.column_names, options.decimal)
+        self._entries = EntryReader(table, expected, options.column_names, options.decimal, options.columns)
         # A file of NDJSON without lines has no names.
         if table.headings:
             self._require_columns()

@@ -211,13 +211,21 @@ class BatchPacing:
         return FIRST_RETRY_SECONDS * 2.0 ** (self._failures - 1)
 
 
+class _Undo(Exception):
+    """Ends a transaction without a commit, after the batch of a dry run."""
+
+    def __init__(self, outcomes: list[ImportOutcome]) -> None:
+        super().__init__("a dry run writes nothing")
+        self.outcomes = outcomes
+
+
 class Importer:
     """Imports rows in batches, each in a transaction of its own, and counts the results.
 
     With `pauses`, it waits between two batches so that other processes can write: processes that share a
     SQLite file only check now and then whether its lock is free. Without `notify`, webhooks leave out what it
     records. `actor` decides and answers in rows that name nobody. `tally` has the counts and the last
-    committed line.
+    committed line. With `dry_run`, every batch is rolled back: nothing is written, and nobody sees it.
     """
 
     def __init__(
@@ -230,6 +238,7 @@ class Importer:
         after_line: int,
         pauses: bool,
         notify: bool,
+        dry_run: bool = False,
     ) -> None:
         self._database = database
         self._plans = plans
@@ -237,6 +246,9 @@ class Importer:
         self._pauses = pauses
         self._notify = notify
         self._actor = actor
+        self._dry_run = dry_run
+        # A dry run would create the prospect again in every batch that has its link.
+        self._created: set[tuple[str, str]] = set()
         self._pacing = BatchPacing()
         self.tally = ImportTally(after_line)
 
@@ -260,7 +272,9 @@ class Importer:
         """Import a batch in one transaction. Return None if it failed; the next attempt may be smaller."""
         self._pacing.start()
         try:
-            outcomes = await self._database.write(lambda tx: import_batch(self._unit_of_work(tx), batch))
+            outcomes = await self._database.write(partial(self._import, batch))
+        except _Undo as undone:
+            outcomes = self._as_one_import(batch, undone.outcomes)
         except Problem as problem:
             await anyio.sleep(self._pacing.failed(problem))
             return None
@@ -268,6 +282,27 @@ class Importer:
         if self._pauses and self._database.is_sqlite:
             await anyio.sleep(pause)
         return outcomes
+
+    def _import(self, batch: Sequence[ImportRow], tx: Transaction) -> list[ImportOutcome]:
+        outcomes = import_batch(self._unit_of_work(tx), batch)
+        if self._dry_run:
+            raise _Undo(outcomes)
+        return outcomes
+
+    def _as_one_import(
+        self, batch: Sequence[ImportRow], outcomes: Sequence[ImportOutcome]
+    ) -> list[ImportOutcome]:
+        """Return the outcomes of a dry run. A prospect that an earlier batch created counts as changed."""
+        result: list[ImportOutcome] = []
+        for row, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, ImportedRow) and outcome.change == "created":
+                assert isinstance(row.content, ProspectEntry), "only an entry can be imported"
+                is_repeated = row.content.link.key in self._created
+                self._created.add(row.content.link.key)
+                result.append(replace(outcome, change="changed") if is_repeated else outcome)
+            else:
+                result.append(outcome)
+        return result
 
     def _unit_of_work(self, tx: Transaction) -> UnitOfWork:
         return UnitOfWork(replace(tx, silent=not self._notify), self._plans, self._key_name, self._actor)

@@ -1,0 +1,287 @@
+"""Files that people have sent to import, from the upload to the result, in a private folder on the disk.
+
+All processes of one machine share the folder, so any of them can show and run an import. Each file has a
+folder of its own, with an unguessable name: the `content`, the `upload` and the `run` as JSON, the `rejects`,
+the `lock` that a running import holds, and the request to `stop` it.
+"""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from stat import S_ISDIR
+from tempfile import gettempdir
+from time import time
+from typing import IO, Literal
+from uuid import UUID
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.files.cells import DecimalSign
+from app.files.formats import Format
+from app.private_files import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, is_readable_by_others
+from app.problems import NOT_FOUND, Problem, unavailable
+from app.schemas import Line, SetName, Source
+
+ID_BYTES = 16
+ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
+# A file is deleted this long after it was last used.
+KEPT_SECONDS = 24 * 3600
+# One key can have this many files at a time. A further one replaces the one that was used least recently.
+MAX_FILES_PER_KEY = 10
+LOCK_POLL_SECONDS = 0.02
+NOT_HERE = (
+    "This file is not on this machine. Files are deleted a day after their last use. Rows that were imported "
+    "are stored. Choose the file again."
+)
+RunStatus = Literal["running", "done", "stopped"]
+RunKind = Literal["preview", "import"]
+# Why a run stopped: a person stopped it, the key was revoked, it reached the limit of rows, or it failed. If
+# its process ended, the next run starts again with the first row.
+End = Literal["by_person", "revoked", "too_many_rows", "failed", "process"]
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Choices(_Stored):
+    """What a person chose for an import. `columns` has the key of each column; "" leaves a column out."""
+
+    question_set: SetName | None = None
+    source: Source | None = None
+    sheet: Line | None = None
+    encoding: Line | None = None
+    decimal: DecimalSign | None = None
+    notify: bool = False
+    columns: tuple[str, ...] = ()
+
+
+class Contents(_Stored):
+    """What a file has: its headings, its sheets, and notes about it.
+
+    `samples` are different values of each column in the first rows. `are_distinct` says for each column
+    whether each of these rows has another value.
+    """
+
+    headings: tuple[str, ...]
+    samples: tuple[tuple[str, ...], ...]
+    are_distinct: tuple[bool, ...]
+    sheets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Upload(_Stored):
+    """A file that a person has sent to import. `request_key` is that of the form that sent it."""
+
+    id: str
+    name: str
+    format: Format
+    size: int
+    key_id: UUID
+    actor: str
+    uploaded_at: datetime
+    request_key: str | None = None
+    choices: Choices = Choices()
+    contents: Contents
+
+
+class Reason(_Stored):
+    """Why cells or rows are left out: what is the same in all of them, how many, and the first few."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Run(_Stored):
+    """A preview or an import of a file, and its progress.
+
+    `share` is the part of the file that was read, from 0 to 1. If the run stopped early, `ended` says why,
+    and `detail` is the sentence of a failure.
+    """
+
+    kind: RunKind
+    status: RunStatus
+    choices: Choices
+    share: float = 0.0
+    committed_to: int = 0
+    counts: dict[str, int] = {}
+    indications: dict[str, int] = {}
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[str, ...] = ()
+    ended: End | None = None
+    detail: str | None = None
+    has_rejects: bool = False
+
+
+class UploadedFile:
+    """The folder of one file. All methods may wait for the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.content = folder / "content"
+        self.rejects = folder / "rejects"
+        self._folder = folder
+        self._upload = folder / "upload"
+        self._run = folder / "run"
+        self._stop = folder / "stop"
+
+    def upload(self) -> Upload:
+        """Return what the file is. Raises OSError or ValueError if it was deleted."""
+        return Upload.model_validate_json(self._upload.read_bytes())
+
+    def save_upload(self, upload: Upload) -> None:
+        """Store what the file is. Raises UNAVAILABLE if the disk is full."""
+        self._write(self._upload, upload)
+
+    def run(self) -> Run | None:
+        """Return the last run; None if there was none. One whose process was killed is stopped."""
+        try:
+            run = Run.model_validate_json(self._run.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        if run.status == "running" and not self.is_locked():
+            return run.model_copy(update={"status": "stopped", "ended": "process", "committed_to": 0})
+        return run
+
+    def save_run(self, run: Run) -> None:
+        """Store the progress of a run. Raises UNAVAILABLE if the disk is full."""
+        self._write(self._run, run)
+
+    def is_locked(self) -> bool:
+        """Return whether a process runs a preview or an import."""
+        try:
+            self.lock(0).release()
+        except Timeout:
+            return True
+        return False
+
+    def lock(self, seconds: float) -> FileLock:
+        """Return the lock of the file, which is released if the process is killed. Raises Timeout."""
+        lock = FileLock(self._folder / "lock", mode=PRIVATE_FILE_MODE, thread_local=False)
+        lock.acquire(timeout=seconds, poll_interval=LOCK_POLL_SECONDS)
+        return lock
+
+    def request_stop(self) -> None:
+        """Let the process that runs it stop after the current commit."""
+        self._stop.touch(PRIVATE_FILE_MODE)
+
+    def should_stop(self) -> bool:
+        """Return whether a person wants the run to stop."""
+        return self._stop.exists() or self.is_deleted()
+
+    def is_deleted(self) -> bool:
+        """Return whether the file was deleted."""
+        return not self._upload.exists()
+
+    def forget_stop(self) -> None:
+        """Begin a run that nobody has stopped yet."""
+        self._stop.unlink(missing_ok=True)
+
+    def delete(self) -> None:
+        """Delete the file. A run of it stops."""
+        self._upload.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def last_used(self) -> float:
+        """Return when the file was last used, as seconds since 1970."""
+        paths = (self._run, self._upload, self.content)
+        return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+
+    def _write(self, path: Path, stored: BaseModel) -> None:
+        unfinished = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+        try:
+            with private_file(unfinished) as file:
+                file.write(stored.model_dump_json().encode())
+            os.replace(unfinished, path)  # noqa: PTH105  # atomic, and replaces an existing file
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise no_space() from None
+
+
+class UploadFolder:
+    """The private folder with the files that people have sent to import."""
+
+    def __init__(self) -> None:
+        owner = os.getuid() if os.name == "posix" else ""
+        self._folder = Path(gettempdir()) / f"prospect-fit-imports-{owner}"
+
+    def add(self, sent: IO[bytes]) -> tuple[str, UploadedFile]:
+        """Store the content of a new file, and return its id. Raises UNAVAILABLE if the disk is full."""
+        self._prepare()
+        upload_id = secrets.token_urlsafe(ID_BYTES)
+        file = UploadedFile(self._folder / upload_id)
+        try:
+            (self._folder / upload_id).mkdir(PRIVATE_FOLDER_MODE)
+            with private_file(file.content) as content:
+                shutil.copyfileobj(sent, content, 1024 * 1024)
+        except OSError:
+            shutil.rmtree(self._folder / upload_id, ignore_errors=True)
+            raise no_space() from None
+        return upload_id, file
+
+    def find(self, upload_id: str, key_id: UUID, actor: str) -> UploadedFile:
+        """Return a file of a person. Raises NOT_FOUND if it was deleted, or belongs to somebody else."""
+        if ID_PATTERN.fullmatch(upload_id):
+            file = UploadedFile(self._folder / upload_id)
+            with suppress(OSError, ValueError):
+                upload = file.upload()
+                if (upload.key_id, upload.actor) == (key_id, actor):
+                    return file
+        raise Problem(NOT_FOUND, NOT_HERE)
+
+    def of(self, key_id: UUID, actor: str | None = None) -> Sequence[UploadedFile]:
+        """Return the files of a key, or only those of one person with this key, the last used one first."""
+        found = []
+        for file in self._all():
+            with suppress(OSError, ValueError):
+                upload = file.upload()
+                if upload.key_id == key_id and actor in (None, upload.actor):
+                    found.append((file.last_used(), file))
+        return [file for _, file in sorted(found, key=lambda one: one[0], reverse=True)]
+
+    def make_room(self, key_id: UUID) -> None:
+        """Delete the files of a key that are too many. One that is being imported stays."""
+        for file in self.of(key_id)[MAX_FILES_PER_KEY - 1 :]:
+            if not file.is_locked():
+                file.delete()
+
+    def delete_expired(self) -> None:
+        """Delete the files that nobody has used for KEPT_SECONDS."""
+        for file in self._all():
+            with suppress(OSError):
+                if file.last_used() < time() - KEPT_SECONDS:
+                    file.delete()
+
+    def _all(self) -> list[UploadedFile]:
+        if not self._folder.is_dir():
+            return []
+        return [UploadedFile(path) for path in self._folder.iterdir() if ID_PATTERN.fullmatch(path.name)]
+
+    def _prepare(self) -> None:
+        """Create the folder. Others may have created one of its name, because its parent is public."""
+        try:
+            self._folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
+            found = self._folder.lstat()
+        except OSError:
+            raise no_space() from None
+        is_own = os.name != "posix" or found.st_uid == os.getuid()
+        if not S_ISDIR(found.st_mode) or not is_own or is_readable_by_others(self._folder):
+            raise unavailable(f"{self._folder} belongs to another user, or others can read it: delete it.")
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[IO[bytes]]:
+    """Create a file that only its owner can read. Raises OSError."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE_MODE), "wb") as file:
+        yield file
+
+
+def no_space() -> Problem:
+    """Return the problem of a file that cannot be stored."""
+    return unavailable("The service cannot write to its folder for temporary files, or the disk is full.")

@@ -1,0 +1,213 @@
+"""Suggest what the columns of a file are, by their headings as CRMs write them in English and German."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from pydantic import ValidationError
+
+from app.files.cells import is_empty
+from app.files.entries import ID, NAME, NOT_APPLICABLE_SUFFIX, NUMBER_FIELDS
+from app.files.headings import ALIASES, REJECT_COLUMNS, attribute_name, squeezed
+from app.files.rejects import shown_text
+from app.files.table import TableFile
+from app.files.values import Unread, rating_reader
+from app.inbound.forms.schemas import TranslatedForm
+from app.inbound.imports.files import Choices, Contents
+from app.inbound.imports.reader import SESSION_FIELDS, SOURCE
+from app.schemas import MAX_ATTRIBUTES, keyword
+from app.scoring import Plan
+from app.scoring.question_set import AttributeType
+
+# The key of a column that has the ids and the names.
+ID_AND_NAME = "external_id+name"
+LEFT_OUT = ""
+MAX_NAME_LENGTH = 48
+SAMPLED_ROWS = 200
+MAX_SAMPLES = 20
+MAX_SAMPLE_LENGTH = 80
+# By key, further headings that mean it, without case, spaces and punctuation.
+SYNONYMS: Mapping[str, str] = {
+    ID: "accountid recordid crmid companyid customerid customernumber customerno accountnumber accountno "
+    "organizationid organisationid objectid leadid kundennummer kundennr kdnr kundenid debitorennummer "
+    "debitorennr debitor firmenid unternehmensid objektid datensatzid kontonummer externeid",
+    NAME: "accountname companyname company customername customer organization organisation organizationname "
+    "firma firmenname unternehmen unternehmensname kunde kundenname firmierung kontoname",
+    SOURCE: "quellsystem",
+    "industry": "branche industrie wirtschaftszweig sector vertical",
+    "employees": "mitarbeiter mitarbeiterzahl mitarbeiteranzahl anzahlmitarbeiter anzahldermitarbeiter "
+    "beschaeftigte numberofemployees noofemployees employeecount headcount",
+    "annual_revenue": "umsatz jahresumsatz revenue turnover umsatzineur umsatzeur",
+    "existing_account": "bestandskunde existingcustomer",
+    "deal": "opportunity opportunityid opportunityname dealid dealname verkaufschance verkaufschancenid "
+    "geschaeft auftragsnummer angebotsnummer",
+    "assessor": "bewerter bewertetvon ratedby",
+    "opened_on": "createddate createdate createdon erstelltam erstellungsdatum angelegtam",
+    "decision": "entscheidung",
+    "decision_reason": "begruendung",
+    "decision_revisit_on": "wiedervorlage wiedervorlageam nextstepdate",
+    "outcome": "status stage dealstage phase ergebnis result",
+    "outcome_amount": "betrag auftragswert dealamount dealvalue wert",
+    "outcome_currency": "waehrung currencyisocode currencycode",
+    "outcome_closed_on": "closedate closeddate abschlussdatum abgeschlossenam geschlossenam schlusstermin",
+    "outcome_reason": "lossreason lostreason closedlostreason verlustgrund grund",
+    "outcome_competitor": "competitor wettbewerber mitbewerber konkurrent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the columns of a file can be: fields, attributes with their types, and questions of a set."""
+
+    types: Mapping[str, AttributeType]
+    plan: Plan | None = None
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """The fields of a row."""
+        return (ID, NAME, SOURCE, *(SESSION_FIELDS if self.plan else ()))
+
+    @property
+    def attributes(self) -> Mapping[str, AttributeType]:
+        """The declared attributes with their types."""
+        return {**self.types, **(self.plan.question_set.attributes if self.plan else {})}
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The keys that no further attribute can have."""
+        questions = self.plan.questions.keys() if self.plan else ()
+        marks = {key + NOT_APPLICABLE_SUFFIX for key in questions}
+        return frozenset({*self.fields, *questions, *marks})
+
+    def own_names(self, headings: Sequence[str]) -> tuple[str, ...]:
+        """Return for each column the name of the attribute that its heading gives; each name occurs once."""
+        names: list[str] = []
+        for number, heading in enumerate(headings, 1):
+            name = attribute_name(heading) or _shortened(heading) or f"column_{number}"
+            while name in self.taken or name in names:
+                name = f"{name[: MAX_NAME_LENGTH - 5].rstrip('_')}_{number}"
+            names.append(name)
+        return tuple(names)
+
+    def keys_of(self, column: int, own_names: Sequence[str]) -> frozenset[str]:
+        """Return what a column can be."""
+        return frozenset({LEFT_OUT, ID_AND_NAME, own_names[column], *self.taken, *self.attributes})
+
+
+def read_contents(table: TableFile) -> Contents:
+    """Return what an open file has, from its first rows. Raises MALFORMED_FILE."""
+    columns: list[list[str]] = [[] for _ in table.headings]
+    for row in islice(table.rows(), SAMPLED_ROWS):
+        for values, cell in zip(columns, row.cells, strict=False):
+            text = shown_text(cell)
+            if text and not is_empty(text):
+                values.append(text[:MAX_SAMPLE_LENGTH])
+    return Contents(
+        headings=table.headings,
+        samples=tuple(tuple(dict.fromkeys(values))[:MAX_SAMPLES] for values in columns),
+        are_distinct=tuple(bool(values) and len(set(values)) == len(values) for values in columns),
+        sheets=table.sheets,
+        notes=tuple(table.notes),
+    )
+
+
+def columns_of(choices: Choices) -> dict[str, int]:
+    """Return the index of the column of each key. If several columns have one key, the last one counts."""
+    columns: dict[str, int] = {}
+    for index, key in enumerate(choices.columns):
+        keys = (ID, NAME) if key == ID_AND_NAME else (key,)
+        columns |= dict.fromkeys((one for one in keys if one != LEFT_OUT), index)
+    return columns
+
+
+def repeated_keys(choices: Choices) -> dict[str, list[int]]:
+    """Return the keys that several columns have, with the indexes of these columns."""
+    found: dict[str, list[int]] = {}
+    for index, key in enumerate(choices.columns):
+        for one in (ID, NAME) if key == ID_AND_NAME else (key,):
+            found.setdefault(one, []).append(index)
+    return {key: indexes for key, indexes in found.items() if key != LEFT_OUT and len(indexes) > 1}
+
+
+def suggest(contents: Contents, targets: Targets) -> tuple[str, ...]:
+    """Return the key of each column that its heading suggests, if its values fit. Each key occurs once."""
+    keys = dict(_meanings(targets))
+    own = targets.own_names(contents.headings)
+    suggested: list[str] = []
+    for index, heading in enumerate(contents.headings):
+        values = contents.samples[index]
+        meant = keys.get(squeezed(heading), own[index])
+        key = meant if _fits(meant, values, targets) else attribute_name(heading)
+        is_used = values and heading and heading not in REJECT_COLUMNS and key not in suggested
+        suggested.append(key if is_used and key in {meant, own[index]} else LEFT_OUT)
+    _add_id(suggested, contents)
+    return _limited(suggested, targets)
+
+
+def carried_over(
+    chosen: Sequence[str], contents: Contents, before: Targets, after: Targets
+) -> tuple[str, ...]:
+    """Return the columns for other targets: what a person changed stays, the rest is suggested again."""
+    own = after.own_names(contents.headings)
+    suggested = zip(chosen, suggest(contents, before), suggest(contents, after), strict=True)
+    return tuple(
+        key if key != old and key in after.keys_of(index, own) else new
+        for index, (key, old, new) in enumerate(suggested)
+    )
+
+
+def _meanings(targets: Targets) -> Iterator[tuple[str, str]]:
+    """Yield headings, squeezed, and the keys that they mean. A later one goes before an earlier one."""
+    known = {*targets.taken, *targets.attributes}
+    for key, synonyms in SYNONYMS.items():
+        if key in known:
+            yield from ((synonym, key) for synonym in synonyms.split())
+    for field, alias in ALIASES.items():
+        if field in known:
+            yield alias.replace("_", ""), field
+    for key, question in (targets.plan.questions if targets.plan else {}).items():
+        yield squeezed(question.text), key
+        if question.label:
+            yield squeezed(question.label), key
+    yield from ((squeezed(key), key) for key in sorted(known))
+
+
+def _fits(key: str, values: Sequence[str], targets: Targets) -> bool:
+    """Return whether most values of a column can be read as what its heading suggests."""
+    reads = [_can_read(key, value, targets) for value in values]
+    return 2 * sum(reads) >= len(reads)
+
+
+def _can_read(key: str, value: str, targets: Targets) -> bool:
+    if targets.plan and key in targets.plan.questions:
+        return not isinstance(rating_reader(targets.plan.question_set.scale)(value), Unread)
+    if key not in SESSION_FIELDS or key in NUMBER_FIELDS:
+        return True
+    try:
+        TranslatedForm.model_validate({SOURCE: "any", ID: "any", key: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _add_id(suggested: list[str], contents: Contents) -> None:
+    """Use the names as ids if no column has ids, and no name occurs twice in the sample."""
+    if ID in suggested or NAME not in suggested:
+        return
+    index = suggested.index(NAME)
+    if contents.are_distinct[index]:
+        suggested[index] = ID_AND_NAME
+
+
+def _limited(suggested: Sequence[str], targets: Targets) -> tuple[str, ...]:
+    """Leave out the columns beyond the number of attributes that a prospect can have."""
+    left, limited = MAX_ATTRIBUTES, []
+    for key in suggested:
+        is_attribute = key not in targets.taken and key not in (LEFT_OUT, ID_AND_NAME)
+        left -= is_attribute
+        limited.append(LEFT_OUT if is_attribute and left < 0 else key)
+    return tuple(limited)
+
+
+def _shortened(heading: str) -> str:
+    return attribute_name(keyword(heading[:1000])[:MAX_NAME_LENGTH].strip("_"))

@@ -1,0 +1,355 @@
+"""Preview and import the files that people have sent, while they look at a page or do something else.
+
+The process that gets the request to start one runs it. Its progress is on the disk, so every process of the
+machine can show it. An import can be repeated safely, so one that ends early continues, or starts again.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from time import monotonic
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+import anyio
+from anyio.abc import TaskGroup
+from filelock import BaseFileLock, Timeout
+
+from app.db import Database, Transaction
+from app.files.opening import open_table
+from app.files.rejects import RejectsFile
+from app.inbound.imports.files import Choices, End, Reason, Run, RunKind, Upload, UploadedFile, UploadFolder
+from app.inbound.imports.mapping import columns_of
+from app.inbound.imports.reader import ImportOptions, ImportRow, NamedSet, ProspectReader
+from app.inbound.imports.service import Importer, ReportedRow
+from app.keys.queries import active_keys
+from app.keys.schemas import Caller
+from app.problems import INTERNAL_ERROR, Problem, unavailable
+from app.question_sets.plans import Plans
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+# Further runs of one process wait for their turn.
+MAX_RUNS_AT_ONCE = 2
+ROWS_AT_ONCE = 100
+SAVE_SECONDS = 0.5
+CLEANUP_SECONDS = 600
+# How long a new run waits until the preview before it has stopped.
+STOP_SECONDS = 10
+MAX_REASONS = 100
+MAX_EXAMPLES = 5
+# What differs between sentences of one kind: the row and the value.
+PLACE = re.compile(r"^row [0-9,]+(, |: )")
+VALUE = re.compile(r'"(.*)"', re.DOTALL)
+
+
+class Compute(Protocol):
+    """Runs a function that reads a file in a thread."""
+
+    def __call__(self, read: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+class _Ended(Exception):
+    """A run ends early."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end)
+        self.end: End = end
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Who starts a run: the key, and the person who uses it."""
+
+    caller: Caller
+    actor: str
+
+
+class ImportRuns:
+    """The previews and imports of a process.
+
+    Args:
+        read: runs a function that reads a file in a thread.
+        max_rows: how many rows one run reads.
+        pauses: as for an `Importer`.
+    """
+
+    def __init__(
+        self, database: Database, plans: Plans, read: Compute, *, max_rows: int, pauses: bool
+    ) -> None:
+        self.folder = UploadFolder()
+        self._database = database
+        self._plans = plans
+        self._read = read
+        self._max_rows = max_rows
+        self._pauses = pauses
+        self._turns = anyio.Semaphore(MAX_RUNS_AT_ONCE)
+        self._tasks: TaskGroup | None = None
+        self._is_ending = False
+
+    async def run(self) -> None:
+        """Carry out what is started, and delete expired files, until cancelled; never returns."""
+        async with anyio.create_task_group() as self._tasks:
+            try:
+                while True:
+                    await self._read(self.folder.delete_expired)
+                    await anyio.sleep(CLEANUP_SECONDS)
+            finally:
+                # A thread that reads a file cannot be cancelled. It looks at this.
+                self._is_ending = True
+
+    async def start(self, file: UploadedFile, kind: RunKind, by: Starter) -> None:
+        """Start a preview or an import. A running preview is stopped first. A running import goes on.
+
+        An import that ended early continues behind its last committed row, if nothing else was chosen since.
+
+        Raises:
+            Problem: INVALID_REQUEST if the question set cannot be used, UNAVAILABLE if the preview that runs
+                does not stop in time, and what `UploadedFile` raises.
+        """
+        upload = await self._read(file.upload)
+        before = await self._read(file.run)
+        if before and before.status == "running":
+            if before.kind == "import":
+                return
+            await self._read(file.request_stop)
+        is_continued = bool(
+            before
+            and kind == before.kind == "import"
+            and before.choices == upload.choices
+            and before.status == "stopped"
+            and before.committed_to
+        )
+        run = before if before and is_continued else Run(kind=kind, status="running", choices=upload.choices)
+        options = await self._database.read(
+            lambda tx: options_of(tx, self._plans, upload.choices, run.committed_to)
+        )
+        try:
+            lock = await self._read(lambda: file.lock(STOP_SECONDS))
+        except Timeout:
+            raise unavailable("The preview is still being stopped.") from None
+        importer = self._importer(upload, kind, by, run.committed_to)
+        work = _Work(file, upload, run, options, importer, self._has_to_end)
+        await self._read(work.begin)
+        assert self._tasks, "the application has started"
+        self._tasks.start_soon(self._carry_out, work, lock, by.caller.key_id)
+
+    def _importer(self, upload: Upload, kind: RunKind, by: Starter, after_line: int) -> Importer:
+        return Importer(
+            self._database,
+            self._plans,
+            by.caller.name,
+            actor=by.actor,
+            after_line=after_line,
+            pauses=self._pauses,
+            notify=upload.choices.notify,
+            dry_run=kind == "preview",
+        )
+
+    def _has_to_end(self) -> bool:
+        return self._is_ending
+
+    async def _carry_out(self, work: "_Work", lock: BaseFileLock, key_id: UUID) -> None:
+        end: End | None = "process"
+        detail = None
+        try:
+            async with self._turns:
+                await self._run_to_end(work, key_id)
+            end = None
+        except _Ended as ended:
+            end = ended.end
+        except Problem as problem:
+            end, detail = "failed", problem.detail
+        except Exception:
+            log.exception("an import failed")
+            end, detail = "failed", INTERNAL_ERROR.title
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._read(lambda: work.finish(end, detail))
+            lock.release()
+
+    async def _run_to_end(self, work: "_Work", key_id: UUID) -> None:
+        await self._read(work.open)
+        count = 0
+        while rows := await self._read(work.advance):
+            if count == self._max_rows:
+                raise _Ended("too_many_rows")
+            if not await self._database.read(lambda tx: active_keys(tx, [key_id])):
+                raise _Ended("revoked")
+            rows = rows[: self._max_rows - count]
+            count += len(rows)
+            async for reported in work.importer.run(rows):
+                work.reported += reported
+
+
+def options_of(tx: Transaction, plans: Plans, choices: Choices, after_line: int = 0) -> ImportOptions:
+    """Return the options of an import. Raises INVALID_REQUEST if its question set cannot be used."""
+    name = choices.question_set
+    return ImportOptions(
+        source=choices.source,
+        types=plans.declared_types(tx),
+        decimal=choices.decimal,
+        after_line=after_line,
+        qualify=NamedSet(name, plans.find_to_open(tx, name)) if name else None,
+        columns=columns_of(choices),
+    )
+
+
+class _Work:
+    """One run over a file. Its methods run in threads, one after the other."""
+
+    def __init__(
+        self,
+        file: UploadedFile,
+        upload: Upload,
+        run: Run,
+        options: ImportOptions,
+        importer: Importer,
+        has_to_end: Callable[[], bool],
+    ) -> None:
+        self.importer = importer
+        self.reported: list[ReportedRow] = []
+        self._file = file
+        self._upload = upload
+        self._options = options
+        self._before = run
+        self._has_to_end = has_to_end
+        self._opened = ExitStack()
+        self._rejects: RejectsFile | None = None
+        self._reasons = _Reasons(run.reasons)
+        self._saved_at = 0.0
+        self._reader: ProspectReader | None = None
+        self._rows: Iterator[ImportRow] = iter(())
+        self._headings: Sequence[str] = ()
+        self._share: Callable[[], float] = lambda: 0.0
+
+    def begin(self) -> None:
+        """Show that the run has begun."""
+        self._file.forget_stop()
+        if not self._before.committed_to:
+            self._file.rejects.unlink(missing_ok=True)
+        self._save()
+
+    def open(self) -> None:
+        """Open the file. Raises MALFORMED_FILE, INVALID_REQUEST and `_Ended`."""
+        choices = self._upload.choices
+        table = self._opened.enter_context(
+            open_table(
+                self._file.content,
+                self._upload.format,
+                encoding=choices.encoding,
+                sheet=choices.sheet,
+                check=self._check,
+            )
+        )
+        self._headings, self._share = table.headings, lambda: table.share_read
+        self._reader = ProspectReader(table, self._options)
+        self._rows = self._reader.rows()
+        if self._file.rejects.exists():
+            self._open_rejects()
+
+    def advance(self) -> list[ImportRow]:
+        """Keep the rows in `reported`, and return the next rows. Raises `_Ended`."""
+        self._keep_reported()
+        if monotonic() > self._saved_at + SAVE_SECONDS:
+            self._save()
+        self._check()
+        return list(islice(self._rows, ROWS_AT_ONCE))
+
+    def finish(self, end: End | None, detail: str | None) -> None:
+        """Complete the file of rejects, and show that the run has ended."""
+        try:
+            self._keep_reported()
+            self._opened.close()
+            self._save(end=end, detail=detail, is_running=False)
+        except (OSError, Problem):
+            if not self._file.is_deleted():
+                log.warning("the result of an import cannot be stored", exc_info=True)
+
+    def _keep_reported(self) -> None:
+        """Keep the rows that were not imported as a whole."""
+        reported, self.reported = self.reported, []
+        for row in reported:
+            self._reasons.add(row, self._by_heading(row.reasons))
+            (self._rejects or self._open_rejects()).add(row.row, row.reasons)
+
+    def _by_heading(self, reasons: Sequence[str]) -> Iterator[str]:
+        """Yield reasons that name a column by its heading, and not by what it was mapped to."""
+        columns = self._options.columns or {}
+        for reason in reasons:
+            place, _, rest = reason.partition(": ")
+            index = columns.get(place.rpartition("/")[2])
+            yield reason if index is None else f"{self._headings[index] or place}: {rest}"
+
+    def _open_rejects(self) -> RejectsFile:
+        file = RejectsFile(self._file.rejects, self._upload.format, self._headings, keep=True)
+        self._rejects = self._opened.enter_context(file)
+        return file
+
+    def _check(self) -> None:
+        if self._has_to_end():
+            raise _Ended("process")
+        if self._file.should_stop():
+            raise _Ended("by_person")
+
+    def _save(self, *, end: End | None = None, detail: str | None = None, is_running: bool = True) -> None:
+        tally, before = self.importer.tally, self._before
+        self._file.save_run(
+            Run(
+                kind=before.kind,
+                status="running" if is_running else "stopped" if end else "done",
+                choices=self._upload.choices,
+                share=self._share() if is_running or end else 1.0,
+                committed_to=tally.committed_to,
+                counts=_sum(before.counts, tally.counts),
+                indications=_sum(before.indications, tally.indications),
+                reasons=self._reasons.listed(),
+                notes=tuple(self._reader.notes) if self._reader else (),
+                ended=end,
+                detail=detail,
+                has_rejects=self._file.rejects.exists(),
+            )
+        )
+        self._saved_at = monotonic()
+
+
+def _sum(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
+    return {name: first.get(name, 0) + second.get(name, 0) for name in first.keys() | second.keys()}
+
+
+@dataclass(slots=True)
+class _Counted:
+    """How many reasons are of one kind, and the first few."""
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+class _Reasons:
+    """The reasons why cells and rows were left out, of one kind if only the row and the value differ."""
+
+    def __init__(self, before: Sequence[Reason]) -> None:
+        self._found = {one.kind: _Counted(one.count, list(one.examples)) for one in before}
+
+    def add(self, row: ReportedRow, reasons: Iterable[str]) -> None:
+        """Count the reasons of a row."""
+        for reason in reasons:
+            place = f"row {row.row.number}"
+            sentence = reason if reason.startswith(place) else f"{place}: {reason}"
+            kind = VALUE.sub("…", PLACE.sub("", sentence))
+            if kind in self._found or len(self._found) < MAX_REASONS:
+                counted = self._found.setdefault(kind, _Counted())
+                counted.count += 1
+                if len(counted.examples) < MAX_EXAMPLES:
+                    counted.examples.append(sentence)
+
+    def listed(self) -> tuple[Reason, ...]:
+        """Return the reasons, the most frequent one first."""
+        found = sorted(self._found.items(), key=lambda item: -item[1].count)
+        return tuple(
+            Reason(kind=kind, count=counted.count, examples=tuple(counted.examples))
+            for kind, counted in found
+        )
