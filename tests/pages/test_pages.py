@@ -67,7 +67,7 @@ def test_every_text_of_the_catalogue_is_used_and_every_used_text_is_there() -> N
         name
         for path in sources
         for name in re.findall(r"['\"]([a-z_]+\.[a-z_]*)['\"]", path.read_text("utf-8"))
-        if not name.endswith((".html", ".css", ".js", ".svg", ".toml"))
+        if not name.endswith((".html", ".css", ".js", ".svg", ".toml", ".yaml"))
     }
     families = {name for name in used if name.endswith((".", "_"))}
     known = set(texts())
