@@ -10,6 +10,7 @@ from bench import (
     impact,
     imports,
     kernel,
+    pages,
     replicas,
     start,
     storage,
@@ -18,7 +19,21 @@ from bench import (
 )
 from bench.table import print_table
 
-BENCHMARKS = (http, writes, start, kernel, storage, impact, warehouse, batch, imports, feed, crowd, replicas)
+BENCHMARKS = (
+    http,
+    writes,
+    start,
+    kernel,
+    storage,
+    impact,
+    warehouse,
+    batch,
+    imports,
+    feed,
+    crowd,
+    replicas,
+    pages,
+)
 
 if __name__ == "__main__":
     print_table(chain.from_iterable(module.measures() for module in BENCHMARKS))
