@@ -62,7 +62,7 @@ from app.insights.win_probability import WinCurves
 from app.keys.idempotency import ResponseCleaner
 from app.keys.service import ensure_admin_key
 from app.migrate import migrate
-from app.pages import assets, home, interview, publishing, review, sign_in
+from app.pages import assets, home, import_columns, interview, publishing, review, sign_in
 from app.pages import drafts as draft_pages
 from app.pages import imports as import_pages
 from app.pages import insights as insight_pages
@@ -128,6 +128,7 @@ PAGES = (
     insight_pages.reading,
     import_pages.writing,
     import_pages.receiving,
+    import_columns.choosing,
     prospect_pages.reading,
     prospect_pages.writing,
     interview.reading,

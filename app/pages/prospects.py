@@ -1,7 +1,8 @@
 """Search prospects, create one, and show its scorecard."""
 
+from contextlib import suppress
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -21,7 +22,7 @@ from app.question_sets.plans import Plans
 from app.question_sets.queries import list_newest
 from app.schemas import Deal, Line, SetName
 from app.sessions.comparison import compare
-from app.sessions.presenters import fit_of, history_out, session_out
+from app.sessions.presenters import fit_of, history_out, session_out, shown_sessions
 from app.sessions.queries import find_session, newest_session, plan_of
 from app.sessions.schemas import ComparisonQuery, NewSession, SessionIdentity, SessionOpened, SessionOut
 from app.sessions.service import open_session
@@ -54,7 +55,7 @@ class NewSessionForm(Form):
 async def get_prospects(
     request: Request, service: ServiceDep, query: Annotated[ProspectsQuery, query_of(ProspectsQuery)]
 ) -> Response:
-    """Show the prospects that match a search, newest first."""
+    """Show the prospects that match a search, newest first. An id of this service leads to its scorecard."""
     start = position_after(query.after, PROSPECT_POSITION)
 
     def load(tx: Transaction) -> dict[str, Any]:
@@ -63,11 +64,25 @@ async def get_prospects(
         last = (shown[-1].id,) if shown else ()
         return {
             "prospects": prospects_out(tx, shown),
+            "sessions": shown_sessions(tx, [prospect.id for prospect in shown]),
             "next": next_page(request, found, query.limit, last),
             "sets": list_newest(tx),
         }
 
-    return page(request, "prospects.html", query=query, **await service.database.read(load))
+    if own_id := _as_id(query.q):
+        with suppress(Problem):
+            await service.database.read(lambda tx: find_prospect(tx, own_id))
+            return RedirectResponse(address(request, f"/prospects/{own_id}"), 303)
+    chosen = query.model_dump(mode="json", exclude_defaults=True, exclude={"after", "limit"})
+    found = await service.read_scores(load)
+    return page(request, "prospects.html", query=query, chosen=urlencode(chosen), **found)
+
+
+def _as_id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 @writing.post("/prospects")

@@ -254,7 +254,25 @@ def fits_of(
     deal: str | None = None,
     assessor: str | None = None,
 ) -> dict[UUID, FitOut]:
-    """Return the fits of several prospects, by prospect.
+    """Return the fits of several prospects, by prospect. The parameters are those of `shown_sessions`."""
+    shown = shown_sessions(tx, prospect_ids, question_set, deal, assessor)
+    answers = answers_of_many(tx, [session.id for session in shown.values()])
+    return {
+        prospect_id: fit_out(
+            session, judge_session(plan_of(tx, plans, session), session, answers[session.id])
+        )
+        for prospect_id, session in shown.items()
+    }
+
+
+def shown_sessions(
+    tx: Transaction,
+    prospect_ids: Sequence[UUID],
+    question_set: SetFilter | None = None,
+    deal: str | None = None,
+    assessor: str | None = None,
+) -> dict[UUID, Session]:
+    """Return the session that stands for each of several prospects: the newest open one, or else closed one.
 
     Without `question_set`, the sessions of every set count that asks about prospects. With `deal` or
     `assessor`, only the sessions of that deal or assessor count. A prospect without a session is left out.
@@ -276,13 +294,7 @@ def fits_of(
     # Closed sessions come before open ones, and older before newer ones: the last one of a prospect is shown.
     shown = {session.prospect_id: session for session in tx.db.exec(statement)}
     require_fresh(tx, shown.values())
-    answers = answers_of_many(tx, [session.id for session in shown.values()])
-    return {
-        prospect_id: fit_out(
-            session, judge_session(plan_of(tx, plans, session), session, answers[session.id])
-        )
-        for prospect_id, session in shown.items()
-    }
+    return shown
 
 
 def fit_of(

@@ -11,22 +11,19 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from stat import S_ISDIR
 from tempfile import gettempdir
 from time import time
-from typing import IO, Literal
+from typing import IO
 from uuid import UUID
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from app.files.cells import DecimalSign
-from app.files.formats import Format
+from app.inbound.imports.schemas import Run, Upload
 from app.private_files import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, is_readable_by_others
 from app.problems import NOT_FOUND, Problem, unavailable
-from app.schemas import Line, SetName, Source
 
 ID_BYTES = 16
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -39,85 +36,6 @@ NOT_HERE = (
     "This file is not on this machine. Files are deleted a day after their last use. Rows that were imported "
     "are stored. Choose the file again."
 )
-RunStatus = Literal["running", "done", "stopped"]
-RunKind = Literal["preview", "import"]
-# Why a run stopped: a person stopped it, the key was revoked, it reached the limit of rows, or it failed. If
-# its process ended, the next run starts again with the first row.
-End = Literal["by_person", "revoked", "too_many_rows", "failed", "process"]
-
-
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Choices(_Stored):
-    """What a person chose for an import. `columns` has the key of each column; "" leaves a column out."""
-
-    question_set: SetName | None = None
-    source: Source | None = None
-    sheet: Line | None = None
-    encoding: Line | None = None
-    decimal: DecimalSign | None = None
-    notify: bool = False
-    columns: tuple[str, ...] = ()
-
-
-class Contents(_Stored):
-    """What a file has: its headings, its sheets, and notes about it.
-
-    `samples` are different values of each column in the first rows. `are_distinct` says for each column
-    whether each of these rows has another value.
-    """
-
-    headings: tuple[str, ...]
-    samples: tuple[tuple[str, ...], ...]
-    are_distinct: tuple[bool, ...]
-    sheets: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-class Upload(_Stored):
-    """A file that a person has sent to import. `request_key` is that of the form that sent it."""
-
-    id: str
-    name: str
-    format: Format
-    size: int
-    key_id: UUID
-    actor: str
-    uploaded_at: datetime
-    request_key: str | None = None
-    choices: Choices = Choices()
-    contents: Contents
-
-
-class Reason(_Stored):
-    """Why cells or rows are left out: what is the same in all of them, how many, and the first few."""
-
-    kind: str
-    count: int
-    examples: tuple[str, ...]
-
-
-class Run(_Stored):
-    """A preview or an import of a file, and its progress.
-
-    `share` is the part of the file that was read, from 0 to 1. If the run stopped early, `ended` says why,
-    and `detail` is the sentence of a failure.
-    """
-
-    kind: RunKind
-    status: RunStatus
-    choices: Choices
-    share: float = 0.0
-    committed_to: int = 0
-    counts: dict[str, int] = {}
-    indications: dict[str, int] = {}
-    reasons: tuple[Reason, ...] = ()
-    notes: tuple[str, ...] = ()
-    ended: End | None = None
-    detail: str | None = None
-    has_rejects: bool = False
 
 
 class UploadedFile:

@@ -6,15 +6,15 @@ from itertools import islice
 
 from pydantic import ValidationError
 
-from app.files.cells import is_empty
+from app.files.cells import DECIMAL_SIGNS, is_empty
 from app.files.entries import ID, NAME, NOT_APPLICABLE_SUFFIX, NUMBER_FIELDS
 from app.files.headings import ALIASES, REJECT_COLUMNS, attribute_name, squeezed
 from app.files.rejects import shown_text
 from app.files.table import TableFile
-from app.files.values import Unread, rating_reader
+from app.files.values import Unread, attribute_reader, rating_reader
 from app.inbound.forms.schemas import TranslatedForm
-from app.inbound.imports.files import Choices, Contents
 from app.inbound.imports.reader import SESSION_FIELDS, SOURCE
+from app.inbound.imports.schemas import Choices, Contents
 from app.schemas import MAX_ATTRIBUTES, keyword
 from app.scoring import Plan
 from app.scoring.question_set import AttributeType
@@ -23,6 +23,8 @@ from app.scoring.question_set import AttributeType
 ID_AND_NAME = "external_id+name"
 LEFT_OUT = ""
 MAX_NAME_LENGTH = 48
+# The fields for whose headings columns are only suggested if most of their values are valid.
+CHECKED_FIELDS = frozenset({SOURCE, *SESSION_FIELDS}) - NUMBER_FIELDS
 SAMPLED_ROWS = 200
 MAX_SAMPLES = 20
 MAX_SAMPLE_LENGTH = 80
@@ -80,12 +82,14 @@ class Targets:
         return frozenset({*self.fields, *questions, *marks})
 
     def own_names(self, headings: Sequence[str]) -> tuple[str, ...]:
-        """Return for each column the name of the attribute that its heading gives; each name occurs once."""
+        """Return for each column the name of a further attribute that its heading gives, each only once."""
         names: list[str] = []
+        taken = self.taken | self.attributes.keys()
         for number, heading in enumerate(headings, 1):
             name = attribute_name(heading) or _shortened(heading) or f"column_{number}"
-            while name in self.taken or name in names:
-                name = f"{name[: MAX_NAME_LENGTH - 5].rstrip('_')}_{number}"
+            for suffix in ("_value", f"_{number}"):
+                if name in taken or name in names:
+                    name = name[: MAX_NAME_LENGTH - len(suffix)] + suffix
             names.append(name)
         return tuple(names)
 
@@ -137,9 +141,9 @@ def suggest(contents: Contents, targets: Targets) -> tuple[str, ...]:
     for index, heading in enumerate(contents.headings):
         values = contents.samples[index]
         meant = keys.get(squeezed(heading), own[index])
-        key = meant if _fits(meant, values, targets) else attribute_name(heading)
+        key = meant if _fits(meant, values, targets) else own[index]
         is_used = values and heading and heading not in REJECT_COLUMNS and key not in suggested
-        suggested.append(key if is_used and key in {meant, own[index]} else LEFT_OUT)
+        suggested.append(key if is_used else LEFT_OUT)
     _add_id(suggested, contents)
     return _limited(suggested, targets)
 
@@ -181,10 +185,13 @@ def _fits(key: str, values: Sequence[str], targets: Targets) -> bool:
 def _can_read(key: str, value: str, targets: Targets) -> bool:
     if targets.plan and key in targets.plan.questions:
         return not isinstance(rating_reader(targets.plan.question_set.scale)(value), Unread)
-    if key not in SESSION_FIELDS or key in NUMBER_FIELDS:
+    if key in targets.attributes:
+        readers = (attribute_reader(targets.attributes[key], sign) for sign in DECIMAL_SIGNS)
+        return any(not isinstance(read(value), Unread) for read in readers)
+    if key not in CHECKED_FIELDS:
         return True
     try:
-        TranslatedForm.model_validate({SOURCE: "any", ID: "any", key: value})
+        TranslatedForm.model_validate({SOURCE: "any", ID: "any"} | {key: value})
     except ValidationError:
         return False
     return True

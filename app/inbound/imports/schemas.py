@@ -1,10 +1,20 @@
-"""Requests and responses about imports."""
+"""Requests and responses about imports, and what is stored about the files of the pages."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from app.schemas import AttributesIn, ExternalId, In, Line, Out, ProblemOut, Source, without_blanks
+from app.files.cells import DecimalSign
+from app.files.formats import Format
+from app.schemas import AttributesIn, ExternalId, In, Line, Out, ProblemOut, SetName, Source, without_blanks
+
+RunStatus = Literal["running", "done", "stopped"]
+RunKind = Literal["preview", "import"]
+# Why a run stopped: a person stopped it, the key was revoked, it reached the limit of rows, or it failed. If
+# its process ended, the next run starts again with the first row.
+End = Literal["by_person", "revoked", "too_many_rows", "failed", "process"]
 
 
 class ProspectLine(In):
@@ -64,3 +74,77 @@ class ImportProgress(Out):
     notes: Annotated[list[str], Field(description="what was detected in the file; in the last line only")]
     done: bool
     problem: ProblemOut | None
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Choices(_Stored):
+    """What a person chose for an import. `columns` has the key of each column; "" leaves a column out."""
+
+    question_set: SetName | None = None
+    source: Source | None = None
+    sheet: Line | None = None
+    encoding: Line | None = None
+    decimal: DecimalSign | None = None
+    notify: bool = False
+    columns: tuple[str, ...] = ()
+
+
+class Contents(_Stored):
+    """What a file has: its headings, its sheets, and notes about it.
+
+    `samples` are different values of each column in the first rows. `are_distinct` says for each column
+    whether each of these rows has another value.
+    """
+
+    headings: tuple[str, ...]
+    samples: tuple[tuple[str, ...], ...]
+    are_distinct: tuple[bool, ...]
+    sheets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Upload(_Stored):
+    """A file that a person has sent to import. `request_key` is that of the form that sent it."""
+
+    id: str
+    name: str
+    format: Format
+    size: int
+    key_id: UUID
+    actor: str
+    uploaded_at: datetime
+    request_key: str | None = None
+    choices: Choices = Choices()
+    contents: Contents
+
+
+class Reason(_Stored):
+    """Why cells or rows are left out: what is the same in all of them, how many, and the first few."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Run(_Stored):
+    """A preview or an import of a file, and its progress.
+
+    `share` is the part of the file that was read, from 0 to 1. If the run stopped early, `ended` says why,
+    and `detail` is the sentence of a failure.
+    """
+
+    kind: RunKind
+    status: RunStatus
+    choices: Choices
+    share: float = 0.0
+    committed_to: int = 0
+    counts: dict[str, int] = {}
+    indications: dict[str, int] = {}
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[str, ...] = ()
+    ended: End | None = None
+    detail: str | None = None
+    has_rejects: bool = False

@@ -25,9 +25,12 @@ from app.sessions.session_edit import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
-    """What a row that was imported changed. `indication` is that of its session, if it was qualified."""
+    """What a row that was imported changed. `indication` is that of its session, if it was qualified.
 
-    change: Literal["created", "changed", "unchanged"]
+    A preview only reads the rows of a long file that follow those that it tries: these are "untried".
+    """
+
+    change: Literal["created", "changed", "unchanged", "untried"]
     is_qualified: bool = False
     opened_session: bool = False
     indication: str | None = None
@@ -37,6 +40,7 @@ ImportOutcome = ImportedRow | Problem
 # An entry with the place of its row in the batch.
 PlacedEntry = tuple[int, ProspectEntry]
 CREATED, CHANGED, UNCHANGED = ImportedRow("created"), ImportedRow("changed"), ImportedRow("unchanged")
+UNTRIED = ImportedRow("untried")
 MAX_ROWS_PER_BATCH = 100
 # A batch holds its locks, for which others may wait, for about this long.
 TARGET_BATCH_SECONDS = 0.1
@@ -267,6 +271,11 @@ class Importer:
             else:
                 rows = rows[len(batch) :]
                 yield self.tally.add(batch, outcomes)
+
+    def only_read(self, rows: Sequence[ImportRow]) -> list[ReportedRow]:
+        """Count rows without trying to import them, and return those that cannot be read as a whole."""
+        outcomes = [row.content if isinstance(row.content, Problem) else UNTRIED for row in rows]
+        return self.tally.add(rows, outcomes)
 
     async def _commit(self, batch: Sequence[ImportRow]) -> list[ImportOutcome] | None:
         """Import a batch in one transaction. Return None if it failed; the next attempt may be smaller."""

@@ -21,9 +21,10 @@ from filelock import BaseFileLock, Timeout
 from app.db import Database, Transaction
 from app.files.opening import open_table
 from app.files.rejects import RejectsFile
-from app.inbound.imports.files import Choices, End, Reason, Run, RunKind, Upload, UploadedFile, UploadFolder
+from app.inbound.imports.files import UploadedFile, UploadFolder
 from app.inbound.imports.mapping import columns_of
 from app.inbound.imports.reader import ImportOptions, ImportRow, NamedSet, ProspectReader
+from app.inbound.imports.schemas import Choices, End, Reason, Run, RunKind, Upload
 from app.inbound.imports.service import Importer, ReportedRow
 from app.keys.queries import active_keys
 from app.keys.schemas import Caller
@@ -39,6 +40,8 @@ SAVE_SECONDS = 0.5
 CLEANUP_SECONDS = 600
 # How long a new run waits until the preview before it has stopped.
 STOP_SECONDS = 10
+# A preview tries rows for this long. The rest of the file is only read, which is much faster.
+TRIAL_SECONDS = 30
 MAX_REASONS = 100
 MAX_EXAMPLES = 5
 # What differs between sentences of one kind: the row and the value.
@@ -75,10 +78,18 @@ class ImportRuns:
         read: runs a function that reads a file in a thread.
         max_rows: how many rows one run reads.
         pauses: as for an `Importer`.
+        trial_seconds: how long a preview tries rows before it only reads the others.
     """
 
     def __init__(
-        self, database: Database, plans: Plans, read: Compute, *, max_rows: int, pauses: bool
+        self,
+        database: Database,
+        plans: Plans,
+        read: Compute,
+        *,
+        max_rows: int,
+        pauses: bool,
+        trial_seconds: float = TRIAL_SECONDS,
     ) -> None:
         self.folder = UploadFolder()
         self._database = database
@@ -86,6 +97,7 @@ class ImportRuns:
         self._read = read
         self._max_rows = max_rows
         self._pauses = pauses
+        self._trial_seconds = trial_seconds
         self._turns = anyio.Semaphore(MAX_RUNS_AT_ONCE)
         self._tasks: TaskGroup | None = None
         self._is_ending = False
@@ -173,7 +185,7 @@ class ImportRuns:
 
     async def _run_to_end(self, work: "_Work", key_id: UUID) -> None:
         await self._read(work.open)
-        count = 0
+        count, try_until = 0, monotonic() + self._trial_seconds
         while rows := await self._read(work.advance):
             if count == self._max_rows:
                 raise _Ended("too_many_rows")
@@ -181,6 +193,9 @@ class ImportRuns:
                 raise _Ended("revoked")
             rows = rows[: self._max_rows - count]
             count += len(rows)
+            if work.is_preview and monotonic() > try_until:
+                work.reported += work.importer.only_read(rows)
+                continue
             async for reported in work.importer.run(rows):
                 work.reported += reported
 
@@ -211,6 +226,7 @@ class _Work:
         has_to_end: Callable[[], bool],
     ) -> None:
         self.importer = importer
+        self.is_preview = run.kind == "preview"
         self.reported: list[ReportedRow] = []
         self._file = file
         self._upload = upload
@@ -245,9 +261,11 @@ class _Work:
                 check=self._check,
             )
         )
-        self._headings, self._share = table.headings, lambda: table.share_read
+        self._headings = table.headings
         self._reader = ProspectReader(table, self._options)
         self._rows = self._reader.rows()
+        # Until here, the whole file may have been read once, to find its decimal sign.
+        self._share = lambda: table.share_read
         if self._file.rejects.exists():
             self._open_rejects()
 
