@@ -59,7 +59,7 @@ OUTCOMES = ("won", "lost", "no_decision")
 MEAN_QUALITY = {"won": 0.55, "lost": -0.4, "disqualified": -1.7, "nurtured": -0.2, "pursued": 0.9}
 # How many days ago the oldest and the newest deal were opened that have an outcome, and the open deals.
 CLOSED_DEALS, OPEN_DEALS = (460, 62), (40, 12)
-# How much the quality of a deal influences its ratings: a rating is 3.6 + this × the quality of the deal, and noise.
+# How much the quality of a deal influences its ratings: a rating is 3.6 + this × the quality, and noise.
 # Other questions have USUAL_INFLUENCE.
 INFLUENCE = {
     **dict.fromkeys(("trigger", "decision_makers", "current_challenges", "budget"), 1.1),
