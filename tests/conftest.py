@@ -91,6 +91,7 @@ SLOW = {
     "insights/test_shown_pictures.py",
     "packaging",
     "pages/test_interview.py",
+    "pages/test_question_sets.py",
     "question_sets/test_files.py",
     "question_sets/test_life_cycle.py",
     "scoring/sql/test_bits.py",

@@ -29,6 +29,7 @@ authoring = page_router(Scope.AUTHOR)
 Key = Annotated[str, Path(pattern=SET_KEY)]
 # Percent-encoded, a character has at most nine bytes, and a body a million.
 MAX_TEXT_LENGTH = 100_000
+MAX_NUMBERED_LINES = 2000
 # A form has at most a thousand fields.
 MAX_SIMULATED_QUESTIONS = 400
 START = form(
@@ -233,5 +234,6 @@ def _show(
         problem=None if theirs is not None else problem,
         theirs=theirs,
         max_faults=MAX_DRAFT_FLAWS,
+        max_lines=MAX_NUMBERED_LINES,
         max_simulated=MAX_SIMULATED_QUESTIONS,
     )

@@ -1,4 +1,4 @@
-// The editor also works without this script. With it, faults and the simulator follow what is typed.
+// The editor also works without this script. With it, faults and the simulator follow the typing.
 const find = (selector, root = document) => root.querySelector(selector);
 const [form, area, rows] = ["form.editor", "#text", ".rows"].map((one) => find(one));
 const element = (name, text) => {
@@ -6,7 +6,6 @@ const element = (name, text) => {
   made.textContent = text;
   return made;
 };
-const PAUSE = 350;
 let timer;
 let running;
 let leaving = false;
@@ -64,11 +63,11 @@ const check = async () => {
     draw();
     const fresh = find("#inputs", page);
     // While the text has faults, the last result stays, but greyed out.
-    find("#result").classList.toggle("old", !fresh.dataset.shape);
+    form.classList.toggle("old", !fresh.dataset.shape);
     if (!fresh.dataset.shape) return;
-    const opened = find("#result details")?.open;
-    find("#result").replaceWith(find("#result", page));
-    if (opened && find("#result details")) find("#result details").open = true;
+    const opened = find("#reasons details")?.open;
+    for (const one of ["#result", "#reasons"]) find(one).replaceWith(find(one, page));
+    find("#reasons details")?.toggleAttribute("open", !!opened);
     if (fresh.dataset.shape !== find("#inputs").dataset.shape) {
       const focused = document.activeElement?.id;
       find("#inputs").replaceWith(fresh);
@@ -98,20 +97,19 @@ const go = (line, column) => {
 form.classList.add("live");
 area.addEventListener("scroll", scroll);
 area.addEventListener("input", draw);
-form.addEventListener("input", (event) => later(event.target === area ? PAUSE : 0));
+form.addEventListener("input", (event) => later(event.target === area ? 350 : 0));
 form.addEventListener("click", (event) => {
   const link = event.target.closest("[data-line]");
   if (!link) return;
   event.preventDefault();
   go(+link.dataset.line, +link.dataset.column);
 });
-// A new line starts below the text of the line above.
+// A new line starts below the text above.
 area.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.isComposing) return;
   const line = area.value.slice(0, area.selectionStart).split("\n").pop();
-  const indent = /^ *(- )?/.exec(line)[0].replace("-", " ");
   event.preventDefault();
-  document.execCommand("insertText", false, `\n${indent}`);
+  document.execCommand("insertText", false, "\n" + /^ *(- )?/.exec(line)[0].replace("-", " "));
 });
 form.addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -1,0 +1,373 @@
+"""Question sets on pages: read one, edit its draft as YAML, try it, compare it and publish it."""
+
+import re
+from html import unescape
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.question_sets.builtin_sets import read_builtin
+from app.question_sets.reader import read_yaml
+from tests.api.calls import ok
+from tests.conftest import ADMIN_KEY, Running
+from tests.pages.conftest import NAME, Browse, fields_of, key_with, led_to, submit
+from tests.question_sets.test_reader import BOMB
+from tests.waiting import PATIENCE, until
+
+TEXT = """\
+# Kept with its comments: 😀 שלום
+title: Ours
+combine: weighted
+dimensions: [{key: all, title: All}]
+thresholds: {fit_at: 60, no_fit_below: 40}
+attributes: {employees: number, abroad: boolean}
+steps:
+  - key: only
+    title: Only
+    questions:
+      - {key: need, text: What do they need?, dimension: all}
+      - {key: money, text: Can they pay?, dimension: all, weight: 3, must_reach: 2}
+      - {key: law, text: Which law?, dimension: all, ask_when: {abroad: {equals: true}}}
+"""
+
+
+@pytest.fixture
+def key(link: dict[str, str]) -> str:
+    """The key of a question set that no other test uses."""
+    return f"set-{link['external_id']}"[:64]
+
+
+def text_of(page: httpx.Response) -> str:
+    """The text in the editor, as a browser reads it."""
+    found = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page.text, re.DOTALL)
+    assert found
+    return unescape(found[1])
+
+
+def faults_of(page: httpx.Response) -> list[tuple[int, int, str]]:
+    pattern = r'data-line="(\d+)" data-column="(\d+)">[^<]*</a> <bdi>([^<]*)<'
+    return [
+        (int(line), int(column), unescape(detail)) for line, column, detail in re.findall(pattern, page.text)
+    ]
+
+
+def sent(client: httpx.Client, key: str, text: str, to: str = "", **fields: str) -> httpx.Response:
+    """Write a text into the editor and press a button."""
+    action = f"/question-sets/{key}/draft"
+    hidden = fields_of(client.get(action).text, action)
+    return client.post(action + to, data=hidden | {"text": text} | fields)
+
+
+def checked(client: httpx.Client, key: str, text: str, **fields: str) -> httpx.Response:
+    page = sent(client, key, text, "/check", **fields)
+    assert page.status_code == 200, page.text
+    return page
+
+
+def stored(service: Running, key: str) -> dict:
+    return ok(service.client.get(f"/v1/question-sets/{key}/draft"))
+
+
+def published(service: Running, key: str, **document: object) -> dict:
+    address = f"/v1/question-sets/{key}/draft"
+    saved = ok(service.client.put(address, json=document or read_yaml(TEXT).value))
+    headers = {"If-Match": f'"{saved["revision"]}"'}
+    return ok(service.client.post(f"{address}/publish", headers=headers), 201)
+
+
+def qualified(service: Running, key: str, name: str, **ratings: int) -> None:
+    new = {"source": "sets", "external_id": f"{key}-{name}", "name": name, "question_set": key}
+    ok(service.client.post("/v1/qualify", json=new | {"ratings": ratings}))
+
+
+def test_a_set_is_shown_as_a_seller_sees_it_with_its_versions(
+    service: Running, ana: httpx.Client, browse: Browse
+) -> None:
+    page = ana.get("/question-sets/bant").text
+    for shown in (
+        "What budget do you have for this?",
+        "Must be rated 2 or higher",
+        "There is an approved budget",
+    ):
+        assert shown in page
+    assert "A fit needs a score of 60 or higher." in page
+    assert ("<strong>bant@1</strong>" in page, 'href="/question-sets/bant/draft"' in page) == (True, True)
+    assert "/v1/question-sets/bant/versions/1" in page
+    file = ana.get("/question-sets/bant/file")
+    assert file.headers["content-disposition"] == 'attachment; filename="bant@1.yaml"'
+    definition = ok(service.client.get("/v1/question-sets/bant/versions/1"))["definition"]
+    (builtin,) = (one for one in read_builtin() if one.key == "bant")
+    assert read_yaml(file.text).value == builtin.canonical()
+    assert definition["title"] in file.text
+    reader = browse(key_with(service, "read")["key"])
+    assert "/draft" not in reader.get("/question-sets/bant").text
+    assert "New question set" not in reader.get("/question-sets").text
+    assert reader.get("/question-sets/bant/draft").status_code == 403
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("how", ["template", "variant", "copy"])
+def test_a_new_set_starts_from_a_text_without_faults(ana: httpx.Client, key: str, how: str) -> None:
+    for base in [one.key for one in read_builtin()] if how != "template" else [""]:
+        start = f"{how}:{base}".rstrip(":")
+        address = led_to(submit(ana, "/question-sets", "/question-sets", key=key, start=start))
+        page = ana.get(address)
+        assert (page.status_code, faults_of(page)) == (200, []), start
+        assert f"key: {key}\n" in text_of(page)
+        assert ("#" in text_of(page)) == (how != "copy")
+    taken = submit(ana, "/question-sets", "/question-sets", key="bant", start="template")
+    assert (taken.status_code, "already a question set bant" in unescape(taken.text)) == (422, True)
+    for wrong in ({"key": "Wrong Key"}, {"key": key, "start": "copy:../etc"}):
+        assert submit(ana, "/question-sets", "/question-sets", **wrong).status_code == 422
+
+
+def test_a_draft_is_kept_as_it_was_written(service: Running, ana: httpx.Client, key: str) -> None:
+    written = "\ufeff\n" + TEXT.replace("\n", "\r\n")
+    assert led_to(sent(ana, key, written)) == f"/question-sets/{key}/draft"
+    page = ana.get(f"/question-sets/{key}/draft")
+    assert text_of(page) == written.replace("\r\n", "\n")
+    assert f"Revision 1, saved by {NAME} on" in unescape(page.text)
+    draft = stored(service, key)
+    assert (draft["document"]["title"], draft["publishable"], draft["saved_by"]) == ("Ours", True, NAME)
+    # Saved again without a change, it stays; with another comment, it does not.
+    for text, revision in ((written, 1), ("# Other\n" + TEXT, 2)):
+        led_to(sent(ana, key, text))
+        assert stored(service, key)["revision"] == revision
+    # What is sent as JSON has no comments.
+    changed = draft["document"] | {"title": "Theirs"}
+    ok(service.client.put(f"/v1/question-sets/{key}/draft", json=changed, headers={"If-Match": '"2"'}))
+    assert text_of(ana.get(f"/question-sets/{key}/draft")).startswith(f"key: {key}\ntitle: Theirs\n")
+    assert f'href="/question-sets/{key}/draft"' in ana.get("/question-sets").text
+
+
+def replaced(before: str, after: str) -> str:
+    assert before in TEXT
+    return TEXT.replace(before, after, 1)
+
+
+# Each text with the line, the column and the beginning of its first fault, and whether it can be saved.
+FAULTY = [
+    (replaced("title: Ours", "title: Ours: yes"), 2, 12, "a colon is not allowed here", False),
+    (replaced("title: Ours", "title: Ours\ntitle: Two"), 3, 1, "`title` is already on line 2", False),
+    (replaced("  - key: only", "\t- key: only"), 8, 1, "a tab cannot indent a line", False),
+    (BOMB, 6, 4, "with the values that aliases repeat", False),
+    ("- a list", 1, 1, "/: write the fields of a question set", False),
+    ("# " + "x" * 100_000, 1, 1, "the text has 100002 characters", False),
+    (replaced("title: Ours", "titel: Ours"), 2, 1, "/titel: there is no such field here: did you mean", True),
+    (replaced("weight: 3", "weight: three"), 12, 59, "/steps/0/questions/1/weight: send a whole", True),
+    (
+        replaced("dimension: all, w", "dimension: al, w"),
+        12,
+        43,
+        "/steps/0/questions/1/dimension: no dim",
+        True,
+    ),
+    (replaced("title: Ours", "title: Ours\nextends: nobody@1"), 3, 1, "/extends: no such version", True),
+    (replaced("title: Ours", "key: other\ntitle: Ours"), 2, 1, "/key: the address names another", False),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FAULTY)))
+def test_faults_are_at_their_lines_and_no_text_is_lost(
+    service: Running, ana: httpx.Client, key: str, number: int
+) -> None:
+    text, line, column, detail, is_saved = FAULTY[number]
+    for page in (checked(ana, key, text), sent(ana, key, text)):
+        if page.status_code == 303:
+            page = ana.get(led_to(page))  # noqa: PLW2901
+        assert text_of(page) == text
+        found = [(one[0], one[1], one[2][: len(detail)]) for one in faults_of(page)]
+        assert (line, column, detail) in found, faults_of(page)
+        if "numbered" in page.text:
+            assert f'<li id="line-{line}" class="bad">' in page.text
+    status = service.client.get(f"/v1/question-sets/{key}/draft").status_code
+    assert status == (200 if is_saved else 404)
+    if is_saved:
+        assert stored(service, key)["flaw_count"] == len(faults_of(page))
+        assert led_to(ana.get(f"/question-sets/{key}/draft/publish")) == f"/question-sets/{key}/draft"
+
+
+def test_of_two_who_edit_one_draft_the_second_sees_both_texts(
+    service: Running, ana: httpx.Client, browse: Browse, key: str
+) -> None:
+    action = f"/question-sets/{key}/draft"
+    led_to(sent(ana, key, TEXT))
+    ben = browse(actor="Ben Ito")
+    hidden = fields_of(ben.get(action).text, action)
+    led_to(sent(ana, key, replaced("Ours", "Of Ana")))
+    mine = replaced("Ours", "Of Ben <b>")
+    refused = ben.post(action, data=hidden | {"text": mine})
+    assert (refused.status_code, text_of(refused)) == (412, mine)
+    shown = unescape(refused.text)
+    assert f"{NAME} has saved this draft since you opened it. Your text was not saved." in shown
+    assert "title: Of Ana" in shown
+    assert "<b>" not in refused.text
+    assert stored(service, key)["document"]["title"] == "Of Ana"
+    again = fields_of(refused.text, action)
+    led_to(ben.post(action, data=again | {"text": mine}))
+    assert stored(service, key)["document"]["title"] == "Of Ben <b>"
+
+
+def result_of(page: httpx.Response) -> str:
+    found = re.search(r'<div id="result"[^>]*>(.*?)<div id="reasons">', page.text, re.DOTALL)
+    assert found
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[1]))
+
+
+@pytest.mark.one_database
+def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: str) -> None:
+    tried = {"answer.need": "2", "answer.money": "4", "answer.gone": "3", "attribute.employees": "many"}
+    page = checked(ana, key, TEXT, **tried)
+    # 100 · (1·1 + 3·3) / (4 · 4) = 62.5; the third question does not apply, because `abroad` is not known.
+    assert re.match(r" Fit 6[23] ", result_of(page)), result_of(page)
+    assert "Not asked with these attributes: <bdi>law</bdi>" in page.text
+    assert "employees</bdi>: enter a number" in page.text
+    assert (
+        "6.2 of 25.0" in page.text,
+        "56.2 of 75.0" in page.text,
+        "<strong>62.5</strong>" in page.text,
+    ) == (
+        True,
+        True,
+        True,
+    )
+    assert re.search(r'name="answer.need" value="2" checked', page.text)
+    abroad = checked(ana, key, TEXT, **tried, **{"attribute.abroad": "true"})
+    # One of five is open now: lowest 100·10/(4·5) = 50.
+    assert "Undetermined" in result_of(abroad)
+    assert "50–70" in result_of(abroad)
+    assert "Which law?" in abroad.text.split('id="reasons"')[1].split('id="inputs"')[0]
+    harder = checked(ana, key, replaced("must_reach: 2", "must_reach: 5"), **tried)
+    assert result_of(harder).startswith(" No fit ")
+    # While the text has faults, what was tried is kept.
+    faulty = checked(ana, key, replaced("weight: 3", "weight: x"), **tried)
+    assert '<input type="hidden" name="answer.money" value="4">' in faulty.text
+    assert "No fit" not in result_of(faulty)
+
+
+def test_a_draft_is_compared_tried_on_the_sessions_and_published_once(
+    service: Running, ana: httpx.Client, key: str
+) -> None:
+    published(service, key)
+    for name, rating in (("Acme <i>", 4), ("Harbour Works", 2)):
+        qualified(service, key, name, need=rating, money=4)
+    text = replaced("weight: 3", "weight: 1").replace("What do they need?", "What hurts?")
+    led_to(sent(ana, key, text))
+    address = f"/question-sets/{key}/draft/publish"
+    page = ana.get(address)
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    shown = unescape(page.text)
+    assert "~ money.weight: 3 → 1" in shown
+    assert "-    text: What do they need?" in shown
+    # Weighed 1 to 3, ratings 2 and 4 come to 62.5; weighed alike, to 50.
+    assert ("Harbour Works" in shown, "Acme" in shown) == (True, False)
+    assert "rated 4, weight 3, must reach 2 or it is no fit → rated 4, weight 1" in shown
+    assert "Sessions scored again: 2. Their indication would change in 1." in shown
+    assert "Sessions scored again: 0." in ana.get(f"{address}?status=closed").text
+    form = fields_of(page.text, address)
+    # The draft changes while the page is open.
+    led_to(sent(ana, key, text.replace("Ours", "Ours, again")))
+    stale = ana.post(address, data=form)
+    assert (stale.status_code, "so it was not published" in stale.text) == (412, True)
+    form = fields_of(stale.text, address)
+    first, second = (led_to(ana.post(address, data=form)) for _ in range(2))
+    assert (first, second) == (f"/question-sets/{key}@2", f"/question-sets/{key}@2")
+    listed = ok(service.client.get(f"/v1/question-sets/{key}/versions"))["items"]
+    assert [one["version"] for one in listed] == [2, 1]
+    assert "Ours, again" in ana.get(first).text
+    assert ana.get(address).status_code == 404
+    assert ana.post(address, data=form | {"request_key": "another"}).status_code == 404
+
+
+def test_a_draft_is_discarded_after_a_confirmation(service: Running, ana: httpx.Client, key: str) -> None:
+    action = f"/question-sets/{key}/draft"
+    assert "Discard the draft" not in ana.get(action).text
+    led_to(sent(ana, key, TEXT))
+    form = fields_of(ana.get(action).text, f"{action}/discard")
+    led_to(sent(ana, key, "# Later\n" + TEXT))
+    assert ana.post(f"{action}/discard", data=form).status_code == 412
+    assert led_to(submit(ana, action, f"{action}/discard")) == "/question-sets"
+    assert service.client.get(f"/v1/question-sets/{key}/draft").status_code == 404
+
+
+def test_a_revoked_key_saves_nothing(service: Running, browse: Browse, key: str) -> None:
+    author = key_with(service, "author")
+    client = browse(author["key"])
+    action = f"/question-sets/{key}/draft"
+    form = fields_of(client.get(action).text, action)
+    service.client.delete(f"/v1/keys/{author['id']}")
+    until(lambda: client.get(action).status_code == 303)
+    assert led_to(client.post(action, data=form | {"text": TEXT})) == "/sign-in"
+    assert (
+        client.post(action, data=form | {"text": TEXT}, headers={"Origin": "http://else"}).status_code == 403
+    )
+    assert service.client.get(f"/v1/question-sets/{key}/draft").status_code == 404
+
+
+@pytest.fixture
+def editor(service: Running, browser: Browser, key: str) -> Page:
+    """The editor in a real browser, with a new draft. Another message on its console fails the test."""
+    context = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.fill("#key", ADMIN_KEY)
+    page.fill("#actor", NAME)
+    page.click("main button")
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.goto(f"/question-sets/{key}/draft")
+    yield page
+    context.close()
+    # The form with the old token.
+    assert [text for text in messages if "403 (Forbidden)" not in text] == []
+
+
+@pytest.mark.one_database
+def test_faults_and_the_simulator_follow_what_is_typed(service: Running, editor: Page, key: str) -> None:
+    expect.set_options(timeout=PATIENCE * 1000)
+    area, faults, result = editor.locator("#text"), editor.locator("#faults"), editor.locator("#result")
+    area.fill(TEXT)
+    expect(faults).to_contain_text("No faults.")
+    # Indented like the line above, and wrong.
+    area.press("Control+End")
+    area.press("ArrowUp")
+    area.press("End")
+    area.press("Enter")
+    area.press("Backspace")
+    area.press("Backspace")
+    area.press_sequentially("- {key: place, text: Where?, dimension: al}")
+    link = faults.locator("a")
+    expect(link).to_have_text("Line 14, column 36")
+    bad = editor.locator(".rows .bad")
+    expect(bad).to_have_count(1)
+    expect(bad.locator("b")).to_contain_text("did you mean `all`?")
+    link.click()
+    assert area.evaluate("one => one.value.slice(one.selectionStart).split('\\n')[0]") == "dimension: al}"
+    # The last result stays until the text has no faults.
+    expect(editor.locator("form.editor.old")).to_have_count(1)
+    area.fill(TEXT)
+    expect(faults).to_contain_text("No faults.")
+    for question, rating in (("need", 2), ("money", 4)):
+        editor.locator(f"label:has([name='answer.{question}'][value='{rating}'])").click()
+    expect(result).to_contain_text("Fit")
+    area.fill(replaced("must_reach: 2", "must_reach: 5"))
+    expect(result).to_contain_text("No fit")
+    expect(editor.locator("[name='answer.money']:checked")).to_have_value("4")
+    editor.locator("[name='answer.money'][value='5']").focus()
+    editor.keyboard.press("Space")
+    expect(result).not_to_contain_text("No fit")
+    expect(editor.locator("[name='answer.money'][value='5']")).to_be_focused()
+    # Signed in again elsewhere, the form has an old token; the text is sent with the new one.
+    other = editor.context.new_page()
+    other.goto("/sign-in")
+    other.fill("#key", ADMIN_KEY)
+    other.fill("#actor", NAME)
+    other.click("main button")
+    editor.get_by_role("button", name="Save the draft").click()
+    expect(editor.get_by_text("Revision 1, saved by")).to_be_visible()
+    assert stored(service, key)["document"]["steps"][0]["questions"][1]["must_reach"] == 5
+    assert editor.evaluate("document.documentElement.scrollWidth") <= 1280
