@@ -1,5 +1,6 @@
 """Every page in a real browser: accessible, readable at every width, and without a message on the console."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,7 @@ PAGES = {
     "hostile decision": "/sessions/{hostile_session}?question=decision",
     "hostile question set": "/question-sets/hostile",
 }
+SHEET = re.compile(rb"/Type\s*/Page\b")
 # 640 px are 1280 px at a zoom of 200 %, and 320 px are 1280 px at 400 %.
 WIDTHS = [320, 360, 640, 1280, 2560]
 
@@ -97,7 +99,7 @@ def hostile(demo: Running) -> dict[str, str]:
         "combine": "reciprocal",
         "dimensions": [{"key": "match", "title": attribute}, {"key": "benefit", "title": word[:100]}],
         "thresholds": {"fit_at": 60, "no_fit_below": 40},
-        "attributes": {"secret": "text"},
+        "attributes": {"secret": "text", **{f"fact_{number}": "number" for number in range(12)}},
         "steps": [
             {
                 "key": "one",
@@ -112,6 +114,24 @@ def hostile(demo: Running) -> dict[str, str]:
                         "dimension": "benefit",
                         "ask_when": {"secret": {"exists": True}},
                     },
+                    *(
+                        question | {"key": f"weak_{number}", "text": word, "label": "w" * 60}
+                        for number in range(12)
+                    ),
+                    *(
+                        {"key": f"strong_{number}", "text": word, "dimension": "benefit", "anchors": anchors}
+                        for number in range(8)
+                    ),
+                    *(
+                        {
+                            "key": f"open_{number}",
+                            "text": "w" * 2000,
+                            "dimension": "benefit",
+                            "ask_when": {f"fact_{number}": {"at_least": 1}},
+                        }
+                        for number in range(12)
+                    ),
+                    *(question | {"key": f"next_{number}", "text": "w" * 2000} for number in range(3)),
                 ],
             }
         ],
@@ -120,11 +140,15 @@ def hostile(demo: Running) -> dict[str, str]:
     saved = ok(demo.client.put(address, json=draft))
     ok(demo.client.post(f"{address}/publish", headers={"If-Match": f'"{saved["revision"]}"'}), 201)
     session: dict = {}
-    for assessor in (markup, reverse):
+    for assessor in (markup, reverse, *(f"{number} {word}"[:60] for number in range(8))):
+        rated = {"first": 2, "third": 5} | {f"weak_{n}": 1 for n in range(12)}
         answers = [
             {"question": key, "rating": rating, "text": text, "actor": attribute, "evidence": "assumption"}
-            for key, rating, text in (("first", 2, "w" * 4000), ("third", 5, f"\u202e{markup}"))
+            for (key, rating), text in zip(
+                rated.items(), ("w" * 4000, f"\u202e{markup}", *[markup] * 12), strict=True
+            )
         ]
+        answers += [{"question": f"strong_{n}", "rating": 5} for n in range(8)]
         session = ok(
             demo.client.post(
                 "/v1/qualify",
@@ -181,6 +205,12 @@ def faults_of(page: Page) -> list[str]:
     return faults
 
 
+def longer_than_one_page(page: Page) -> list[str]:
+    """The sizes of paper on which a page needs more than one sheet."""
+    sheets = {size: len(SHEET.findall(page.pdf(format=size))) for size in ("A4", "Letter")}
+    return [f"{count} sheets of {size}" for size, count in sheets.items() if count > 1]
+
+
 def test_every_page_is_accessible_at_every_width(demo: Running, browser: Browser) -> None:
     context = browser.new_context(base_url=demo.url)
     context.set_default_timeout(PATIENCE * 1000)
@@ -212,6 +242,8 @@ def test_every_page_is_accessible_at_every_width(demo: Running, browser: Browser
         found.setdefault(where, []).extend(faults_of(page))
         assert page.locator("h1").count() == 1, where
         titles[where] = page.title()
+        if "scorecard" in where:
+            found[where] += longer_than_one_page(page)
     context.close()
     found["problem"] = [text for text in found["problem"] if "status of 404" not in text]
     assert {name: faults for name, faults in found.items() if faults} == {}
