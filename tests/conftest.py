@@ -90,6 +90,7 @@ SLOW = {
     "inbound/intake/test_quotas.py",
     "insights/test_shown_pictures.py",
     "packaging",
+    "pages/test_imports.py",
     "pages/test_interview.py",
     "pages/test_question_sets.py",
     "question_sets/test_files.py",

@@ -153,9 +153,9 @@ def _store(request: Request, service: Service, sent: UploadFile, request_key: st
     """Store a file that was sent, unless the same form has stored it. Raises MALFORMED_FILE."""
     key_id, actor = person_of(request)
     folder = service.imports.folder
-    for earlier in folder.of(key_id, actor):
-        if request_key and (upload := earlier.upload()).request_key == request_key:
-            return upload
+    for _, earlier in folder.of(key_id, actor):
+        if request_key and earlier.request_key == request_key:
+            return earlier
     name = _file_name(sent.filename or "")
     format_ = format_of(Path(name))
     folder.make_room(key_id)
@@ -188,7 +188,7 @@ def _file_name(sent: str) -> str:
 def _last_source(request: Request, service: Service) -> str | None:
     """Return the source that this person named last."""
     files = service.imports.folder.of(*person_of(request))
-    return next((source for file in files if (source := file.upload().choices.source)), None)
+    return next((upload.choices.source for _, upload in files if upload.choices.source), None)
 
 
 def _digest(choices: Choices) -> str:
@@ -200,7 +200,7 @@ async def _show_start(
 ) -> Response:
     def load() -> list[Opened]:
         files = service.imports.folder.of(*person_of(request))
-        return [Opened(file, file.upload(), file.run()) for file in files]
+        return [Opened(file, upload, file.run()) for file, upload in files]
 
     status = problem.kind.status if problem else 422 if fault else 200
     return page(

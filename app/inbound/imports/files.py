@@ -77,6 +77,8 @@ class UploadedFile:
             self.lock(0).release()
         except Timeout:
             return True
+        except OSError:
+            return False  # the file was deleted
         return False
 
     def lock(self, seconds: float) -> FileLock:
@@ -153,19 +155,20 @@ class UploadFolder:
                     return file
         raise Problem(NOT_FOUND, NOT_HERE)
 
-    def of(self, key_id: UUID, actor: str | None = None) -> Sequence[UploadedFile]:
+    def of(self, key_id: UUID, actor: str | None = None) -> Sequence[tuple[UploadedFile, Upload]]:
         """Return the files of a key, or only those of one person with this key, the last used one first."""
         found = []
         for file in self._all():
             with suppress(OSError, ValueError):
                 upload = file.upload()
                 if upload.key_id == key_id and actor in (None, upload.actor):
-                    found.append((file.last_used(), file))
-        return [file for _, file in sorted(found, key=lambda one: one[0], reverse=True)]
+                    found.append((file.last_used(), file, upload))
+        found.sort(key=lambda one: one[0], reverse=True)
+        return [(file, upload) for _, file, upload in found]
 
     def make_room(self, key_id: UUID) -> None:
         """Delete the files of a key that are too many. One that is being imported stays."""
-        for file in self.of(key_id)[MAX_FILES_PER_KEY - 1 :]:
+        for file, _ in self.of(key_id)[MAX_FILES_PER_KEY - 1 :]:
             if not file.is_locked():
                 file.delete()
 

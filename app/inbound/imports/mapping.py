@@ -87,10 +87,9 @@ class Targets:
         taken = self.taken | self.attributes.keys()
         for number, heading in enumerate(headings, 1):
             name = attribute_name(heading) or _shortened(heading) or f"column_{number}"
-            for suffix in ("_value", f"_{number}"):
-                if name in taken or name in names:
-                    name = name[: MAX_NAME_LENGTH - len(suffix)] + suffix
-            names.append(name)
+            if name in taken:
+                name = _with_suffix(name, "_value")
+            names.append(_with_suffix(name, f"_{number}") if name in names else name)
         return tuple(names)
 
     def keys_of(self, column: int, own_names: Sequence[str]) -> frozenset[str]:
@@ -214,6 +213,10 @@ def _limited(suggested: Sequence[str], targets: Targets) -> tuple[str, ...]:
         left -= is_attribute
         limited.append(LEFT_OUT if is_attribute and left < 0 else key)
     return tuple(limited)
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    return name[: MAX_NAME_LENGTH - len(suffix)] + suffix
 
 
 def _shortened(heading: str) -> str:

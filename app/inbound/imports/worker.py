@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 MAX_RUNS_AT_ONCE = 2
 ROWS_AT_ONCE = 100
 SAVE_SECONDS = 0.5
+KEY_CHECK_SECONDS = 0.5
 CLEANUP_SECONDS = 600
 # How long a new run waits until the preview before it has stopped.
 STOP_SECONDS = 10
@@ -78,18 +79,10 @@ class ImportRuns:
         read: runs a function that reads a file in a thread.
         max_rows: how many rows one run reads.
         pauses: as for an `Importer`.
-        trial_seconds: how long a preview tries rows before it only reads the others.
     """
 
     def __init__(
-        self,
-        database: Database,
-        plans: Plans,
-        read: Compute,
-        *,
-        max_rows: int,
-        pauses: bool,
-        trial_seconds: float = TRIAL_SECONDS,
+        self, database: Database, plans: Plans, read: Compute, *, max_rows: int, pauses: bool
     ) -> None:
         self.folder = UploadFolder()
         self._database = database
@@ -97,7 +90,6 @@ class ImportRuns:
         self._read = read
         self._max_rows = max_rows
         self._pauses = pauses
-        self._trial_seconds = trial_seconds
         self._turns = anyio.Semaphore(MAX_RUNS_AT_ONCE)
         self._tasks: TaskGroup | None = None
         self._is_ending = False
@@ -185,12 +177,14 @@ class ImportRuns:
 
     async def _run_to_end(self, work: "_Work", key_id: UUID) -> None:
         await self._read(work.open)
-        count, try_until = 0, monotonic() + self._trial_seconds
+        count, try_until, check_key_at = 0, monotonic() + TRIAL_SECONDS, 0.0
         while rows := await self._read(work.advance):
             if count == self._max_rows:
                 raise _Ended("too_many_rows")
-            if not await self._database.read(lambda tx: active_keys(tx, [key_id])):
-                raise _Ended("revoked")
+            if monotonic() > check_key_at:
+                check_key_at = monotonic() + KEY_CHECK_SECONDS
+                if not await self._database.read(lambda tx: active_keys(tx, [key_id])):
+                    raise _Ended("revoked")
             rows = rows[: self._max_rows - count]
             count += len(rows)
             if work.is_preview and monotonic() > try_until:
