@@ -228,11 +228,9 @@ def _answers(deal: _Deal, questions: Iterable[Question]) -> list[dict[str, Any]]
 
 def _decision(deal: _Deal, decision: str) -> dict[str, Any]:
     view = {"pursue": "yes", "nurture": "unsure", "disqualify": "no"}[decision]
-    revisit_on = (
-        str(deal.today + timedelta(days=deal.rng.randrange(-9, 40))) if decision == "nurture" else None
-    )
-    words = {"match": view, "benefit": view, "reason": REASONS[decision], "revisit_on": revisit_on}
-    return {"decision": decision, **words}
+    words = {"decision": decision, "match": view, "benefit": view, "reason": REASONS[decision]}
+    days_ago = deal.rng.choice((21, 6, 1, 0, -2, -30))
+    return words | ({"revisit_on": deal.day(days_ago)} if decision == "nurture" else {})
 
 
 def _outcome(deal: _Deal, closed: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.edge.reports import compute_report, compute_table
+from app.edge.reports import PointFilter, compute_report, compute_table, filters_of, read_point
 from app.edge.routes import router
 from app.edge.security_headers import picture_policy
 from app.edge.service import CallerDep, Service, ServiceDep
@@ -20,7 +20,14 @@ from app.insights.account_schemas import (
 from app.insights.conclusion_schemas import AssessorsOut, DecisionsOut, OutcomesFilter, OutcomesOut
 from app.insights.drawings.svg import STYLE
 from app.insights.report import ReportName, Table
-from app.insights.schemas import CalibrationOut, InsightFilter, QuestionsOut, ReportFilter, SetInsightFilter
+from app.insights.schemas import (
+    CalibrationOut,
+    InsightFilter,
+    PointOut,
+    QuestionsOut,
+    ReportFilter,
+    SetInsightFilter,
+)
 from app.keys.schemas import Caller, Scope
 
 PICTURE_POLICY = picture_policy(STYLE)
@@ -238,6 +245,18 @@ async def get_concentration_picture(
 ) -> Response:
     """Read the concentration as a picture: the share that the largest accounts hold."""
     return await _picture(service, caller, "concentration", query, pictures.draw_concentration)
+
+
+@reading.get("/insights/{report}/point", operation_id="get_point")
+async def get_point(
+    report: ReportName, service: ServiceDep, caller: CallerDep, query: Annotated[PointFilter, Query()]
+) -> PointOut:
+    """Read the sessions behind one point of a report, or the accounts.
+
+    The list has as many as the report says at that point, with the same filters. Only deals that were rated
+    before the outcome are in it. The report on assessors has no points.
+    """
+    return await read_point(service, caller, report, filters_of(report, query), query.point)
 
 
 async def _table(service: Service, caller: Caller, name: ReportName, query: ReportFilter) -> Response:

@@ -105,9 +105,8 @@ def read(reading: Reading) -> Deals:
 
 def compute(deals: Deals) -> CalibrationOut:
     """Compute the report."""
-    verdicts = [one for one in deals.sessions if one.knocked_out or one.score is not None]
-    part = _part([one for one in verdicts if not one.hindsight], left_out=deals.excluded)
-    hindsight = [one for one in verdicts if one.hindsight]
+    part = _part(with_verdict(deals.sessions), left_out=deals.excluded)
+    hindsight = with_verdict(deals.sessions, hindsight=True)
     return CalibrationOut(
         **dict(part),
         question_set=deals.question_set,
@@ -115,6 +114,12 @@ def compute(deals: Deals) -> CalibrationOut:
         bounds=_bounds(part.won, part.n, deals.excluded),
         hindsight=_part(hindsight) if deals.with_hindsight else None,
     )
+
+
+def with_verdict(sessions: Sequence[ConcludedSession], *, hindsight: bool = False) -> list[ConcludedSession]:
+    """Return the sessions whose verdict is known: those rated before the outcome, or with hindsight."""
+    known = (one for one in sessions if one.knocked_out or one.score is not None)
+    return [one for one in known if one.hindsight == hindsight]
 
 
 def _part(sessions: Sequence[ConcludedSession], left_out: Excluded | None = None) -> CalibrationPart:
@@ -154,13 +159,23 @@ def _rate(won: Bools, weights: Floats) -> Estimate | None:
 def _bands(sessions: Sequence[ConcludedSession], cohort: Cohort) -> list[ScoreBand]:
     """Return the band of the knocked-out deals, and then those of the scores."""
     scores = _scores_of(sessions)
-    knocked_out = np.isnan(scores)
-    bands = [_band("knocked out", None, knocked_out, scores, cohort)]
+    return [_band(label, limits, inside, scores, cohort) for label, limits, inside in _split(scores)]
+
+
+def sessions_by_band(sessions: Sequence[ConcludedSession]) -> dict[str, list[ConcludedSession]]:
+    """Return the sessions of each band by its label."""
+    return {
+        label: [sessions[place] for place in np.flatnonzero(inside).tolist()]
+        for label, _, inside in _split(_scores_of(sessions))
+    }
+
+
+def _split(scores: Floats) -> Iterator[tuple[str, tuple[float, float] | None, Bools]]:
+    """Yield the label and the limits of each band, and which scores it has. The first has no limits."""
+    yield "knocked out", None, np.isnan(scores)
     for start in range(0, 100, BAND_WIDTH):
         end = start + BAND_WIDTH
-        inside = (scores >= start) & ((scores < end) | (end == 100))
-        bands.append(_band(f"{start} to {end}", (start, end), inside, scores, cohort))
-    return bands
+        yield f"{start} to {end}", (start, end), (scores >= start) & ((scores < end) | (end == 100))
 
 
 def _band(

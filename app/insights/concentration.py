@@ -132,13 +132,7 @@ def _won_amounts(tx: Transaction, plans: Plans, filters: ConcentrationFilter) ->
 
 def compute(amounts: Amounts) -> ConcentrationOut:
     """Compute the report."""
-    # The result does not depend on the order in which the database returns the rows.
-    accounts = sorted(amounts.accounts, key=lambda one: str(one.prospect))
-    found = concentration(np.array([one.amount for one in accounts], dtype=np.float64))
-    ordered = [
-        _Ranked(accounts[place], accounts[place].amount / found.total, cumulative, class_name)
-        for place, cumulative, class_name in zip(found.order, found.cumulative, found.classes, strict=True)
-    ]
+    found, ordered = _concentrated(amounts)
     filters = amounts.filters
     counts = dict.fromkeys(ConcentrationExcluded.model_fields, 0) | amounts.excluded
     report = ConcentrationOut(
@@ -159,6 +153,22 @@ def compute(amounts: Amounts) -> ConcentrationOut:
         ranked=ordered,
     )
     return report.model_copy(update={"verdict": _verdict(report)})
+
+
+def ranked(amounts: Amounts) -> "list[_Ranked]":
+    """Return the accounts with their classes, the largest amount first."""
+    return _concentrated(amounts)[1]
+
+
+def _concentrated(amounts: Amounts) -> "tuple[Concentration, list[_Ranked]]":
+    # The result does not depend on the order in which the database returns the rows.
+    accounts = sorted(amounts.accounts, key=lambda one: str(one.prospect))
+    found = concentration(np.array([one.amount for one in accounts], dtype=np.float64))
+    shares = zip(found.order, found.cumulative, found.classes, strict=True)
+    return found, [
+        _Ranked(accounts[place], accounts[place].amount / found.total, cumulative, class_name)
+        for place, cumulative, class_name in shares
+    ]
 
 
 class _Ranked(NamedTuple):

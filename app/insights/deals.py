@@ -21,11 +21,13 @@ DAY = func.coalesce(
 class Deal(NamedTuple):
     """A session with an outcome, or several sessions of one deal with what is known of its outcome.
 
-    `prospect` identifies the prospect. `deal` and `assessor` are '' if there is none. `day` is in ISO 8601.
+    `session` and `prospect` are ids as the driver returns them: creating a UUID for every row takes long. The
+    session is that of the last outcome. `deal` and `assessor` are '' if there is none. `day` is in ISO 8601.
     `ratings` has the `rating_codes` of a lost session, and is '' otherwise. `attributes` has those that were
     asked for, as JSON, with None for a missing one.
     """
 
+    session: UUID | str
     prospect: UUID | str
     deal: str
     assessor: str
@@ -57,7 +59,7 @@ def sessions_with_outcome(
     ratings = case((OUTCOME.c.outcome == "lost", FROZEN.c.ratings), else_="") if question_set else literal("")
     statement = (
         select(
-            # As the driver returns it: creating a UUID for every row takes long.
+            type_coerce(SESSION.c.id, String()),
             type_coerce(SESSION.c.prospect_id, String()),
             *(SESSION.c[name] for name in ("deal", "assessor", "question_set", "version")),
             OUTCOME.c.outcome,

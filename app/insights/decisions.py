@@ -49,10 +49,12 @@ MINIMUM_ESTABLISHED = 100
 class Decided(NamedTuple):
     """The last decision on a session.
 
-    `prospect` identifies the prospect. `indication` is that of the revision that the person saw. `outcome` is
-    the last one of the session, if it has one. `hindsight` says that the first outcome was recorded by then.
+    `session` and `prospect` are ids as the driver returns them. `indication` is that of the revision that the
+    person saw. `outcome` is the last one of the session, if it has one. `hindsight` says that the first
+    outcome was recorded by then.
     """
 
+    session: UUID | str
     prospect: UUID | str
     indication: str | None
     decision: str
@@ -115,6 +117,7 @@ IS_HINDSIGHT = (
 
 def _last_decisions(tx: Transaction, clauses: Iterable[ColumnElement[bool]]) -> list[Decided]:
     statement = select(
+        type_coerce(SESSION.c.id, String()),
         type_coerce(SESSION.c.prospect_id, String()),
         REVISION.c.verdict["indication"].as_string(),
         DECISION.c.decision,

@@ -1,6 +1,6 @@
 """Win and loss: how deals ended, by reason, competitor, question set, period and segment."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -203,6 +203,16 @@ def _breakdown(by: str, columns: _Columns, attributes: Sequence[str]) -> Breakdo
         if others
         else None,
     )
+
+
+def deals_by_group(outcomes: Outcomes) -> dict[tuple[str, str | None], list[Deal]]:
+    """Return the deals of each group, by what they are grouped by and the name of the group."""
+    found: defaultdict[tuple[str, str | None], list[Deal]] = defaultdict(list)
+    for by in outcomes.by:
+        deals = count_once(outcomes.sessions, by_set=by == BY_SET)
+        for deal, group in zip(deals, _groups_of(by, deals, _attributes(outcomes.by)), strict=True):
+            found[by, group.name].append(deal)
+    return found
 
 
 def _shares(outcome: int, columns: _Columns, group: Integers, groups: int) -> list[Estimate | None]:

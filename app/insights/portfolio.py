@@ -227,6 +227,11 @@ def compute(accounts: Accounts) -> PortfolioOut:
     return report.model_copy(update={"verdict": _verdict(report)})
 
 
+def places(accounts: Accounts) -> Iterator[tuple[_Account, AccountPlace]]:
+    """Yield the accounts that are in the portfolio now, by name, with their places."""
+    return ((one.account, one.place) for one in _placed(accounts) if one.placement)
+
+
 def _placed(accounts: Accounts) -> list[_Placed]:
     """Return all accounts that are in the portfolio or were in it, by name."""
     place = _Placer(accounts.axes)

@@ -54,11 +54,13 @@ IS_GIVEN_UP = or_(SESSION.c.status == "closed", SESSION.c.decision.in_(("nurture
 class ConcludedSession(NamedTuple):
     """One won or lost session with the verdict that counts.
 
-    `prospect` identifies the prospect. `score` is 0..100, None if the session was knocked out or if the score
-    was not reportable. `day` is the day on which the deal closed or, if it is not known, on which the outcome
-    was recorded. `ratings` has the `rating_codes` of the questions of the version.
+    `session` and `prospect` are ids as the driver returns them: creating a UUID for every row takes long.
+    `score` is 0..100, None if the session was knocked out or if the score was not reportable. `day` is the
+    day on which the deal closed or, if it is not known, on which the outcome was recorded. `ratings` has the
+    `rating_codes` of the questions of the version.
     """
 
+    session: UUID | str
     prospect: UUID | str
     version: int
     won: bool
@@ -91,7 +93,7 @@ def concluded_sessions(
     """
     statement = (
         select(
-            # As the driver returns it: creating a UUID for every row takes long.
+            type_coerce(SESSION.c.id, String()),
             type_coerce(SESSION.c.prospect_id, String()),
             SESSION.c.version,
             OUTCOME.c.outcome == "won",

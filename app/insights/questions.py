@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.files.columns import Column, Value
+from app.insights.calibration import with_verdict
 from app.insights.cohorts import (
     LEAST_RATING,
     NOT_APPLICABLE,
@@ -84,9 +85,8 @@ def read(reading: Reading) -> Deals:
 
 def compute(deals: Deals) -> QuestionsOut:
     """Compute the report."""
-    verdicts = [one for one in deals.sessions if one.knocked_out or one.score is not None]
-    part = _part([one for one in verdicts if not one.hindsight], deals.plans, deals.excluded)
-    hindsight = [one for one in verdicts if one.hindsight]
+    part = _part(with_verdict(deals.sessions), deals.plans, deals.excluded)
+    hindsight = with_verdict(deals.sessions, hindsight=True)
     return QuestionsOut(
         **dict(part),
         question_set=deals.question_set,
@@ -130,6 +130,15 @@ def _items(sessions: Sequence[ConcludedSession], cohort: Cohort, plans: Mapping[
     for codes, (plan, step, question) in zip(matrix.T, newest.values(), strict=True):
         rated = codes > LEAST_RATING
         yield Item(plan, step, question, codes, rated, cohort.where(rated))
+
+
+def sessions_by_question(deals: Deals) -> dict[str, list[ConcludedSession]]:
+    """Return the sessions that rated each question, by its key."""
+    sessions = with_verdict(deals.sessions)
+    return {
+        item.question.key: [sessions[place] for place in np.flatnonzero(item.rated).tolist()]
+        for item in _items(sessions, Cohort.of(sessions), deals.plans)
+    }
 
 
 def _p_value(item: Item) -> float | None:

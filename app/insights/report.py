@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from uuid import UUID
 
 from app.db import Transaction
 from app.files.columns import Column, Value
@@ -82,17 +83,34 @@ def require_own_figures(caller: Caller | None, person: str | None) -> None:
         raise Problem(FORBIDDEN, detail)
 
 
+class Member(NamedTuple):
+    """A session behind a point of a report, or an account with its amount.
+
+    The ids are as the driver returns them.
+    """
+
+    prospect: UUID | str
+    session: UUID | str | None
+    amount: float | None = None
+
+
+# The members behind each point of a report, by the name of the point.
+Points = Mapping[str, Sequence[Member]]
+
+
 @dataclass(frozen=True, slots=True)
 class Report(Generic[Read, Reported]):
     """One report.
 
     `read` reads what it needs in a transaction, and `compute` computes the report from it outside of the
-    transaction. `table` shows the report as a table.
+    transaction. `table` shows the report as a table. `points` returns what is behind its points from what
+    `read` returned.
     """
 
     read: Callable[[Reading], Read]
     compute: Callable[[Read], Reported]
     table: Callable[[Reported], Table]
+    points: Callable[[Read], Points]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 from datetime import date
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
 from app.schemas import MAX_TEXT_LENGTH, Assessor, Day, In, Out, SetName
 from app.scoring import form
+from app.sessions.tables import DecisionWord, OutcomeWord
 
 MAX_SEGMENTS = 10
+MAX_MEMBERS = 200
 SEGMENT = form(
     r"^[a-z][a-z0-9_]{0,47}:[\s\S]*\S[\s\S]*$", "name an attribute and its value: industry:logistics"
 )
@@ -234,6 +237,44 @@ class CalibrationOut(ReportOut, CalibrationPart):
 
     bounds: Annotated[Bounds | None, Field(description="null without won, lost and undecided sessions")]
     hindsight: CalibrationPart | None
+
+
+class PointItem(Out):
+    """A session behind a point of a report, or an account."""
+
+    prospect_id: UUID
+    name: Annotated[str | None, Field(description="the current name of the prospect")]
+    session_id: Annotated[UUID | None, Field(description="null for a class of a concentration")]
+    question_set: str | None
+    deal: str | None
+    assessor: str | None
+    score: Annotated[
+        float | None,
+        Field(description="0..100, as it stood before the outcome, or now if there is no outcome"),
+    ]
+    decision: DecisionWord | None
+    outcome: OutcomeWord | None
+    amount: Annotated[float | None, Field(description="of the last outcome, or in a concentration its own")]
+    currency: str | None
+
+
+class PointOut(Out):
+    """The sessions behind one point of a report, or the accounts.
+
+    There are as many as the report says at that point. A deal with several sessions has one, that of its last
+    outcome.
+    """
+
+    report: str
+    point: str
+    count: int
+    items: Annotated[
+        list[PointItem],
+        Field(
+            max_length=MAX_MEMBERS,
+            description="at most 200: the newest sessions, or in a concentration the largest accounts",
+        ),
+    ]
 
 
 class WinProbability(Estimate):

@@ -133,7 +133,9 @@ async def get_scorecard(
 def _list_before(request: Request) -> str | None:
     """Return the address of the list that led to this page, if one did."""
     before = urlsplit(request.headers.get("referer", ""))
-    is_list = before.path in (address(request, "/review"), address(request, "/insights/list"))
+    is_list = before.path == address(request, "/review") or (
+        before.path.startswith(address(request, "/insights/")) and before.path.endswith("/point")
+    )
     return before._replace(scheme="", netloc="", fragment="").geturl() if is_list else None
 
 

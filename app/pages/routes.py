@@ -3,7 +3,7 @@
 import hmac
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_origin
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -208,7 +208,15 @@ def query_of(query_type: type[QueryType]) -> Any:
     """
 
     async def read(request: Request) -> QueryType:
-        filled = {name: value for name, value in request.query_params.items() if value.strip()}
+        filled: dict[str, Any] = {}
+        for name, value in request.query_params.multi_items():
+            field = query_type.model_fields.get(name)
+            if not value.strip():
+                continue
+            if field and get_origin(field.annotation) is list:
+                filled.setdefault(name, []).append(value)
+            else:
+                filled[name] = value
         try:
             return query_type.model_validate(filled)
         except ValidationError as error:

@@ -160,12 +160,6 @@ def test_a_named_set_starts_although_several_are_meant_for_the_prospect(new_data
             )
 
 
-# What the reports on the demo prospects need besides.
-OF_DEMO = {
-    **{name: {"question_set": "qualifying-a-sale"} for name in ("calibration", "questions", "assessors")},
-    "portfolio": {"question_set": "key-account-selection"},
-    "concentration": {"attribute": "annual_revenue_with_us"},
-}
 REPORTS = ["calibration", "questions", "outcomes", "decisions", "assessors", "portfolio", "concentration"]
 
 
@@ -191,23 +185,8 @@ def test_every_report_has_its_words_pictures_and_table(
     assert ana.get(table[1].replace("&amp;", "&")).headers["content-type"].startswith("text/csv")
 
 
-def test_a_concentration_needs_an_attribute(ana: httpx.Client) -> None:
-    assert "Enter the name of a numeric attribute" in ana.get("/insights/concentration").text
+def test_a_concentration_needs_a_measure(ana: httpx.Client) -> None:
+    assert 'value="annual_revenue_with_us"' in ana.get("/insights/concentration").text
+    assert "Enter the currency" in ana.get("/insights/concentration?by=amount").text
     assert ana.get("/insights/nothing").status_code == 422
     assert ana.get("/insights/concentration?attribute=Annual%20Revenue").status_code == 422
-
-
-def test_the_demo_is_one_click_away(new_database: NewDatabase) -> None:
-    with serving(settings_for(new_database())) as empty:
-        headers = {"Origin": empty.url}
-        with httpx.Client(base_url=empty.url, timeout=PATIENCE, headers=headers) as client:
-            client.post("/sign-in", data={"key": ADMIN_KEY, "actor": NAME})
-            assert led_to(submit(client, "/", "/demo")) == "/review"
-            assert 'class="fault"' not in client.get("/review").text
-            assert "Load the demo prospects" not in client.get("/").text
-            assert len(ok(client.get("/v1/prospects?limit=200"))["items"]) == 104
-            outcomes = ok(client.get("/v1/insights/outcomes"))["total"]
-            assert (outcomes["won"], outcomes["lost"]) == (36, 34)
-            for report in REPORTS:
-                verdict = ok(client.get(f"/v1/insights/{report}", params=OF_DEMO.get(report)))["verdict"]
-                assert re.search(r"[1-9][0-9]", verdict), verdict

@@ -255,6 +255,7 @@ STORY = (
     Call("get_assessors_table", "GET", "/v1/insights/assessors.csv?question_set=bant"),
     Call("get_decisions", "GET", "/v1/insights/decisions"),
     Call("get_decisions_table", "GET", "/v1/insights/decisions.csv"),
+    Call("get_point", "GET", "/v1/insights/outcomes/point?point=reason:none"),
     Call("get_outcomes", "GET", "/v1/insights/outcomes?by=reason&by=attribute:industry"),
     Call("get_outcomes_table", "GET", "/v1/insights/outcomes.csv?by=month"),
     Call("get_outcomes_picture", "GET", "/v1/insights/outcomes.svg?period=month"),
