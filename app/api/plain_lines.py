@@ -5,7 +5,6 @@ A plain line has only ratings and attributes, and nothing in it can be wrong. Th
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from app.schemas import MAX_ATTRIBUTES, check_scalar
@@ -35,9 +34,10 @@ def read_plain(plan: Plan, sent: Mapping[str, Any]) -> PlainLine | None:
     answers = plan.read_ratings(ratings)
     if answers is None or not attributes.keys() <= plan.question_set.attributes.keys():
         return None
-    with suppress(ValueError):
+    try:
         for value in attributes.values():
             if value is not None:
                 check_scalar(value)
-        return PlainLine(answers, attributes)
-    return None
+    except ValueError:
+        return None
+    return PlainLine(answers, attributes)

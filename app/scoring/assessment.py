@@ -6,7 +6,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from app.scoring.grades import grade
-from app.scoring.indication import indicate, lean
+from app.scoring.indication import can_be_fit, indicate, lean
 from app.scoring.must_reach import MustReach
 from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import Dimension, Thresholds, weak
@@ -29,7 +29,8 @@ class Assessment:
     """The totals of a session and what they indicate.
 
     `units` are the sides of a reciprocal set, or the one pool of a weighted set. `open` are the open
-    questions that can change the score or the indication. `score` is 0..100.
+    questions that can change the score or the indication. `can_be_fit` says that the best ratings for them
+    would give a fit. `score` is 0..100.
     """
 
     plan: Plan
@@ -39,6 +40,7 @@ class Assessment:
     open: list[QuestionState]
     indication: Indication | None
     leaning: Leaning | None
+    can_be_fit: bool
     reportable: bool
     score: float | None
     grade: str | None
@@ -80,12 +82,8 @@ class Assessment:
         """The sides whose tally meets a condition; none in a weighted set."""
         if not self.plan.reciprocal:
             return []
-        dimensions = self.plan.question_set.dimensions
-        return [
-            Side(index, f"“{dimensions[index].title}”", unit)
-            for index, unit in enumerate(self.units)
-            if condition(unit)
-        ]
+        titles = self.plan.titles
+        return [Side(index, titles[index], unit) for index, unit in enumerate(self.units) if condition(unit)]
 
     def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
         """A clause for each dimension that cannot reach `no_fit_below`, weakest first, with its figure."""
@@ -117,10 +115,10 @@ def _clause(dimension: Dimension) -> str:
 def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Assessment:
     """The assessment of totals; `missing` are the unknown attributes that the set uses."""
     units, must = totals.units, totals.must
-    thresholds = plan.question_set.thresholds
+    has_thresholds = plan.question_set.thresholds is not None
     reportable = all(unit.reportable for unit in units)
     has_score = reportable and not must.missed_knock_outs
-    indication = indicate(thresholds, units, must) if thresholds else None
+    indication = indicated(plan, totals)
     return Assessment(
         plan=plan,
         totals=totals,
@@ -128,7 +126,8 @@ def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Asses
         must=must,
         open=[s for s in totals.open if s.asked.matters],
         indication=indication,
-        leaning=lean(thresholds, units, must) if thresholds and reportable else None,
+        leaning=lean(units, must) if has_thresholds and reportable else None,
+        can_be_fit=has_thresholds and can_be_fit(units, blocked=must.blocked),
         reportable=reportable,
         score=combine([unit.estimate for unit in units]) if has_score else None,
         grade=grade(plan, units, must, indication),
@@ -138,8 +137,7 @@ def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Asses
 
 def indicated(plan: Plan, totals: Totals) -> Indication | None:
     """The indication without the rest of the score, which takes much longer; None without thresholds."""
-    thresholds = plan.question_set.thresholds
-    return indicate(thresholds, totals.units, totals.must) if thresholds else None
+    return indicate(totals.units, totals.must) if plan.question_set.thresholds else None
 
 
 def combine(figures: list[float | None]) -> float | None:

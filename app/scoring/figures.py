@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from app.scoring.indication import can_be_fit
 from app.scoring.plan import Plan
 from app.scoring.result import DimensionFigures, Range, StepFigures, shared
 from app.scoring.tally import Tally
@@ -12,8 +11,9 @@ from app.scoring.tally import Tally
 MAX_SHARED_FIGURES = 2000
 
 
+@lru_cache(MAX_SHARED_FIGURES)
 def figures_of(tally: Tally) -> Range:
-    """The range, coverage, points and counts of a group."""
+    """The range, coverage, points and counts of a group; do not change them."""
     return {
         "lowest": tally.lowest,
         "highest": tally.highest,
@@ -28,25 +28,15 @@ def figures_of(tally: Tally) -> Range:
     }
 
 
-def needed_averages(plan: Plan, units: Sequence[Tally], *, blocked: bool) -> list[float | None]:
-    """The needed average of each unit, on the set's scale; None for all while a fit is out of reach."""
-    thresholds = plan.question_set.thresholds
-    if thresholds is None or not can_be_fit(thresholds, units, blocked=blocked):
-        return [None] * len(units)
-    return [unit.needed_average(thresholds.fit_at) for unit in units]
-
-
-def dimension_figures(
-    plan: Plan, dimensions: Sequence[Tally], needed: Sequence[float | None]
-) -> list[DimensionFigures]:
-    """The figures of each dimension; `needed` are the needed averages of the units.
+def dimension_figures(plan: Plan, dimensions: Sequence[Tally], *, can_be_fit: bool) -> list[DimensionFigures]:
+    """The figures of each dimension; the needed averages of sides are None while a fit is out of reach.
 
     A dimension of a weighted set is no unit, so its needed average is None.
     """
-    averages = needed if plan.reciprocal else [None] * len(dimensions)
+    needs = can_be_fit and plan.reciprocal
     return [
-        _dimension(dimension.key, dimension.title, tally, average)
-        for dimension, tally, average in zip(plan.question_set.dimensions, dimensions, averages, strict=True)
+        _dimension(dimension.key, dimension.title, tally, tally.needed_average if needs else None)
+        for dimension, tally in zip(plan.question_set.dimensions, dimensions, strict=True)
     ]
 
 

@@ -1,10 +1,10 @@
 """The grade, and the grades that are still possible."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from app.scoring.must_reach import MustReach
+from app.scoring.outlook import Outlook
 from app.scoring.plan import Plan
-from app.scoring.question_set import Grade, Question
 from app.scoring.result import Indication
 from app.scoring.tally import Tally
 
@@ -21,11 +21,13 @@ def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indic
         return None
     if must.open and indication == "undetermined":
         return None
-    weakest = _weakest(grades, [(unit.earned, unit.span * unit.rated_weight) for unit in units])
+    weakest = max([unit.grade for unit in units])
     return grades[max(weakest, plan.best_if_blocked) if must.blocked else weakest].grade
 
 
-def grades_possible(plan: Plan, units: Sequence[Tally], must: MustReach) -> list[str]:
+def grades_possible(
+    plan: Plan, units: Sequence[Tally], must: MustReach, outlooks: Sequence[Outlook]
+) -> list[str]:
     """The grades from the best to the worst that some set of further answers gives; empty if none does.
 
     A further answer is any rating or `not_applicable`.
@@ -37,60 +39,9 @@ def grades_possible(plan: Plan, units: Sequence[Tally], must: MustReach) -> list
         or not all(unit.weight and unit.can_be_reportable for unit in units)
     ):
         return []
-    best = _weakest(grades, [(unit.max_earned, unit.span * unit.weight) for unit in units])
-    worst = _weakest(grades, [_worst(unit, _open_in(must, index)) for index, unit in enumerate(units)])
+    best = max([unit.highest_grade for unit in units])
+    worst = max([outlook.worst_grade for outlook in outlooks])
     best = max(best, plan.best_if_blocked) if must.blocked else best
-    worst = max(worst, plan.best_if_blocked) if must.blocked or _can_be_blocked(units, must) else worst
+    can_be_blocked = must.blocked or any(outlook.can_be_blocked for outlook in outlooks)
+    worst = max(worst, plan.best_if_blocked) if can_be_blocked else worst
     return [grade.grade for grade in grades[best : worst + 1]]
-
-
-def _weakest(grades: list[Grade], ratios: Iterable[tuple[int, int]]) -> int:
-    """The index of the best grade that every unit reaches; every unit reaches the last grade, at 0.
-
-    The ratios are what each unit has earned and the most that it could have earned.
-    """
-    index = 0
-    for earned, most in ratios:
-        while 100 * earned < grades[index].at * most:
-            index += 1
-    return index
-
-
-def _can_be_blocked(units: Sequence[Tally], must: MustReach) -> bool:
-    """Whether an open must-reach question can become a blocker while a grade stays possible."""
-    return any(
-        s.question.if_missed == "mixed" or _can_be_skipped(units[s.asked.in_unit], s.asked.weight)
-        for s in must.open
-    )
-
-
-def _can_be_skipped(unit: Tally, weight: int) -> bool:
-    """Whether a unit can still be reportable after an open question is marked not applicable."""
-    return 2 * (unit.weight - weight) >= unit.all_weight
-
-
-def _open_in(must: MustReach, unit: int) -> list[Question]:
-    """The open must-reach questions of a unit, by its index."""
-    return [s.question for s in must.open if s.asked.in_unit == unit]
-
-
-def _worst(unit: Tally, must: Sequence[Question]) -> tuple[int, int]:
-    """The ratio of the lowest estimate with a grade that further answers can give a unit.
-
-    Every open question gets the worst rating, except the knock-outs among its open must-reach questions:
-    each gets its `must_reach`, or is not applicable as long as half of the weight stays rated.
-    """
-    # The least that `earned` can become, by the weight that is then rated.
-    least = {unit.weight: unit.earned}
-    for question in must:
-        if question.must_reach is None or question.if_missed != "no_fit":
-            continue
-        gained = question.weight * (question.must_reach - unit.lo)
-        rated = {weight: earned + gained for weight, earned in least.items()}
-        for weight, earned in least.items():
-            without = weight - question.weight
-            if 2 * without >= unit.all_weight:
-                rated[without] = min(earned, rated.get(without, earned))
-        least = rated
-    weight, earned = min(least.items(), key=lambda way: way[1] / way[0])
-    return earned, unit.span * weight

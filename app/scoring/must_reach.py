@@ -20,16 +20,16 @@ class MustReach:
     open: list[QuestionState] = field(default_factory=list)
 
     @classmethod
-    def of(cls, must: Iterable[QuestionState]) -> "MustReach":
-        """Sort must-reach questions by their state."""
+    def of(cls, unreached: Iterable[QuestionState]) -> "MustReach":
+        """Sort must-reach questions that no rating reaches by their state."""
         found = cls()
-        for s in must:
-            if s.misses and s.question.if_missed == "no_fit":
-                found.missed_knock_outs.append(s)
-            elif s.misses or s.state == "not_applicable":
-                found.other_blockers.append(s)
-            elif s.state == "open":
+        for s in unreached:
+            if s.state == "open":
                 found.open.append(s)
+            elif s.misses and s.question.if_missed == "no_fit":
+                found.missed_knock_outs.append(s)
+            else:
+                found.other_blockers.append(s)
         return found
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from app.scoring.answers import ANSWERED, Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, Rule, meets
@@ -12,11 +12,19 @@ from app.scoring.effects import values_by_effect
 from app.scoring.question_set import Question, QuestionSet, Scale, Step, Value
 from app.scoring.reasons import blocker_line, gap_line, next_line, strength_line
 from app.scoring.result import Blocker, NextQuestion, RatedBy, Reason
-from app.scoring.tally import Counts, Tally, tally_of
+from app.scoring.tally import Counts, Limits, Tally, tally_of
 
 # A line depends on the weight share, which has many values: limit the number of cached lines.
 MAX_CACHED_LINES = 100
 ScoredState = Literal["rated", "open", "not_applicable"]
+
+
+class MustReachTerms(NamedTuple):
+    """What a must-reach question asks for: `points` are those of the rating that it must reach."""
+
+    weight: int
+    points: int
+    is_knock_out: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +32,8 @@ class QuestionState:
     """The state of one question that applies, with its lines for the score.
 
     `rating` is None unless the question is rated. `packed` are the counts that it adds to a tally. `misses`
-    says that the rating is below `must_reach`; `stale`, that a person's answer is too old to count.
+    says that the rating is below `must_reach`; `unreached`, that no rating reaches it; `stale`, that a
+    person's answer is too old to count.
     """
 
     asked: "PlannedQuestion"
@@ -36,6 +45,7 @@ class QuestionState:
     rated_by: RatedBy | None = None
     evidence: Evidence | None = None
     misses: bool = False
+    unreached: bool = False
     strength: Reason | None = None
     gap: Reason | None = None
     blocker: Blocker | None = None
@@ -48,23 +58,24 @@ class PlannedQuestion:
 
     `in_step`, `in_dimension` and `in_unit` are the indexes of its step, dimension and unit. A question of a
     gated step has no dimension: its index is the one after the last dimension. `matters` says that the
-    question can change the score or the indication.
+    question can change the score or the indication. `open` is its state with neither an answer nor a rating
+    by the rule.
     """
 
     __slots__ = (
         "_next_lines",
         "_not_applicable",
-        "_open",
         "_rated",
         "_stale",
         "_unknown",
         "ask_when",
-        "has_must_reach",
         "in_dimension",
         "in_step",
         "in_unit",
         "key",
         "matters",
+        "must_reach",
+        "open",
         "question",
         "rule",
         "stale_after",
@@ -78,8 +89,8 @@ class PlannedQuestion:
         self.question = question
         self.key = question.key
         self.weight = question.weight
-        self.has_must_reach = question.must_reach is not None
-        self.matters = question.weight > 0 or self.has_must_reach
+        self.must_reach = _terms(question_set.scale, question)
+        self.matters = question.weight > 0 or self.must_reach is not None
         self.in_step = in_step
         self.in_dimension = len(keys) if step.gated else keys.index(question.dimension)
         self.in_unit = self.in_dimension if question_set.combine == "reciprocal" else 0
@@ -88,12 +99,15 @@ class PlannedQuestion:
         days = question.stale_after_days
         self.stale_after = None if days is None else timedelta(days=days)
         packed = Counts(open_weight=self.weight, open=1).packed()
-        self._open = QuestionState(self, step, question, "open", packed)
-        self._unknown = replace(self._open, answered_unknown=True)
-        self._stale = replace(self._open, stale=True)
+        unreached = self.must_reach is not None
+        self.open = QuestionState(self, step, question, "open", packed, unreached=unreached)
+        self._unknown = replace(self.open, answered_unknown=True)
+        self._stale = replace(self.open, stale=True)
         packed = Counts(skipped_weight=self.weight, not_applicable=1).packed()
         blocker = blocker_line(question, None, [])
-        self._not_applicable = QuestionState(self, step, question, "not_applicable", packed, blocker=blocker)
+        self._not_applicable = QuestionState(
+            self, step, question, "not_applicable", packed, unreached=unreached, blocker=blocker
+        )
         self._rated = _RatedStates(self, question_set.scale)
         self._next_lines: dict[tuple[float | None, bool], NextQuestion] = {}
 
@@ -103,9 +117,9 @@ class PlannedQuestion:
         An unknown or stale answer counts like no answer.
         """
         if answer is None:
-            return self._rated_by_rule(attributes, self._open)
+            return self._rated_by_rule(attributes, self.open)
         if answer.state not in ANSWERED:
-            return self._rated_by_rule(attributes, self._unknown if answer.state == "unknown" else self._open)
+            return self._rated_by_rule(attributes, self._unknown if answer.state == "unknown" else self.open)
         if self.stale_after is not None and self.valid_until(answer, as_of) <= as_of:
             return self._rated_by_rule(attributes, self._stale)
         if answer.rating is None:
@@ -143,6 +157,13 @@ class PlannedQuestion:
         return replace(rated, stale=True) if unrated.stale else rated
 
 
+def _terms(scale: Scale, question: Question) -> MustReachTerms | None:
+    if question.must_reach is None:
+        return None
+    points = question.weight * (question.must_reach - scale.min)
+    return MustReachTerms(question.weight, points, question.if_missed == "no_fit")
+
+
 class _RatedStates(dict[tuple[int, RatedBy, Evidence | None], QuestionState]):
     """The rated states of a question by rating, who rated it and evidence; each is built on its first use."""
 
@@ -165,6 +186,7 @@ class _RatedStates(dict[tuple[int, RatedBy, Evidence | None], QuestionState]):
             rating,
             rated_by,
             evidence,
+            misses,
             misses,
             strength,
             gap,
@@ -191,9 +213,10 @@ class Plan:
         self.rated = {rating: Answer("rated", rating) for rating in range(scale.min, scale.max + 1)}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
         self.goes_stale = any(asked.stale_after is not None for asked in self.asked)
-        self.cuts = question_set.cuts
+        self.cuts = frozenset(question_set.cuts)
+        self.titles = [f"“{dimension.title}”" for dimension in question_set.dimensions]
         self.best_if_blocked = best_if_blocked(question_set)
-        self._lo, self._span = question_set.scale.min, question_set.scale.max - question_set.scale.min
+        self._limits = limits_of(question_set)
         # By attribute, the questions whose conditions or rule use it.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
 
@@ -240,13 +263,27 @@ class Plan:
         """
         return [
             one.evaluate(answers.get(one.key), attributes, as_of)
+            if one.rule or one.key in answers
+            else one.open
             for one in (self.asked if asked is None else asked)
             if not one.ask_when or meets(one.ask_when, attributes)
         ]
 
     def tally(self, packed: int) -> Tally:
         """The tally of packed counts, on the scale of this set."""
-        return tally_of(self._lo, self._span, packed)
+        return tally_of(self._limits, packed)
+
+
+def limits_of(question_set: QuestionSet) -> Limits:
+    """What the tallies of a question set are compared with."""
+    scale, thresholds = question_set.scale, question_set.thresholds
+    return Limits(
+        lo=scale.min,
+        span=scale.max - scale.min,
+        fit_at=thresholds.fit_at if thresholds else 0,
+        no_fit_below=thresholds.no_fit_below if thresholds else 0,
+        grades=tuple(grade.at for grade in question_set.grades),
+    )
 
 
 def best_if_blocked(question_set: QuestionSet) -> int:

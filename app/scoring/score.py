@@ -9,9 +9,10 @@ from typing import Any
 from app.scoring.answers import ANSWERED, Answers
 from app.scoring.assessment import Assessment, assess
 from app.scoring.attributes import UNREAD_REASONS, Attributes, read_stored
-from app.scoring.figures import dimension_figures, figures_of, needed_averages, step_figures
+from app.scoring.figures import dimension_figures, figures_of, step_figures
 from app.scoring.grades import grades_possible
-from app.scoring.next_questions import agenda, answers_to_fit, answers_to_no_fit
+from app.scoring.next_questions import agenda
+from app.scoring.outlook import answers_to_fit, answers_to_no_fit, outlooks
 from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import AttributeType
 from app.scoring.result import Combined, Reason, Score, Support
@@ -67,8 +68,7 @@ class Judged:
         plan, assessment, answers, states = self.plan, self.assessment, self.answers, self.states
         question_set, indication, settled = plan.question_set, assessment.indication, self.settled
         totals, must = assessment.totals, assessment.must
-        thresholds, opened = question_set.thresholds, totals.open_by_unit()
-        units = list(zip(totals.units, opened, strict=True))
+        units, to_come = totals.units, outlooks(totals)
         to_ask = agenda(totals, settled=settled, pursued=pursued)
         return {
             "question_set": plan.name,
@@ -80,17 +80,18 @@ class Judged:
             "grade": assessment.grade,
             "settled_whatever_is_learned": settled
             and holds_whatever_is_learned(indication, plan, answers, states, self.known, self.as_of),
-            "grades_possible": grades_possible(plan, totals.units, must),
+            "grades_possible": grades_possible(plan, units, must, to_come),
             "blockers": must.blockers(),
             **_of_units(assessment),
             "steps": step_figures(plan, totals.steps),
             "strengths": _most_first([s.strength for s in totals.rated if s.strength]),
-            "gaps": _missed_first([s for s in totals.rated if s.gap]),
+            "gaps": _most_first([s.gap for s in totals.rated if s.misses and s.gap])
+            + _most_first([s.gap for s in totals.rated if s.gap and not s.misses]),
             "next_questions": to_ask.next_questions,
             "open_questions": to_ask.open_questions,
             "must_answer": to_ask.must_answer,
-            "answers_to_fit": answers_to_fit(thresholds, units, must),
-            "answers_to_no_fit": answers_to_no_fit(thresholds, units, must),
+            "answers_to_fit": answers_to_fit(to_come, units, must) if question_set.thresholds else None,
+            "answers_to_no_fit": answers_to_no_fit(to_come, must) if question_set.thresholds else None,
             "not_counted": _not_counted(plan, answers, states),
             "support": _support(totals.rated),
             "assumptions": [s.asked.key for s in totals.rated if s.evidence == "assumption"],
@@ -126,16 +127,16 @@ def score(
 def _of_units(assessment: Assessment) -> Combined:
     """The figures of all units together, and of each dimension."""
     plan, totals, units = assessment.plan, assessment.totals, assessment.units
-    needed = needed_averages(plan, units, blocked=assessment.must.blocked)
+    can_be_fit = assessment.can_be_fit
     return {
         **figures_of(totals.total),
         "lowest": assessment.lowest,
         "highest": assessment.highest,
         "coverage": assessment.coverage,
         "reportable": assessment.reportable,
-        "needed_average": None if plan.reciprocal else needed[0],
+        "needed_average": units[0].needed_average if can_be_fit and not plan.reciprocal else None,
         "weaker_side": _weaker_side(plan, units),
-        "dimensions": dimension_figures(plan, totals.dimensions, needed),
+        "dimensions": dimension_figures(plan, totals.dimensions, can_be_fit=can_be_fit),
     }
 
 
@@ -152,12 +153,6 @@ def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
 def _most_first(lines: Iterable[Reason]) -> list[Reason]:
     """Lines with the most points first; equal ones stay in the set's order."""
     return sorted(lines, key=POINTS, reverse=True)
-
-
-def _missed_first(rated: Sequence[QuestionState]) -> list[Reason]:
-    """The gaps: missed must-reach questions, then the others."""
-    missed, others = ([s.gap for s in rated if s.gap and s.misses is misses] for misses in (True, False))
-    return _most_first(missed) + _most_first(others)
 
 
 def _not_counted(plan: Plan, answers: Answers, states: Sequence[QuestionState]) -> list[str]:

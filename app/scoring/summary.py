@@ -3,7 +3,6 @@
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from app.scoring.assessment import Assessment, combine
-from app.scoring.indication import can_be_fit
 from app.scoring.plan import QuestionState
 from app.scoring.result import Indication
 from app.scoring.totals import Totals
@@ -255,9 +254,8 @@ def _leaning(assessment: Assessment) -> list[str]:
         first = f"Mixed so far, {known}: {_middling_so_far(assessment)}."
     else:
         first = f"Leaning towards no fit, {known}: {_weakness_so_far(assessment)}."
-    units, must = assessment.units, assessment.must
-    if must.open and can_be_fit(assessment.thresholds, units, blocked=must.blocked):
-        labels = [s.question.label for s in must.open]
+    if assessment.must.open and assessment.can_be_fit:
+        labels = [s.question.label for s in assessment.must.open]
         if assessment.leaning == "fit":
             return [first, f"Still needed for a fit: {all_listed(labels)}."]
         return [first, f"It cannot become a fit until {all_listed(labels)} {is_or_are(labels)} rated."]

@@ -112,9 +112,8 @@ def holds_whatever_is_learned(
     The result is exact, except that it is False if there are too many values to try. Nothing is tried if a
     knock-out is missed that no unknown attribute affects.
     """
-    thresholds = plan.question_set.thresholds
     unknown = {name for name in plan.effects if name not in known}
-    if thresholds is None or not unknown:
+    if plan.question_set.thresholds is None or not unknown:
         return True
     deciding = {
         asked.key: names
@@ -137,7 +136,7 @@ def holds_whatever_is_learned(
         if len(sums) * len(parts) > MAX_SUMS:
             return False
         sums = _distinct(one.plus(part) for one in sums for part in parts)
-    return all(indicate(thresholds, one.units, one.must) == indication for one in sums)
+    return all(indicate(one.units, one.must) == indication for one in sums)
 
 
 def _add_up(plan: Plan, scored: list[QuestionState]) -> _Sum:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from app.scoring.figures import dimension_figures, needed_averages
+from app.scoring.figures import dimension_figures
+from app.scoring.indication import can_be_fit
 from app.scoring.plan import Plan
 from app.scoring.result import Figures, Verdict
 from app.scoring.score import Judged
@@ -44,7 +45,8 @@ def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
     """A stored verdict with the figures of every dimension; `plan` is the plan of its version."""
     dimensions = [plan.tally(Counts(*counts).packed()) for counts in record["dimensions"]]
     units = dimensions if plan.reciprocal else [sum_of(dimensions)]
-    needed = needed_averages(plan, units, blocked=bool(record["blockers"]))
+    has_thresholds = plan.question_set.thresholds is not None
+    fit_is_possible = has_thresholds and can_be_fit(units, blocked=bool(record["blockers"]))
     return {
         "indication": record["indication"],
         "settled": record["settled"],
@@ -55,6 +57,6 @@ def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
         "highest": record["highest"],
         "coverage": record["coverage"],
         "question_set": plan.name,
-        "dimensions": dimension_figures(plan, dimensions, needed),
+        "dimensions": dimension_figures(plan, dimensions, can_be_fit=fit_is_possible),
         "blockers": record["blockers"],
     }

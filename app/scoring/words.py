@@ -1,6 +1,6 @@
 """Numbers, plurals and lists in English."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from math import floor
 
@@ -75,7 +75,7 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def rounded(figure: float, cuts: Sequence[int] = ()) -> int:
+def rounded(figure: float, cuts: Collection[int] = ()) -> int:
     """The figure, rounded to an integer, but never up to a cut that it does not reach.
 
     69.968 is 70, but 69 if 70 is one of the `cuts`.
