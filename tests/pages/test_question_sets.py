@@ -62,6 +62,8 @@ def sent(client: httpx.Client, key: str, text: str, to: str = "", **fields: str)
 def checked(client: httpx.Client, key: str, text: str, **fields: str) -> httpx.Response:
     page = sent(client, key, text, "/check", **fields)
     assert page.status_code == 200, page.text
+    # A browser without scripts would send the names of buttons too.
+    assert not re.search(r"<button[^>]* name=", page.text)
     return page
 
 

@@ -35,46 +35,42 @@ const scroll = () => {
 
 const parse = async (response) =>
   new DOMParser().parseFromString(await response.text(), "text/html");
+// Returns null if the service did not answer with the editor. The text stays where it is.
 const post = async (url, signal) => {
   const body = () => new URLSearchParams(new FormData(form));
   const send = () => fetch(url, { method: "POST", body: body(), signal });
-  const response = await send().catch(() => signal?.throwIfAborted());
-  if (response?.status !== 403) return response;
-  // After another sign-in, forms need its token.
-  const token = find("form.editor [name=token]", await parse(await fetch(location.pathname)));
-  if (token) form.elements.token.value = token.value;
-  return send();
-};
-const isSent = (response) => {
-  const sent = response && !response.url.includes("/sign-in") && response.status !== 403;
-  find("#signed-out").hidden = sent;
-  return sent;
+  let response = await send().catch(() => signal?.throwIfAborted());
+  if (response?.status === 403) {
+    // After another sign-in, forms need its token.
+    const token = find("form.editor [name=token]", await parse(await fetch(location.pathname)));
+    if (token) form.elements.token.value = token.value;
+    response = await send();
+  }
+  const page = response && (await parse(response));
+  const isSent = !!page && !!find("#faults", page);
+  find("#lost").hidden = isSent;
+  find("#lost b").textContent = (page && find("h1 + p:not(.hint)", page)?.textContent) ?? "";
+  return isSent ? { response, page } : null;
 };
 
 const check = async () => {
   running?.abort();
-  const mine = (running = new AbortController());
-  try {
-    const response = await post(find("[name=check]").formAction, mine.signal);
-    if (!isSent(response)) return;
-    const page = await parse(response);
-    if (mine.signal.aborted || !find("#faults", page)) return;
-    find("#faults").replaceWith(find("#faults", page));
-    draw();
-    const fresh = find("#inputs", page);
-    // While the text has faults, the last result stays, but greyed out.
-    form.classList.toggle("old", !fresh.dataset.shape);
-    if (!fresh.dataset.shape) return;
-    const opened = find("#reasons details")?.open;
-    for (const one of ["#result", "#reasons"]) find(one).replaceWith(find(one, page));
-    find("#reasons details")?.toggleAttribute("open", !!opened);
-    if (fresh.dataset.shape !== find("#inputs").dataset.shape) {
-      const focused = document.activeElement?.id;
-      find("#inputs").replaceWith(fresh);
-      if (focused && focused !== "text") document.getElementById(focused)?.focus();
-    }
-  } catch (error) {
-    if (!mine.signal.aborted) throw error;
+  const { signal } = (running = new AbortController());
+  const sent = await post(find("#check").formAction, signal).catch(() => null);
+  if (!sent || signal.aborted) return;
+  find("#faults").replaceWith(find("#faults", sent.page));
+  draw();
+  const fresh = find("#inputs", sent.page);
+  // While the text has faults, the last result stays, but greyed out.
+  form.classList.toggle("old", !fresh.dataset.shape);
+  if (!fresh.dataset.shape) return;
+  const opened = find("#reasons details")?.open;
+  for (const one of ["#result", "#reasons"]) find(one).replaceWith(find(one, sent.page));
+  find("#reasons details")?.toggleAttribute("open", !!opened);
+  if (fresh.dataset.shape !== find("#inputs").dataset.shape) {
+    const focused = document.activeElement.id;
+    find("#inputs").replaceWith(fresh);
+    if (focused !== "text") document.getElementById(focused)?.focus();
   }
 };
 const later = (pause) => {
@@ -113,13 +109,13 @@ area.addEventListener("keydown", (event) => {
 });
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (event.submitter?.name === "check") return check();
+  if (event.submitter?.id === "check") return check();
   running?.abort();
-  const response = await post(form.action);
-  if (!isSent(response)) return;
+  const sent = await post(form.action);
+  if (!sent) return;
   leaving = true;
   // The page that says why it is not saved is loaded as usual.
-  if (response.ok) location.assign(response.url);
+  if (sent.response.ok) location.assign(sent.response.url);
   else form.submit();
 });
 addEventListener("beforeunload", (event) => {
