@@ -17,7 +17,7 @@ from app.pages.simulator import Simulation, simulate
 from app.problems import STALE_REVISION, Problem, invalid_field
 from app.question_sets import service as question_sets
 from app.question_sets.presenters import MAX_DRAFT_FLAWS, draft_out
-from app.question_sets.queries import find_set, find_version, version_exists
+from app.question_sets.queries import find_set, find_version, list_versions, version_exists
 from app.question_sets.reader import Fault, Position, write_yaml
 from app.question_sets.schemas import DraftOut
 from app.question_sets.service import DraftText, read_draft_text
@@ -179,7 +179,7 @@ def _starting_text(tx: Transaction, request: Request, key: str, start: str) -> s
     """Return the draft, or the newest version, or else what a new set starts from."""
     if draft := _find_draft(tx, key):
         return draft.text or write_yaml(draft.document)
-    if version := find_version(tx, key):
+    if version := find_version(tx, key) or next(iter(list_versions(tx, key)), None):
         return write_yaml(QuestionSet.model_validate(version.definition).canonical())
     how, _, base_key = start.partition(":")
     base = find_version(tx, base_key) if base_key else None

@@ -6,8 +6,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from app.scoring import Answer, Judged, Plan, QuestionSet, QuestionState, Score, judge, read_stored
+from app.scoring import Answer, Judged, Plan, QuestionSet, QuestionState, Score, judge, mentioned, read_stored
 from app.scoring.attributes import EXPECTED
+from app.scoring.question_set import Value
 
 STATES = ("not_applicable", "unknown")
 BOOLEANS = {"true": True, "false": False}
@@ -50,6 +51,15 @@ class Simulation:
         question_set = self.plan.question_set
         shown = question_set.model_dump_json(include={"scale", "attributes", "steps"})
         return sha256(shown.encode()).hexdigest()[:12]
+
+    @property
+    def suggestions(self) -> Mapping[str, Sequence[Value]]:
+        """The values with which the set compares each attribute, which are those worth trying."""
+        questions = self.plan.questions.values()
+        return {
+            name: list(dict.fromkeys(value for question in questions for value in mentioned(name, question)))
+            for name in self.plan.question_set.attributes
+        }
 
 
 def simulate(

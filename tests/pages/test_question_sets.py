@@ -29,6 +29,7 @@ steps:
       - {key: need, text: What do they need?, dimension: all}
       - {key: money, text: Can they pay?, dimension: all, weight: 3, must_reach: 2}
       - {key: law, text: Which law?, dimension: all, ask_when: {abroad: {equals: true}}}
+      - {key: size, text: How big?, dimension: all, weight: 0, ask_when: {employees: {at_least: 50}}}
 """
 
 
@@ -118,6 +119,8 @@ def test_a_new_set_starts_from_a_text_without_faults(ana: httpx.Client, key: str
         assert (page.status_code, faults_of(page)) == (200, []), start
         assert f"key: {key}\n" in text_of(page)
         assert ("#" in text_of(page)) == (how != "copy")
+    (script,) = re.findall(r'<script src="([^"]+/editor.js)"', page.text)
+    assert len(ana.get(script).content) <= 5000
     taken = submit(ana, "/question-sets", "/question-sets", key="bant", start="template")
     assert (taken.status_code, "already a question set bant" in unescape(taken.text)) == (422, True)
     for wrong in ({"key": "Wrong Key"}, {"key": key, "start": "copy:../etc"}):
@@ -198,17 +201,17 @@ def test_of_two_who_edit_one_draft_the_second_sees_both_texts(
     ben = browse(actor="Ben Ito")
     hidden = fields_of(ben.get(action).text, action)
     led_to(sent(ana, key, replaced("Ours", "Of Ana")))
-    mine = replaced("Ours", "Of Ben <b>")
+    mine = replaced("Ours", "Of Ben <i>")
     refused = ben.post(action, data=hidden | {"text": mine})
     assert (refused.status_code, text_of(refused)) == (412, mine)
     shown = unescape(refused.text)
     assert f"{NAME} has saved this draft since you opened it. Your text was not saved." in shown
     assert "title: Of Ana" in shown
-    assert "<b>" not in refused.text
+    assert "<i>" not in refused.text
     assert stored(service, key)["document"]["title"] == "Of Ana"
     again = fields_of(refused.text, action)
     led_to(ben.post(action, data=again | {"text": mine}))
-    assert stored(service, key)["document"]["title"] == "Of Ben <b>"
+    assert stored(service, key)["document"]["title"] == "Of Ben <i>"
 
 
 def result_of(page: httpx.Response) -> str:
@@ -223,7 +226,7 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
     page = checked(ana, key, TEXT, **tried)
     # 100 · (1·1 + 3·3) / (4 · 4) = 62.5; the third question does not apply, because `abroad` is not known.
     assert re.match(r" Fit 6[23] ", result_of(page)), result_of(page)
-    assert "Not asked with these attributes: <bdi>law</bdi>" in page.text
+    assert "Not asked with these attributes: <bdi>law, size</bdi>" in page.text
     assert "employees</bdi>: enter a number" in page.text
     assert (
         "6.2 of 25.0" in page.text,
@@ -235,6 +238,8 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
         True,
     )
     assert re.search(r'name="answer.need" value="2" checked', page.text)
+    assert '<select id="attribute-abroad"' in page.text
+    assert '<datalist id="values-employees"><option value="50"></datalist>' in page.text
     abroad = checked(ana, key, TEXT, **tried, **{"attribute.abroad": "true"})
     # One of five is open now: lowest 100·10/(4·5) = 50.
     assert "Undetermined" in result_of(abroad)
@@ -343,7 +348,7 @@ def test_faults_and_the_simulator_follow_what_is_typed(service: Running, editor:
     area.press("Backspace")
     area.press_sequentially("- {key: place, text: Where?, dimension: al}")
     link = faults.locator("a")
-    expect(link).to_have_text("Line 14, column 36")
+    expect(link).to_have_text("Line 15, column 36")
     bad = editor.locator(".rows .bad")
     expect(bad).to_have_count(1)
     expect(bad.locator("b")).to_contain_text("did you mean `all`?")

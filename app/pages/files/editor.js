@@ -61,7 +61,7 @@ const check = async () => {
   find("#faults").replaceWith(find("#faults", sent.page));
   draw();
   const fresh = find("#inputs", sent.page);
-  // While the text has faults, the last result stays, but greyed out.
+  // While the text has faults, the last result stays.
   form.classList.toggle("old", !fresh.dataset.shape);
   if (!fresh.dataset.shape) return;
   const opened = find("#reasons details")?.open;
