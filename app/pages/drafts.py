@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from app.db import Transaction
 from app.edge.service import Service, ServiceDep
@@ -16,10 +16,9 @@ from app.pages.routes import Form, form_of, page_router, write
 from app.pages.simulator import Simulation, simulate
 from app.problems import STALE_REVISION, Problem, invalid_field
 from app.question_sets import service as question_sets
-from app.question_sets.presenters import MAX_DRAFT_FLAWS, draft_out
+from app.question_sets.presenters import MAX_DRAFT_FLAWS
 from app.question_sets.queries import find_set, find_version, list_versions, version_exists
 from app.question_sets.reader import Fault, Position, write_yaml
-from app.question_sets.schemas import DraftOut
 from app.question_sets.service import DraftText, read_draft_text
 from app.question_sets.tables import QuestionSetDraft
 from app.scoring import SET_KEY, QuestionSet, form
@@ -65,6 +64,12 @@ class DiscardForm(Form):
     """The revision of the draft to discard."""
 
     seen: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class DraftRevision(BaseModel):
+    """What is kept of a draft that was saved or discarded, in case the form is sent twice."""
+
+    revision: int
 
 
 class NewDraftForm(Form):
@@ -142,10 +147,10 @@ async def post_draft(
     if document is None or document["key"] != key:
         return _show(request, editor, form, fault=text("draft.not_saved"), status=422)
 
-    def save(uow: UnitOfWork) -> DraftOut:
+    def save(uow: UnitOfWork) -> DraftRevision:
         by = uow.actor or uow.key_name
         saved = question_sets.save_draft(uow.tx, key, document, form.seen, by, form.text)
-        return draft_out(uow.tx, saved, None)
+        return DraftRevision(revision=saved.revision)
 
     try:
         await write(request, form, save)
@@ -161,10 +166,9 @@ async def post_discard(
 ) -> Response:
     """Discard the draft."""
 
-    def discard(uow: UnitOfWork) -> DraftOut:
-        draft = draft_out(uow.tx, question_sets.find_draft(uow.tx, key, lock=True), None)
+    def discard(uow: UnitOfWork) -> DraftRevision:
         question_sets.discard_draft(uow.tx, key, form.seen, uow.actor or uow.key_name)
-        return draft
+        return DraftRevision(revision=form.seen)
 
     await write(request, form, discard)
     return RedirectResponse(address(request, "/question-sets"), 303)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from app.db import Transaction
 from app.edge.ndjson import NdjsonResponse
@@ -20,10 +20,9 @@ from app.pages.routes import Form, form_of, page_router, query_of, write
 from app.problems import DRAFT_HAS_FLAWS, STALE_REVISION, Problem
 from app.prospects.queries import names_of
 from app.question_sets import service as question_sets
-from app.question_sets.presenters import difference, difference_lines, version_out
+from app.question_sets.presenters import difference, difference_lines
 from app.question_sets.queries import find_set, find_version, list_versions
 from app.question_sets.reader import write_yaml
-from app.question_sets.schemas import QuestionSetVersionOut
 from app.schemas import In
 from app.scoring import Plan, QuestionSet
 from app.sessions.impact import impact, prepare_draft
@@ -49,6 +48,12 @@ class PublishForm(Form):
     """The revision of the draft that the page showed."""
 
     seen: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class Published(BaseModel):
+    """The name of a version that was published, kept in case the form is sent twice."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +90,18 @@ async def post_publish(
 ) -> Response:
     """Publish the draft that the page showed, and redirect to the new version."""
 
-    def publish(uow: UnitOfWork) -> QuestionSetVersionOut:
-        by = uow.actor or uow.key_name
-        version, _ = question_sets.publish_draft(uow.tx, key, form.seen, by)
-        return version_out(uow.tx, version, None)
+    def publish(uow: UnitOfWork) -> Published:
+        version, _ = question_sets.publish_draft(uow.tx, key, form.seen, uow.actor or uow.key_name)
+        return Published(name=version.name)
 
     try:
-        published = QuestionSetVersionOut.model_validate_json(await write(request, form, publish))
+        published = Published.model_validate_json(await write(request, form, publish))
     except Problem as problem:
         if problem.kind is not STALE_REVISION:
             raise
         return await _show(request, service, key, None, problem)
     service.plans.forget_newest()
-    return RedirectResponse(address(request, f"/question-sets/{key}@{published.version}"), 303)
+    return RedirectResponse(address(request, f"/question-sets/{published.name}"), 303)
 
 
 async def _show(
