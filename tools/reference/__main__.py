@@ -49,7 +49,9 @@ def main() -> int:
     """Write or check the generated files, and return the exit code."""
     files = generated()
     folders = (PAGES_FOLDER, PICTURES_FOLDER)
-    known = {str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).glob("*.*")}
+    # Screenshots are taken by `tools.screenshots`.
+    found = (path for folder in folders for path in (ROOT / folder).glob("*.*") if path.suffix != ".webp")
+    known = {str(path.relative_to(ROOT)) for path in found}
     stale = [
         name
         for name, text in files.items()

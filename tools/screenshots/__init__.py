@@ -1,0 +1,1 @@
+"""Pictures of the web pages for the README."""

@@ -1,0 +1,91 @@
+"""Take the pictures of the README in a browser: python -m tools.screenshots.
+
+It serves the demo prospects from a new database, so the pictures show what a new user sees. Chromium has to
+be installed. `make check` does not run it, because browsers and fonts differ between machines.
+"""
+
+import base64
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from bench.server import BENCH_KEY, serving
+
+FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+WEBP_QUALITY = 80
+ACTOR = "Ana Ortiz"
+# Answers that a person adds to those of the demo, so that the scorecard shows what they are based on.
+HERS = (
+    {"question": "timeline", "rating": 4, "evidence": "fact"},
+    {"question": "goal", "rating": 5, "evidence": "judgement"},
+    {"question": "budget", "rating": 2, "evidence": "assumption"},
+)
+
+
+class Picture(NamedTuple):
+    """A page in a window of a width and height in CSS pixels."""
+
+    name: str
+    path: str
+    width: int = 1000
+    height: int = 760
+
+
+def main() -> None:
+    """Write all pictures."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(f"sqlite:///{folder}/demo.db") as server,
+        httpx.Client(base_url=server.url, headers={"X-API-Key": BENCH_KEY}, timeout=60) as client,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(base_url=server.url, device_scale_factor=1.5)
+        page.goto("/sign-in")
+        page.fill("#key", BENCH_KEY)
+        page.fill("#actor", ACTOR)
+        page.click("main button")
+        page.get_by_role("button", name="Load the demo prospects").click()
+        page.wait_for_url("**/review*")
+        for picture in _pictures(client):
+            page.set_viewport_size({"width": picture.width, "height": picture.height})
+            page.goto(picture.path)
+            (FOLDER / f"{picture.name}.webp").write_bytes(_webp(page))
+
+
+def _pictures(client: httpx.Client) -> list[Picture]:
+    asked = _session_of(client, "Cedar Logistics")
+    nurtured = _session_of(client, "Ivy Logistics")
+    for answer in HERS:
+        path = f"/v1/sessions/{nurtured['session_id']}/answers"
+        client.patch(path, json={"answers": [answer | {"actor": ACTOR}]}).raise_for_status()
+    return [
+        Picture("review", "/review"),
+        Picture("interview", f"/sessions/{asked['session_id']}?question=budget#now"),
+        Picture("scorecard", f"/prospects/{nurtured['prospect_id']}"),
+        Picture("concentration", "/insights/concentration?attribute=annual_revenue"),
+    ]
+
+
+def _session_of(client: httpx.Client, name: str) -> dict[str, str]:
+    """Return the session of a demo prospect."""
+    (prospect,) = client.get("/v1/prospects", params={"q": name}).raise_for_status().json()["items"]
+    found = client.get("/v1/sessions", params={"prospect_id": prospect["id"]}).raise_for_status()
+    session: dict[str, str] = found.json()["items"][0]
+    return session
+
+
+def _webp(page: Page) -> bytes:
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate("Promise.all([...document.images].map((one) => one.decode()))")
+    capture = {"format": "webp", "quality": WEBP_QUALITY}
+    shot = page.context.new_cdp_session(page).send("Page.captureScreenshot", capture)
+    return base64.b64decode(shot["data"])
+
+
+if __name__ == "__main__":
+    main()
