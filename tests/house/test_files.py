@@ -29,10 +29,11 @@ HOSTS = [f"{name}.{end}" for name, ends in REGISTRIES.items() for end in ends]
 
 
 def repository() -> dict[str, str]:
-    """The text of every file that is, or would be, committed."""
+    """The text of every file that is, or would be, committed, apart from pictures."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    return {name: (ROOT / name).read_text("utf-8") for name in names if (ROOT / name).is_file()}
+    files = {name: ROOT / name for name in names if (ROOT / name).is_file()}
+    return {name: path.read_text("utf-8") for name, path in files.items() if path.suffix != ".webp"}
 
 
 def test_no_file_names_the_host_of_a_package_registry() -> None:
