@@ -273,7 +273,10 @@ class Importer:
                 yield self.tally.add(batch, outcomes)
 
     def only_read(self, rows: Sequence[ImportRow]) -> list[ReportedRow]:
-        """Count rows without trying to import them, and return those that cannot be read as a whole."""
+        """Count rows without trying to import them, and return those that cannot be read as a whole.
+
+        There is at least one row.
+        """
         outcomes = [row.content if isinstance(row.content, Problem) else UNTRIED for row in rows]
         return self.tally.add(rows, outcomes)
 

@@ -177,21 +177,23 @@ class ImportRuns:
 
     async def _run_to_end(self, work: "_Work", key_id: UUID) -> None:
         await self._read(work.open)
-        count, try_until, check_key_at = 0, monotonic() + TRIAL_SECONDS, 0.0
+        rows_left, try_until, check_key_at = self._max_rows, monotonic() + TRIAL_SECONDS, 0.0
         while rows := await self._read(work.advance):
-            if count == self._max_rows:
-                raise _Ended("too_many_rows")
             if monotonic() > check_key_at:
                 check_key_at = monotonic() + KEY_CHECK_SECONDS
                 if not await self._database.read(lambda tx: active_keys(tx, [key_id])):
                     raise _Ended("revoked")
-            rows = rows[: self._max_rows - count]
-            count += len(rows)
+            allowed = rows[:rows_left]
+            rows_left -= len(allowed)
+            if not allowed:
+                raise _Ended("too_many_rows")
             if work.is_preview and monotonic() > try_until:
-                work.reported += work.importer.only_read(rows)
-                continue
-            async for reported in work.importer.run(rows):
-                work.reported += reported
+                work.reported += work.importer.only_read(allowed)
+            else:
+                async for reported in work.importer.run(allowed):
+                    work.reported += reported
+            if len(allowed) < len(rows):
+                raise _Ended("too_many_rows")
 
 
 def options_of(tx: Transaction, plans: Plans, choices: Choices, after_line: int = 0) -> ImportOptions:
