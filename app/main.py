@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import anyio
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 
 from app import sqlite_file
 from app.api import (
@@ -68,6 +69,7 @@ from app.pages import imports as import_pages
 from app.pages import insights as insight_pages
 from app.pages import prospects as prospect_pages
 from app.pages import question_sets as set_pages
+from app.pages.routes import on_unknown_address
 from app.private_files import is_readable_by_others
 from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.plans import Plans
@@ -122,7 +124,7 @@ ROUTERS = (
 PAGES = (
     assets.assets,
     sign_in.entrance,
-    home.reading,
+    home.everybody,
     home.managing,
     review.reading,
     insight_pages.reading,
@@ -159,6 +161,7 @@ def create_app(settings: Settings, clock: Clock = utc_now, sender: "Sender | Non
     app.mount(DOCS_FILES, DocsFiles(packages=[("fastapi_offline", "static")]))
     app.add_middleware(RequestLog)
     add_problem_handlers(app)
+    app.add_exception_handler(HTTPException, on_unknown_address)
     describe(app)
     return app
 

@@ -49,7 +49,7 @@ class KeyRing:
         Raises:
             Problem: UNAUTHENTICATED if the key is missing, unknown or expired, FORBIDDEN if it lacks a scope.
         """
-        signed_in = self._signed_in(request)
+        signed_in = request.state.signed_in = self._signed_in(request)
         caller = await (self._find_by_id(signed_in.key_id) if signed_in else self._find(secret_of(request)))
         return self._admit(caller, scopes, also)
 

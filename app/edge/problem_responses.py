@@ -47,7 +47,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Convert the exceptions of all operations to problem responses."""
     for kind in (Problem, Flawed, RequestValidationError):
         app.add_exception_handler(kind, _on_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(HTTPException, on_http_exception)
 
 
 def problem_out(request: Request, problem: Problem) -> ProblemOut:
@@ -130,7 +130,7 @@ def _field_errors(raw_errors: Iterable[Any], body: Any) -> list[FieldError]:
     return errors
 
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Convert the exceptions of Starlette: no such route, or a method that the route does not support."""
     exception = cast("HTTPException", error)
     headers = dict(exception.headers or {})

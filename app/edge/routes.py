@@ -31,6 +31,8 @@ NO_IDS = (
     ("/v1/sessions/", "session_id", frozenset({"export"})),
     ("/v1/qualify/", "key", frozenset({"batch"})),
 )
+# For a response to a browser that is signed in.
+NOT_STORED = "private, no-store"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # FastAPI ignores this warning while it creates the fields of a route. Their validators are built later.
 warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
@@ -152,6 +154,9 @@ class EdgeRoute(LazyRoute):
                     await request.load(service.settings.max_body_bytes, body_type, service.computing)
             with service.key_watch.watching(request) if can_end else nullcontext():
                 response = await handle(request)
+            if request.state.signed_in:
+                # The browser would otherwise show it again after the person has signed out.
+                response.headers.setdefault("Cache-Control", NOT_STORED)
             return service.key_watch.watched_response(request, response)
 
         return handle_request

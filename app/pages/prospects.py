@@ -16,7 +16,13 @@ from app.pages.rendering import address, page
 from app.pages.routes import Form, form_of, page_router, query_of, write
 from app.problems import NOT_FOUND, Problem, missing
 from app.prospects import service as prospects
-from app.prospects.queries import find_prospect, list_prospects, prospect_out, prospects_out
+from app.prospects.queries import (
+    find_prospect,
+    list_prospects,
+    merged_into,
+    prospect_out,
+    prospects_out,
+)
 from app.prospects.schemas import PROSPECT_POSITION, NewProspect, ProspectFilter
 from app.question_sets.plans import Plans
 from app.question_sets.queries import list_newest
@@ -125,8 +131,17 @@ async def post_session(
 async def get_scorecard(
     request: Request, service: ServiceDep, prospect_id: UUID, session: UUID | None = None
 ) -> Response:
-    """Show everything about one prospect on one page: about this session, or else about the current one."""
-    found = await service.read_scores(lambda tx: _load_scorecard(tx, service.plans, prospect_id, session))
+    """Show everything about one prospect on one page: about this session, or else about the current one.
+
+    The address of a prospect that was merged leads to the one that was kept.
+    """
+
+    def load(tx: Transaction) -> dict[str, Any] | UUID:
+        return merged_into(tx, prospect_id) or _load_scorecard(tx, service.plans, prospect_id, session)
+
+    found = await service.read_scores(load)
+    if isinstance(found, UUID):
+        return RedirectResponse(address(request, f"/prospects/{found}"), 303)
     return page(request, "scorecard.html", back=_list_before(request), **found)
 
 

@@ -11,16 +11,24 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
 
 from app.edge.bodies import media_type, read_body
 from app.edge.cookies import SignedIn
 from app.edge.multipart import MULTIPART_MEDIA_TYPE, read_multipart
-from app.edge.problem_responses import invalid_body, invalid_query, problem_of
+from app.edge.problem_responses import invalid_body, invalid_query, on_http_exception, problem_of
 from app.edge.service import Service
 from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page, problem_page
-from app.problems import FORBIDDEN, INTERNAL_ERROR, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
+from app.problems import (
+    FORBIDDEN,
+    INTERNAL_ERROR,
+    MALFORMED_BODY,
+    NOT_FOUND,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+)
 from app.schemas import IdempotencyKey, Line
 from app.scoring import Flawed
 from app.sessions.session_edit import UnitOfWork
@@ -33,6 +41,7 @@ MAX_NEXT_LENGTH = 2000
 # Of a form that is kept during a sign-in.
 MAX_KEPT_BYTES = 100_000
 FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
+UNKNOWN_ADDRESS = "There is no page at this address. Check it, or start from the home page."
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -101,6 +110,20 @@ class PageRoute(APIRoute):
                     await file.close()
 
         return handle_request
+
+
+async def on_unknown_address(request: Request, error: Exception) -> Response:
+    """Return a page for an address that does not exist, if a browser asks for it; otherwise a problem."""
+    is_unknown = isinstance(error, HTTPException) and error.status_code == NOT_FOUND.status
+    is_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+    if not (is_unknown and is_page and request.method == "GET"):
+        return await on_http_exception(request, error)
+    try:
+        # Only for the menu.
+        await _admit(request, frozenset(Scope))
+    except Problem as problem:
+        return problem_page(request, problem)
+    return problem_page(request, Problem(NOT_FOUND, UNKNOWN_ADDRESS))
 
 
 def page_router(*scopes: Scope, accepts_file: bool = False) -> APIRouter:

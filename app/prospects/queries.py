@@ -10,6 +10,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import and_, bindparam, case, col, exists, false, func, or_, select
 
 from app.db import Transaction
+from app.events.tables import Event
 from app.narrowing import first_with_few, without_index
 from app.problems import missing
 from app.prospects.schemas import (
@@ -160,6 +161,28 @@ def _prospects_with_id(external_id: str) -> Any:
         .where(col(ProspectLink.match_key).in_(set(keys.values())))
         .where(ProspectLink.match_key == _match_key_by(SourceRule.id_rule, keys))
     )
+
+
+def merged_into(tx: Transaction, prospect_id: UUID) -> UUID | None:
+    """Return the prospect that another one was merged into, after several merges the last one.
+
+    None if the prospect was not merged. The merges are only searched if it had events of its own.
+    """
+    kept = None
+    while _is_gone_with_events(tx, kept or prospect_id):
+        is_other = col(Event.data)["merged_prospect_id"].as_string() == str(kept or prospect_id)
+        statement = select(Event.prospect_id).where(Event.type == "prospect.merged", is_other)
+        following = tx.db.exec(statement).first()
+        if following is None:
+            return None
+        kept = following
+    return kept
+
+
+def _is_gone_with_events(tx: Transaction, prospect_id: UUID) -> bool:
+    """Whether a prospect does not exist any more, and its events do."""
+    about_it = select(Event.seq).where(Event.prospect_id == prospect_id).limit(1)
+    return tx.db.get(Prospect, prospect_id) is None and tx.db.exec(about_it).first() is not None
 
 
 def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
