@@ -24,6 +24,7 @@ STANDING_IN = {
     "key": "nobodys-set",
     "number": "1",
     "openapi": "3.0",
+    "report": "outcomes",
     "intake_id": "01890000-0000-7000-8000-000000000000",
     "receipt_id": "01890000-0000-7000-8000-000000000000",
     "token": "pfi_of-nobody",

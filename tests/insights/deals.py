@@ -16,6 +16,7 @@ RECORDED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def deal(number, *, won, score=50.0, **fields):
     """A deal of a prospect, which closed on the day of its number. Without a score, it is knocked out."""
     known = {
+        "session": number,
         "prospect": number,
         "version": 1,
         "won": won,

@@ -14,6 +14,7 @@ def ended(outcome, **known):
     """A session with an outcome, of a prospect and a deal of its own unless they are named."""
     return Deal(
         **{
+            "session": "S",
             "prospect": f"P{next(numbers)}",
             "deal": "",
             "assessor": "",

@@ -13,7 +13,9 @@ prospects = count(1)
 
 def decided(indication, decision, outcome=None, person="ana", **more):
     known = {"prospect": f"P{next(prospects)}", "hindsight": False, **more}
-    return Decided(indication=indication, decision=decision, person=person, outcome=outcome, **known)
+    return Decided(
+        session="S", indication=indication, decision=decision, person=person, outcome=outcome, **known
+    )
 
 
 def report(*found, superseded=0, with_hindsight=False, persons=EVERYONE):
