@@ -21,15 +21,17 @@ from typing import Any, TypeVar
 import anyio
 from anyio import to_thread
 from pydantic_core import to_json
-from sqlalchemy import DateTime, Dialect, Engine, Row, Table, TypeDecorator, event, text
+from sqlalchemy import DateTime, Dialect, Engine, Row, Table, TypeDecorator, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session as DatabaseSession
 from sqlmodel import SQLModel, create_engine
 
 from app import sqlite_file
 from app.clock import Clock, utc_now
+from app.compiled import Parameters, Values, compiled_for, execute
 from app.database_failures import database_problem, first_line
 from app.problems import DATABASE_READ_ONLY, UNAVAILABLE, Problem, unavailable
 from app.settings import Settings
@@ -59,14 +61,36 @@ FILE_REPLACED = (
 class Transaction:
     """A running transaction: its database session, and its time in UTC, which all its writes use.
 
-    `sql` is the connection of the session. It runs statements that load no objects of the ORM in less time.
-    If the transaction is `silent`, the events that it records are not sent to webhooks.
+    `sql` is the connection of the session. It runs statements that load no objects of the ORM in less time,
+    and `run` runs those that are constants in a fraction of it. If the transaction is `silent`, the events
+    that it records are not sent to webhooks.
     """
 
     db: DatabaseSession
     sql: Connection
     at: datetime
     silent: bool = False
+
+    def savepoint(self) -> SessionTransaction:
+        """Begin a part of the transaction that can be rolled back alone. Use it as a context manager."""
+        savepoint = self.db.begin_nested()
+        # The session sets the savepoint only when it is used: `sql` and `run` would write before that.
+        self.db.connection()
+        return savepoint
+
+    def run(self, statement: Any, parameters: Parameters) -> list[Values]:
+        """Run a constant statement, and return its rows, with values of the types of the columns."""
+        compiled = compiled_for(self.sql.dialect, statement, tuple(parameters))
+        return compiled.rows(execute(self.sql, compiled.text, compiled.bound(parameters)))
+
+    def run_for_each(self, statement: Any, rows: Sequence[Parameters]) -> None:
+        """Run a constant statement for each of several rows, which have the same names."""
+        compiled = compiled_for(self.sql.dialect, statement, tuple(rows[0]))
+        bound = list(map(compiled.bound, rows))
+        if len(bound) == 1:
+            execute(self.sql, compiled.text, bound[0])
+        else:
+            execute(self.sql, compiled.text, bound, many=True)
 
 
 class Database:
@@ -194,15 +218,18 @@ class Database:
             self._change_running_count(-1)
 
     def _run_once(self, engine: Engine, work: Callable[[Transaction], T], abandoned: Event) -> T:
-        with DatabaseSession(engine, expire_on_commit=False, close_resets_only=False, autoflush=False) as db:
-            connection = db.connection()
+        with engine.begin() as connection:
             self._require_same_file()
-            result = work(Transaction(db, connection, self._clock()))
+            # The session joins the transaction when it is first used.
+            with DatabaseSession(
+                connection, expire_on_commit=False, close_resets_only=False, autoflush=False
+            ) as db:
+                result = work(Transaction(db, connection, self._clock()))
+                db.flush()
             if abandoned.is_set():
                 # Do not commit: the caller already has the response that nothing was written.
                 raise unavailable("The database does not answer.")
-            db.commit()
-            return result
+        return result
 
     def _require_same_file(self) -> None:
         """Raise UNAVAILABLE if the SQLite file is no longer the one that was opened first.
@@ -228,10 +255,9 @@ class Database:
         """
         borrower, abandoned = object(), Event()
         try:
-            with anyio.fail_after(self.wait_seconds):
-                await limiter.acquire_on_behalf_of(borrower)
-        except TimeoutError as error:
-            raise unavailable("Too many requests are waiting for the database.") from error
+            limiter.acquire_on_behalf_of_nowait(borrower)
+        except anyio.WouldBlock:
+            await self._wait_for_turn(limiter, borrower)
         try:
             with anyio.fail_after(self.wait_seconds + DATABASE_TIMEOUT_GRACE_SECONDS):
                 return await to_thread.run_sync(
@@ -243,6 +269,13 @@ class Database:
         finally:
             abandoned.set()
             limiter.release_on_behalf_of(borrower)
+
+    async def _wait_for_turn(self, limiter: anyio.CapacityLimiter, borrower: object) -> None:
+        try:
+            with anyio.fail_after(self.wait_seconds):
+                await limiter.acquire_on_behalf_of(borrower)
+        except TimeoutError as error:
+            raise unavailable("Too many requests are waiting for the database.") from error
 
     async def purge_deleted(self) -> None:
         """Remove deleted data from the files of SQLite. On PostgreSQL, vacuum does that.
@@ -385,7 +418,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    execute(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE", ())
 
 
 def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]) -> bool:
@@ -393,7 +426,8 @@ def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]
 
     The insert waits for concurrent inserts of the same values.
     """
-    return bool(insert_new(tx, table, [values]))
+    rows = SQLModel.metadata.tables[str(table.__tablename__)]
+    return bool(tx.run(_insert_new(rows, dialect_of(tx)), values))
 
 
 def insert_new(
@@ -412,7 +446,7 @@ def _insert_new(table: Table, dialect: str) -> Any:
 
 def insert_or_replace(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows. A row whose primary key exists replaces the existing one."""
-    tx.sql.execute(_insert_or_replace(table, dialect_of(tx)), rows)
+    tx.run_for_each(_insert_or_replace(table, dialect_of(tx)), rows)
 
 
 @cache
@@ -437,7 +471,7 @@ def insert_or_update(
 
 def dialect_of(tx: Transaction) -> str:
     """Return "sqlite" or "postgresql"."""
-    return tx.db.get_bind().dialect.name
+    return tx.sql.dialect.name
 
 
 def insert_into(table: Table, dialect: str) -> Any:
@@ -467,20 +501,27 @@ def enter_as_writer(tx: Transaction, table: type[SQLModel]) -> None:
 
 def _lock_table(tx: Transaction, table: type[SQLModel], mode: str) -> None:
     if dialect_of(tx) == "postgresql":
-        tx.sql.execute(text(f'LOCK TABLE "{table.__tablename__}" IN {mode} MODE'))
+        execute(tx.sql, f'LOCK TABLE "{table.__tablename__}" IN {mode} MODE', ())
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC. SQLite has no time zones: the zone is removed before storing and added after reading."""
+    """A time in UTC. SQLite has no times: they are texts there, without the zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Return how a time is stored, or None if the driver stores it."""
+        return _utc_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return how a stored time is read, or None if the driver reads it."""
+        return _utc_time if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _utc_text(time: datetime | None) -> str | None:
+    return None if time is None else sqlite_file.stored_time(time)
+
+
+def _utc_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)

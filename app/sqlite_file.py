@@ -97,7 +97,7 @@ def mark_in_use(path: Path, at: datetime) -> None:
     must also start if its disk is full.
     """
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri(path), uri=True)) as connection, connection:
-        connection.execute("UPDATE installation SET in_use_since = ?", [_stored_time(at)])
+        connection.execute("UPDATE installation SET in_use_since = ?", [stored_time(at)])
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri(path), uri=True)) as connection:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -153,6 +153,6 @@ def locked(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _stored_time(at: datetime) -> str:
-    """Return a time as SQLAlchemy stores it in SQLite."""
+def stored_time(at: datetime) -> str:
+    """Return the text of a time in UTC: texts sort like their times."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -110,7 +110,7 @@ def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, 
         for subject, type_ in events
     ]
     if rows:
-        tx.sql.execute(INSERT_EVENTS, rows)
+        tx.run_for_each(INSERT_EVENTS, rows)
 
 
 def erase_events(tx: Transaction, prospect_id: UUID) -> None:

@@ -86,7 +86,7 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
         "expired_before": tx.at - RESPONSE_RETENTION,
     }
     try:
-        if tx.sql.execute(_claim(dialect_of(tx)), claim).first():
+        if tx.run(_claim(dialect_of(tx)), claim):
             return None
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in LOCK_TIMEOUT_CODES:
@@ -111,7 +111,7 @@ def store_response(
     `prospect_id` is the prospect that the response is about: the response is erased with it.
     """
     values = {"status": response.status, "body": response.body, "revision": response.revision}
-    tx.sql.execute(STORE_RESPONSE, {**_of_key(call), **values, "prospect_id": prospect_id})
+    tx.run(STORE_RESPONSE, {**_of_key(call), **values, "prospect_id": prospect_id})
 
 
 def reassign_responses(tx: Transaction, from_id: UUID, to_id: UUID) -> None:

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String, literal_column, union_all
+from sqlalchemy import select as select_columns
 from sqlalchemy.orm import aliased
-from sqlmodel import and_, bindparam, case, col, exists, false, func, or_, select
+from sqlmodel import SQLModel, and_, bindparam, case, col, exists, false, func, or_, select
 
+from app.compiled import untracked
 from app.db import Transaction
 from app.events.tables import Event
 from app.narrowing import first_with_few, without_index
@@ -50,12 +52,15 @@ IS_FIRST_LINK = (
 )
 # The rule is read in the same statement, so that no change of it can come between.
 PROSPECTS_PER_FETCH = 1000
+PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
+LINK_TABLE = SQLModel.metadata.tables["prospect_link"]
+SELECT_PROSPECT = select_columns(*PROSPECT_TABLE.c).where(PROSPECT_TABLE.c.id == bindparam("prospect"))
 SELECT_BY_LINK = (
-    select(Prospect, ProspectLink.match_key)
-    .join(ProspectLink, OF_PROSPECT)
+    select_columns(*PROSPECT_TABLE.c, LINK_TABLE.c.match_key)
+    .join(LINK_TABLE, OF_PROSPECT)
     .where(
-        ProspectLink.source == bindparam("source"),
-        ProspectLink.match_key
+        LINK_TABLE.c.source == bindparam("source"),
+        LINK_TABLE.c.match_key
         == _match_key_by(
             select(SourceRule.id_rule).where(SourceRule.source == bindparam("source")).scalar_subquery(),
             {rule: bindparam(rule, type_=String()) for rule in ID_RULES},
@@ -65,7 +70,8 @@ SELECT_BY_LINK = (
 # FOR NO KEY UPDATE rather than FOR UPDATE: the latter would also wait for transactions that only refer to
 # the prospect and hold the locks of its sessions.
 # The link is locked too, after its prospect: it may have been removed while this waited for the prospect.
-SELECT_BY_LINK_FOR_UPDATE = SELECT_BY_LINK.with_for_update(of=[Prospect, ProspectLink], key_share=True)
+SELECT_BY_LINK_FOR_UPDATE = SELECT_BY_LINK.with_for_update(of=[PROSPECT_TABLE, LINK_TABLE], key_share=True)
+SELECT_PROSPECT_FOR_UPDATE = SELECT_PROSPECT.with_for_update(key_share=True)
 SELECT_RULES = select(SourceRule.source, SourceRule.id_rule).where(
     col(SourceRule.source).in_(bindparam("sources", expanding=True))
 )
@@ -187,13 +193,11 @@ def _is_gone_with_events(tx: Transaction, prospect_id: UUID) -> bool:
 
 def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:
     """Return a prospect, locked for a change if `lock` is set. Raises NOT_FOUND."""
-    statement = select(Prospect).where(Prospect.id == prospect_id)
-    if lock:
-        statement = statement.with_for_update(key_share=True)
-    found = tx.db.exec(statement).one_or_none()
-    if found is None:
+    statement = SELECT_PROSPECT_FOR_UPDATE if lock else SELECT_PROSPECT
+    found = untracked(Prospect, tx.run(statement, {"prospect": prospect_id}))
+    if not found:
         raise missing("prospect with that id")
-    return found
+    return found[0]
 
 
 class LinkedProspect(NamedTuple):
@@ -207,8 +211,9 @@ def find_link(tx: Transaction, link: Link, *, lock: bool = False) -> LinkedProsp
     """Return the prospect with a link, locked for a change if `lock` is set; None if there is none."""
     statement = SELECT_BY_LINK_FOR_UPDATE if lock else SELECT_BY_LINK
     keys = {str(rule): match_key(rule, link.external_id) for rule in ID_RULES}
-    found = tx.db.exec(statement, params={"source": link.source, **keys}).one_or_none()
-    return None if found is None else LinkedProspect(*found)
+    rows = tx.run(statement, {"source": link.source, **keys})
+    found = untracked(Prospect, (row[:-1] for row in rows))
+    return LinkedProspect(found[0], rows[0][-1]) if found else None
 
 
 def find_by_link(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:
@@ -284,7 +289,7 @@ def translate_values(tx: Transaction, source: str, values: Mapping[str, Any]) ->
     for 1.
     """
     texts = {name: text for name, value in values.items() if (text := alias_text(value)) is not None}
-    if not texts or not tx.sql.execute(SELECT_HAS_ALIAS, {"source": source}).first():
+    if not texts or not tx.run(SELECT_HAS_ALIAS, {"source": source}):
         return dict(values)
     parameters = {"source": source, "fields": list(texts), "texts": list(set(texts.values()))}
     aliases = tx.db.exec(SELECT_ALIASES, params=parameters)

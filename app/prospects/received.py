@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select
 from sqlmodel import SQLModel, or_
 
 from app.db import Transaction, insert_or_replace
-from app.prospects.queries import LinkKey, find_link
+from app.prospects.queries import LINK_TABLE, LinkKey, find_link
 from app.prospects.schemas import Link
 
 TABLE = SQLModel.metadata.tables["received_values"]
@@ -35,7 +35,6 @@ SELECT_OF_LINK = SELECT_PARTS.where(
         (TABLE.c.deal == bindparam("deal")) & (TABLE.c.assessor == bindparam("assessor")),
     ),
 )
-LINK_TABLE = SQLModel.metadata.tables["prospect_link"]
 SELECT_OF_ALL_LINKS = (
     select(TABLE.c.source, TABLE.c.match_key, TABLE.c.fields)
     .join(LINK_TABLE, (LINK_TABLE.c.source == TABLE.c.source) & (LINK_TABLE.c.match_key == TABLE.c.match_key))
@@ -81,8 +80,10 @@ class Received:
         entry = self.entries.get(name)
         if entry is None or not is_same(entry[0], _remembered(value)):
             return False
-        known = [*entry[2:], *[None] * len(more)]
-        return all(new is None or _remembered(new) == old for new, old in zip(more, known, strict=False))
+        return all(
+            new is None or (place < len(entry) and _remembered(new) == entry[place])
+            for place, new in enumerate(more, start=2)
+        )
 
     def remember(self, name: str, value: Any, at: datetime | None, *more: Any) -> None:
         """Store a value as the last one, with the time at which it was given, or None if others gave it."""
@@ -148,7 +149,7 @@ def load(tx: Transaction, link: LinkKey, deal: str = "", assessor: str = "") -> 
     """Return what was received from a link, a (source, match key), about its prospect and about a deal."""
     source, match_key = link
     parameters = {"source": source, "match_key": match_key, "deal": deal, "assessor": assessor}
-    rows = tx.sql.execute(SELECT_OF_LINK, parameters)
+    rows = tx.run(SELECT_OF_LINK, parameters)
     return ReceivedFromLink(link, {Part(*part): Received(fields) for *part, fields in rows})
 
 
@@ -179,7 +180,7 @@ def save_all(tx: Transaction, links: Sequence[ReceivedFromLink]) -> None:
 def mark_overwritten(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:
     """Note that these values of a locked prospect come from none of its links but `by`."""
     links = []
-    for source, match_key, entries in tx.sql.execute(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):
+    for source, match_key, entries in tx.run(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):
         if (source, match_key) != by:
             received = Received(entries)
             for name in fields & entries.keys():

@@ -13,6 +13,7 @@ from app.prospects.tables import Prospect, ProspectTerm
 from app.schemas import UMLAUTS, normalized_id
 
 TERM_TABLE = SQLModel.metadata.tables["prospect_term"]
+INSERT_TERMS = TERM_TABLE.insert()
 # A longer word is found by its beginning. PostgreSQL's indexes take at most 2,700 bytes.
 MAX_TERM_LENGTH = 50
 LAST_CHARACTER = "\U0010ffff"
@@ -72,7 +73,7 @@ def replace_terms(tx: Transaction, prospect_id: UUID, former_name: str | None, n
 def _insert(tx: Transaction, terms: Iterable[tuple[UUID, str]]) -> None:
     rows = [{"prospect_id": prospect_id, "term": term} for prospect_id, term in terms]
     if rows:
-        tx.sql.execute(TERM_TABLE.insert(), rows)
+        tx.run_for_each(INSERT_TERMS, rows)
 
 
 def prospects_with_word(word: Spellings) -> Select[Any]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam
-from sqlalchemy.orm.attributes import flag_modified
-from sqlmodel import SQLModel, col, delete, select, update
+from sqlmodel import col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, enter_as_writer, insert_if_new, insert_new
@@ -23,6 +22,7 @@ from app.problems import (
 )
 from app.prospects import received as received_values
 from app.prospects.queries import (
+    PROSPECT_TABLE,
     LinkKey,
     find_by_link,
     find_ids_by_link,
@@ -44,14 +44,16 @@ from app.schemas import MAX_ATTRIBUTES, searchable
 from app.scoring import Subject
 
 MAX_LINKS = 50
-PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
 INSERT_PROSPECT = PROSPECT_TABLE.insert()
 SET_SUBJECT = (
     PROSPECT_TABLE.update()
     .where(PROSPECT_TABLE.c.id == bindparam("created"))
     .values(subject=bindparam("subject"))
 )
-DELETE_PROSPECT = PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id == bindparam("unused"))
+UPDATE_PROSPECT = PROSPECT_TABLE.update().where(PROSPECT_TABLE.c.id == bindparam("changed"))
+# The columns that a new revision of a prospect can change.
+CHANGING = ("name", "searchable", "attributes", "revision", "updated_at")
+DELETE_PROSPECT = PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id == bindparam("deleted"))
 
 
 def create(tx: Transaction, new: NewProspect) -> Prospect:
@@ -108,7 +110,7 @@ def upsert(
             from_link = _received_at_creation(tx, (link.source, rows[0]["match_key"]), created)
             return Upserted(created, is_created=True, is_changed=True, from_link=from_link)
         # Another transaction has created the prospect meanwhile, so this one is not needed.
-        tx.sql.execute(DELETE_PROSPECT, {"unused": created.id})
+        tx.run(DELETE_PROSPECT, {"deleted": created.id})
 
 
 def _received_at_creation(tx: Transaction, link: LinkKey, created: Prospect) -> ReceivedFromLink:
@@ -167,7 +169,6 @@ def apply_change(
     received_values.mark_overwritten(tx, prospect.id, _changed_fields(prospect, name, attributes), by)
     _rename(tx, prospect, name)
     prospect.attributes = attributes
-    flag_modified(prospect, "attributes")  # without this, the ORM would miss a change from 1 to true
     save_revision(tx, prospect, "prospect.updated")
     return True
 
@@ -183,7 +184,7 @@ def set_subject(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
     """Set the subject of a new prospect. The list of prospects shows the subject "prospect" by default."""
     if prospect.subject != subject:
         prospect.subject = subject
-        tx.sql.execute(SET_SUBJECT, {"created": prospect.id, "subject": subject})
+        tx.run(SET_SUBJECT, {"created": prospect.id, "subject": subject})
 
 
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
@@ -239,13 +240,12 @@ def erase(tx: Transaction, prospect: Prospect) -> None:
 
 def delete_row(tx: Transaction, prospect: Prospect) -> None:
     """Delete the row of a prospect, and with it its links. The events about it remain."""
-    tx.db.exec(delete(Prospect).where(col(Prospect.id) == prospect.id))
-    tx.db.expunge(prospect)
+    tx.run(DELETE_PROSPECT, {"deleted": prospect.id})
 
 
 def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
     prospect = _new_prospect(tx, name, attributes)
-    tx.sql.execute(INSERT_PROSPECT, prospect.model_dump())
+    tx.run(INSERT_PROSPECT, prospect.model_dump())
     insert_terms(tx, [prospect])
     return prospect
 
@@ -278,8 +278,8 @@ def save_revision(tx: Transaction, prospect: Prospect, event: EventType, **data:
     """Store a changed prospect as its next revision, and record the event."""
     prospect.revision += 1
     prospect.updated_at = tx.at
-    tx.db.add(prospect)
-    tx.db.flush()
+    values = {name: getattr(prospect, name) for name in CHANGING}
+    tx.run(UPDATE_PROSPECT, {"changed": prospect.id, **values})
     _record_event(tx, prospect, event, **data)
 
 
@@ -386,7 +386,7 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
         rows.setdefault((row["source"], row["match_key"]), (prospect, link, row))
     # Links are inserted in one order, so that two transactions that insert the same ones cannot deadlock.
     first = dict(sorted(rows.items()))
-    tx.sql.execute(INSERT_PROSPECT, [prospect.model_dump() for prospect, _, _ in first.values()])
+    tx.run_for_each(INSERT_PROSPECT, [prospect.model_dump() for prospect, _, _ in first.values()])
     inserted = insert_new(tx, ProspectLink, [row for _, _, row in first.values()])
     unused = [prospect.id for key, (prospect, _, _) in first.items() if key not in inserted]
     if unused:

@@ -35,8 +35,8 @@ def find_version(tx: Transaction, key: str, version: int | None = None) -> Quest
 def published_number(tx: Transaction, key: str, version: int | None = None) -> int | None:
     """Return the number of a version, or of the newest one, if it is published and not retired; or None."""
     statement = NEWEST_VERSION if version is None else PUBLISHED_VERSION
-    row = tx.sql.execute(statement, {"of_key": key, "number": version}).first()
-    return row[1] if row else None
+    rows = tx.run(statement, {"of_key": key, "number": version})
+    return rows[0][1] if rows else None
 
 
 def version_exists(tx: Transaction, key: str, version: int | None = None) -> bool:

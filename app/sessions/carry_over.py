@@ -126,7 +126,7 @@ def move_older(uow: UnitOfWork, plan: Plan, after: UUID | None, limit: int) -> M
     dropped, failures = 0, []
     for session in found:
         try:
-            with uow.tx.db.begin_nested():
+            with uow.tx.savepoint():
                 dropped += _move_one(uow, session, plan)
         except Problem as problem:
             failures.append((session.id, problem))

@@ -1,16 +1,17 @@
 """Find sessions, their answers, decisions and outcomes."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from operator import eq, ge, lt
-from typing import Any, cast
+from typing import Any, cast, get_args
 from uuid import UUID
 
-from sqlalchemy import Integer, String, inspect, literal_column, type_coerce
+from sqlalchemy import Integer, String, literal_column, type_coerce
 from sqlalchemy import select as select_columns
 from sqlmodel import SQLModel, and_, bindparam, col, func, select, tuple_
 
+from app.compiled import untracked
 from app.db import Transaction
 from app.narrowing import first_with_few, without_index
 from app.problems import missing
@@ -62,7 +63,6 @@ SELECT_OUTCOMES = (
     .where(col(Outcome.session_id).in_(bindparam("sessions", expanding=True)))
     .order_by(col(Outcome.revision))
 )
-SESSION_CLASS = inspect(Session).class_manager
 ANSWER_TABLE = SQLModel.metadata.tables["answer"]
 # The question, and then the fields of `Answer` in their order. The id is selected as the driver returns it:
 # creating a UUID for every answer took a fifth of the time.
@@ -72,31 +72,39 @@ SELECT_ANSWERS_TO_JUDGE = select_columns(
 ).where(ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True)))
 # A constant, because building the statement takes longer than running it.
 SELECT_ANSWERS = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields))
-SELECT_ANSWERS_OF_ONE = SELECT_ANSWERS.where(ANSWER_TABLE.c.session_id == bindparam("session"))
+# Without the id, which is known: creating a UUID for every answer takes as long as to read them.
+SELECT_ANSWERS_OF_ONE = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields[1:])).where(
+    ANSWER_TABLE.c.session_id == bindparam("session")
+)
 SELECT_ANSWERS_OF_MANY = SELECT_ANSWERS.where(
     ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True))
 )
-# For `load_sessions`.
+# For `untracked`.
 SELECT_SESSIONS: Any = select_columns(*SQLModel.metadata.tables["session"].c)
 SELECT_SESSION = SELECT_SESSIONS.where(Session.id == bindparam("id"))
 SELECT_SESSION_FOR_UPDATE = SELECT_SESSION.with_for_update()
+# The statuses are literals: SQLite would prepare a statement anew for each value of a parameter that the
+# condition of an index names. That takes ten times as long as the read.
+OF_STATUS: Mapping[Status, Any] = {
+    status: col(Session.status) == literal_column(f"'{status}'") for status in get_args(Status)
+}
+OF_PROSPECT_ID = col(Session.prospect_id) == bindparam("prospect")
 SELECT_OPEN = (
-    SELECT_SESSIONS.where(Session.prospect_id == bindparam("prospect"), Session.status == "open")
-    .order_by(col(Session.id))
-    .with_for_update()
+    SELECT_SESSIONS.where(OF_PROSPECT_ID, OF_STATUS["open"]).order_by(col(Session.id)).with_for_update()
 )
-SELECT_NEWEST = (
-    SELECT_SESSIONS.where(
-        Session.prospect_id == bindparam("prospect"),
+SELECT_NEWEST: Mapping[Status, Any] = {
+    status: SELECT_SESSIONS.where(
+        OF_PROSPECT_ID,
         Session.deal == bindparam("deal"),
         Session.assessor == bindparam("assessor"),
         Session.question_set == bindparam("key"),
-        Session.status == bindparam("status"),
+        of_status,
     )
     .order_by(col(Session.id).desc())
     .limit(bindparam("limit", type_=Integer))
     .with_for_update()
-)
+    for status, of_status in OF_STATUS.items()
+}
 
 
 def newest_session(
@@ -110,13 +118,19 @@ def newest_sessions(
     tx: Transaction, prospect: Prospect, identity: SessionIdentity, key: str, status: Status, limit: int
 ) -> Sequence[Session]:
     """Return the newest sessions with this status for a prospect, an identity and a question set, locked."""
-    parameters = {"prospect": prospect.id, **asdict(identity), "key": key, "status": status, "limit": limit}
-    return load_sessions(tx, SELECT_NEWEST, parameters)
+    parameters = {
+        "prospect": prospect.id,
+        "deal": identity.deal,
+        "assessor": identity.assessor,
+        "key": key,
+        "limit": limit,
+    }
+    return untracked(Session, tx.run(SELECT_NEWEST[status], parameters))
 
 
 def open_sessions(tx: Transaction, prospect: Prospect) -> Sequence[Session]:
     """Return the open sessions of a prospect, locked in the order of their ids."""
-    return load_sessions(tx, SELECT_OPEN, {"prospect": prospect.id})
+    return untracked(Session, tx.run(SELECT_OPEN, {"prospect": prospect.id}))
 
 
 def decisions_of(tx: Transaction, session_id: UUID) -> list[Decision]:
@@ -306,25 +320,16 @@ def question_set_clauses(question_set: SetFilter) -> Iterator[Any]:
 
 def find_session(tx: Transaction, session_id: UUID, *, lock: bool = False) -> Session:
     """Return a session, locked for a change if `lock` is set. Raises NOT_FOUND."""
-    found = load_sessions(tx, SELECT_SESSION_FOR_UPDATE if lock else SELECT_SESSION, {"id": session_id})
+    statement = SELECT_SESSION_FOR_UPDATE if lock else SELECT_SESSION
+    found = untracked(Session, tx.run(statement, {"id": session_id}))
     if not found:
         raise missing("session with that id")
     return found[0]
 
 
-def load_sessions(
-    tx: Transaction, statement: Any, parameters: Mapping[str, Any] | None = None
-) -> list[Session]:
-    """Return the sessions that a statement made from SELECT_SESSIONS finds.
-
-    The ORM does not track them: that halves the time, and `session_edit.save` stores what changes.
-    """
-    sessions = []
-    for row in tx.sql.execute(statement, parameters).mappings():
-        session = SESSION_CLASS.new_instance()
-        session.__dict__.update(row)
-        sessions.append(session)
-    return sessions
+def load_sessions(tx: Transaction, statement: Any) -> list[Session]:
+    """Return the sessions that a statement made from SELECT_SESSIONS finds, if it is not a constant."""
+    return untracked(Session, map(tuple, tx.sql.execute(statement)))
 
 
 def has_stale_answers(session: Session, at: datetime) -> bool:
@@ -334,8 +339,8 @@ def has_stale_answers(session: Session, at: datetime) -> bool:
 
 def answers_of(tx: Transaction, session_id: UUID) -> dict[str, StoredAnswer]:
     """Return the current answers of a session, by question."""
-    rows = tx.sql.execute(SELECT_ANSWERS_OF_ONE, {"session": session_id})
-    return {answer.question: answer for answer in map(StoredAnswer._make, rows)}
+    rows = tx.run(SELECT_ANSWERS_OF_ONE, {"session": session_id})
+    return {question: StoredAnswer(session_id, question, *others) for question, *others in rows}
 
 
 def answers_of_many(tx: Transaction, session_ids: Sequence[UUID]) -> dict[UUID, dict[str, StoredAnswer]]:
@@ -394,5 +399,4 @@ def any_stale(tx: Transaction) -> bool:
 
 def stale_clauses(at: datetime) -> tuple[Any, Any]:
     """Return the conditions for sessions with a stale score, as `has_stale_answers` defines it."""
-    # A literal, because with a parameter SQLite does not use the partial index.
-    return col(Session.status) == literal_column("'open'"), col(Session.valid_until) <= at
+    return OF_STATUS["open"], col(Session.valid_until) <= at

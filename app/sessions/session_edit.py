@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +38,7 @@ SYSTEM_KEY_NAME = "prospect-fit"
 SESSION_TABLE = SQLModel.metadata.tables["session"]
 SESSION_COLUMNS = tuple(column.name for column in SESSION_TABLE.c)
 INSERT_SESSION = SESSION_TABLE.insert()
+UPDATE_SESSION = SESSION_TABLE.update().where(SESSION_TABLE.c.id == bindparam("stored_id"))
 INSERT_REVISION = SQLModel.metadata.tables["session_revision"].insert()
 # The event for each thing that a revision can change, in the order in which the events are recorded.
 EVENT_TYPE_OF_CHANGE: Mapping[str, EventType] = {
@@ -188,11 +188,11 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
     if not (edit.opening or edit.changed):
         return
     before = edit.stored
-    session.revision = edit.next_revision
-    session.updated_at = tx.at
+    # Not `setattr`, which takes as long for the columns of a table as scoring.
+    columns = vars(session)
+    columns.update(revision=edit.next_revision, updated_at=tx.at)
     judged = edit.judged = judge_session(edit.plan, session, edit.answers)
-    for name, value in stored_figures(judged, edit.answers).items():
-        setattr(session, name, value)
+    columns.update(stored_figures(judged, edit.answers))
     if session.status == "closed":
         session.next_expiry_at = None
     if before and before["indication"] != session.indication:
@@ -208,7 +208,7 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
         "changed": edit.changed,
         "verdict": verdict_record(judged),
     }
-    tx.sql.execute(INSERT_REVISION, row)
+    tx.run(INSERT_REVISION, row)
     # Answers also go stale without the import, so this event is not one of the import.
     not_silent = replace(tx, silent=tx.silent and change != "aged")
     record_events(not_silent, event_subject(session), _event_types(before, edit.changed, edit.stored))
@@ -219,29 +219,21 @@ def store(edit: SessionEdit) -> None:
     """Store the session and its answers if they have changed."""
     tx, row = edit.uow.tx, _row_of(edit.session)
     if edit.opening:
-        tx.sql.execute(INSERT_SESSION, row)
+        tx.run(INSERT_SESSION, row)
     elif changed := {
         name: row[name] for name in row if row[name] != edit.stored[name] or name in edit.changed
     }:
-        # An attribute can change from 1 to true, which are equal.
-        tx.sql.execute(_update_of(frozenset(changed)), {"stored_id": edit.session.id, **changed})
+        # An attribute can change from 1 to true, which are equal. Only what has changed is named, because
+        # SQLite writes the indexes of all columns that are named.
+        tx.run(UPDATE_SESSION, {"stored_id": edit.session.id, **changed})
     if answers := [edit.answers[question]._asdict() for question in edit.changed.get("answers", ())]:
         insert_or_replace(tx, ANSWER_TABLE, answers)
     edit.stored = row
 
 
 def _row_of(session: Session) -> dict[str, Any]:
-    return {name: getattr(session, name) for name in SESSION_COLUMNS}
-
-
-@lru_cache(maxsize=1000)
-def _update_of(columns: frozenset[str]) -> Any:
-    """Return the statement that updates these columns of a session.
-
-    It names only those that have changed: SQLite writes the indexes of all columns that are named.
-    """
-    of_session = SESSION_TABLE.c.id == bindparam("stored_id")
-    return SESSION_TABLE.update().where(of_session).values({name: bindparam(name) for name in columns})
+    values = vars(session)
+    return {name: values[name] for name in SESSION_COLUMNS}
 
 
 def event_subject(session: Session, **data: str) -> EventSubject:

@@ -5,10 +5,14 @@ which came and which went.
 """
 
 import asyncio
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
+import psycopg
 from sqlalchemy import event
 
 from app.db import open_database
@@ -28,7 +32,9 @@ CHANGED = {**RECORD, "ratings": {"trigger": 3, "requirements": 3, "budget": 4}}
 RENAMED = {**CHANGED, "name": "Harbour Yard", "attributes": {"employees": 300}}
 CONCLUDED = {"decision": {"decision": "pursue", "actor": "ana"}, "outcome": {"outcome": "won"}}
 FITS = {"prospects": [{**LINK, "external_id": str(number)} for number in range(1, 6)]}
-# BEGIN and the look-up of the API key, which is cached for a second, are not counted.
+# Not counted: the begin of a transaction, the check of a connection, and the look-up of the API key, which is
+# cached for a second.
+NOT_COUNTED = re.compile("^BEGIN|^;$|FROM api_key")
 BUDGET = {
     "qualify: a new prospect": 13,
     "qualify: other answers": 10,
@@ -73,8 +79,27 @@ class Counting:
         self.statements.clear()
         response = await self.client.request(method, f"/v1{path}", json=body, headers=headers)
         assert response.is_success, (name, response.text)
-        self.by_name[name] = [one for one in self.statements if one != "BEGIN" and "FROM api_key" not in one]
+        self.by_name[name] = [one for one in self.statements if not NOT_COUNTED.search(one)]
         return response.json()
+
+
+def counting_options(statements: list[str], *, is_sqlite: bool) -> dict[str, Any]:
+    """Return the options of a driver with which the cursors of a connection note each statement."""
+
+    class Cursor(sqlite3.Cursor if is_sqlite else psycopg.Cursor):
+        def execute(self, statement, *arguments, **options):
+            statements.append(" ".join(str(statement).split()))
+            return super().execute(statement, *arguments, **options)
+
+        def executemany(self, statement, *arguments, **options):
+            statements.append(" ".join([*str(statement).split(), "(many)"]))
+            return super().executemany(statement, *arguments, **options)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory=Cursor):
+            return super().cursor(factory)
+
+    return {"factory": Connection} if is_sqlite else {"cursor_factory": Cursor}
 
 
 @contextmanager
@@ -87,10 +112,9 @@ def counting(database_url: str) -> Iterator[Counting]:
     statements: list[str] = []
     database = app.state.service.database
 
-    @event.listens_for(database.engine, "before_cursor_execute")
-    def note(_connection, _cursor, statement, _parameters, _context, executemany) -> None:
-        line = " ".join(statement.replace("BEGIN IMMEDIATE", "BEGIN").split())
-        statements.append(f"{line} (many)" if executemany else line)
+    @event.listens_for(database.engine, "do_connect")
+    def count(_dialect, _record, _arguments, options) -> None:
+        options |= counting_options(statements, is_sqlite=database.is_sqlite)
 
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test", headers={"X-API-Key": ADMIN_KEY}

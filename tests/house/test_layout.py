@@ -30,6 +30,7 @@ PACKAGES = {
 MODULES = {
     *(
         "clock.py",
+        "compiled.py",
         "database_failures.py",
         "db.py",
         "demo.py",

@@ -98,7 +98,7 @@ def _qualify(uow: UnitOfWork, entries: Sequence[PlacedEntry]) -> dict[int, Impor
 def _refusable(uow: UnitOfWork, work: Callable[[], ImportedRow]) -> ImportOutcome:
     """Return what `work` returns, or the problem that it raises, after which nothing of it is written."""
     try:
-        with uow.tx.db.begin_nested():
+        with uow.tx.savepoint():
             return work()
     except Problem as problem:
         return problem

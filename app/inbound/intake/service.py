@@ -286,7 +286,7 @@ def try_mapping(uow: UnitOfWork, sample: DryRun) -> DryRunOut:
     `partial`, also raises `Flawed` if a pointer leads nowhere.
     """
     mapping, results = sample.mapping, {}
-    with uow.tx.db.begin_nested() as savepoint:
+    with uow.tx.savepoint() as savepoint:
         for place, item in items_in_order(uow.tx, mapping, sample.payload):
             suffix = "" if mapping.items_pointer is None else f" (in item {place + 1} of the list)"
             process = partial(
@@ -343,7 +343,7 @@ def process_item(
     request, ignored = _with_mapping_pointers(
         mapping, lambda: _qualify_request(uow, question_set, form, item)
     )
-    answer = _with_mapping_pointers(mapping, lambda: sessions.qualify(uow, request))
+    answer = QualifyResult(**_with_mapping_pointers(mapping, lambda: sessions.qualify(uow, request)))
     mapped = _mapped_item(form, request, answer, ignored, item)
     return DryRunItem(skipped=False, mapped=mapped, answer=answer)
 

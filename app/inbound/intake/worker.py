@@ -201,7 +201,7 @@ def _attempt(tx: Transaction, receipt: IntakeReceipt, work: Callable[[], T]) -> 
     Raises one of DATABASE_FAILURES.
     """
     try:
-        with tx.db.begin_nested():
+        with tx.savepoint():
             return work()
     except Flawed as error:
         return invalid(error.flaws)

@@ -1,0 +1,134 @@
+"""Constant SQL statements: compile each of them once, and run them by the driver alone.
+
+SQLAlchemy takes ten times as long for a small statement as its driver, also if the statement is cached.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any, TypeVar
+
+from sqlalchemy import BindParameter, Dialect, inspect
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlmodel import SQLModel
+
+T = TypeVar("T", bound=SQLModel)
+Parameters = Mapping[str, Any]
+Values = tuple[Any, ...]
+Process = Callable[[Any], Any]
+# Far more than there are. The statements of an UPDATE differ by the columns that change.
+MAX_COMPILED = 2000
+
+
+class CompiledStatement:
+    """The text of a statement for one driver, and how to convert its parameters and its rows.
+
+    `names` are those of the parameters. All others have a value in the statement.
+    """
+
+    def __init__(self, statement: Any, dialect: Dialect, names: tuple[str, ...]) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=list(names))
+        assert isinstance(compiled, SQLCompiler)
+        assert not compiled.post_compile_params, "the text of this statement depends on its parameters"
+        self.text = str(compiled)
+        binds = {name: bind for bind, name in compiled.bind_names.items()}
+        missing = [name for name, bind in binds.items() if bind.required and name not in names]
+        assert not missing, f"this statement needs values for {missing}"
+        # sqlite3 takes parameters by position, and psycopg by name.
+        self._is_positional = compiled.positiontup is not None
+        self._binds = [
+            (name, None if name in names else binds[name].value, _bind_process(binds[name], dialect))
+            for name in compiled.positiontup or binds
+        ]
+        self._dialect = dialect
+        self._columns = [column.type.dialect_impl(dialect) for column in statement.exported_columns]
+        self._processes: list[tuple[int, Process]] | None = None
+
+    def bound(self, parameters: Parameters) -> Any:
+        """Return the parameters as the driver takes them."""
+        values = [
+            process(parameters.get(name, fixed)) if process else parameters.get(name, fixed)
+            for name, fixed, process in self._binds
+        ]
+        if self._is_positional:
+            return values
+        return {name: value for (name, _, _), value in zip(self._binds, values, strict=True)}
+
+    def rows(self, cursor: Any) -> list[Values]:
+        """Return the rows that a cursor has found, with values of the types of the columns."""
+        if not self._columns:
+            return []
+        if self._processes is None:
+            self._processes = list(self._find_processes(cursor))
+        rows: list[Values] = cursor.fetchall()
+        return [self._row(row, self._processes) for row in rows] if self._processes else rows
+
+    def _find_processes(self, cursor: Any) -> Iterator[tuple[int, Process]]:
+        """Yield the place of each column whose values are converted, and how."""
+        for place, (type_, (_, driver_type, *_)) in enumerate(
+            zip(self._columns, cursor.description, strict=True)
+        ):
+            if process := type_.result_processor(self._dialect, driver_type):
+                yield place, process
+
+    @staticmethod
+    def _row(row: Values, processes: list[tuple[int, Process]]) -> Values:
+        values = list(row)
+        for place, process in processes:
+            values[place] = process(values[place])
+        return tuple(values)
+
+
+def _bind_process(bind: BindParameter[Any], dialect: Dialect) -> Process | None:
+    """Return how the values of a parameter are converted for the driver; None if they are not."""
+    return bind.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+@lru_cache(MAX_COMPILED)
+def compiled_for(dialect: Dialect, statement: Any, names: tuple[str, ...]) -> CompiledStatement:
+    """Return a constant statement, compiled for a dialect and parameters with these names."""
+    return CompiledStatement(statement, dialect, names)
+
+
+def execute(connection: Connection, text: str, parameters: Any, *, many: bool = False) -> Any:
+    """Run a statement by the driver, and return its cursor. Raises DBAPIError, as SQLAlchemy does."""
+    cursor = connection.connection.cursor()
+    try:
+        (cursor.executemany if many else cursor.execute)(text, parameters)
+    except connection.dialect.loaded_dbapi.Error as error:
+        dialect = connection.dialect
+        is_lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, cursor)
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            text,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=is_lost,
+            dialect=dialect,
+        ) from error
+    return cursor
+
+
+def untracked(table: type[T], rows: Iterable[Values]) -> list[T]:
+    """Return an object for each row, which has all columns of a table in their order.
+
+    The ORM does not track them, which takes longer than to read them: whoever changes one stores it.
+    """
+    new_object, names = _mapping_of(table)
+    objects = []
+    for row in rows:
+        found = new_object()
+        found.__dict__.update(zip(names, row, strict=True))
+        objects.append(found)
+    return objects
+
+
+@cache
+def _mapping_of(table: type[T]) -> tuple[Callable[[], T], list[str]]:
+    """Return what creates an empty object of a table, and the names of its columns."""
+    names = [column.name for column in SQLModel.metadata.tables[str(table.__tablename__)].c]
+    return inspect(table).class_manager.new_instance, names
