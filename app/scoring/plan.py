@@ -212,7 +212,10 @@ class Plan:
         scale = question_set.scale
         self.rated = {rating: Answer("rated", rating) for rating in range(scale.min, scale.max + 1)}
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
-        self.goes_stale = any(asked.stale_after is not None for asked in self.asked)
+        lifetimes = [asked.stale_after for asked in self.asked if asked.stale_after is not None]
+        self.goes_stale = bool(lifetimes)
+        # No answer that is younger is stale.
+        self.shortest_lifetime = min(lifetimes, default=timedelta.max)
         self.cuts = frozenset(question_set.cuts)
         self.titles = [f"“{dimension.title}”" for dimension in question_set.dimensions]
         self.best_if_blocked = best_if_blocked(question_set)

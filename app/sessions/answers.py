@@ -24,10 +24,12 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 class ClassifiedAnswers:
     """What answers of a request do to a session.
 
-    `to_store` has those that change it, by their JSON pointer in the request. `late` has those that differ
-    from the stored ones, but were given earlier.
+    `new` has the answers by question, without those that a link only repeats. `to_store` has those that
+    change it, by their JSON pointer in the request. `late` has those that differ from the stored ones, but
+    were given earlier.
     """
 
+    new: dict[str, AnswerIn]
     to_store: dict[str, StoredAnswer]
     late: list[StoredAnswer]
 
@@ -48,7 +50,7 @@ def record_answers(
         edit, {pointer: answer.question for pointer, answer in answers.to_store.items()}, based_on
     )
     if received is not None:
-        _remember(edit, sent, answers, received)
+        _remember(edit, answers, received)
     if answers.to_store:
         add_answers(edit, answers.to_store.values())
     record_late(edit, answers.late)
@@ -61,11 +63,15 @@ def classify_answers(edit: SessionEdit, sent: AnswersIn, received: Received | No
     In a closed session, those to store are the answers with which another session begins. Raises `Flawed`
     for answers that do not suit the question set or are from the future.
     """
-    read_answers(edit.plan.question_set, sent.sent())
-    pointers = {entry.question: entry.place for entry in sent.sent()}
-    stale = _stale_questions(edit)
-    answers = ClassifiedAnswers({}, [])
-    for question, new in sent.answers_by_question().items():
+    entries = list(sent.sent())
+    read_answers(edit.plan.question_set, entries)
+    pointers = {entry.question: entry.place for entry in entries}
+    given = sent.answers_by_question()
+    answers = ClassifiedAnswers(
+        {question: new for question, new in given.items() if not _only_repeats(edit, new, received)}, {}, []
+    )
+    stale = _stale_questions(edit) if answers.new else set()
+    for question, new in answers.new.items():
         pointer = pointers[question]
         answer = _answer_to_store(edit, new, _answered_at(edit, new, pointer))
         effect = _effect_of(edit, new, answer, received, is_stale=question in stale)
@@ -79,6 +85,14 @@ def classify_answers(edit: SessionEdit, sent: AnswersIn, received: Received | No
 def repeats(received: Received, new: AnswerIn) -> bool:
     """Whether an answer is the last one that was received to its question."""
     return received.repeats(new.question, _value_of(new), new.text, new.evidence)
+
+
+def _only_repeats(edit: SessionEdit, new: AnswerIn, received: Received | None) -> bool:
+    """Whether an answer without a time is the last one that a link sent, so that it changes nothing.
+
+    A new session takes repeated answers too.
+    """
+    return received is not None and new.answered_at is None and not edit.opening and repeats(received, new)
 
 
 def _is_outdated(edit: SessionEdit, received: Received, new: AnswerIn) -> bool:
@@ -125,11 +139,11 @@ def _content(answer: StoredAnswer) -> tuple[Any, ...]:
     return answer.state, answer.rating, answer.text, answer.evidence
 
 
-def _remember(edit: SessionEdit, sent: AnswersIn, answers: ClassifiedAnswers, received: Received) -> None:
+def _remember(edit: SessionEdit, answers: ClassifiedAnswers, received: Received) -> None:
     """Store the answers of a request as the last ones of their link."""
     stored = {answer.question: answer for answer in answers.to_store.values()}
     late = {answer.question for answer in answers.late}
-    for question, new in sent.answers_by_question().items():
+    for question, new in answers.new.items():
         at = min(new.answered_at or edit.uow.tx.at, edit.uow.tx.at)
         if repeats(received, new):
             if question in stored:
@@ -202,10 +216,11 @@ def _stale_questions(edit: SessionEdit) -> set[str]:
 
     This applies to closed sessions too.
     """
-    if not edit.plan.goes_stale:
+    at = edit.uow.tx.at
+    if all(at - answer.answered_at < edit.plan.shortest_lifetime for answer in edit.answers.values()):
         return set()
     answers = as_answers(edit.answers.values())
-    return set(judge(edit.plan, answers, edit.session.attributes, as_of=edit.uow.tx.at).stale)
+    return set(judge(edit.plan, answers, edit.session.attributes, as_of=at).stale)
 
 
 def _answered_at(edit: SessionEdit, new: AnswerIn, pointer: str) -> datetime:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -190,11 +191,14 @@ class AnswersIn(In):
 
     def answers_by_question(self) -> dict[str, AnswerIn]:
         """Return all answers with all their fields, by question."""
-        # The keys and the ratings are validated already.
-        from_ratings = {
-            key: AnswerIn.model_construct(question=key, rating=rating) for key, rating in self.ratings.items()
-        }
+        from_ratings = {key: _rated(key, rating) for key, rating in self.ratings.items()}
         return from_ratings | {answer.question: answer for answer in self.answers}
+
+
+@lru_cache(maxsize=10_000)
+def _rated(question: str, rating: int) -> AnswerIn:
+    """Return a shared answer, whose key and rating are validated already: it is immutable."""
+    return AnswerIn.model_construct(question=question, rating=rating)
 
 
 class ScoreRequest(AnswersIn):
