@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 import anyio
@@ -28,7 +28,7 @@ from app.keys.schemas import Caller
 from app.problems import invalid_field, unavailable
 from app.prospects.schemas import ProspectOut
 from app.question_sets.plans import Plans
-from app.schemas import IdempotencyKey
+from app.schemas import IdempotencyKey, result_json
 from app.sessions.queries import StaleScores
 from app.sessions.session_edit import SYSTEM_KEY_NAME, UnitOfWork, rescore_stale
 from app.settings import Settings
@@ -37,13 +37,15 @@ if TYPE_CHECKING:
     from app.webhooks.sender import Sender
 
 T = TypeVar("T")
+# The body of a response: an object of its class, or its fields.
+Body = BaseModel | dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
     """The result of a write that has a status other than 200, or a secret that must not be stored."""
 
-    body: BaseModel
+    body: Body
     status: int = 200
     secret: str | None = field(default=None, repr=False)
 
@@ -69,13 +71,13 @@ class Service:
     clock: Clock
 
     async def write(
-        self, call: WriteCall, work: Callable[[UnitOfWork], BaseModel | WriteResult], actor: str | None = None
+        self, call: WriteCall, work: Callable[[UnitOfWork], Body | WriteResult], actor: str | None = None
     ) -> Response:
         """Do the same as `store`, and return the HTTP response."""
         return _http_response(await self.store(call, work, actor))
 
     async def store(
-        self, call: WriteCall, work: Callable[[UnitOfWork], BaseModel | WriteResult], actor: str | None = None
+        self, call: WriteCall, work: Callable[[UnitOfWork], Body | WriteResult], actor: str | None = None
     ) -> StoredResponse:
         """Run `work` in one transaction, commit it and return the response.
 
@@ -89,9 +91,7 @@ class Service:
             returned = work(UnitOfWork(tx, self.plans, call.caller.name, actor or call.caller.person))
             result = returned if isinstance(returned, WriteResult) else WriteResult(returned)
             body = result.body
-            response = StoredResponse(
-                result.status, body.model_dump_json(by_alias=True), getattr(body, "revision", None)
-            )
+            response = StoredResponse(result.status, _json_of(body), _field(body, "revision"))
             if call.key:
                 store_response(tx, call, response.masked(result.secret), _prospect_id_of(body))
             return response
@@ -129,9 +129,18 @@ def _http_response(stored: StoredResponse) -> Response:
     return Response(stored.body, stored.status, headers, media_type="application/json")
 
 
-def _prospect_id_of(body: BaseModel) -> UUID | None:
+def _json_of(body: Body) -> str:
+    return result_json(body).decode() if isinstance(body, dict) else body.model_dump_json(by_alias=True)
+
+
+def _field(body: Body, name: str) -> Any:
+    return body.get(name) if isinstance(body, dict) else getattr(body, name, None)
+
+
+def _prospect_id_of(body: Body) -> UUID | None:
     """Return the id of the prospect that a response is about: the stored response is erased with it."""
-    return body.id if isinstance(body, ProspectOut) else getattr(body, "prospect_id", None)
+    prospect_id: UUID | None = _field(body, "id" if isinstance(body, ProspectOut) else "prospect_id")
+    return prospect_id
 
 
 # These functions are `async def`, because FastAPI runs plain functions in a thread.

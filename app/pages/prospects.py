@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from app.db import Transaction
 from app.edge.paging import PageQuery, next_page, position_after
-from app.edge.service import ServiceDep
+from app.edge.service import Body, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page
 from app.pages.routes import Form, form_of, page_router, query_of, write
@@ -30,7 +30,7 @@ from app.schemas import Deal, Line, SetName
 from app.sessions.comparison import compare
 from app.sessions.presenters import fit_of, history_out, session_out, shown_sessions
 from app.sessions.queries import find_session, newest_session, plan_of
-from app.sessions.schemas import ComparisonQuery, NewSession, SessionIdentity, SessionOpened, SessionOut
+from app.sessions.schemas import ComparisonQuery, NewSession, SessionIdentity, SessionOut
 from app.sessions.service import open_session
 from app.sessions.session_edit import UnitOfWork
 
@@ -97,7 +97,7 @@ async def post_prospect(
 ) -> Response:
     """Create a prospect, open a session for it, and redirect to the interview."""
 
-    def create(uow: UnitOfWork) -> SessionOpened:
+    def create(uow: UnitOfWork) -> Body:
         prospect = prospects.create(uow.tx, NewProspect(name=form.name))
         return open_session(
             uow, NewSession(prospect_id=prospect.id, question_set=form.question_set, deal=form.deal)
@@ -113,7 +113,7 @@ async def post_session(
 ) -> Response:
     """Open a session with this set, unless one is open, and redirect to it."""
 
-    def start(uow: UnitOfWork) -> SessionOut:
+    def start(uow: UnitOfWork) -> Body:
         prospect = find_prospect(uow.tx, prospect_id, lock=True)
         named = form.question_set or uow.plans.choose(uow.tx, prospect.attributes).name
         key, _ = uow.plans.parse_name(named)

@@ -17,7 +17,7 @@ from app.edge.bodies import media_type, read_body
 from app.edge.cookies import SignedIn
 from app.edge.multipart import MULTIPART_MEDIA_TYPE, read_multipart
 from app.edge.problem_responses import invalid_body, invalid_query, on_http_exception, problem_of
-from app.edge.service import Service
+from app.edge.service import Body, Service
 from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page, problem_page
@@ -249,7 +249,7 @@ def query_of(query_type: type[QueryType]) -> Any:
 
 
 async def write(
-    request: Request, form: Form, work: Callable[[UnitOfWork], BaseModel], *, actor: str | None = None
+    request: Request, form: Form, work: Callable[[UnitOfWork], Body], *, actor: str | None = None
 ) -> str:
     """Carry out a form in one transaction, once for each request key, and return the JSON of the result."""
     service: Service = request.app.state.service

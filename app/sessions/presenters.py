@@ -33,7 +33,6 @@ from app.sessions.queries import (
     verdicts_before,
 )
 from app.sessions.schemas import (
-    AnswerOut,
     DecisionOut,
     EventOut,
     FitOut,
@@ -110,17 +109,27 @@ def _session_fields(
     return {
         **session_head(session),
         "attributes": session.attributes,
-        "answers": [answer_out(answer, tx.at) for _, answer in sorted(answers.items())],
+        "answers": [answer_fields(answer, tx.at) for _, answer in sorted(answers.items())],
         "score": score,
-        "decision": decision_out(tx, decisions[-1]) if decisions else None,
-        "outcome": outcome_out(outcome) if outcome else None,
+        "decision": decision_out(tx, decisions[-1]).model_dump() if decisions else None,
+        "outcome": outcome_out(outcome).model_dump() if outcome else None,
     }
 
 
-def answer_out(answer: StoredAnswer, at: datetime) -> AnswerOut:
-    """Return the response for an answer, with its age in whole days at the time `at`."""
-    age = max(0, (at - answer.answered_at).days)
-    return AnswerOut.model_validate(answer._asdict() | {"age_days": age})
+def answer_fields(answer: StoredAnswer, at: datetime) -> dict[str, Any]:
+    """Return the fields of `AnswerOut` for an answer, with its age in whole days at the time `at`."""
+    return {
+        "question": answer.question,
+        "state": answer.state,
+        "rating": answer.rating,
+        "text": answer.text,
+        "evidence": answer.evidence,
+        "actor": answer.actor,
+        "answered_at": answer.answered_at,
+        "age_days": max(0, (at - answer.answered_at).days),
+        "carried_from": answer.carried_from,
+        "revision": answer.revision,
+    }
 
 
 def _summary_fields(session: Session) -> dict[str, Any]:

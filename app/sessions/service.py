@@ -40,7 +40,7 @@ from app.sessions.conclusions import (
     record_decision,
     record_outcome,
 )
-from app.sessions.presenters import answer_out, choice_fields, session_fields
+from app.sessions.presenters import answer_fields, choice_fields, session_fields
 from app.sessions.queries import newest_session, newest_sessions, open_sessions
 from app.sessions.schemas import (
     AnswersPatch,
@@ -50,11 +50,7 @@ from app.sessions.schemas import (
     NewSession,
     OutcomeIn,
     QualifyRequest,
-    QualifyResult,
     SessionIdentity,
-    SessionMoved,
-    SessionOpened,
-    SessionOut,
 )
 from app.sessions.session_edit import (
     SessionEdit,
@@ -70,6 +66,8 @@ from app.sessions.session_edit import (
 )
 from app.sessions.tables import Session
 
+# The fields of a response. They are not validated as an object of its class: that takes as long as scoring.
+Fields = dict[str, Any]
 # The number of closed sessions of one prospect, identity and question set that a row is compared with.
 MAX_CLOSED_COMPARED = 50
 
@@ -86,15 +84,15 @@ class Qualified:
     session_changed: bool
 
 
-def qualify(uow: UnitOfWork, request: QualifyRequest) -> QualifyResult:
-    """Carry out a qualification, and return the session with its score. Raises what `carry_out` raises."""
+def qualify(uow: UnitOfWork, request: QualifyRequest) -> Fields:
+    """Carry out a qualification, and return the fields of `QualifyResult`. Raises what `carry_out` raises."""
     done = carry_out(uow, request)
-    return QualifyResult(
+    return {
         **session_fields(done.edit),
         **choice_fields(done.choice),
-        prospect_created=done.prospect_created,
-        session_opened=done.session_opened,
-    )
+        "prospect_created": done.prospect_created,
+        "session_opened": done.session_opened,
+    }
 
 
 def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = False) -> Qualified:
@@ -233,8 +231,8 @@ def question_set_for_qualify(
     return choice.name
 
 
-def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
-    """Open a session with its first answers.
+def open_session(uow: UnitOfWork, request: NewSession) -> Fields:
+    """Open a session with its first answers, and return the fields of `SessionOpened`.
 
     Raises NOT_FOUND, SEVERAL_SETS_MATCH, SESSION_IS_OPEN if one is open for this prospect, deal, assessor
     and question set, `Flawed`, and INVALID_REQUEST for an unknown or retired question set.
@@ -251,19 +249,22 @@ def open_session(uow: UnitOfWork, request: NewSession) -> SessionOpened:
         carry_over(edit)
     record_answers(edit, request, None)
     save(edit, "opened")
-    return SessionOpened(**session_fields(edit), **choice_fields(choice))
+    return session_fields(edit) | choice_fields(choice)
 
 
-def record_session_answers(uow: UnitOfWork, session_id: UUID, patch: AnswersPatch) -> SessionOut:
-    """Record answers in a session and score it. Raises NOT_FOUND and the errors of `record_answers`."""
+def record_session_answers(uow: UnitOfWork, session_id: UUID, patch: AnswersPatch) -> Fields:
+    """Record answers in a session, and return the fields of `SessionOut`.
+
+    Raises NOT_FOUND and the errors of `record_answers`.
+    """
     edit = load_for_update(uow, session_id)
     record_answers(edit, patch, patch.revision)
     save_answers(edit)
-    return SessionOut(**session_fields(edit))
+    return session_fields(edit)
 
 
-def move_session(uow: UnitOfWork, session_id: UUID, request: MoveRequest) -> SessionMoved:
-    """Move an open session to a newer version of its question set.
+def move_session(uow: UnitOfWork, session_id: UUID, request: MoveRequest) -> Fields:
+    """Move an open session to a newer version of its question set, and return the fields of `SessionMoved`.
 
     It keeps the answers to the questions that the newer version has. Raises NOT_FOUND, STALE_REVISION and
     the errors of `move`.
@@ -274,15 +275,15 @@ def move_session(uow: UnitOfWork, session_id: UUID, request: MoveRequest) -> Ses
     before = edit.plan.name
     dropped = move(edit, uow.plans.find_to_open(uow.tx, request.question_set))
     save(edit, "moved")
-    return SessionMoved(
+    return {
         **session_fields(edit),
-        moved_from=before,
-        dropped=[answer_out(answer, uow.tx.at) for answer in dropped],
-    )
+        "moved_from": before,
+        "dropped": [answer_fields(answer, uow.tx.at) for answer in dropped],
+    }
 
 
-def decide(uow: UnitOfWork, session_id: UUID, decision: NewDecision) -> SessionOut:
-    """Record a decision on the revision that the person saw.
+def decide(uow: UnitOfWork, session_id: UUID, decision: NewDecision) -> Fields:
+    """Record a decision on the revision that the person saw, and return the fields of `SessionOut`.
 
     Raises NOT_FOUND, REVISION_REQUIRED if the request names no revision, and the errors of `record_decision`.
     """
@@ -290,14 +291,14 @@ def decide(uow: UnitOfWork, session_id: UUID, decision: NewDecision) -> SessionO
     if decision.revision is None:
         raise revision_required("session")
     record_decision(edit, decision, decision.revision)
-    return SessionOut(**session_fields(edit))
+    return session_fields(edit)
 
 
-def record_session_outcome(uow: UnitOfWork, session_id: UUID, outcome: OutcomeIn) -> SessionOut:
-    """Record the outcome of a session and close it. Raises NOT_FOUND."""
+def record_session_outcome(uow: UnitOfWork, session_id: UUID, outcome: OutcomeIn) -> Fields:
+    """Record the outcome of a session, close it, and return the fields of `SessionOut`. Raises NOT_FOUND."""
     edit = load_for_update(uow, session_id)
     record_outcome(edit, outcome)
-    return SessionOut(**session_fields(edit))
+    return session_fields(edit)
 
 
 def upsert_prospect(uow: UnitOfWork, link: Link, change: ProspectChange) -> tuple[Prospect, bool, bool]:

@@ -76,7 +76,7 @@ def qualify_by_form(uow: UnitOfWork, set_name: str, sent: Form) -> FormResult:
     plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
     fields = translate_values(uow.tx, form.source, form.fields)
     request, ignored = read_form(uow.tx, plan, set_name, form, fields)
-    return _result(sessions.qualify(uow, request), ignored)
+    return _result(QualifyResult(**sessions.qualify(uow, request)), ignored)
 
 
 def translated_form(tx: Transaction, source: str, fields: Mapping[str, Any]) -> TranslatedForm:
