@@ -50,6 +50,8 @@ def check_query(request: Request, known: Mapping[str, bool]) -> None:
     Raises:
         Problem: INVALID_REQUEST for every parameter that is unknown, or repeated although it must not be.
     """
+    if not request.scope["query_string"]:
+        return
     if request.scope["query_string"].count(b"&") > MAX_PARAMETERS:
         raise invalid([Flaw("", f"send at most {MAX_PARAMETERS} parameters", "too_long")], "query")
     names = Counter(name for name, _ in request.query_params.multi_items())
@@ -71,11 +73,8 @@ def check_headers(request: Request) -> None:
     Raises:
         Problem: INVALID_REQUEST for every header that is repeated.
     """
-    flaws = [
-        Flaw(pointer(name), *REPEATED_HEADER)
-        for name in SINGLE_HEADERS
-        if len(request.headers.getlist(name)) > 1
-    ]
+    names = request.headers.keys()
+    flaws = [Flaw(pointer(name), *REPEATED_HEADER) for name in SINGLE_HEADERS if names.count(name) > 1]
     if flaws:
         raise invalid(flaws, "header")
 
@@ -87,15 +86,13 @@ def check_encoding(request: Request) -> None:
         Problem: INVALID_REQUEST for every parameter that is not.
     """
     path, query = request.scope["raw_path"], request.scope["query_string"]
-    if flaws := _undecodable(path, request.path_params.items()):
+    if b"%" in path and (flaws := _undecodable(path, request.path_params.items())):
         raise invalid(flaws, "path")
-    if flaws := _undecodable(query, request.query_params.multi_items()):
+    if b"%" in query and (flaws := _undecodable(query, request.query_params.multi_items())):
         raise invalid(flaws, "query")
 
 
 def _undecodable(encoded: bytes, parameters: Iterable[tuple[str, str]]) -> list[Flaw]:
-    if b"%" not in encoded:
-        return []
     try:
         unquote_to_bytes(encoded).decode()
     except UnicodeDecodeError:
