@@ -14,7 +14,7 @@ from app.edge.routes import router
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
 from app.problems import Problem, invalid, too_large_line
-from app.schemas import In, Out, ProblemOut, SetName, result_json
+from app.schemas import In, Out, ProblemOut, SetName, result_line
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
 from app.sessions.schemas import ScoreRequest
 from app.strict_json import read_json
@@ -120,7 +120,7 @@ class _Batch:
         if line is not None and not line.strip():
             return b""
         try:
-            return result_json({"line": number, "score": self._score(line)}) + b"\n"
+            return result_line({"line": number, "score": self._score(line)})
         except Problem as problem:
             return self._error_line(number, problem).encode()
 

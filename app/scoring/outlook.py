@@ -16,8 +16,8 @@ class Outlook(NamedTuple):
     """What the open questions of one unit can still do.
 
     `to_fit` and `to_no_fit` are the fewest further answers that are enough in this unit, None if all are not.
-    `worst_grade` is the index of the worst grade that further answers can give. `can_be_blocked` says that a
-    must-reach question can become a blocker while a grade stays possible.
+    `worst_grade` is the index of the worst grade that further answers can give, if any can. `can_be_blocked`
+    says that a must-reach question can become a blocker while a grade stays possible.
     """
 
     to_fit: int | None
@@ -41,15 +41,16 @@ def _open_weights(opened: Sequence[QuestionState]) -> tuple[tuple[MustReachTerms
     return must, tuple(sorted(others, reverse=True))
 
 
-# Most questions have the same weight, so the same arguments occur often.
-@lru_cache(maxsize=5000)
+# Most questions have the same weight, so the same arguments occur often. They can be long.
+@lru_cache(maxsize=1000)
 def outlook(unit: Tally, must: tuple[MustReachTerms, ...], others: tuple[int, ...]) -> Outlook:
     """The outlook of a unit with these open must-reach questions and with the weights of the others."""
     weights = [one.weight for one in must]
+    can_have_grade = bool(unit.limits.grades and unit.weight and unit.can_be_reportable)
     return Outlook(
         _answers_to_fit(unit, weights, others),
         _answers_to_no_fit(unit, [*weights, *others]),
-        best_grade(unit.limits, *_worst(unit, must)),
+        best_grade(unit.limits, *_worst(unit, must)) if can_have_grade else 0,
         any(not one.is_knock_out or _can_be_skipped(unit, one.weight) for one in must),
     )
 
@@ -120,5 +121,5 @@ def _worst(unit: Tally, must: Sequence[MustReachTerms]) -> tuple[int, int]:
             if 2 * without >= unit.all_weight:
                 rated[without] = min(earned, rated.get(without, earned))
         least = rated
-    weight, earned = min(least.items(), key=lambda way: way[1] / way[0] if way[0] else 0)
+    weight, earned = min(least.items(), key=lambda way: way[1] / way[0])
     return earned, unit.span * weight

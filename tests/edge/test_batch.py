@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import socket
 import threading
 from contextlib import suppress
@@ -34,6 +35,28 @@ def test_every_line_has_the_score_of_the_single_endpoint(client):
     assert [answer["line"] for answer in answers] == [1, 2, 3, 4, 5]
     for line, answer in zip(lines, answers, strict=True):
         assert answer["score"] == ok(client.post("/v1/score", json={"question_set": "bant", **line}))
+
+
+def test_every_line_has_the_bytes_of_the_single_endpoint(client):
+    """Whatever is rated, open, unknown or not applicable: what many lines share is right for each of them."""
+    dice = random.Random(19)
+    questions = [
+        question["key"]
+        for step in ok(client.get("/v1/question-sets/qualifying-a-sale/versions/1"))["definition"]["steps"]
+        for question in step["questions"]
+    ]
+    states = ["not_applicable", "unknown", "open"]
+    lines = []
+    for _ in range(60):
+        asked = dice.sample(questions, dice.randint(0, len(questions)))
+        rated = {key: dice.randint(1, 5) for key in asked if dice.random() < 0.9}
+        answers = [{"question": key, "state": dice.choice(states)} for key in asked if key not in rated]
+        lines.append({"ratings": rated, "answers": answers, "as_of": GOOD["as_of"]})
+    content = "\n".join(map(json.dumps, lines))
+    response = client.post("/v1/score/batch?question_set=qualifying-a-sale", content=content, headers=NDJSON)
+    for number, (line, answer) in enumerate(zip(lines, response.content.splitlines(), strict=True), 1):
+        single = client.post("/v1/score", json={"question_set": "qualifying-a-sale", **line})
+        assert answer == b'{"line":%d,"score":%s}' % (number, single.content)
 
 
 def test_a_bad_line_is_one_problem_and_the_others_are_scored(client):
