@@ -83,7 +83,7 @@ async def post_columns(request: Request, service: ServiceDep, upload_id: str) ->
         upload = await _chosen(request, service, opened, form)
     except Problem as problem:
         return await show_columns(request, service, opened, problem=problem)
-    await service.computing.run_reading(partial(opened.file.save_upload, upload))
+    await service.computing.run(partial(opened.file.save_upload, upload))
     if form.then == "show":
         return RedirectResponse(address(request, f"{opened.path}/columns"), 303)
     opened = Opened(opened.file, upload, opened.run)

@@ -39,6 +39,7 @@ from app.schemas import REFUSED_ANYWHERE, keyword
 writing = page_router(Scope.WRITE)
 receiving = page_router(Scope.WRITE, accepts_file=True)
 MAX_FILE_NAME = 120
+COMPARED_BYTES = 1024 * 1024
 RELOAD_SECONDS = 3
 
 
@@ -70,7 +71,7 @@ async def post_file(request: Request, service: ServiceDep, form: Annotated[Form,
         return await _show_start(request, service, problem=problem)
     targets = await service.database.read(lambda tx: targets_of(tx, service, Choices()))
     choices = Choices(
-        source=await service.computing.run_reading(partial(_last_source, request, service)),
+        source=await service.computing.run(partial(_last_source, request, service)),
         columns=suggest(upload.contents, targets),
     )
     if not upload.choices.columns:
@@ -110,7 +111,7 @@ async def post_stop(
 ) -> Response:
     """Stop a preview or an import after its current rows."""
     opened = await open_upload(request, service, upload_id)
-    await service.computing.run_reading(opened.file.request_stop)
+    await service.computing.run(opened.file.request_stop)
     return RedirectResponse(address(request, opened.path), 303)
 
 
@@ -120,7 +121,7 @@ async def post_delete(
 ) -> Response:
     """Delete a file. What was imported stays."""
     opened = await open_upload(request, service, upload_id)
-    await service.computing.run_reading(opened.file.delete)
+    await service.computing.run(opened.file.delete)
     return RedirectResponse(address(request, PATH), 303)
 
 
@@ -153,8 +154,9 @@ def _store(request: Request, service: Service, sent: UploadFile, request_key: st
     """Store a file that was sent, unless the same form has stored it. Raises MALFORMED_FILE."""
     key_id, actor = person_of(request)
     folder = service.imports.folder
-    for _, earlier in folder.of(key_id, actor):
-        if request_key and earlier.request_key == request_key:
+    for file, earlier in folder.of(key_id, actor):
+        # After the back button, the same form can have another file.
+        if request_key and earlier.request_key == request_key and _is_same(sent, file.content):
             return earlier
     name = _file_name(sent.filename or "")
     format_ = format_of(Path(name))
@@ -177,6 +179,15 @@ def _store(request: Request, service: Service, sent: UploadFile, request_key: st
         file.delete()
         raise
     return upload
+
+
+def _is_same(sent: UploadFile, content: Path) -> bool:
+    """Return whether a file that was sent has the same content as a stored one."""
+    with content.open("rb") as stored:
+        pieces = iter(lambda: (sent.file.read(COMPARED_BYTES), stored.read(COMPARED_BYTES)), (b"", b""))
+        is_same = all(first == second for first, second in pieces)
+    sent.file.seek(0)
+    return is_same
 
 
 def _file_name(sent: str) -> str:

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from html import unescape
 from io import BytesIO
@@ -304,10 +305,16 @@ def test_what_is_missing_in_the_choices_is_said_and_kept(begin: Begin, source: s
 def test_a_start_is_carried_out_once(service: Running, begin: Begin, source: str) -> None:
     one = begin(many(30))
     assert begin_again(one) == one.path
+    other = begin(many(31))
+    another = begin_again(other, form=one.form)
+    assert another not in (one.path, other.path)
+    other.delete()
+    other.path = another
     one.check(source=source)
     fields = fields_of(one.page(), f"{one.path}/start")
-    for _ in range(2):
-        assert led_to(one.client.post(f"{one.path}/start", data=fields)) == one.path
+    with ThreadPoolExecutor(3) as clicks:
+        sent = [clicks.submit(one.client.post, f"{one.path}/start", data=fields) for _ in range(3)]
+    assert {led_to(click.result()) for click in sent} == {one.path}
     assert one.ended() == {"new prospects": 30}
     # The back button leads to the form again.
     assert led_to(one.client.post(f"{one.path}/start", data=fields)) == one.path
@@ -318,9 +325,9 @@ def test_a_start_is_carried_out_once(service: Running, begin: Begin, source: str
     assert len(stored(service, source)) == 30
 
 
-def begin_again(one: Import) -> str:
+def begin_again(one: Import, form: dict[str, str] | None = None) -> str:
     """Send the same form again, as a double click does."""
-    return led_to(one.client.post(START, data=one.form, files=one.file)).removesuffix("/columns")
+    return led_to(one.client.post(START, data=form or one.form, files=one.file)).removesuffix("/columns")
 
 
 @pytest.mark.one_database

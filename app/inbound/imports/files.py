@@ -31,7 +31,6 @@ ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 KEPT_SECONDS = 24 * 3600
 # One key can have this many files at a time. A further one replaces the one that was used least recently.
 MAX_FILES_PER_KEY = 10
-LOCK_POLL_SECONDS = 0.02
 NOT_HERE = (
     "This file is not on this machine. Files are deleted a day after their last use. Rows that were imported "
     "are stored. Choose the file again."
@@ -57,13 +56,16 @@ class UploadedFile:
         """Store what the file is. Raises UNAVAILABLE if the disk is full."""
         self._write(self._upload, upload)
 
-    def run(self) -> Run | None:
-        """Return the last run; None if there was none. One whose process was killed is stopped."""
+    def run(self, *, holds_lock: bool = False) -> Run | None:
+        """Return the last run; None if there was none. One whose process was killed is stopped.
+
+        With `holds_lock`, the caller has the lock, so no process runs it.
+        """
         try:
             run = Run.model_validate_json(self._run.read_bytes())
         except (OSError, ValidationError):
             return None
-        if run.status == "running" and not self.is_locked():
+        if run.status == "running" and (holds_lock or not self.is_locked()):
             return run.model_copy(update={"status": "stopped", "ended": "process", "committed_to": 0})
         return run
 
@@ -74,17 +76,21 @@ class UploadedFile:
     def is_locked(self) -> bool:
         """Return whether a process runs a preview or an import."""
         try:
-            self.lock(0).release()
+            self.lock().release()
         except Timeout:
             return True
         except OSError:
             return False  # the file was deleted
         return False
 
-    def lock(self, seconds: float) -> FileLock:
-        """Return the lock of the file, which is released if the process is killed. Raises Timeout."""
+    def lock(self) -> FileLock:
+        """Return the lock of the file, which is released if the process is killed.
+
+        Raises:
+            Timeout: if another run holds it.
+        """
         lock = FileLock(self._folder / "lock", mode=PRIVATE_FILE_MODE, thread_local=False)
-        lock.acquire(timeout=seconds, poll_interval=LOCK_POLL_SECONDS)
+        lock.acquire(timeout=0)
         return lock
 
     def request_stop(self) -> None:

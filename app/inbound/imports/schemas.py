@@ -137,7 +137,7 @@ class Run(_Stored):
     """
 
     kind: RunKind
-    status: RunStatus
+    status: RunStatus = "running"
     choices: Choices
     share: float = 0.0
     committed_to: int = 0

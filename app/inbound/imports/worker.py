@@ -41,6 +41,7 @@ KEY_CHECK_SECONDS = 0.5
 CLEANUP_SECONDS = 600
 # How long a new run waits until the preview before it has stopped.
 STOP_SECONDS = 10
+LOCK_POLL_SECONDS = 0.05
 # A preview tries rows for this long. The rest of the file is only read, which is much faster.
 TRIAL_SECONDS = 30
 MAX_REASONS = 100
@@ -51,9 +52,9 @@ VALUE = re.compile(r'"(.*)"', re.DOTALL)
 
 
 class Compute(Protocol):
-    """Runs a function that reads a file in a thread."""
+    """Runs a function in a thread."""
 
-    def __call__(self, read: Callable[[], T], /) -> Awaitable[T]: ...
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class _Ended(Exception):
@@ -76,17 +77,26 @@ class ImportRuns:
     """The previews and imports of a process.
 
     Args:
-        read: runs a function that reads a file in a thread.
+        compute: runs a function in a thread that takes some tenths of a second at most.
+        read: runs a function in a thread that reads a file, and can take minutes.
         max_rows: how many rows one run reads.
         pauses: as for an `Importer`.
     """
 
     def __init__(
-        self, database: Database, plans: Plans, read: Compute, *, max_rows: int, pauses: bool
+        self,
+        database: Database,
+        plans: Plans,
+        *,
+        compute: Compute,
+        read: Compute,
+        max_rows: int,
+        pauses: bool,
     ) -> None:
         self.folder = UploadFolder()
         self._database = database
         self._plans = plans
+        self._compute = compute
         self._read = read
         self._max_rows = max_rows
         self._pauses = pauses
@@ -106,40 +116,58 @@ class ImportRuns:
                 self._is_ending = True
 
     async def start(self, file: UploadedFile, kind: RunKind, by: Starter) -> None:
-        """Start a preview or an import. A running preview is stopped first. A running import goes on.
+        """Start a preview or an import. A running preview is stopped first.
 
-        An import that ended early continues behind its last committed row, if nothing else was chosen since.
+        A running import goes on, and one that is done is not repeated, unless something else was chosen. An
+        import that ended early continues behind its last committed row, if nothing else was chosen since.
 
         Raises:
             Problem: INVALID_REQUEST if the question set cannot be used, UNAVAILABLE if the preview that runs
                 does not stop in time, and what `UploadedFile` raises.
         """
-        upload = await self._read(file.upload)
-        before = await self._read(file.run)
-        if before and before.status == "running":
-            if before.kind == "import":
-                return
-            await self._read(file.request_stop)
-        is_continued = bool(
-            before
-            and kind == before.kind == "import"
-            and before.choices == upload.choices
-            and before.status == "stopped"
-            and before.committed_to
-        )
-        run = before if before and is_continued else Run(kind=kind, status="running", choices=upload.choices)
-        options = await self._database.read(
-            lambda tx: options_of(tx, self._plans, upload.choices, run.committed_to)
-        )
+        upload = await self._compute(file.upload)
+        lock = await self._lock(file)
+        if lock is None:
+            return
         try:
-            lock = await self._read(lambda: file.lock(STOP_SECONDS))
-        except Timeout:
-            raise unavailable("The preview is still being stopped.") from None
-        importer = self._importer(upload, kind, by, run.committed_to)
-        work = _Work(file, upload, run, options, importer, self._has_to_end)
-        await self._read(work.begin)
+            before = await self._compute(lambda: file.run(holds_lock=True))
+            is_same = before is not None and kind == before.kind and before.choices == upload.choices
+            if before and is_same and kind == "import" and before.status == "done":
+                lock.release()
+                return
+            # If a process was killed, nobody knows which rows it left out after it last said so.
+            is_continued = before and is_same and kind == "import" and before.committed_to
+            run = before if before and is_continued else Run(kind=kind, choices=upload.choices)
+            options = await self._database.read(
+                lambda tx: options_of(tx, self._plans, upload.choices, run.committed_to)
+            )
+            importer = self._importer(upload, kind, by, run.committed_to)
+            work = _Work(file, upload, run, options, importer, self._has_to_end)
+            await self._compute(work.begin)
+        except BaseException:
+            lock.release()
+            raise
         assert self._tasks, "the application has started"
         self._tasks.start_soon(self._carry_out, work, lock, by.caller.key_id)
+
+    async def _lock(self, file: UploadedFile) -> BaseFileLock | None:
+        """Return the lock of a file after stopping its preview; None if an import holds it.
+
+        Raises:
+            Problem: UNAVAILABLE if the preview does not stop in time.
+        """
+        give_up_at = monotonic() + STOP_SECONDS
+        while monotonic() < give_up_at:
+            run = await self._compute(file.run)
+            if run and run.status == "running":
+                if run.kind == "import":
+                    return None
+                await self._compute(file.request_stop)
+            try:
+                return await self._compute(file.lock)
+            except Timeout:
+                await anyio.sleep(LOCK_POLL_SECONDS)
+        raise unavailable("The preview is still being stopped.")
 
     def _importer(self, upload: Upload, kind: RunKind, by: Starter, after_line: int) -> Importer:
         return Importer(
