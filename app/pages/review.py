@@ -181,10 +181,11 @@ def _changed_figures(line: SessionLine, before: VerdictBefore, cuts: tuple[int, 
     if before.indication != line.indication:
         was, is_now = (text(f"indication.{name or 'none'}") for name in (before.indication, line.indication))
         yield text("review.changed_indication", before=was, after=is_now)
-    if figure(before.score, cuts) != figure(line.score, cuts):
+    if before.score is not None and figure(before.score, cuts) != figure(line.score, cuts):
         yield text("review.changed_score", before=figure(before.score, cuts), after=figure(line.score, cuts))
     ranges = [f"{figure(one.lowest, cuts)}–{figure(one.highest, cuts)}" for one in (before, line)]
-    if ranges[0] != ranges[1]:
+    # One of the two figures is enough.
+    if before.score is None and ranges[0] != ranges[1]:
         yield text("review.changed_range", before=ranges[0], after=ranges[1])
 
 

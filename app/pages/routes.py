@@ -20,7 +20,7 @@ from app.edge.problem_responses import invalid_body, invalid_query, on_http_exce
 from app.edge.service import Body, Service
 from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
-from app.pages.rendering import address, page, problem_page
+from app.pages.rendering import address, page, problem_page, text
 from app.problems import (
     FORBIDDEN,
     INTERNAL_ERROR,
@@ -41,7 +41,6 @@ MAX_NEXT_LENGTH = 2000
 # Of a form that is kept during a sign-in.
 MAX_KEPT_BYTES = 100_000
 FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
-UNKNOWN_ADDRESS = "There is no page at this address. Check it, or start from the home page."
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -123,7 +122,7 @@ async def on_unknown_address(request: Request, error: Exception) -> Response:
         await _admit(request, frozenset(Scope))
     except Problem as problem:
         return problem_page(request, problem)
-    return problem_page(request, Problem(NOT_FOUND, UNKNOWN_ADDRESS))
+    return problem_page(request, Problem(NOT_FOUND, text("page.unknown")))
 
 
 def page_router(*scopes: Scope, accepts_file: bool = False) -> APIRouter:

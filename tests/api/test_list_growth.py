@@ -4,6 +4,8 @@ The work is what the database itself counts: on SQLite the steps of its virtual 
 blocks that it reads. So the test depends neither on the speed of the machine nor on the shape of a plan.
 """
 
+from datetime import datetime
+
 import pytest
 from sqlalchemy import event
 
@@ -14,6 +16,7 @@ from app.main import open_database
 from app.prospects.queries import list_prospects
 from app.prospects.schemas import ProspectFilter
 from app.question_sets.plans import Plans
+from app.sessions.presenters import session_lines
 from app.sessions.queries import list_sessions
 from app.sessions.schemas import SESSION_POSITIONS, SessionFilter
 from bench.fill import fill
@@ -159,6 +162,20 @@ def test_a_page_of_sessions(sizes, filters, sort):
         return list_sessions(tx, wanted, question_set, after=start, limit=LIMIT)
 
     require_no_growth(sizes, read, by_name=sort == "name")
+
+
+@pytest.mark.parametrize("since", ["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"])
+@pytest.mark.parametrize("sort", ["ranked", "updated_at"])
+def test_what_changed_in_a_page_of_sessions(sizes, sort, since):
+    wanted = SessionFilter(sort=sort)
+
+    def read(tx, one, after):
+        start = after and after.position(sort)
+        found = list_sessions(tx, wanted, None, after=start, limit=LIMIT)
+        session_lines(tx, one.plans, found, datetime.fromisoformat(since))
+        return found
+
+    require_no_growth(sizes, read)
 
 
 @pytest.mark.parametrize("filters", SEARCHES, ids=str)

@@ -16,7 +16,7 @@ def test_an_unknown_address_is_a_page_for_browsers_and_a_problem_for_programs(
     for address in ("/reviews", "/prospects/", "/a/b/c", "/favicon.ico"):
         page = ana.get(address, headers=HTML)
         assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
-        assert "There is no page at this address" in page.text
+        assert "There is nothing at this address" in page.text
         assert 'href="/review"' in page.text
         assert 'href="/">Go to the home page' in page.text
         program = ana.get(address, headers={"Accept": "application/json"})
