@@ -1,6 +1,6 @@
 """All tables and triggers.
 
-Earlier builds use the revisions 0001 to 0015. This migration has a new number, so that a database of an
+Earlier builds use the revisions 0001 to 0016. This migration has a new number, so that a database of an
 earlier build is not taken for one with this schema.
 """
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
+revision = "0017"
 down_revision = None
 
 TIME = sa.DateTime(timezone=True)
