@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 # Further runs of one process wait for their turn.
 MAX_RUNS_AT_ONCE = 2
 ROWS_AT_ONCE = 100
+ROWS_READ_AT_ONCE = 1000
 SAVE_SECONDS = 0.5
 KEY_CHECK_SECONDS = 0.5
 CLEANUP_SECONDS = 600
@@ -216,6 +217,7 @@ class ImportRuns:
             if not allowed:
                 raise _Ended("too_many_rows")
             if work.is_preview and monotonic() > try_until:
+                work.rows_at_once = ROWS_READ_AT_ONCE
                 work.reported += work.importer.only_read(allowed)
             else:
                 async for reported in work.importer.run(allowed):
@@ -251,6 +253,7 @@ class _Work:
     ) -> None:
         self.importer = importer
         self.is_preview = run.kind == "preview"
+        self.rows_at_once = ROWS_AT_ONCE
         self.reported: list[ReportedRow] = []
         self._file = file
         self._upload = upload
@@ -299,7 +302,7 @@ class _Work:
         if monotonic() > self._saved_at + SAVE_SECONDS:
             self._save()
         self._check()
-        return list(islice(self._rows, ROWS_AT_ONCE))
+        return list(islice(self._rows, self.rows_at_once))
 
     def finish(self, end: End | None, detail: str | None) -> None:
         """Complete the file of rejects, and show that the run has ended."""
