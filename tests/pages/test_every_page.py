@@ -205,6 +205,12 @@ def faults_of(page: Page) -> list[str]:
     return faults
 
 
+def sign_in(page: Page) -> None:
+    page.fill("#key", ADMIN_KEY)
+    page.fill("#actor", NAME)
+    page.click("main button")
+
+
 def longer_than_one_page(page: Page) -> list[str]:
     """The sizes of paper on which a page needs more than one sheet."""
     sheets = {size: len(SHEET.findall(page.pdf(format=size))) for size in ("A4", "Letter")}
@@ -227,9 +233,7 @@ def test_every_page_is_accessible_at_every_width(demo: Running, browser: Browser
     page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
     page.goto("/sign-in")
     found.setdefault(where, []).extend(faults_of(page))
-    page.fill("#key", ADMIN_KEY)
-    page.fill("#actor", NAME)
-    page.click("main button")
+    sign_in(page)
     page.get_by_role("button", name="Load the demo prospects").wait_for()
     found["empty home"] = faults_of(page)
     page.get_by_role("button", name="Load the demo prospects").click()
@@ -244,8 +248,19 @@ def test_every_page_is_accessible_at_every_width(demo: Running, browser: Browser
         titles[where] = page.title()
         if "scorecard" in where:
             found[where] += longer_than_one_page(page)
+    where = "signed out"
+    page.goto(PAGES["decision"].format(**ids))
+    context.clear_cookies()
+    page.get_by_label("Nurture").check()
+    page.get_by_role("button", name="Record the decision").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+    found.setdefault(where, []).extend(faults_of(page))
+    sign_in(page)
+    page.get_by_role("button", name="Save it now").wait_for()
+    found["kept form"] = faults_of(page)
     context.close()
     found["problem"] = [text for text in found["problem"] if "status of 404" not in text]
+    found["signed out"] = [text for text in found["signed out"] if "status of 401" not in text]
     assert {name: faults for name, faults in found.items() if faults} == {}
     # A prospect can have an outcome and an open interview.
     addresses = {address.format(**ids) for address in PAGES.values()}
