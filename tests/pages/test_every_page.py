@@ -38,7 +38,6 @@ PAGES = {
     "problem": "/prospects/01890000-0000-7000-8000-000000000000",
     "hostile scorecard": "/prospects/{hostile}",
     "hostile question": "/sessions/{hostile_session}",
-    "hostile decision": "/sessions/{hostile_session}?question=decision",
     "hostile question set": "/question-sets/hostile",
 }
 SHEET = re.compile(rb"/Type\s*/Page\b")
@@ -192,10 +191,9 @@ def faults_of(page: Page) -> list[str]:
     page.emulate_media(color_scheme="dark")
     faults += page.evaluate(FIND_VIOLATIONS, ["color-contrast"])
     page.keyboard.press("Tab")
-    faults += page.evaluate(FIND_UNFOCUSED)
     page.emulate_media(forced_colors="active")
-    faults += page.evaluate(FIND_VANISHED)
     faults += page.evaluate(FIND_UNFOCUSED)
+    faults += page.evaluate(FIND_VANISHED)
     page.emulate_media(forced_colors="none")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 740})
