@@ -16,8 +16,7 @@ from app.main import open_database
 from app.prospects.queries import list_prospects
 from app.prospects.schemas import ProspectFilter
 from app.question_sets.plans import Plans
-from app.sessions.presenters import session_lines
-from app.sessions.queries import list_sessions
+from app.sessions.queries import list_sessions, verdicts_before
 from app.sessions.schemas import SESSION_POSITIONS, SessionFilter
 from bench.fill import fill
 from tests.conftest import settings_for
@@ -166,13 +165,13 @@ def test_a_page_of_sessions(sizes, filters, sort):
 
 @pytest.mark.parametrize("since", ["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"])
 @pytest.mark.parametrize("sort", ["ranked", "updated_at"])
-def test_what_changed_in_a_page_of_sessions(sizes, sort, since):
+def test_the_verdicts_before_a_time_of_a_page_of_sessions(sizes, sort, since):
     wanted = SessionFilter(sort=sort)
 
-    def read(tx, one, after):
+    def read(tx, _, after):
         start = after and after.position(sort)
         found = list_sessions(tx, wanted, None, after=start, limit=LIMIT)
-        session_lines(tx, one.plans, found, datetime.fromisoformat(since))
+        verdicts_before(tx, [row.session.id for row in found], datetime.fromisoformat(since))
         return found
 
     require_no_growth(sizes, read)
