@@ -6,6 +6,7 @@ import pytest
 from tests.api.calls import merge, ok
 from tests.conftest import Running
 from tests.pages.conftest import Browse, key_with, led_to
+from tests.waiting import PATIENCE
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -21,7 +22,7 @@ def test_an_unknown_address_is_a_page_for_browsers_and_a_problem_for_programs(
         assert 'href="/">Go to the home page' in page.text
         program = ana.get(address, headers={"Accept": "application/json"})
         assert program.headers["content-type"] == "application/problem+json"
-    stranger = httpx.get(f"{service.url}/reviews", headers=HTML)
+    stranger = httpx.get(f"{service.url}/reviews", headers=HTML, timeout=PATIENCE)
     assert (stranger.status_code, 'href="/review"' in stranger.text) == (404, False)
     under_v1 = ana.get("/v1/nothing", headers=HTML)
     assert under_v1.headers["content-type"] == "application/problem+json"
