@@ -83,10 +83,6 @@ def _is_certain(value: Any, colons: int) -> bool:
         if isinstance(container, dict):
             colons -= len(container) + "".join(container).count(":")
             parts = container.values()
-        if {*map(type, parts)} == {int}:
-            if max(map(abs, parts)) > MAX_INT64:
-                return False
-            continue
         for part in parts:
             kind = type(part)
             if kind is str:
