@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import axe_playwright_python
 import pytest
@@ -20,7 +21,11 @@ pytestmark = [pytest.mark.one_database, pytest.mark.timeout(300)]
 PAGES = {
     "home": "/",
     "review": "/review",
+    "review with changes": "/review?changes_since=2026-01-01",
     "prospects": "/prospects",
+    "import": "/prospects/import",
+    "columns of an import": "{upload}/columns",
+    "preview of an import": "{upload}?reload=no",
     "scorecard": "/prospects/{prospect}",
     "scorecard with an outcome": "/prospects/{won}",
     "question": "/sessions/{session}",
@@ -28,6 +33,8 @@ PAGES = {
     "outcome": "/sessions/{session}?question=outcome",
     "question sets": "/question-sets",
     "question set": "/question-sets/qualifying-a-sale",
+    "draft": "/question-sets/qualifying-a-sale/draft",
+    "draft to publish": "/question-sets/hostile/draft/publish",
     "calibration": "/insights/calibration",
     "questions": "/insights/questions",
     "outcomes": "/insights/outcomes",
@@ -167,6 +174,8 @@ def hostile(demo: Running) -> dict[str, str]:
     for number, name in enumerate(HOSTILE_NAMES.values()):
         body = {"source": "hostile", "external_id": f"name {number}", "name": name, "ratings": {"trigger": 4}}
         ok(demo.client.post("/v1/qualify", json=body))
+    stricter = {"fit_at": 90, "no_fit_below": 80}
+    ok(demo.client.put(address, json=draft | {"title": emoji, "thresholds": stricter}))
     return {"hostile": session["prospect_id"], "hostile_session": session["session_id"]}
 
 
@@ -179,6 +188,20 @@ def examples(demo: Running) -> dict[str, str]:
     half, won = newest(status="open", sort="ranked", indication="undetermined"), newest(outcome="won")
     ids = {"prospect": half["prospect_id"], "session": half["session_id"], "won": won["prospect_id"]}
     return ids | hostile(demo)
+
+
+def upload(page: Page) -> str:
+    """Send a file with hostile names, have it checked, and return its address."""
+    rows = [f"{number};{name};nothing" for number, name in enumerate(HOSTILE_NAMES.values())]
+    table = "\n".join(["id;name;<b>size</b>", *(row.replace('"', "'") for row in rows)])
+    page.goto("/prospects/import")
+    page.set_input_files("input[type=file]", {"name": "<i>.csv", "mimeType": "", "buffer": table.encode()})
+    page.click("main button")
+    page.wait_for_url("**/columns")
+    page.fill("[name=source]", "files")
+    page.click("button[value=check]")
+    page.wait_for_url(lambda url: not url.endswith("/columns"))
+    return urlsplit(page.url).path
 
 
 def faults_of(page: Page) -> list[str]:
@@ -236,7 +259,7 @@ def test_every_page_is_accessible_at_every_width(demo: Running, browser: Browser
     found["empty home"] = faults_of(page)
     page.get_by_role("button", name="Load the demo prospects").click()
     page.wait_for_url("**/review*")
-    ids = examples(demo)
+    ids = examples(demo) | {"upload": upload(page)}
     for where, address in PAGES.items():
         response = page.goto(address.format(**ids))
         assert response
