@@ -89,5 +89,5 @@ def test_the_pages_about_prospects_and_home_show_what_their_json_returns(
     home = ana.get("/").text
     newest = ok(ana.get("/v1/sessions?status=open&sort=updated_at&limit=8"))["items"]
     assert '"/v1/sessions?status=open&amp;sort=updated_at&amp;limit=8"' in home
-    assert all(f'"/sessions/{one["session_id"]}"' in home for one in newest)
+    assert all(f'"/sessions/{one["session_id"]}#now"' in home for one in newest)
     assert home.count('<li><a href="/sessions/') == len(newest)

@@ -144,7 +144,7 @@ class ImportRuns:
             )
             importer = self._importer(upload, kind, by, run.committed_to)
             work = _Work(file, upload, run, options, importer, self._has_to_end)
-            await self._compute(work.begin)
+            await self._compute(work.show_start)
         except BaseException:
             lock.release()
             raise
@@ -269,7 +269,7 @@ class _Work:
         self._headings: Sequence[str] = ()
         self._share: Callable[[], float] = lambda: 0.0
 
-    def begin(self) -> None:
+    def show_start(self) -> None:
         """Show that the run has begun."""
         self._file.forget_stop()
         if not self._before.committed_to:

@@ -422,3 +422,13 @@ def test_a_decision_or_outcome_without_a_meaning_names_its_pointer(client, small
         "2025-01-15",
         1200.5,
     )
+
+
+def test_a_dry_run_stores_nothing(client, ruled, link):
+    mapping = {"source": link["source"], "name": "/n", "ratings": {"demand": "/d"}}
+    payload = {"id": link["external_id"], "n": "Acme", "d": 4}
+    (tried,) = ok(dry(client, mapping, payload, question_set=ruled))["items"]
+    assert tried["mapped"]["external_id"] == link["external_id"]
+    path = f"/v1/prospects/by-external-id/{link['source']}/{link['external_id']}"
+    assert refusal(client.get(path)) == (404, "not-found")
+    assert client.get("/v1/prospects", params={"q": link["external_id"]}).json()["items"] == []
