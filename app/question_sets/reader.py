@@ -18,7 +18,7 @@ from app.scoring import Flaw, parts_of, pointer
 
 MAX_DEPTH = 50
 # An alias repeats a value, and aliases of aliases repeat it very often.
-MAX_VALUES = 200_000
+MAX_REPEATED_CHARACTERS = 200_000
 TOO_DEEP = f"values are nested more than {MAX_DEPTH} levels deep"
 MAX_NUMBER_LENGTH = 400
 LINE_WIDTH = 100
@@ -100,7 +100,7 @@ def read_yaml(text: str) -> Document:
 
 
 class _Value(NamedTuple):
-    """A value, and the number of values in it."""
+    """A value, and its size: the number of values and of characters of texts and names in it."""
 
     value: Any
     size: int
@@ -115,6 +115,7 @@ class _Reader:
         self._line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
         self._positions: dict[str, Position] = {}
         self._anchors: dict[str, _Value] = {}
+        self._repeated = 0
         self._faults: list[Fault] = []
         self._events: Iterator[Any] = iter(())
 
@@ -151,7 +152,11 @@ class _Reader:
                 self._refuse(
                     event, f"there is no anchor &{event.anchor} above: add it, or put the text in quotes"
                 )
-            return self._anchors[event.anchor]
+            found = self._anchors[event.anchor]
+            self._repeated += found.size
+            if self._repeated > MAX_REPEATED_CHARACTERS:
+                self._refuse(event, f"aliases repeat more than {MAX_REPEATED_CHARACTERS} characters here")
+            return found
         if depth > MAX_DEPTH:
             self._refuse(event, TOO_DEEP)
         read: Callable[..., _Value] = self._scalar
@@ -160,8 +165,6 @@ class _Reader:
         elif isinstance(event, yaml.MappingStartEvent):
             read = self._map
         found = read(event, place, depth)
-        if found.size > MAX_VALUES:
-            self._refuse(event, f"with the values that aliases repeat, there are more than {MAX_VALUES} here")
         if event.anchor:
             self._anchors[event.anchor] = found
         return found
@@ -192,15 +195,15 @@ class _Reader:
             self._positions.setdefault(pointer(*inner), self._position(event.start_mark))
             found = self._value(next(self._events), inner, depth + 1)
             values.setdefault(name, found.value)
-            size += found.size
+            size += found.size + len(name)
         return _Value(values, size)
 
     def _scalar(self, event: Any, _place: object, _depth: int) -> _Value:
-        tag = event.tag
+        tag, size = event.tag, 1 + len(event.value)
         if tag in (None, "!"):
-            return _Value(_plain(event.value) if event.implicit[0] else event.value, 1)
+            return _Value(_plain(event.value) if event.implicit[0] else event.value, size)
         self._require_tag(event, "str", "int", "float", "bool", "null")
-        return _Value(event.value if tag == f"{TAG}str" else _plain(event.value), 1)
+        return _Value(event.value if tag == f"{TAG}str" else _plain(event.value), size)
 
     def _require_tag(self, event: Any, *names: str) -> None:
         if event.tag not in (None, "!", *(TAG + name for name in names)):
