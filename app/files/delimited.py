@@ -4,7 +4,7 @@ import csv
 import itertools
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.files.encodings import (
@@ -160,13 +160,17 @@ class DelimitedFile(TableFile):
 def _skip_to_headings(lines: TextLines) -> str | None:
     """Skip what is above the headings: blank lines, and a line with the separator, which is returned."""
     separator = None
-    for line in lines:
-        lines.begin_row()
-        if match := SEPARATOR_LINE.fullmatch(line):
-            separator = match[1]
-        elif line.strip():
-            lines.number -= 1
+    # A line that is too long is no blank one. Whoever reads the headings refuses it.
+    with suppress(TooLong):
+        for line in lines:
+            lines.begin_row()
+            if match := SEPARATOR_LINE.fullmatch(line):
+                separator = match[1]
+            elif line.strip():
+                break
+        else:
             return separator
+    lines.number -= 1
     return separator
 
 

@@ -21,6 +21,8 @@ ENCODING_BY_MARK = {
 WINDOWS_1252_NOTE = (
     "The file is read as Windows-1252. If letters look wrong, name its encoding with the option encoding."
 )
+# In unicode_escape and in UTF-7.
+HALVES_OF_PAIRS = rb"\ud800 +2AA-"
 CHUNK_BYTES = 1024 * 1024
 SAMPLE_BYTES = 4096
 
@@ -41,8 +43,9 @@ def check_encoding(name: str) -> None:
         Problem: INVALID_REQUEST if it is unknown.
     """
     try:
-        # Python also calls compression an encoding: only those of text decode bytes with this method.
-        b" ".decode(name, "ignore")
+        # Python also calls compression an encoding: only those of text decode bytes with this method. Some
+        # of them, as UTF-7, have ways to write half a surrogate pair, which nothing can store or show.
+        HALVES_OF_PAIRS.decode(name, "ignore").encode()
     except (LookupError, ValueError):
         raise _unknown_encoding() from None
 

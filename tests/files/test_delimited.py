@@ -53,7 +53,7 @@ def test_the_encoding_is_found(file, encoding, notes):
 def test_an_encoding_can_be_named(file):
     file.write_bytes("id,name\n1,Łódź\n".encode("iso-8859-2"))
     assert cells(read(file, encoding="iso-8859-2")[1]) == [("1", "Łódź")]
-    for unknown in ("klingon", "zip", "rot13"):
+    for unknown in ("klingon", "zip", "rot13", "unicode_escape", "raw_unicode_escape", "utf-7"):
         with pytest.raises(Problem) as raised:
             read(file, encoding=unknown)
         assert (raised.value.kind, raised.value.errors[0].pointer) == (INVALID_REQUEST, "/encoding")
@@ -164,6 +164,8 @@ BAD_FILES = {
     "nothing": (b"", "Line 1 has no headings"),
     "blank lines": (b"\n\r\n \n", "no headings"),
     "an open quote": (b'id,"name\nx,1\n', "the headings: a quote is never closed"),
+    "a long line": (b"\nid," + b"x" * 1_000_000 + b"\n1,2\n", "Line 2, the headings: it is longer than"),
+    "a long blank line": (b" " * 1_000_001 + b"\nid\n1\n", "Line 1, the headings: it is longer than"),
     "a broken byte": ("ä,é,ü,id".encode() + b"\xff\nx\n", "the headings: it contains bytes"),
     "a workbook": (b"PK\x03\x04", "The file is a workbook or a Parquet file: name that format"),
     "too many columns": (b"a," * 1000 + b"id", "at most 1,000 columns"),
