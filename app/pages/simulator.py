@@ -92,7 +92,7 @@ def _answer(plan: Plan, sent: str) -> Answer | None:
         return Answer("not_applicable")
     if sent == "unknown":
         return Answer("unknown")
-    return plan.rated.get(int(sent)) if sent.lstrip("-").isdecimal() and len(sent) <= len("-100") else None
+    return next((answer for rating, answer in plan.rated.items() if str(rating) == sent), None)
 
 
 def _units(judged: Judged) -> list[UnitShares]:

@@ -156,7 +156,7 @@ FAULTY = [
     (replaced("title: Ours", "title: Ours: yes"), 2, 12, "a colon is not allowed here", False),
     (replaced("title: Ours", "title: Ours\ntitle: Two"), 3, 1, "`title` is already on line 2", False),
     (replaced("  - key: only", "\t- key: only"), 8, 1, "a tab cannot indent a line", False),
-    (BOMB, 6, 4, "with the values that aliases repeat", False),
+    (BOMB, 6, 8, "aliases repeat more than", False),
     ("- a list", 1, 1, "/: write the fields of a question set", False),
     ("# " + "x" * 100_000, 1, 1, "the text has 100002 characters", False),
     (replaced("title: Ours", "titel: Ours"), 2, 1, "/titel: there is no such field here: did you mean", True),
@@ -247,6 +247,8 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
     assert "Which law?" in abroad.text.split('id="reasons"')[1].split('id="inputs"')[0]
     harder = checked(ana, key, replaced("must_reach: 2", "must_reach: 5"), **tried)
     assert result_of(harder).startswith(" No fit ")
+    for no_rating in ("--2", "-", "²", "6"):
+        assert "0–100" in result_of(checked(ana, key, TEXT, **{"answer.need": no_rating}))
     # While the text has faults, what was tried is kept.
     faulty = checked(ana, key, replaced("weight: 3", "weight: x"), **tried)
     assert '<input type="hidden" name="answer.money" value="4">' in faulty.text
