@@ -161,7 +161,8 @@ async def _admit(request: Request, scopes: frozenset[Scope]) -> bool:
 
 async def _ask_to_sign_in(request: Request) -> Response:
     """Redirect to the sign-in, which redirects back. A form gets a sign-in that keeps what was entered."""
-    if request.method == "POST" and media_type(request) == FORM_MEDIA_TYPE:
+    is_form = request.method == "POST" and media_type(request) == FORM_MEDIA_TYPE
+    if is_form and len(request.url.path) <= MAX_NEXT_LENGTH:
         body = await read_body(request, MAX_KEPT_BYTES)
         form = SignInForm(kept=body.decode("utf-8", "replace"), kept_for=request.url.path)
         return page(request, "sign_in.html", status=401, form=form, fault="sign_in.ended")

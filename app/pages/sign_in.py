@@ -71,7 +71,9 @@ def _signed_in(request: Request, form: SignInForm, signed_in: SignedIn) -> Respo
 
 def _own_page(path: str) -> str:
     """Return a path if it leads to a page of this service, else that of the first page."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+    # Browsers leave out tabs and line ends, and take a backslash for a slash.
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_own else "/"
 
 
 def _form(request: Request, form: SignInForm, *, fault: str | None = None, status: int = 200) -> Response:

@@ -67,8 +67,14 @@ def test_a_form_that_is_sent_after_the_sign_in_has_ended_is_kept(
     assert revisions(service, session) == 2
 
 
+def test_a_form_that_no_page_has_is_not_kept(service: Running) -> None:
+    address = f"{service.url}/prospects/import/{'x' * 5000}/stop"
+    sent = httpx.post(address, data={"token": "x"}, headers={"Origin": service.url}, timeout=PATIENCE)
+    assert led_to(sent) == "/sign-in"
+
+
 def test_a_kept_form_goes_to_no_other_site(browse: Browse) -> None:
-    for elsewhere in ("//evil.example/x", "https://evil.example", "/\\evil.example"):
+    for elsewhere in ("//evil.example/x", "https://evil.example", "/\\evil.example", "/\t/evil.example"):
         sent = {"kept": "text=x", "kept_for": elsewhere, "key": ADMIN_KEY, "actor": NAME}
         kept = browse().post("/sign-in", data=sent)
         assert (kept.status_code, "evil.example" in kept.text) == (200, False)
