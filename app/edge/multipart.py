@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator
 from time import monotonic
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.edge.bodies import require_plain
 from app.edge.ndjson import BodyReader
-from app.problems import IMPORT_TOO_LARGE, MALFORMED_BODY, Problem, unavailable
+from app.problems import IMPORT_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
 
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 MAX_FIELDS = 20
@@ -28,9 +29,11 @@ async def read_multipart(request: Request, max_bytes: int) -> tuple[list[tuple[s
 
     Raises:
         Problem: IMPORT_TOO_LARGE if the file has more than `max_bytes`, MALFORMED_BODY if the form cannot be
-            read, UNAVAILABLE if the disk is full, and what `BodyReader.next` raises.
+            read, UNSUPPORTED_MEDIA_TYPE if it is not in UTF-8, UNAVAILABLE if the disk is full, and what
+            `BodyReader.next` raises.
     """
     require_plain(request)
+    _require_utf_8(request)
     body = BodyReader(request)
     stream = _limited(body, max_bytes)
     parser = MultiPartParser(
@@ -54,6 +57,13 @@ async def read_multipart(request: Request, max_bytes: int) -> tuple[list[tuple[s
         await file.close()
         raise _too_large(max_bytes)
     return fields, file
+
+
+def _require_utf_8(request: Request) -> None:
+    """Check that a form is in UTF-8. Browsers send it so, and other encodings can have texts without one."""
+    _, options = parse_options_header(request.headers["content-type"])
+    if options.get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "The charset of the form is not UTF-8.")
 
 
 async def _limited(body: BodyReader, max_bytes: int) -> AsyncGenerator[bytes, None]:

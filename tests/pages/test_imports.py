@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,9 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from playwright.sync_api import Page
 
-from app.inbound.imports import worker
+from app.inbound.imports import files, worker
 from app.inbound.imports.files import KEPT_SECONDS, UploadFolder
+from app.problems import NOT_FOUND, Problem
 from tests.api.calls import every_page, ok
 from tests.conftest import ADMIN_KEY, NewDatabase, Running, serving, settings_for
 from tests.edge.process import process
@@ -347,6 +349,60 @@ def test_a_file_belongs_to_the_person_who_sent_it(service: Running, browse: Brow
 
 
 @pytest.mark.one_database
+@pytest.mark.parametrize("how", ["others can write it", "it is a link"])
+def test_files_in_a_folder_that_others_could_have_made_are_not_opened(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """They could be links to files that only the service may read."""
+    key_id = UUID(int=1)
+    made = UploadFolder()
+    upload_id, file = made.add(BytesIO(b"id\n1\n"))
+    one = begin(many(1))
+    (sent,) = (found.upload() for found in made._all() if found.content.parent.name == one.id)
+    file.save_upload(sent.model_copy(update={"id": upload_id, "key_id": key_id}))
+    assert made.find(upload_id, key_id, NAME).content.read_bytes() == b"id\n1\n"
+    folder = tmp_path / file.content.parent.parent.name
+    if how == "it is a link":
+        folder.symlink_to(file.content.parent.parent)
+    else:
+        shutil.copytree(file.content.parent, folder / upload_id)
+        folder.chmod(0o777)
+    monkeypatch.setattr(files, "gettempdir", lambda: str(tmp_path))
+    theirs = UploadFolder()
+    assert theirs.of(key_id) == []
+    for refused in (lambda: theirs.find(upload_id, key_id, NAME), lambda: theirs.add(BytesIO(b"id\n"))):
+        with pytest.raises(Problem):
+            refused()
+    theirs.delete_expired()
+    assert [*folder.iterdir()]
+    file.delete()
+
+
+@pytest.mark.one_database
+def test_a_file_can_be_deleted_while_other_windows_use_it(begin: Begin, source: str) -> None:
+    one = begin(many(300))
+    form = one.choose(source=source) and {"token": one.form["token"]}
+    (file,) = (found for found in UploadFolder()._all() if found.content.parent.name == one.id)
+    upload = file.upload()
+    forms = {"start": form | {"shown": "x"}, "stop": form, "columns": form, "delete": form}
+    with ThreadPoolExecutor(16) as at_once:
+        sent = [
+            at_once.submit(one.client.post, f"{one.path}/{end}", data=fields)
+            for end, fields in [*forms.items()] * 4
+        ]
+        assert {response.result().status_code for response in sent} <= {303, 404, 412, 422}
+    assert one.client.get(one.path).status_code == 404
+    file.delete()
+    assert file.request_stop() is None
+    assert not file.is_locked()
+    for late in (file.upload, lambda: file.save_upload(upload)):
+        with pytest.raises(Problem) as refused:
+            late()
+        assert refused.value.kind is NOT_FOUND
+    assert not file.content.parent.exists()
+
+
+@pytest.mark.one_database
 def test_an_expired_file_says_so(begin: Begin) -> None:
     one = begin(many(3))
     folder = UploadFolder()
@@ -375,6 +431,12 @@ def test_a_form_with_a_file_needs_the_token_and_the_origin(ana: httpx.Client) ->
     assert ana.post("/prospects", data=fields | {"name": "x"}, files=files).status_code == 415
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     assert ana.post(START, content=b"--x\r\nno part", headers=broken).status_code == 400
+    part = b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\n\\ud800+2AA-\r\n--x--\r\n'
+    for charset in ("undefined", "unicode_escape", "utf-7", "punycode", "latin-1"):
+        odd = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+        assert ana.post(START, content=part, headers=odd).status_code == 415
+    usual = {"Content-Type": "multipart/form-data; boundary=x; charset=UTF-8"}
+    assert ana.post(START, content=part, headers=usual).status_code == 403
     two = [("file", ("a.csv", b"id\n1\n")), ("file", ("b.csv", b"id\n1\n"))]
     assert ana.post(START, data=fields, files=two).status_code == 400
 

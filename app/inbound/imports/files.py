@@ -49,11 +49,14 @@ class UploadedFile:
         self._stop = folder / "stop"
 
     def upload(self) -> Upload:
-        """Return what the file is. Raises OSError or ValueError if it was deleted."""
-        return Upload.model_validate_json(self._upload.read_bytes())
+        """Return what the file is. Raises NOT_FOUND if it was deleted."""
+        try:
+            return Upload.model_validate_json(self._upload.read_bytes())
+        except (OSError, ValidationError):
+            raise not_here() from None
 
     def save_upload(self, upload: Upload) -> None:
-        """Store what the file is. Raises UNAVAILABLE if the disk is full."""
+        """Store what the file is. Raises NOT_FOUND if it was deleted, UNAVAILABLE if the disk is full."""
         self._write(self._upload, upload)
 
     def run(self, *, holds_lock: bool = False) -> Run | None:
@@ -70,11 +73,13 @@ class UploadedFile:
         return run
 
     def save_run(self, run: Run) -> None:
-        """Store the progress of a run. Raises UNAVAILABLE if the disk is full."""
+        """Store the progress of a run. Raises what `save_upload` raises."""
         self._write(self._run, run)
 
     def is_locked(self) -> bool:
         """Return whether a process runs a preview or an import."""
+        if self.is_deleted():
+            return False  # a lock would create its folder again
         try:
             self.lock().release()
         except Timeout:
@@ -95,7 +100,8 @@ class UploadedFile:
 
     def request_stop(self) -> None:
         """Let the process that runs it stop after the current commit."""
-        self._stop.touch(PRIVATE_FILE_MODE)
+        with suppress(FileNotFoundError):  # it was deleted, which stops it too
+            self._stop.touch(PRIVATE_FILE_MODE)
 
     def should_stop(self) -> bool:
         """Return whether a person wants the run to stop."""
@@ -125,6 +131,8 @@ class UploadedFile:
             with private_file(unfinished) as file:
                 file.write(stored.model_dump_json().encode())
             os.replace(unfinished, path)  # noqa: PTH105  # atomic, and replaces an existing file
+        except FileNotFoundError:
+            raise not_here() from None
         except OSError:
             unfinished.unlink(missing_ok=True)
             raise no_space() from None
@@ -153,19 +161,18 @@ class UploadFolder:
 
     def find(self, upload_id: str, key_id: UUID, actor: str) -> UploadedFile:
         """Return a file of a person. Raises NOT_FOUND if it was deleted, or belongs to somebody else."""
-        if ID_PATTERN.fullmatch(upload_id):
+        if ID_PATTERN.fullmatch(upload_id) and self._is_private():
             file = UploadedFile(self._folder / upload_id)
-            with suppress(OSError, ValueError):
-                upload = file.upload()
-                if (upload.key_id, upload.actor) == (key_id, actor):
-                    return file
-        raise Problem(NOT_FOUND, NOT_HERE)
+            upload = file.upload()
+            if (upload.key_id, upload.actor) == (key_id, actor):
+                return file
+        raise not_here()
 
     def of(self, key_id: UUID, actor: str | None = None) -> Sequence[tuple[UploadedFile, Upload]]:
         """Return the files of a key, or only those of one person with this key, the last used one first."""
         found = []
         for file in self._all():
-            with suppress(OSError, ValueError):
+            with suppress(OSError, Problem):
                 upload = file.upload()
                 if upload.key_id == key_id and actor in (None, upload.actor):
                     found.append((file.last_used(), file, upload))
@@ -186,20 +193,33 @@ class UploadFolder:
                     file.delete()
 
     def _all(self) -> list[UploadedFile]:
-        if not self._folder.is_dir():
+        if not self._is_private():
             return []
         return [UploadedFile(path) for path in self._folder.iterdir() if ID_PATTERN.fullmatch(path.name)]
 
     def _prepare(self) -> None:
-        """Create the folder. Others may have created one of its name, because its parent is public."""
+        """Create the folder."""
         try:
-            self._folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
-            found = self._folder.lstat()
+            self._folder.mkdir(PRIVATE_FOLDER_MODE)
+        except FileExistsError:
+            pass
         except OSError:
             raise no_space() from None
-        is_own = os.name != "posix" or found.st_uid == os.getuid()
-        if not S_ISDIR(found.st_mode) or not is_own or is_readable_by_others(self._folder):
+        if not self._is_private():
             raise unavailable(f"{self._folder} belongs to another user, or others can read it: delete it.")
+
+    def _is_private(self) -> bool:
+        """Return whether the folder exists, and nobody else can write its files.
+
+        Others may have created one of its name, because its parent is public: their files could be links to
+        files that only the service may read.
+        """
+        try:
+            found = self._folder.lstat()
+        except OSError:
+            return False
+        is_own = os.name != "posix" or found.st_uid == os.getuid()
+        return S_ISDIR(found.st_mode) and is_own and not is_readable_by_others(self._folder)
 
 
 @contextmanager
@@ -207,6 +227,11 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
     """Create a file that only its owner can read. Raises OSError."""
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE_MODE), "wb") as file:
         yield file
+
+
+def not_here() -> Problem:
+    """Return the problem of a file that does not exist, or belongs to somebody else."""
+    return Problem(NOT_FOUND, NOT_HERE)
 
 
 def no_space() -> Problem:

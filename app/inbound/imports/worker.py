@@ -126,11 +126,11 @@ class ImportRuns:
             Problem: INVALID_REQUEST if the question set cannot be used, UNAVAILABLE if the preview that runs
                 does not stop in time, and what `UploadedFile` raises.
         """
-        upload = await self._compute(file.upload)
         lock = await self._lock(file)
         if lock is None:
             return
         try:
+            upload = await self._compute(file.upload)
             before = await self._compute(lambda: file.run(holds_lock=True))
             is_same = before is not None and kind == before.kind and before.choices == upload.choices
             if before and is_same and kind == "import" and before.status == "done":
@@ -197,7 +197,8 @@ class ImportRuns:
         except Problem as problem:
             end, detail = "failed", problem.detail
         except Exception:
-            log.exception("an import failed")
+            if not await self._read(work.is_deleted):
+                log.exception("an import failed")
             end, detail = "failed", INTERNAL_ERROR.title
         finally:
             with anyio.CancelScope(shield=True):
@@ -268,6 +269,10 @@ class _Work:
         self._rows: Iterator[ImportRow] = iter(())
         self._headings: Sequence[str] = ()
         self._share: Callable[[], float] = lambda: 0.0
+
+    def is_deleted(self) -> bool:
+        """Return whether the file was deleted."""
+        return self._file.is_deleted()
 
     def show_start(self) -> None:
         """Show that the run has begun."""
