@@ -1,6 +1,6 @@
 """Read and write YAML 1.2, with the line and the column of every value.
 
-libyaml parses; the values follow the core schema of YAML 1.2, in which the word `no` is a text.
+libyaml parses the text; the values follow the core schema of YAML 1.2, in which the word `no` is a text.
 """
 
 import json
@@ -17,7 +17,7 @@ import yaml
 from app.scoring import Flaw, parts_of, pointer
 
 MAX_DEPTH = 50
-# An alias repeats a value, and aliases of aliases repeat it very often.
+# An alias repeats a value, so aliases of aliases can make a short text very large.
 MAX_REPEATED_CHARACTERS = 200_000
 TOO_DEEP = f"values are nested more than {MAX_DEPTH} levels deep"
 MAX_NUMBER_LENGTH = 400
@@ -49,7 +49,7 @@ CANNOT_START = "found character that cannot start any token"
 
 
 class Position(NamedTuple):
-    """A place in a text, both counted from 1."""
+    """A place in a text; line and column are counted from 1."""
 
     line: int
     column: int
@@ -93,7 +93,7 @@ def read_yaml(text: str) -> Document:
     """Return the one document of a text. An empty text contains null.
 
     Raises:
-        InvalidYaml: if the text is not YAML, repeats a name, uses tags of its own, or is too large when its
+        InvalidYaml: if the text is not YAML, repeats a name, uses custom tags, or is too large once its
             aliases are filled in.
     """
     return _Reader(text.removeprefix("\ufeff")).read()
@@ -111,7 +111,7 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        # libyaml counts other characters as line ends too, which editors do not.
+        # libyaml treats some other characters as line ends too; editors do not.
         self._line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
         self._positions: dict[str, Position] = {}
         self._anchors: dict[str, _Value] = {}

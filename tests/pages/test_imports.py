@@ -151,8 +151,8 @@ def test_an_export_is_mapped_previewed_and_imported(service: Running, begin: Beg
     one = begin(GERMAN)
     assert led_to(one.sent) == f"{one.path}/columns"
     assert one.keys() == ["external_id", "name", "industry", "employees", "annual_revenue", "ort"]
-    left_out = {"rows will be left out": 1, "cells will be left out": 2}
-    assert one.check(source=source) == {"will be new": 3} | left_out
+    left_out = {"rows will be refused": 1, "cells will be left out": 2}
+    assert one.check(source=source) == {"will be created": 3} | left_out
     page = one.page()
     assert "The whole file was checked. Nothing is stored yet." in page
     assert "row 3, Anzahl Mitarbeiter: &#34;vierzig&#34; is not a number" in page
@@ -160,7 +160,7 @@ def test_an_export_is_mapped_previewed_and_imported(service: Running, begin: Beg
     assert "The decimal sign is a comma." in page
     assert stored(service, source) == {}
 
-    assert one.run() == {"new prospects": 3, "rows left out": 1, "cells left out": 2}
+    assert one.run() == {"new prospects": 3, "rows refused": 1, "cells left out": 2}
     found = stored(service, source)
     assert found["1001"]["name"] == "Müller GmbH"
     expected = {"industry": "Logistik", "employees": 120, "annual_revenue": 1_200_000.5, "ort": "Köln"}
@@ -175,11 +175,11 @@ def test_an_export_is_mapped_previewed_and_imported(service: Running, begin: Beg
     corrected = corrected.replace("\n,", "\n1003,")
     again = begin(corrected, "corrected.csv")
     assert again.keys() == [*one.keys(), "", "", ""]
-    assert again.check(source=source) == {"will be new": 1, "will change": 1}
+    assert again.check(source=source) == {"will be created": 1, "will change": 1}
     again.run()
     assert stored(service, source)["1002"]["attributes"]["annual_revenue"] == 30_000_000
     repeated = begin(GERMAN)
-    assert repeated.check(source=source)["stay as they are"] == 3
+    assert repeated.check(source=source)["will not change"] == 3
 
 
 def test_rows_are_also_qualified(service: Running, begin: Begin, source: str) -> None:
@@ -191,7 +191,7 @@ def test_rows_are_also_qualified(service: Running, begin: Begin, source: str) ->
     assert led_to(response) == f"{one.path}/columns"
     assert one.keys() == ["external_id", "name", "deal", "budget", "outcome", ""]
     counts = one.check()
-    assert (counts["will be qualified"], counts["new sessions"], counts["rows will be left out"]) == (2, 2, 1)
+    assert (counts["will be qualified"], counts["new sessions"], counts["rows will be refused"]) == (2, 2, 1)
     one.run()
     lines = ok(service.client.get("/v1/sessions", params={"deal": "d1"}))["items"]
     assert [(line["name"], line["outcome"]) for line in lines if line["links"][0]["source"] == source] == [
@@ -223,7 +223,7 @@ def test_hostile_texts_and_formulas_are_texts(service: Running, begin: Begin, so
     )
     assert rejects.text.splitlines()[1].startswith("'=1+1,")
     again = begin(rejects.content, "again.csv")
-    assert again.check(source=source, c3="") == {"stay as they are": 1}
+    assert again.check(source=source, c3="") == {"will not change": 1}
 
 
 @pytest.mark.one_database
@@ -240,7 +240,7 @@ def test_a_workbook_keeps_its_format_and_offers_its_sheets(begin: Begin, source:
     one = begin(content.getvalue(), "Kunden.xlsx")
     assert led_to(one.choose(sheet="Kunden 2026", then="show")) == f"{one.path}/columns"
     assert one.keys() == ["external_id", "name", "employees"]
-    assert one.check(source=source) == {"will be new": 2, "cells will be left out": 1}
+    assert one.check(source=source) == {"will be created": 2, "cells will be left out": 1}
     rejects = one.rejects()
     assert rejects.headers["content-disposition"] == 'attachment; filename="kunden-rejects.xlsx"'
     rows = [*load_workbook(BytesIO(rejects.content)).active.values]
@@ -293,14 +293,14 @@ def test_what_is_missing_in_the_choices_is_said_and_kept(begin: Begin, source: s
     assert refused.status_code == 422
     for sentence in (
         "Choose the column with the ids",
-        "Enter where the ids come from",
-        "Several columns are “industry”: Branche, Branche.",
+        "Enter the source of the ids",
+        "Several columns are set to “industry”: Branche, Branche.",
     ):
         assert sentence in shown(refused)
     assert one.keys() == ["industry", "industry", "name"]
     wrong = one.choose(source="Sales Force")
     assert (wrong.status_code, 'value="Sales Force"' in wrong.text) == (422, True)
-    assert one.check(source=source, c1="", c2="external_id+name") == {"will be new": 1}
+    assert one.check(source=source, c1="", c2="external_id+name") == {"will be created": 1}
 
 
 @pytest.mark.one_database
@@ -414,7 +414,7 @@ def test_an_expired_file_says_so(begin: Begin) -> None:
         os.utime(path, (old, old))
     folder.delete_expired()
     gone = one.client.get(f"{one.path}/columns")
-    assert (gone.status_code, "Choose the file again." in gone.text) == (404, True)
+    assert (gone.status_code, "Upload the file again." in gone.text) == (404, True)
 
 
 @pytest.mark.one_database
@@ -451,8 +451,8 @@ def test_limits_of_the_settings(new_database: NewDatabase, monkeypatch: pytest.M
         assert (large.sent.status_code, "more than 2,000 bytes" in large.sent.text) == (413, True)
         assert Import(ana, "id\n" + "1" * 3000).sent.status_code == 413
         one = Import(ana, "id,employees\na,1\nb,many\nc,3\nd,4\ne,all\n")
-        assert one.check(source="s") == {"will be new": 3, "cells will be left out": 1}
-        assert "One run reads at most 3 rows." in one.page()
+        assert one.check(source="s") == {"will be created": 3, "cells will be left out": 1}
+        assert "An import reads at most 3 rows at a time." in one.page()
         assert one.run() == {"new prospects": 3, "cells left out": 1}
         assert "Everything up to row 4 is stored." in one.page()
         assert one.run() == {"new prospects": 5, "cells left out": 2}
@@ -460,7 +460,7 @@ def test_limits_of_the_settings(new_database: NewDatabase, monkeypatch: pytest.M
         one.delete()
         monkeypatch.setattr(worker, "TRIAL_SECONDS", -1)
         read = Import(ana, "id,employees\nf,1\n,2\n")
-        assert read.check(source="s") == {"rows will be left out": 1}
+        assert read.check(source="s") == {"rows will be refused": 1}
         assert "1 rows were only read" in read.page()
         read.delete()
 
@@ -564,8 +564,8 @@ def test_an_import_survives_the_end_of_its_process(new_database: NewDatabase, tm
         until(served.has_ended)
     with process(tmp_path, url) as served, client_of(served.url) as ana:
         one.client = ana
-        assert "nothing is doubled" in one.page()
-        assert one.run() == {"new prospects": 200, "unchanged": 299, "rows left out": 1}
+        assert "nothing is stored twice" in one.page()
+        assert one.run() == {"new prospects": 200, "unchanged": 299, "rows refused": 1}
         assert len(one.rejects().text.splitlines()) == 2
         one.delete()
 
@@ -596,12 +596,12 @@ def test_a_narrow_browser(service: Running, page: Page, source: str, tmp_path: P
     page.set_input_files("#file", file)
     widths = []
     for button, then in (
-        ("Send the file", "What are the columns?"),
+        ("Upload the file", "What is in each column?"),
         ("Check the file", "The whole file was checked."),
         ("Import the file", "The import is complete."),
     ):
         if button == "Check the file":
-            page.get_by_label("Where the ids come from", exact=True).fill(source)
+            page.get_by_label("Source of the ids", exact=True).fill(source)
         page.get_by_role("button", name=button, exact=True).click()
         page.get_by_text(then).wait_for()
         for details in page.locator("details.q > summary").all():

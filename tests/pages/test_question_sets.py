@@ -273,7 +273,7 @@ def test_a_draft_is_compared_tried_on_the_sessions_and_published_once(
     # Weighed 1 to 3, ratings 2 and 4 come to 62.5; weighed alike, to 50.
     assert ("Harbour Works" in shown, "Acme" in shown) == (True, False)
     assert "rated 4, weight 3, must reach 2 or it is no fit → rated 4, weight 1" in shown
-    assert "Sessions scored again: 2. Their indication would change in 1." in shown
+    assert "Sessions scored again: 2. Sessions whose indication would change: 1." in shown
     assert "Sessions scored again: 0." in ana.get(f"{address}?status=closed").text
     form = fields_of(page.text, address)
     # The draft changes while the page is open.
@@ -342,7 +342,7 @@ def test_faults_and_the_simulator_follow_what_is_typed(service: Running, editor:
     expect.set_options(timeout=PATIENCE * 1000)
     area, faults, result = editor.locator("#text"), editor.locator("#faults"), editor.locator("#result")
     area.fill(TEXT)
-    expect(faults).to_contain_text("No faults.")
+    expect(faults).to_contain_text("No errors.")
     # Indented like the line above, and wrong.
     area.press("Control+End")
     area.press("ArrowUp")
@@ -361,7 +361,7 @@ def test_faults_and_the_simulator_follow_what_is_typed(service: Running, editor:
     # The last result stays until the text has no faults.
     expect(editor.locator("form.editor.old")).to_have_count(1)
     area.fill(TEXT)
-    expect(faults).to_contain_text("No faults.")
+    expect(faults).to_contain_text("No errors.")
     for question, rating in (("need", 2), ("money", 4)):
         editor.locator(f"label:has([name='answer.{question}'][value='{rating}'])").click()
     expect(result).to_contain_text("Fit")

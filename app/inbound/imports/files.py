@@ -1,8 +1,8 @@
-"""Files that people have sent to import, from the upload to the result, in a private folder on the disk.
+"""Files that people have uploaded to import, kept from the upload to the result in a private folder.
 
 All processes of one machine share the folder, so any of them can show and run an import. Each file has a
-folder of its own, with an unguessable name: the `content`, the `upload` and the `run` as JSON, the `rejects`,
-the `lock` that a running import holds, and the request to `stop` it.
+folder of its own, with an unguessable name. It contains the `content`, the `upload` and the `run` as JSON,
+the `rejects`, the `lock` that a running import holds, and `stop`, which requests that it stops.
 """
 
 import os
@@ -32,8 +32,8 @@ KEPT_SECONDS = 24 * 3600
 # One key can have this many files at a time. A further one replaces the one that was used least recently.
 MAX_FILES_PER_KEY = 10
 NOT_HERE = (
-    "This file is not on this machine. Files are deleted a day after their last use. Rows that were imported "
-    "are stored. Choose the file again."
+    "The service does not have this file. It deletes a file a day after its last use. Imported rows stay. "
+    "Upload the file again."
 )
 
 
@@ -49,20 +49,20 @@ class UploadedFile:
         self._stop = folder / "stop"
 
     def upload(self) -> Upload:
-        """Return what the file is. Raises NOT_FOUND if it was deleted."""
+        """Return the stored description of the file. Raises NOT_FOUND if it was deleted."""
         try:
             return Upload.model_validate_json(self._upload.read_bytes())
         except (OSError, ValidationError):
             raise not_here() from None
 
     def save_upload(self, upload: Upload) -> None:
-        """Store what the file is. Raises NOT_FOUND if it was deleted, UNAVAILABLE if the disk is full."""
+        """Store the description of the file. Raises NOT_FOUND if it was deleted, UNAVAILABLE if the disk is full."""
         self._write(self._upload, upload)
 
     def run(self, *, holds_lock: bool = False) -> Run | None:
-        """Return the last run; None if there was none. One whose process was killed is stopped.
+        """Return the last run; None if there was none. If its process was killed, its status is `stopped`.
 
-        With `holds_lock`, the caller has the lock, so no process runs it.
+        With `holds_lock`, the caller has the lock, so no process is running it.
         """
         try:
             run = Run.model_validate_json(self._run.read_bytes())
@@ -99,7 +99,7 @@ class UploadedFile:
         return lock
 
     def request_stop(self) -> None:
-        """Let the process that runs it stop after the current commit."""
+        """Request that the process that runs it stops after the current commit."""
         with suppress(FileNotFoundError):  # it was deleted, which stops it too
             self._stop.touch(PRIVATE_FILE_MODE)
 
@@ -112,7 +112,7 @@ class UploadedFile:
         return not self._upload.exists()
 
     def forget_stop(self) -> None:
-        """Begin a run that nobody has stopped yet."""
+        """Delete an earlier request to stop."""
         self._stop.unlink(missing_ok=True)
 
     def delete(self) -> None:
@@ -139,7 +139,7 @@ class UploadedFile:
 
 
 class UploadFolder:
-    """The private folder with the files that people have sent to import."""
+    """The private folder with the files that people have uploaded to import."""
 
     def __init__(self) -> None:
         owner = os.getuid() if os.name == "posix" else ""
@@ -180,7 +180,7 @@ class UploadFolder:
         return [(file, upload) for _, file, upload in found]
 
     def make_room(self, key_id: UUID) -> None:
-        """Delete the files of a key that are too many. One that is being imported stays."""
+        """Delete the least recently used files of a key with too many, except running imports."""
         for file, _ in self.of(key_id)[MAX_FILES_PER_KEY - 1 :]:
             if not file.is_locked():
                 file.delete()
