@@ -1,6 +1,6 @@
 """Constant SQL statements: compile each of them once, and run them by the driver alone.
 
-SQLAlchemy takes ten times as long for a small statement as its driver, also if the statement is cached.
+SQLAlchemy takes several times as long for a small statement as its driver, even if the statement is cached.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,14 +17,14 @@ T = TypeVar("T", bound=SQLModel)
 Parameters = Mapping[str, Any]
 Values = tuple[Any, ...]
 Process = Callable[[Any], Any]
-# Far more than there are. The statements of an UPDATE differ by the columns that change.
+# Far more than the service has. An UPDATE has one statement for each set of columns that change.
 MAX_COMPILED = 2000
 
 
 class CompiledStatement:
     """The text of a statement for one driver, and how to convert its parameters and its rows.
 
-    `names` are those of the parameters. All others have a value in the statement.
+    `names` are the parameters that each call sends. The statement contains the values of all others.
     """
 
     def __init__(self, statement: Any, dialect: Dialect, names: tuple[str, ...]) -> None:
@@ -114,9 +114,10 @@ def execute(connection: Connection, text: str, parameters: Any, *, many: bool = 
 
 
 def untracked(table: type[T], rows: Iterable[Values]) -> list[T]:
-    """Return an object for each row, which has all columns of a table in their order.
+    """Return an object for each row. A row has all columns of the table, in their order.
 
-    The ORM does not track them, which takes longer than to read them: whoever changes one stores it.
+    The ORM does not track these objects, because tracking takes longer than reading. Code that changes one
+    has to store it.
     """
     new_object, names = _mapping_of(table)
     objects = []
@@ -129,6 +130,6 @@ def untracked(table: type[T], rows: Iterable[Values]) -> list[T]:
 
 @cache
 def _mapping_of(table: type[T]) -> tuple[Callable[[], T], list[str]]:
-    """Return what creates an empty object of a table, and the names of its columns."""
+    """Return a function that creates an empty object of a table, and the names of its columns."""
     names = [column.name for column in SQLModel.metadata.tables[str(table.__tablename__)].c]
     return inspect(table).class_manager.new_instance, names

@@ -17,8 +17,8 @@ MAX_FIELDS = 20
 MAX_FIELD_BYTES = 16_384
 # What the fields, the headers of the parts and the boundaries add to the file.
 MAX_OVERHEAD_BYTES = 65_536
-# A browser shows the response only after it has sent the whole body. So the rest of a file that is too large
-# is read and discarded, for at most this time.
+# A browser shows the response only after it has sent the whole body. So the service reads and discards the
+# rest of a file that is too large, for at most this time.
 MAX_DISCARD_SECONDS = 120
 
 
@@ -67,7 +67,7 @@ def _require_utf_8(request: Request) -> None:
 
 
 async def _limited(body: BodyReader, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body. Raises IMPORT_TOO_LARGE after its rest was discarded, so that a browser shows it."""
+    """Yield the body. Raises IMPORT_TOO_LARGE, after it has discarded the rest so that a browser shows it."""
     size = 0
     while (chunk := await body.next()) is not None:
         size += len(chunk)

@@ -1,4 +1,4 @@
-"""The editor of a draft: its YAML with the faults at their lines, and a simulator beside it."""
+"""The editor of a draft: its YAML with each error at its line, and a simulator beside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from app.sessions.session_edit import UnitOfWork
 
 authoring = page_router(Scope.AUTHOR)
 Key = Annotated[str, Path(pattern=SET_KEY)]
-# Percent-encoded, a character has at most nine bytes, and a body a million.
+# A percent-encoded character has at most nine bytes, and a body has at most a million.
 MAX_TEXT_LENGTH = 100_000
 MAX_NUMBERED_LINES = 2000
 # A form has at most a thousand fields.
@@ -67,7 +67,7 @@ class DiscardForm(Form):
 
 
 class DraftRevision(BaseModel):
-    """What is kept of a draft that was saved or discarded, in case the form is sent twice."""
+    """The revision of a draft that was saved or discarded, kept in case the form is sent twice."""
 
     revision: int
 
@@ -92,7 +92,7 @@ class Editor:
 
     @property
     def fault_lines(self) -> dict[int, list[str]]:
-        """The details of the faults by line."""
+        """The details of the errors by line."""
         lines: dict[int, list[str]] = {}
         for fault in self.checked.faults[:MAX_DRAFT_FLAWS]:
             lines.setdefault(fault.at.line, []).append(fault.detail)
@@ -141,7 +141,7 @@ async def post_check(
 async def post_draft(
     request: Request, service: ServiceDep, key: Key, form: Annotated[DraftForm, form_of(DraftForm)]
 ) -> Response:
-    """Save the text, with or without faults. A text that cannot be saved is shown again, unchanged."""
+    """Save the text, even if it has errors. A text that cannot be saved is shown again, unchanged."""
     editor = await service.database.read(lambda tx: _edited(tx, service, key, form.text, form))
     document = editor.checked.document
     if document is None or document["key"] != key:
@@ -193,7 +193,7 @@ def _starting_text(tx: Transaction, request: Request, key: str, start: str) -> s
         base_set = find_set(tx, base.name)
         return rendered(request, "new_variant.yaml", key=key, base=base.name, set=base_set)
     copied = QuestionSet.model_validate(base.definition).canonical() | {"key": key, "extends": base.name}
-    # Both sets would be meant for the same prospects.
+    # With these, both sets would be chosen for the same prospects.
     return write_yaml({name: value for name, value in copied.items() if name not in ("for", "priority")})
 
 
@@ -231,7 +231,7 @@ def _show(
         status=status,
         editor=editor,
         form=form or DraftForm(),
-        # A page that was checked or could not be saved goes on with the revision that it showed first.
+        # A page that was checked or could not be saved keeps the revision that it showed first.
         seen=current if form is None or is_stale else form.seen,
         is_posted=form is not None,
         fault=fault,

@@ -49,7 +49,7 @@ Checked = Literal["yes"]
 class ColumnsForm(Form):
     """What a person chooses for a file. The fields `c0`, `c1` and so on have the keys of the columns.
 
-    With `then` "show", the choices are stored, and the page is shown again with what they change.
+    If `then` is "show", the choices are stored, and the page is shown again with the columns for them.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -101,7 +101,7 @@ async def post_columns(request: Request, service: ServiceDep, upload_id: str) ->
 
 
 async def _chosen(request: Request, service: Service, opened: Opened, form: ColumnsForm) -> Upload:
-    """Return the upload with the choices of a form. If they change what a column can be, it is suggested."""
+    """Return the upload with the choices of a form, and suggest columns again if the targets differ."""
     before, contents = opened.upload.choices, opened.upload.contents
     chosen = form.model_dump(include={"question_set", "source", "sheet", "encoding", "decimal"})
     choices = Choices(**chosen, notify=form.notify is not None, columns=before.columns)
@@ -121,7 +121,7 @@ async def _chosen(request: Request, service: Service, opened: Opened, form: Colu
 
 
 def _sent_columns(request: Request, upload: Upload, targets: Targets) -> tuple[str, ...]:
-    """Return the keys of the columns that a form has. A key that the page does not offer leaves it out."""
+    """Return the keys of the columns in a form. A column is left out if the page does not offer its key."""
     fields: Mapping[str, str] = request.state.fields
     own = targets.own_names(upload.contents.headings)
     sent = (fields.get(f"c{index}", LEFT_OUT) for index in range(len(own)))
@@ -231,7 +231,7 @@ def _label(key: str, targets: Targets) -> str:
 
 
 def _name_of(key: str) -> str:
-    """Return how the page calls a field; the name of another key."""
+    """Return the name of a field on the page; for any other key, the key itself."""
     names = {LEFT_OUT: "left_out", ID_AND_NAME: "id_and_name"}
     if key in (ID, NAME, SOURCE, *SESSION_FIELDS, *names):
         return text("imports.key_" + names.get(key, key))

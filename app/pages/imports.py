@@ -1,4 +1,4 @@
-"""Import a file in four steps: send it, name its columns, look at what would happen, and import it."""
+"""Import a file in four steps: upload it, choose its columns, preview it, and import it."""
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -51,7 +51,7 @@ class StartForm(Form):
 
 @writing.get(PATH)
 async def get_import(request: Request, service: ServiceDep) -> Response:
-    """Show the form that asks for a file, and the files that this person sent before."""
+    """Show the form that asks for a file, and the files that this person uploaded before."""
     return await _show_start(request, service)
 
 
@@ -127,7 +127,7 @@ async def post_delete(
 
 @writing.get(f"{PATH}/{{upload_id}}/rejects")
 async def get_rejects(request: Request, service: ServiceDep, upload_id: str) -> Response:
-    """Return the rows that were left out, or not read as a whole, as a file in the format of the upload."""
+    """Return the rows that were refused, or that lost a cell, as a file in the format of the upload."""
     opened = await open_upload(request, service, upload_id)
     if not (opened.run and opened.run.has_rejects and opened.file.rejects.exists()):
         raise missing("file of rejects")
@@ -242,6 +242,6 @@ def _show_run(request: Request, opened: Opened, *, max_rows: int, reload: bool) 
         curl=curl_path(upload),
     )
     if run.status == "running" and reload:
-        # A page without scripts. Whoever wants to read calmly follows the link that turns this off.
+        # The page works without scripts. It has a link that stops the reloading.
         response.headers["Refresh"] = str(RELOAD_SECONDS)
     return response

@@ -1,4 +1,4 @@
-"""Before a draft is published: what differs, who would change and why, and then the button."""
+"""The page before a draft is published: the differences, the sessions that would change, and the button."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Published(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A draft that can be published: its next name, and the difference from `before`, "" if it has none."""
+    """A draft to publish: its next name, and the difference from `before`, "" if there is none."""
 
     key: str
     revision: int

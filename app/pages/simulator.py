@@ -1,4 +1,4 @@
-"""The simulator beside a draft: answers and attributes to try, the score, and how it is made."""
+"""The simulator beside a draft: answers and attributes to try, and how the score is calculated from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a rated question adds to the estimate of its unit, in points of 100, and at most could add."""
+    """What a rated question adds to the estimate of its unit, and the most that it could add (0..100)."""
 
     state: QuestionState
     adds: float
@@ -36,7 +36,7 @@ class UnitShares:
 class Simulation:
     """The score of the answers and attributes that were tried.
 
-    `refused` says, by attribute, what would be right. `states` are those of the questions that apply, by key.
+    `refused` says for each invalid attribute what is expected. `states` has each question that applies.
     """
 
     plan: Plan
@@ -47,14 +47,14 @@ class Simulation:
 
     @property
     def shape(self) -> str:
-        """A text that is different if other inputs are needed to try the set."""
+        """A hash that differs if the set needs other inputs."""
         question_set = self.plan.question_set
         shown = question_set.model_dump_json(include={"scale", "attributes", "steps"})
         return sha256(shown.encode()).hexdigest()[:12]
 
     @property
     def suggestions(self) -> Mapping[str, Sequence[Value]]:
-        """The values with which the set compares each attribute, which are those worth trying."""
+        """The values with which the set compares each attribute."""
         questions = self.plan.questions.values()
         return {
             name: list(dict.fromkeys(value for question in questions for value in mentioned(name, question)))
@@ -65,9 +65,9 @@ class Simulation:
 def simulate(
     question_set: QuestionSet, answers: Mapping[str, str], attributes: Mapping[str, str], as_of: datetime
 ) -> Simulation:
-    """Score answers and attributes as a form sends them, as texts.
+    """Score the answers and attributes of a form, which are texts.
 
-    Those that the set does not have are left out, because the author may just have removed them.
+    Those that the set does not have are ignored, because the author may just have removed them.
     """
     plan = Plan(question_set, f"{question_set.key}@draft")
     tried = {key: answer for key in plan.questions if (answer := _answer(plan, answers.get(key, "")))}

@@ -18,7 +18,7 @@ SHARES = {
     *("win_rate", "win_rate_lower_bound", "win_rate_upper_bound", "share", "share_of_won", "share_of_lost"),
     *("skipped_share", "cumulative"),
 }
-# The columns with words of the service, and the family of texts for each. Without one, a text says the same.
+# The columns with codes of the service, and the family of texts for each. None: the code is shown as words.
 WORDS: Mapping[str, str | None] = {
     "indication": "indication.",
     "decision": "decision.",
@@ -82,12 +82,12 @@ def column_in_words(name: str) -> str:
 
 
 def word(family: str, value: str) -> str:
-    """Return a word of the service, such as no_fit, as people read it. `family` is such as `indication.`."""
+    """Return the text for a code of the service, such as no_fit. `family` is, for example, `indication.`."""
     return texts().get(family + value) or value.replace("_", " ")
 
 
 def _is_limit(name: str, names: Sequence[str]) -> bool:
-    """Whether a column is the end of an interval, which stands beside its estimate."""
+    """Whether a column is a limit of an interval, which is shown beside its estimate."""
     return any(name.endswith(end) and name.removesuffix(end) in names for end in ESTIMATE_SUFFIXES[1:])
 
 

@@ -1,4 +1,4 @@
-"""The files that the signed-in person has sent to import, as the pages see them."""
+"""The files that the signed-in person has uploaded to import."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +21,13 @@ from app.pages.rendering import text
 from app.problems import INVALID_REQUEST, Problem
 
 PATH = "/prospects/import"
-# A page with more could not be used. The command line has no such limit.
+# A page with more columns would be unusable. The command line has no such limit.
 MAX_COLUMNS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file of the signed-in person: what it is, and its last run."""
+    """A file of the signed-in person, its description, and its last run."""
 
     file: UploadedFile
     upload: Upload
@@ -40,12 +40,12 @@ class Opened:
 
     @property
     def is_importing(self) -> bool:
-        """Whether an import of it runs."""
+        """Whether an import of it is running."""
         return bool(self.run and self.run.kind == "import" and self.run.status == "running")
 
     @property
     def has_run(self) -> bool:
-        """Whether the last run was for what is chosen now."""
+        """Whether the last run used the current choices."""
         return bool(self.run and self.run.choices == self.upload.choices)
 
 
@@ -72,7 +72,7 @@ def starter_of(request: Request) -> Starter:
 def read_upload(
     request: Request, file: UploadedFile, format_: Format, sheet: str | None, encoding: str | None
 ) -> Contents:
-    """Return what a file has. Raises MALFORMED_FILE, or INVALID_REQUEST if it cannot be shown."""
+    """Return the contents of a file. Raises MALFORMED_FILE, or INVALID_REQUEST if it cannot be shown."""
     check = partial(require_running, request)
     with open_table(file.content, format_, sheet=sheet, encoding=encoding, check=check) as table:
         if len(table.headings) > MAX_COLUMNS:

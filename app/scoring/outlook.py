@@ -1,4 +1,4 @@
-"""What further answers can make of a unit: how few of them settle the indication, and how low it can end."""
+"""What further answers can change in a unit: the fewest that settle its indication, and its worst grade."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from app.scoring.totals import Totals
 class Outlook(NamedTuple):
     """What the open questions of one unit can still do.
 
-    `to_fit` and `to_no_fit` are the fewest further answers that are enough in this unit, None if all are not.
-    `worst_grade` is the index of the worst grade that further answers can give, if any can. `can_be_blocked`
-    says that a must-reach question can become a blocker while a grade stays possible.
+    `to_fit` and `to_no_fit` are the fewest further answers that are enough in this unit, None if none are.
+    `worst_grade` is the index of the worst grade that further answers can give, 0 if they cannot give one.
+    `can_be_blocked` says whether a must-reach question can become a blocker while a grade stays possible.
     """
 
     to_fit: int | None

@@ -1,4 +1,4 @@
-"""Suggest what the columns of a file are, by their headings as CRMs write them in English and German."""
+"""Suggest what the columns of a file are, by the headings that CRMs use in English and German."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from app.schemas import MAX_ATTRIBUTES, keyword
 from app.scoring import Plan
 from app.scoring.question_set import AttributeType
 
-# The key of a column that has the ids and the names.
+# The key of a column whose values are both the ids and the names.
 ID_AND_NAME = "external_id+name"
 LEFT_OUT = ""
 MAX_NAME_LENGTH = 48
-# The fields for whose headings columns are only suggested if most of their values are valid.
+# A column is suggested as one of these fields only if most of its values are valid.
 CHECKED_FIELDS = frozenset({SOURCE, *SESSION_FIELDS}) - NUMBER_FIELDS
 SAMPLED_ROWS = 200
 MAX_SAMPLES = 20
 MAX_SAMPLE_LENGTH = 80
-# By key, further headings that mean it, without case, spaces and punctuation.
+# Further headings of each key, in small letters without spaces and punctuation.
 SYNONYMS: Mapping[str, str] = {
     ID: "accountid recordid crmid companyid customerid customernumber customerno accountnumber accountno "
     "organizationid organisationid objectid leadid kundennummer kundennr kdnr kundenid debitorennummer "
@@ -98,7 +98,7 @@ class Targets:
 
 
 def read_contents(table: TableFile) -> Contents:
-    """Return what an open file has, from its first rows. Raises MALFORMED_FILE."""
+    """Return the headings of an open file, and samples from its first rows. Raises MALFORMED_FILE."""
     columns: list[list[str]] = [[] for _ in table.headings]
     for row in islice(table.rows(), SAMPLED_ROWS):
         for values, cell in zip(columns, row.cells, strict=False):
@@ -150,7 +150,7 @@ def suggest(contents: Contents, targets: Targets) -> tuple[str, ...]:
 def carried_over(
     chosen: Sequence[str], contents: Contents, before: Targets, after: Targets
 ) -> tuple[str, ...]:
-    """Return the columns for other targets: what a person changed stays, the rest is suggested again."""
+    """Return the columns for other targets. What a person changed stays; the rest is suggested again."""
     own = after.own_names(contents.headings)
     suggested = zip(chosen, suggest(contents, before), suggest(contents, after), strict=True)
     return tuple(
@@ -160,7 +160,7 @@ def carried_over(
 
 
 def _meanings(targets: Targets) -> Iterator[tuple[str, str]]:
-    """Yield headings, squeezed, and the keys that they mean. A later one goes before an earlier one."""
+    """Yield squeezed headings and the keys that they mean. For the same heading, the last key counts."""
     known = {*targets.taken, *targets.attributes}
     for key, synonyms in SYNONYMS.items():
         if key in known:

@@ -93,10 +93,10 @@ class Choices(_Stored):
 
 
 class Contents(_Stored):
-    """What a file has: its headings, its sheets, and notes about it.
+    """The headings and sheets of a file, samples of its values, and notes about it.
 
     `samples` are different values of each column in the first rows. `are_distinct` says for each column
-    whether each of these rows has another value.
+    whether no value occurs twice in these rows.
     """
 
     headings: tuple[str, ...]
@@ -107,7 +107,7 @@ class Contents(_Stored):
 
 
 class Upload(_Stored):
-    """A file that a person has sent to import. `request_key` is that of the form that sent it."""
+    """A file that a person has uploaded. `request_key` is that of the form that sent it."""
 
     id: str
     name: str
@@ -122,7 +122,7 @@ class Upload(_Stored):
 
 
 class Reason(_Stored):
-    """Why cells or rows are left out: what is the same in all of them, how many, and the first few."""
+    """A kind of reason why cells are left out or rows refused, with its count and the first few sentences."""
 
     kind: str
     count: int
@@ -133,7 +133,7 @@ class Run(_Stored):
     """A preview or an import of a file, and its progress.
 
     `share` is the part of the file that was read, from 0 to 1. If the run stopped early, `ended` says why,
-    and `detail` is the sentence of a failure.
+    and `detail` describes a failure.
     """
 
     kind: RunKind

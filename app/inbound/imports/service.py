@@ -27,7 +27,7 @@ from app.sessions.session_edit import UnitOfWork
 class ImportedRow:
     """What a row that was imported changed. `indication` is that of its session, if it was qualified.
 
-    A preview only reads the rows of a long file that follow those that it tries: these are "untried".
+    A preview tries to import rows for a limited time, and only reads the others: these are "untried".
     """
 
     change: Literal["created", "changed", "unchanged", "untried"]
@@ -216,7 +216,7 @@ class BatchPacing:
 
 
 class _Undo(Exception):
-    """Ends a transaction without a commit, after the batch of a dry run."""
+    """Rolls back the transaction of a batch in a dry run."""
 
     def __init__(self, outcomes: list[ImportOutcome]) -> None:
         super().__init__("a dry run writes nothing")

@@ -1,7 +1,8 @@
-"""Preview and import the files that people have sent, while they look at a page or do something else.
+"""Preview and import uploaded files in the background.
 
-The process that gets the request to start one runs it. Its progress is on the disk, so every process of the
-machine can show it. An import can be repeated safely, so one that ends early continues, or starts again.
+The process that receives the request to start a run carries it out. It stores its progress on the disk, so
+every process of the machine can show it. It is safe to repeat an import, so one that ends early can continue
+or start again.
 """
 
 import logging
@@ -40,14 +41,14 @@ ROWS_READ_AT_ONCE = 1000
 SAVE_SECONDS = 0.5
 KEY_CHECK_SECONDS = 0.5
 CLEANUP_SECONDS = 600
-# How long a new run waits until the preview before it has stopped.
+# How long a new run waits for an earlier preview to stop.
 STOP_SECONDS = 10
 LOCK_POLL_SECONDS = 0.05
-# A preview tries rows for this long. The rest of the file is only read, which is much faster.
+# A preview tries to import rows for this long. It only reads the rest of the file, which is much faster.
 TRIAL_SECONDS = 30
 MAX_REASONS = 100
 MAX_EXAMPLES = 5
-# What differs between sentences of one kind: the row and the value.
+# Sentences of one kind differ in these: the row and the value.
 PLACE = re.compile(r"^row [0-9,]+(, |: )")
 VALUE = re.compile(r'"(.*)"', re.DOTALL)
 
@@ -78,8 +79,8 @@ class ImportRuns:
     """The previews and imports of a process.
 
     Args:
-        compute: runs a function in a thread that takes some tenths of a second at most.
-        read: runs a function in a thread that reads a file, and can take minutes.
+        compute: runs, in a thread, a function that takes some tenths of a second at most.
+        read: runs, in a thread, a function that reads a file and can take minutes.
         max_rows: how many rows one run reads.
         pauses: as for an `Importer`.
     """
@@ -106,21 +107,21 @@ class ImportRuns:
         self._is_ending = False
 
     async def run(self) -> None:
-        """Carry out what is started, and delete expired files, until cancelled; never returns."""
+        """Carry out the started runs, and delete expired files, until cancelled; never returns."""
         async with anyio.create_task_group() as self._tasks:
             try:
                 while True:
                     await self._read(self.folder.delete_expired)
                     await anyio.sleep(CLEANUP_SECONDS)
             finally:
-                # A thread that reads a file cannot be cancelled. It looks at this.
+                # A thread that reads a file cannot be cancelled, so it checks this.
                 self._is_ending = True
 
     async def start(self, file: UploadedFile, kind: RunKind, by: Starter) -> None:
         """Start a preview or an import. A running preview is stopped first.
 
-        A running import goes on, and one that is done is not repeated, unless something else was chosen. An
-        import that ended early continues behind its last committed row, if nothing else was chosen since.
+        A running import continues. An import that is done is not repeated unless the choices have changed. An
+        import that ended early continues after its last committed row, unless the choices have changed.
 
         Raises:
             Problem: INVALID_REQUEST if the question set cannot be used, UNAVAILABLE if the preview that runs
@@ -136,7 +137,7 @@ class ImportRuns:
             if before and is_same and kind == "import" and before.status == "done":
                 lock.release()
                 return
-            # If a process was killed, nobody knows which rows it left out after it last said so.
+            # If a process was killed, what it refused since it last stored its progress is not known.
             is_continued = before and is_same and kind == "import" and before.committed_to
             run = before if before and is_continued else Run(kind=kind, choices=upload.choices)
             options = await self._database.read(
@@ -168,7 +169,7 @@ class ImportRuns:
                 return await self._compute(file.lock)
             except Timeout:
                 await anyio.sleep(LOCK_POLL_SECONDS)
-        raise unavailable("The preview is still being stopped.")
+        raise unavailable("The earlier preview has not stopped yet. Try again in a few seconds.")
 
     def _importer(self, upload: Upload, kind: RunKind, by: Starter, after_line: int) -> Importer:
         return Importer(
@@ -296,13 +297,13 @@ class _Work:
         self._headings = table.headings
         self._reader = ProspectReader(table, self._options)
         self._rows = self._reader.rows()
-        # Until here, the whole file may have been read once, to find its decimal sign.
+        # Before this, the whole file may have been read once to find its decimal sign.
         self._share = lambda: table.share_read
         if self._file.rejects.exists():
             self._open_rejects()
 
     def advance(self) -> list[ImportRow]:
-        """Keep the rows in `reported`, and return the next rows. Raises `_Ended`."""
+        """Store the rows in `reported`, and return the next rows. Raises `_Ended`."""
         self._keep_reported()
         if monotonic() > self._saved_at + SAVE_SECONDS:
             self._save()
@@ -320,7 +321,7 @@ class _Work:
                 log.warning("the result of an import cannot be stored", exc_info=True)
 
     def _keep_reported(self) -> None:
-        """Keep the rows that were not imported as a whole."""
+        """Store the rows that were not imported as a whole."""
         reported, self.reported = self.reported, []
         for row in reported:
             self._reasons.add(row, self._by_heading(row.reasons))
@@ -379,7 +380,7 @@ class _Counted:
 
 
 class _Reasons:
-    """The reasons why cells and rows were left out, of one kind if only the row and the value differ."""
+    """The reasons for refused rows and left out cells. Those of one kind differ only in row and value."""
 
     def __init__(self, before: Sequence[Reason]) -> None:
         self._found = {one.kind: _Counted(one.count, list(one.examples)) for one in before}

@@ -1,4 +1,4 @@
-// The editor also works without this script. With it, faults and the simulator follow the typing.
+// The editor also works without this script. With it, the errors and the simulator are updated while the author types.
 const find = (selector, root = document) => root.querySelector(selector);
 const [form, area, rows] = ["form.editor", "#text", ".rows"].map((one) => find(one));
 const element = (name, text) => {
@@ -11,7 +11,7 @@ let running;
 let leaving = false;
 const saved = form.hasAttribute("data-unsaved") ? null : area.value;
 
-// The rows lie behind the text: the numbers of the lines, and the faults after the lines that have them.
+// The rows lie behind the text: the line numbers, and the errors at the ends of their lines.
 const draw = () => {
   const faults = {};
   for (const link of document.querySelectorAll("#faults [data-line]"))
@@ -61,7 +61,7 @@ const check = async () => {
   find("#faults").replaceWith(find("#faults", sent.page));
   draw();
   const fresh = find("#inputs", sent.page);
-  // While the text has faults, the last result stays.
+  // While the text has errors, the last result stays.
   form.classList.toggle("old", !fresh.dataset.shape);
   if (!fresh.dataset.shape) return;
   const opened = find("#reasons details")?.open;
