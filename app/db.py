@@ -61,9 +61,9 @@ FILE_REPLACED = (
 class Transaction:
     """A running transaction: its database session, and its time in UTC, which all its writes use.
 
-    `sql` is the connection of the session. It runs statements that load no objects of the ORM in less time,
-    and `run` runs those that are constants in a fraction of it. If the transaction is `silent`, the events
-    that it records are not sent to webhooks.
+    `sql` is the connection of the session. It runs statements that load no objects of the ORM, in less time.
+    `run` runs constant statements, in still less time. If the transaction is `silent`, the events that it
+    records are not sent to webhooks.
     """
 
     db: DatabaseSession

@@ -251,10 +251,10 @@ async def get_concentration_picture(
 async def get_point(
     report: ReportName, service: ServiceDep, caller: CallerDep, query: Annotated[PointFilter, Query()]
 ) -> PointOut:
-    """Read the sessions behind one point of a report, or the accounts.
+    """Read the sessions or accounts behind one point of a report.
 
-    The list has as many as the report says at that point, with the same filters. Only deals that were rated
-    before the outcome are in it. The report on assessors has no points.
+    With the same filters, `count` is the number that the report gives for that point. Deals that were
+    rated with hindsight are not in the list. The report on assessors has no points.
     """
     return await read_point(service, caller, report, filters_of(report, query), query.point)
 

@@ -92,7 +92,7 @@ async def compute_report(service: Service, caller: Caller, name: ReportName, que
 async def read_point(
     service: Service, caller: Caller, name: ReportName, query: ReportFilter, point: str
 ) -> PointOut:
-    """Return what is behind a point of a report.
+    """Return the sessions or accounts behind a point of a report.
 
     Raises:
         Problem: INVALID_REQUEST if the report has no such point, and the same as `compute_report`.

@@ -23,14 +23,14 @@ SELECT_SESSIONS = select(
 
 
 def shown_members(members: Sequence[Member]) -> list[Member]:
-    """Return the members to list: the newest sessions, or the first accounts. Ids sort by their time."""
+    """Return the members to list: the newest sessions, or the first accounts. Ids sort by time."""
     if members and members[0].session is not None:
         members = sorted(members, key=lambda one: str(one.session), reverse=True)
     return list(members[:MAX_MEMBERS])
 
 
 def member_items(tx: Transaction, members: Sequence[Member]) -> list[PointItem]:
-    """Return the members as a list shows them, without those that were erased since the report was read."""
+    """Return the fields of the members in a list, without those erased since the report was read."""
     ids = [_id(one.session) for one in members if one.session is not None]
     sessions = _sessions(tx, ids)
     prospects = [_id(one.prospect) for one in members]

@@ -1,6 +1,7 @@
-"""What is behind the points of a report: the sessions of a band, a group or a cell, or the accounts.
+"""The sessions or accounts behind each point of a report: a band, group, question, cell or class.
 
-Each function takes what the report is computed from, so that a list has as many members as its point says.
+Each function takes the data that the report is computed from, so a list has as many members as the report
+says.
 """
 
 from collections import defaultdict

@@ -84,7 +84,7 @@ def require_own_figures(caller: Caller | None, person: str | None) -> None:
 
 
 class Member(NamedTuple):
-    """A session behind a point of a report, or an account with its amount.
+    """A session behind a point of a report, or an account with its amount in a concentration.
 
     The ids are as the driver returns them.
     """

@@ -240,7 +240,7 @@ class CalibrationOut(ReportOut, CalibrationPart):
 
 
 class PointItem(Out):
-    """A session behind a point of a report, or an account."""
+    """A session or an account behind a point of a report."""
 
     prospect_id: UUID
     name: Annotated[str | None, Field(description="the current name of the prospect")]
@@ -254,15 +254,17 @@ class PointItem(Out):
     ]
     decision: DecisionWord | None
     outcome: OutcomeWord | None
-    amount: Annotated[float | None, Field(description="of the last outcome, or in a concentration its own")]
+    amount: Annotated[
+        float | None, Field(description="of the last outcome, or of the account in a concentration")
+    ]
     currency: str | None
 
 
 class PointOut(Out):
-    """The sessions behind one point of a report, or the accounts.
+    """The sessions or accounts behind one point of a report.
 
-    There are as many as the report says at that point. A deal with several sessions has one, that of its last
-    outcome.
+    `count` is the number that the report gives for that point. A deal with several sessions counts once, with
+    the session of its last outcome.
     """
 
     report: str

@@ -170,9 +170,9 @@ def _prospects_with_id(external_id: str) -> Any:
 
 
 def merged_into(tx: Transaction, prospect_id: UUID) -> UUID | None:
-    """Return the prospect that another one was merged into, after several merges the last one.
+    """Return the prospect that a merged one is part of, after any number of merges.
 
-    None if the prospect was not merged. The merges are only searched if it had events of its own.
+    None if the prospect was not merged. Merges are searched only if the prospect had events.
     """
     kept = None
     while _is_gone_with_events(tx, kept or prospect_id):

@@ -20,7 +20,7 @@ ScoredState = Literal["rated", "open", "not_applicable"]
 
 
 class MustReachTerms(NamedTuple):
-    """What a must-reach question asks for: `points` are those of the rating that it must reach."""
+    """The terms of a must-reach question; `points` are those of the rating that it must reach."""
 
     weight: int
     points: int
@@ -278,7 +278,7 @@ class Plan:
 
 
 def limits_of(question_set: QuestionSet) -> Limits:
-    """What the tallies of a question set are compared with."""
+    """The limits that the tallies of a question set are compared with."""
     scale, thresholds = question_set.scale, question_set.thresholds
     return Limits(
         lo=scale.min,

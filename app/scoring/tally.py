@@ -36,7 +36,7 @@ SEVEN = Struct("<7I")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """What the tallies of one question set are compared with.
+    """The scale, thresholds and grades of a question set, which its tallies are compared with.
 
     `lo` is the lowest rating, and `span` is D. The thresholds are 0 in a set without them. `grades` are where
     the grades start, the best one first.

@@ -144,7 +144,7 @@ def session_lines(
 ) -> list[SessionLine]:
     """Return the lines of sessions in a list, with one query each for answers, links and outcomes.
 
-    With `changes_since`, two queries more read what changed in them at or after that time.
+    With `changes_since`, two more queries read what changed in them at or after that time.
     """
     session_ids = [row.session.id for row in listed]
     answers = answers_to_judge(tx, session_ids)

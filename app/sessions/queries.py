@@ -83,8 +83,8 @@ SELECT_ANSWERS_OF_MANY = SELECT_ANSWERS.where(
 SELECT_SESSIONS: Any = select_columns(*SQLModel.metadata.tables["session"].c)
 SELECT_SESSION = SELECT_SESSIONS.where(Session.id == bindparam("id"))
 SELECT_SESSION_FOR_UPDATE = SELECT_SESSION.with_for_update()
-# The statuses are literals: SQLite would prepare a statement anew for each value of a parameter that the
-# condition of an index names. That takes ten times as long as the read.
+# The statuses are literals. As a parameter that the condition of an index names, SQLite would prepare the
+# statement again for each value, which takes ten times as long as the read.
 OF_STATUS: Mapping[Status, Any] = {
     status: col(Session.status) == literal_column(f"'{status}'") for status in get_args(Status)
 }
