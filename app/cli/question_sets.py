@@ -104,7 +104,7 @@ class _Linter:
         name = file.path.stem if file.number else str(file.key)
         self._read |= {str(file.key): checked, name: checked}
         if flaws:
-            yield from file.as_error(with_hints(flaws)).faults
+            yield from file.as_error(with_hints(flaws)).errors
         elif checked.question_set is None or checked.flaws:
             reason = "it has errors" if base else f"it is not in these files, not built in, and {NO_DATABASE}"
             print_text(f"{name}: no errors, but {file.extends} was not checked: {reason}.")
@@ -238,13 +238,13 @@ def _open_each(paths: list[Path]) -> tuple[list[File], list[FileError]]:
         try:
             opened.append(open_file(path))
         except InvalidFile as error:
-            errors += error.faults
+            errors += error.errors
     while True:
         try:
             return in_load_order(opened), errors
         except InvalidFile as error:
-            errors += error.faults
-            refused = {fault.path for fault in error.faults}
+            errors += error.errors
+            refused = {one.path for one in error.errors}
             opened = [file for file in opened if file.path not in refused]
 
 

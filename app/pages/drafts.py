@@ -18,7 +18,7 @@ from app.problems import STALE_REVISION, Problem, invalid_field
 from app.question_sets import service as question_sets
 from app.question_sets.presenters import MAX_DRAFT_FLAWS
 from app.question_sets.queries import find_set, find_version, list_versions, version_exists
-from app.question_sets.reader import Fault, Position, write_yaml
+from app.question_sets.reader import Position, TextError, write_yaml
 from app.question_sets.service import DraftText, read_draft_text
 from app.question_sets.tables import QuestionSetDraft
 from app.scoring import SET_KEY, QuestionSet, form
@@ -91,11 +91,11 @@ class Editor:
     simulation: Simulation | None
 
     @property
-    def fault_lines(self) -> dict[int, list[str]]:
+    def error_lines(self) -> dict[int, list[str]]:
         """The details of the errors by line."""
         lines: dict[int, list[str]] = {}
-        for fault in self.checked.faults[:MAX_DRAFT_FLAWS]:
-            lines.setdefault(fault.at.line, []).append(fault.detail)
+        for error in self.checked.errors[:MAX_DRAFT_FLAWS]:
+            lines.setdefault(error.at.line, []).append(error.detail)
         return lines
 
 
@@ -200,7 +200,7 @@ def _starting_text(tx: Transaction, request: Request, key: str, start: str) -> s
 def _edited(tx: Transaction, service: Service, key: str, written: str, form: DraftForm) -> Editor:
     if len(written) > MAX_TEXT_LENGTH:
         too_long = text("draft.too_long", length=len(written), limit=MAX_TEXT_LENGTH)
-        checked = DraftText(None, None, [Fault(Position(1, 1), too_long)])
+        checked = DraftText(None, None, [TextError(Position(1, 1), too_long)])
     else:
         checked = read_draft_text(tx, key, written)
     simulation = None
@@ -237,7 +237,7 @@ def _show(
         fault=fault,
         problem=None if theirs is not None else problem,
         theirs=theirs,
-        max_faults=MAX_DRAFT_FLAWS,
+        max_errors=MAX_DRAFT_FLAWS,
         max_lines=MAX_NUMBERED_LINES,
         max_simulated=MAX_SIMULATED_QUESTIONS,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from app.problems import UserError
 from app.question_sets.documents import SCHEMA_FILE_NAME, FindBase, NamedSet, read_document
 from app.question_sets.queries import split_name
-from app.question_sets.reader import Document, Fault, InvalidYaml, read_yaml, write_yaml
+from app.question_sets.reader import Document, InvalidYaml, TextError, read_yaml, write_yaml
 from app.scoring import Flaw, Flawed, QuestionSet
 
 ENDINGS = (".yaml", ".yml")
@@ -31,11 +31,11 @@ class FileError:
 
 
 class InvalidFile(UserError):
-    """At least one file is not a valid question set; `faults` has the errors, ordered by file and line."""
+    """At least one file is not a valid question set; `errors` are ordered by file and line."""
 
-    def __init__(self, faults: Iterable[FileError]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: (fault.path, fault.line)))
-        super().__init__("\n".join(map(str, self.faults)))
+    def __init__(self, errors: Iterable[FileError]) -> None:
+        self.errors = tuple(sorted(errors, key=lambda error: (error.path, error.line)))
+        super().__init__("\n".join(map(str, self.errors)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class File:
 
     def as_error(self, flaws: Iterable[Flaw]) -> InvalidFile:
         """Return the exception for flaws in the document, with the line of each."""
-        return _invalid(self.path, map(self.content.fault, flaws))
+        return _invalid(self.path, map(self.content.error_of, flaws))
 
 
 def open_file(path: Path) -> File:
@@ -80,7 +80,7 @@ def open_file(path: Path) -> File:
     except UnicodeDecodeError:
         raise InvalidFile([FileError(path, 1, "the file is not UTF-8")]) from None
     except InvalidYaml as error:
-        raise _invalid(path, error.faults) from None
+        raise _invalid(path, error.errors) from None
     if "@" in path.stem and not file.number:
         detail = "a file name with @ has to end in a version number, such as bant@2.yaml: rename the file"
         raise InvalidFile([FileError(path, 1, detail)])
@@ -89,8 +89,8 @@ def open_file(path: Path) -> File:
     return file
 
 
-def _invalid(path: Path, faults: Iterable[Fault]) -> InvalidFile:
-    return InvalidFile([FileError(path, fault.at.line, fault.detail) for fault in faults])
+def _invalid(path: Path, errors: Iterable[TextError]) -> InvalidFile:
+    return InvalidFile([FileError(path, error.at.line, error.detail) for error in errors])
 
 
 def parse_file(file: File, find_base: FindBase, earlier: Iterable[NamedSet] = ()) -> QuestionSet:

@@ -56,19 +56,19 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
-    """Something wrong at a place of a text."""
+class TextError:
+    """Something that is wrong at a position of a text, and what to do."""
 
     at: Position
     detail: str
 
 
 class InvalidYaml(ValueError):
-    """The text is not YAML 1.2, or not as a question set uses it; `faults`, at least one, say why."""
+    """The text is not YAML 1.2, or not as a question set uses it; `errors`, at least one, say why."""
 
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = faults
-        super().__init__("; ".join(fault.detail for fault in faults))
+    def __init__(self, errors: list[TextError]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(one.detail for one in errors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ class Document:
         above = (pointer(*parts[:length]) for length in range(len(parts), 0, -1))
         return next((self.positions[one] for one in above if one in self.positions), Position(1, 1))
 
-    def fault(self, flaw: Flaw) -> Fault:
-        """Return a flaw of the value as a fault of the text."""
-        return Fault(self.position_of(flaw.pointer), f"{flaw.pointer or '/'}: {flaw.detail}")
+    def error_of(self, flaw: Flaw) -> TextError:
+        """Return a flaw of the value with its position in the text."""
+        return TextError(self.position_of(flaw.pointer), f"{flaw.pointer or '/'}: {flaw.detail}")
 
 
 def read_yaml(text: str) -> Document:
@@ -116,7 +116,7 @@ class _Reader:
         self._positions: dict[str, Position] = {}
         self._anchors: dict[str, _Value] = {}
         self._repeated = 0
-        self._faults: list[Fault] = []
+        self._errors: list[TextError] = []
         self._events: Iterator[Any] = iter(())
 
     def read(self) -> Document:
@@ -126,12 +126,12 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             detail = str(error.problem or error.context)
-            self._faults.append(Fault(self._position(mark), self._explained(detail, mark)))
+            self._errors.append(TextError(self._position(mark), self._explained(detail, mark)))
         except yaml.reader.ReaderError as error:
             line = self._text.encode()[: error.position].count(b"\n") + 1
-            self._faults.append(Fault(Position(line, 1), "a control character is not allowed: remove it"))
-        if self._faults:
-            raise InvalidYaml(sorted(self._faults))
+            self._errors.append(TextError(Position(line, 1), "a control character is not allowed: remove it"))
+        if self._errors:
+            raise InvalidYaml(sorted(self._errors))
         return Document(value, self._positions)
 
     def _document(self) -> Any:
@@ -191,7 +191,7 @@ class _Reader:
             if name in values:
                 first = self._positions[pointer(*inner)].line
                 detail = f"`{name}` is already on line {first}: remove one of them"
-                self._faults.append(Fault(self._position(event.start_mark), detail))
+                self._errors.append(TextError(self._position(event.start_mark), detail))
             self._positions.setdefault(pointer(*inner), self._position(event.start_mark))
             found = self._value(next(self._events), inner, depth + 1)
             values.setdefault(name, found.value)

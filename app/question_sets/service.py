@@ -12,7 +12,7 @@ from app.events.service import EventSubject, record_events
 from app.problems import DRAFT_HAS_FLAWS, invalid_field, missing, problem_from_flaws, require_revision
 from app.question_sets.documents import changed_meanings, read_document
 from app.question_sets.queries import ancestry, find_set, list_versions, newest_hashes
-from app.question_sets.reader import Fault, InvalidYaml, read_yaml
+from app.question_sets.reader import InvalidYaml, TextError, read_yaml
 from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
 from app.scoring import Flaw, Flawed, QuestionSet
 
@@ -142,15 +142,15 @@ def find_draft(tx: Transaction, key: str, *, lock: bool = False) -> QuestionSetD
 
 @dataclass(frozen=True, slots=True)
 class DraftText:
-    """A draft as an author writes it, in YAML, with its faults in the order of the text.
+    """A draft as an author writes it, in YAML, with its errors in the order of the text.
 
     `document` is None if the text cannot be saved, because it is not YAML or has no fields. `question_set` is
-    the whole set that the text describes, and None if there are faults.
+    the whole set that the text describes, and None if there are errors.
     """
 
     document: dict[str, Any] | None
     question_set: QuestionSet | None
-    faults: Sequence[Fault]
+    errors: Sequence[TextError]
 
 
 def read_draft_text(tx: Transaction, key: str, text: str) -> DraftText:
@@ -158,10 +158,10 @@ def read_draft_text(tx: Transaction, key: str, text: str) -> DraftText:
     try:
         read = read_yaml(text)
     except InvalidYaml as error:
-        return DraftText(None, None, error.faults)
+        return DraftText(None, None, error.errors)
     if not isinstance(read.value, dict):
         no_fields = Flaw("", "write the fields of a question set, such as title: Our questions")
-        return DraftText(None, None, [read.fault(no_fields)])
+        return DraftText(None, None, [read.error_of(no_fields)])
     document = {"key": key, **read.value}
     flaws = [] if document["key"] == key else [Flaw("/key", OTHER_KEY)]
     question_set = None
@@ -169,8 +169,8 @@ def read_draft_text(tx: Transaction, key: str, text: str) -> DraftText:
         question_set = read_definition(tx, document)
     except Flawed as error:
         flaws += error.flaws
-    faults = sorted(map(read.fault, flaws))
-    return DraftText(document, None if faults else question_set, faults)
+    errors = sorted(map(read.error_of, flaws))
+    return DraftText(document, None if errors else question_set, errors)
 
 
 def save_draft(

@@ -46,7 +46,7 @@ def text_of(page: httpx.Response) -> str:
     return unescape(found[1])
 
 
-def faults_of(page: httpx.Response) -> list[tuple[int, int, str]]:
+def errors_of(page: httpx.Response) -> list[tuple[int, int, str]]:
     pattern = r'data-line="(\d+)" data-column="(\d+)">[^<]*</a> <bdi>([^<]*)<'
     return [
         (int(line), int(column), unescape(detail)) for line, column, detail in re.findall(pattern, page.text)
@@ -111,12 +111,12 @@ def test_a_set_is_shown_as_a_seller_sees_it_with_its_versions(
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("how", ["template", "variant", "copy"])
-def test_a_new_set_starts_from_a_text_without_faults(ana: httpx.Client, key: str, how: str) -> None:
+def test_a_new_set_starts_from_a_text_without_errors(ana: httpx.Client, key: str, how: str) -> None:
     for base in [one.key for one in read_builtin()] if how != "template" else [""]:
         start = f"{how}:{base}".rstrip(":")
         address = led_to(submit(ana, "/question-sets", "/question-sets", key=key, start=start))
         page = ana.get(address)
-        assert (page.status_code, faults_of(page)) == (200, []), start
+        assert (page.status_code, errors_of(page)) == (200, []), start
         assert f"key: {key}\n" in text_of(page)
         assert ("#" in text_of(page)) == (how != "copy")
     (script,) = re.findall(r'<script src="([^"]+/editor.js)"', page.text)
@@ -151,7 +151,7 @@ def replaced(before: str, after: str) -> str:
     return TEXT.replace(before, after, 1)
 
 
-# Each text with the line, the column and the beginning of its first fault, and whether it can be saved.
+# Each text with the line, the column and the beginning of its first error, and whether it can be saved.
 FAULTY = [
     (replaced("title: Ours", "title: Ours: yes"), 2, 12, "a colon is not allowed here", False),
     (replaced("title: Ours", "title: Ours\ntitle: Two"), 3, 1, "`title` is already on line 2", False),
@@ -174,7 +174,7 @@ FAULTY = [
 
 
 @pytest.mark.parametrize("number", range(len(FAULTY)))
-def test_faults_are_at_their_lines_and_no_text_is_lost(
+def test_errors_are_at_their_lines_and_no_text_is_lost(
     service: Running, ana: httpx.Client, key: str, number: int
 ) -> None:
     text, line, column, detail, is_saved = FAULTY[number]
@@ -182,14 +182,14 @@ def test_faults_are_at_their_lines_and_no_text_is_lost(
         if page.status_code == 303:
             page = ana.get(led_to(page))  # noqa: PLW2901
         assert text_of(page) == text
-        found = [(one[0], one[1], one[2][: len(detail)]) for one in faults_of(page)]
-        assert (line, column, detail) in found, faults_of(page)
+        found = [(one[0], one[1], one[2][: len(detail)]) for one in errors_of(page)]
+        assert (line, column, detail) in found, errors_of(page)
         if "numbered" in page.text:
             assert f'<li id="line-{line}" class="bad">' in page.text
     status = service.client.get(f"/v1/question-sets/{key}/draft").status_code
     assert status == (200 if is_saved else 404)
     if is_saved:
-        assert stored(service, key)["flaw_count"] == len(faults_of(page))
+        assert stored(service, key)["flaw_count"] == len(errors_of(page))
         assert led_to(ana.get(f"/question-sets/{key}/draft/publish")) == f"/question-sets/{key}/draft"
 
 
@@ -249,7 +249,7 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
     assert result_of(harder).startswith(" No fit ")
     for no_rating in ("--2", "-", "²", "6"):
         assert "0–100" in result_of(checked(ana, key, TEXT, **{"answer.need": no_rating}))
-    # While the text has faults, what was tried is kept.
+    # While the text has errors, what was tried is kept.
     faulty = checked(ana, key, replaced("weight: 3", "weight: x"), **tried)
     assert '<input type="hidden" name="answer.money" value="4">' in faulty.text
     assert "No fit" not in result_of(faulty)
@@ -270,7 +270,7 @@ def test_a_draft_is_compared_tried_on_the_sessions_and_published_once(
     shown = unescape(page.text)
     assert "~ money.weight: 3 → 1" in shown
     assert "-    text: What do they need?" in shown
-    # Weighed 1 to 3, ratings 2 and 4 come to 62.5; weighed alike, to 50.
+    # With weights 1 and 3, the ratings 2 and 4 give 62.5; with equal weights, 50.
     assert ("Harbour Works" in shown, "Acme" in shown) == (True, False)
     assert "rated 4, weight 3, must reach 2 or it is no fit → rated 4, weight 1" in shown
     assert "Sessions scored again: 2. Sessions whose indication would change: 1." in shown
@@ -338,11 +338,11 @@ def editor(service: Running, browser: Browser, key: str) -> Page:
 
 
 @pytest.mark.one_database
-def test_faults_and_the_simulator_follow_what_is_typed(service: Running, editor: Page, key: str) -> None:
+def test_errors_and_the_simulator_follow_what_is_typed(service: Running, editor: Page, key: str) -> None:
     expect.set_options(timeout=PATIENCE * 1000)
-    area, faults, result = editor.locator("#text"), editor.locator("#faults"), editor.locator("#result")
+    area, errors, result = editor.locator("#text"), editor.locator("#errors"), editor.locator("#result")
     area.fill(TEXT)
-    expect(faults).to_contain_text("No errors.")
+    expect(errors).to_contain_text("No errors.")
     # Indented like the line above, and wrong.
     area.press("Control+End")
     area.press("ArrowUp")
@@ -351,17 +351,17 @@ def test_faults_and_the_simulator_follow_what_is_typed(service: Running, editor:
     area.press("Backspace")
     area.press("Backspace")
     area.press_sequentially("- {key: place, text: Where?, dimension: al}")
-    link = faults.locator("a")
+    link = errors.locator("a")
     expect(link).to_have_text("Line 15, column 36")
     bad = editor.locator(".rows .bad")
     expect(bad).to_have_count(1)
     expect(bad.locator("b")).to_contain_text("did you mean `all`?")
     link.click()
     assert area.evaluate("one => one.value.slice(one.selectionStart).split('\\n')[0]") == "dimension: al}"
-    # The last result stays until the text has no faults.
+    # The last result stays until the text has no errors.
     expect(editor.locator("form.editor.old")).to_have_count(1)
     area.fill(TEXT)
-    expect(faults).to_contain_text("No errors.")
+    expect(errors).to_contain_text("No errors.")
     for question, rating in (("need", 2), ("money", 4)):
         editor.locator(f"label:has([name='answer.{question}'][value='{rating}'])").click()
     expect(result).to_contain_text("Fit")

@@ -150,7 +150,7 @@ change:
     dimension: all
 colour: red
 """
-FAULTS = {
+ERRORS = {
     "base.yaml": (variant("base", "nobody@1"), [2]),
     "names.yaml": (NAMES, [5, 7, 9, 17, 21]),
     "rules.yaml": (RULES, [8, 12, 15]),
@@ -159,11 +159,11 @@ FAULTS = {
 
 
 def test_every_fault_in_a_variant_is_named_with_its_own_line(run, tmp_path):
-    write(tmp_path / "sets", {"ours.yaml": OURS, **{name: text for name, (text, _) in FAULTS.items()}})
+    write(tmp_path / "sets", {"ours.yaml": OURS, **{name: text for name, (text, _) in ERRORS.items()}})
     finished = run("question-sets", "lint", "sets")
     assert (finished.returncode, finished.stdout) == (1, "ours: 2 questions, no errors.\n")
     named = [line.split(": ")[0] for line in finished.stderr.splitlines()]
-    assert named == [f"sets/{name}:{line}" for name, (_, lines) in FAULTS.items() for line in lines]
+    assert named == [f"sets/{name}:{line}" for name, (_, lines) in ERRORS.items() for line in lines]
 
 
 def test_a_question_that_means_something_else_than_in_an_earlier_file_is_a_fault(run, tmp_path):

@@ -1,4 +1,4 @@
-"""YAML texts of question sets: what is read, where its faults are, and that what is written is read again."""
+"""YAML texts of question sets: what is read, where its errors are, and that written texts are read again."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefghijk", "bcdefghijkl", strict=True)
 )
-FAULTS = {
+ERRORS = {
     "title: One\n\tsteps: []": (2, 1, "a tab cannot indent a line: use spaces"),
     "a: 1\nb: {c: 1,\n    c: 2}": (3, 5, "`c` is already on line 2: remove one of them"),
     "text: Why: because": (1, 10, "a colon is not allowed here"),
@@ -36,13 +36,13 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("text", FAULTS, ids=map(str, range(len(FAULTS))))
-def test_a_fault_is_explained_at_its_line_and_column(text: str) -> None:
+@pytest.mark.parametrize("text", ERRORS, ids=map(str, range(len(ERRORS))))
+def test_an_error_is_explained_at_its_line_and_column(text: str) -> None:
     with pytest.raises(InvalidYaml) as refused:
         read_yaml(text)
-    line, column, detail = FAULTS[text]
-    (fault,) = refused.value.faults
-    assert (fault.at, fault.detail[: len(detail)]) == (Position(line, column), detail)
+    line, column, detail = ERRORS[text]
+    (error,) = refused.value.errors
+    assert (error.at, error.detail[: len(detail)]) == (Position(line, column), detail)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_flaw_is_at_its_value_or_at_what_would_contain_it() -> None:
     assert read.position_of("/steps/0/questions/1/weight") == Position(5, 7)
     assert read.position_of("/steps/7/questions") == Position(2, 1)
     assert read.position_of("/title") == Position(1, 1)
-    assert str(read.fault(Flaw("/key", "wrong")).detail) == "/key: wrong"
+    assert str(read.error_of(Flaw("/key", "wrong")).detail) == "/key: wrong"
 
 
 TEXTS = st.text() | st.sampled_from(

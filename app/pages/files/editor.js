@@ -13,13 +13,13 @@ const saved = form.hasAttribute("data-unsaved") ? null : area.value;
 
 // The rows lie behind the text: the line numbers, and the errors at the ends of their lines.
 const draw = () => {
-  const faults = {};
-  for (const link of document.querySelectorAll("#faults [data-line]"))
-    (faults[link.dataset.line] ??= []).push(link.nextElementSibling.textContent);
+  const errors = {};
+  for (const link of document.querySelectorAll("#errors [data-line]"))
+    (errors[link.dataset.line] ??= []).push(link.nextElementSibling.textContent);
   rows.replaceChildren(
     ...area.value.split("\n").map((line, index) => {
       const row = document.createElement("div");
-      const details = faults[index + 1];
+      const details = errors[index + 1];
       row.append(element("span", line));
       if (details) row.append(element("b", details.join(" · ")));
       row.classList.toggle("bad", !!details);
@@ -47,7 +47,7 @@ const post = async (url, signal) => {
     response = await send();
   }
   const page = response && (await parse(response));
-  const isSent = !!page && !!find("#faults", page);
+  const isSent = !!page && !!find("#errors", page);
   find("#lost").hidden = isSent;
   find("#lost b").textContent = (page && find("h1 + p:not(.hint)", page)?.textContent) ?? "";
   return isSent ? { response, page } : null;
@@ -58,7 +58,7 @@ const check = async () => {
   const { signal } = (running = new AbortController());
   const sent = await post(find("#check").formAction, signal).catch(() => null);
   if (!sent || signal.aborted) return;
-  find("#faults").replaceWith(find("#faults", sent.page));
+  find("#errors").replaceWith(find("#errors", sent.page));
   draw();
   const fresh = find("#inputs", sent.page);
   // While the text has errors, the last result stays.
