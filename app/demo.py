@@ -41,7 +41,7 @@ REASONS = {
     "nurture": "They see the need, but nobody can decide about it this year.",
     "disqualify": "They gain too little from what we offer.",
 }
-# How far the sale to a prospect is, and how many prospects are there.
+# The stages of a sale, and the number of prospects at each.
 STAGES: Mapping[str, int] = {
     "won": 36,
     "lost": 34,
@@ -55,19 +55,19 @@ STAGES: Mapping[str, int] = {
 }
 DECISIONS = {"disqualified": "disqualify", "nurtured": "nurture", "pursued": "pursue"}
 OUTCOMES = ("won", "lost", "no_decision")
-# How good the deals of a stage are on average, as `INFLUENCE` uses it.
+# The mean quality of the deals at a stage; `INFLUENCE` says what it changes.
 MEAN_QUALITY = {"won": 0.55, "lost": -0.4, "disqualified": -1.7, "nurtured": -0.2, "pursued": 0.9}
-# How many days ago the oldest and the newest deal were opened that have an outcome, and the open deals.
+# How many days ago the oldest and the newest deal were opened: those with an outcome, and the open ones.
 CLOSED_DEALS, OPEN_DEALS = (460, 62), (40, 12)
-# How much the quality of a deal influences its ratings: a rating is 3.6 + this × the quality, and noise.
-# Other questions have USUAL_INFLUENCE.
+# How much the quality of a deal changes its ratings: a rating is 3.6 + influence × quality + noise. Questions
+# that are not here have USUAL_INFLUENCE.
 INFLUENCE = {
     **dict.fromkeys(("trigger", "decision_makers", "current_challenges", "budget"), 1.1),
     **dict.fromkeys(("requirements", "timeline", "open_items", "goal"), 0.8),
     **dict.fromkeys(("best_parts", "past_success", "data_points"), 0.0),
 }
 USUAL_INFLUENCE = 0.35
-# Every so many prospects, a second assessor rates the deal as well.
+# Of this many prospects, one has a deal that a second assessor rates as well.
 SECOND_ASSESSOR_EVERY = 4
 SHARE_UNKNOWN = 0.04
 PROSPECTS_PER_TRANSACTION = 8
@@ -121,7 +121,7 @@ def create_demo_prospects(plans: Plans, prospects: Iterable[DemoProspect], tx: T
 
 @dataclass(frozen=True, slots=True)
 class _Deal:
-    """A deal, with what its history is invented from. `truth` has the rating that each question deserves."""
+    """A deal, with the data for its history. `truth` has the rating that fits the deal best, by question."""
 
     rng: random.Random
     number: str
@@ -151,19 +151,19 @@ class _Deal:
 
     @property
     def assessors(self) -> list[str | None]:
-        """Who rates the deal in a session of their own; None if all work on one session."""
+        """The assessors, each with a session; [None] if there is one session without an assessor."""
         place = int(self.number) // SECOND_ASSESSOR_EVERY
         if int(self.number) % SECOND_ASSESSOR_EVERY:
             return [None]
         return [self.seller, SELLERS[(SELLERS.index(self.seller) + 1 + place % 3) % len(SELLERS)]]
 
     def step(self, days_ago: float, **fields: Any) -> DemoStep:
-        """Return a call that was made some days ago. A day is not earlier than the first minutes of today."""
+        """Return a call that was made some days ago, at least 0.01."""
         request = {"source": DEMO_SOURCE, "external_id": self.number, "actor": self.seller, **fields}
         return DemoStep(max(0.01, days_ago), QualifyRequest.model_validate(request))
 
     def day(self, days_ago: float) -> str:
-        """Return the day that was some days ago, in ISO 8601, or with a negative number one to come."""
+        """Return the day that was some days ago, in ISO 8601. A negative number gives a day to come."""
         return str(self.today - timedelta(days=round(days_ago)))
 
 

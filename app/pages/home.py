@@ -23,7 +23,7 @@ SHOWN = 8
 
 @everybody.get("/")
 async def get_home(request: Request, service: ServiceDep) -> Response:
-    """Show the open sessions that changed last, or what a key can do that reads none."""
+    """Show the open sessions that changed last, or for a key that cannot read them, what it can do."""
     caller: Caller = request.state.caller
     if not caller.may(Scope.READ):
         return page(request, "home.html", lines=None, scopes=sorted(caller.scopes))

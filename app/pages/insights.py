@@ -32,7 +32,7 @@ PICTURES: Mapping[ReportName, tuple[str, ...]] = {
     **dict.fromkeys(("questions", "portfolio", "concentration"), ("",)),
 }
 NEED_SET = {"calibration", "questions", "assessors", "portfolio"}
-# The parameters of a concentration that go with each measure.
+# The parameters that a concentration accepts for each measure.
 OF_MEASURE = {
     "attribute": {"by", "attribute", "segment"},
     "amount": {"by", "currency", "question_set", "since", "before", "assessor", "segment"},
@@ -66,10 +66,7 @@ class PointLink(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A report as the address asks for it, with what the page fills in.
-
-    `fields` are the filters of the report; `page` is the query of the page.
-    """
+    """A report as the address requests it. `fields` are its filters, with those that the page chooses."""
 
     name: ReportName
     fields: Mapping[str, Any]
@@ -93,7 +90,7 @@ class Asked:
         return urlencode({**others, "point": point}, doseq=True)
 
     def _ungrouped(self) -> dict[str, Any]:
-        """Return the filters of outcomes without what these are grouped by."""
+        """Return the filters of the report without those that group outcomes."""
         return {name: value for name, value in self.fields.items() if name != "by"}
 
 
@@ -210,20 +207,20 @@ def _labels(sets: Sequence[QuestionSetVersion], name: str | None) -> dict[str, s
 
 
 def _short(advice: str) -> str:
-    """Return the advice of a cell as the picture shows it: what stands before the first colon."""
+    """Return the advice of a cell as the picture shows it: the text before the first colon."""
     return advice.partition(":")[0]
 
 
 def _points(asked: Asked, report: Any) -> dict[str, list[PointLink]]:
-    """Return the points of a report that have something behind them, by their family."""
+    """Return the points of a report that have members, by the heading of their group."""
     found: defaultdict[str, list[PointLink]] = defaultdict(list)
-    for family, point, label, count in _POINTS[asked.name](report) if asked.name in _POINTS else ():
+    for heading, point, label, count in _POINTS[asked.name](report) if asked.name in _POINTS else ():
         if count:
-            found[family].append(PointLink(label, count, asked.point(point)))
+            found[heading].append(PointLink(label, count, asked.point(point)))
     return found
 
 
-# The family, the point, its label and its count.
+# The heading of its group, the point, its label, and its number of members.
 RawPoint = tuple[str, str, str, int]
 
 
@@ -277,7 +274,7 @@ def _group_label(group: str | None) -> str:
 
 
 def _point_label(name: ReportName, point: str, labels: Mapping[str, str]) -> str:
-    """Return a point in words. `labels` has those of the questions."""
+    """Return the label of a point. `labels` has those of questions and cells."""
     head, _, tail = point.rpartition(":")
     if name == "calibration":
         return text("insights.knocked_out") if point == "knocked out" else text("insights.band", band=point)

@@ -45,7 +45,7 @@ ANSWER = form(
     r"^(-?[0-9]{1,4}|not_applicable|unknown|open)$",
     "send a rating, or the state not_applicable, unknown or open",
 )
-# What refuses a form that was read. It is shown with what was entered.
+# The errors of a form that was read. The page shows them with what was entered.
 REFUSALS = (Problem, Flawed)
 DECISION = "decision"
 OUTCOME = "outcome"

@@ -25,7 +25,7 @@ from app.sessions.schemas import SESSION_POSITIONS, SessionLine, SessionListFilt
 
 reading = page_router(Scope.READ)
 RECENT_DAYS = 7
-# The filters that most reviews do not need.
+# The filters that the page hides at first, because most reviews do not need them.
 FURTHER = ("leaning", "outcome", "assessor", "actor", "deal", "revisit_before", "subject")
 ANY = "any"
 MAX_NAMED = 3
@@ -56,7 +56,7 @@ class ReviewQuery(SessionListFilter, PageQuery):
 
     @property
     def has_further(self) -> bool:
-        """Whether one of the filters is used that most reviews do not need."""
+        """Whether the query uses one of the filters in FURTHER."""
         return any(getattr(self, name) is not None for name in FURTHER)
 
     def address(self, *without: str) -> str:
@@ -66,7 +66,7 @@ class ReviewQuery(SessionListFilter, PageQuery):
 
 
 class View(NamedTuple):
-    """A link to a usual selection of sessions."""
+    """A link to a common selection of sessions."""
 
     text: str
     query: str
@@ -119,7 +119,7 @@ async def get_review(
 
 
 def views(now: datetime) -> list[View]:
-    """Return the usual selections. Days begin at midnight in UTC."""
+    """Return the common selections of sessions. Days begin at midnight in UTC."""
     tomorrow, recent = (now + timedelta(days=days) for days in (1, -RECENT_DAYS))
     return [
         View(text("review.view_open"), ""),
@@ -184,7 +184,7 @@ def _changed_figures(line: SessionLine, before: VerdictBefore, cuts: tuple[int, 
     if before.score is not None and figure(before.score, cuts) != figure(line.score, cuts):
         yield text("review.changed_score", before=figure(before.score, cuts), after=figure(line.score, cuts))
     ranges = [f"{figure(one.lowest, cuts)}–{figure(one.highest, cuts)}" for one in (before, line)]
-    # One of the two figures is enough.
+    # The page shows only one change of figures: that of the score, or else that of the range.
     if before.score is None and ranges[0] != ranges[1]:
         yield text("review.changed_range", before=ranges[0], after=ranges[1])
 

@@ -38,7 +38,7 @@ FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 1000
 USUAL_PORTS = {"http": ":80", "https": ":443"}
 MAX_NEXT_LENGTH = 2000
-# Of a form that is kept during a sign-in.
+# The largest form that a sign-in keeps.
 MAX_KEPT_BYTES = 100_000
 FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -60,7 +60,7 @@ class Form(BaseModel):
 class SignInForm(Form):
     """An API key, or the secret of a link, and the person who signs in.
 
-    `kept` is a form, as it was sent to the page `kept_for` after the sign-in had ended.
+    `kept` is a form that was sent to the page `kept_for` after the sign-in had ended.
     """
 
     key: Annotated[str, Field(max_length=300)] = ""
@@ -78,8 +78,8 @@ QueryType = TypeVar("QueryType", bound=BaseModel)
 class PageRoute(APIRoute):
     """A route for signed-in browsers. It also returns errors as pages.
 
-    With no `scopes`, everybody can open the page. With `accepts_file`, a form can have a file, which is
-    `request.state.file` then, until the response is there.
+    With no `scopes`, everybody can open the page. With `accepts_file`, a form can have a file. It is
+    `request.state.file` until the response has been created.
     """
 
     scopes: ClassVar[frozenset[Scope]] = frozenset()
@@ -118,7 +118,7 @@ async def on_unknown_address(request: Request, error: Exception) -> Response:
     if not (is_unknown and is_page and request.method == "GET"):
         return await on_http_exception(request, error)
     try:
-        # Only for the menu.
+        # The menu shows what the key may do.
         await _admit(request, frozenset(Scope))
     except Problem as problem:
         return problem_page(request, problem)
@@ -160,7 +160,7 @@ async def _admit(request: Request, scopes: frozenset[Scope]) -> bool:
 
 
 async def _ask_to_sign_in(request: Request) -> Response:
-    """Redirect to the sign-in, which redirects back. A form gets a sign-in that keeps what was entered."""
+    """Redirect to the sign-in, which redirects back. For a form, show a sign-in that keeps its fields."""
     is_form = request.method == "POST" and media_type(request) == FORM_MEDIA_TYPE
     if is_form and len(request.url.path) <= MAX_NEXT_LENGTH:
         body = await read_body(request, MAX_KEPT_BYTES)

@@ -1,4 +1,4 @@
-"""What happens beside the pages: unknown addresses, keys that may see little, prospects that are gone."""
+"""Unknown addresses, keys with few scopes, and merged prospects."""
 
 import httpx
 import pytest

@@ -58,7 +58,7 @@ FIND_VIOLATIONS = """async (rules) => {
     const { violations } = await axe.run(options)
     return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 200)}`))
 }"""
-# A shape in the colour of the page would have vanished.
+# A shape that has the colour of the page cannot be seen.
 FIND_VANISHED = """() => {
     const probe = document.body.appendChild(document.createElement("i"))
     const colour = (name) => { probe.style.color = name; return getComputedStyle(probe).color }
@@ -180,7 +180,7 @@ def hostile(demo: Running) -> dict[str, str]:
 
 
 def examples(demo: Running) -> dict[str, str]:
-    """The ids that stand in the addresses of PAGES."""
+    """The ids that are filled into the addresses of PAGES."""
 
     def newest(**query: str) -> dict:
         return ok(demo.client.get("/v1/sessions", params={"limit": "1", **query}))["items"][0]
@@ -191,7 +191,7 @@ def examples(demo: Running) -> dict[str, str]:
 
 
 def upload(page: Page) -> str:
-    """Send a file with hostile names, have it checked, and return its address."""
+    """Upload a file with hostile names, preview it, and return its address."""
     rows = [f"{number};{name};nothing" for number, name in enumerate(HOSTILE_NAMES.values())]
     table = "\n".join(["id;name;<b>size</b>", *(row.replace('"', "'") for row in rows)])
     page.goto("/prospects/import")
@@ -205,7 +205,7 @@ def upload(page: Page) -> str:
 
 
 def faults_of(page: Page) -> list[str]:
-    """What is wrong with a page that is open: for people who see it, hear it, zoom in or use the keyboard."""
+    """Return what is wrong with an open page for people who see it, hear it, zoom in or use the keyboard."""
     faults = []
     page.set_viewport_size({"width": 360, "height": 740})
     page.emulate_media(color_scheme="light", forced_colors="none")
@@ -233,7 +233,7 @@ def sign_in(page: Page) -> None:
 
 
 def longer_than_one_page(page: Page) -> list[str]:
-    """The sizes of paper on which a page needs more than one sheet."""
+    """Return the paper sizes on which a page needs more than one sheet."""
     sheets = {size: len(SHEET.findall(page.pdf(format=size))) for size in ("A4", "Letter")}
     return [f"{count} sheets of {size}" for size, count in sheets.items() if count > 1]
 

@@ -53,7 +53,7 @@ class Import:
         return self.path.rpartition("/")[2]
 
     def columns(self) -> dict[str, str]:
-        """The fields of the form that names the columns, as they are suggested."""
+        """The fields of the form for the columns, as suggested."""
         html = self.client.get(f"{self.path}/columns").text
         chosen = re.findall(r'<select id="(\w+)" name="\1"[^>]*>(.*?)</select>', html, re.DOTALL)
         selected = {name: re.search(r'<option value="([^"]*)" selected', body) for name, body in chosen}
@@ -114,7 +114,7 @@ def client_of(url: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def begin(ana: httpx.Client) -> Iterator[Begin]:
-    """Sends files, and deletes them at the end."""
+    """Uploads files, and deletes them at the end."""
     begun: list[Import] = []
 
     def send(content: str | bytes, name: str = "accounts.csv", client: httpx.Client = ana) -> Import:
@@ -262,7 +262,7 @@ def test_a_workbook_keeps_its_format_and_offers_its_sheets(begin: Begin, source:
         (",".join(map("a{}".format, range(501))) + "\n1\n", "wide.csv", "more than 500 columns"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(
+def test_a_file_that_is_not_a_table_is_refused(
     begin: Begin, content: str | bytes, name: str, reason: str
 ) -> None:
     one = begin(content, name)
@@ -272,7 +272,7 @@ def test_a_file_that_is_no_table_is_refused(
 
 
 @pytest.mark.one_database
-def test_no_file_is_no_import(ana: httpx.Client) -> None:
+def test_a_form_without_a_file_is_refused(ana: httpx.Client) -> None:
     fields = fields_of(ana.get(START).text, START)
     refused = ana.post(START, data=fields)
     assert (refused.status_code, "Choose a file first." in refused.text) == (422, True)
@@ -286,7 +286,7 @@ def test_no_file_is_no_import(ana: httpx.Client) -> None:
 
 
 @pytest.mark.one_database
-def test_what_is_missing_in_the_choices_is_said_and_kept(begin: Begin, source: str) -> None:
+def test_the_page_says_what_is_missing_and_keeps_the_choices(begin: Begin, source: str) -> None:
     one = begin("Branche;Branche;Ort\nLogistik;Handel;Köln\n")
     assert one.keys() == ["industry", "", "ort"]
     refused = one.choose(c1="industry", c2="name")
@@ -403,7 +403,7 @@ def test_a_file_can_be_deleted_while_other_windows_use_it(begin: Begin, source: 
 
 
 @pytest.mark.one_database
-def test_an_expired_file_says_so(begin: Begin) -> None:
+def test_the_page_of_an_expired_file_says_that_it_was_deleted(begin: Begin) -> None:
     one = begin(many(3))
     folder = UploadFolder()
     (file,) = (found for found in folder._all() if found.content.parent.name == one.id)

@@ -28,7 +28,7 @@ def demo(new_database: NewDatabase) -> Iterator[httpx.Client]:
 
 
 def links(html: str, pattern: str) -> list[tuple[str, str]]:
-    """The addresses that match a pattern, with the texts of their links and what follows in small letters."""
+    """The addresses that match a pattern, with the texts of their links and the small text after each."""
     found = re.findall(rf'<a href="({pattern}[^"]*)"><bdi>(.*?)</bdi></a> <small>(\d+)</small>', html)
     return [(unescape(address), f"{unescape(text)}={count}") for address, text, count in found]
 
@@ -155,7 +155,7 @@ def test_the_filters_are_in_the_address_of_everything(demo: httpx.Client) -> Non
     assert twin(demo, amounts)["accounts"] == 36
 
 
-def test_a_point_that_is_not_there_is_refused(demo: httpx.Client) -> None:
+def test_an_unknown_point_is_refused(demo: httpx.Client) -> None:
     for address in (
         "calibration/point?question_set=qualifying-a-sale&point=20+to+30",
         "calibration/point?point=20+to+40",

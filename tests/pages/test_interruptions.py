@@ -1,4 +1,4 @@
-"""What gets in the way of an interview: nothing that was entered is lost, and nothing is saved twice."""
+"""Interruptions of an interview: nothing that was entered is lost, and nothing is saved twice."""
 
 import re
 from html import unescape

@@ -116,7 +116,7 @@ def test_each_line_says_what_changed_since_a_day(reader: httpx.Client) -> None:
 
 
 def test_the_changes_are_those_of_the_stored_revisions(week: Running) -> None:
-    """The history of each session, read on its own, is the second implementation."""
+    """The expected changes are computed from the history of each session."""
     asked = {"changes_since": "2026-03-02T00:00:00Z", "limit": 200}
     lines = ok(week.client.get("/v1/sessions", params=asked))["items"]
     assert len(lines) == 5
@@ -166,7 +166,7 @@ def test_the_usual_selections_are_one_click_away(reader: httpx.Client) -> None:
     tabs = re.findall(r'<a href="(/review[^"]*)"( aria-current="page")?>([^<]+)</a>', html)
     assert [text for _, current, text in tabs if current] == ["Review", "All open"]
     due = next(unescape(address) for address, _, text in tabs if text == "Revisits due")
-    # All revisits of this week's deals are in the past of the real clock, by which "due" is told.
+    # The page decides by the real clock what is due, and for it all revisits of these deals are in the past.
     assert set(rows_of(reader.get(due).text)) == {"Fallen"}
     assert "revisit due 20 Mar 2026" in rows_of(reader.get(due).text)["Fallen"]
 

@@ -56,7 +56,7 @@ class UploadedFile:
             raise not_here() from None
 
     def save_upload(self, upload: Upload) -> None:
-        """Store the description of the file. Raises NOT_FOUND if it was deleted, UNAVAILABLE if the disk is full."""
+        """Store the description. Raises NOT_FOUND if the file is gone, UNAVAILABLE if the disk is full."""
         self._write(self._upload, upload)
 
     def run(self, *, holds_lock: bool = False) -> Run | None:

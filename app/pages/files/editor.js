@@ -79,7 +79,7 @@ const later = (pause) => {
   timer = setTimeout(check, pause);
 };
 
-// A column counts characters, and an index counts their halves too.
+// A column counts characters, and an index counts UTF-16 code units.
 const go = (line, column) => {
   const lines = area.value.split("\n");
   const before = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);

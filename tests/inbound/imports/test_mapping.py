@@ -1,4 +1,4 @@
-"""What the columns of a file are suggested to be."""
+"""Suggestions for the columns of a file."""
 
 from pathlib import Path
 
