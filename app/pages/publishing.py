@@ -147,7 +147,9 @@ async def _parts(
         changes = [line for line in lines if isinstance(line, ImpactChange)][: MAX_SHOWN_CHANGES - shown]
         shown += len(changes)
         if changes:
-            ids = {change.prospect_id for change in changes}
+            # Without the scope read, a person may know the ids alone.
+            may_read = request.state.caller.may(Scope.READ)
+            ids = {change.prospect_id for change in changes if may_read}
             names = await service.database.read(partial(names_of, ids=ids))
             context: dict[str, Any] = {"changes": changes, "names": names, "plan": publication.plan}
             yield rendered(request, "publish_changes.html", **context)

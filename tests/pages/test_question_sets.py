@@ -256,7 +256,7 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
 
 
 def test_a_draft_is_compared_tried_on_the_sessions_and_published_once(
-    service: Running, ana: httpx.Client, key: str
+    service: Running, ana: httpx.Client, browse: Browse, key: str
 ) -> None:
     published(service, key)
     for name, rating in (("Acme <i>", 4), ("Harbour Works", 2)):
@@ -274,6 +274,9 @@ def test_a_draft_is_compared_tried_on_the_sessions_and_published_once(
     assert ("Harbour Works" in shown, "Acme" in shown) == (True, False)
     assert "rated 4, weight 3, must reach 2 or it is no fit → rated 4, weight 1" in shown
     assert "Sessions scored again: 2. Sessions whose indication would change: 1." in shown
+    author = browse(key_with(service, "author")["key"]).get(address)
+    (of_prospect,) = re.findall('href="/prospects/([^"]+)"', page.text)
+    assert (f"<li>{of_prospect} " in author.text, "Harbour Works" in author.text) == (True, False)
     assert "Sessions scored again: 0." in ana.get(f"{address}?status=closed").text
     form = fields_of(page.text, address)
     # The draft changes while the page is open.
