@@ -1,5 +1,6 @@
 """How pages show figures and times."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from app.clock import utc_now
@@ -9,9 +10,15 @@ from app.scoring import rounded
 DAY_SECONDS = 24 * 3600
 
 
-def figure(value: float | None, cuts: tuple[int, ...] = ()) -> str:
+def figure(value: float | None, cuts: Collection[int] = ()) -> str:
     """Return a figure from 0 to 100 rounded for people, or a dash. It is not rounded up to one of `cuts`."""
     return "–" if value is None else str(rounded(value, cuts))
+
+
+def reach(lowest: float | None, highest: float | None, cuts: Collection[int] = ()) -> str:
+    """Return a range rounded for people, such as 58–64, or one figure if both ends round to it."""
+    start, end = figure(lowest, cuts), figure(highest, cuts)
+    return start if start == end else f"{start}–{end}"
 
 
 def day(value: datetime | None) -> str:
@@ -29,4 +36,4 @@ def titled(version: QuestionSetVersion) -> tuple[str, str]:
     return version.key, version.definition["title"]
 
 
-FILTERS = {"figure": figure, "day": day, "days_ago": days_ago, "titled": titled}
+FILTERS = {"figure": figure, "reach": reach, "day": day, "days_ago": days_ago, "titled": titled}

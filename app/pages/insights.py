@@ -122,6 +122,10 @@ async def get_point(
     sets = await service.database.read(list_newest)
     filters = filters_of(name, query)
     found = await read_point(service, request.state.caller, name, filters, query.point)
+    scored_with = {one.question_set for one in found.items if one.question_set}
+    cuts = await service.database.read(
+        lambda tx: {name: service.plans.find(tx, name).cuts for name in scored_with}
+    )
     labels = _labels(sets, query.question_set)
     chosen = query.model_dump(mode="json", exclude_unset=True)
     return page(
@@ -129,6 +133,7 @@ async def get_point(
         "point.html",
         name=name,
         found=found,
+        cuts=cuts,
         label=_point_label(name, query.point, labels),
         address=urlencode(chosen, doseq=True),
         report_address=urlencode({key: value for key, value in chosen.items() if key != "point"}, doseq=True),

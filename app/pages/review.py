@@ -1,6 +1,6 @@
 """The review: the list of sessions to work through, best fits first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -13,12 +13,12 @@ from app.db import Transaction
 from app.edge.paging import PageQuery, next_page, position_after
 from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
-from app.pages.formats import figure
+from app.pages.formats import figure, reach
 from app.pages.rendering import page, text
 from app.pages.routes import page_router, query_of
 from app.question_sets.plans import Plans
 from app.question_sets.queries import list_newest
-from app.scoring import Plan
+from app.scoring import QuestionSet
 from app.sessions.presenters import session_lines
 from app.sessions.queries import list_sessions
 from app.sessions.schemas import SESSION_POSITIONS, SessionLine, SessionListFilter, Sort, VerdictBefore
@@ -73,14 +73,10 @@ class View(NamedTuple):
 
 
 class ShownLine(NamedTuple):
-    """A line of the list with what the page says about it in words.
-
-    No figure is rounded up to one of `cuts`, which are the thresholds.
-    """
+    """A line of the list with its question set, and what the page says about it in words."""
 
     line: SessionLine
-    plan: Plan
-    cuts: tuple[int, ...]
+    set: QuestionSet
     blockers: str
     changes: list[str]
     revisit_is_due: bool
@@ -136,14 +132,11 @@ def views(now: datetime) -> list[View]:
 def _in_words(tx: Transaction, plans: Plans, line: SessionLine) -> ShownLine:
     plan = plans.find(tx, line.question_set)
     labels = {key: one.label for key, one in plan.questions.items()}
-    thresholds = plan.question_set.thresholds
-    cuts = (thresholds.no_fit_below, thresholds.fit_at) if thresholds else ()
     return ShownLine(
         line,
-        plan,
-        cuts,
+        plan.question_set,
         _few_labels(line.blockers, labels),
-        list(_changes(line, labels, cuts)),
+        list(_changes(line, labels, plan.cuts)),
         line.revisit_on is not None and line.outcome is None and line.revisit_on <= utc_now().date(),
     )
 
@@ -160,7 +153,7 @@ def _label(labels: Mapping[str, str], key: str) -> str:
     return labels.get(key) or key.replace("_", " ")
 
 
-def _changes(line: SessionLine, labels: Mapping[str, str], cuts: tuple[int, ...]) -> Iterator[str]:
+def _changes(line: SessionLine, labels: Mapping[str, str], cuts: Collection[int]) -> Iterator[str]:
     """Yield in words what changed in a session: what it was, and what it is now."""
     changes = line.changes
     if changes is None:
@@ -177,16 +170,16 @@ def _changes(line: SessionLine, labels: Mapping[str, str], cuts: tuple[int, ...]
         yield text("review.changed_outcome", outcome=text(f"outcome.{changes.outcome}"))
 
 
-def _changed_figures(line: SessionLine, before: VerdictBefore, cuts: tuple[int, ...]) -> Iterator[str]:
+def _changed_figures(line: SessionLine, before: VerdictBefore, cuts: Collection[int]) -> Iterator[str]:
     if before.indication != line.indication:
         was, is_now = (text(f"indication.{name or 'none'}") for name in (before.indication, line.indication))
         yield text("review.changed_indication", before=was, after=is_now)
     if before.score is not None and figure(before.score, cuts) != figure(line.score, cuts):
         yield text("review.changed_score", before=figure(before.score, cuts), after=figure(line.score, cuts))
-    ranges = [f"{figure(one.lowest, cuts)}–{figure(one.highest, cuts)}" for one in (before, line)]
+    was, is_now = (reach(one.lowest, one.highest, cuts) for one in (before, line))
     # The page shows only one change of figures: that of the score, or else that of the range.
-    if before.score is None and ranges[0] != ranges[1]:
-        yield text("review.changed_range", before=ranges[0], after=ranges[1])
+    if before.score is None and was != is_now:
+        yield text("review.changed_range", before=was, after=is_now)
 
 
 def _changed_blockers(now: Sequence[str], before: Sequence[str], labels: Mapping[str, str]) -> Iterator[str]:

@@ -190,3 +190,33 @@ def test_a_concentration_needs_a_measure(ana: httpx.Client) -> None:
     assert "Enter the currency" in ana.get("/insights/concentration?by=amount").text
     assert ana.get("/insights/nothing").status_code == 422
     assert ana.get("/insights/concentration?attribute=Annual%20Revenue").status_code == 422
+
+
+def test_no_page_rounds_a_score_up_to_a_grade(
+    service: Running, ana: httpx.Client, link: dict[str, str]
+) -> None:
+    """35 of 44 points are 79.5, which is below the grade A."""
+    key = f"grades-{link['external_id']}"[:64]
+    keys = [f"q{number}" for number in range(11)]
+    asked = [{"key": one, "text": "How well?", "dimension": "all"} for one in keys]
+    draft = {
+        "title": "Grades",
+        "combine": "weighted",
+        "dimensions": [{"key": "all", "title": "All"}],
+        "thresholds": {"fit_at": 60, "no_fit_below": 40},
+        "grades": [{"at": at, "grade": grade} for at, grade in ((80, "A"), (60, "B"), (40, "C"), (0, "D"))],
+        "steps": [{"key": "only", "title": "Only", "questions": asked}],
+    }
+    ok(service.client.put(f"/v1/question-sets/{key}/draft", json=draft))
+    ok(service.client.post(f"/v1/question-sets/{key}/draft/publish", headers={"If-Match": '"1"'}), 201)
+    ratings = dict.fromkeys(keys, 4) | {"q0": 5, "q1": 5}
+    session = ok(service.client.post("/v1/qualify", json={**link, "question_set": key, "ratings": ratings}))
+    assert "79 out of 100" in session["score"]["summary"]
+    for address in (
+        f"/review?question_set={key}",
+        f"/prospects/{session['prospect_id']}",
+        f"/sessions/{session['session_id']}",
+    ):
+        shown = re.sub(r"<[^>]+>", " ", ana.get(address).text)
+        assert re.search(r"\b79\b", shown), address
+        assert not re.search(r"\b80\b", shown), address
