@@ -186,7 +186,7 @@ def merged_into(tx: Transaction, prospect_id: UUID) -> UUID | None:
 
 
 def _is_gone_with_events(tx: Transaction, prospect_id: UUID) -> bool:
-    """Whether a prospect does not exist any more, and its events do."""
+    """Whether a prospect no longer exists, but its events do."""
     about_it = select(Event.seq).where(Event.prospect_id == prospect_id).limit(1)
     return tx.db.get(Prospect, prospect_id) is None and tx.db.exec(about_it).first() is not None
 

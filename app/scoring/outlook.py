@@ -41,7 +41,7 @@ def _open_weights(opened: Sequence[QuestionState]) -> tuple[tuple[MustReachTerms
     return must, tuple(sorted(others, reverse=True))
 
 
-# Most questions have the same weight, so the same arguments occur often. They can be long.
+# Most questions have the same weight, so the same arguments occur often. They can be long, hence the limit.
 @lru_cache(maxsize=1000)
 def outlook(unit: Tally, must: tuple[MustReachTerms, ...], others: tuple[int, ...]) -> Outlook:
     """The outlook of a unit with these open must-reach questions and with the weights of the others."""
@@ -75,7 +75,7 @@ def answers_to_no_fit(outlooks: Sequence[Outlook], must: MustReach) -> int | Non
 
 
 def _answers_to_fit(unit: Tally, must: Sequence[int], others: Sequence[int]) -> int | None:
-    """The fewest answers after which a unit is reportable and reaches `fit_at`, with no open must-reach.
+    """The fewest answers that make a unit reportable and let it reach `fit_at`; None if all are not enough.
 
     They include every open must-reach question. After those, the largest weights with the best rating
     reach the threshold soonest.

@@ -68,7 +68,7 @@ SELECT_SESSION_BATCH = (
 
 
 def prepare_draft(tx: Transaction, draft: QuestionSetDraft) -> tuple[Plan, str]:
-    """Return the plan of a draft, and the key of the set whose sessions it is tried on.
+    """Return the plan of a draft, and the key of the set on whose sessions it is tried.
 
     A set that is not published yet is tried on the sessions of the set that it extends. Raises
     DRAFT_HAS_FLAWS.

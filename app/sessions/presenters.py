@@ -281,7 +281,7 @@ def shown_sessions(
     deal: str | None = None,
     assessor: str | None = None,
 ) -> dict[UUID, Session]:
-    """Return the session that stands for each of several prospects: the newest open one, or else closed one.
+    """Return the session whose fit each prospect shows: the newest open one, or else the newest closed one.
 
     Without `question_set`, the sessions of every set count that asks about prospects. With `deal` or
     `assessor`, only the sessions of that deal or assessor count. A prospect without a session is left out.

@@ -72,19 +72,19 @@ SELECT_ANSWERS_TO_JUDGE = select_columns(
 ).where(ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True)))
 # A constant, because building the statement takes longer than running it.
 SELECT_ANSWERS = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields))
-# Without the id, which is known: creating a UUID for every answer takes as long as to read them.
+# Without the id, which is known: to create a UUID for every answer takes as long as to read the answers.
 SELECT_ANSWERS_OF_ONE = select_columns(*(ANSWER_TABLE.c[name] for name in StoredAnswer._fields[1:])).where(
     ANSWER_TABLE.c.session_id == bindparam("session")
 )
 SELECT_ANSWERS_OF_MANY = SELECT_ANSWERS.where(
     ANSWER_TABLE.c.session_id.in_(bindparam("sessions", expanding=True))
 )
-# For `untracked`.
+# With all columns, as `untracked` expects.
 SELECT_SESSIONS: Any = select_columns(*SQLModel.metadata.tables["session"].c)
 SELECT_SESSION = SELECT_SESSIONS.where(Session.id == bindparam("id"))
 SELECT_SESSION_FOR_UPDATE = SELECT_SESSION.with_for_update()
-# The statuses are literals. As a parameter that the condition of an index names, SQLite would prepare the
-# statement again for each value, which takes ten times as long as the read.
+# The statuses are literals, because conditions of indexes name them: SQLite would prepare a statement again
+# for each value of such a parameter, which takes ten times as long as the read.
 OF_STATUS: Mapping[Status, Any] = {
     status: col(Session.status) == literal_column(f"'{status}'") for status in get_args(Status)
 }
