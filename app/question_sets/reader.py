@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 import yaml
 
 from app.scoring import Flaw, parts_of, pointer
+from app.strict_json import unstorable_reason
 
 MAX_DEPTH = 50
 # An alias repeats a value, so aliases of aliases can make a short text very large.
@@ -93,8 +94,8 @@ def read_yaml(text: str) -> Document:
     """Return the one document of a text. An empty text contains null.
 
     Raises:
-        InvalidYaml: if the text is not YAML, repeats a name, uses custom tags, or is too large once its
-            aliases are filled in.
+        InvalidYaml: if the text is not YAML, repeats a name, uses custom tags, contains what cannot be stored,
+            or is too large once its aliases are filled in.
     """
     return _Reader(text.removeprefix("\ufeff")).read()
 
@@ -187,6 +188,7 @@ class _Reader:
             if not isinstance(event, yaml.ScalarEvent):
                 self._refuse(event, "a name must be a text: put it in quotes")
             name = event.value
+            self._require_storable(event, name)
             inner = (*place, name)
             if name in values:
                 first = self._positions[pointer(*inner)].line
@@ -199,11 +201,16 @@ class _Reader:
         return _Value(values, size)
 
     def _scalar(self, event: Any, _place: object, _depth: int) -> _Value:
-        tag, size = event.tag, 1 + len(event.value)
-        if tag in (None, "!"):
-            return _Value(_plain(event.value) if event.implicit[0] else event.value, size)
         self._require_tag(event, "str", "int", "float", "bool", "null")
-        return _Value(event.value if tag == f"{TAG}str" else _plain(event.value), size)
+        is_text = not event.implicit[0] if event.tag in (None, "!") else event.tag == f"{TAG}str"
+        value = event.value if is_text else _plain(event.value)
+        self._require_storable(event, value)
+        return _Value(value, 1 + len(event.value))
+
+    def _require_storable(self, event: Any, value: Any) -> None:
+        """Check what a body in JSON cannot have either: NUL, which YAML writes as an escape, and more."""
+        if reason := unstorable_reason(value):
+            self._errors.append(TextError(self._position(event.start_mark), reason))
 
     def _require_tag(self, event: Any, *names: str) -> None:
         if event.tag not in (None, "!", *(TAG + name for name in names)):

@@ -31,6 +31,10 @@ ERRORS = {
     BOMB: (6, 8, "aliases repeat more than 200000 characters here"),
     # 19 · 10,001 = 190,019.
     f"a: &a {'x' * 10_000}\nb: [{'*a, ' * 30}]": (2, 81, "aliases repeat more than 200000 characters here"),
+    'a: 1\nb: "x\\0"': (2, 4, "a text contains a NUL character"),
+    'a: 1\n"b\\0": x': (2, 1, "a text contains a NUL character"),
+    f"a: [1, {2**63 - 1}, {2**63}]": (1, 29, "an integer does not fit into 64 bits"),
+    f"a: -{'9' * 399}": (1, 4, "an integer does not fit into 64 bits"),
     "שלום: עולם\n😀: '": (2, 5, "the text in quotes does not end"),
     'a: "x\u2028y"\nb: \'': (2, 5, "the text in quotes does not end"),
 }
@@ -70,7 +74,7 @@ def test_a_flaw_is_at_its_value_or_at_what_would_contain_it() -> None:
     assert str(read.error_of(Flaw("/key", "wrong")).detail) == "/key: wrong"
 
 
-TEXTS = st.text() | st.sampled_from(
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))) | st.sampled_from(
     ["no", "1e5", "0o7", "5.", "~", "", "2026-01-01", "=", "<<", "a: b", "x\n"]
 )
 VALUES = st.recursive(
