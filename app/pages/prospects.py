@@ -147,7 +147,10 @@ async def get_scorecard(
 
 def _list_before(request: Request) -> str | None:
     """Return the address of the list that led to this page, if one did."""
-    before = urlsplit(request.headers.get("referer", ""))
+    try:
+        before = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return None
     is_list = before.path == address(request, "/review") or (
         before.path.startswith(address(request, "/insights/")) and before.path.endswith("/point")
     )

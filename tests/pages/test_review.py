@@ -177,6 +177,8 @@ def test_a_scorecard_leads_back_to_the_row_it_was_opened_from(reader: httpx.Clie
     assert opened
     card = reader.get(opened[2], headers={"Referer": f"{reader.base_url}/review?sort=name"}).text
     assert f'href="/review?sort=name#{opened[1]}"' in card
+    broken = reader.get(opened[2], headers={"Referer": "http://[no/review"})
+    assert (broken.status_code, "Back to the list" in broken.text) == (200, False)
     foreign = reader.get(opened[2], headers={"Referer": "https://evil.example/other"}).text
     assert "evil.example" not in foreign
     assert "Back to the list" not in foreign
