@@ -196,7 +196,7 @@ def _session(deal: _Deal, assessor: str | None) -> Iterator[DemoStep]:
     decision = DECISIONS.get(deal.stage) or ("pursue" if deal.stage in OUTCOMES else None)
     if decision is None:
         return
-    yield deal.step(decided, **identity, decision=_decision(deal, decision))
+    yield deal.step(decided, **identity, decision=_decision(deal, decision, decided))
     if decision == "pursue":
         yield deal.step(decided - 0.3, **identity, answers=_answers(deal, gated))
     if deal.stage in OUTCOMES:
@@ -227,10 +227,11 @@ def _answers(deal: _Deal, questions: Iterable[Question]) -> list[dict[str, Any]]
     ]
 
 
-def _decision(deal: _Deal, decision: str) -> dict[str, Any]:
+def _decision(deal: _Deal, decision: str, decided: float) -> dict[str, Any]:
     view = {"pursue": "yes", "nurture": "unsure", "disqualify": "no"}[decision]
     words = {"decision": decision, "match": view, "benefit": view, "reason": REASONS[decision]}
-    days_ago = deal.rng.choice((21, 6, 1, 0, -2, -30))
+    # The day to revisit comes after the decision.
+    days_ago = min(deal.rng.choice((21, 6, 1, 0, -2, -30)), decided - 1)
     return words | ({"revisit_on": deal.day(days_ago)} if decision == "nurture" else {})
 
 
