@@ -82,9 +82,14 @@ class Interview:
     asked: Sequence[AskedQuestion]
 
     @property
+    def askable(self) -> list[AskedQuestion]:
+        """The questions that can be answered before the next decision."""
+        return [one for one in self.asked if not self.needs_decision(one)]
+
+    @property
     def answered(self) -> int:
-        """The number of questions that are answered."""
-        return sum(not one.is_open for one in self.asked)
+        """The number of these questions that are answered."""
+        return sum(not one.is_open for one in self.askable)
 
     def find(self, key: str | None) -> AskedQuestion | None:
         """Return the question with a key, or else the first open one; None if all are answered."""
