@@ -12,6 +12,7 @@ from app.db import Transaction
 from app.edge.paging import PageQuery, next_page, position_after
 from app.edge.service import Body, ServiceDep
 from app.keys.schemas import Scope
+from app.pages.interview import Seen
 from app.pages.rendering import address, page
 from app.pages.routes import Form, form_of, page_router, query_of, write
 from app.problems import NOT_FOUND, Problem, missing
@@ -30,8 +31,8 @@ from app.schemas import Deal, Line, SetName
 from app.sessions.comparison import compare
 from app.sessions.presenters import fit_of, history_out, session_out, shown_sessions
 from app.sessions.queries import find_session, newest_session, plan_of
-from app.sessions.schemas import ComparisonQuery, NewSession, SessionIdentity, SessionOut
-from app.sessions.service import open_session
+from app.sessions.schemas import ComparisonQuery, MoveRequest, NewSession, SessionIdentity, SessionOut
+from app.sessions.service import move_session, open_session
 from app.sessions.session_edit import UnitOfWork
 
 reading = page_router(Scope.READ)
@@ -55,6 +56,13 @@ class NewSessionForm(Form):
 
     question_set: SetName | None = None
     deal: Deal | None = None
+
+
+class MoveForm(Form):
+    """A newer version for a session. `seen` is the revision of the session that the page showed."""
+
+    question_set: SetName
+    seen: Seen
 
 
 @reading.get("/prospects")
@@ -127,6 +135,17 @@ async def post_session(
     return RedirectResponse(address(request, f"/sessions/{opened.session_id}"), 303)
 
 
+@writing.post("/sessions/{session_id}/move")
+async def post_move(
+    request: Request, session_id: UUID, form: Annotated[MoveForm, form_of(MoveForm)]
+) -> Response:
+    """Move an open session to the version that the scorecard offered, and redirect to the scorecard."""
+    sent = MoveRequest(question_set=form.question_set, revision=form.seen)
+    stored = await write(request, form, lambda uow: move_session(uow, session_id, sent))
+    moved = SessionOut.model_validate_json(stored)
+    return RedirectResponse(address(request, f"/prospects/{moved.prospect_id}?session={session_id}"), 303)
+
+
 @reading.get("/prospects/{prospect_id}")
 async def get_scorecard(
     request: Request, service: ServiceDep, prospect_id: UUID, session: UUID | None = None
@@ -171,10 +190,12 @@ def _load_scorecard(
     session = find_session(tx, session_id)
     if session.prospect_id != prospect_id:
         raise missing("such session of this prospect")
+    versions = (one.version for one in found["sets"] if one.key == session.question_set)
     query = ComparisonQuery(question_set=session.question_set, deal=session.deal or None)
     return found | {
         "session": session_out(tx, plans, session),
         "plan": plan_of(tx, plans, session),
+        "newest": next(versions, None),
         "history": history_out(tx, plans, session),
         "comparison": compare(tx, plans, prospect_id, query, (session.question_set, None)),
     }

@@ -385,3 +385,27 @@ def test_errors_and_the_simulator_follow_what_is_typed(service: Running, editor:
     expect(editor.get_by_text("Revision 1, saved by")).to_be_visible()
     assert stored(service, key)["document"]["steps"][0]["questions"][1]["must_reach"] == 5
     assert editor.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_an_open_session_moves_to_the_new_version_from_its_scorecard(
+    service: Running, ana: httpx.Client, key: str
+) -> None:
+    published(service, key)
+    told = {"source": "sets", "external_id": key, "question_set": key, "ratings": {"need": 4, "money": 3}}
+    session = ok(service.client.post("/v1/qualify", json=told))
+    scorecard = f"/prospects/{session['prospect_id']}"
+    move = f"/sessions/{session['session_id']}/move"
+    assert move not in ana.get(scorecard).text
+    stricter = read_yaml(TEXT.replace("must_reach: 2", "must_reach: 4")).value
+    assert isinstance(stricter, dict)
+    published(service, key, **stricter)
+    before = ana.get(scorecard).text
+    assert "Version 2 has been published since." in before
+    fields = fields_of(before, move)
+    assert led_to(ana.post(move, data=fields)) == f"{scorecard}?session={session['session_id']}"
+    after = ana.get(scorecard).text
+    assert move not in after
+    assert "must be 4 or higher, is rated 3" in after
+    # Sent again, it does nothing more. A session that has changed since the page was read is not moved.
+    assert ana.post(move, data=fields).status_code == 303
+    assert ana.post(move, data=fields | {"request_key": fields["request_key"][::-1]}).status_code == 412
