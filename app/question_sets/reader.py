@@ -94,8 +94,8 @@ def read_yaml(text: str) -> Document:
     """Return the one document of a text. An empty text contains null.
 
     Raises:
-        InvalidYaml: if the text is not YAML, repeats a name, uses custom tags, contains what cannot be stored,
-            or is too large once its aliases are filled in.
+        InvalidYaml: if the text is not YAML, repeats a name, uses custom tags, contains what cannot be
+            stored, or is too large once its aliases are filled in.
     """
     return _Reader(text.removeprefix("\ufeff")).read()
 

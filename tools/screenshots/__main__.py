@@ -13,24 +13,20 @@ from typing import NamedTuple
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
+from app.demo import DEMO_SET
 from bench.server import BENCH_KEY, serving
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 WEBP_QUALITY = 80
 ACTOR = "Ana Ortiz"
-# Answers that a person adds to those of the demo, so that the scorecard shows what they are based on.
-HERS = (
-    {"question": "timeline", "rating": 4, "evidence": "fact"},
-    {"question": "goal", "rating": 5, "evidence": "judgement"},
-    {"question": "budget", "rating": 2, "evidence": "assumption"},
-)
 
 
 class Picture(NamedTuple):
-    """A page in a window of a width and height in CSS pixels."""
+    """A page in a window of a width and height in CSS pixels. `top` selects the element to scroll to."""
 
     name: str
     path: str
+    top: str = ""
     width: int = 1000
     height: int = 760
 
@@ -54,27 +50,27 @@ def main() -> None:
         for picture in _pictures(client):
             page.set_viewport_size({"width": picture.width, "height": picture.height})
             page.goto(picture.path)
+            if picture.top:
+                page.locator(picture.top).first.evaluate("element => element.scrollIntoView()")
             (FOLDER / f"{picture.name}.webp").write_bytes(_webp(page))
 
 
 def _pictures(client: httpx.Client) -> list[Picture]:
-    asked = _session_of(client, "Cedar Logistics")
-    nurtured = _session_of(client, "Ivy Logistics")
-    for answer in HERS:
-        path = f"/v1/sessions/{nurtured['session_id']}/answers"
-        client.patch(path, json={"answers": [answer | {"actor": ACTOR}]}).raise_for_status()
+    asked = _session_of(client, "Fir Retail")
+    nurtured = _session_of(client, "Elm Logistics")
     return [
         Picture("review", "/review"),
         Picture("interview", f"/sessions/{asked['session_id']}?question=budget#now"),
-        Picture("scorecard", f"/prospects/{nurtured['prospect_id']}"),
-        Picture("concentration", "/insights/concentration?attribute=annual_revenue"),
+        Picture("scorecard", f"/prospects/{nurtured['prospect_id']}?session={nurtured['session_id']}"),
+        Picture("calibration", "/insights/calibration", top="h2"),
     ]
 
 
 def _session_of(client: httpx.Client, name: str) -> dict[str, str]:
-    """Return the session of a demo prospect."""
+    """Return the session of a demo prospect on the set of the demo."""
     (prospect,) = client.get("/v1/prospects", params={"q": name}).raise_for_status().json()["items"]
-    found = client.get("/v1/sessions", params={"prospect_id": prospect["id"]}).raise_for_status()
+    wanted = {"prospect_id": prospect["id"], "question_set": DEMO_SET}
+    found = client.get("/v1/sessions", params=wanted).raise_for_status()
     session: dict[str, str] = found.json()["items"][0]
     return session
 
