@@ -95,13 +95,19 @@ async def post_start(
 ) -> Response:
     """Start the import that the preview shows, or continue it, and redirect to it."""
     opened = await open_upload(request, service, upload_id)
-    run = opened.run
-    if run is None or _digest(opened.upload.choices) != form.shown:
-        problem = Problem(STALE_REVISION, text("imports.changed"))
-        return await show_columns(request, service, opened, problem=problem)
+    run, choices = opened.run, opened.upload.choices
+    changed = Problem(STALE_REVISION, text("imports.changed"))
+    if run is None or _digest(choices) != form.shown:
+        return await show_columns(request, service, opened, problem=changed)
     is_done = run.kind == "import" and run.status == "done"
     if not is_done and not opened.is_importing:
-        await service.imports.start(opened.file, "import", starter_of(request))
+        try:
+            await service.imports.start(opened.file, "import", starter_of(request), choices)
+        except Problem as problem:
+            if problem.kind is not STALE_REVISION:
+                raise
+            opened = await open_upload(request, service, upload_id)
+            return await show_columns(request, service, opened, problem=changed)
     return RedirectResponse(address(request, opened.path), 303)
 
 

@@ -327,6 +327,31 @@ def test_a_start_is_carried_out_once(service: Running, begin: Begin, source: str
     assert len(stored(service, source)) == 30
 
 
+@pytest.mark.one_database
+def test_an_import_has_the_choices_of_its_preview(
+    service: Running, begin: Begin, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = begin(many(3))
+    one.check(source=source)
+    lock = files.UploadedFile.lock
+
+    def locked(file: files.UploadedFile) -> object:
+        """Another window changes the source while this one waits for the file."""
+        held = lock(file)
+        upload = file.upload()
+        file.save_upload(
+            upload.model_copy(update={"choices": upload.choices.model_copy(update={"source": "other"})})
+        )
+        return held
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.UploadedFile, "is_locked", lambda _: False)
+        patch.setattr(files.UploadedFile, "lock", locked)
+        stale = one.start()
+    assert (stale.status_code, "changed" in shown(stale), 'value="other"' in stale.text) == (412, True, True)
+    assert stored(service, source) == {}
+
+
 def begin_again(one: Import, form: dict[str, str] | None = None) -> str:
     """Send the same form again, as a double click does."""
     return led_to(one.client.post(START, data=form or one.form, files=one.file)).removesuffix("/columns")

@@ -29,7 +29,7 @@ from app.inbound.imports.schemas import Choices, End, Reason, Run, RunKind, Uplo
 from app.inbound.imports.service import Importer, ReportedRow
 from app.keys.queries import active_keys
 from app.keys.schemas import Caller
-from app.problems import INTERNAL_ERROR, Problem, unavailable
+from app.problems import INTERNAL_ERROR, STALE_REVISION, Problem, unavailable
 from app.question_sets.plans import Plans
 
 T = TypeVar("T")
@@ -117,21 +117,25 @@ class ImportRuns:
                 # A thread that reads a file cannot be cancelled, so it checks this.
                 self._is_ending = True
 
-    async def start(self, file: UploadedFile, kind: RunKind, by: Starter) -> None:
+    async def start(
+        self, file: UploadedFile, kind: RunKind, by: Starter, shown: Choices | None = None
+    ) -> None:
         """Start a preview or an import. A running preview is stopped first.
 
         A running import continues. An import that is done is not repeated unless the choices have changed. An
         import that ended early continues after its last committed row, unless the choices have changed.
+        `shown` are the choices that the person has seen, None for any.
 
         Raises:
-            Problem: INVALID_REQUEST if the question set cannot be used, UNAVAILABLE if the preview that runs
-                does not stop in time, and what `UploadedFile` raises.
+            Problem: INVALID_REQUEST if the question set cannot be used, STALE_REVISION if the choices are not
+                those in `shown`, UNAVAILABLE if the preview that runs does not stop in time, and what
+                `UploadedFile` raises.
         """
         lock = await self._lock(file)
         if lock is None:
             return
         try:
-            upload = await self._compute(file.upload)
+            upload = await self._compute(lambda: _upload_as_shown(file, shown))
             before = await self._compute(lambda: file.run(holds_lock=True))
             is_same = before is not None and kind == before.kind and before.choices == upload.choices
             if before and is_same and kind == "import" and before.status == "done":
@@ -226,6 +230,14 @@ class ImportRuns:
                     work.reported += reported
             if len(allowed) < len(rows):
                 raise _Ended("too_many_rows")
+
+
+def _upload_as_shown(file: UploadedFile, shown: Choices | None) -> Upload:
+    """Return what a file is. Another window may have changed it, also while its preview was stopping."""
+    upload = file.upload()
+    if shown and upload.choices != shown:
+        raise Problem(STALE_REVISION, "Something else was chosen for this file.")
+    return upload
 
 
 def options_of(tx: Transaction, plans: Plans, choices: Choices, after_line: int = 0) -> ImportOptions:
