@@ -12,6 +12,7 @@ from app.db import Transaction
 from app.edge.service import Service, ServiceDep
 from app.files.cells import DecimalSign
 from app.files.entries import ID, NAME, NOT_APPLICABLE_SUFFIX
+from app.files.formats import MEDIA_TYPES
 from app.inbound.imports.mapping import (
     ID_AND_NAME,
     LEFT_OUT,
@@ -183,6 +184,7 @@ async def show_columns(
         faults=faults,
         problem=problem,
         curl=curl_path(upload),
+        media_type=MEDIA_TYPES[upload.format][0],
     )
 
 

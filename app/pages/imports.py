@@ -246,6 +246,7 @@ def _show_run(request: Request, opened: Opened, *, max_rows: int, reload: bool) 
         shown=_digest(run.choices),
         max_rows=max_rows,
         curl=curl_path(upload),
+        media_type=MEDIA_TYPES[upload.format][0],
     )
     if run.status == "running" and reload:
         # The page works without scripts. It has a link that stops the reloading.

@@ -241,6 +241,7 @@ def test_a_workbook_keeps_its_format_and_offers_its_sheets(begin: Begin, source:
     assert led_to(one.choose(sheet="Kunden 2026", then="show")) == f"{one.path}/columns"
     assert one.keys() == ["external_id", "name", "employees"]
     assert one.check(source=source) == {"will be created": 2, "cells will be left out": 1}
+    assert "Content-Type: application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" in one.page()
     rejects = one.rejects()
     assert rejects.headers["content-disposition"] == 'attachment; filename="kunden-rejects.xlsx"'
     rows = [*load_workbook(BytesIO(rejects.content)).active.values]

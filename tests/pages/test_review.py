@@ -83,7 +83,10 @@ def rows_of(html: str) -> dict[str, str]:
 def twin_of(html: str) -> str:
     found = re.search(r'<details class="twin">.*?<a href="([^"]+)">', html, re.DOTALL)
     assert found
-    return unescape(found[1])
+    path = unescape(found[1])
+    # In quotes, so that a shell takes the whole address.
+    assert re.search(rf' "http://[^" ]+{re.escape(path)}"</pre>', unescape(html))
+    return path
 
 
 def test_the_review_shows_open_sessions_unless_the_address_asks_for_others(reader: httpx.Client) -> None:
