@@ -185,7 +185,10 @@ def examples(demo: Running) -> dict[str, str]:
     def newest(**query: str) -> dict:
         return ok(demo.client.get("/v1/sessions", params={"limit": "1", **query}))["items"][0]
 
-    half, won = newest(status="open", sort="ranked", indication="undetermined"), newest(outcome="won")
+    # Half of its questions are open, so that its interview asks one.
+    listed = {"status": "open", "sort": "ranked", "indication": "undetermined"}
+    undetermined = ok(demo.client.get("/v1/sessions", params=listed))["items"]
+    half, won = next(one for one in undetermined if one["coverage"] <= 0.5), newest(outcome="won")
     ids = {"prospect": half["prospect_id"], "session": half["session_id"], "won": won["prospect_id"]}
     return ids | hostile(demo)
 
@@ -284,5 +287,5 @@ def test_every_page_is_accessible_at_every_width(demo: Running, browser: Browser
     found["signed out"] = [text for text in found["signed out"] if "status of 401" not in text]
     assert {name: faults for name, faults in found.items() if faults} == {}
     # A prospect can have an outcome and an open interview.
-    addresses = {address.format(**ids) for address in PAGES.values()}
+    addresses = {address.format(**ids) for address in PAGES.values()} - {PAGES["review with changes"]}
     assert len(set(titles.values())) == len(addresses), titles
