@@ -14,7 +14,7 @@ from app.insights.report import Reading, ReportName, Table, require_own_figures
 from app.insights.reports import catalogue
 from app.insights.schemas import Hindsight, InsightFilter, PointOut, ReportFilter, SetInsightFilter
 from app.keys.schemas import Caller
-from app.problems import invalid_field
+from app.problems import Problem, invalid_field
 from app.schemas import MAX_TEXT_LENGTH, Day, SetName
 from app.sessions.schemas import Currency
 
@@ -58,7 +58,7 @@ def filters_of(name: ReportName, sent: PointFilter) -> ReportFilter:
     """Return the filters of a report for one of its points.
 
     Raises:
-        Problem: INVALID_REQUEST if a filter is missing, or if the report does not have it.
+        Problem: INVALID_REQUEST if a filter is missing, or if the report has no such filter or point.
     """
     fields = sent.model_dump(mode="json", exclude_unset=True, exclude={"point"})
     if name == "outcomes":
@@ -66,7 +66,14 @@ def filters_of(name: ReportName, sent: PointFilter) -> ReportFilter:
     try:
         return FILTERS[name].model_validate(fields)
     except ValidationError as error:
+        if name == "outcomes" and any(one["loc"][0] == "by" for one in error.errors()):
+            raise unknown_point() from None
         raise invalid_query(error) from None
+
+
+def unknown_point() -> Problem:
+    """Return the problem that a report has no such point."""
+    return invalid_field("/point", "unknown_point", "the report has no such point", "query")
 
 
 class ComputedReport(NamedTuple):
@@ -102,7 +109,7 @@ async def read_point(
     read = await service.read_scores(lambda tx: report.read(Reading(tx, service.plans, query, caller)))
     points = await service.computing.run_long(lambda: report.points(read))
     if point not in points:
-        raise invalid_field("/point", "unknown_point", "the report has no such point", "query")
+        raise unknown_point()
     members = shown_members(points[point])
     items = await service.database.read(lambda tx: member_items(tx, members))
     return PointOut(report=name, point=point, count=len(points[point]), items=items)
