@@ -47,7 +47,7 @@ class Books:
 
     def open(self, prospect, question_set, **sent):
         request = NewSession(prospect_id=prospect, question_set=question_set, **sent)
-        return self.write(sessions.open_session, request).session_id
+        return self.write(sessions.open_session, request)["session_id"]
 
     def answer(self, session, **sent):
         self.write(sessions.record_session_answers, session, AnswersPatch(**sent))
