@@ -17,7 +17,7 @@ run: .venv/.run
 
 # With fewer random cases than `pytest` alone, which takes the effort 1.
 test: .venv/.dev
-	@TEST_EFFORT=$${TEST_EFFORT:-0.4} $(BIN)/pytest -n auto --ignore tests/spark
+	@TEST_EFFORT=$${TEST_EFFORT:-0.25} $(BIN)/pytest -n auto --ignore tests/spark
 
 # On SQLite alone, with fewer random cases, and without the slow tests.
 test-fast: .venv/.dev
