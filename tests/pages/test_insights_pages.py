@@ -16,6 +16,10 @@ from tests.waiting import PATIENCE
 REPORTS = ["calibration", "questions", "outcomes", "decisions", "assessors", "portfolio", "concentration"]
 
 
+# tests/insights compares the reports on both databases.
+pytestmark = pytest.mark.one_database
+
+
 @pytest.fixture(scope="module")
 def demo(new_database: NewDatabase) -> Iterator[httpx.Client]:
     """A browser at a service that has loaded the demo prospects with one click."""
