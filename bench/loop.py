@@ -25,7 +25,6 @@ PROBE_SECONDS = 0.01
 QUESTIONS = 500
 PROSPECTS = 10
 ATTRIBUTES = 40
-MEGABYTE = 1_000_000
 NDJSON = "application/x-ndjson"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: bench\r\n\r\n"
 # Sends one request of this kind, and returns its status line.

@@ -10,9 +10,7 @@ from collections.abc import Iterable
 from app.insights import calibration, concentration, decisions, outcomes, portfolio, questions
 from app.insights.deals import Deal
 from app.insights.queries import ConcludedSession
-from app.insights.report import Member, Points
-
-NO_NAME = "none"
+from app.insights.report import NO_NAME, Member, Points
 
 
 def of_calibration(deals: calibration.Deals) -> Points:

@@ -96,6 +96,8 @@ class Member(NamedTuple):
 
 # The members behind each point of a report, by the name of the point.
 Points = Mapping[str, Sequence[Member]]
+# Stands in a point for a group or an indication that is null.
+NO_NAME = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, StringConstraints, model_validator
 
 from app.db import Transaction
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page, rendered, text
-from app.pages.routes import Form, form_of, page_router, write
+from app.pages.routes import Form, Seen, form_of, page_router, write
 from app.pages.simulator import Simulation, simulate
 from app.problems import STALE_REVISION, Problem, invalid_field
 from app.question_sets import service as question_sets
 from app.question_sets.presenters import MAX_DRAFT_FLAWS
-from app.question_sets.queries import find_set, find_version, list_versions, version_exists
+from app.question_sets.queries import draft_of, find_set, find_version, list_versions, version_exists
 from app.question_sets.reader import Position, TextError, write_yaml
 from app.question_sets.service import DraftText, read_draft_text
 from app.question_sets.tables import QuestionSetDraft
@@ -42,7 +42,7 @@ class DraftForm(Form):
     """The text of a draft, the revision that the page showed, and what the simulator tries."""
 
     text: str = ""
-    seen: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    seen: Seen | None = None
     answers: dict[str, str] = {}
     attributes: dict[str, str] = {}
 
@@ -63,7 +63,7 @@ class DraftForm(Form):
 class DiscardForm(Form):
     """The revision of the draft to discard."""
 
-    seen: Annotated[int, Field(ge=1, lt=2**31)]
+    seen: Seen
 
 
 class DraftRevision(BaseModel):
@@ -106,7 +106,7 @@ async def post_new_draft(
     """Open the editor for a set that does not exist yet. Nothing is stored."""
 
     def is_taken(tx: Transaction) -> bool:
-        return version_exists(tx, form.key) or _find_draft(tx, form.key) is not None
+        return version_exists(tx, form.key) or draft_of(tx, form.key) is not None
 
     if await service.database.read(is_taken):
         raise invalid_field("/key", "conflict", text("draft.taken", key=form.key))
@@ -174,14 +174,9 @@ async def post_discard(
     return RedirectResponse(address(request, "/question-sets"), 303)
 
 
-def _find_draft(tx: Transaction, key: str) -> QuestionSetDraft | None:
-    draft = tx.db.get(QuestionSetDraft, key)
-    return draft if draft and draft.document is not None else None
-
-
 def _starting_text(tx: Transaction, request: Request, key: str, start: str) -> str:
     """Return the draft, or the newest version, or else what a new set starts from."""
-    if draft := _find_draft(tx, key):
+    if draft := draft_of(tx, key):
         return draft.text or write_yaml(draft.document)
     if version := find_version(tx, key) or next(iter(list_versions(tx, key)), None):
         return write_yaml(QuestionSet.model_validate(version.definition).canonical())
@@ -206,7 +201,7 @@ def _edited(tx: Transaction, service: Service, key: str, written: str, form: Dra
     simulation = None
     if checked.question_set:
         simulation = simulate(checked.question_set, form.answers, form.attributes, service.clock())
-    return Editor(key, written, _find_draft(tx, key), version_exists(tx, key), checked, simulation)
+    return Editor(key, written, draft_of(tx, key), version_exists(tx, key), checked, simulation)
 
 
 def _show(

@@ -13,12 +13,12 @@ from app.edge.reports import FILTERS, PointFilter, compute_table, filters_of, re
 from app.edge.service import Service, ServiceDep
 from app.insights.account_schemas import Name
 from app.insights.conclusion_schemas import DEFAULT_BREAKDOWNS, MAX_BREAKDOWNS, By, DecisionsOut, OutcomesOut
-from app.insights.report import ReportName
+from app.insights.report import NO_NAME, ReportName
 from app.insights.schemas import MAX_SEGMENTS, Hindsight, InsightFilter, Segment
 from app.keys.schemas import Scope
 from app.pages.rendering import page, text
 from app.pages.routes import page_router, query_of
-from app.pages.tables import readable, word
+from app.pages.tables import group_in_words, readable, word
 from app.question_sets.queries import list_newest
 from app.question_sets.tables import QuestionSetVersion
 from app.schemas import Assessor, Day, In, SetName
@@ -242,13 +242,13 @@ def _rated_questions(report: Any) -> Iterator[RawPoint]:
 def _groups(report: OutcomesOut) -> Iterator[RawPoint]:
     for breakdown in report.breakdowns:
         for one in breakdown.groups:
-            point = f"{breakdown.by}:{one.group or 'none'}"
-            yield word("by.", breakdown.by), point, _group_label(one.group), one.won + one.lost
+            point = f"{breakdown.by}:{one.group or NO_NAME}"
+            yield word("by.", breakdown.by), point, group_in_words(one.group), one.won + one.lost
 
 
 def _decided(report: DecisionsOut) -> Iterator[RawPoint]:
     for one in report.table:
-        point = f"{one.indication or 'none'}:{one.decision}"
+        point = f"{one.indication or NO_NAME}:{one.decision}"
         yield "", point, _point_label("decisions", point, {}), one.sessions
 
 
@@ -274,10 +274,6 @@ _POINTS: Mapping[ReportName, Any] = {
 }
 
 
-def _group_label(group: str | None) -> str:
-    return text("insights.no_group") if group in (None, "none") else str(group).replace("_", " ")
-
-
 def _point_label(name: ReportName, point: str, labels: Mapping[str, str]) -> str:
     """Return the label of a point. `labels` has those of questions and cells."""
     head, _, tail = point.rpartition(":")
@@ -286,7 +282,7 @@ def _point_label(name: ReportName, point: str, labels: Mapping[str, str]) -> str
     if name == "questions":
         return labels.get(point, point.replace("_", " "))
     if name == "outcomes":
-        return f"{word('by.', head)}: {_group_label(tail)}"
+        return f"{word('by.', head)}: {group_in_words(None if tail == NO_NAME else tail)}"
     if name == "decisions":
         return text(
             "insights.decided", indication=word("indication.", head), decision=word("decision.", tail)

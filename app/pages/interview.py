@@ -14,7 +14,7 @@ from app.edge.problem_responses import problem_of
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page
-from app.pages.routes import Form, form_of, page_router, write
+from app.pages.routes import Form, Seen, form_of, page_router, write
 from app.problems import Problem
 from app.prospects.queries import find_prospect
 from app.question_sets.plans import Plans
@@ -39,8 +39,6 @@ from app.sessions.tables import DecisionWord, OutcomeWord, SideWord
 
 reading = page_router(Scope.READ)
 writing = page_router(Scope.WRITE)
-# The revision of the session that the page showed.
-Seen = Annotated[int, Field(ge=1, lt=2**31)]
 ANSWER = form(
     r"^(-?[0-9]{1,4}|not_applicable|unknown|open)$",
     "send a rating, or the state not_applicable, unknown or open",

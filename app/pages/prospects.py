@@ -12,9 +12,8 @@ from app.db import Transaction
 from app.edge.paging import PageQuery, next_page, position_after
 from app.edge.service import Body, ServiceDep
 from app.keys.schemas import Scope
-from app.pages.interview import Seen
 from app.pages.rendering import address, page
-from app.pages.routes import Form, form_of, page_router, query_of, write
+from app.pages.routes import Form, Seen, form_of, page_router, query_of, write
 from app.problems import NOT_FOUND, Problem, missing
 from app.prospects import service as prospects
 from app.prospects.queries import (

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from app.db import Transaction
 from app.edge.ndjson import NdjsonResponse
@@ -16,7 +16,7 @@ from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.drafts import Key
 from app.pages.rendering import PAGE_HEADERS, address, rendered
-from app.pages.routes import Form, form_of, page_router, query_of, write
+from app.pages.routes import Form, Seen, form_of, page_router, query_of, write
 from app.problems import DRAFT_HAS_FLAWS, STALE_REVISION, Problem
 from app.prospects.queries import names_of
 from app.question_sets import service as question_sets
@@ -47,7 +47,7 @@ class PublishQuery(In):
 class PublishForm(Form):
     """The revision of the draft that the page showed."""
 
-    seen: Annotated[int, Field(ge=1, lt=2**31)]
+    seen: Seen
 
 
 class Published(BaseModel):

@@ -71,6 +71,8 @@ class SignInForm(Form):
     kept_for: Annotated[str, Field(max_length=4000)] = "/"
 
 
+# The revision of what a form changes, as the page showed it.
+Seen = Annotated[int, Field(ge=1, lt=2**31)]
 FormType = TypeVar("FormType", bound=Form)
 QueryType = TypeVar("QueryType", bound=BaseModel)
 

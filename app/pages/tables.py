@@ -86,6 +86,11 @@ def word(family: str, value: str) -> str:
     return texts().get(family + value) or value.replace("_", " ")
 
 
+def group_in_words(name: Value) -> str:
+    """Return the name of a group of deals, such as a reason. A group can have none."""
+    return text("insights.no_group") if name is None else str(name).replace("_", " ")
+
+
 def _is_limit(name: str, names: Sequence[str]) -> bool:
     """Whether a column is a limit of an interval, which is shown beside its estimate."""
     return any(name.endswith(end) and name.removesuffix(end) in names for end in ESTIMATE_SUFFIXES[1:])
@@ -99,7 +104,8 @@ def _cell_of(name: str, places: Mapping[str, int]) -> Callable[[Sequence[Value]]
         ends = [places[name + end] for end in ESTIMATE_SUFFIXES]
         return lambda row: Cell(_interval(name, [row[one] for one in ends]))
     if name == "group":
-        return lambda row: Cell(_group(row[places["by"]], row[place]))
+        # Of "all", there is one group without a name.
+        return lambda row: Cell("" if row[places["by"]] == "all" else group_in_words(row[place]))
     if name in WORDS:
         return lambda row: Cell(_words(WORDS[name], row[place]))
     if name in SHARES:
@@ -114,12 +120,6 @@ def _interval(name: str, values: Sequence[Value]) -> str:
     if name in SHARES:
         return percent_with_range(Estimate(estimate=estimate, low=low, high=high))
     return f"{estimate:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _group(by: Value, name: Value) -> str:
-    if name is None:
-        return "" if by == "all" else text("insights.no_group")
-    return str(name).replace("_", " ")
 
 
 def _words(family: str | None, value: Value) -> str:

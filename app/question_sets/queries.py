@@ -91,6 +91,12 @@ def list_newest(tx: Transaction) -> Sequence[QuestionSetVersion]:
     ).all()
 
 
+def draft_of(tx: Transaction, key: str, *, lock: bool = False) -> QuestionSetDraft | None:
+    """Return the draft with a key, locked for a change if `lock` is set; None if there is none."""
+    draft = tx.db.get(QuestionSetDraft, key, with_for_update=lock or None)
+    return draft if draft and draft.document is not None else None
+
+
 def list_drafts(tx: Transaction) -> Sequence[QuestionSetDraft]:
     """Return all drafts, ordered by key."""
     has_document = col(QuestionSetDraft.document).is_not(None)

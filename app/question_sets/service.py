@@ -11,7 +11,7 @@ from app.db import Transaction, insert_if_new
 from app.events.service import EventSubject, record_events
 from app.problems import DRAFT_HAS_FLAWS, invalid_field, missing, problem_from_flaws, require_revision
 from app.question_sets.documents import changed_meanings, read_document
-from app.question_sets.queries import ancestry, find_set, list_versions, newest_hashes
+from app.question_sets.queries import ancestry, draft_of, find_set, list_versions, newest_hashes
 from app.question_sets.reader import InvalidYaml, TextError, read_yaml
 from app.question_sets.tables import QuestionSetDraft, QuestionSetVersion
 from app.scoring import Flaw, Flawed, QuestionSet
@@ -134,8 +134,8 @@ def _named_version(version: QuestionSetVersion) -> tuple[str, QuestionSet]:
 
 def find_draft(tx: Transaction, key: str, *, lock: bool = False) -> QuestionSetDraft:
     """Return the draft with a key, locked for a change if `lock` is true; raises NOT_FOUND."""
-    draft = tx.db.get(QuestionSetDraft, key, with_for_update=lock or None)
-    if draft is None or draft.document is None:
+    draft = draft_of(tx, key, lock=lock)
+    if draft is None:
         raise missing("draft of that question set")
     return draft
 

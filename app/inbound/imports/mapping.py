@@ -117,19 +117,25 @@ def read_contents(table: TableFile) -> Contents:
 def columns_of(choices: Choices) -> dict[str, int]:
     """Return the index of the column of each key. If several columns have one key, the last one counts."""
     columns: dict[str, int] = {}
-    for index, key in enumerate(choices.columns):
-        keys = (ID, NAME) if key == ID_AND_NAME else (key,)
-        columns |= dict.fromkeys((one for one in keys if one != LEFT_OUT), index)
+    for index, choice in enumerate(choices.columns):
+        columns |= dict.fromkeys(_keys_in(choice), index)
     return columns
 
 
 def repeated_keys(choices: Choices) -> dict[str, list[int]]:
     """Return the keys that several columns have, with the indexes of these columns."""
     found: dict[str, list[int]] = {}
-    for index, key in enumerate(choices.columns):
-        for one in (ID, NAME) if key == ID_AND_NAME else (key,):
-            found.setdefault(one, []).append(index)
-    return {key: indexes for key, indexes in found.items() if key != LEFT_OUT and len(indexes) > 1}
+    for index, choice in enumerate(choices.columns):
+        for key in _keys_in(choice):
+            found.setdefault(key, []).append(index)
+    return {key: indexes for key, indexes in found.items() if len(indexes) > 1}
+
+
+def _keys_in(choice: str) -> Sequence[str]:
+    """Return the keys that a column has."""
+    if choice == LEFT_OUT:
+        return ()
+    return (ID, NAME) if choice == ID_AND_NAME else (choice,)
 
 
 def suggest(contents: Contents, targets: Targets) -> tuple[str, ...]:
