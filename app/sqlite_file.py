@@ -155,4 +155,4 @@ def locked(path: Path) -> Iterator[sqlite3.Connection]:
 
 def stored_time(at: datetime) -> str:
     """Return the text of a time in UTC: texts sort like their times."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")

@@ -80,10 +80,10 @@ class Received:
         entry = self.entries.get(name)
         if entry is None or not is_same(entry[0], _remembered(value)):
             return False
-        return all(
-            new is None or (place < len(entry) and _remembered(new) == entry[place])
-            for place, new in enumerate(more, start=2)
-        )
+        for place, new in enumerate(more, start=2):
+            if new is not None and (place >= len(entry) or _remembered(new) != entry[place]):
+                return False
+        return True
 
     def remember(self, name: str, value: Any, at: datetime | None, *more: Any) -> None:
         """Store a value as the last one, with the time at which it was given, or None if others gave it."""

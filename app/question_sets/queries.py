@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sqlmodel import bindparam, col, func, select
 
@@ -130,6 +131,7 @@ def newest_versions(tx: Transaction) -> list[tuple[str, int]]:
     return [(key, version) for key, version in tx.db.exec(NEWEST_VERSIONS)]
 
 
+@lru_cache
 def split_name(name: str) -> tuple[str, int | None] | None:
     """Return the key and number of "key@n", or the key and None of "key"; None for any other text."""
     if not re.fullmatch(SET_NAME, name):
