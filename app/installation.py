@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import CheckConstraint, Field, SQLModel, select, text, update
 
 from app.db import Transaction, UtcDateTime
-from app.sqlite_file import number_of
+from app.db.sqlite_file import number_of
 
 IDENTITY_LENGTH = 16
 MAY_FIND_SERVER = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
@@ -20,7 +20,7 @@ class Installation(SQLModel, table=True):
     """The identity and the state of the database, in one row.
 
     `database_id` is new for every new database. `written_at` is when a service last checked that it can
-    write. `in_use_since` is set while a service uses an SQLite file: see `app.sqlite_file`.
+    write. `in_use_since` is set while a service uses an SQLite file: see `app.db.sqlite_file`.
     """
 
     __tablename__ = "installation"

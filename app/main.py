@@ -15,7 +15,6 @@ import anyio
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from app import sqlite_file
 from app.api import (
     batch,
     drafts,
@@ -38,7 +37,7 @@ from app.api import (
     webhooks,
 )
 from app.clock import Clock, utc_now
-from app.db import Database, Transaction, open_database
+from app.db import Database, Transaction, open_database, sqlite_file
 from app.edge.authorise import KeyRing
 from app.edge.bodies import IncompleteBodies
 from app.edge.computing import Computing

@@ -20,8 +20,7 @@ import psycopg
 import pytest
 import uvicorn
 
-from app import db
-from app.db import open_database
+from app.db import engines, open_database
 from app.edge.protocol import BoundedHttp
 from app.main import create_app, prepare_database
 from app.settings import Settings
@@ -167,7 +166,7 @@ class Running:
 def patient_sqlite() -> Iterator[None]:
     """On connections from now on, whoever writes waits for the others as long as it takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db, "SQLITE_BUSY_TIMEOUT_SECONDS", PATIENCE // 2)
+        patch.setattr(engines, "SQLITE_BUSY_TIMEOUT_SECONDS", PATIENCE // 2)
         yield
 
 

@@ -18,14 +18,14 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from app.database_failures import database_problem, first_line
 from app.db import Database, open_database
+from app.db.failures import database_problem, first_line
+from app.db.sqlite_file import is_there, side_file
 from app.migrate import UnknownSchema, schema_flaw
 from app.problems import Problem, UserError
 from app.schemas import REFUSED_ANYWHERE
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
-from app.sqlite_file import is_there, side_file
 
 
 class _SafeConsole(Console):

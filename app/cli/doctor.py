@@ -19,6 +19,7 @@ from app.cli.console import (
     table,
 )
 from app.db import Database, Transaction
+from app.db.sqlite_file import is_there
 from app.encryption.files import WrongKey
 from app.encryption.queries import any_encrypted
 from app.encryption.service import check_key, open_cipher
@@ -30,7 +31,6 @@ from app.problems import Problem
 from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.queries import find_version, list_newest, split_name
 from app.settings import Settings
-from app.sqlite_file import is_there
 
 Check = tuple[str, bool, str]
 # A service waits this long for its database before it responds that it is not ready.

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from app.cli.console import existing_database, fail, no_database, opened_database, reported_failures
 from app.db import Database
+from app.db.sqlite_file import is_there
 from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.queries import read_name
 from app.question_sets.service import publish_builtin
 from app.scoring import Plan
 from app.settings import Settings
-from app.sqlite_file import is_there
 
 FindPlan = Callable[[str | None], Plan]
 

@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 from sqlmodel import update
 
-from app import sqlite_file
-from app.db import Database, Transaction, insert_if_new, lock_table
+from app.db import Database, Transaction, insert_if_new, lock_table, sqlite_file
 from app.encryption.files import WrongKey, key_file_of, new_key, read_key_file, write_key_file
 from app.encryption.queries import (
     any_encrypted,

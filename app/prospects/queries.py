@@ -10,8 +10,7 @@ from sqlalchemy import select as select_columns
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, and_, bindparam, case, col, exists, false, func, or_, select
 
-from app.compiled import untracked
-from app.db import Transaction
+from app.db import Transaction, untracked
 from app.events.tables import Event
 from app.narrowing import first_with_few, without_index
 from app.problems import missing

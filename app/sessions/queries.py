@@ -11,8 +11,7 @@ from sqlalchemy import Integer, String, literal_column, type_coerce
 from sqlalchemy import select as select_columns
 from sqlmodel import SQLModel, and_, bindparam, col, func, select, tuple_
 
-from app.compiled import untracked
-from app.db import Transaction
+from app.db import Transaction, untracked
 from app.narrowing import first_with_few, without_index
 from app.problems import missing
 from app.prospects.tables import Prospect

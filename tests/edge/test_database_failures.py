@@ -126,7 +126,7 @@ def test_a_full_disk_is_named_and_survived(
         # PostgreSQL may need space for a new connection, and a read may need a new connection.
         if running.is_sqlite or running.client.get("/v1/prospects").is_success:
             assert prospect_ids(running.client) == created
-        assert [r for r in caplog.records if r.name == "app.db" and r.getMessage() == IS_FULL] != []
+        assert [r for r in caplog.records if r.name == "app.db.database" and r.getMessage() == IS_FULL] != []
         assert [r for r in caplog.records if r.exc_info] == []
         make_room(disk)
         assert_it_works_again(running, hook)

@@ -123,7 +123,7 @@ def test_a_warning_of_the_database_names_the_request_and_the_key_that_it_belongs
     with caplog.at_level(logging.INFO):
         told = assert_problem(get(app, "/v1/unreachable"), UNAVAILABLE)
     lines = [json.loads(line) for line in caplog.text.splitlines()]
-    (warning,) = [line for line in lines if line["logger"] == "app.db"]
+    (warning,) = [line for line in lines if line["logger"] == "app.db.database"]
     (request,) = [line for line in lines if line["logger"] == "app.requests"]
     assert warning["level"] == "warning"
     assert warning["request_id"] == request["request_id"] == told["request_id"]

@@ -22,17 +22,14 @@ OTHERS = {
     *("message.py", "outbox.py", "retries.py", "sender.py", "targets.py"),
     *("idempotency.py", "presenters.py"),
 }
-NAMED_BY_PART = ("api", "cli", "edge", "files", "insights", "pages", "scoring")
+NAMED_BY_PART = ("api", "cli", "db", "edge", "files", "insights", "pages", "scoring")
 PACKAGES = {
-    *("api", "cli", "edge", "encryption", "events", "files", "inbound", "insights", "keys"),
+    *("api", "cli", "db", "edge", "encryption", "events", "files", "inbound", "insights", "keys"),
     *("pages", "prospects", "question_sets", "scoring", "sessions", "webhooks"),
 }
 MODULES = {
     *(
         "clock.py",
-        "compiled.py",
-        "database_failures.py",
-        "db.py",
         "demo.py",
         "installation.py",
         "prospect_lifecycle.py",
@@ -45,7 +42,6 @@ MODULES = {
         "problems.py",
         "schemas.py",
         "settings.py",
-        "sqlite_file.py",
         "strict_json.py",
     ),
 }

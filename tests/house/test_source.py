@@ -34,12 +34,12 @@ def test_only_the_database_begins_and_commits() -> None:
     }
     # Migrations have a transaction of their own, and the command line writes scores to other databases.
     others = {"app/migrate.py", "migrations/env.py", "app/cli/bulk/database.py"}
-    assert calling == {"app/db.py", *others}
+    assert calling == {"app/db/database.py", "app/db/transaction.py", *others}
 
 
 # Libraries that take long to import, and that most starts do not need.
 IMPORTED_WHEN_USED = {
-    "app/db.py:insert_into",
+    "app/db/dialects.py:insert_into",
     "app/files/opening.py:open_table",
     "app/files/writer.py:writer_of",
     "app/insights/reports.py:catalogue",

@@ -8,8 +8,7 @@ from pathlib import Path
 from app.cli.backups.files import UnusableBackup, new_file
 from app.cli.console import missing_journal, no_database
 from app.db import Database
-from app.migrate import UNKNOWN_SCHEMA, is_unknown_revision, migrate
-from app.sqlite_file import (
+from app.db.sqlite_file import (
     SIDE_FILE_SUFFIXES,
     is_sqlite,
     is_there,
@@ -18,6 +17,7 @@ from app.sqlite_file import (
     uri,
     used_without_journal,
 )
+from app.migrate import UNKNOWN_SCHEMA, is_unknown_revision, migrate
 
 MAX_REPORTED = 5
 NOT_OURS = "{} is not a backup of Prospect Fit: it has no schema revision."

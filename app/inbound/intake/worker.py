@@ -15,8 +15,8 @@ import anyio
 from sqlalchemy import literal_column
 from sqlmodel import col, delete, exists, select
 
-from app.database_failures import database_problem
 from app.db import Database, Transaction
+from app.db.failures import database_problem
 from app.inbound.intake.mapping import link_of, read_payload
 from app.inbound.intake.queries import any_expired
 from app.inbound.intake.schemas import IntakeMapping

@@ -1,4 +1,4 @@
-"""The database: engines, and the only place where transactions begin and commit.
+"""The database, and the only place where transactions begin and commit.
 
 No code waits for a thread while it holds a transaction: a request moves to a thread once, and the function
 there opens the database session, works, commits and returns. Waiting for a second thread inside a transaction
@@ -8,42 +8,34 @@ would deadlock the pool under load.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from math import inf
-from pathlib import Path
 from threading import Condition
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
-from pydantic_core import from_json, to_json
-from sqlalchemy import DateTime, Dialect, Engine, Row, Table, TypeDecorator, event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import SessionTransaction
-from sqlmodel import Session as DatabaseSession
-from sqlmodel import SQLModel, create_engine
 
-from app import sqlite_file
 from app.clock import Clock, utc_now
-from app.compiled import Parameters, Values, compiled_for, execute
-from app.database_failures import database_problem, first_line
+from app.db import sqlite_file
+from app.db.engines import MAX_SQLITE_READERS, create_database_engine
+from app.db.failures import database_problem, first_line
+from app.db.transaction import Transaction
 from app.problems import DATABASE_READ_ONLY, UNAVAILABLE, Problem, unavailable
 from app.settings import Settings
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-MAX_SQLITE_READERS = 4
-SQLITE_BUSY_TIMEOUT_SECONDS = 5
 # How much longer to wait than the time-outs of the database: those guarantee that nothing was written.
 DATABASE_TIMEOUT_GRACE_SECONDS = 2
 DEADLOCK_DETECTED = "40P01"  # as PostgreSQL calls it
@@ -58,61 +50,6 @@ FILE_REPLACED = (
     "The database file was deleted, moved or replaced while the service was using it: stop the service, "
     "check the file, and start the service again."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """A running transaction, and its time in UTC, which all its writes use.
-
-    `run` runs constant statements. `sql` runs any statement, and `db` also loads objects of the ORM; both take
-    more time. If the transaction is `silent`, the events that it records are not sent to webhooks.
-    """
-
-    sql: Connection
-    at: datetime
-    silent: bool = False
-    _sessions: list[DatabaseSession] = field(default_factory=list)
-
-    @property
-    def db(self) -> DatabaseSession:
-        """The session of the ORM, opened when it is first used. Copies of the transaction share it."""
-        if not self._sessions:
-            self._sessions.append(
-                DatabaseSession(self.sql, expire_on_commit=False, close_resets_only=False, autoflush=False)
-            )
-        return self._sessions[0]
-
-    @contextmanager
-    def using_orm(self) -> Iterator[None]:
-        """Flush the session of the ORM at the end of the block, if it was used, and close it."""
-        try:
-            yield
-            for session in self._sessions:
-                session.flush()
-        finally:
-            for session in self._sessions:
-                session.close()
-
-    def savepoint(self) -> SessionTransaction:
-        """Begin a part of the transaction that can be rolled back alone. Use it as a context manager."""
-        savepoint = self.db.begin_nested()
-        # The session sets the savepoint only when it is used: `sql` and `run` would write before that.
-        self.db.connection()
-        return savepoint
-
-    def run(self, statement: Any, parameters: Parameters) -> list[Values]:
-        """Run a constant statement, and return its rows, with values of the types of the columns."""
-        compiled = compiled_for(self.sql.dialect, statement, tuple(parameters))
-        return compiled.rows(execute(self.sql, compiled.text, compiled.bound(parameters)))
-
-    def run_for_each(self, statement: Any, rows: Sequence[Parameters]) -> None:
-        """Run a constant statement for each of several rows, which have the same names."""
-        compiled = compiled_for(self.sql.dialect, statement, tuple(rows[0]))
-        bound = list(map(compiled.bound, rows))
-        if len(bound) == 1:
-            execute(self.sql, compiled.text, bound[0])
-        else:
-            execute(self.sql, compiled.text, bound, many=True)
 
 
 @dataclass(slots=True)
@@ -371,176 +308,3 @@ def open_database(settings: Settings, clock: Clock = utc_now) -> Database:
         wait_seconds=settings.wait_seconds,
         clock=clock,
     )
-
-
-def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Engine:
-    """Create an engine with time-outs and, on SQLite, the pragmas that make writes durable."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(
-            url,
-            pool_size=MAX_SQLITE_READERS + 1,
-            max_overflow=0,
-            hide_parameters=True,
-            json_serializer=_to_json,
-            json_deserializer=from_json,
-        )
-        event.listen(engine, "do_connect", _open_sqlite)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    milliseconds = int(wait_seconds * 1000)
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=wait_seconds,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        json_serializer=_to_json,
-        json_deserializer=from_json,
-        connect_args={
-            "connect_timeout": 3,
-            # Detects a host that disappeared without closing the connection, and frees the connection.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 3 * milliseconds,
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
-            f"-c idle_in_transaction_session_timeout={3 * milliseconds} -c timezone=UTC",
-        },
-    )
-
-
-def _to_json(value: Any) -> str:
-    """Serialise without spaces: there are many small JSON values in the database."""
-    return to_json(value).decode()
-
-
-def _open_sqlite(_dialect: Dialect, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-    """Change the arguments of the driver so that it never creates a file."""
-    arguments[0] = sqlite_file.uri(Path(arguments[0]))
-    options["uri"] = True
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # Otherwise the driver begins transactions itself, too late, and acknowledged writes get lost.
-    connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout={SQLITE_BUSY_TIMEOUT_SECONDS * 1000}",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "secure_delete=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("read_only")
-    execute(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE", ())
-
-
-def insert_if_new(tx: Transaction, table: type[SQLModel], values: dict[str, Any]) -> bool:
-    """Insert a row unless one with the same unique values exists, and return whether it was inserted.
-
-    The insert waits for concurrent inserts of the same values.
-    """
-    rows = SQLModel.metadata.tables[str(table.__tablename__)]
-    return bool(tx.run(_insert_new(rows, dialect_of(tx)), values))
-
-
-def insert_new(
-    tx: Transaction, table: type[SQLModel], values: Sequence[dict[str, Any]]
-) -> set[tuple[Any, ...]]:
-    """Insert the rows whose unique values do not exist yet, and return their primary keys."""
-    rows = SQLModel.metadata.tables[str(table.__tablename__)]
-    return {tuple(row) for row in tx.sql.execute(_insert_new(rows, dialect_of(tx)), values)}
-
-
-@cache
-def _insert_new(table: Table, dialect: str) -> Any:
-    """Return the statement of `insert_new`. It is built once, because that takes longer than running it."""
-    return insert_into(table, dialect).on_conflict_do_nothing().returning(*table.primary_key)
-
-
-def insert_or_replace(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows. A row whose primary key exists replaces the existing one."""
-    tx.run_for_each(_insert_or_replace(table, dialect_of(tx)), rows)
-
-
-@cache
-def _insert_or_replace(table: Table, dialect: str) -> Any:
-    """Return the statement of `insert_or_replace`, built once."""
-    statement = insert_into(table, dialect)
-    others = {name: value for name, value in statement.excluded.items() if name not in table.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
-
-
-def insert_or_update(
-    tx: Transaction, table: Table, values: dict[str, Any], changes: dict[str, Any]
-) -> Row[Any]:
-    """Insert a row, or make the changes to the row with its primary key; return the row as it is then.
-
-    Concurrent calls for one row wait for each other until their transactions end.
-    """
-    statement = insert_into(table, dialect_of(tx)).values(values)
-    statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
-    return tx.sql.execute(statement.returning(*table.c)).one()
-
-
-def dialect_of(tx: Transaction) -> str:
-    """Return "sqlite" or "postgresql"."""
-    return tx.sql.dialect.name
-
-
-def insert_into(table: Table, dialect: str) -> Any:
-    """Return an INSERT that can say what happens on a conflict, in the dialect of the database."""
-    # A dialect imports its drivers, which takes longer than many commands.
-    if dialect == "sqlite":
-        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
-
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
-
-    return postgresql.insert(table)
-
-
-def lock_table(tx: Transaction, table: type[SQLModel]) -> None:
-    """Block all other writers of a table until the transaction ends. SQLite has only one writer anyway."""
-    _lock_table(tx, table, "SHARE ROW EXCLUSIVE")
-
-
-def enter_as_writer(tx: Transaction, table: type[SQLModel]) -> None:
-    """Wait for a transaction that blocks the writers of a table, and prevent others from blocking them.
-
-    An insert does the same. A transaction calls this first if what it inserts depends on what it reads.
-    """
-    _lock_table(tx, table, "ROW EXCLUSIVE")
-
-
-def _lock_table(tx: Transaction, table: type[SQLModel], mode: str) -> None:
-    if dialect_of(tx) == "postgresql":
-        execute(tx.sql, f'LOCK TABLE "{table.__tablename__}" IN {mode} MODE', ())
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC. SQLite has no times: they are texts there, without the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Return how a time is stored, or None if the driver stores it."""
-        return _utc_text if dialect.name == "sqlite" else super().bind_processor(dialect)
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """Return how a stored time is read, or None if the driver reads it."""
-        return _utc_time if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
-
-
-def _utc_text(time: datetime | None) -> str | None:
-    return None if time is None else sqlite_file.stored_time(time)
-
-
-def _utc_time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text + "+00:00")

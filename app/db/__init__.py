@@ -1,0 +1,32 @@
+"""The database: transactions, and what its dialects do differently."""
+
+from app.db.column_types import UtcDateTime
+from app.db.compiled import untracked
+from app.db.database import Database, open_database
+from app.db.dialects import (
+    dialect_of,
+    enter_as_writer,
+    insert_if_new,
+    insert_into,
+    insert_new,
+    insert_or_replace,
+    insert_or_update,
+    lock_table,
+)
+from app.db.transaction import Transaction
+
+__all__ = [
+    "Database",
+    "Transaction",
+    "UtcDateTime",
+    "dialect_of",
+    "enter_as_writer",
+    "insert_if_new",
+    "insert_into",
+    "insert_new",
+    "insert_or_replace",
+    "insert_or_update",
+    "lock_table",
+    "open_database",
+    "untracked",
+]

@@ -1,0 +1,68 @@
+"""A running transaction: what runs statements in it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import SessionTransaction
+from sqlmodel import Session as DatabaseSession
+
+from app.db.compiled import Parameters, Values, compiled_for, execute
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A running transaction, and its time in UTC, which all its writes use.
+
+    `run` runs constant statements. `sql` runs any statement, and `db` also loads objects of the ORM, which
+    takes more time. If the transaction is `silent`, the events that it records are not sent to webhooks.
+    """
+
+    sql: Connection
+    at: datetime
+    silent: bool = False
+    _sessions: list[DatabaseSession] = field(default_factory=list)
+
+    @property
+    def db(self) -> DatabaseSession:
+        """The session of the ORM, opened when it is first used. Copies of the transaction share it."""
+        if not self._sessions:
+            self._sessions.append(
+                DatabaseSession(self.sql, expire_on_commit=False, close_resets_only=False, autoflush=False)
+            )
+        return self._sessions[0]
+
+    @contextmanager
+    def using_orm(self) -> Iterator[None]:
+        """Flush the session of the ORM at the end of the block, if it was used, and close it."""
+        try:
+            yield
+            for session in self._sessions:
+                session.flush()
+        finally:
+            for session in self._sessions:
+                session.close()
+
+    def savepoint(self) -> SessionTransaction:
+        """Begin a part of the transaction that can be rolled back alone. Use it as a context manager."""
+        savepoint = self.db.begin_nested()
+        # The session sets the savepoint only when it is used: `sql` and `run` would write before that.
+        self.db.connection()
+        return savepoint
+
+    def run(self, statement: Any, parameters: Parameters) -> list[Values]:
+        """Run a constant statement, and return its rows, with values of the types of the columns."""
+        compiled = compiled_for(self.sql.dialect, statement, tuple(parameters))
+        return compiled.rows(execute(self.sql, compiled.text, compiled.bound(parameters)))
+
+    def run_for_each(self, statement: Any, rows: Sequence[Parameters]) -> None:
+        """Run a constant statement for each of several rows, which have the same names."""
+        compiled = compiled_for(self.sql.dialect, statement, tuple(rows[0]))
+        bound = list(map(compiled.bound, rows))
+        if len(bound) == 1:
+            execute(self.sql, compiled.text, bound[0])
+        else:
+            execute(self.sql, compiled.text, bound, many=True)
