@@ -1,12 +1,13 @@
-"""A FastAPI application that writes the rows of `/v1/qualify` and `PATCH answers` with the driver alone.
+"""Write the rows of `/v1/qualify` and `PATCH answers` with the driver alone: python -m bench.bare DATABASE
 
-It is the baseline of `bench.writes`. It validates the body, writes with the durability of the service, and
+This is the baseline of `bench.writes`. It validates the body, writes with the durability of the service, and
 returns the id and the revision of the session. It neither scores nor explains anything: all sessions get the
 same figures, and the response is short.
 """
 
 import json
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +23,13 @@ from fastapi import FastAPI, Header
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
-from app.scoring import judge, verdict_record
+from app.question_sets.builtin_sets import BUILTIN
+from app.question_sets.files import read_file
+from app.scoring import Plan, judge, verdict_record
 from app.sessions.scores import SESSION_FIGURES
 from app.sessions.tables import RANKS
+from bench.hello import serve_alone
+from bench.server import BENCH_SET
 
 CONNECTIONS = 10
 ANSWERED_EVENTS = ("session.answered", "score.changed")
@@ -252,9 +257,9 @@ class Bare:
         return self._connections.one
 
 
-def bare_app(url: str, plan: Any) -> FastAPI:
-    """Return the application. Its database is migrated, and has the version of the question set of `plan`."""
-    app, bare = FastAPI(), Bare(url, plan)
+def bare_app(url: str) -> FastAPI:
+    """Return the application. Its database is migrated, and has the question set of the benchmark."""
+    app, bare = FastAPI(), Bare(url, Plan(read_file(BUILTIN / f"{BENCH_SET}.yaml"), f"{BENCH_SET}@1"))
 
     async def run(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return await to_thread.run_sync(work, limiter=bare.limiter)
@@ -270,3 +275,7 @@ def bare_app(url: str, plan: Any) -> FastAPI:
         return await run(partial(bare.answer, session_id, sent))
 
     return app
+
+
+if __name__ == "__main__":
+    serve_alone(bare_app(sys.argv[1]))

@@ -34,7 +34,7 @@ def measures_on(database: str, url: str) -> Iterator[Measure]:
         for kind, request in READ_KINDS.items():
             requests = [request(number) for number in range(READS)]
             yield _compared(f"{kind}, {database}", partial(load, server.port, requests))
-        target = Target("/v1", first_calls(server.port, "/v1"))
+        target = Target(server, "/v1", first_calls(server.port, "/v1"))
         for kind, request in WRITE_KINDS.items():
             yield _compared(f"{kind}, {database}", partial(_write, server.port, target, request, count(1)))
 

@@ -6,8 +6,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -49,12 +50,26 @@ def serving(database_url: str, settings: Mapping[str, str] = MappingProxyType({}
         **{f"PROSPECT_FIT_{name}": value for name, value in settings.items()},
     }
     command = [sys.executable, "-c", "from app.cli.main import main; main()", "serve", "--port", "0"]
+    with started(command, environment) as server:
+        yield server
+
+
+@contextmanager
+def started(command: list[str], environment: Mapping[str, str] = os.environ) -> Iterator[Server]:
+    """Run a server, which prints its URL when it is ready, during the block."""
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        port = next(match[1] for line in process.stdout if (match := re.search(r"http://[\d.]+:(\d+)", line)))
-        yield Server(int(port), process.pid)
-        process.terminate()
+        try:
+            lines = (re.search(r"http://[\d.]+:(\d+)", line) for line in process.stdout)
+            yield Server(next(int(found[1]) for found in lines if found), process.pid)
+        finally:
+            process.terminate()
+
+
+def baseline(module: str, *arguments: str) -> AbstractContextManager[Server]:
+    """Run a baseline that is a module of `bench`, such as `bench.hello`, during the block."""
+    return started([sys.executable, "-m", module, *arguments])
 
 
 class PostgreSQL:
@@ -128,10 +143,16 @@ def load(port: int, requests: list[str], connections: int = 8) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system = map(int, fields[11:13])
-    return (user + system) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time that a process has used, which /proc would only give in steps of 10 ms."""
+    # This is how Linux numbers the clock of a process: see clock_getcpuclockid(3).
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def cost(server: Server, requests: list[str]) -> float:
+    """Return the CPU microseconds of a server per request."""
+    before = cpu_seconds(server.pid)
+    load(server.port, requests)
+    return (cpu_seconds(server.pid) - before) / len(requests) * 1e6
 
 
 def resident_kilobytes(pid: int) -> int:

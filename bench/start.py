@@ -6,35 +6,22 @@ endpoint, on the same server.
 
 import asyncio
 import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 from bench.load import send_all
-from bench.server import BENCH_KEY, cpu_seconds, score
+from bench.server import BENCH_KEY, cpu_seconds, hello, score, started
 from bench.table import Measure, in_turns, median_ratio, print_table
 
 START_ROUNDS = 15
 COLD_ROUNDS = 7
 FOLDER = Path(sys.executable).parent
 BASELINE = "python -c 'import sqlalchemy'"
-BARE_SERVICE = """
-import socket, uvicorn
-from fastapi import FastAPI
-app = FastAPI()
-@app.post("/v1/score")
-async def answer() -> dict[str, bool]:
-    return {"ok": True}
-listener = socket.create_server(("127.0.0.1", 0))
-print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none")).run([listener])
-"""
 GOALS = {"prospect-fit --help": "≤ 1.5", "prospect-fit keys list": "≤ 2.5"}
 
 
@@ -71,7 +58,7 @@ def cold_starts(folder: Path) -> Iterator[Measure]:
     results = in_turns(
         COLD_ROUNDS,
         {
-            "bare": lambda: first_answer([sys.executable, "-c", BARE_SERVICE], newest),
+            "bare": lambda: first_answer([sys.executable, "-m", "bench.hello"], newest, hello),
             "first": first,
             "again": lambda: first_answer(serve, newest),
         },
@@ -83,22 +70,17 @@ def cold_starts(folder: Path) -> Iterator[Measure]:
         yield Measure(f"{name}: CPU", figure, baseline, ratio, "≤ 2, 1.5")
 
 
-def first_answer(command: list[str], database: Path) -> float:
-    """Start a server, let it score once, and return the CPU milliseconds that it has used."""
+def first_answer(command: list[str], database: Path, request: Callable[[int], str] = score) -> float:
+    """Start a server, send it a request, and return the CPU milliseconds that it has used."""
     environment = {
         **os.environ,
         "PROSPECT_FIT_DATABASE_URL": f"sqlite:///{database}",
         "PROSPECT_FIT_ADMIN_KEY": BENCH_KEY,
         "PYTHONUNBUFFERED": "1",
     }
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        port = next(match[1] for line in process.stdout if (match := re.search(r"http://[\d.]+:(\d+)", line)))
-        asyncio.run(send_all("127.0.0.1", int(port), 1, [score(1).encode()]))
-        used = cpu_seconds(process.pid)
-        process.terminate()
-    return used * 1000
+    with started(command, environment) as server:
+        asyncio.run(send_all("127.0.0.1", server.port, 1, [request(1).encode()]))
+        return cpu_seconds(server.pid) * 1000
 
 
 def cpu_milliseconds(argv: list[str], environment: dict[str, str]) -> float:

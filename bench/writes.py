@@ -15,15 +15,17 @@ from itertools import count
 import httpx
 from sqlalchemy import create_engine, text
 
-from app.db import open_database
-from app.main import prepare_database
-from app.question_sets.builtin_sets import BUILTIN
-from app.question_sets.files import read_file
-from app.scoring import Plan
-from app.settings import Settings
-from bench.bare import bare_app
-from bench.http import cost, served_with
-from bench.server import BENCH_KEY, BENCH_QUESTIONS, BENCH_SET, postgresql, request_text
+from bench.server import (
+    BENCH_KEY,
+    BENCH_QUESTIONS,
+    BENCH_SET,
+    Server,
+    baseline,
+    cost,
+    postgresql,
+    request_text,
+    serving,
+)
 from bench.table import ROUNDS, Measure, in_turns, median_ratio, print_table
 
 # The number of calls of one kind in a round. Each is about another prospect.
@@ -38,8 +40,9 @@ WRITTEN = (
 
 @dataclass
 class Target:
-    """An application to call, whose paths begin with `prefix`, and the ids of its sessions."""
+    """A server to call, whose paths begin with `prefix`, and the ids of its sessions."""
 
+    server: Server
     prefix: str
     sessions: list[str]
 
@@ -61,19 +64,20 @@ def measures() -> Iterator[Measure]:
 def cpu_times(url: str, bare_url: str) -> dict[str, list[list[float]]]:
     """Return the CPU microseconds per call of the service and of the bare driver, by kind and round.
 
-    Both are called in turns. Their processes are this one, and the callers are other processes.
+    Both are called in turns.
     """
-    database = open_database(settings := Settings(database_url=bare_url, admin_key=BENCH_KEY))
-    prepare_database(database, settings)
-    database.close()
-    plan = Plan(read_file(BUILTIN / f"{BENCH_SET}.yaml"), f"{BENCH_SET}@1")
-    with served_with(bare_app(bare_url, plan), "/bare", url) as port:
-        targets = [Target(prefix, first_calls(port, prefix)) for prefix in ("/v1", "/bare")]
+    with serving(bare_url):
+        pass  # migrates the database, and publishes the question set
+    with serving(url) as service, baseline("bench.bare", bare_url) as bare:
+        targets = [
+            Target(server, prefix, first_calls(server.port, prefix))
+            for server, prefix in ((service, "/v1"), (bare, "/bare"))
+        ]
         results = {
             kind: list(
                 in_turns(
                     ROUNDS + 1,
-                    {target.prefix: partial(_round, port, target, request, count(1)) for target in targets},
+                    {target.prefix: partial(_round, target, request, count(1)) for target in targets},
                 ).values()
             )
             for kind, request in KINDS.items()
@@ -82,9 +86,9 @@ def cpu_times(url: str, bare_url: str) -> dict[str, list[list[float]]]:
     return {kind: [rounds[1:] for rounds in measured] for kind, measured in results.items()}
 
 
-def _round(port: int, target: Target, request: Request, numbers: Iterator[int]) -> float:
+def _round(target: Target, request: Request, numbers: Iterator[int]) -> float:
     number = next(numbers)
-    return cost(port, [request(target, number, place) for place in range(PROSPECTS)])
+    return cost(target.server, [request(target, number, place) for place in range(PROSPECTS)])
 
 
 def first_calls(port: int, prefix: str) -> list[str]:
