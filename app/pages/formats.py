@@ -36,4 +36,16 @@ def titled(version: QuestionSetVersion) -> tuple[str, str]:
     return version.key, version.definition["title"]
 
 
-FILTERS = {"figure": figure, "reach": reach, "day": day, "days_ago": days_ago, "titled": titled}
+def name_in_words(name: str) -> str:
+    """Return the name of an attribute or a field for people: "annual_revenue" becomes "Annual revenue"."""
+    return name.replace("_", " ").capitalize()
+
+
+FILTERS = {
+    "figure": figure,
+    "reach": reach,
+    "day": day,
+    "days_ago": days_ago,
+    "titled": titled,
+    "name_in_words": name_in_words,
+}

@@ -13,13 +13,14 @@ from app.db import Transaction
 from app.edge.problem_responses import problem_of
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
+from app.pages.facts import Fact, FactsForm, facts_of, save_facts, with_entered
 from app.pages.rendering import address, page
-from app.pages.routes import Form, Seen, form_of, page_router, write
+from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, write
 from app.problems import Problem
 from app.prospects.queries import find_prospect
 from app.question_sets.plans import Plans
 from app.schemas import Day, Line, Prose
-from app.scoring import Evidence, Flawed, Plan, Question, QuestionState, form
+from app.scoring import Evidence, Plan, Question, QuestionState, form
 from app.sessions.presenters import session_out
 from app.sessions.queries import answers_of, find_session
 from app.sessions.schemas import (
@@ -43,10 +44,10 @@ ANSWER = form(
     r"^(-?[0-9]{1,4}|not_applicable|unknown|open)$",
     "send a rating, or the state not_applicable, unknown or open",
 )
-# The errors of a form that was read. The page shows them with what was entered.
-REFUSALS = (Problem, Flawed)
 DECISION = "decision"
 OUTCOME = "outcome"
+# No question has this key, because it contains a hyphen.
+FACTS = "facts-about"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Interview:
     plan: Plan
     name: str | None
     asked: Sequence[AskedQuestion]
+    facts: Sequence[Fact]
 
     @property
     def askable(self) -> list[AskedQuestion]:
@@ -156,7 +158,7 @@ class OutcomeForm(Form):
 
 
 # The forms of the parts of the page that ask no question.
-FORM_OF: Mapping[str | None, type[Form]] = {DECISION: DecisionForm, OUTCOME: OutcomeForm}
+FORM_OF: Mapping[str | None, type[Form]] = {DECISION: DecisionForm, OUTCOME: OutcomeForm, FACTS: FactsForm}
 
 
 @reading.get("/sessions/{session_id}")
@@ -232,6 +234,21 @@ async def post_outcome(
     return RedirectResponse(address(request, f"/prospects/{closed.prospect_id}"), 303)
 
 
+@writing.post("/sessions/{session_id}/attributes")
+async def post_attributes(
+    request: Request,
+    service: ServiceDep,
+    session_id: UUID,
+    form: Annotated[FactsForm, form_of(FactsForm)],
+) -> Response:
+    """Save the facts about the prospect, and redirect to the first open question."""
+    try:
+        await write(request, form, lambda uow: save_facts(uow, session_id, form))
+    except REFUSALS as error:
+        return await _show(request, service, session_id, None, form=form, problem=problem_of(error))
+    return RedirectResponse(address(request, f"/sessions/{session_id}#now"), 303)
+
+
 def load_interview(tx: Transaction, plans: Plans, session_id: UUID) -> Interview:
     """Load a session with every question that applies. Raises NOT_FOUND, and `StaleScores`."""
     session = find_session(tx, session_id)
@@ -249,7 +266,8 @@ def load_interview(tx: Transaction, plans: Plans, session_id: UUID) -> Interview
         asked.append(
             AskedQuestion(state.question, steps.index(state.step), gated, state, answers.get(key), swing)
         )
-    return Interview(shown, plan, find_prospect(tx, session.prospect_id).name, asked)
+    prospect = find_prospect(tx, session.prospect_id)
+    return Interview(shown, plan, prospect.name, asked, facts_of(tx, plan, prospect, shown))
 
 
 def _to(request: Request, session_id: UUID, question: str) -> Response:
@@ -268,13 +286,14 @@ async def _show(
 ) -> Response:
     """Return the page, with what was entered if `problem` says why it was not saved."""
     interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
-    asked, part = None, question
-    if question not in (DECISION, OUTCOME):
+    asked, part = None, FACTS if isinstance(form, FactsForm) else question
+    if part not in FORM_OF:
         asked = interview.find(question) or interview.find(None)
         if asked and interview.needs_decision(asked):
             asked = None
         part = "question" if asked else DECISION
     context: dict[str, Any] = {"interview": interview, "part": part, "asked": asked, "unplaced": None}
+    context["facts"] = with_entered(interview.facts, form, problem)
     if isinstance(form, AnswerForm) and not (asked and asked.question.key == form.question):
         context["unplaced"] = form.text or ""
     return page(

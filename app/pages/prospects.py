@@ -10,10 +10,12 @@ from fastapi.responses import RedirectResponse
 
 from app.db import Transaction
 from app.edge.paging import PageQuery, next_page, position_after
-from app.edge.service import Body, ServiceDep
+from app.edge.problem_responses import problem_of
+from app.edge.service import Body, Service, ServiceDep
 from app.keys.schemas import Scope
+from app.pages.facts import FactsForm, facts_of, save_facts, with_entered
 from app.pages.rendering import address, page
-from app.pages.routes import Form, Seen, form_of, page_router, query_of, write
+from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, query_of, write
 from app.problems import NOT_FOUND, Problem, missing
 from app.prospects import service as prospects
 from app.prospects.queries import (
@@ -55,6 +57,12 @@ class NewSessionForm(Form):
 
     question_set: SetName | None = None
     deal: Deal | None = None
+
+
+class ScorecardFactsForm(FactsForm):
+    """Facts that were entered on the scorecard of a session."""
+
+    session: UUID
 
 
 class MoveForm(Form):
@@ -153,14 +161,48 @@ async def get_scorecard(
 
     The address of a prospect that was merged leads to the one that was kept.
     """
+    return await _show(request, service, prospect_id, session)
+
+
+@writing.post("/prospects/{prospect_id}/attributes")
+async def post_attributes(
+    request: Request,
+    service: ServiceDep,
+    prospect_id: UUID,
+    form: Annotated[ScorecardFactsForm, form_of(ScorecardFactsForm)],
+) -> Response:
+    """Save the facts about a prospect, and redirect to its scorecard."""
+    try:
+        await write(request, form, lambda uow: save_facts(uow, form.session, form))
+    except REFUSALS as error:
+        return await _show(request, service, prospect_id, form.session, form, problem_of(error))
+    return RedirectResponse(address(request, f"/prospects/{prospect_id}?session={form.session}"), 303)
+
+
+async def _show(
+    request: Request,
+    service: Service,
+    prospect_id: UUID,
+    session_id: UUID | None,
+    form: FactsForm | None = None,
+    problem: Problem | None = None,
+) -> Response:
+    """Return the scorecard, with what was entered if `problem` says why it was not saved."""
 
     def load(tx: Transaction) -> dict[str, Any] | UUID:
-        return merged_into(tx, prospect_id) or _load_scorecard(tx, service.plans, prospect_id, session)
+        return merged_into(tx, prospect_id) or _load_scorecard(tx, service.plans, prospect_id, session_id)
 
     found = await service.read_scores(load)
     if isinstance(found, UUID):
         return RedirectResponse(address(request, f"/prospects/{found}"), 303)
-    return page(request, "scorecard.html", back=_list_before(request), **found)
+    return page(
+        request,
+        "scorecard.html",
+        status=problem.kind.status if problem else 200,
+        back=_list_before(request),
+        problem=problem,
+        **found | {"facts": with_entered(found["facts"], form, problem)},
+    )
 
 
 def _list_before(request: Request) -> str | None:
@@ -178,8 +220,9 @@ def _list_before(request: Request) -> str | None:
 def _load_scorecard(
     tx: Transaction, plans: Plans, prospect_id: UUID, session_id: UUID | None
 ) -> dict[str, Any]:
-    prospect = prospect_out(tx, find_prospect(tx, prospect_id))
-    found: dict[str, Any] = {"prospect": prospect, "session": None, "sets": list_newest(tx)}
+    stored = find_prospect(tx, prospect_id)
+    prospect = prospect_out(tx, stored)
+    found: dict[str, Any] = {"prospect": prospect, "session": None, "sets": list_newest(tx), "facts": []}
     try:
         session_id = session_id or fit_of(tx, plans, prospect_id, None, None, None).session_id
     except Problem as problem:
@@ -191,9 +234,11 @@ def _load_scorecard(
         raise missing("such session of this prospect")
     versions = (one.version for one in found["sets"] if one.key == session.question_set)
     query = ComparisonQuery(question_set=session.question_set, deal=session.deal or None)
+    shown, plan = session_out(tx, plans, session), plan_of(tx, plans, session)
     return found | {
-        "session": session_out(tx, plans, session),
-        "plan": plan_of(tx, plans, session),
+        "session": shown,
+        "plan": plan,
+        "facts": facts_of(tx, plan, stored, shown),
         "newest": next(versions, None),
         "history": history_out(tx, plans, session),
         "comparison": compare(tx, plans, prospect_id, query, (session.question_set, None)),

@@ -41,6 +41,8 @@ MAX_NEXT_LENGTH = 2000
 # The largest form that a sign-in keeps.
 MAX_KEPT_BYTES = 100_000
 FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
+# The errors of a form that was read. The page shows them with what was entered.
+REFUSALS = (Problem, Flawed)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

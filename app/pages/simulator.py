@@ -6,12 +6,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from app.scoring import Answer, Judged, Plan, QuestionSet, QuestionState, Score, judge, mentioned, read_stored
+from app.pages.facts import BOOLEANS, compared_values
+from app.scoring import Answer, Judged, Plan, QuestionSet, QuestionState, Score, judge, read_stored
 from app.scoring.attributes import EXPECTED
 from app.scoring.question_set import Value
 
 STATES = ("not_applicable", "unknown")
-BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,7 @@ class Simulation:
     @property
     def suggestions(self) -> Mapping[str, Sequence[Value]]:
         """The values with which the set compares each attribute."""
-        questions = self.plan.questions.values()
-        return {
-            name: list(dict.fromkeys(value for question in questions for value in mentioned(name, question)))
-            for name in self.plan.question_set.attributes
-        }
+        return {name: compared_values(self.plan, name) for name in self.plan.question_set.attributes}
 
 
 def simulate(

@@ -17,6 +17,7 @@ from sqlmodel import SQLModel, or_
 from app.db import Transaction, insert_or_replace
 from app.prospects.queries import LINK_TABLE, LinkKey, find_link
 from app.prospects.schemas import Link
+from app.prospects.tables import Prospect
 
 TABLE = SQLModel.metadata.tables["received_values"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,6 +125,11 @@ class Received:
         time = self._time(name)
         return time is not None and self.repeats(name, value) and (at is None or time == _microseconds(at))
 
+    def set_at(self, name: str, value: Any) -> datetime | None:
+        """Return when the link itself has set the current value; None if it has not."""
+        time = self._time(name)
+        return None if time is None or not self.has_set(name, value) else EPOCH + timedelta(microseconds=time)
+
     def _time(self, name: str) -> int | None:
         entry = self.entries.get(name, [])
         return entry[1] if len(entry) > 1 else None
@@ -158,6 +164,23 @@ def load_of_prospects(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkK
     parameters = {"sources": {source for source, _ in links}, "match_keys": {key for _, key in links}}
     rows = tx.sql.execute(SELECT_OF_PROSPECTS, parameters)
     return {(source, match_key): Received(fields) for source, match_key, fields in rows}
+
+
+class Origin(NamedTuple):
+    """The source of the link that set a value, and when it did."""
+
+    source: str
+    at: datetime
+
+
+def origins(tx: Transaction, prospect: Prospect) -> dict[str, Origin]:
+    """Return which link has set each attribute of a prospect. Attributes that none has set are left out."""
+    return {
+        name: Origin(source, at)
+        for source, _, entries in tx.run(SELECT_OF_ALL_LINKS, {"prospect": prospect.id})
+        for name, value in prospect.attributes.items()
+        if (at := Received(entries).set_at(name, value))
+    }
 
 
 def save_all(tx: Transaction, links: Sequence[ReceivedFromLink]) -> None:

@@ -45,6 +45,7 @@ PAGES = {
     "problem": "/prospects/01890000-0000-7000-8000-000000000000",
     "hostile scorecard": "/prospects/{hostile}",
     "hostile question": "/sessions/{hostile_session}",
+    "hostile facts": "/sessions/{hostile_session}?question=facts-about",
     "hostile question set": "/question-sets/hostile",
 }
 SHEET = re.compile(rb"/Type\s*/Page\b")
@@ -105,7 +106,11 @@ def hostile(demo: Running) -> dict[str, str]:
         "combine": "reciprocal",
         "dimensions": [{"key": "match", "title": attribute}, {"key": "benefit", "title": word[:100]}],
         "thresholds": {"fit_at": 60, "no_fit_below": 40},
-        "attributes": {"secret": "text", **{f"fact_{number}": "number" for number in range(12)}},
+        "attributes": {
+            "secret": "text",
+            "yes_or_no": "boolean",
+            **{f"fact_{number}": "number" for number in range(12)},
+        },
         "steps": [
             {
                 "key": "one",
@@ -166,7 +171,7 @@ def hostile(demo: Running) -> dict[str, str]:
                     "question_set": "hostile",
                     "assessor": assessor,
                     "answers": answers,
-                    "attributes": {"note": markup, "other": word},
+                    "attributes": {"secret": markup, "other": word},
                     "decision": {"decision": "nurture", "reason": "w" * 4000, "actor": emoji},
                 },
             )

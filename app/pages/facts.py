@@ -1,0 +1,218 @@
+"""The facts about a prospect: the attributes that a question set declares, and the form that changes them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from pydantic import model_validator
+
+from app.db import Transaction
+from app.files.cells import DECIMAL_SIGNS, read_number, read_text
+from app.pages.rendering import text
+from app.pages.routes import Form
+from app.problems import STALE_REVISION, Problem
+from app.prospects.queries import find_prospect, prospect_out
+from app.prospects.received import Origin, origins
+from app.prospects.schemas import ProspectChange, ProspectOut
+from app.prospects.tables import Prospect
+from app.schemas import MAX_TEXT_LENGTH
+from app.scoring import Flaw, Flawed, Plan, is_blank, mentioned, pointer, read_stored
+from app.scoring.question_set import AttributeType, Number, Value
+from app.sessions.queries import find_session, plan_of
+from app.sessions.schemas import SessionOut
+from app.sessions.service import update_prospect
+from app.sessions.session_edit import UnitOfWork
+
+BOOLEANS = {"true": True, "false": False}
+# The prefixes of the names of the fields that have the entered texts, and the texts that the page showed.
+PREFIXES = {"fact.": "entered", "was.": "seen"}
+
+
+class FactsForm(Form):
+    """The facts as they were entered, and as the page showed them before, by attribute.
+
+    A fact that is not known is an empty text or is left out. Facts that were not edited are not sent on, so
+    the form overwrites nothing that has changed meanwhile.
+    """
+
+    entered: dict[str, str] = {}
+    seen: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect(cls, sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Collect the fields `fact.employees` and `was.employees`."""
+        collected: dict[str, Any] = {group: {} for group in PREFIXES.values()}
+        for name, value in sent.items():
+            group = next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)
+            if group:
+                collected[PREFIXES[group]][name.removeprefix(group)] = value
+            else:
+                collected[name] = value
+        return collected
+
+    @property
+    def edited(self) -> dict[str, str]:
+        """The facts that were edited, as they were entered."""
+        names = {**self.seen, **self.entered}
+        entered = {name: self.entered.get(name, "") for name in names}
+        return {name: value for name, value in entered.items() if value != self.seen.get(name, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An attribute of a prospect in a form.
+
+    `shown` is its stored value as a text, '' if it is not known, and `entered` is the text in its field.
+    `unread` is the type that the question set expects, if it cannot read the stored value. `decides` is what
+    the fact decides while it is not known. `fault` says why the entered text was not saved.
+    """
+
+    name: str
+    type: AttributeType
+    shown: str
+    entered: str
+    suggestions: Sequence[Value]
+    unread: AttributeType | None = None
+    decides: str | None = None
+    origin: Origin | None = None
+    fault: str | None = None
+    is_overtaken: bool = False
+
+    @property
+    def choices(self) -> list[str]:
+        """The texts to choose from for a yes or no: also the stored one, if it is neither."""
+        return list(dict.fromkeys([*BOOLEANS, "", self.shown]))
+
+
+def facts_of(tx: Transaction, plan: Plan, prospect: Prospect, session: SessionOut) -> list[Fact]:
+    """Return the attributes that the question set of a session declares, in its order."""
+    from_links = origins(tx, prospect)
+    unread = read_stored(plan.question_set, prospect.attributes).unread
+    decides = {one["attribute"]: one["decides"] for one in session.score["missing_attributes"]}
+    facts = []
+    for name, declared in plan.question_set.attributes.items():
+        shown = _shown(declared, prospect.attributes.get(name))
+        facts.append(
+            Fact(
+                name=name,
+                type=declared,
+                shown=shown,
+                entered=shown,
+                suggestions=compared_values(plan, name) if declared == "text" else (),
+                unread=unread.get(name),
+                decides=decides.get(name) if session.status == "open" else None,
+                origin=from_links.get(name),
+            )
+        )
+    return facts
+
+
+def with_entered(facts: Sequence[Fact], form: Form | None, problem: Problem | None) -> Sequence[Fact]:
+    """Return the facts with what was entered in this form, if it is theirs, and why it was not saved."""
+    if not isinstance(form, FactsForm) or problem is None:
+        return facts
+    faults = {error.pointer.removeprefix("/attributes/"): error.detail for error in problem.errors}
+    return [
+        replace(
+            fact,
+            entered=form.edited.get(fact.name, fact.shown),
+            fault=faults.get(fact.name),
+            is_overtaken=_is_overtaken(form, fact.name, fact.shown),
+        )
+        for fact in facts
+    ]
+
+
+def compared_values(plan: Plan, name: str) -> list[Value]:
+    """Return the values with which the conditions and rules of a question set compare an attribute."""
+    users = plan.users.get(name, ())
+    return list(dict.fromkeys(value for asked in users for value in mentioned(name, asked.question)))
+
+
+def save_facts(uow: UnitOfWork, session_id: UUID, form: FactsForm) -> ProspectOut:
+    """Change the attributes of the prospect of a session, and rescore its open sessions.
+
+    Raises NOT_FOUND, STALE_REVISION if an edited fact has changed since the page was opened, and `Flawed` for
+    facts that cannot be read.
+    """
+    session = find_session(uow.tx, session_id)
+    plan = plan_of(uow.tx, uow.plans, session)
+    prospect = find_prospect(uow.tx, session.prospect_id, lock=True)
+    change = ProspectChange(attributes=_read(plan, form.edited))
+    for name in change.attributes:
+        declared = plan.question_set.attributes[name]
+        if _is_overtaken(form, name, _shown(declared, prospect.attributes.get(name))):
+            raise Problem(STALE_REVISION, text("facts.overtaken"))
+    return prospect_out(uow.tx, update_prospect(uow, prospect.id, change))
+
+
+def _is_overtaken(form: FactsForm, name: str, shown: str) -> bool:
+    """Whether an edited fact has got another value than the entered one since the page was opened."""
+    entered = form.edited.get(name)
+    return entered is not None and shown not in (form.seen.get(name, ""), entered)
+
+
+def _shown(declared: AttributeType, value: Any) -> str:
+    """Return a stored value as one line: true, 12.5, logistics. A blank text says nothing."""
+    if value is None or is_blank(value):
+        return ""
+    if not isinstance(value, str):
+        return read_text(value)
+    # Nobody can enter quotes in a yes or no, so the text "true" is not taken for true.
+    return f"“{value}”" if declared == "boolean" else " ".join(value.splitlines())
+
+
+def _read(plan: Plan, edited: Mapping[str, str]) -> dict[str, Value | None]:
+    """Return the values of the edited facts; None clears one. Raises `Flawed` if any cannot be read."""
+    declared = plan.question_set.attributes
+    faults = {name: _fault(declared.get(name), entered) for name, entered in edited.items()}
+    flaws = [
+        Flaw(f"/attributes{pointer(name)}", fault, "wrong_type") for name, fault in faults.items() if fault
+    ]
+    if flaws:
+        raise Flawed(flaws)
+    return {name: _value(declared[name], entered) for name, entered in edited.items()}
+
+
+def _value(declared: AttributeType, entered: str) -> Value | None:
+    if not entered:
+        return None
+    if declared == "number":
+        return _possible_numbers(entered)[0]
+    return BOOLEANS[entered] if declared == "boolean" else entered.strip()
+
+
+def _fault(declared: AttributeType | None, entered: str) -> str | None:
+    """Return what is wrong with an entered text, and the remedy."""
+    if declared is None:
+        return text("facts.not_used")
+    if not entered:
+        return None
+    if declared == "number":
+        return _number_fault(_possible_numbers(entered))
+    if declared == "boolean":
+        return None if entered in BOOLEANS else text("facts.not_boolean")
+    return text("facts.too_long", limit=MAX_TEXT_LENGTH) if len(entered) > MAX_TEXT_LENGTH else None
+
+
+def _number_fault(numbers: Sequence[Number]) -> str | None:
+    if not numbers:
+        return text("facts.not_a_number")
+    if len(numbers) > 1:
+        first, second = map(_unambiguous, sorted(numbers))
+        return text("facts.ambiguous", first=first, second=second)
+    return None
+
+
+def _possible_numbers(entered: str) -> list[Number]:
+    """Return the numbers that a text can mean: 1.200 is 1.2 with a decimal point, and 1200 with a comma."""
+    numbers = (read_number(entered, sign) for sign in DECIMAL_SIGNS)
+    return list(dict.fromkeys(number for number in numbers if number is not None))
+
+
+def _unambiguous(number: Number) -> str:
+    """Return a number as a text that can mean nothing else: three decimals look like thousands."""
+    written = str(number)
+    return written if len(_possible_numbers(written)) == 1 else f"{written}0"

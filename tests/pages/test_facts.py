@@ -1,0 +1,282 @@
+"""The facts about a prospect on its interview and its scorecard: nothing is lost or overwritten."""
+
+import re
+from html import unescape
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.api.calls import ok
+from tests.conftest import ADMIN_KEY, Running
+from tests.pages.conftest import NAME, Browse, Open, fields_of, key_with, led_to, stored, submit
+from tests.waiting import PATIENCE
+
+SET = "pages-facts"
+# Of the eight scored questions, three apply only to some prospects.
+VARIANT = {
+    "extends": "qualifying-a-sale-short@1",
+    "title": "With facts",
+    "attributes": {"industry": "text", "employees": "number", "existing_account": "boolean"},
+    "change": {
+        "budget": {"ask_when": {"employees": {"at_least": 50}}},
+        "trigger": {"ask_when": {"existing_account": {"equals": False}}},
+        "timeline": {"ask_when": {"industry": {"in": ["logistics", "retail"]}}},
+    },
+}
+
+
+@pytest.fixture
+def facts(service: Running, link: dict[str, str]) -> dict:
+    """A new session on a set that uses three attributes, of a prospect whose CRM has sent one of them."""
+    if service.client.get(f"/v1/question-sets/{SET}/versions/1").status_code == 404:
+        saved = ok(service.client.put(f"/v1/question-sets/{SET}/draft", json=VARIANT))
+        headers = {"If-Match": f'"{saved["revision"]}"'}
+        ok(service.client.post(f"/v1/question-sets/{SET}/draft/publish", headers=headers), 201)
+    new = {**link, "name": "Acme", "question_set": SET, "attributes": {"employees": 10}}
+    return ok(service.client.post("/v1/qualify", json=new))
+
+
+def places(session: dict) -> dict[str, tuple[str, str]]:
+    """The address of each page with the form, and that of the form."""
+    interview, scorecard = f"/sessions/{session['session_id']}", f"/prospects/{session['prospect_id']}"
+    return {
+        "interview": (interview, f"{interview}/attributes"),
+        "scorecard": (scorecard, f"{scorecard}/attributes"),
+    }
+
+
+def attributes(service: Running, session: dict) -> dict:
+    return ok(service.client.get(f"/v1/prospects/{session['prospect_id']}"))["attributes"]
+
+
+def revision(service: Running, session: dict) -> int:
+    return ok(service.client.get(f"/v1/prospects/{session['prospect_id']}"))["revision"]
+
+
+def value_of(html: str, name: str) -> str:
+    """What the field of a fact contains, or which of its choices is checked."""
+    field = re.search(rf'<input [^>]*name="fact\.{name}"[^>]* value="([^"]*)">', html)
+    chosen = re.search(rf'name="fact\.{name}" value="([^"]*)" checked', html)
+    found = chosen or field
+    assert found, name
+    return unescape(found[1])
+
+
+@pytest.mark.parametrize("page", ["interview", "scorecard"])
+def test_facts_are_saved_with_their_types_and_the_session_is_scored_again(
+    service: Running, ana: httpx.Client, facts: dict, page: str
+) -> None:
+    shown, action = places(facts)[page]
+    html = ana.get(shown).text
+    assert [value_of(html, name) for name in ("industry", "employees", "existing_account")] == ["", "10", ""]
+    assert "From test, " in html
+    assert re.findall(r'<option value="(logistics|retail)">', html) == ["logistics", "retail"]
+    entered = {
+        "fact.industry": " Logistics ",
+        "fact.employees": "1,200,000",
+        "fact.existing_account": "false",
+    }
+    leads_to = led_to(submit(ana, shown, action, **entered))
+    assert leads_to == (shown if page == "interview" else f"{shown}?session={facts['session_id']}")
+    known = {"industry": "Logistics", "employees": 1_200_000, "existing_account": False}
+    assert attributes(service, facts) == known
+    session = stored(service, facts)
+    assert (session["attributes"], session["score"]["missing_attributes"]) == (known, [])
+    assert facts["score"]["missing_attributes"] != []
+    # The three questions that depend on the facts apply now.
+    assert (facts["score"]["open"], session["score"]["open"]) == (5, 8)
+    html = ana.get(shown).text
+    assert value_of(html, "employees") == "1200000"
+    assert "From test, " not in html
+
+
+@pytest.mark.parametrize("page", ["interview", "scorecard"])
+def test_a_field_that_is_cleared_clears_the_fact(
+    service: Running, ana: httpx.Client, facts: dict, page: str
+) -> None:
+    shown, action = places(facts)[page]
+    led_to(submit(ana, shown, action, **{"fact.employees": "10", "fact.existing_account": "true"}))
+    assert attributes(service, facts) == {"employees": 10, "existing_account": True}
+    # A browser sends the empty field, and the choice "I don't know" as an empty one.
+    led_to(submit(ana, shown, action, **{"fact.employees": "", "fact.existing_account": ""}))
+    assert attributes(service, facts) == {}
+
+
+@pytest.mark.parametrize(
+    ("entered", "number"),
+    [
+        ("1200", 1200),
+        ("12,5", 12.5),
+        ("12.5", 12.5),
+        ("1.200.000,50", 1_200_000.5),
+        ("€ 5k", 5000),
+        ("0.125", 0.125),
+        ("1.2340", 1.234),
+        ("-3", -3),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(
+    service: Running, ana: httpx.Client, facts: dict, entered: str, number: float
+) -> None:
+    led_to(submit(ana, *places(facts)["interview"], **{"fact.employees": entered}))
+    assert attributes(service, facts) == {"employees": number}
+
+
+@pytest.mark.parametrize("page", ["interview", "scorecard"])
+@pytest.mark.parametrize(
+    ("entered", "remedy"),
+    [
+        ("many", "Enter a number, such as 1200 or 12.5."),
+        ("1.200", "This can mean 1.2 or 1200. Enter one of these."),
+        ("1,234", "This can mean 1.2340 or 1234. Enter one of these."),
+        ("9007199254740993", "Enter a number"),
+        ('"><b>', "Enter a number"),
+    ],
+)
+def test_a_refused_fact_is_named_and_everything_entered_is_kept(
+    service: Running, ana: httpx.Client, facts: dict, page: str, entered: str, remedy: str
+) -> None:
+    shown, action = places(facts)[page]
+    sent = {"fact.employees": entered, "fact.industry": "retail", "fact.existing_account": "true"}
+    refused = submit(ana, shown, action, **sent)
+    assert refused.status_code == 422
+    assert f"Employees: {remedy}" in refused.text
+    assert {f"fact.{name}": value_of(refused.text, name) for name in VARIANT["attributes"]} == sent
+    assert attributes(service, facts) == {"employees": 10}
+    again = fields_of(refused.text, action)
+    led_to(ana.post(action, data=again | sent | {"fact.employees": "70"}))
+    assert attributes(service, facts) == {"employees": 70, "industry": "retail", "existing_account": True}
+
+
+def test_a_choice_that_no_page_offers_and_a_fact_that_the_set_does_not_use_are_refused(
+    service: Running, ana: httpx.Client, facts: dict
+) -> None:
+    shown, action = places(facts)["interview"]
+    for name, value in (("existing_account", "maybe"), ("budget", "5"), ("industry", "w" * 1001)):
+        refused = submit(ana, shown, action, **{f"fact.{name}": value})
+        assert refused.status_code == 422, name
+    assert attributes(service, facts) == {"employees": 10}
+
+
+def test_a_double_click_saves_once(service: Running, ana: httpx.Client, facts: dict) -> None:
+    shown, action = places(facts)["interview"]
+    sent = fields_of(ana.get(shown).text, action) | {"fact.employees": "60"}
+    before = revision(service, facts)
+    assert led_to(ana.post(action, data=sent)) == led_to(ana.post(action, data=sent))
+    assert revision(service, facts) == before + 1
+    # Facts that nobody has edited change nothing.
+    led_to(submit(ana, shown, action, **{"fact.employees": "60"}))
+    assert revision(service, facts) == before + 1
+
+
+@pytest.mark.parametrize("page", ["interview", "scorecard"])
+def test_only_edited_facts_are_saved_and_none_overwrites_a_newer_one_unseen(
+    service: Running, ana: httpx.Client, facts: dict, page: str
+) -> None:
+    shown, action = places(facts)[page]
+    old = fields_of(ana.get(shown).text, action)
+    address = f"/v1/prospects/{facts['prospect_id']}"
+    ok(service.client.patch(address, json={"attributes": {"employees": 500}}))
+    unedited = old | {"fact.employees": "10", "fact.industry": "retail"}
+    led_to(ana.post(action, data=unedited))
+    assert attributes(service, facts) == {"employees": 500, "industry": "retail"}
+    edited = old | {"fact.employees": "20", "fact.industry": "", "request_key": "edited"}
+    refused = ana.post(action, data=edited)
+    assert (refused.status_code, value_of(refused.text, "employees")) == (412, "20")
+    assert "Somebody else has changed this to “500”." in refused.text
+    assert attributes(service, facts) == {"employees": 500, "industry": "retail"}
+    again = fields_of(refused.text, action) | {"fact.employees": "20", "fact.industry": "retail"}
+    led_to(ana.post(action, data=again))
+    assert attributes(service, facts) == {"employees": 20, "industry": "retail"}
+
+
+@pytest.mark.usefixtures("facts")
+def test_a_stored_value_that_the_set_cannot_read_stays_until_it_is_edited(
+    service: Running, ana: httpx.Client, link: dict[str, str]
+) -> None:
+    sent = {"employees": "about 30", "existing_account": "true", "industry": "retail\nand more"}
+    other = {"source": link["source"], "external_id": f"{link['external_id']}-unread"}
+    address = f"/v1/prospects/by-external-id/{other['source']}/{other['external_id']}"
+    ok(service.client.put(address, json={"name": "Unread", "attributes": sent}), 201)
+    session = ok(service.client.post("/v1/qualify", json={**other, "question_set": SET}))
+    shown, action = places(session)["interview"]
+    html = ana.get(shown).text
+    assert value_of(html, "employees") == "about 30"
+    assert value_of(html, "existing_account") == "“true”"
+    assert "This is not a number, so it does not count." in html
+    assert "1 of 3 known" in html
+    as_shown = {f"fact.{name}": value_of(html, name) for name in VARIANT["attributes"]}
+    led_to(submit(ana, shown, action, **as_shown))
+    assert attributes(service, session) == sent
+    led_to(submit(ana, shown, action, **as_shown | {"fact.existing_account": "true"}))
+    assert attributes(service, session) == sent | {"existing_account": True}
+
+
+def test_facts_that_are_sent_after_the_sign_in_has_ended_are_kept(
+    service: Running, ana: httpx.Client, facts: dict
+) -> None:
+    shown, action = places(facts)["scorecard"]
+    sent = fields_of(ana.get(shown).text, action) | {"fact.employees": "", "fact.industry": "retail & <b>"}
+    ana.cookies.clear()
+    refused = ana.post(action, data=sent)
+    assert refused.status_code == 401
+    signing_in = fields_of(refused.text, "/sign-in") | {"key": ADMIN_KEY, "actor": NAME}
+    kept = ana.post("/sign-in", data=signing_in)
+    entered = re.findall(r'<p class="hint">([^<]*)</p>\s*<blockquote>(.*?)</blockquote>', kept.text)
+    assert entered == [("Industry", "<bdi>retail &amp; &lt;b&gt;</bdi>"), ("Employees", "Not known")]
+    led_to(ana.post(action, data=fields_of(kept.text, action)))
+    assert attributes(service, facts) == {"industry": "retail & <b>"}
+
+
+def test_a_key_that_cannot_write_sees_the_facts_only(
+    service: Running, browse: Browse, ana: httpx.Client, facts: dict
+) -> None:
+    reader = browse(key_with(service, "read")["key"])
+    for shown, action in places(facts).values():
+        html = reader.get(shown).text
+        assert re.search(r"<dt><strong>Employees</strong></dt>\s*<dd><bdi>10</bdi>", html)
+        assert re.search(r"<dt><strong>Industry</strong></dt>\s*<dd>Not known", html)
+        assert (action in html, "fact.employees" in html) == (False, False)
+        sent = fields_of(ana.get(shown).text, action) | {"fact.employees": "60"}
+        assert reader.post(action, data=sent).status_code == 403
+        assert ana.post(action, data=sent | {"token": "x" * 43}).status_code == 403
+        foreign = {"Origin": "https://elsewhere.example"}
+        assert ana.post(action, data=sent, headers=foreign).status_code == 403
+    assert attributes(service, facts) == {"employees": 10}
+
+
+def test_facts_of_a_closed_session_are_those_of_the_prospect(
+    service: Running, ana: httpx.Client, facts: dict
+) -> None:
+    ok(service.client.post(f"/v1/sessions/{facts['session_id']}/outcome", json={"outcome": "won"}))
+    closed = stored(service, facts)
+    shown, action = places(facts)["scorecard"]
+    assert "This session is closed, so its result stays as it is." in ana.get(shown).text
+    led_to(submit(ana, shown, action, **{"fact.employees": "60"}))
+    assert attributes(service, facts) == {"employees": 60}
+    assert stored(service, facts) == closed
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("script", [True, False])
+def test_facts_are_entered_on_a_phone_during_the_interview(
+    service: Running, open_page: Open, facts: dict, script: bool
+) -> None:
+    phone = {"width": 360, "height": 640}
+    page = open_page(f"/sessions/{facts['session_id']}", viewport=phone, java_script_enabled=script)
+    expect(page.locator("details.q")).to_have_count(5)
+    page.get_by_text("Facts about this prospect").click()
+    page.get_by_label("Industry").fill("retail")
+    page.get_by_label("Employees").fill("many")
+    page.get_by_role("group", name="Existing account").get_by_label("No", exact=True).check()
+    page.get_by_role("button", name="Save the facts").click()
+    expect(page.get_by_text("Employees: Enter a number, such as 1200 or 12.5.")).to_be_visible()
+    expect(page.get_by_label("Industry")).to_have_value("retail")
+    page.get_by_label("Employees").fill("60")
+    page.get_by_label("Employees").press("Enter")
+    page.wait_for_url("**#now", timeout=PATIENCE * 1000)
+    expect(page.locator("details.q")).to_have_count(8)
+    expect(page.get_by_text("3 of 3 known")).to_be_visible()
+    known = {"industry": "retail", "employees": 60, "existing_account": False}
+    assert attributes(service, facts) == known
