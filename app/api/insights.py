@@ -72,7 +72,7 @@ async def get_calibration_table(
 async def get_calibration_picture(
     service: ServiceDep, caller: CallerDep, query: Annotated[pictures.CalibrationPicture, Query()]
 ) -> Response:
-    """Read the calibration as a picture: the win rate, or the deals, at each score.
+    """Read the calibration as a picture: the win rate, or the sessions, at each score.
 
     The description in the SVG document has all its figures for screen readers.
     """
@@ -83,10 +83,10 @@ async def get_calibration_picture(
 async def get_questions(
     service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
 ) -> QuestionsOut:
-    """Read on which questions of a set won and lost deals have different ratings.
+    """Read on which questions of a set won and lost sessions have different ratings.
 
     Every rating is the one before the outcome was known. Figures are left out if fewer than 10 won or 10 lost
-    deals rated the question.
+    sessions rated the question.
     """
     report: QuestionsOut = await compute_report(service, caller, "questions", query)
     return report
@@ -104,7 +104,7 @@ async def get_questions_table(
 async def get_questions_picture(
     service: ServiceDep, caller: CallerDep, query: Annotated[pictures.QuestionsPicture, Query()]
 ) -> Response:
-    """Read how well each question separates won from lost deals, as a picture."""
+    """Read how well each question separates won from lost sessions, as a picture."""
     return await _picture(service, caller, "questions", query, pictures.draw_questions)
 
 
@@ -253,8 +253,8 @@ async def get_point(
 ) -> PointOut:
     """Read the sessions or accounts behind one point of a report.
 
-    With the same filters, `count` is the number that the report gives for that point. Deals that were
-    rated with hindsight are not in the list. The report on assessors has no points.
+    With the same filters, `count` is the number that the report gives for that point. Sessions that
+    were rated with hindsight are not in the list. The report on assessors has no points.
     """
     return await read_point(service, caller, report, filters_of(report, query), query.point)
 

@@ -47,7 +47,7 @@ Hindsight = Annotated[
     Text,
     typer.Option(
         metavar="exclude|include",
-        help="include: also show, apart, the deals whose ratings came with the outcome.",
+        help="include: also show, apart, the sessions whose ratings came with the outcome.",
     ),
 ]
 By = Annotated[
@@ -77,7 +77,7 @@ def print_calibration(
     hindsight: Hindsight = None,
     output_format: Format = "table",
 ) -> None:
-    """Print what share of the deals was won at each score."""
+    """Print what share of the sessions was won at each score."""
     _print("calibration", SetInsightFilter, locals(), output_format)
 
 
@@ -92,7 +92,7 @@ def print_questions(
     hindsight: Hindsight = None,
     output_format: Format = "table",
 ) -> None:
-    """Print on which questions of a set won and lost deals have different ratings."""
+    """Print on which questions of a set won and lost sessions have different ratings."""
     _print("questions", SetInsightFilter, locals(), output_format)
 
 

@@ -29,7 +29,7 @@ from app.insights.statistics.logistic import LogisticFit
 from app.insights.statistics.means import mean
 from app.insights.statistics.probability_scores import LEAST_PROBABILITY
 from app.insights.win_curve import WinCurve
-from app.insights.words import capitalised, deals_in_words, no_deals_in_words, percent_with_range
+from app.insights.words import capitalised, no_sessions_in_words, percent_with_range, sessions_in_words
 
 BAND_WIDTH = 20
 CURVE_POINTS = 21
@@ -50,7 +50,7 @@ class Deals:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The deals with a score, and the curve fitted to them if there are enough."""
+    """The sessions with a score, and the curve fitted to them if there are enough."""
 
     scores: Floats
     cohort: Cohort
@@ -58,7 +58,7 @@ class Scored:
 
     @classmethod
     def of(cls, sessions: Sequence[ConcludedSession]) -> "Scored":
-        """Fit the curve if at least ten deals were won and ten were lost. Each prospect counts as one."""
+        """Fit the curve if at least ten sessions were won and ten were lost. Each prospect counts as one."""
         scored = [one for one in sessions if one.score is not None]
         scores = _scores_of(scored)
         cohort = Cohort.of(scored)
@@ -123,7 +123,7 @@ def with_verdict(sessions: Sequence[ConcludedSession], *, hindsight: bool = Fals
 
 
 def _part(sessions: Sequence[ConcludedSession], left_out: Excluded | None = None) -> CalibrationPart:
-    """Return the figures of deals with a verdict. `left_out` is None for hindsight."""
+    """Return the figures of sessions with a verdict. `left_out` is None for hindsight."""
     everyone, scored = Cohort.of(sessions), Scored.of(sessions)
     won = int(everyone.won.sum())
     figures = CalibrationPart(
@@ -157,7 +157,7 @@ def _rate(won: Bools, weights: Floats) -> Estimate | None:
 
 
 def _bands(sessions: Sequence[ConcludedSession], cohort: Cohort) -> list[ScoreBand]:
-    """Return the band of the knocked-out deals, and then those of the scores."""
+    """Return the band of the knocked-out sessions, and then those of the scores."""
     scores = _scores_of(sessions)
     return [_band(label, limits, inside, scores, cohort) for label, limits, inside in _split(scores)]
 
@@ -217,7 +217,7 @@ def _auc(scored: Scored) -> AucOut | None:
 
 
 def _predicted(scored: Scored) -> Floats:
-    """Return the probability of each deal: that of the curve, or the base rate without one."""
+    """Return the probability of each session: that of the curve, or the base rate without one."""
     assert scored.fitted is not None
     if scored.curve is None:
         return np.full(len(scored.scores), scored.fitted.base_rate.estimate)
@@ -278,11 +278,11 @@ def _bounds(won: int, decided: int, left_out: Excluded) -> Bounds | None:
 
 
 def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | None) -> Iterator[str]:
-    """Yield the verdict. `left_out` is None for deals with hindsight."""
+    """Yield the verdict. `left_out` is None for sessions with hindsight."""
     if figures.n == 0:
-        yield no_deals_in_words(left_out)
+        yield no_sessions_in_words(left_out)
         return
-    counted = capitalised(deals_in_words(figures.won, figures.lost))
+    counted = capitalised(sessions_in_words(figures.won, figures.lost))
     if left_out is None:
         counted += ", rated when the outcome was already known"
     elif scored.curve and figures.preliminary:
@@ -297,8 +297,8 @@ def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | No
     if figures.closed_before_opening and left_out:
         early = figures.closed_before_opening
         yield (
-            f"{early} of them closed before the session was opened, so whoever gave the ratings may have "
-            "known the outcome."
+            f"In {early} of them, the deal had closed before the session was opened, so whoever gave the "
+            "ratings may have known the outcome."
         )
     if left_out is None:
         yield "Ratings given after the outcome make a score look better than it is."
@@ -307,10 +307,10 @@ def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | No
 def _not_enough(figures: CalibrationPart) -> str:
     if not (figures.won and figures.lost):
         missing = "lost" if figures.won else "won"
-        return f"Without {missing} deals to compare with, nothing can be said about the score."
+        return f"Without {missing} sessions to compare with, nothing can be said about the score."
     return (
-        "That is too few to say what a score means: 10 won and 10 lost deals with a score are needed, from "
-        "different prospects."
+        "That is too few to say what a score means: 10 won and 10 lost sessions with a score are needed, "
+        "from different prospects."
     )
 
 
@@ -327,7 +327,7 @@ def _slope(figures: CalibrationPart, scored: Scored) -> str:
         shown = np.round([scored.scores.min(), scored.scores.max()])
     if figures.auc and figures.auc.estimate == 1:
         return (
-            "Every won deal scored higher than every lost one, so nothing is known about the probability "
+            "Every won session scored higher than every lost one, so nothing is known about the probability "
             "between their scores."
         )
     low, high = scored.probabilities(shown)
@@ -351,7 +351,7 @@ BAND_COLUMNS = (
 
 
 def table(report: CalibrationOut) -> Table:
-    """Return the bands, one row for each, and then all deals together."""
+    """Return the bands, one row for each, and then all sessions together."""
     parts = [(False, report), *([(True, report.hindsight)] if report.hindsight else [])]
     rows = [row for hindsight, part in parts for row in _rows(part, hindsight=hindsight)]
     return Table(BAND_COLUMNS, rows)

@@ -26,7 +26,7 @@ from app.insights.report import Persons, Reading, Table, persons_shown
 from app.insights.schemas import Estimate, InsightFilter
 from app.insights.shares import NO_OUTCOME, OUTCOMES, in_words, numbered, share, win_rate, win_rate_bounds
 from app.insights.statistics.estimate import Integers
-from app.insights.words import count_in_words, deals_in_words
+from app.insights.words import count_in_words, sessions_in_words
 from app.scoring import Indication
 from app.sessions.queries import SetFilter
 from app.sessions.session_edit import start_of
@@ -306,10 +306,10 @@ def _verdict(report: DecisionsPart) -> str:
 def _how_the_bolder_ended(report: DecisionsPart) -> str:
     (bolder,) = [one for one in report.directions if one.direction == "bolder"]
     if not bolder.sessions:
-        return "Nobody knows how these deals would have ended with a bolder decision."
+        return "Nobody knows how these sessions would have ended with a bolder decision."
     if not bolder.won + bolder.lost:
-        return "None of the deals with a bolder decision has been won or lost yet."
-    return f"The bolder decisions led to {deals_in_words(bolder.won, bolder.lost)}."
+        return "None of the sessions with a bolder decision has been won or lost yet."
+    return f"The bolder decisions led to {sessions_in_words(bolder.won, bolder.lost)}."
 
 
 COLUMNS = (

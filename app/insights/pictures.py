@@ -32,7 +32,7 @@ NUMBERED: dict[Period, tuple[int, str]] = {"month": (12, ""), "quarter": (4, "Q"
 # More periods than this make no picture. The last ones are shown.
 MAX_PERIODS = 60
 # Why a question has no figures. The table says it at length.
-TOO_FEW = "too few deals"
+TOO_FEW = "too few sessions"
 
 
 class PictureSize(In):
@@ -50,16 +50,16 @@ class PictureSize(In):
 
 
 class CalibrationPicture(PictureSize, SetInsightFilter):
-    """Which deals to show, and how."""
+    """Which sessions to show, and how."""
 
     picture: Annotated[
         Literal["reliability", "bands"],
-        Field(description="the win rate at each score, or how many deals were won and lost at each score"),
+        Field(description="the win rate at each score, or how many sessions were won and lost at each score"),
     ] = "reliability"
 
 
 class QuestionsPicture(PictureSize, SetInsightFilter):
-    """Which deals to show."""
+    """Which sessions to show."""
 
 
 class OutcomesPicture(PictureSize, InsightFilter):
@@ -84,12 +84,12 @@ class ConcentrationPicture(PictureSize, ConcentrationFilter):
 def draw_calibration(report: CalibrationOut, query: CalibrationPicture) -> str:
     """Return the reliability diagram or the band chart.
 
-    Deals that were rated with hindsight are shown only if there are no others.
+    Sessions that were rated with hindsight are shown only if there are no others.
     """
     shown = report.hindsight if report.hindsight and not report.n else report
-    counts = f"{shown.won:,} won, {shown.lost:,} lost"
+    counts = f"sessions: {shown.won:,} won, {shown.lost:,} lost"
     hindsight = ["rated with hindsight"] if shown is report.hindsight else []
-    title = "Deals by score" if query.picture == "bands" else "Win rate by score"
+    title = "Sessions by score" if query.picture == "bands" else "Win rate by score"
     words = Words(title, _subject(query, counts, *hindsight), shown.verdict)
     if query.picture == "bands":
         return draw_bands(words, [_band_count(band) for band in shown.bands], query.width)
@@ -131,7 +131,7 @@ def draw_outcomes(report: OutcomesOut, query: OutcomesPicture) -> str:
         if group.group
     }
     periods = [found.get(name) or Count(name, 0, 0, None) for name in _periods(sorted(found), query.period)]
-    counts = f"{report.total.won:,} won, {report.total.lost:,} lost"
+    counts = f"deals: {report.total.won:,} won, {report.total.lost:,} lost"
     words = Words(f"Win rate by {query.period}", _subject(query, counts), report.verdict)
     return draw_trend(Trend(words, periods, _interval(report.total.win_rate)), query.width)
 

@@ -14,13 +14,13 @@ from app.insights.report import NO_NAME, Member, Points
 
 
 def of_calibration(deals: calibration.Deals) -> Points:
-    """Return the deals of each band, by its label."""
+    """Return the sessions of each band, by its label."""
     bands = calibration.sessions_by_band(calibration.with_verdict(deals.sessions))
     return {label: _members(found) for label, found in bands.items()}
 
 
 def of_questions(deals: questions.Deals) -> Points:
-    """Return the deals that rated each question, by its key."""
+    """Return the sessions that rated each question, by its key."""
     return {key: _members(found) for key, found in questions.sessions_by_question(deals).items()}
 
 

@@ -26,7 +26,7 @@ from app.insights.statistics.estimate import Bools, Floats
 from app.insights.statistics.item_analysis import item_rest_correlations
 from app.insights.statistics.means import mean
 from app.insights.statistics.multiple_testing import benjamini_hochberg, mann_whitney_p_value
-from app.insights.words import capitalised, deals_in_words, no_deals_in_words, percent
+from app.insights.words import capitalised, no_sessions_in_words, percent, sessions_in_words
 from app.question_sets.queries import list_versions
 from app.scoring import Plan, Question, Step
 
@@ -50,7 +50,7 @@ class Deals:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question with its step, and the ratings of the deals that rated it."""
+    """A question with its step, and the ratings of the sessions that rated it."""
 
     plan: Plan
     step: Step
@@ -61,7 +61,7 @@ class Item:
 
     @property
     def ratings(self) -> Floats:
-        """The ratings of the deals in `cohort`, which are those that rated it."""
+        """The ratings of the sessions in `cohort`, which are those that rated it."""
         ratings: Floats = self.codes[self.rated].astype(np.float64)
         return ratings
 
@@ -98,7 +98,7 @@ def compute(deals: Deals) -> QuestionsOut:
 def _part(
     sessions: Sequence[ConcludedSession], plans: Mapping[int, Plan], left_out: Excluded | None = None
 ) -> QuestionsPart:
-    """Return the figures of deals with a verdict. `left_out` is None for hindsight."""
+    """Return the figures of sessions with a verdict. `left_out` is None for hindsight."""
     cohort = Cohort.of(sessions)
     items = list(_items(sessions, cohort, plans))
     p_values = benjamini_hochberg([_p_value(item) for item in items])
@@ -115,7 +115,9 @@ def _part(
         prospects=cohort.prospects,
         questions=questions,
         preliminary=cohort.evidence.preliminary,
-        verdict=(_verdict(won, len(sessions) - won, questions) if sessions else no_deals_in_words(left_out)),
+        verdict=(
+            _verdict(won, len(sessions) - won, questions) if sessions else no_sessions_in_words(left_out)
+        ),
     )
 
 
@@ -142,7 +144,7 @@ def sessions_by_question(deals: Deals) -> dict[str, list[ConcludedSession]]:
 
 
 def _p_value(item: Item) -> float | None:
-    """Return the p-value of the AUC; None if too few won or lost deals rated the question."""
+    """Return the p-value of the AUC; None if too few won or lost sessions have a rating."""
     cohort = item.cohort
     if not cohort.evidence.sufficient:
         return None
@@ -195,7 +197,7 @@ def _share(counted: Bools, total: int) -> Share:
 
 
 def _mean(item: Item, rows: Bools) -> Estimate | None:
-    """Return the mean rating of some deals, with an interval inside the scale."""
+    """Return the mean rating of some sessions, with an interval inside the scale."""
     cohort, scale = item.cohort, item.plan.question_set.scale
     found = mean(item.ratings[rows], cohort.prospect[rows], cohort.weights[rows])
     if found is None:
@@ -209,20 +211,20 @@ def _auc(item: Item) -> Estimate | None:
 
 def _too_few(cohort: Cohort) -> str:
     won = int(cohort.won.sum())
-    rated = deals_in_words(won, len(cohort.won) - won)
+    rated = sessions_in_words(won, len(cohort.won) - won)
     return f"{rated} have one, and 10 of each are needed, from different prospects"
 
 
 def _sentences(figures: QuestionOut) -> Iterator[str]:
     """Yield what the figures of one question say."""
     if figures.asked == 0:
-        yield "The question applied to none of these deals."
+        yield "The question applied to none of these sessions."
     elif figures.suppressed:
         yield f"Too few ratings to compare: {figures.suppressed}."
     else:
         yield _comparison(figures)
         if figures.rated.share is not None and figures.rated.share < RARELY:
-            yield f"Fewer than half of the deals have a rating: {percent(figures.rated.share)}."
+            yield f"Fewer than half of the sessions have a rating: {percent(figures.rated.share)}."
         if figures.item_rest and figures.item_rest.high < 0:
             yield (
                 "Deals with higher ratings here have lower ones on the other questions: check how its "
@@ -234,7 +236,8 @@ def _comparison(figures: QuestionOut) -> str:
     won, lost, auc = figures.mean_won, figures.mean_lost, figures.auc
     if figures.p_value is None or not (won and lost and auc):
         return (
-            "All deals have the same rating. Consider dropping the question, or describe its ratings better."
+            "All sessions have the same rating. Consider dropping the question, or describe its ratings "
+            "better."
         )
     means = f"{won.estimate:.1f} on average when won, and {lost.estimate:.1f} when lost"
     if figures.matters and auc.estimate > 0.5:
@@ -247,10 +250,10 @@ def _comparison(figures: QuestionOut) -> str:
 
 
 def _verdict(won: int, lost: int, questions: Sequence[QuestionOut]) -> str:
-    counted = capitalised(deals_in_words(won, lost))
+    counted = capitalised(sessions_in_words(won, lost))
     compared = [one for one in questions if not one.suppressed]
     if not compared:
-        return f"{counted}. That is too few to compare questions: 10 rated deals of each are needed."
+        return f"{counted}. That is too few to compare questions: 10 rated sessions of each are needed."
     matter = sorted((one for one in compared if one.matters), key=lambda one: one.p_value or 0)
     if not matter:
         return f"{counted}. So far, no question separates won from lost deals."

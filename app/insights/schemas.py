@@ -71,8 +71,8 @@ class InsightFilter(ReportFilter):
     hindsight: Annotated[
         Hindsight,
         Field(
-            description="include: also show the deals whose ratings came with the outcome, from people who "
-            "knew how the deal ended, apart from the others as `hindsight`"
+            description="include: also show the sessions whose ratings came with the outcome, from people "
+            "who knew how the deal ended, apart from the others as `hindsight`"
         ),
     ] = "exclude"
 
@@ -101,12 +101,12 @@ class Excluded(Out):
 
 
 class Part(Out):
-    """What a report says about one group of deals: those rated before the outcome, or with hindsight."""
+    """What a report says about what was rated before the outcome, or what was rated with hindsight."""
 
     verdict: Annotated[
         str, Field(description="what the figures say, and what they do not say, in plain sentences")
     ]
-    preliminary: Annotated[bool, Field(description="whether fewer than 100 deals were won or lost")]
+    preliminary: Annotated[bool, Field(description="whether fewer than 100 were won or lost")]
 
 
 class ReportOut(Part):
@@ -117,7 +117,7 @@ class ReportOut(Part):
 
 
 class Bounds(Out):
-    """The share of won deals if all undecided ones were lost in the end, and if all were won."""
+    """The share of won sessions if all undecided ones were lost in the end, and if all were won."""
 
     low: float
     high: float
@@ -127,10 +127,10 @@ class Bounds(Out):
 
 
 class ScoreBand(Out):
-    """The deals whose score is in one range, or those that missed a knock-out and have no score."""
+    """The sessions whose score is in one range, or those that missed a knock-out and have no score."""
 
     label: Annotated[str, Field(examples=["60 to 80"])]
-    from_score: Annotated[float | None, Field(description="0..100, null for the knocked-out deals")]
+    from_score: Annotated[float | None, Field(description="0..100, null for the knocked-out sessions")]
     to_score: Annotated[float | None, Field(description="0..100; only the last band includes it")]
     knocked_out: bool
     n: int
@@ -139,7 +139,9 @@ class ScoreBand(Out):
     mean_score: float | None
     win_rate: Annotated[
         Estimate | None,
-        Field(description="the share of won deals with the interval of Wilson; each prospect counts as one"),
+        Field(
+            description="the share of won sessions with the interval of Wilson; each prospect counts as one"
+        ),
     ]
 
 
@@ -151,7 +153,7 @@ class CurvePoint(Out):
 
 
 class AucOut(Estimate):
-    """The probability that a won deal has a higher score than a lost one; ½ if the score says nothing.
+    """The probability that a won session has a higher score than a lost one; ½ if the score says nothing.
 
     The interval is that of DeLong.
     """
@@ -168,7 +170,7 @@ class BrierOut(Estimate):
     """
 
     skill: Annotated[
-        float | None, Field(description="1 is perfect, 0 is no better than the base rate for every deal")
+        float | None, Field(description="1 is perfect, 0 is no better than the base rate for every session")
     ]
     miscalibration: float
     discrimination: float
@@ -176,55 +178,56 @@ class BrierOut(Estimate):
 
 
 class TimeSplit(Out):
-    """How well a curve from the earlier deals predicts the later ones."""
+    """How well a curve from the earlier sessions predicts the later ones."""
 
-    later_since: Annotated[date, Field(description="the first day of the later deals")]
+    later_since: Annotated[date, Field(description="the first day of the later sessions")]
     earlier: int
     later: int
-    auc: Annotated[Estimate | None, Field(description="of the later deals")]
-    brier: Annotated[float, Field(description="of the later deals")]
+    auc: Annotated[Estimate | None, Field(description="of the later sessions")]
+    brier: Annotated[float, Field(description="of the later sessions")]
     skill: Annotated[
-        float | None, Field(description="of the later deals, compared with the base rate of the earlier ones")
+        float | None,
+        Field(description="of the later sessions, compared with the base rate of the earlier ones"),
     ]
     log_loss: float
     predicted_rate: Annotated[
-        float, Field(description="the share of later deals that the curve expects to win")
+        float, Field(description="the share of later sessions that the curve expects to win")
     ]
-    observed_rate: Annotated[float, Field(description="the share of later deals that was won")]
+    observed_rate: Annotated[float, Field(description="the share of later sessions that was won")]
 
 
 class CalibrationPart(Part):
-    """What share of the deals was won at each score.
+    """What share of the sessions was won at each score.
 
-    Each prospect counts as one, however many sessions it has. From 10 won and 10 lost deals on, there is a
+    Each prospect counts as one, however many sessions it has. From 10 won and 10 lost ones on, there is a
     curve if the interval of its slope excludes 0. Otherwise only the base rate is known.
     """
 
-    n: Annotated[int, Field(description="the won and lost deals with a verdict")]
+    n: Annotated[int, Field(description="the won and lost sessions with a verdict; a deal can have several")]
     won: int
     lost: int
-    prospects: Annotated[int, Field(description="the prospects of these deals")]
+    prospects: Annotated[int, Field(description="the prospects of these sessions")]
     closed_before_opening: Annotated[
         int,
         Field(
-            description="the deals that closed before their session was opened: whoever rated them may have "
-            "known how they ended"
+            description="the sessions that were opened after the deal had closed: whoever rated them may "
+            "have known how it ended"
         ),
     ]
     base_rate: Annotated[
-        Estimate | None, Field(description="the share of won deals, with the interval of Wilson")
+        Estimate | None, Field(description="the share of won sessions, with the interval of Wilson")
     ]
     bands: list[ScoreBand]
     slope: Annotated[
         Estimate | None,
         Field(
             description="the change of the log odds for one point of the score, by Firth's penalised "
-            "likelihood with its profile interval; null with too few deals, or if the interval contains 0"
+            "likelihood with its profile interval; null with too few sessions, or if the interval contains 0"
         ),
     ]
     curve: Annotated[
         list[CurvePoint],
-        Field(description="from the lowest to the highest score of the deals; empty without a slope"),
+        Field(description="from the lowest to the highest score of the sessions; empty without a slope"),
     ]
     auc: AucOut | None
     brier: Annotated[BrierOut | None, Field(description="of the curve, or of the base rate without one")]
@@ -263,8 +266,8 @@ class PointItem(Out):
 class PointOut(Out):
     """The sessions or accounts behind one point of a report.
 
-    `count` is the number that the report gives for that point. A deal with several sessions counts once, with
-    the session of its last outcome.
+    `count` is the number that the report gives for that point. In `outcomes`, a deal with several
+    sessions counts once, with the session of its last outcome.
     """
 
     report: str
@@ -280,12 +283,12 @@ class PointOut(Out):
 
 
 class WinProbability(Estimate):
-    """The share of deals with such a score that are won, by the calibration of the question set.
+    """The share of sessions with such a score that are won, by the calibration of the question set.
 
-    `preliminary` says that fewer than 100 deals were won or lost.
+    `preliminary` says that fewer than 100 sessions were won or lost.
     """
 
-    n: Annotated[int, Field(description="the number of won and lost deals that the estimate is based on")]
+    n: Annotated[int, Field(description="the number of won and lost sessions that the estimate is based on")]
     preliminary: bool
 
 
@@ -297,7 +300,7 @@ class Share(Out):
 
 
 class QuestionOut(Out):
-    """How deals answered one question, and whether won and lost deals have different ratings.
+    """How one question was answered, and whether won and lost sessions have different ratings.
 
     Ratings by rule count too. Each prospect counts as one in the means, the AUC and the correlation.
     """
@@ -307,18 +310,18 @@ class QuestionOut(Out):
     text: str
     step: Annotated[str, Field(description="the key of the step")]
     gated: bool
-    asked: Annotated[int, Field(description="the deals that the question applies to")]
-    rated: Annotated[Share, Field(description="of the deals that it applies to")]
+    asked: Annotated[int, Field(description="the sessions that the question applies to")]
+    rated: Annotated[Share, Field(description="of the sessions that it applies to")]
     unknown: Annotated[Share, Field(description="answered as unknown")]
     open: Annotated[Share, Field(description="not answered, or stale")]
     not_applicable: Share
     lowest: Annotated[Share, Field(description="of the ratings, those with the lowest rating of the scale")]
     highest: Annotated[Share, Field(description="of the ratings, those with the highest rating of the scale")]
-    mean_won: Annotated[Estimate | None, Field(description="the mean rating of won deals")]
-    mean_lost: Annotated[Estimate | None, Field(description="the mean rating of lost deals")]
+    mean_won: Annotated[Estimate | None, Field(description="the mean rating of won sessions")]
+    mean_lost: Annotated[Estimate | None, Field(description="the mean rating of lost sessions")]
     auc: Annotated[
         Estimate | None,
-        Field(description="the probability that a won deal is rated higher than a lost one; ½ if alike"),
+        Field(description="the probability that a won session is rated higher than a lost one; ½ if alike"),
     ]
     p_value: Annotated[
         float | None,
@@ -332,18 +335,18 @@ class QuestionOut(Out):
         Field(description="the correlation with the mean of the other ratings; null for gated questions"),
     ]
     suppressed: Annotated[
-        str | None, Field(description="why figures are left out: too few won or lost deals rated it")
+        str | None, Field(description="why figures are left out: too few won or lost sessions rated it")
     ]
     sentence: Annotated[str, Field(description="what the figures say")]
 
 
 class QuestionsPart(Part):
-    """How well each question separates won from lost deals, in the order of the set."""
+    """How well each question separates won from lost sessions, in the order of the set."""
 
-    n: Annotated[int, Field(description="the won and lost deals with a verdict")]
+    n: Annotated[int, Field(description="the won and lost sessions with a verdict; a deal can have several")]
     won: int
     lost: int
-    prospects: Annotated[int, Field(description="the prospects of these deals")]
+    prospects: Annotated[int, Field(description="the prospects of these sessions")]
     questions: list[QuestionOut]
 
 

@@ -1,4 +1,4 @@
-"""The probability to win at a score, as the deals on one version of a question set show it."""
+"""The probability to win at a score, as the sessions on one version of a question set show it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from app.insights.schemas import Estimate
 
 @dataclass(frozen=True, slots=True)
 class WinCurve:
-    """The curve of one version of a question set. `n` is the number of deals that it was fitted to.
+    """The curve of one version of a question set. `n` is the number of sessions that it was fitted to.
 
     `predict` returns the probability at each of some scores. A score outside of the range of the
-    deals has the probability of the nearest score in it.
+    sessions has the probability of the nearest score in it.
     """
 
     n: int

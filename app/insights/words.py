@@ -5,22 +5,30 @@ from app.insights.schemas import Estimate, Excluded
 
 def deals_in_words(won: int, lost: int) -> str:
     """Return counts as the subject of a sentence: "30 won and 25 lost deals", "7 won and no lost deals"."""
+    return _won_and_lost(won, lost, "deal")
+
+
+def sessions_in_words(won: int, lost: int) -> str:
+    """Return the same of sessions, of which a deal can have several: "30 won and 25 lost sessions"."""
+    return _won_and_lost(won, lost, "session")
+
+
+def _won_and_lost(won: int, lost: int, noun: str) -> str:
     if won + lost == 0:
-        return "no won or lost deals"
-    counts = f"{won or 'no'} won and {lost or 'no'} lost"
-    return f"{counts} {'deal' if lost == 1 else 'deals'}"
+        return f"no won or lost {noun}s"
+    return f"{won or 'no'} won and {lost or 'no'} lost {noun}{'' if lost == 1 else 's'}"
 
 
-def no_deals_in_words(left_out: Excluded | None) -> str:
-    """Return the verdict if there are no won and lost deals. `left_out` is None for deals with hindsight."""
+def no_sessions_in_words(left_out: Excluded | None) -> str:
+    """Return the verdict if no session was won or lost. `left_out` is None for those with hindsight."""
     if left_out is None:
-        return "There are no deals with hindsight."
+        return "There are no sessions with hindsight."
     if left_out.hindsight and not left_out.not_scored:
         return (
-            "All won and lost deals were rated when the outcome was already known, so nothing can be said "
+            "All won and lost sessions were rated when the outcome was already known, so nothing can be said "
             "yet."
         )
-    return "No won or lost deal has enough ratings from before its outcome, so nothing can be said yet."
+    return "No won or lost session has enough ratings from before its outcome, so nothing can be said yet."
 
 
 def count_in_words(count: int, one: str, many: str) -> str:

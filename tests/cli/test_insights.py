@@ -36,6 +36,8 @@ def test_a_report_is_a_verdict_a_table_and_what_is_not_counted(run: Run) -> None
     command = ("calibration", "--set", "qualifying-a-sale")
     report = json.loads(printed(run, *command, "--format", "json"))
     assert (report["n"], report["won"], report["lost"]) == (88, 46, 42)
+    assert report["verdict"].startswith("46 won and 42 lost sessions: ")
+    assert printed(run, "outcomes").startswith("36 won and 34 lost deals: ")
     shown = printed(run, *command)
     assert shown.startswith(report["verdict"])
     assert f"{9:>7}  ended without a decision of the customer" in shown

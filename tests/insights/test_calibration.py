@@ -95,7 +95,7 @@ def test_a_curve_says_that_it_is_preliminary_below_100_of_each():
     report = calibrated(SAMPLE)
     assert report.preliminary
     assert report.verdict.startswith(
-        f"{report.won} won and {report.lost} lost deals: preliminary until there are 100 of each. Deals that score higher win more often: "
+        f"{report.won} won and {report.lost} lost sessions: preliminary until there are 100 of each. Deals that score higher win more often: "
     )
     large = calibrated(random_deals(400, slope=0.06))
     assert not large.preliminary
@@ -106,7 +106,7 @@ def test_without_a_certain_slope_there_is_only_the_base_rate():
     report = calibrated(random_deals(100, slope=0))
     assert (report.slope, report.curve, report.brier.skill) == (None, [], pytest.approx(0))
     assert report.verdict == (
-        f"{report.won} won and {report.lost} lost deals. So far, the score does not show which deals are won: the best estimate for every deal is the overall win rate, {report.won} % (44 % to 63 %)."
+        f"{report.won} won and {report.lost} lost sessions. So far, the score does not show which deals are won: the best estimate for every deal is the overall win rate, {report.won} % (44 % to 63 %)."
     )
     assert fit_win_curve(random_deals(100, slope=0)) is None
 
@@ -118,25 +118,25 @@ def test_a_score_that_runs_the_wrong_way_is_said_to():
     assert report.verdict.endswith("Check how the questions are rated.")
 
 
-NOTHING = "No won or lost deal has enough ratings from before its outcome, so nothing can be said yet."
-TOO_FEW = " That is too few to say what a score means: 10 won and 10 lost deals with a score are needed, from different prospects."
+NOTHING = "No won or lost session has enough ratings from before its outcome, so nothing can be said yet."
+TOO_FEW = " That is too few to say what a score means: 10 won and 10 lost sessions with a score are needed, from different prospects."
 
 
 @pytest.mark.parametrize(
     ("sessions", "verdict"),
     [
         ([], NOTHING),
-        (deals([70], []), "1 won and no lost deals. Without lost deals to compare with, nothing can be said about the score."),
-        (deals([], [30] * 12), "no won and 12 lost deals. Without won deals to compare with, nothing can be said about the score."),
-        (deals([60] * 9, [40] * 20), f"9 won and 20 lost deals.{TOO_FEW}"),
-        (deals([60] * 12, [None] * 20), f"12 won and 20 lost deals.{TOO_FEW}"),
+        (deals([70], []), "1 won and no lost sessions. Without lost sessions to compare with, nothing can be said about the score."),
+        (deals([], [30] * 12), "no won and 12 lost sessions. Without won sessions to compare with, nothing can be said about the score."),
+        (deals([60] * 9, [40] * 20), f"9 won and 20 lost sessions.{TOO_FEW}"),
+        (deals([60] * 12, [None] * 20), f"12 won and 20 lost sessions.{TOO_FEW}"),
         (
             deals([50] * 4000, [50] * 6000),
-            "4000 won and 6000 lost deals. They all have the same score: the best estimate for every deal is the overall win rate, 40 % (39 % to 41 %).",
+            "4000 won and 6000 lost sessions. They all have the same score: the best estimate for every deal is the overall win rate, 40 % (39 % to 41 %).",
         ),
         (
             deals(range(60, 90), range(10, 40)),
-            "30 won and 30 lost deals: preliminary until there are 100 of each. Every won deal scored higher than every lost one, so nothing is known about the probability between their scores.",
+            "30 won and 30 lost sessions: preliminary until there are 100 of each. Every won session scored higher than every lost one, so nothing is known about the probability between their scores.",
         ),
     ],
     ids=["none", "one won", "all lost", "few", "only knocked out", "one score", "separated"],
@@ -144,7 +144,7 @@ TOO_FEW = " That is too few to say what a score means: 10 won and 10 lost deals 
 def test_what_cannot_be_computed_is_said_in_words(sessions, verdict):
     report = calibrated(sessions, with_hindsight=True)
     assert report.verdict == verdict[:1].upper() + verdict[1:]
-    assert report.hindsight.verdict == "There are no deals with hindsight."
+    assert report.hindsight.verdict == "There are no sessions with hindsight."
     has_curve = bool(report.curve)
     assert has_curve == (report.slope is not None)
     assert (report.auc is None) == (report.brier is None) == (report.log_loss is None)
@@ -161,7 +161,7 @@ def test_a_prospect_with_500_sessions_counts_once():
     assert together.auc.estimate == pytest.approx(alone.auc.estimate)
     assert together.brier.estimate == pytest.approx(alone.brier.estimate)
     only_crowd = calibrated([*crowd, *(deal(1001, won=False) for _ in range(500))])
-    assert only_crowd.verdict == f"500 won and 500 lost deals.{TOO_FEW}"
+    assert only_crowd.verdict == f"500 won and 500 lost sessions.{TOO_FEW}"
     assert only_crowd.slope is None
 
 
@@ -173,7 +173,7 @@ def test_hindsight_is_shown_apart():
     assert (report.n, report.hindsight.n, report.slope) == (2, 80, None)
     assert report.hindsight.slope.low > 0
     assert report.hindsight.verdict.startswith(
-        "40 won and 40 lost deals, rated when the outcome was already known."
+        "40 won and 40 lost sessions, rated when the outcome was already known."
     )
     assert report.hindsight.verdict.endswith(
         "Ratings given after the outcome make a score look better than it is."
@@ -181,7 +181,7 @@ def test_hindsight_is_shown_apart():
     only = calibrated([], excluded=excluded)
     assert (
         only.verdict
-        == "All won and lost deals were rated when the outcome was already known, so nothing can be said yet."
+        == "All won and lost sessions were rated when the outcome was already known, so nothing can be said yet."
     )
     assert {row[0] for row in table(report).rows} == {False, True}
 
@@ -192,7 +192,7 @@ def test_deals_that_closed_before_their_session_was_opened_are_remarked():
     report = calibrated([*early, deal(0, won=True)])
     assert (report.n, report.closed_before_opening) == (3, 1)
     assert report.verdict.endswith(
-        " 1 of them closed before the session was opened, so whoever gave the ratings may have known the outcome."
+        " In 1 of them, the deal had closed before the session was opened, so whoever gave the ratings may have known the outcome."
     )
 
 
@@ -218,6 +218,6 @@ def test_scores_that_differ_by_a_rounding_error_are_the_same():
     low, high = 64.54972243679028, 64.54972243679029
     report = calibrated(deals([high] * 20, [low] * 20))
     assert (report.auc.estimate, report.slope) == (0.5, None)
-    assert report.verdict.startswith("20 won and 20 lost deals. They all have the same score")
+    assert report.verdict.startswith("20 won and 20 lost sessions. They all have the same score")
     (band,) = [band for band in calibrated(deals([60 - 1e-14], [])).bands if band.n]
     assert band.label == "60 to 80"

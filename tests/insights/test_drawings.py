@@ -231,8 +231,8 @@ def test_every_figure_is_in_the_words() -> None:
         "20 to 40: 2 of 10 won, 20 % (",
     ):
         assert figures in reliability
-    assert "40 to 60: no deals." in reliability
-    assert "All deals: 44 % (33 % to 56 %) won." in reliability
+    assert "40 to 60: none." in reliability
+    assert "Overall: 44 % (33 % to 56 %) won." in reliability
     assert "Fitted probability at a score of 25: 25 % (21 % to 40 %)." in reliability
     bands = words(parsed(DRAWINGS["bands"](640)))
     assert "17 of 41, 41 % (29 % to 59 %)" in bands

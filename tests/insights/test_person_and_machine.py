@@ -59,7 +59,7 @@ def test_how_often_decisions_differ_and_how_the_sessions_ended():
     assert (more_cautious.sessions, more_cautious.win_rate) == (1, None)
     assert found.verdict == (
         "2 of 6 decisions differed from the indication, 33 % (10 % to 70 %): 1 bolder and 1 more cautious. "
-        "The bolder decisions led to no won and 1 lost deal."
+        "The bolder decisions led to no won and 1 lost session."
     )
 
 
@@ -129,14 +129,14 @@ def test_figures_of_persons():
             [decided("fit", "nurture")],
             (
                 "1 of 1 decision differed from the indication, 100 % (21 % to 100 %): 0 bolder and 1 more "
-                "cautious. Nobody knows how these deals would have ended with a bolder decision."
+                "cautious. Nobody knows how these sessions would have ended with a bolder decision."
             ),
         ),
         (
             [decided("mixed", "pursue", "no_decision")],
             (
                 "1 of 1 decision differed from the indication, 100 % (21 % to 100 %): 1 bolder and 0 more "
-                "cautious. None of the deals with a bolder decision has been won or lost yet."
+                "cautious. None of the sessions with a bolder decision has been won or lost yet."
             ),
         ),
     ],

@@ -78,7 +78,7 @@ def test_a_picture_says_the_same_as_the_report(service: Running, lot: str) -> No
     description = ET.fromstring(picture).findtext(f"{SVG}desc") or ""
     assert report["verdict"] in description
     for band in report["bands"]:
-        counts = f"{band['won']} of {band['n']} won" if band["n"] else "no deals"
+        counts = f"{band['won']} of {band['n']} won" if band["n"] else "none"
         assert f"{band['label']}: {counts}" in description
 
 
@@ -103,7 +103,8 @@ def part(won: int, lost: int) -> CalibrationPart:
 
 
 @pytest.mark.parametrize(
-    ("before", "shown"), [((3, 4), "3 won, 4 lost"), ((0, 0), "5 won, 6 lost · rated with hindsight")]
+    ("before", "shown"),
+    [((3, 4), "sessions: 3 won, 4 lost"), ((0, 0), "sessions: 5 won, 6 lost · rated with hindsight")],
 )
 def test_hindsight_is_drawn_only_if_there_is_nothing_else(before: tuple[int, int], shown: str) -> None:
     excluded = Excluded(**dict.fromkeys(Excluded.model_fields, 0))

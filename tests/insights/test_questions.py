@@ -51,10 +51,10 @@ def test_answers_are_counted_by_hand():
     }
     assert (
         strong.suppressed
-        == "3 won and no lost deals have one, and 10 of each are needed, from different prospects"
+        == "3 won and no lost sessions have one, and 10 of each are needed, from different prospects"
     )
     assert (strong.mean_won, strong.auc, strong.p_value, strong.item_rest) == (None,) * 4
-    assert questions["rare"].sentence == "The question applied to none of these deals."
+    assert questions["rare"].sentence == "The question applied to none of these sessions."
 
 
 def clipped(rating):
@@ -129,13 +129,13 @@ def test_each_question_has_a_plain_sentence():
     )
     assert (
         questions["same"].sentence
-        == "All deals have the same rating. Consider dropping the question, or describe its ratings better."
+        == "All sessions have the same rating. Consider dropping the question, or describe its ratings better."
     )
-    assert "Fewer than half of the deals have a rating: " in questions["rare"].sentence
+    assert "Fewer than half of the sessions have a rating: " in questions["rare"].sentence
     assert questions["late"].gated
     assert (
         report.verdict
-        == f"{WON.sum()} won and {(~WON).sum()} lost deals. The questions that separate them best: {best(questions)}."
+        == f"{WON.sum()} won and {(~WON).sum()} lost sessions. The questions that separate them best: {best(questions)}."
     )
     assert [row[1] for row in table(report).rows] == [*QUESTIONS, "late"]
 
@@ -153,10 +153,10 @@ def test_without_enough_deals_no_difference_is_called_certain():
     empty, _ = reported([])
     assert (
         empty.verdict
-        == "No won or lost deal has enough ratings from before its outcome, so nothing can be said yet."
+        == "No won or lost session has enough ratings from before its outcome, so nothing can be said yet."
     )
     few, _ = reported(sample(5))
-    assert few.verdict.endswith("That is too few to compare questions: 10 rated deals of each are needed.")
+    assert few.verdict.endswith("That is too few to compare questions: 10 rated sessions of each are needed.")
 
 
 def test_noise_alone_shows_no_question_that_matters():

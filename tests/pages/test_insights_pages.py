@@ -171,3 +171,25 @@ def test_an_unknown_point_is_refused(demo: httpx.Client) -> None:
         assert demo.get(f"/v1/insights/{address}").status_code == 422, address
         refused = demo.get(f"/insights/{address}")
         assert (refused.status_code, "<h1>" in refused.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("report", "counted", "drawn"),
+    [
+        ("calibration", "46 won and 42 lost sessions", "sessions: 46 won, 42 lost"),
+        ("questions", "46 won and 42 lost sessions", None),
+        ("outcomes", "36 won and 34 lost deals", "deals: 36 won, 34 lost"),
+    ],
+)
+def test_texts_pictures_and_pages_say_whether_they_count_deals_or_sessions(
+    demo: httpx.Client, report: str, counted: str, drawn: str | None
+) -> None:
+    """The demo has 36 won and 34 lost deals. Some were rated by two assessors, in a session each."""
+    page = demo.get(f"/insights/{report}").text
+    assert twin(demo, page)["verdict"].startswith(counted)
+    assert counted in page
+    picture = re.search(r'<img class="chart" src="([^"]+)"', page)
+    assert picture
+    document = demo.get(unescape(picture[1])).text
+    assert counted in document
+    assert drawn is None or drawn in document

@@ -15,14 +15,15 @@ from app.insights.drawings.trend import Trend, draw_trend
 
 PICTURES_FOLDER = "docs/pictures"
 WIDTH = 640
-SUBJECT = "qualifying-a-sale@1 · 77 won, 68 lost"
+QUESTION_SET = "qualifying-a-sale@1"
+SUBJECT = f"{QUESTION_SET} · sessions: 77 won, 68 lost"
 CALIBRATION = Words(
     "Win rate by score",
     SUBJECT,
-    "77 won and 68 lost deals: preliminary until there are 100 of each. Deals that score higher win more "
+    "77 won and 68 lost sessions: preliminary until there are 100 of each. Deals that score higher win more "
     "often: 24 % at a score of 40, and 75 % at 70.",
 )
-# The low end of each band, its mean score, and the deals won and lost.
+# The low end of each band, its mean score, and the sessions won and lost.
 BANDS = ((0, 15, 0, 9), (20, 33, 4, 18), (40, 51, 18, 20), (60, 70, 32, 11), (80, 86, 23, 2))
 KNOCKED_OUT = (0, 8)
 # The curve: the log odds of winning at a score are SLOPE · (score − EVEN).
@@ -63,7 +64,7 @@ def pictures() -> dict[str, str]:
         "reliability": draw_reliability(
             Reliability(CALIBRATION, bands, knocked_out, _wilson(77, 145), [*_curve()]), WIDTH
         ),
-        "bands": draw_bands(CALIBRATION._replace(title="Deals by score"), [knocked_out, *bands], WIDTH),
+        "bands": draw_bands(CALIBRATION._replace(title="Sessions by score"), [knocked_out, *bands], WIDTH),
         "questions": _questions(),
         "trend": _trend(),
         "portfolio": _portfolio(),
@@ -100,12 +101,16 @@ def _curve() -> Iterator[CurvePoint]:
 def _questions() -> str:
     rows = [QuestionRow(name, Interval(*auc), matters=auc[1] > 0.5, remark="") for name, *auc in QUESTIONS]
     rows.append(QuestionRow("data points", None, matters=False, remark="too few ratings"))
-    message = "Won and lost deals differ on two questions. On the others, the difference may be chance."
+    message = "Won and lost sessions differ on two questions. On the others, the difference may be chance."
     return draw_forest(Words("Questions that matter", SUBJECT, message), rows, WIDTH)
 
 
 def _trend() -> str:
-    words = Words("Win rate by quarter", SUBJECT, "77 deals were won and 68 were lost: a win rate of 53 %.")
+    words = Words(
+        "Win rate by quarter",
+        f"{QUESTION_SET} · deals: 77 won, 68 lost",
+        "77 won and 68 lost deals: a win rate of 53 % (45 % to 61 %).",
+    )
     periods = [_count(*quarter) for quarter in QUARTERS]
     return draw_trend(Trend(words, periods, _wilson(77, 145)), WIDTH)
 

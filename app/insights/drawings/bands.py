@@ -1,4 +1,4 @@
-"""The band chart: how many deals were won and lost at each score."""
+"""The band chart: how many sessions were won and lost at each score."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -25,7 +25,7 @@ BASELINE = Paint(stroke="muted")
 
 def draw_bands(words: Words, bands: Sequence[Count], width: float) -> str:
     """Return the chart as an SVG document of this width in pixels, with a bar for each band."""
-    most = max((band.deals for band in bands), default=0)
+    most = max((band.total for band in bands), default=0)
     if most == 0:
         return nothing_drawn(words, width, NAME)
     canvas = Canvas(width)
@@ -34,7 +34,7 @@ def draw_bands(words: Words, bands: Sequence[Count], width: float) -> str:
     for number, band in enumerate(bands):
         middle = rows.middle(number)
         top = middle - THICKNESS / 2
-        won, end = x.at(band.won), x.at(band.deals)
+        won, end = x.at(band.won), x.at(band.total)
         if band.lost:
             canvas.rect((won, top), end - won, THICKNESS, HOLLOW, f"{band.label}: {band.lost:,} lost")
         if band.won:
@@ -50,5 +50,5 @@ def draw_bands(words: Words, bands: Sequence[Count], width: float) -> str:
 
 def _figures(band: Count) -> str:
     if band.rate is None:
-        return "no deals"
-    return f"{band.won:,} of {band.deals:,}, {percent_interval(band.rate)}"
+        return "none"
+    return f"{band.won:,} of {band.total:,}, {percent_interval(band.rate)}"

@@ -24,7 +24,7 @@ class Words(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Won and lost deals of one band or period, with their win rate. The rate is None if there are none."""
+    """Won and lost sessions of one band, or deals of one period, and their win rate: None without any."""
 
     label: str
     won: int
@@ -32,8 +32,8 @@ class Count:
     rate: Interval | None
 
     @property
-    def deals(self) -> int:
-        """The deals that were won or lost."""
+    def total(self) -> int:
+        """The number of those that were won or lost."""
         return self.won + self.lost
 
     def sentence(self) -> str:
@@ -43,8 +43,8 @@ class Count:
     def figures(self) -> str:
         """Return the figures without the label."""
         if self.rate is None:
-            return "no deals"
-        return f"{self.won:,} of {self.deals:,} won, {percent_interval(self.rate)}"
+            return "none"
+        return f"{self.won:,} of {self.total:,} won, {percent_interval(self.rate)}"
 
 
 def percent_interval(interval: Interval) -> str:

@@ -1,4 +1,4 @@
-"""The forest plot: for each question, how well its rating separates won from lost deals."""
+"""The forest plot: for each question, how well its rating separates won from lost sessions."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -35,7 +35,7 @@ ROWS_WITH_ONE_SCALE = 12
 class QuestionRow(NamedTuple):
     """One question: the area under its ROC curve, or the reason why there is none.
 
-    `matters` says whether won and lost deals differ on it beyond chance.
+    `matters` says whether won and lost sessions differ on it beyond chance.
     """
 
     label: str
@@ -105,7 +105,7 @@ def _draw_question(canvas: Canvas, question: QuestionRow, auc: Interval, x: Scal
 def _legend(questions: Sequence[QuestionRow]) -> list[tuple[Sign, str]]:
     entries: list[tuple[Sign, str]] = []
     if any(question.auc and question.matters for question in questions):
-        entries.append((point_sign(SOLID), "won and lost deals differ (95 % interval)"))
+        entries.append((point_sign(SOLID), "won and lost sessions differ (95 % interval)"))
     if any(question.auc and not question.matters for question in questions):
         entries.append((point_sign(HOLLOW), "the difference may be chance"))
     return [*entries, (line_sign(REFERENCE), f"no difference ({ratio(NO_DIFFERENCE)})")]

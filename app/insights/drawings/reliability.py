@@ -1,4 +1,4 @@
-"""The reliability diagram: how often deals were won at each score, and the fitted probability."""
+"""The reliability diagram: how often sessions were won at each score, and the fitted probability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ NAMED_SCORES = 5
 
 @dataclass(frozen=True, slots=True)
 class ScoreBand(Count):
-    """The deals with a score from `low` to `high`, and their mean score."""
+    """The sessions with a score from `low` to `high`, and their mean score."""
 
     low: float
     high: float
@@ -113,7 +113,7 @@ def _legend(figures: Reliability) -> list[tuple[Sign, str]]:
     if figures.curve:
         entries.append((line_sign(DATA_LINE, DATA_AREA), "fitted probability, with its 95 % interval"))
     if figures.base_rate:
-        entries.append((line_sign(REFERENCE), f"all deals: {percent(figures.base_rate.estimate)} won"))
+        entries.append((line_sign(REFERENCE), f"overall: {percent(figures.base_rate.estimate)} won"))
     return entries
 
 
@@ -122,7 +122,7 @@ def _sentences(figures: Reliability) -> list[str]:
     if figures.knocked_out:
         sentences.insert(0, figures.knocked_out.sentence())
     if figures.base_rate:
-        sentences.append(f"All deals: {percent_interval(figures.base_rate)} won.")
+        sentences.append(f"Overall: {percent_interval(figures.base_rate)} won.")
     step = max(1, (len(figures.curve) - 1) // (NAMED_SCORES - 1))
     return sentences + [
         f"Fitted probability at a score of {point.score:.0f}: {percent_interval(point.probability)}."

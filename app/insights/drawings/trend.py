@@ -109,7 +109,7 @@ def _draw_counts(
     canvas: Canvas, periods: Sequence[Count], centres: Sequence[float], room: float, top: float
 ) -> float:
     """Write the number of deals below each period, if all of them fit. Return where they end."""
-    counts = [f"{period.deals:,}" for period in periods]
+    counts = [f"{period.total:,}" for period in periods]
     label = "deals"
     widest = max(text_width(count, SMALL_SIZE) for count in counts)
     if widest + 4 > room:
