@@ -62,6 +62,9 @@ def filters_of(name: ReportName, sent: PointFilter) -> ReportFilter:
     """
     fields = sent.model_dump(mode="json", exclude_unset=True, exclude={"point"})
     if name == "outcomes":
+        if "by" in fields:
+            detail = "leave it out: the point names what the deals are grouped by"
+            raise invalid_field("/by", "unknown_field", detail, "query")
         fields["by"] = [sent.point.rpartition(":")[0]]
     try:
         return FILTERS[name].model_validate(fields)

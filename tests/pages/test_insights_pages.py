@@ -159,6 +159,17 @@ def test_the_filters_are_in_the_address_of_everything(demo: httpx.Client) -> Non
     assert twin(demo, amounts)["accounts"] == 36
 
 
+def test_a_filter_that_a_point_does_not_have_is_refused(demo: httpx.Client) -> None:
+    (address, _), *_ = links(demo.get("/insights/outcomes").text, "/insights/outcomes/point")
+    assert demo.get(f"/v1{address}").status_code == 200
+    for extra in ("by=amount", "by=attribute", "by=reason", "currency=EUR", "colour=red"):
+        refused = demo.get(f"/v1{address}&{extra}")
+        assert refused.status_code == 422, extra
+        errors = [(one["where"], one["pointer"]) for one in refused.json()["errors"]]
+        assert errors == [("query", f"/{extra.partition('=')[0]}")]
+        assert demo.get(f"{address}&{extra}").status_code == 422
+
+
 def test_an_unknown_point_is_refused(demo: httpx.Client) -> None:
     for address in (
         "calibration/point?question_set=qualifying-a-sale&point=20+to+30",
