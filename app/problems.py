@@ -55,6 +55,10 @@ FORBIDDEN = Kind(
     "forbidden", 403, "The API key does not have the scope that this operation needs.",
     "Use a key with that scope, or one with the scope admin.",
 )  # fmt: skip
+FOREIGN_FORM = Kind(
+    "foreign-form", 403, "The form comes from another site or from an old page.",
+    "Open the page of the form again, and send the form from there.",
+)  # fmt: skip
 NOT_FOUND = Kind(
     "not-found", 404, "There is nothing at this address.",
     "Check the address; /docs lists the operations.",

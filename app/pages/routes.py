@@ -22,7 +22,7 @@ from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
 from app.pages.rendering import address, page, problem_page, text
 from app.problems import (
-    FORBIDDEN,
+    FOREIGN_FORM,
     INTERNAL_ERROR,
     MALFORMED_BODY,
     NOT_FOUND,
@@ -40,7 +40,6 @@ USUAL_PORTS = {"http": ":80", "https": ":443"}
 MAX_NEXT_LENGTH = 2000
 # The largest form that a sign-in keeps.
 MAX_KEPT_BYTES = 100_000
-FOREIGN_FORM = "The form was sent from another site or from an old page. Open the page again."
 # The errors of a form that was read. The page shows them with what was entered.
 REFUSALS = (Problem, Flawed)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -140,11 +139,11 @@ def require_same_origin(request: Request) -> None:
     """Check that a form was sent from a page of this service.
 
     Raises:
-        Problem: FORBIDDEN.
+        Problem: FOREIGN_FORM.
     """
     site = request.headers.get("sec-fetch-site", "same-origin")
     if site != "same-origin" or request.headers.get("origin") != _origin(request):
-        raise Problem(FORBIDDEN, FOREIGN_FORM)
+        raise Problem(FOREIGN_FORM, text("page.foreign_form", origin=_origin(request)))
 
 
 def _origin(request: Request) -> str:
@@ -194,7 +193,7 @@ async def _read_fields(request: Request, *, accepts_file: bool) -> None:
     if signed_in and not hmac.compare_digest(
         request.state.fields.get("token", "").encode(), signed_in.form_token.encode()
     ):
-        raise Problem(FORBIDDEN, FOREIGN_FORM)
+        raise Problem(FOREIGN_FORM, text("page.old_form"))
 
 
 async def _read_urlencoded(request: Request, max_bytes: int) -> list[tuple[str, str]]:
