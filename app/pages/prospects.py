@@ -119,7 +119,7 @@ async def post_prospect(
         )
 
     opened = SessionOut.model_validate_json(await write(request, form, create))
-    return RedirectResponse(address(request, f"/sessions/{opened.session_id}"), 303)
+    return RedirectResponse(address(request, f"/sessions/{opened.session_id}#now"), 303)
 
 
 @writing.post("/prospects/{prospect_id}/sessions")
@@ -139,7 +139,7 @@ async def post_session(
         )
 
     opened = SessionOut.model_validate_json(await write(request, form, start))
-    return RedirectResponse(address(request, f"/sessions/{opened.session_id}"), 303)
+    return RedirectResponse(address(request, f"/sessions/{opened.session_id}#now"), 303)
 
 
 @writing.post("/sessions/{session_id}/move")

@@ -203,6 +203,31 @@ def test_a_resumed_interview_shows_its_question(service: Running, open_page: Ope
 
 
 @pytest.mark.one_database
+def test_a_new_prospect_is_created_by_keyboard_and_its_interview_shows_the_first_question(
+    service: Running, open_page: Open, session: dict
+) -> None:
+    page = open_page("/prospects", viewport={"width": 360, "height": 640})
+    new = page.locator("#new > summary")
+    name = page.get_by_label("Name", exact=True)
+    expect(name).to_be_hidden()
+    shown = new.bounding_box()
+    assert shown
+    assert shown["height"] >= 44
+    assert shown["y"] + shown["height"] < 300
+    new.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Keyboard Works")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}#now$"))
+    expect(page.locator("details.q[open] > summary#now")).to_be_in_viewport()
+    ok(service.client.post(f"/v1/sessions/{session['session_id']}/outcome", json={"outcome": "lost"}))
+    page.goto(f"/prospects/{session['prospect_id']}")
+    page.get_by_role("button", name="Start an interview").click()
+    page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}#now$"))
+
+
+@pytest.mark.one_database
 def test_a_qualification_without_scripts_on_a_small_phone(
     service: Running, browser: Browser, session: dict
 ) -> None:

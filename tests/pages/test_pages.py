@@ -138,8 +138,13 @@ def test_missing_things_are_said_on_a_page(ana: httpx.Client) -> None:
 def test_a_prospect_is_found_created_and_led_to_its_interview(ana: httpx.Client) -> None:
     place = led_to(submit(ana, "/prospects", "/prospects", name="Harbour Works"))
     assert re.fullmatch(r"/sessions/[0-9a-f-]{36}", place)
-    assert "Harbour Works" in ana.get("/prospects?q=har+wor").text
-    assert "No prospects found." in ana.get("/prospects?q=nothing+like+it").text
+    found = ana.get("/prospects?q=har+wor").text
+    assert ("Harbour Works" in found, '<details class="panel" id="new">' in found) == (True, True)
+    # Whoever finds nobody can create the prospect at once.
+    nobody = ana.get("/prospects?q=nothing+like+it").text
+    assert "No prospects found." in nobody
+    assert '<details class="panel" id="new" open>' in nobody
+    assert re.search(r'<input id="name" [^>]*value="nothing like it">', nobody)
 
 
 def test_a_named_set_starts_although_several_are_meant_for_the_prospect(new_database: NewDatabase) -> None:
