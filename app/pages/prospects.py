@@ -14,11 +14,13 @@ from app.edge.problem_responses import problem_of
 from app.edge.service import Body, Service, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.facts import FactsForm, facts_of, save_facts, with_entered
-from app.pages.rendering import address, page
+from app.pages.formats import day
+from app.pages.rendering import address, page, text
 from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, query_of, write
 from app.problems import NOT_FOUND, Problem, missing
 from app.prospects import service as prospects
 from app.prospects.queries import (
+    erased_at,
     find_prospect,
     list_prospects,
     merged_into,
@@ -26,6 +28,7 @@ from app.prospects.queries import (
     prospects_out,
 )
 from app.prospects.schemas import PROSPECT_POSITION, NewProspect, ProspectFilter
+from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.question_sets.queries import list_newest
 from app.schemas import Deal, Line, SetName
@@ -99,9 +102,9 @@ async def get_prospects(
     return page(request, "prospects.html", query=query, chosen=urlencode(chosen), **found)
 
 
-def _as_id(text: str | None) -> UUID | None:
+def _as_id(searched: str | None) -> UUID | None:
     try:
-        return UUID(text) if text else None
+        return UUID(searched) if searched else None
     except ValueError:
         return None
 
@@ -217,10 +220,18 @@ def _list_before(request: Request) -> str | None:
     return before._replace(scheme="", netloc="", fragment="").geturl() if is_list else None
 
 
+def _require_prospect(tx: Transaction, prospect_id: UUID) -> Prospect:
+    """Return a prospect. Raises NOT_FOUND, which says whether the prospect was erased."""
+    with suppress(Problem):
+        return find_prospect(tx, prospect_id)
+    at = erased_at(tx, prospect_id)
+    raise Problem(NOT_FOUND, text("scorecard.erased", day=day(at)) if at else text("scorecard.gone"))
+
+
 def _load_scorecard(
     tx: Transaction, plans: Plans, prospect_id: UUID, session_id: UUID | None
 ) -> dict[str, Any]:
-    stored = find_prospect(tx, prospect_id)
+    stored = _require_prospect(tx, prospect_id)
     prospect = prospect_out(tx, stored)
     found: dict[str, Any] = {"prospect": prospect, "session": None, "sets": list_newest(tx), "facts": []}
     try:

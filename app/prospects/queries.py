@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -188,6 +189,14 @@ def _is_gone_with_events(tx: Transaction, prospect_id: UUID) -> bool:
     """Whether a prospect no longer exists, but its events do."""
     about_it = select(Event.seq).where(Event.prospect_id == prospect_id).limit(1)
     return tx.db.get(Prospect, prospect_id) is None and tx.db.exec(about_it).first() is not None
+
+
+def erased_at(tx: Transaction, prospect_id: UUID) -> datetime | None:
+    """Return when a prospect was erased. None if it was not, or if it was merged into one that was."""
+    is_about_it = Event.prospect_id == prospect_id
+    statement = select(Event.at).where(is_about_it, Event.type == "prospect.erased")
+    found: datetime | None = tx.db.exec(statement).first()
+    return found
 
 
 def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> Prospect:

@@ -74,6 +74,9 @@ def test_a_merged_prospect_leads_to_the_one_that_was_kept(service: Running, ana:
     for gone in ids:
         page = ana.get(f"/prospects/{gone}")
         assert (page.status_code, 'href="/prospects"' in page.text) == (404, True)
+        # Of the prospects that were merged into an erased one, nothing is kept.
+        said = "This prospect was erased on " if gone == ids[2] else "It may have been erased, or merged"
+        assert said in page.text
 
 
 def test_the_pages_about_prospects_and_home_show_what_their_json_returns(
