@@ -6,6 +6,7 @@ Requests in JSON are read strictly; only files are read like this.
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Literal
@@ -35,6 +36,11 @@ FALSE_WORDS = frozenset({"false", "no", "n", "0", "nein", "falsch", "non", "faux
 FORMULA_ERRORS = frozenset({"#div/0!", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#null!", "#num!"})
 # A long number as Excel shows it, which has lost its last digits.
 SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]{2,3}")
+# 31.12.2025, 1.2.2025 and 31.12.2025 14:30.
+DOTTED_DAY = re.compile(
+    r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})"
+    r"(?: (?P<time>[0-9]{2}:[0-9]{2})(?P<seconds>:[0-9]{2})?)?"
+)
 RATING = re.compile(r"[+-]?[0-9]{1,4}([.,]00?)?")
 # From here on, a number in floating point may have lost its last digits.
 MAX_EXACT_FLOAT = 10**15
@@ -163,6 +169,21 @@ def read_text(cell: Cell) -> str:
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return str(cell).lower() if isinstance(cell, bool) else "" if cell is None else str(cell)
+
+
+def read_dotted_day(text: str) -> str | None:
+    """Return a day such as 31.12.2025, perhaps with a time after it, in ISO 8601; None if it is not one.
+
+    With dots, the day comes first in every country. A year needs four digits: 01.02.03 is ambiguous.
+    """
+    found = DOTTED_DAY.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        day = date(int(found["year"]), int(found["month"]), int(found["day"])).isoformat()
+    except ValueError:
+        return None
+    return f"{day}T{found['time']}{found['seconds'] or ':00'}" if found["time"] else day
 
 
 def read_id(cell: Cell) -> str | None:

@@ -21,6 +21,7 @@ from app.files.values import (
     attribute_reader,
     number_reader,
     rating_reader,
+    read_date_cell,
     read_id_cell,
     read_text_cell,
     read_typed_cell,
@@ -33,6 +34,8 @@ ID, NAME = "external_id", "name"
 # Fields that identify something. If one of them cannot be read, the row is refused.
 ID_FIELDS = frozenset({ID, "deal"})
 NUMBER_FIELDS = frozenset({"outcome_amount"})
+DAY_FIELDS = frozenset({"opened_on", "decision_revisit_on", "outcome_closed_on"})
+DATE_FIELDS = DAY_FIELDS | {"answered_at"}
 # A column of this name says whether a question is not applicable.
 NOT_APPLICABLE_SUFFIX = "_na"
 # Formats whose numbers and booleans keep their type where nothing declares one.
@@ -243,7 +246,8 @@ class EntryReader:
             return attribute_reader(self._expected.attributes[key], self.decimal or ".")
         if kind == "attribute" and format_ in TYPED_FORMATS:
             return read_typed_cell
-        return read_id_cell if key in ID_FIELDS else read_text_cell
+        others = read_date_cell if kind == "field" and key in DATE_FIELDS else read_text_cell
+        return read_id_cell if key in ID_FIELDS else others
 
 
 def match_columns(

@@ -11,6 +11,7 @@ from app.files.cells import (
     is_formula_error,
     is_not_applicable,
     read_boolean,
+    read_dotted_day,
     read_id,
     read_number,
     read_rating,
@@ -69,6 +70,11 @@ def read_text_cell(cell: Cell) -> CellValue:
     return _read(_text, cell)
 
 
+def read_date_cell(cell: Cell) -> CellValue:
+    """Read a cell as text: a day or a time with dots in ISO 8601, and any other text as it is."""
+    return _read(_date, cell)
+
+
 def read_typed_cell(cell: Cell) -> CellValue:
     """Read a cell of a format that has types: a number or a boolean keeps its type."""
     return _read(lambda filled: _text(filled) if isinstance(filled, str) else filled, cell)
@@ -107,6 +113,11 @@ def _boolean(cell: str | float) -> CellValue:
 def _text(cell: str | float) -> CellValue:
     text = read_text(cell)
     return Unread(f"has more than {MAX_TEXT_LENGTH} characters") if len(text) > MAX_TEXT_LENGTH else text
+
+
+def _date(cell: str | float) -> CellValue:
+    text = _text(cell)
+    return read_dotted_day(text) or text if isinstance(text, str) else text
 
 
 def _id(cell: str | float) -> CellValue:

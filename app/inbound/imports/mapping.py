@@ -7,11 +7,11 @@ from itertools import islice
 from pydantic import ValidationError
 
 from app.files.cells import DECIMAL_SIGNS, is_empty
-from app.files.entries import ID, NAME, NOT_APPLICABLE_SUFFIX, NUMBER_FIELDS
+from app.files.entries import DATE_FIELDS, ID, NAME, NOT_APPLICABLE_SUFFIX, NUMBER_FIELDS
 from app.files.headings import ALIASES, REJECT_COLUMNS, attribute_name, squeezed
 from app.files.rejects import shown_text
 from app.files.table import TableFile
-from app.files.values import Unread, attribute_reader, rating_reader
+from app.files.values import Unread, attribute_reader, rating_reader, read_date_cell
 from app.inbound.forms.schemas import TranslatedForm
 from app.inbound.imports.reader import SESSION_FIELDS, SOURCE
 from app.inbound.imports.schemas import Choices, Contents
@@ -195,8 +195,9 @@ def _can_read(key: str, value: str, targets: Targets) -> bool:
         return any(not isinstance(read(value), Unread) for read in readers)
     if key not in CHECKED_FIELDS:
         return True
+    read = read_date_cell(value) if key in DATE_FIELDS else value
     try:
-        TranslatedForm.model_validate({SOURCE: "any", ID: "any"} | {key: value})
+        TranslatedForm.model_validate({SOURCE: "any", ID: "any"} | {key: read})
     except ValidationError:
         return False
     return True

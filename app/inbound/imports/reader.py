@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.files.cells import DecimalSign
-from app.files.entries import ID, NAME, Entry, EntryReader, Expected
+from app.files.entries import DAY_FIELDS, ID, NAME, Entry, EntryReader, Expected
 from app.files.table import Row, TableFile
 from app.files.values import SIGN_NAMES
 from app.inbound.forms.schemas import WORD_FIELDS, TranslatedForm
@@ -36,9 +36,10 @@ SESSION_FIELDS = (
 DETAILS = frozenset(
     {"answered_at", "decision_reason", "outcome_currency", "outcome_reason", "outcome_competitor"}
 )
+# A day with dots, perhaps one that the calendar does not have, or with a year of two digits.
+DOTTED = r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]+.*"
 # A day of the years 1982 to 2064 as a number, perhaps with its time.
 SERIAL_DAY = r"[3-5][0-9]{4}(\.[0-9]+)?"
-DAYS = frozenset({"opened_on", "decision_revisit_on", "outcome_closed_on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def _without_bad_details(entry: Entry) -> Entry:
         return entry
     place = f"row {entry.row.number}, "
     refused = [
-        replace(flaw, detail=f"{place}{name}: {_serial_day(name, checked.get(name)) or flaw.detail}")
+        replace(flaw, detail=f"{place}{name}: {_bad_day(name, checked.get(name)) or flaw.detail}")
         for name, flaw in flaws.items()
     ]
     remarks = [flaw.detail for flaw in refused]
@@ -203,9 +204,13 @@ def _without_bad_details(entry: Entry) -> Entry:
     return replace(entry, fields=kept, remarks=[*entry.remarks, *remarks])
 
 
-def _serial_day(name: str, value: Any) -> str | None:
-    """Return what is wrong with a day that is written as a spreadsheet stores it; None for another value."""
-    if name not in DAYS or not re.fullmatch(SERIAL_DAY, str(value)):
+def _bad_day(name: str, value: Any) -> str | None:
+    """Return what is wrong with a day with dots, or as a spreadsheet stores it; None for another value."""
+    if name not in DAY_FIELDS:
+        return None
+    if re.fullmatch(DOTTED, str(value)):
+        return f'"{value}" is not a day: write it as 31.12.2025, with all four digits of the year'
+    if not re.fullmatch(SERIAL_DAY, str(value)):
         return None
     return f'"{value}" is how a spreadsheet stores a day: format the column as a date, and save it again'
 

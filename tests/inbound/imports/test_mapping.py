@@ -52,8 +52,8 @@ def test_headings_of_exports_that_are_also_qualified(tmp_path: Path, targets: Ta
     found = contents(
         tmp_path,
         "Account ID;Opportunity ID;Budget;Stage;Betrag;Close Date;Lost Reason;Mitbewerber",
-        "1;d1;4;Won;1.000;2026-01-31;;",
-        "2;d2;unknown;Lost;2.000;2026-02-28;Too expensive;Rival",
+        "1;d1;4;Won;1.000;31.01.2026;;",
+        "2;d2;unknown;Lost;2.000;28.2.2026;Too expensive;Rival",
     )
     keys = (
         "external_id deal budget outcome outcome_amount outcome_closed_on outcome_reason outcome_competitor"
@@ -65,7 +65,7 @@ def test_values_that_do_not_fit_are_attributes(tmp_path: Path, targets: Targets)
     found = contents(
         tmp_path,
         "id,Budget,Source,Employees,Stage,Close Date,Empty,公司,2024",
-        '1,"50,000",Web Form,many,Negotiation,31.01.2026,,x,y',
+        '1,"50,000",Web Form,many,Negotiation,01/31/2026,,x,y',
     )
     keys = "external_id budget_value source_value employees_value stage close_date"
     assert suggest(found, targets) == (*keys.split(), "", "column_8", "column_9")

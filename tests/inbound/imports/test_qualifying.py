@@ -191,7 +191,7 @@ def test_a_bad_detail_costs_a_cell_and_a_bad_word_its_row(client, send, source, 
         "A;;4;5;12 Mio;;;Lost;30 Mio;Euro;;",
         "B;;4;5;;;;Closed Won;;;;",
         "C;;4;9;;;;;;;;",
-        "D;;4;5;;31.12.2024;;;;;;",
+        "D;;4;5;;12/31/2024;;;;;;",
         "E;;4;5;;;Pursue;Lost;;;价格太高;",
     ]
     answers = send("\n".join(rows), qualify=small, **COLUMNS)
@@ -219,6 +219,41 @@ def test_a_day_as_a_serial_number_is_refused_with_its_remedy(send, small):
     answers = send(f"{HEADINGS}\nD;;4;5;;45657;;;;;;", qualify=small, **COLUMNS)
     (detail,) = (one["problem"]["errors"][0]["detail"] for one in answers if one.get("problem"))
     assert detail.startswith('row 2, opened_on: "45657" is how a spreadsheet stores a day: format the column')
+
+
+def test_days_with_dots_are_read_with_the_day_first(client, send, source, small):
+    """And the same file with days in ISO 8601 changes nothing."""
+    names = ("external_id", "need", "opened_on", "answered_at", "decision", "actor", "decision_revisit_on")
+    headings = ";".join((*names, "outcome_closed_on", "outcome"))
+    with_dots = [
+        "D;4;1.2.2025;01.02.2025 14:30;nurture;ana;31.12.2031;;",
+        "E;4;29.02.2024;;;;;28.02.2025 00:00:00;won",
+    ]
+    in_iso = [
+        "D;4;2025-02-01;2025-02-01T14:30:00Z;nurture;ana;2031-12-31;;",
+        "E;4;2024-02-29;;;;;2025-02-28;won",
+    ]
+    assert counted(send("\n".join([headings, *with_dots]), qualify=small)) == (2, 0, 0, 0)
+    kept = sessions_of(client, source)
+    open_one, closed = kept["D", None], kept["E", None]
+    assert (open_one["opened_at"][:10], open_one["decision"]["revisit_on"]) == ("2025-02-01", "2031-12-31")
+    assert [one["answered_at"] for one in open_one["answers"]] == ["2025-02-01T14:30:00Z"]
+    assert (closed["opened_at"][:10], closed["outcome"]["closed_on"]) == ("2024-02-29", "2025-02-28")
+    assert counted(send("\n".join([headings, *in_iso]), qualify=small)) == (0, 0, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("day", "remedy"),
+    [
+        *((day, "write it as 31.12.2025, with all four") for day in ("31.12.25", "31.02.2025", "1.13.2025")),
+        *((day, "YYYY-MM-DD") for day in ("2025.12.31", "12/31/2025")),
+    ],
+)
+def test_a_day_that_can_mean_several_or_none_refuses_its_row(send, small, day, remedy):
+    answers = send(f"{HEADINGS}\nD;;4;5;;{day};;;;;;", qualify=small, **COLUMNS)
+    (error,) = (one["problem"]["errors"][0] for one in answers if one.get("problem"))
+    assert error["pointer"] == "/opened_on"
+    assert remedy in error["detail"]
 
 
 def test_lines_and_their_persons_are_qualified_too(client, send, source, small):
