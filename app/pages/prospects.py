@@ -99,7 +99,8 @@ async def get_prospects(
             return RedirectResponse(address(request, f"/prospects/{own_id}"), 303)
     chosen = query.model_dump(mode="json", exclude_defaults=True, exclude={"after", "limit"})
     found = await service.read_scores(load)
-    return page(request, "prospects.html", query=query, chosen=urlencode(chosen), **found)
+    new_name = query.q if query.q and not (own_id or found["prospects"]) else ""
+    return page(request, "prospects.html", query=query, chosen=urlencode(chosen), new_name=new_name, **found)
 
 
 def _as_id(searched: str | None) -> UUID | None:

@@ -603,7 +603,10 @@ def test_a_prospect_is_found_by_its_ids(service: Running, ana: httpx.Client, sou
     assert (page.count("/prospects/" + session["prospect_id"]), "Found" in page) == (1, True)
     own = ana.get("/prospects", params={"q": session["prospect_id"]})
     assert led_to(own) == f"/prospects/{session['prospect_id']}"
-    assert "a whole id" in ana.get("/prospects", params={"q": "01890000-0000-7000-8000-000000000000"}).text
+    unknown = ana.get("/prospects", params={"q": "01890000-0000-7000-8000-000000000000"}).text
+    assert "or the whole id" in unknown
+    # No prospect has such a name.
+    assert re.search(r'<input id="name" [^>]*value="">', unknown)
 
 
 @pytest.mark.one_database

@@ -405,7 +405,7 @@ def test_an_open_session_moves_to_the_new_version_from_its_scorecard(
     assert led_to(ana.post(move, data=fields)) == f"{scorecard}?session={session['session_id']}"
     after = ana.get(scorecard).text
     assert move not in after
-    assert "must be 4 or higher, is rated 3" in after
+    assert "must be rated 4 or higher, but is rated 3" in after
     # Sent again, it does nothing more. A session that has changed since the page was read is not moved.
     assert ana.post(move, data=fields).status_code == 303
     assert ana.post(move, data=fields | {"request_key": fields["request_key"][::-1]}).status_code == 412
