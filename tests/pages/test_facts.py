@@ -9,7 +9,18 @@ from playwright.sync_api import expect
 
 from tests.api.calls import ok
 from tests.conftest import ADMIN_KEY, Running
-from tests.pages.conftest import NAME, Browse, Open, fields_of, key_with, led_to, stored, submit
+from tests.pages.conftest import (
+    NAME,
+    Browse,
+    Open,
+    answer,
+    fields_of,
+    key_with,
+    led_to,
+    ratings,
+    stored,
+    submit,
+)
 from tests.waiting import PATIENCE
 
 SET = "pages-facts"
@@ -256,6 +267,24 @@ def test_facts_of_a_closed_session_are_those_of_the_prospect(
     led_to(submit(ana, shown, action, **{"fact.employees": "60"}))
     assert attributes(service, facts) == {"employees": 60}
     assert stored(service, facts) == closed
+
+
+@pytest.mark.one_database
+def test_facts_that_are_not_saved_yet_stay_while_a_question_is_answered(
+    service: Running, open_page: Open, facts: dict
+) -> None:
+    page = open_page(f"/sessions/{facts['session_id']}")
+    page.get_by_text("Facts about this prospect").click()
+    page.get_by_label("Industry").fill("retail")
+    page.locator("details.q > summary").first.click()
+    answer(page, 4)
+    expect(page.get_by_label("Industry")).to_be_hidden()
+    page.get_by_text("Facts about this prospect").click()
+    expect(page.get_by_label("Industry")).to_have_value("retail")
+    page.get_by_role("button", name="Save the facts").click()
+    page.get_by_text("2 of 3 known").wait_for()
+    assert attributes(service, facts) == {"employees": 10, "industry": "retail"}
+    assert list(ratings(service, facts).values()) == [4]
 
 
 @pytest.mark.one_database

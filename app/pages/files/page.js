@@ -1,5 +1,5 @@
-// With this script, answers that cannot be sent wait in the browser.
-const find = (selector) => document.querySelector(selector);
+// Answers that cannot be sent wait in the browser.
+const find = (css) => document.querySelector(css);
 const view = () => find("[data-session]");
 const actor = document.body.dataset.actor;
 let busy = false;
@@ -11,15 +11,15 @@ const database = new Promise((resolve, reject) => {
   request.onerror = reject;
 });
 const store = async (mode, work) => {
-  const transaction = (await database).transaction("answers", mode, { durability: "strict" });
-  const request = work(transaction.objectStore("answers"));
+  const task = (await database).transaction("answers", mode, { durability: "strict" });
+  const request = work(task.objectStore("answers"));
   return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve(request.result);
-    transaction.onabort = reject;
+    task.oncomplete = () => resolve(request.result);
+    task.onabort = reject;
   });
 };
 const remove = (answer) => store("readwrite", (answers) => answers.delete(answer.key));
-// The answers of this person, in the order they were given.
+// Those of this person, in the order they were given.
 const waiting = async () =>
   (await store("readonly", (answers) => answers.getAll()))
     .filter((answer) => answer.actor === actor)
@@ -27,23 +27,27 @@ const waiting = async () =>
 const show = async () => {
   const count = (await waiting()).length;
   const note = find("#offline");
-  if (note) note.hidden = !count;
-  if (count && note) find("#offline b").textContent = count;
+  if (!note) return;
+  note.hidden = !count;
+  find("#offline b").textContent = count;
 };
 
-// Returns null if the answer has to wait.
+// Null if the answer has to wait.
 const send = async (answer) => {
   const body = new URLSearchParams(answer.body);
   body.set("token", find("[name=token]")?.value);
   const response = await fetch(answer.url, { method: "POST", body }).catch(() => null);
-  const { status = 503 } = response ?? {};
+  const status = response?.status ?? 503;
   if (view()) find("#signed-out").hidden = status !== 401;
   return status > 499 || [401, 403, 429].includes(status) ? null : response;
 };
 const parse = async (response) =>
   new DOMParser().parseFromString(await response.text(), "text/html");
 const replace = async (response) => {
+  const facts = find(".facts");
   find("main").replaceWith((await parse(response)).querySelector("main"));
+  // Unsaved facts stay.
+  if (facts) find(".facts")?.replaceWith(facts);
   if (response.ok) history.pushState(null, "", response.url);
   find("#now")?.scrollIntoView();
   (find("main [role=alert]") ?? find("#now"))?.focus();
@@ -87,8 +91,8 @@ addEventListener("submit", async (event) => {
   event.preventDefault();
   if (busy) return;
   busy = true;
-  const key = `${form.action} ${question}`;
-  const answer = { key, question, actor, url: form.action, body: [...new FormData(form)], at: Date.now() };
+  const url = form.action;
+  const answer = { key: `${url} ${question}`, question, actor, url, body: [...new FormData(form)], at: Date.now() };
   try {
     await store("readwrite", (answers) => answers.put(answer));
     const response = (await waiting()).length === 1 ? await send(answer) : null;
@@ -124,7 +128,6 @@ const poll = async () => {
   }
 };
 
-const tick = () => flush().then(poll).catch(() => {});
 addEventListener("popstate", () => location.reload());
 flush().then((sent) => sent && view() && location.reload()).catch(() => {});
-setInterval(tick, 3000);
+setInterval(() => flush().then(poll).catch(() => {}), 3000);
