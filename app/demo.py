@@ -16,8 +16,8 @@ from app.prospects.schemas import Link
 from app.prospects.tables import Prospect, ProspectLink
 from app.question_sets.plans import Plans
 from app.scoring import Plan, Question
-from app.sessions.schemas import QualifyRequest
-from app.sessions.service import qualify
+from app.sessions.qualification import qualify
+from app.sessions.requests import QualifyRequest
 from app.sessions.session_edit import UnitOfWork
 
 DEMO_SOURCE = "prospect-fit.demo"  # not plain "demo", which could be the source of a user's own prospects

@@ -27,8 +27,8 @@ from app.main import open_database, prepare_database
 from app.prospects.search import terms_of
 from app.question_sets.plans import Plans
 from app.schemas import searchable
-from app.sessions.schemas import DecisionIn, OutcomeIn, QualifyRequest
-from app.sessions.service import qualify
+from app.sessions.qualification import qualify
+from app.sessions.requests import DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.session_edit import UnitOfWork
 from app.sessions.tables import NO_REVISIT
 from app.settings import Settings

@@ -22,7 +22,7 @@ from app.main import prepare_database
 from app.question_sets.plans import Plans
 from app.question_sets.queries import find_set
 from app.scoring import Plan, read_question_set
-from app.sessions.impact import impact
+from app.sessions.impact.queries import impact
 from app.settings import Settings
 from bench.server import BENCH_KEY, BENCH_SET
 from bench.table import Measure, in_turns, median_ratio, print_table

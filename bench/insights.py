@@ -18,8 +18,8 @@ import httpx
 from app.db import Database
 from app.events.service import assign_positions
 from app.question_sets.plans import Plans
-from app.sessions.schemas import DecisionIn, OutcomeIn, QualifyRequest
-from app.sessions.service import qualify
+from app.sessions.qualification import qualify
+from app.sessions.requests import DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.session_edit import UnitOfWork
 from bench.fill import STORIES, Copy, fill
 from bench.server import BENCH_KEY, postgresql, serving

@@ -16,7 +16,7 @@ from app.keys.schemas import Scope
 from app.problems import Problem, invalid, too_large_line
 from app.schemas import In, Out, ProblemOut, SetName, result_line
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, score, shape_flaws
-from app.sessions.schemas import ScoreRequest
+from app.sessions.requests import ScoreRequest
 from app.strict_json import read_json
 
 scoring = router("scoring", Scope.SCORE)

@@ -16,8 +16,8 @@ from app.problems import Problem
 from app.question_sets import service as question_sets
 from app.question_sets.presenters import draft_out, version_out
 from app.question_sets.schemas import DraftOut, QuestionSetVersionOut
-from app.sessions.impact import impact, prepare_draft
-from app.sessions.schemas import ImpactLine, ImpactProblem
+from app.sessions.impact.queries import impact, prepare_draft
+from app.sessions.impact.schemas import ImpactLine, ImpactProblem
 from app.sessions.session_edit import UnitOfWork
 from app.sessions.tables import Status
 

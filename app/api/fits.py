@@ -16,15 +16,10 @@ from app.keys.schemas import Scope
 from app.prospects.queries import find_ids_by_link, find_prospect, require_by_link
 from app.prospects.schemas import Link
 from app.schemas import Assessor, Deal, ExternalId, Out, SetName, Source
-from app.sessions.comparison import compare
+from app.sessions.comparison.queries import compare
+from app.sessions.comparison.schemas import ComparisonOut, ComparisonQuery
 from app.sessions.presenters import fit_of, fits_of
-from app.sessions.schemas import (
-    ComparisonOut,
-    ComparisonQuery,
-    FitOut,
-    FitQuery,
-    FitsRequest,
-)
+from app.sessions.schemas import FitOut, FitQuery, FitsRequest
 
 reading = router("fits", Scope.READ)
 SetHere = Annotated[

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from app.schemas import MAX_ATTRIBUTES, check_scalar
 from app.scoring import Answers, Plan
-from app.sessions.schemas import MAX_ANSWERS
+from app.sessions.requests import MAX_ANSWERS
 
 PLAIN_FIELDS = {"question_set", "ratings", "attributes"}
 

@@ -16,8 +16,8 @@ from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Caller, Scope
 from app.problems import DATABASE_FAILURES, TOO_MANY_ROWS, Problem, invalid, too_large_line
 from app.scoring import Flawed, shape_flaws
-from app.sessions import service as sessions
-from app.sessions.schemas import QualifyRequest
+from app.sessions.qualification import qualify
+from app.sessions.requests import QualifyRequest
 from app.strict_json import read_json
 
 writing = router("sessions", Scope.WRITE)
@@ -89,7 +89,7 @@ class _Batch:
         if isinstance(read, Problem):
             raise read
         call, request = read
-        work = partial(sessions.qualify, request=request)
+        work = partial(qualify, request=request)
         return (await self._service.store(call, work, request.actor)).body
 
     def _read_lines(self, lines: list[bytes | None]) -> list["_Line | Problem | None"]:

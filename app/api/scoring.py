@@ -7,7 +7,7 @@ from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
 from app.schemas import result_json
 from app.scoring import Score, read_answers, read_attributes, score
-from app.sessions.schemas import ScoreRequest
+from app.sessions.requests import ScoreRequest
 
 scoring = router("scoring", Scope.SCORE)
 MAX_QUICK_QUESTIONS = 100

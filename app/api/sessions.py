@@ -11,18 +11,21 @@ from app.edge.revisions import IfMatch, set_etag, with_revision
 from app.edge.routes import router
 from app.edge.service import ServiceDep, WriteCallDep, WriteResult
 from app.keys.schemas import Scope
+from app.sessions import qualification
 from app.sessions import service as sessions
 from app.sessions.presenters import history_out, session_lines, session_out
 from app.sessions.queries import find_session, list_sessions
-from app.sessions.schemas import (
-    SESSION_POSITIONS,
+from app.sessions.requests import (
     AnswersPatch,
-    HistoryOut,
     MoveRequest,
     NewDecision,
     NewOutcome,
     NewSession,
     QualifyRequest,
+)
+from app.sessions.schemas import (
+    SESSION_POSITIONS,
+    HistoryOut,
     QualifyResult,
     SessionLine,
     SessionListFilter,
@@ -57,7 +60,7 @@ async def qualify(request: QualifyRequest, service: ServiceDep, call: WriteCallD
     does not change: a new answer opens another one, which takes all answers of the request. Without a new
     answer, an outcome goes to the last session if none is open, and a new decision gets a 409.
     """
-    return await service.write(call, lambda uow: sessions.qualify(uow, request), request.actor)
+    return await service.write(call, lambda uow: qualification.qualify(uow, request), request.actor)
 
 
 @writing.post("/sessions", operation_id="open_session", status_code=201, response_model=SessionOpened)

@@ -22,7 +22,7 @@ from app.clock import utc_now
 from app.files.entries import Entry
 from app.problems import Problem
 from app.scoring import Flawed, Plan, Score, read_answers, read_attributes, rounded, score
-from app.sessions.schemas import ScoreRequest
+from app.sessions.requests import ScoreRequest
 
 PrintFormat = Literal["table", "json"]
 

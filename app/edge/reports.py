@@ -16,7 +16,7 @@ from app.insights.schemas import Hindsight, InsightFilter, PointOut, ReportFilte
 from app.keys.schemas import Caller
 from app.problems import Problem, invalid_field
 from app.schemas import MAX_TEXT_LENGTH, Day, SetName
-from app.sessions.schemas import Currency
+from app.sessions.requests import Currency
 
 FILTERS: Mapping[ReportName, type[ReportFilter]] = {
     "calibration": SetInsightFilter,

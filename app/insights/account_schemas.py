@@ -10,7 +10,7 @@ from pydantic import Field, SkipValidation, StringConstraints
 from app.insights.schemas import ReportFilter
 from app.schemas import Day, Out, SetName
 from app.scoring import NAME, Cell, Side
-from app.sessions.schemas import Currency
+from app.sessions.requests import Currency
 from app.sessions.tables import Status
 
 # The CSV files list all accounts.

@@ -22,7 +22,7 @@ from app.pages.tables import group_in_words, readable, word
 from app.question_sets.queries import list_newest
 from app.question_sets.tables import QuestionSetVersion
 from app.schemas import Assessor, Day, In, SetName
-from app.sessions.schemas import Currency
+from app.sessions.requests import Currency
 
 reading = page_router(Scope.READ)
 # More rows than this are in the CSV file only.

@@ -23,17 +23,16 @@ from app.schemas import Day, Line, Prose
 from app.scoring import Evidence, Plan, Question, QuestionState, form
 from app.sessions.presenters import session_out
 from app.sessions.queries import answers_of, find_session
-from app.sessions.schemas import (
+from app.sessions.requests import (
     AnswerIn,
-    AnswerOut,
     AnswersPatch,
     Currency,
     NewDecision,
     NewOutcome,
     OutcomeReason,
     QuestionKey,
-    SessionOut,
 )
+from app.sessions.schemas import AnswerOut, SessionOut
 from app.sessions.scores import judge_session
 from app.sessions.service import decide, record_session_answers, record_session_outcome
 from app.sessions.tables import DecisionWord, OutcomeWord, SideWord

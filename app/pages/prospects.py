@@ -32,10 +32,12 @@ from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.question_sets.queries import list_newest
 from app.schemas import Deal, Line, SetName
-from app.sessions.comparison import compare
+from app.sessions.comparison.queries import compare
+from app.sessions.comparison.schemas import ComparisonQuery
 from app.sessions.presenters import fit_of, history_out, session_out, shown_sessions
 from app.sessions.queries import find_session, newest_session, plan_of
-from app.sessions.schemas import ComparisonQuery, MoveRequest, NewSession, SessionIdentity, SessionOut
+from app.sessions.requests import MoveRequest, NewSession, SessionIdentity
+from app.sessions.schemas import SessionOut
 from app.sessions.service import move_session, open_session
 from app.sessions.session_edit import UnitOfWork
 

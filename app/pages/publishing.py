@@ -25,8 +25,8 @@ from app.question_sets.queries import find_set, find_version, list_versions
 from app.question_sets.reader import write_yaml
 from app.schemas import In
 from app.scoring import Plan, QuestionSet
-from app.sessions.impact import impact, prepare_draft
-from app.sessions.schemas import ImpactChange, ImpactLine, ImpactSummary
+from app.sessions.impact.queries import impact, prepare_draft
+from app.sessions.impact.schemas import ImpactChange, ImpactLine, ImpactSummary
 from app.sessions.session_edit import UnitOfWork
 from app.sessions.tables import Status
 

@@ -11,7 +11,7 @@ from app.db import Transaction
 from app.problems import STALE_REVISION, FieldError, Problem
 from app.prospects.received import Received
 from app.scoring import Flaw, Flawed, judge, read_answers
-from app.sessions.schemas import AnswerIn, AnswersIn
+from app.sessions.requests import AnswerIn, AnswersIn
 from app.sessions.scores import SELECT_REVISIONS, as_answers
 from app.sessions.session_edit import SessionEdit, save
 from app.sessions.tables import StoredAnswer

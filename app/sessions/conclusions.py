@@ -11,7 +11,7 @@ from app.prospects.queries import find_prospect
 from app.scoring import Flaw, Flawed
 from app.sessions.answers import classify_answers
 from app.sessions.queries import decisions_of, latest_outcome
-from app.sessions.schemas import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
+from app.sessions.requests import OUTCOME_FIELDS, DecisionIn, OutcomeIn, QualifyRequest
 from app.sessions.scores import judge_at, rating_codes
 from app.sessions.session_edit import SessionEdit, save
 from app.sessions.tables import NO_REVISIT, Decision, Outcome, SessionRevision

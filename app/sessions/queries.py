@@ -17,7 +17,8 @@ from app.problems import missing
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Plans
 from app.scoring import Answer, Plan, VerdictRecord
-from app.sessions.schemas import SessionFilter, SessionIdentity, Sort
+from app.sessions.requests import SessionIdentity
+from app.sessions.schemas import SessionFilter, Sort
 from app.sessions.tables import (
     RANKS,
     Decision,

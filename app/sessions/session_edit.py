@@ -28,7 +28,7 @@ from app.sessions.queries import (
     plan_of,
     stale_clauses,
 )
-from app.sessions.schemas import SessionIdentity
+from app.sessions.requests import SessionIdentity
 from app.sessions.scores import SESSION_FIGURES, judge_session, stored_figures
 from app.sessions.tables import Change, Session, StoredAnswer
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.api.plain_lines import read_plain
 from app.scoring import Plan, read_answers, read_question_set, read_stored
-from app.sessions.schemas import ScoreRequest
+from app.sessions.requests import ScoreRequest
 from tests.scoring.building import question, step, weighted
 
 ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}

@@ -16,7 +16,7 @@ from app.prospects.queries import find_prospect
 from app.prospects.schemas import Link
 from app.question_sets.plans import Plans
 from app.sessions.queries import find_session
-from app.sessions.schemas import AnswersPatch
+from app.sessions.requests import AnswersPatch
 from app.sessions.service import record_session_answers
 from app.sessions.session_edit import UnitOfWork
 from tests.api.calls import history, ok, qualify, ratings_of, refusal, upsert

@@ -9,11 +9,11 @@ OTHERS = {
     *(
         "answers.py",
         "carry_over.py",
-        "comparison.py",
         "conclusions.py",
         "exports.py",
-        "impact.py",
+        "qualification.py",
         "reminders.py",
+        "requests.py",
         "scores.py",
         "session_edit.py",
     ),

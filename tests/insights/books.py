@@ -12,7 +12,7 @@ from app.question_sets import service as question_sets
 from app.question_sets.plans import Plans
 from app.scoring import read_question_set
 from app.sessions import service as sessions
-from app.sessions.schemas import AnswersPatch, MoveRequest, NewSession, OutcomeIn
+from app.sessions.requests import AnswersPatch, MoveRequest, NewSession, OutcomeIn
 from app.sessions.session_edit import UnitOfWork
 
 FIRST_DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)

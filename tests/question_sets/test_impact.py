@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlmodel import SQLModel
 
 from app.db import open_database
-from app.sessions.impact import SESSIONS_PER_BATCH
+from app.sessions.impact.queries import SESSIONS_PER_BATCH
 from tests.api.calls import (
     THRESHOLDS,
     answer,
@@ -539,7 +539,7 @@ def test_many_sessions_are_all_judged_once(client, key, crowd):
 
 def test_a_long_stream_says_now_and_then_how_far_it_is(client, key, crowd, monkeypatch):
     """Of 1001 sessions 500 are read at a time: it is said after the first 500 and the second."""
-    monkeypatch.setattr("app.sessions.impact.SESSIONS_PER_PROGRESS_LINE", SESSIONS_PER_BATCH)
+    monkeypatch.setattr("app.sessions.impact.queries.SESSIONS_PER_PROGRESS_LINE", SESSIONS_PER_BATCH)
     lines = impact_lines(client, key)
     progress = {at: line for at, line in enumerate(lines) if line["kind"] == "progress"}
     # After 500 lines of sessions comes the first, and after 500 more the second.

@@ -32,7 +32,7 @@ from app.schemas import (
     without_blanks,
 )
 from app.scoring import Indication, Leaning, read_number
-from app.sessions.schemas import Currency, OpenedOn, OutcomeReason, SessionIdentity, Time
+from app.sessions.requests import Currency, OpenedOn, OutcomeReason, SessionIdentity, Time
 from app.sessions.tables import DecisionWord, OutcomeWord, Status
 
 # The fields of a form, besides attributes and questions, whose values can only be words of this service.

@@ -35,18 +35,17 @@ from app.scoring import (
     read_number,
     shape_flaws,
 )
-from app.sessions import service as sessions
 from app.sessions.answers import require_no_future
-from app.sessions.schemas import (
+from app.sessions.qualification import plan_for_qualify, qualify
+from app.sessions.requests import (
     MAX_ANSWERS,
     OUTCOME_FIELDS,
     AnswerIn,
     ClearingRequest,
     DecisionIn,
     OutcomeIn,
-    QualifyResult,
-    SessionOut,
 )
+from app.sessions.schemas import QualifyResult, SessionOut
 from app.sessions.session_edit import UnitOfWork
 
 # Fields of the form that are copied to the request as they are.
@@ -73,10 +72,10 @@ def qualify_by_form(uow: UnitOfWork, set_name: str, sent: Form) -> FormResult:
     """
     form = translated_form(uow.tx, sent.source, sent.model_dump(mode="json", exclude_unset=True))
     link = Link(source=form.source, external_id=form.external_id)
-    plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
+    plan = plan_for_qualify(uow, link, form.identity, set_name)
     fields = translate_values(uow.tx, form.source, form.fields)
     request, ignored = read_form(uow.tx, plan, set_name, form, fields)
-    return _result(QualifyResult(**sessions.qualify(uow, request)), ignored)
+    return _result(QualifyResult(**qualify(uow, request)), ignored)
 
 
 def translated_form(tx: Transaction, source: str, fields: Mapping[str, Any]) -> TranslatedForm:

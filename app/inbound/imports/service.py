@@ -19,7 +19,8 @@ from app.prospects.queries import sources_with_aliases, translate_values
 from app.prospects.service import LockOrder, create_many, find_unchanged, lock_orders
 from app.question_sets.plans import Plans
 from app.scoring import Flawed
-from app.sessions.service import carry_out, upsert_prospect
+from app.sessions.qualification import carry_out
+from app.sessions.service import upsert_prospect
 from app.sessions.session_edit import UnitOfWork
 
 

@@ -27,7 +27,8 @@ from app.schemas import (
     without_null,
 )
 from app.scoring import Condition, State, form, whole
-from app.sessions.schemas import MAX_ANSWERS, QualifyResult, QuestionKey
+from app.sessions.requests import MAX_ANSWERS, QuestionKey
+from app.sessions.schemas import QualifyResult
 from app.sessions.tables import DecisionWord, OutcomeWord
 
 MAX_MAPPING_POINTER_LENGTH = 500

@@ -62,8 +62,9 @@ from app.prospects.schemas import Link, match_key
 from app.prospects.service import lock_orders
 from app.question_sets.plans import Plans
 from app.scoring import Flaw, Flawed, pointer, shape_flaws
-from app.sessions import service as sessions
-from app.sessions.schemas import ClearingRequest, QualifyResult
+from app.sessions.qualification import plan_for_qualify, qualify, question_set_for_qualify
+from app.sessions.requests import ClearingRequest
+from app.sessions.schemas import QualifyResult
 from app.sessions.session_edit import UnitOfWork
 
 # A waiting receipt that was processed before keeps the time.
@@ -343,7 +344,7 @@ def process_item(
     request, ignored = _with_mapping_pointers(
         mapping, lambda: _qualify_request(uow, question_set, form, item)
     )
-    answer = QualifyResult(**_with_mapping_pointers(mapping, lambda: sessions.qualify(uow, request)))
+    answer = QualifyResult(**_with_mapping_pointers(mapping, lambda: qualify(uow, request)))
     mapped = _mapped_item(form, request, answer, ignored, item)
     return DryRunItem(skipped=False, mapped=mapped, answer=answer)
 
@@ -355,8 +356,8 @@ def _qualify_request(
     link = Link(source=form.source, external_id=form.external_id)
     fields = translate_values(uow.tx, form.source, {**item.attributes, **item.ratings})
     known = {name: fields[name] for name in item.attributes}
-    set_name = question_set or sessions.question_set_for_qualify(uow, link, form.identity, known)
-    plan = sessions.plan_for_qualify(uow, link, form.identity, set_name)
+    set_name = question_set or question_set_for_qualify(uow, link, form.identity, known)
+    plan = plan_for_qualify(uow, link, form.identity, set_name)
     request, unknown = read_form(uow.tx, plan, set_name, form, fields)
     # Attributes are stored even if no rule of the set uses them.
     others = {name: value for name, value in known.items() if name not in plan.questions}

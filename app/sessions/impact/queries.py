@@ -25,8 +25,7 @@ from app.scoring import (
     read_stored,
     score,
 )
-from app.sessions.queries import answers_to_judge, has_stale_answers
-from app.sessions.schemas import (
+from app.sessions.impact.schemas import (
     ImpactChange,
     ImpactFigures,
     ImpactLine,
@@ -35,6 +34,7 @@ from app.sessions.schemas import (
     ImpactSummary,
     ImpactTransition,
 )
+from app.sessions.queries import answers_to_judge, has_stale_answers
 from app.sessions.tables import Status
 
 SESSIONS_PER_BATCH = 500

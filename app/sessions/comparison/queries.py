@@ -9,15 +9,10 @@ from app.db import Transaction
 from app.problems import missing
 from app.question_sets.plans import Plans
 from app.scoring import Judged, Question, QuestionState
+from app.sessions.comparison.schemas import AssessorRating, ComparedQuestion, ComparisonOut, ComparisonQuery
 from app.sessions.presenters import fit_out
 from app.sessions.queries import SetFilter, answers_of_many, filter_clauses, plan_of, require_fresh
-from app.sessions.schemas import (
-    AssessorRating,
-    ComparedQuestion,
-    ComparisonOut,
-    ComparisonQuery,
-    SessionFilter,
-)
+from app.sessions.schemas import SessionFilter
 from app.sessions.scores import judge_session
 from app.sessions.tables import Session
 

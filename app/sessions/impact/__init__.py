@@ -1,0 +1,1 @@
+"""The impact of a draft on stored sessions."""
