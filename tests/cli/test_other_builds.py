@@ -6,7 +6,7 @@ import pytest
 
 from app.migrate import UNKNOWN_SCHEMA
 from app.question_sets.builtin_sets import BUILTIN
-from tests.catalogue import run_migrations, set_revision, stored_whole
+from tests.catalogue import set_revision, stored_whole
 from tests.cli.started import Started
 from tests.conftest import NewDatabase
 
@@ -36,7 +36,6 @@ COMMANDS = [
 def url(new_database: NewDatabase) -> str:
     """A database that an earlier build left."""
     url = new_database()
-    run_migrations(url)
     set_revision(url, "0009")
     return url
 

@@ -29,7 +29,7 @@ CREATE TABLE accounts
 @pytest.fixture
 def crm(new_database: NewDatabase) -> str:
     """The address of a database with a table of three accounts."""
-    url = new_database()
+    url = new_database.empty()
     type_ = "REAL" if url.startswith("sqlite") else "DOUBLE PRECISION"
     with engine_of(url).begin() as connection:
         connection.execute(text(CREATE.format(type_)))

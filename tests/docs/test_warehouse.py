@@ -77,7 +77,7 @@ def test_what_nobody_has_run_says_so(dialect, tmp_path):
 
 
 def test_postgresql(postgres, tmp_path):
-    url = postgres()
+    url = postgres.empty()
     parts = urlsplit(url)
     host = parse_qs(parts.query).get("host", [parts.hostname])[0]
     connecting = {"PGHOST": host, "PGUSER": parts.username or "postgres", "PGDATABASE": parts.path[1:]}

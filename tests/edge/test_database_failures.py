@@ -5,7 +5,7 @@ import resource
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from app.problems import DATABASE_FULL, DATABASE_READ_ONLY, UNAVAILABLE
 from tests.api.calls import prospect_ids
-from tests.conftest import ADMIN_KEY, Running, serving, serving_as_it_is, settings_for
+from tests.conftest import ADMIN_KEY, NewDatabase, Running, serving, serving_as_it_is, settings_for
 from tests.edge.disk import fill, make_room, make_writable, read_only_view, small_disk
 from tests.edge.problem import assert_problem
 from tests.edge.process import process
@@ -33,7 +33,7 @@ def sqlite_on(disk: Path) -> Iterator[str]:
 
 
 @contextmanager
-def postgres_on(disk: Path, new: Callable[[], str]) -> Iterator[str]:
+def postgres_on(disk: Path, new: NewDatabase) -> Iterator[str]:
     """A database whose tables are on the disk, and its log is not."""
     url = new()
     parsed = make_url(url)
@@ -171,9 +171,7 @@ def test_a_read_only_file_system(tmp_path: Path, caplog: pytest.LogCaptureFixtur
                 assert_it_works_again(running, hook_of(running))
 
 
-def test_a_server_that_accepts_only_reads(
-    postgres: Callable[[], str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_server_that_accepts_only_reads(postgres: NewDatabase, caplog: pytest.LogCaptureFixture) -> None:
     url = postgres()
     name = make_url(url).database
 
@@ -206,7 +204,7 @@ def test_a_lock_is_named_and_the_service_is_not_ready(tmp_path: Path) -> None:
         assert create(running.client).status_code == 201
 
 
-def test_a_locked_table_is_named(postgres: Callable[[], str]) -> None:
+def test_a_locked_table_is_named(postgres: NewDatabase) -> None:
     url = postgres()
     with serving(settings_for(url, wait_seconds=1)) as running:
         with psycopg.connect(url) as holder:
@@ -216,8 +214,8 @@ def test_a_locked_table_is_named(postgres: Callable[[], str]) -> None:
         assert create(running.client).status_code == 201
 
 
-def test_a_server_without_a_free_connection_is_named(postgres: Callable[[], str]) -> None:
-    url = postgres()
+def test_a_server_without_a_free_connection_is_named(postgres: NewDatabase) -> None:
+    url = postgres.empty()
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("CREATE ROLE few LOGIN PASSWORD 'few'")
         admin.execute(f"ALTER DATABASE {make_url(url).database} OWNER TO few")

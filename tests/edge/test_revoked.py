@@ -150,7 +150,9 @@ def test_a_wait_for_events_gets_a_401(served, other, end):
         problem = assert_problem(waiting.result(), UNAUTHENTICATED)
     assert problem["detail"] == "This API key was revoked or expired while the request was running."
     # It is not cached any longer.
-    again = httpx.get(f"{served.url}/v1/events", headers={"X-API-Key": key.secret}, timeout=PATIENCE)
+    again = httpx.get(
+        f"{served.url}/v1/events", headers={"X-API-Key": key.secret}, timeout=PATIENCE, verify=False
+    )
     assert_problem(again, UNAUTHENTICATED)
 
 
@@ -215,7 +217,7 @@ def test_an_import_whose_file_has_not_arrived_gets_a_401(served, other, sends_on
     key = new_key(other, "write")
     with stream(served.url, "/v1/prospects/import?source=crm", key) as connected:
         send(connected, imported_lines(5))
-        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE)))
+        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE, verify=False)))
         with sending(connected, imported_lines(5)) if sends_on else nullcontext():
             key.revoke()
             answers = connected.makefile("rb")
@@ -228,7 +230,7 @@ def test_a_body_that_has_not_come_when_the_key_is_revoked_writes_nothing(served,
     body = json.dumps({"source": "revoked", "external_id": "slow"}).encode()
     with stream(served.url, "/v1/prospects", key, Content_Type="application/json") as connected:
         send(connected, body[:10])
-        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE)))
+        until(lambda: ok(httpx.get(f"{served.url}/readyz", timeout=PATIENCE, verify=False)))
         key.revoke()
         assert connected.makefile("rb").readline().startswith(b"HTTP/1.1 401 ")
     assert other.get("/v1/prospects/by-external-id/revoked/slow").status_code == 404
@@ -249,7 +251,7 @@ def test_who_does_not_read_is_cut_off(url_of_all, other, tmp_path):
         key.revoke()
 
         def ended():
-            ok(httpx.get(f"{served.url}/livez", timeout=PATIENCE))
+            ok(httpx.get(f"{served.url}/livez", timeout=PATIENCE, verify=False))
             by_key = [line for line in served.lines() if line.get("key") == key.id]
             return [line["status"] for line in by_key if line["message"] == "request"]
 
@@ -282,7 +284,7 @@ def test_a_stream_that_nobody_thought_of_ends_too(new_database, monkeypatch):
         key = new_key(running.client, "score")
         headers = {"X-API-Key": key.secret}
         with (
-            httpx.Client(base_url=running.url, headers=headers, timeout=PATIENCE) as caller,
+            httpx.Client(base_url=running.url, headers=headers, timeout=PATIENCE, verify=False) as caller,
             ThreadPoolExecutor(1) as thread,
             caller.stream("POST", "/v1/endless") as response,
         ):

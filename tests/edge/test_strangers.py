@@ -47,7 +47,7 @@ def attacked(new_database, tmp_path, stack):
     """A process of its own, with the memory that the first requests need."""
     served = stack.enter_context(process(tmp_path, new_database(), patch=SOON_AND_FEW))
     for path in WARM:
-        assert httpx.get(served.url + path, timeout=PATIENCE).status_code == 200
+        assert httpx.get(served.url + path, timeout=PATIENCE, verify=False).status_code == 200
     assert_serves(served)
     return served
 
@@ -62,7 +62,11 @@ def intake_of(served):
     """The address of an intake, which is known to whoever reads the page that posts to it."""
     sent = {"name": "on a page", "mapping": {"source": "page", "external_id": "/id"}}
     made = httpx.post(
-        f"{served.url}/v1/intakes", json=sent, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE
+        f"{served.url}/v1/intakes",
+        json=sent,
+        headers={"X-API-Key": ADMIN_KEY},
+        timeout=PATIENCE,
+        verify=False,
     )
     return f"/v1/intake/{made.json()['token']}"
 

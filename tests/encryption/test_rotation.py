@@ -72,7 +72,9 @@ def test_running_services_continue_with_a_key_file(tmp_path: Path, command: Comm
         (tmp_path / "served").mkdir()
         served = stack.enter_context(process(tmp_path / "served", url, WEBHOOK_NETWORKS=HERE))
         client = stack.enter_context(
-            httpx.Client(base_url=served.url, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE)
+            httpx.Client(
+                base_url=served.url, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE, verify=False
+            )
         )
         hook = {"types": ["prospect.created"], "secret": SIGNING}
         first = ok(client.post("/v1/webhooks", json=hook | {"url": f"{end.url}/0"}), 201)

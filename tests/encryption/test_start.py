@@ -91,7 +91,7 @@ def test_the_mode_of_what_was_there_is_reported_and_stays(tmp_path: Path, comman
     for path in (file_of(url), key_file_of(url)):
         path.chmod(0o640)
     with process(tmp_path, url) as served:
-        httpx.get(f"{served.url}/livez", timeout=PATIENCE).raise_for_status()
+        httpx.get(f"{served.url}/livez", timeout=PATIENCE, verify=False).raise_for_status()
         warned = [line["message"] for line in served.lines() if line["level"] == "warning"]
     assert [
         path for path in (file_of(url), key_file_of(url)) if f"run 'chmod 600 {path}'" not in str(warned)
@@ -114,7 +114,11 @@ def test_services_that_start_at_once_on_a_new_database_use_one_key(tmp_path: Pat
             hook = {"url": "https://1.1.1.1", "types": ["score.*"], "secret": SIGNING}
             for address in addresses:
                 created = httpx.post(
-                    f"{address}/v1/webhooks", json=hook, headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE
+                    f"{address}/v1/webhooks",
+                    json=hook,
+                    headers={"X-API-Key": ADMIN_KEY},
+                    timeout=PATIENCE,
+                    verify=False,
                 )
                 assert created.status_code == 201
         finally:

@@ -43,7 +43,7 @@ def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once
     payloads = [[{"id": f"{number}-{n}", "r": 4} for n in range(MAX_PAYLOAD_ITEMS)] for number in range(2)]
     with (
         process(tmp_path, url, patch=KILLED) as first,
-        httpx.Client(base_url=first.url, **KEY) as client,
+        httpx.Client(base_url=first.url, **KEY, verify=False) as client,
     ):
         mapping = {"source": "crm.killed", **MAPPING, "items_pointer": ""}
         intake = make(client, mapping=mapping, question_set="bant")
@@ -55,7 +55,7 @@ def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once
         assert connection.exec_driver_sql(waiting).scalar() == 2
     with (
         process(tmp_path, url) as second,
-        httpx.Client(base_url=second.url, **KEY) as client,
+        httpx.Client(base_url=second.url, **KEY, verify=False) as client,
     ):
         told = settled(client, intake)
         assert [(one["id"], one["status"]) for one in told] == [(one, "done") for one in ids[::-1]]
@@ -74,7 +74,7 @@ def test_two_processes_on_one_database_carry_out_each_receipt_once_and_in_order(
         for folder in folders:
             folder.mkdir()
         served = [stack.enter_context(process(folder, url)) for folder in folders]
-        clients = [stack.enter_context(httpx.Client(base_url=one.url, **KEY)) for one in served]
+        clients = [stack.enter_context(httpx.Client(base_url=one.url, **KEY, verify=False)) for one in served]
         made = [
             make(clients[0], mapping={"source": f"crm.{n}", **MAPPING, "attributes": {"seen": "/seen"}})
             for n in range(intakes)

@@ -7,6 +7,6 @@ from tests.scoring.sql.engines import DuckDB, PostgreSQL
 def engine(request):
     """A database to run statements on."""
     is_duckdb = request.param == "duckdb"
-    made = DuckDB() if is_duckdb else PostgreSQL(request.getfixturevalue("postgres")())
+    made = DuckDB() if is_duckdb else PostgreSQL(request.getfixturevalue("postgres").empty())
     yield made
     made.close()
