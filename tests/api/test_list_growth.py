@@ -21,7 +21,7 @@ from app.sessions.schemas import SESSION_POSITIONS, SessionFilter
 from bench.fill import fill
 from tests.conftest import settings_for
 
-STORIES, SMALL, LARGE = 100, 1_000, 8_000
+STORIES, SMALL, LARGE = 100, 500, 4_000
 LIMIT, FEW = 11, 40
 STEPS_PER_CALL = 10
 # How much more work the larger database may take: its indexes are a level deeper, and pages differ.

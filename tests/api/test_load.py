@@ -7,10 +7,11 @@ import httpx
 
 from tests.api.calls import ok
 from tests.conftest import ADMIN_KEY
+from tests.scoring.strategies import EFFORT
 from tests.waiting import PATIENCE
 
 CLIENTS = 100
-ROUNDS = 3
+ROUNDS = max(1, round(3 * EFFORT))
 
 
 async def one_client(http, link, question_set, number, done):

@@ -13,18 +13,21 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.cli.started import shared
 from tests.conftest import ROOT, needs
 from tests.waiting import PATIENCE
 
-SERVE = [sys.executable, "-c", "from app.cli.main import main; main()", "serve"]
+SERVE = "from app.cli.main import main; main()"
 
 
 @contextmanager
-def serve(folder: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A serving process and all that it prints before it answers."""
+def serve(
+    folder: Path, *options: str, patch: str = "", **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A serving process and all that it prints before it answers. `patch` is code that it runs first."""
     environment |= {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [*SERVE, "--port", "0", *options],
+        [sys.executable, "-c", patch + SERVE, "serve", "--port", "0", *options],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -91,16 +94,9 @@ def test_a_service_behind_a_proxy_greets_with_its_public_address(tmp_path: Path)
         assert httpx.get(f"{here[1]}/livez", timeout=PATIENCE).is_success
 
 
-def refusal(folder: Path, *options: str) -> str:
-    """What is said on standard error by a service that does not start."""
-    done = subprocess.run(
-        [*SERVE, *options],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def refusal(folder: Path, *options: str, patch: str = "") -> str:
+    """What is said on standard error by a service that does not start. `patch` is code that it runs first."""
+    done = shared().run(["serve", *options], folder, patch=patch)
     assert (done.returncode, done.stdout) == (1, "")
     return done.stderr
 
@@ -119,20 +115,13 @@ def test_a_default_set_that_is_not_there_is_said_before_a_key_is_made(tmp_path: 
         assert "pfk_" in greeting
 
 
-@contextmanager
-def open_files(soft: int, hard: int) -> Iterator[None]:
-    """Whatever `serve` starts meanwhile has this limit."""
-    limit = f"import resource as r; r.setrlimit(r.RLIMIT_NOFILE, ({soft}, {hard})); "
-    unlimited = SERVE[2]
-    SERVE[2] = limit + unlimited
-    try:
-        yield
-    finally:
-        SERVE[2] = unlimited
+def open_files(soft: int, hard: int) -> str:
+    """The code with which a process limits how many files it may open."""
+    return f"import resource as r; r.setrlimit(r.RLIMIT_NOFILE, ({soft}, {hard})); "
 
 
 def test_a_process_may_open_a_file_for_each_connection(tmp_path: Path) -> None:
-    with open_files(256, 4096), serve(tmp_path) as (process, _):
+    with serve(tmp_path, patch=open_files(256, 4096)) as (process, _):
         soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
     assert 2000 < soft <= hard == 4096
 
@@ -140,7 +129,7 @@ def test_a_process_may_open_a_file_for_each_connection(tmp_path: Path) -> None:
 def test_connections_for_which_there_are_not_enough_files_are_said_before_anything_is_served(
     tmp_path: Path,
 ) -> None:
-    with open_files(256, 1024):
-        assert "1000 connections need" in refusal(tmp_path, "--port", "0")
-        with serve(tmp_path, "--max-connections", "100") as (_, greeting):
-            assert "runs at" in greeting
+    limit = open_files(256, 1024)
+    assert "1000 connections need" in refusal(tmp_path, "--port", "0", patch=limit)
+    with serve(tmp_path, "--max-connections", "100", patch=limit) as (_, greeting):
+        assert "runs at" in greeting

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any
 
+import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV2SpecValidator, OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
@@ -30,14 +30,20 @@ IN_2_0 = {"nullable": "x-nullable", "anyOf": "x-any-of", "not": "x-not"}
 OF_A_SCHEMA = {"type", "$ref", "allOf", "schema", "anyOf", "x-any-of", "not", "x-not"}
 
 
+@pytest.fixture(scope="module")
+def newest(documents):
+    """What the newest description says."""
+    return whole(documents["3.1"])
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_is_valid(documents, version):
     assert [error.message for error in VALIDATORS[version](documents[version]).iter_errors()] == []
 
 
 @pytest.mark.parametrize("version", OLDER)
-def test_each_says_what_3_1_says(documents, version):
-    assert differences(whole(documents["3.1"]), whole(documents[version])) == []
+def test_each_says_what_3_1_says(documents, newest, version):
+    assert differences(newest, whole(documents[version])) == []
 
 
 def test_the_names_of_schemas_are_our_own(documents):
@@ -81,12 +87,17 @@ def is_map_of_examples(name: str, part: Any) -> bool:
     return name == "examples" and isinstance(part, dict) and all("/" in media for media in part)
 
 
-def is_noticed(documents: dict[str, Any], mutated: Any) -> bool:
+def is_noticed(newest: Any, mutated: Any) -> bool:
     """Whether a mutated document is told apart from the newest, or cannot be read at all."""
     try:
-        return differences(whole(documents["3.1"]), whole(mutated)) != []
+        return differences(newest, whole(mutated)) != []
     except (AssertionError, KeyError):
         return True
+
+
+def copied(document: dict[str, Any]) -> Any:
+    """A copy of a document, which `deepcopy` takes ten times as long to make."""
+    return orjson.loads(orjson.dumps(document))
 
 
 def picked(found: list[Any]) -> list[Any]:
@@ -105,20 +116,20 @@ def saying(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("version", OLDER)
 @pytest.mark.parametrize("keyword", KEYWORDS)
-def test_a_keyword_that_is_lost_is_noticed(documents, version, keyword):
+def test_a_keyword_that_is_lost_is_noticed(documents, newest, version, keyword):
     name = IN_2_0.get(keyword, keyword) if version == "2.0" else keyword
     for place in picked([*range(len(saying(documents[version], name)))]):
-        mutated = deepcopy(documents[version])
+        mutated = copied(documents[version])
         part = saying(mutated, name)[place]
         if name in ("enum", "required") and isinstance(part[name], list):
             part[name].pop(0)
         else:
             del part[name]
-        assert is_noticed(documents, mutated), part
+        assert is_noticed(newest, mutated), part
 
 
 @pytest.mark.parametrize("version", OLDER)
-def test_a_null_that_is_added_is_noticed(documents, version):
+def test_a_null_that_is_added_is_noticed(documents, newest, version):
     nullable = IN_2_0["nullable"] if version == "2.0" else "nullable"
     places = [
         n
@@ -126,9 +137,9 @@ def test_a_null_that_is_added_is_noticed(documents, version):
         if isinstance(part.get("type"), str) and nullable not in part
     ]
     for place in picked(places):
-        mutated = deepcopy(documents[version])
+        mutated = copied(documents[version])
         list(schemas(mutated))[place][nullable] = True
-        assert is_noticed(documents, mutated), place
+        assert is_noticed(newest, mutated), place
 
 
 QUALIFY = ("paths", "/v1/qualify", "post")
@@ -151,14 +162,14 @@ QUALIFY = ("paths", "/v1/qualify", "post")
     ],
     ids=lambda lost: str(lost[-1]),
 )
-def test_a_part_that_is_lost_is_noticed(documents, lost):
+def test_a_part_that_is_lost_is_noticed(documents, newest, lost):
     *way, last = lost
-    mutated = deepcopy(documents["2.0"])
+    mutated = copied(documents["2.0"])
     part = mutated
     for step in way:
         part = part[step]
     del part[last]
-    assert is_noticed(documents, mutated)
+    assert is_noticed(newest, mutated)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -14,6 +15,8 @@ from tests.conftest import ADMIN_KEY, serving, settings_for
 from tests.edge.openapi_versions.conftest import VERSIONS
 
 GENERATOR = Path(sys.executable).parent / "openapi-generator-cli"
+# It runs for seconds: a compiler that optimises, and collectors with many threads, cost more than they save.
+JAVA = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 WITHOUT = "apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"
 
 
@@ -27,6 +30,7 @@ def generated(request, documents, tmp_path_factory) -> ModuleType:
     options = ["-g", "python", "-i", described, "-o", folder, "--package-name", name]
     made = subprocess.run(
         [GENERATOR, "generate", *options, f"--global-property={WITHOUT}"],
+        env=os.environ | JAVA,
         capture_output=True,
         text=True,
         check=False,
