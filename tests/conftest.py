@@ -217,9 +217,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
         return "prepared"
 
     # Only the services are killed, never the machine. A long journal would take more memory than the data.
+    # By default, every database of the tests is examined for garbage each minute.
     run(
         "ALTER SYSTEM SET fsync = off",
         "ALTER SYSTEM SET max_wal_size = '128MB'",
+        "ALTER SYSTEM SET autovacuum_naptime = '10min'",
         "SELECT pg_reload_conf()",
     )
     yield NewDatabase(empty=lambda: new("template1"), copied=lambda: new(prepared()))

@@ -338,13 +338,13 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
     """And goes away: what stays is the summary."""
     ratings = ", ".join(f"3 AS {key}" for key in KEYS)
     with duckdb.connect() as connection:
-        rows = f"SELECT i AS id, {ratings} FROM RANGE(3_000_000) AS rows (i)"
+        rows = f"SELECT i AS id, {ratings} FROM RANGE(1_000_000) AS rows (i)"
         connection.execute(f"COPY ({rows}) TO '{tmp_path}/a.parquet'")
     command = [sys.executable, "-c", "from app.cli.main import main; main()"]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     code, shown = on_a_terminal(
         [*command, "score", "a.parquet", *BANT, "-o", "s.parquet"], tmp_path, environment
     )
-    assert (code, "Scored 3,000,000 rows with bant@1" in shown) == (0, True), shown
+    assert (code, "Scored 1,000,000 rows with bant@1" in shown) == (0, True), shown
     assert re.search(r"scoring.*?\d+%.*\d:\d\d:\d\d", shown), shown
     assert "scoring" not in shown.partition("Scored")[2]

@@ -13,6 +13,7 @@ from app.webhooks.tables import Delivery
 from tests.api.calls import new_prospect, ok, qualify, refusal
 from tests.catalogue import connected
 from tests.conftest import serving, settings_for
+from tests.scoring.strategies import EFFORT
 from tests.waiting import PATIENCE, until
 from tests.webhooks.conftest import HERE, Clock, deliveries
 from tests.webhooks.far_end import says
@@ -35,7 +36,7 @@ def test_webhooks_that_go_while_events_are_handed_out_and_settled(client, end):
     threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for _ in range(15):
+    for _ in range(max(5, round(15 * EFFORT))):
         made = [ok(client.post("/v1/webhooks", json={"url": end.url}), 201)["id"] for _ in range(3)]
         end.wait_for(1)
         for webhook_id in made:

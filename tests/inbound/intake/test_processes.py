@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE, until
 
 MAPPING = {"external_id": "/id", "ratings": {"budget": "/r"}}
 KEY = {"headers": {"X-API-Key": ADMIN_KEY}, "timeout": PATIENCE}
-MANY = 200
+MANY = 100
 # It processes nothing until there is a file, and then is killed in the middle of the first list.
 KILLED = f"""
 import os, signal
@@ -67,7 +67,7 @@ def test_what_was_acknowledged_before_a_kill_is_processed_after_the_restart_once
 
 
 def test_two_processes_on_one_database_carry_out_each_receipt_once_and_in_order(new_database, tmp_path):
-    """Each of the 200 payloads changes an attribute to a new value: so many revisions has its prospect."""
+    """Each of the 100 payloads changes an attribute to a new value: so many revisions has its prospect."""
     url, prospects, intakes = new_database(), 5, 4
     with ExitStack() as stack:
         folders = [tmp_path / "one", tmp_path / "other"]
