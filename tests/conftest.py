@@ -42,9 +42,16 @@ hypothesis.settings.register_profile(
     "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("here")
-# Disks take minutes to delete the files of a hundred databases of PostgreSQL; memory takes a second.
+# A disk takes minutes to delete the files of a hundred databases of PostgreSQL, and a moment for every
+# commit of SQLite; memory takes no time.
 MEMORY = Path("/dev/shm")
 ENOUGH_MEMORY = 4 << 30
+
+
+def folder_for_databases() -> str:
+    """Make a folder, in memory if there is enough of it."""
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_MEMORY
+    return tempfile.mkdtemp(prefix="prospect-fit-", dir=MEMORY if in_memory else None)
 
 
 @dataclass(frozen=True)
@@ -196,8 +203,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
 
     # Not below pytest's own folder: PostgreSQL runs as another user than root, and whenever a pytest
     # starts it shuts that folder to all others.
-    folder = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_MEMORY else None
-    server = get_server(tempfile.mkdtemp(prefix="prospect-fit-", dir=folder), cleanup_mode="delete")
+    server = get_server(folder_for_databases(), cleanup_mode="delete")
     numbers = count()
 
     def run(*statements: str) -> None:
@@ -229,11 +235,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
 
 
 @pytest.fixture(scope="session")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
-    """Makes new databases in SQLite files. An empty one has no file yet."""
+def sqlite() -> Iterator[NewDatabase]:
+    """Makes new databases in SQLite files, each in a folder of its own. An empty one has no file yet."""
+    whole = folder_for_databases()
 
     def empty() -> Path:
-        return tmp_path_factory.mktemp("sqlite") / "test.db"
+        return Path(tempfile.mkdtemp(dir=whole)) / "test.db"
 
     @cache
     def prepared() -> Path:
@@ -241,9 +248,10 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
         prepare(f"sqlite:///{file}")
         return file
 
-    return NewDatabase(
+    yield NewDatabase(
         empty=lambda: f"sqlite:///{empty()}", copied=lambda: f"sqlite:///{shutil.copy(prepared(), empty())}"
     )
+    shutil.rmtree(whole)
 
 
 def prepare(database_url: str) -> None:

@@ -18,7 +18,7 @@ def until(look: Callable[[], T], enough: Callable[[T], object] = bool) -> T:
     while not enough(seen := look()):
         assert time.monotonic() < end, f"still {seen} after {PATIENCE} seconds"
         time.sleep(pause)
-        pause = min(1.2 * pause, PAUSE)
+        pause = min(1.6 * pause, PAUSE)
     return seen
 
 

@@ -18,6 +18,12 @@ from tests.waiting import PATIENCE, until
 pytestmark = pytest.mark.one_database
 
 
+def objects(answers):
+    """The lines of JSON that arrive before the connection ends, which can be by a reset."""
+    with suppress(OSError):
+        yield from (line for line in answers if line.startswith(b"{"))
+
+
 def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_path):
     text = lines(*({"external_id": str(n), "name": f"N{n}"} for n in range(10_000))).encode()
     head = (
@@ -33,9 +39,7 @@ def test_it_ends_the_import_at_once_and_says_where_to_go_on(new_database, tmp_pa
             while b"committed_to" not in (line := answers.readline()):
                 assert line
             os.kill(served.pid, signal.SIGTERM)
-            told = []
-            with suppress(OSError):
-                told = [line for line in answers if line.startswith(b"{")]
+            told = list(objects(answers))
     end = json.loads(told[-1])
     assert (end["done"], end["problem"]["status"]) == (False, 503)
     assert 0 < end["committed_to"] < 10_000
@@ -63,7 +67,7 @@ def test_a_caller_who_sends_nothing_gets_a_problem_and_blocks_nobody(new_databas
                 assert told
             os.kill(served.pid, signal.SIGTERM)
             # Whoever is still at work when the time that others get to finish is over is cut off without it.
-            end = [json.loads(one) for one in answers if one.startswith(b"{")][-1]
+            end = [json.loads(one) for one in objects(answers)][-1]
             assert end["problem"]["detail"] == "The service is stopping."
     assert [line for line in served.lines() if line["level"] in ("error", "ERROR")] == []
 
