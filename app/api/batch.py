@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Request
 from pydantic import Field, ValidationError
 
-from app.api.plain_lines import read_plain
+from app.api.plain_lines import PlainLine, parse_plain, read_plain
 from app.edge.ndjson import BodyReader, NdjsonResponse, lines_body, require_format
 from app.edge.problem_responses import problem_out
 from app.edge.routes import router
@@ -130,11 +130,12 @@ class _Batch:
     def _score(self, line: bytes | None) -> Score:
         if line is None:
             raise too_large_line(self._service.settings.max_body_bytes)
-        sent = read_json(line)
+        plain = self._plain(line)
+        sent = None if plain else read_json(line)
         try:
-            if (plan := self._plan_of(sent)) and (plain := read_plain(plan, sent)):
-                known = read_attributes(plan.question_set, plain.attributes)
-                return score(plan, plain.answers, known, as_of=self._as_of)
+            if plain:
+                attributes = read_attributes(plain.plan.question_set, plain.attributes)
+                return score(plain.plan, plain.answers, attributes, as_of=self._as_of)
             request = ScoreRequest.model_validate(sent)
             plan = self._plan(request.question_set or self._question_set)
             answers = read_answers(plan.question_set, request.sent())
@@ -145,13 +146,18 @@ class _Batch:
             raise invalid(error.flaws) from None
         return score(plan, answers, attributes, as_of=request.as_of or self._as_of)
 
-    def _plan_of(self, sent: Any) -> Plan | None:
-        """Return the plan of a line that may be plain; None if the plan is not known yet."""
-        name = sent.get("question_set") if isinstance(sent, dict) else ""
-        if not isinstance(name, str | None):
+    def _plain(self, line: bytes) -> PlainLine | None:
+        """Return the content of a plain line; None if it is not plain, or if its plan is not known yet."""
+        sent = parse_plain(line)
+        if sent is None:
             return None
-        plan = self._plans.get(self._question_set if name is None else name)
-        return plan if isinstance(plan, Plan) else None
+        name = sent.get("question_set")
+        if name is None:
+            name = self._question_set
+        elif type(name) is not str:
+            return None
+        plan = self._plans.get(name)
+        return read_plain(plan, sent) if isinstance(plan, Plan) else None
 
     def _plan(self, set_name: str | None) -> Plan:
         plan = self._plans.get(set_name)

@@ -1,12 +1,15 @@
 """Lines that are read without a model have the same content as by the model, or are left to the model."""
 
+import json
 import random
 
 import pytest
 
-from app.api.plain_lines import read_plain
+from app.api.plain_lines import parse_plain, read_plain
+from app.problems import Problem
 from app.scoring import Plan, read_answers, read_question_set, read_stored
 from app.sessions.requests import ScoreRequest
+from app.strict_json import read_json
 from tests.scoring.building import question, step, weighted
 
 ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}
@@ -71,3 +74,57 @@ def test_a_rating_that_is_no_integer_on_the_scale_is_left_to_the_model(rating):
 )
 def test_what_may_be_wrong_is_left_to_the_model(line):
     assert read_plain(PLAN, line) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"ratings": {"need": 3, "need": 4}}',
+        b'{"ratings": {"need": 3}, "ratings": {"budget": 4}}',
+        b'{"attributes": {"industry": "x", "industry": "y"}}',
+        b'{"attributes": {"industry": "\\u0000"}}',
+        b'{"attributes": {"industry": "\\ud800"}}',
+        b'{"attributes": {"industry": "\xff"}}',
+        b'{"attributes": {"employees": 9223372036854775808}}',
+        b'{"attributes": {"employees": -99999999999999999999}}',
+        b'{"attributes": {"employees": NaN}}',
+        b'{"ratings": {"need": 9223372036854775808}}',
+        b'{"ratings": {"need": 3}',
+        b'{"ratings": {"need": 3}} {}',
+        b'{"ratings": {"need": 03}}',
+        b'{"x": ' + b"[" * 33 + b"]" * 33 + b"}",
+        b'{"x": {"x": ' * 17 + b"1" + b"}}" * 17,
+        b"",
+    ],
+)
+def test_a_line_that_cannot_be_read_strictly_is_not_plain(line):
+    with pytest.raises(Problem):
+        read_json(line)
+    sent = parse_plain(line)
+    assert sent is None or read_plain(PLAN, sent) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"attributes": {"industry": "a:b"}}',
+        b'{"attributes": {"industry": "a [b]"}}',
+        b'{"attributes": {"industry": "a \\"b\\""}}',
+        b'\xef\xbb\xbf{"ratings": {"need": 3}}',
+        b'["ratings"]',
+        b"3",
+    ],
+)
+def test_a_line_whose_names_cannot_be_counted_is_left_to_the_strict_reader(line):
+    assert read_json(line)
+    assert parse_plain(line) is None
+
+
+def test_a_plain_line_is_parsed_as_the_strict_reader_parses_it():
+    for line in map(json.dumps, lines()):
+        parsed = parse_plain(line.encode())
+        assert parsed is None or parsed == read_json(line.encode())
+    assert parse_plain(b' {"ratings": {"need" : 3}, "attributes": {"employees": 4.5}}\r') == {
+        "ratings": {"need": 3},
+        "attributes": {"employees": 4.5},
+    }
