@@ -80,11 +80,11 @@ def result_line(result: Any) -> bytes:
 
 def _shared_json(part: Any) -> Any:
     """Return the JSON of a part that many results share; each part is serialised once."""
-    if not isinstance(part, Shared):
-        raise TypeError
     try:
         return part.json
     except AttributeError:
+        if not isinstance(part, Shared):
+            raise TypeError from None
         part.json = orjson.Fragment(orjson.dumps(part, option=orjson.OPT_UTC_Z))
         return part.json
 

@@ -1,7 +1,6 @@
 """Answers to the questions of one set, as a person gave them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
@@ -28,8 +27,7 @@ Rating = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One answer: `rating` is on the set's scale if `state` is "rated", and None otherwise.
 
     The state "open" takes an earlier answer back. Without `answered_at`, the answer counts as given at the

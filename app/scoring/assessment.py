@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import sqrt
 from typing import NamedTuple
 
 from app.scoring.grades import grade
 from app.scoring.indication import can_be_fit, indicate, lean
 from app.scoring.must_reach import MustReach
 from app.scoring.plan import Plan, QuestionState
-from app.scoring.question_set import Dimension, Thresholds, weak
+from app.scoring.question_set import Thresholds
 from app.scoring.result import Indication, Leaning, MissingAttribute
 from app.scoring.tally import Tally
 from app.scoring.totals import Totals
-from app.scoring.words import rounded
+from app.scoring.units import Units
+from app.scoring.words import out_of_100
 
 
 class Side(NamedTuple):
@@ -35,44 +35,27 @@ class Assessment:
 
     plan: Plan
     totals: Totals
-    units: list[Tally]
+    units: Units
     must: MustReach
     open: list[QuestionState]
     indication: Indication | None
     leaning: Leaning | None
     can_be_fit: bool
-    reportable: bool
     score: float | None
     grade: str | None
     missing: list[MissingAttribute]
 
     @property
-    def lowest(self) -> float | None:
-        """0..100: the score if every open question gets the worst rating; None if a unit has no weight."""
-        return combine([unit.lowest for unit in self.units])
-
-    @property
-    def highest(self) -> float | None:
-        """0..100: the score if every open question gets the best rating; None if a unit has no weight."""
-        return combine([unit.highest for unit in self.units])
-
-    @property
-    def coverage(self) -> float | None:
-        """0..1: the lowest coverage of a unit; None if a unit has no scored question."""
-        known = [coverage for unit in self.units if (coverage := unit.coverage) is not None]
-        return min(known) if len(known) == len(self.units) else None
-
-    @property
     def thresholds(self) -> Thresholds:
         """The thresholds of a set that has an indication."""
-        thresholds = self.plan.question_set.thresholds
+        thresholds = self.plan.thresholds
         assert thresholds is not None
         return thresholds
 
     def of_100(self, figure: float | None) -> str:
         """A figure for people: "69 out of 100", never rounded up to a threshold or the start of a grade."""
         assert figure is not None
-        return f"{rounded(figure, self.plan.cuts)} out of 100"
+        return out_of_100(figure, self.plan.cuts)
 
     def reaches(self, unit: Tally) -> str:
         """The estimate of a unit, or its highest while a question is open: "at most 55 out of 100"."""
@@ -88,12 +71,12 @@ class Assessment:
     def weak_clauses(self, dimensions: Iterable[Tally]) -> list[str]:
         """A clause for each dimension that cannot reach `no_fit_below`, weakest first, with its figure."""
         weak = [
-            (tally, dimension)
-            for dimension, tally in zip(self.plan.question_set.dimensions, dimensions, strict=True)
+            (tally, clause)
+            for clause, tally in zip(self.plan.weak_clauses, dimensions, strict=True)
             if tally.weight and not tally.highest_reaches(self.thresholds.no_fit_below)
         ]
         weak.sort(key=lambda one: one[0].highest or 0)
-        return [f"{_clause(dimension)} ({self.reaches(tally)})" for tally, dimension in weak]
+        return [f"{clause} ({self.reaches(tally)})" for tally, clause in weak]
 
     @property
     def progress(self) -> str:
@@ -106,18 +89,10 @@ class Assessment:
         )
 
 
-def _clause(dimension: Dimension) -> str:
-    if dimension.if_weak == weak(dimension.title):
-        return f"“{dimension.title}” is weak"
-    return dimension.if_weak.rstrip(". ")
-
-
 def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Assessment:
     """The assessment of totals; `missing` are the unknown attributes that the set uses."""
     units, must = totals.units, totals.must
-    has_thresholds = plan.question_set.thresholds is not None
-    reportable = all(unit.reportable for unit in units)
-    has_score = reportable and not must.missed_knock_outs
+    has_thresholds = plan.thresholds is not None
     indication = indicated(plan, totals)
     return Assessment(
         plan=plan,
@@ -126,10 +101,9 @@ def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Asses
         must=must,
         open=[s for s in totals.open if s.asked.matters],
         indication=indication,
-        leaning=lean(units, must) if has_thresholds and reportable else None,
+        leaning=lean(units, must) if has_thresholds and units.reportable else None,
         can_be_fit=has_thresholds and can_be_fit(units, blocked=must.blocked),
-        reportable=reportable,
-        score=combine([unit.estimate for unit in units]) if has_score else None,
+        score=units.estimate if units.reportable and not must.missed_knock_outs else None,
         grade=grade(plan, units, must, indication),
         missing=missing,
     )
@@ -137,15 +111,4 @@ def assess(plan: Plan, totals: Totals, missing: list[MissingAttribute]) -> Asses
 
 def indicated(plan: Plan, totals: Totals) -> Indication | None:
     """The indication without the rest of the score, which takes much longer; None without thresholds."""
-    return indicate(totals.units, totals.must) if plan.question_set.thresholds else None
-
-
-def combine(figures: list[float | None]) -> float | None:
-    """The figure of the pool, or √(u·v) of two sides; None if a unit has none.
-
-    The geometric mean is low if one side is low: a strong side does not make up for a weak one.
-    """
-    first, *others = figures
-    if first is None or None in others:
-        return None
-    return sqrt(first * others[0]) if others and others[0] is not None else first
+    return indicate(totals.units, totals.must) if plan.thresholds else None

@@ -51,6 +51,8 @@ def read_stored(question_set: QuestionSet, stored: Mapping[str, Any]) -> ReadAtt
     """
     known: dict[str, Value] = {}
     unread: dict[str, AttributeType] = {}
+    if not stored:
+        return ReadAttributes(known, unread)
     for name, declared in question_set.attributes.items():
         value = stored.get(name)
         if value is None or is_blank(value):

@@ -35,16 +35,15 @@ def dimension_figures(plan: Plan, dimensions: Sequence[Tally], *, can_be_fit: bo
     """
     needs = can_be_fit and plan.reciprocal
     return [
-        _dimension(dimension.key, dimension.title, tally, tally.needed_average if needs else None)
-        for dimension, tally in zip(plan.question_set.dimensions, dimensions, strict=True)
+        _dimension(key, title, tally, tally.needed_average if needs else None)
+        for (key, title), tally in zip(plan.dimensions, dimensions, strict=True)
     ]
 
 
 def step_figures(plan: Plan, steps: Sequence[Tally]) -> list[StepFigures]:
     """The figures of each step."""
     return [
-        _step(step.key, step.title, tally, step.gated)
-        for step, tally in zip(plan.question_set.steps, steps, strict=True)
+        _step(key, title, tally, gated) for (key, title, gated), tally in zip(plan.steps, steps, strict=True)
     ]
 
 

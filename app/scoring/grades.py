@@ -6,42 +6,33 @@ from app.scoring.must_reach import MustReach
 from app.scoring.outlook import Outlook
 from app.scoring.plan import Plan
 from app.scoring.result import Indication
-from app.scoring.tally import Tally
+from app.scoring.units import Units
 
 
-def grade(plan: Plan, units: Sequence[Tally], must: MustReach, indication: Indication | None) -> str | None:
+def grade(plan: Plan, units: Units, must: MustReach, indication: Indication | None) -> str | None:
     """The grade by the estimate of the weakest unit; it never contradicts the indication.
 
     None if the set has no grades, until every unit is reportable, if a knock-out is missed, and while a
     must-reach question is open and the indication is undetermined. With a blocker, the best possible grade
     is the best one that starts below `fit_at`.
     """
-    grades = plan.question_set.grades
-    if not grades or must.missed_knock_outs or not all(unit.reportable for unit in units):
+    grades = plan.grades
+    if not grades or must.missed_knock_outs or not units.reportable:
         return None
     if must.open and indication == "undetermined":
         return None
-    weakest = max([unit.grade for unit in units])
-    return grades[max(weakest, plan.best_if_blocked) if must.blocked else weakest].grade
+    return grades[max(units.grade, plan.best_if_blocked) if must.blocked else units.grade]
 
 
-def grades_possible(
-    plan: Plan, units: Sequence[Tally], must: MustReach, outlooks: Sequence[Outlook]
-) -> list[str]:
+def grades_possible(plan: Plan, units: Units, must: MustReach, outlooks: Sequence[Outlook]) -> list[str]:
     """The grades from the best to the worst that some set of further answers gives; empty if none does.
 
     A further answer is any rating or `not_applicable`.
     """
-    grades = plan.question_set.grades
-    if (
-        not grades
-        or must.missed_knock_outs
-        or not all(unit.weight and unit.can_be_reportable for unit in units)
-    ):
+    if not plan.grades or must.missed_knock_outs or not (units.have_weight and units.can_be_reportable):
         return []
-    best = max([unit.highest_grade for unit in units])
+    best = max(units.highest_grade, plan.best_if_blocked) if must.blocked else units.highest_grade
     worst = max([outlook.worst_grade for outlook in outlooks])
-    best = max(best, plan.best_if_blocked) if must.blocked else best
     can_be_blocked = must.blocked or any(outlook.can_be_blocked for outlook in outlooks)
     worst = max(worst, plan.best_if_blocked) if can_be_blocked else worst
-    return [grade.grade for grade in grades[best : worst + 1]]
+    return plan.grades[best : worst + 1]

@@ -1,7 +1,7 @@
 """The must-reach questions: those that prevent a fit now, and those that are open."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.scoring.plan import QuestionState
 from app.scoring.result import Blocker
@@ -15,18 +15,18 @@ class MustReach:
     `mixed` question, and any that is marked not applicable, prevents a fit for now.
     """
 
-    missed_knock_outs: list[QuestionState] = field(default_factory=list)
-    other_blockers: list[QuestionState] = field(default_factory=list)
-    open: list[QuestionState] = field(default_factory=list)
+    missed_knock_outs: list[QuestionState]
+    other_blockers: list[QuestionState]
+    open: list[QuestionState]
 
     @classmethod
     def of(cls, unreached: Iterable[QuestionState]) -> "MustReach":
         """Sort must-reach questions that no rating reaches by their state."""
-        found = cls()
+        found = cls([], [], [])
         for s in unreached:
             if s.state == "open":
                 found.open.append(s)
-            elif s.misses and s.question.if_missed == "no_fit":
+            elif s.misses and s.asked.is_knock_out:
                 found.missed_knock_outs.append(s)
             else:
                 found.other_blockers.append(s)
@@ -40,7 +40,7 @@ class MustReach:
     @property
     def open_knock_outs(self) -> list[QuestionState]:
         """The open knock-outs."""
-        return [s for s in self.open if s.question.if_missed == "no_fit"]
+        return [s for s in self.open if s.asked.is_knock_out]
 
     def plus(self, other: "MustReach") -> "MustReach":
         """These questions and those of another part of the set."""

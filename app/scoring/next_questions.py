@@ -1,6 +1,5 @@
 """The next questions."""
 
-from operator import attrgetter
 from typing import NamedTuple
 
 from app.scoring.plan import QuestionState
@@ -8,7 +7,6 @@ from app.scoring.result import NextQuestion
 from app.scoring.totals import Totals
 
 MAX_IN_FULL = 3
-ANSWERED_UNKNOWN = attrgetter("answered_unknown")
 
 
 class Agenda(NamedTuple):
@@ -38,12 +36,13 @@ def agenda(totals: Totals, *, settled: bool, pursued: bool) -> Agenda:
 
 
 def _unknown_last(opened: list[QuestionState]) -> list[QuestionState]:
-    return sorted(opened, key=ANSWERED_UNKNOWN)
+    unknown = [s for s in opened if s.answered_unknown]
+    return [s for s in opened if not s.answered_unknown] + unknown if unknown else opened
 
 
 def _in_full(question_state: QuestionState, totals: Totals) -> NextQuestion:
     """The line of a question; its weight share is 100·w/W of its unit, or of its step if that is gated."""
     asked = question_state.asked
-    unit = totals.steps[asked.in_step] if question_state.step.gated else totals.units[asked.in_unit]
+    unit = totals.steps[asked.in_step] if asked.gated else totals.units[asked.in_unit]
     share = 100 * asked.weight / unit.weight if unit.weight else None
     return asked.line(share, ask_again=question_state.answered_unknown or question_state.stale)

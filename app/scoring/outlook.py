@@ -7,9 +7,10 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import MustReachTerms, QuestionState
+from app.scoring.plan import MustReachTerms
 from app.scoring.tally import Tally, best_grade
 from app.scoring.totals import Totals
+from app.scoring.units import Units
 
 
 class Outlook(NamedTuple):
@@ -28,23 +29,24 @@ class Outlook(NamedTuple):
 
 def outlooks(totals: Totals) -> list[Outlook]:
     """The outlook of each unit of a set with thresholds or grades."""
+    must: list[list[MustReachTerms]] = [[] for _ in totals.units]
+    others: list[list[int]] = [[] for _ in totals.units]
+    for question_state in totals.open:
+        asked = question_state.asked
+        if asked.must_reach:
+            must[asked.in_unit].append(asked.must_reach)
+        else:
+            others[asked.in_unit].append(asked.weight)
     return [
-        outlook(unit, *_open_weights([s for s in totals.open if s.asked.in_unit == index]))
-        for index, unit in enumerate(totals.units)
+        outlook(unit, tuple(terms), tuple(sorted(weights, reverse=True)))
+        for unit, terms, weights in zip(totals.units, must, others, strict=True)
     ]
-
-
-def _open_weights(opened: Sequence[QuestionState]) -> tuple[tuple[MustReachTerms, ...], tuple[int, ...]]:
-    """The open must-reach questions, and the weights of the other open questions, largest first."""
-    must = tuple([s.asked.must_reach for s in opened if s.asked.must_reach])
-    others = [s.asked.weight for s in opened if not s.asked.must_reach]
-    return must, tuple(sorted(others, reverse=True))
 
 
 # Most questions have the same weight, so the same arguments occur often. They can be long, hence the limit.
 @lru_cache(maxsize=1000)
 def outlook(unit: Tally, must: tuple[MustReachTerms, ...], others: tuple[int, ...]) -> Outlook:
-    """The outlook of a unit with these open must-reach questions and with the weights of the others."""
+    """The outlook of a unit with these open must-reach questions; `others` are the weights of the others."""
     weights = [one.weight for one in must]
     can_have_grade = bool(unit.limits.grades and unit.weight and unit.can_be_reportable)
     return Outlook(
@@ -55,10 +57,10 @@ def outlook(unit: Tally, must: tuple[MustReachTerms, ...], others: tuple[int, ..
     )
 
 
-def answers_to_fit(outlooks: Sequence[Outlook], units: Sequence[Tally], must: MustReach) -> int | None:
+def answers_to_fit(outlooks: Sequence[Outlook], units: Units, must: MustReach) -> int | None:
     """The fewest further answers that can settle `fit`: 0 or more, None if a fit is out of reach."""
     answers = [unit.to_fit for unit in outlooks if unit.to_fit is not None]
-    if must.blocked or not all(unit.weight for unit in units) or len(answers) < len(units):
+    if must.blocked or not units.have_weight or len(answers) < len(units):
         return None
     return sum(answers)
 

@@ -1,6 +1,6 @@
 """A question set prepared for scoring: built once per version and used for every score."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from app.scoring.answers import ANSWERED, Answer, Answers, Evidence
 from app.scoring.attributes import Attributes, Rule, meets
 from app.scoring.effects import values_by_effect
-from app.scoring.question_set import Question, QuestionSet, Scale, Step, Value
+from app.scoring.question_set import Dimension, Question, QuestionSet, Scale, Step, Value, weak
 from app.scoring.reasons import blocker_line, gap_line, next_line, strength_line
 from app.scoring.result import Blocker, NextQuestion, RatedBy, Reason
 from app.scoring.tally import Counts, Limits, Tally, tally_of
@@ -32,8 +32,8 @@ class QuestionState:
     """The state of one question that applies, with its lines for the score.
 
     `rating` is None unless the question is rated. `packed` are the counts that it adds to a tally. `misses`
-    says that the rating is below `must_reach`; `unreached`, that no rating reaches it; `stale`, that a
-    person's answer is too old to count.
+    says that the rating is below `must_reach`; `unreached`, that no rating reaches it; `is_answer`, that a
+    person's answer counts; `stale`, that one is too old to count.
     """
 
     asked: "PlannedQuestion"
@@ -51,6 +51,7 @@ class QuestionState:
     blocker: Blocker | None = None
     answered_unknown: bool = False
     stale: bool = False
+    is_answer: bool = False
 
 
 class PlannedQuestion:
@@ -59,7 +60,7 @@ class PlannedQuestion:
     `in_step`, `in_dimension` and `in_unit` are the indexes of its step, dimension and unit. A question of a
     gated step has no dimension: its index is the one after the last dimension. `matters` says that the
     question can change the score or the indication. `open` is its state with neither an answer nor a rating
-    by the rule.
+    by the rule. `by_answer` are the states that depend on nothing but the answer, which `evaluate` has found.
     """
 
     __slots__ = (
@@ -69,10 +70,14 @@ class PlannedQuestion:
         "_stale",
         "_unknown",
         "ask_when",
+        "by_answer",
+        "gated",
         "in_dimension",
         "in_step",
         "in_unit",
+        "is_knock_out",
         "key",
+        "label",
         "matters",
         "must_reach",
         "open",
@@ -88,9 +93,12 @@ class PlannedQuestion:
         keys = [dimension.key for dimension in question_set.dimensions]
         self.question = question
         self.key = question.key
+        self.label = question.label
         self.weight = question.weight
         self.must_reach = _terms(question_set.scale, question)
         self.matters = question.weight > 0 or self.must_reach is not None
+        self.is_knock_out = question.if_missed == "no_fit"
+        self.gated = step.gated
         self.in_step = in_step
         self.in_dimension = len(keys) if step.gated else keys.index(question.dimension)
         self.in_unit = self.in_dimension if question_set.combine == "reciprocal" else 0
@@ -106,16 +114,31 @@ class PlannedQuestion:
         packed = Counts(skipped_weight=self.weight, not_applicable=1).packed()
         blocker = blocker_line(question, None, [])
         self._not_applicable = QuestionState(
-            self, step, question, "not_applicable", packed, unreached=unreached, blocker=blocker
+            self,
+            step,
+            question,
+            "not_applicable",
+            packed,
+            unreached=unreached,
+            blocker=blocker,
+            is_answer=True,
         )
         self._rated = _RatedStates(self, question_set.scale)
         self._next_lines: dict[tuple[float | None, bool], NextQuestion] = {}
+        self.by_answer: dict[Answer | None, QuestionState] = {}
 
     def evaluate(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> QuestionState:
         """The state that a person's answer gives, or without one the rule.
 
         An unknown or stale answer counts like no answer.
         """
+        found = self._evaluate(answer, attributes, as_of)
+        # An answer without a time counts as given now, so it is never stale. Few such answers are different.
+        if self.rule is None and (answer is None or answer.answered_at is None):
+            self.by_answer[answer] = found
+        return found
+
+    def _evaluate(self, answer: Answer | None, attributes: Attributes, as_of: datetime) -> QuestionState:
         if answer is None:
             return self._rated_by_rule(attributes, self.open)
         if answer.state not in ANSWERED:
@@ -128,10 +151,10 @@ class PlannedQuestion:
 
     def line(self, weight_share: float | None, *, ask_again: bool) -> NextQuestion:
         """The line that proposes this question; `weight_share` is 0..100, None if nothing has a weight."""
-        if len(self._next_lines) > MAX_CACHED_LINES:
-            self._next_lines.clear()
         line = self._next_lines.get((weight_share, ask_again))
         if line is None:
+            if len(self._next_lines) > MAX_CACHED_LINES:
+                self._next_lines.clear()
             line = self._next_lines[weight_share, ask_again] = next_line(
                 self.step, self.question, weight_share, ask_again=ask_again
             )
@@ -191,6 +214,7 @@ class _RatedStates(dict[tuple[int, RatedBy, Evidence | None], QuestionState]):
             strength,
             gap,
             blocker_line(question, rating, gap["anchors"]) if misses and gap else None,
+            is_answer=rated_by == "person",
         )
         return question_state
 
@@ -207,6 +231,7 @@ class Plan:
             for index, step in enumerate(question_set.steps)
             for question in step.questions
         ]
+        self.keys = [asked.key for asked in self.asked]
         self.questions = {asked.key: asked.question for asked in self.asked}
         # By rating, the answer of a person that says nothing else.
         scale = question_set.scale
@@ -217,7 +242,12 @@ class Plan:
         # No answer that is younger is stale.
         self.shortest_lifetime = min(lifetimes, default=timedelta.max)
         self.cuts = frozenset(question_set.cuts)
+        self.dimensions = [(dimension.key, dimension.title) for dimension in question_set.dimensions]
+        self.steps = [(step.key, step.title, step.gated) for step in question_set.steps]
         self.titles = [f"“{dimension.title}”" for dimension in question_set.dimensions]
+        self.weak_clauses = [weak_clause(dimension) for dimension in question_set.dimensions]
+        self.thresholds = question_set.thresholds
+        self.grades = [grade.grade for grade in question_set.grades]
         self.best_if_blocked = best_if_blocked(question_set)
         self._limits = limits_of(question_set)
         # By attribute, the questions whose conditions or rule use it.
@@ -246,35 +276,44 @@ class Plan:
 
     def read_ratings(self, ratings: Mapping[str, Any]) -> dict[str, Answer] | None:
         """The answers of ratings by question key; None unless all of them are integers on the scale."""
-        values = ratings.values()
-        if not ratings.keys() <= self.questions.keys() or not {*map(type, values)} <= {int}:
+        if not ratings.keys() <= self.questions.keys() or not {*map(type, ratings.values())} <= {int}:
             return None
-        if not self.rated.keys() >= {*values}:
+        try:
+            return {key: self.rated[rating] for key, rating in ratings.items()}
+        except KeyError:
             return None
-        return {key: self.rated[rating] for key, rating in ratings.items()}
 
     def evaluate(
         self,
         answers: Answers,
         attributes: Attributes,
         as_of: datetime,
-        asked: Iterable[PlannedQuestion] | None = None,
+        asked: Sequence[PlannedQuestion] | None = None,
     ) -> list[QuestionState]:
         """The states of the questions that apply to a prospect with these attributes, in the set's order.
 
         If `asked` is given, only of those questions.
         """
+        if asked is None:
+            asked, keys = self.asked, self.keys
+        else:
+            keys = [one.key for one in asked]
         return [
-            one.evaluate(answers.get(one.key), attributes, as_of)
-            if one.rule or one.key in answers
-            else one.open
-            for one in (self.asked if asked is None else asked)
+            one.by_answer.get(answer) or one.evaluate(answer, attributes, as_of)
+            for one, answer in zip(asked, map(answers.get, keys), strict=True)
             if not one.ask_when or meets(one.ask_when, attributes)
         ]
 
     def tally(self, packed: int) -> Tally:
         """The tally of packed counts, on the scale of this set."""
         return tally_of(self._limits, packed)
+
+
+def weak_clause(dimension: Dimension) -> str:
+    """What a weak dimension means: "they would gain too little"."""
+    if dimension.if_weak == weak(dimension.title):
+        return f"“{dimension.title}” is weak"
+    return dimension.if_weak.rstrip(". ")
 
 
 def limits_of(question_set: QuestionSet) -> Limits:

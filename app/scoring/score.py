@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from app.scoring.answers import ANSWERED, Answers
+from app.scoring.answers import Answers
 from app.scoring.assessment import Assessment, assess
 from app.scoring.attributes import UNREAD_REASONS, Attributes, read_stored
 from app.scoring.figures import dimension_figures, figures_of, step_figures
@@ -17,7 +17,6 @@ from app.scoring.plan import Plan, QuestionState
 from app.scoring.question_set import AttributeType
 from app.scoring.result import Combined, Reason, Score, Support
 from app.scoring.summary import summarise
-from app.scoring.tally import Tally
 from app.scoring.totals import Totals
 from app.scoring.unknowns import holds_whatever_is_learned, missing_attributes
 
@@ -26,7 +25,10 @@ POINTS = itemgetter("points")
 
 @dataclass(slots=True)
 class Judged:
-    """Answers with the state of every question that applies, and their assessment."""
+    """Answers with the state of every question that applies, and their assessment.
+
+    `aging` are the states of the questions whose answers can go stale.
+    """
 
     plan: Plan
     answers: Answers
@@ -34,6 +36,7 @@ class Judged:
     unread: Mapping[str, AttributeType]
     as_of: datetime
     states: list[QuestionState]
+    aging: list[QuestionState]
     assessment: Assessment
 
     @property
@@ -44,16 +47,13 @@ class Judged:
     @property
     def stale(self) -> list[str]:
         """The keys of the questions whose answer is too old to count."""
-        return [s.asked.key for s in self.states if s.stale] if self.plan.goes_stale else []
+        return [s.asked.key for s in self.aging if s.stale]
 
     @property
     def expiries(self) -> dict[str, datetime]:
         """The time at which each answer that counts goes stale, by question, of those that do."""
-        if not self.plan.goes_stale:
-            return {}
-        aging = [s.asked for s in self.states if s.asked.stale_after and not s.stale]
-        counted = [(asked, self.answers[asked.key]) for asked in aging if asked.key in self.answers]
-        return {a.key: a.valid_until(answer, self.as_of) for a, answer in counted if answer.state in ANSWERED}
+        counted = [s.asked for s in self.aging if s.is_answer]
+        return {asked.key: asked.valid_until(self.answers[asked.key], self.as_of) for asked in counted}
 
     @property
     def valid_until(self) -> datetime | None:
@@ -66,7 +66,7 @@ class Judged:
         Scores share the lines of questions: do not change them.
         """
         plan, assessment, answers, states = self.plan, self.assessment, self.answers, self.states
-        question_set, indication, settled = plan.question_set, assessment.indication, self.settled
+        indication, settled = assessment.indication, self.settled
         totals, must = assessment.totals, assessment.must
         units, to_come = totals.units, outlooks(totals)
         to_ask = agenda(totals, settled=settled, pursued=pursued)
@@ -85,16 +85,16 @@ class Judged:
             **_of_units(assessment),
             "steps": step_figures(plan, totals.steps),
             "strengths": _most_first([s.strength for s in totals.rated if s.strength]),
-            "gaps": _most_first([s.gap for s in totals.rated if s.misses and s.gap])
+            "gaps": _most_first([s.gap for s in totals.missed if s.gap])
             + _most_first([s.gap for s in totals.rated if s.gap and not s.misses]),
             "next_questions": to_ask.next_questions,
             "open_questions": to_ask.open_questions,
             "must_answer": to_ask.must_answer,
-            "answers_to_fit": answers_to_fit(to_come, units, must) if question_set.thresholds else None,
-            "answers_to_no_fit": answers_to_no_fit(to_come, must) if question_set.thresholds else None,
+            "answers_to_fit": answers_to_fit(to_come, units, must) if plan.thresholds else None,
+            "answers_to_no_fit": answers_to_no_fit(to_come, must) if plan.thresholds else None,
             "not_counted": _not_counted(plan, answers, states),
-            "support": _support(totals.rated),
-            "assumptions": [s.asked.key for s in totals.rated if s.evidence == "assumption"],
+            "support": _support(totals),
+            "assumptions": [s.asked.key for s in totals.assumed],
             "missing_attributes": assessment.missing,
             "unread_attributes": [
                 {"attribute": name, "reason": UNREAD_REASONS[type_]} for name, type_ in self.unread.items()
@@ -114,7 +114,8 @@ def judge(plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of:
     states = plan.evaluate(answers, known, as_of)
     missing = missing_attributes(plan, answers, states, known, as_of)
     assessment = assess(plan, Totals(plan, states), missing)
-    return Judged(plan, answers, known, unread, as_of, states, assessment)
+    aging = [s for s in states if s.asked.stale_after] if plan.goes_stale else []
+    return Judged(plan, answers, known, unread, as_of, states, aging, assessment)
 
 
 def score(
@@ -130,24 +131,14 @@ def _of_units(assessment: Assessment) -> Combined:
     can_be_fit = assessment.can_be_fit
     return {
         **figures_of(totals.total),
-        "lowest": assessment.lowest,
-        "highest": assessment.highest,
-        "coverage": assessment.coverage,
-        "reportable": assessment.reportable,
+        "lowest": units.lowest,
+        "highest": units.highest,
+        "coverage": units.coverage,
+        "reportable": units.reportable,
         "needed_average": units[0].needed_average if can_be_fit and not plan.reciprocal else None,
-        "weaker_side": _weaker_side(plan, units),
+        "weaker_side": None if units.weaker is None else plan.dimensions[units.weaker][0],
         "dimensions": dimension_figures(plan, totals.dimensions, can_be_fit=can_be_fit),
     }
-
-
-def _weaker_side(plan: Plan, units: Sequence[Tally]) -> str | None:
-    if not plan.reciprocal:
-        return None
-    one, other = units
-    left, right = one.earned * other.rated_weight, other.earned * one.rated_weight
-    if left == right or not (one.rated_weight and other.rated_weight):
-        return None
-    return plan.question_set.dimensions[0 if left < right else 1].key
 
 
 def _most_first(lines: Iterable[Reason]) -> list[Reason]:
@@ -164,11 +155,11 @@ def _not_counted(plan: Plan, answers: Answers, states: Sequence[QuestionState]) 
     return [asked.key for asked in plan.asked if asked.key in answered and asked.key not in applying]
 
 
-def _support(rated: Sequence[QuestionState]) -> Support:
-    evidence = [s.evidence for s in rated if s.rated_by == "person"]
+def _support(totals: Totals) -> Support:
+    evidence = [s.evidence for s in totals.stated]
     return {
         "fact": evidence.count("fact"),
         "judgement": evidence.count("judgement"),
         "assumption": evidence.count("assumption"),
-        "unstated": evidence.count(None),
+        "unstated": len([s for s in totals.rated if s.is_answer]) - len(evidence),
     }

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Container, Mapping, Sequence
 
-from app.scoring.assessment import Assessment, combine
+from app.scoring.assessment import Assessment
 from app.scoring.plan import QuestionState
 from app.scoring.result import Indication
 from app.scoring.totals import Totals
+from app.scoring.units import units_of
 from app.scoring.words import all_listed, capitalised, counted, is_or_are, is_plural, listed
 
 MAX_CLAUSES = 3
@@ -23,11 +24,11 @@ def summarise(assessment: Assessment) -> str:
 def _verdict(assessment: Assessment) -> list[str]:
     if assessment.indication in SETTLED:
         return SETTLED[assessment.indication](assessment)
-    if any(unit.weight == 0 for unit in assessment.units):
+    if not assessment.units.have_weight:
         return [_unscorable(assessment), *_missing_facts(assessment)]
-    if not all(unit.can_be_reportable for unit in assessment.units):
+    if not assessment.units.can_be_reportable:
         return _too_much_not_applicable(assessment)
-    if not assessment.reportable:
+    if not assessment.units.reportable:
         return _too_early(assessment)
     if assessment.leaning is None:
         return _without_thresholds(assessment)
@@ -42,7 +43,7 @@ def _fit(assessment: Assessment) -> list[str]:
 
 def _weakest_point(totals: Totals) -> str:
     """The questions with the lowest rating, or that all ratings are the same."""
-    rated = [(s.rating or 0, s.question.label) for s in totals.rated if s.question.weight]
+    rated = [(s.rating or 0, s.asked.label) for s in totals.rated if s.question.weight]
     lowest = min(rating for rating, _ in rated)
     labels = [label for rating, label in rated if rating == lowest]
     if len(labels) == len(rated):
@@ -75,7 +76,7 @@ def _too_low(figure: str, below: int) -> str:
 
 def _knocked_out(assessment: Assessment) -> str:
     missed = assessment.must.missed_knock_outs
-    names = [s.question.label for s in missed]
+    names = [s.asked.label for s in missed]
     what = "the deal" if assessment.plan.question_set.subject == "prospect" else "it"
     rated = f"rated {missed[0].rating}" if len(missed) == 1 else "rated too low"
     return f"Not a fit: {listed(names)} {is_or_are(names)} {rated}, which rules {what} out."
@@ -90,7 +91,7 @@ def _joined(clauses: Sequence[str]) -> str:
 def _mixed(assessment: Assessment) -> list[str]:
     if assessment.must.other_blockers:
         return [f"Not a fit while {_blocked_by(assessment)}.", *_the_rest(assessment)]
-    if not all(unit.can_be_reportable for unit in assessment.units):
+    if not assessment.units.can_be_reportable:
         return [f"Mixed: it cannot be a fit while {_mostly_not_applicable(assessment)}."]
     fit_at = assessment.thresholds.fit_at
     low = assessment.sides_where(lambda tally: not tally.highest_reaches(fit_at))
@@ -123,34 +124,33 @@ def _too_much_not_applicable(assessment: Assessment) -> list[str]:
 def _blocked_by(assessment: Assessment) -> str:
     """What prevents a fit: "budget is rated below 3 and timeline is marked not applicable"."""
     blockers = assessment.must.other_blockers
-    bounds = dict.fromkeys(s.question.must_reach for s in blockers if s.state == "rated")
-    groups = [
-        (
-            [s.question.label for s in blockers if s.state == "rated" and s.question.must_reach == bound],
-            f"rated below {bound}",
-        )
-        for bound in bounds
+    rated_first = [
+        *[s for s in blockers if s.state == "rated"],
+        *[s for s in blockers if s.state != "rated"],
     ]
-    skipped = [s.question.label for s in blockers if s.state != "rated"]
-    groups += [(skipped, "marked not applicable")] if skipped else []
-    named = [(list(dict.fromkeys(names)), how) for names, how in groups]
-    return " and ".join(f"{listed(names)} {is_or_are(names)} {how}" for names, how in named)
+    named: dict[str, list[str]] = {}
+    for s in rated_first:
+        how = f"rated below {s.question.must_reach}" if s.state == "rated" else "marked not applicable"
+        names = named.setdefault(how, [])
+        if s.asked.label not in names:
+            names.append(s.asked.label)
+    return " and ".join([f"{listed(names)} {is_or_are(names)} {how}" for how, names in named.items()])
 
 
 def _the_rest(assessment: Assessment) -> list[str]:
     """How strong the ratings are without the blockers; empty if a side has no other rating."""
-    rest = list(assessment.units)
+    tallies = list(assessment.units)
     for question_state in assessment.must.other_blockers:
         unit = question_state.asked.in_unit
-        rest[unit] = rest[unit].plus(-question_state.packed)
-    score = combine([unit.estimate for unit in rest])
-    if score is None:
+        tallies[unit] = tallies[unit].plus(-question_state.packed)
+    rest = units_of(tallies)
+    if rest.estimate is None:
         return []
-    figure = assessment.of_100(score)
+    figure = assessment.of_100(rest.estimate)
     so_far = " so far" if assessment.open else ""
-    if all(unit.estimate_reaches(assessment.thresholds.fit_at) for unit in rest):
+    if rest.lean_to_fit:
         return [f"Otherwise it looks strong{so_far}: {figure}."]
-    if all(unit.estimate_reaches(assessment.thresholds.no_fit_below) for unit in rest):
+    if rest.avoid_leaning_to_no_fit:
         return [f"Otherwise it looks mixed{so_far}: {figure}."]
     return [f"Otherwise it looks weak too{so_far}: {figure}."]
 
@@ -242,20 +242,20 @@ def _weigh_the_same(totals: Totals) -> bool:
 
 
 def _leaning(assessment: Assessment) -> list[str]:
-    known, score = f"with {assessment.progress}", assessment.score
     if assessment.must.other_blockers:
         first = f"Not a fit while {_blocked_by(assessment)}."
         if assessment.leaning == "no_fit":
             return [first, f"It is leaning towards no fit: {_weakness_so_far(assessment)}."]
         return [first, f"{_open_questions_can(assessment)} still turn it into a clear no."]
+    known = f"with {assessment.progress}"
     if assessment.leaning == "fit":
-        first = f"Leaning towards a fit: {assessment.of_100(score)}, {known}."
+        first = f"Leaning towards a fit: {assessment.of_100(assessment.score)}, {known}."
     elif assessment.leaning == "mixed":
         first = f"Mixed so far, {known}: {_middling_so_far(assessment)}."
     else:
         first = f"Leaning towards no fit, {known}: {_weakness_so_far(assessment)}."
     if assessment.must.open and assessment.can_be_fit:
-        labels = [s.question.label for s in assessment.must.open]
+        labels = [s.asked.label for s in assessment.must.open]
         if assessment.leaning == "fit":
             return [first, f"Still needed for a fit: {all_listed(labels)}."]
         return [first, f"It cannot become a fit until {all_listed(labels)} {is_or_are(labels)} rated."]
@@ -265,7 +265,7 @@ def _leaning(assessment: Assessment) -> list[str]:
 def _weakness_so_far(assessment: Assessment) -> str:
     if not assessment.plan.reciprocal:
         return _too_low(assessment.of_100(assessment.score), assessment.thresholds.no_fit_below)
-    return _joined(assessment.weak_clauses(unit.as_if_nothing_were_open() for unit in assessment.units))
+    return _joined(assessment.weak_clauses(unit.as_if_nothing_were_open for unit in assessment.units))
 
 
 def _middling_so_far(assessment: Assessment) -> str:
@@ -291,8 +291,7 @@ def _without_thresholds(assessment: Assessment) -> list[str]:
 
 
 def _is_mostly_assumed(totals: Totals) -> bool:
-    assumed = sum([s.asked.weight for s in totals.rated if s.evidence == "assumption"])
-    return 2 * assumed > totals.total.rated_weight
+    return 2 * sum([s.asked.weight for s in totals.assumed]) > totals.total.rated_weight
 
 
 def _open_questions_can(assessment: Assessment) -> str:

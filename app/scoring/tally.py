@@ -143,6 +143,7 @@ class Tally:
         """The index of the best grade that the best ratings for the open questions reach."""
         return best_grade(self.limits, self.max_earned, self.span * self.weight)
 
+    @cached_property
     def as_if_nothing_were_open(self) -> "Tally":
         """The tally without the open questions."""
         return self.plus(-Counts(open_weight=self.open_weight, open=self.open).packed())

@@ -13,8 +13,8 @@ from app.scoring.must_reach import MustReach
 from app.scoring.plan import Plan, PlannedQuestion, QuestionState, used_by
 from app.scoring.question_set import Condition, Question, Value
 from app.scoring.result import Indication, MissingAttribute
-from app.scoring.tally import Tally
 from app.scoring.totals import Totals
+from app.scoring.units import Units, units_of
 from app.scoring.words import counted, is_or_are, listed
 
 # Other requests wait meanwhile: limits of the combinations of values times questions, and of the sums.
@@ -91,12 +91,12 @@ def _how_rated(questions: Sequence[Question]) -> str:
 class _Sum(NamedTuple):
     """The tallies of the units and the must-reach questions, for a part of the questions."""
 
-    units: list[Tally]
+    units: Units
     must: MustReach
 
     def plus(self, other: "_Sum") -> "_Sum":
         units = [unit.plus(its.packed) for unit, its in zip(self.units, other.units, strict=True)]
-        return _Sum(units, self.must.plus(other.must))
+        return _Sum(units_of(units), self.must.plus(other.must))
 
 
 def holds_whatever_is_learned(
@@ -113,7 +113,7 @@ def holds_whatever_is_learned(
     knock-out is missed that no unknown attribute affects.
     """
     unknown = {name for name in plan.effects if name not in known}
-    if plan.question_set.thresholds is None or not unknown:
+    if plan.thresholds is None or not unknown:
         return True
     deciding = {
         asked.key: names

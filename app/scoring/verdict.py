@@ -8,6 +8,7 @@ from app.scoring.plan import Plan
 from app.scoring.result import Figures, Verdict
 from app.scoring.score import Judged
 from app.scoring.tally import Counts, sum_of
+from app.scoring.units import units_of
 
 
 class VerdictRecord(Figures):
@@ -30,9 +31,9 @@ def verdict_record(judged: Judged) -> VerdictRecord:
         "settled": judged.settled,
         "leaning": assessment.leaning,
         "score": assessment.score,
-        "lowest": assessment.lowest,
-        "highest": assessment.highest,
-        "coverage": assessment.coverage,
+        "lowest": assessment.units.lowest,
+        "highest": assessment.units.highest,
+        "coverage": assessment.units.coverage,
         "grade": assessment.grade,
         "dimensions": [tally.counts for tally in assessment.totals.dimensions],
         "blockers": [
@@ -44,9 +45,8 @@ def verdict_record(judged: Judged) -> VerdictRecord:
 def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
     """A stored verdict with the figures of every dimension; `plan` is the plan of its version."""
     dimensions = [plan.tally(Counts(*counts).packed()) for counts in record["dimensions"]]
-    units = dimensions if plan.reciprocal else [sum_of(dimensions)]
-    has_thresholds = plan.question_set.thresholds is not None
-    fit_is_possible = has_thresholds and can_be_fit(units, blocked=bool(record["blockers"]))
+    units = units_of(dimensions if plan.reciprocal else [sum_of(dimensions)])
+    fit_is_possible = plan.thresholds is not None and can_be_fit(units, blocked=bool(record["blockers"]))
     return {
         "indication": record["indication"],
         "settled": record["settled"],

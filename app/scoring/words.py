@@ -82,3 +82,10 @@ def rounded(figure: float, cuts: Collection[int] = ()) -> int:
     """
     nearest = floor(figure + 0.5)
     return nearest - 1 if figure < nearest and nearest in cuts else nearest
+
+
+# The same figures occur often.
+@lru_cache(maxsize=5000)
+def out_of_100(figure: float, cuts: frozenset[int]) -> str:
+    """The figure, rounded like that, as people read it: "69 out of 100"."""
+    return f"{rounded(figure, cuts)} out of 100"

@@ -104,7 +104,7 @@ class Sketch:
         old = self.days[1]
         answered_at = None if old is None else NOW - timedelta(days=old)
         if state in UNRATED:
-            return UNRATED[state] and replace(UNRATED[state], answered_at=answered_at)
+            return UNRATED[state] and UNRATED[state]._replace(answered_at=answered_at)
         rating = {"best": high, "high": high - level % 2, "low": low + level % 2}
         chosen = rating.get(state, low + level % (high - low + 1))
         return Answer("rated", chosen, answered_at, self.evidence)

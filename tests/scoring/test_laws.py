@@ -1,6 +1,5 @@
 """Laws that a score keeps whatever the set: of order, of growth, of who may say what."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -123,7 +122,7 @@ def test_until_then_the_score_stays_as_it_is(case, pursued):
         later = NOW + timedelta(days=4000)
     else:
         later = result.valid_until - timedelta(microseconds=1)
-    given_now = {key: replace(one, answered_at=one.answered_at or NOW) for key, one in case.answers.items()}
+    given_now = {key: one._replace(answered_at=one.answered_at or NOW) for key, one in case.answers.items()}
     plan = Plan(case.question_set, "small-set@1")
     again = as_object(score(plan, given_now, case.attributes, as_of=later, pursued=pursued))
     apart = {"as_of", "settled_whatever_is_learned", "missing_attributes", "summary"}
@@ -168,7 +167,7 @@ def is_old(case, key, answer):
 def test_answers_of_gated_steps_never_change_the_score(case, data):
     gated = {question.key for step in case.question_set.steps if step.gated for question in step.questions}
     scale = case.question_set.scale
-    ratings = st.builds(Answer, st.just("rated"), st.integers(scale.min, scale.max))
+    ratings = st.integers(scale.min, scale.max).map(lambda rating: Answer("rated", rating))
     changed = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(gated), ratings)))
     others = {key: answer for key, answer in case.answers.items() if key not in gated}
     apart = {"steps", "not_counted", "stale", "valid_until", "missing_attributes"}

@@ -175,7 +175,11 @@ def _judge(
             question_set=current.name, **{figure: figures_before[figure] for figure in IMPACT_FIGURES}
         ),
         after=ImpactFigures(
-            question_set=draft.name, **{figure: getattr(assessment, figure) for figure in IMPACT_FIGURES}
+            question_set=draft.name,
+            indication=assessment.indication,
+            score=assessment.score,
+            lowest=assessment.units.lowest,
+            highest=assessment.units.highest,
         ),
         why=[*_set_reasons(current, draft), *_question_reasons(states_before, states_after)],
     )
