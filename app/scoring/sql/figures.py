@@ -1,13 +1,14 @@
 """The sums and figures as columns, as `tally.py` computes them for one prospect."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.scoring.question_set import QuestionSet
 from app.scoring.sql.question_states import Asked
 from app.scoring.sql.words import added, all_of, any_of, case, literal, name, names_of, ratio, times
 
-SUMS = ("earned", "rated_weight", "open_weight", "skipped_weight", "rated", "open", "not_applicable")
+# `weight` and `counted` are those of the rated and open questions, `all_weight` is that of all that apply.
+SUMS = ("earned", "rated_weight", "weight", "all_weight", "rated", "counted", "not_applicable")
 KEPT = ("id", "problem", "unread_attributes")
 # The key of a dimension never starts with '_'.
 HAS_MISSED_KNOCK_OUT, HAS_OTHER_BLOCKER = "_has_missed_knock_out", "_has_other_blocker"
@@ -34,27 +35,22 @@ class Tally:
         return self.question_set.scale.max - self.question_set.scale.min
 
     @property
-    def weight(self) -> str:
-        """W, the weight of the rated and open questions."""
-        return f"({self['rated_weight']} + {self['open_weight']})"
-
-    @property
-    def all_weight(self) -> str:
-        """W + W_N."""
-        return f"({self['rated_weight']} + {self['open_weight']} + {self['skipped_weight']})"
+    def open_weight(self) -> str:
+        """W_U."""
+        return f"({self['weight']} - {self['rated_weight']})"
 
     @property
     def max_earned(self) -> str:
         """What `earned` is if every open question gets the best rating."""
-        return f"({self['earned']} + {self.span} * {self['open_weight']})"
+        return f"({self['earned']} + {self.span} * {self.open_weight})"
 
     def lowest_reaches(self, cut: int) -> str:
         """Whether lowest ≥ cut, compared exactly."""
-        return f"100 * {self['earned']} >= {cut * self.span} * {self.weight}"
+        return f"100 * {self['earned']} >= {cut * self.span} * {self['weight']}"
 
     def highest_reaches(self, cut: int) -> str:
         """Whether highest ≥ cut, compared exactly."""
-        return f"100 * {self.max_earned} >= {cut * self.span} * {self.weight}"
+        return f"100 * {self.max_earned} >= {cut * self.span} * {self['weight']}"
 
     def estimate_reaches(self, cut: int) -> str:
         """Whether estimate ≥ cut, compared exactly."""
@@ -63,40 +59,42 @@ class Tally:
     @property
     def can_be_reportable(self) -> str:
         """Whether coverage is at least one half if every open question is rated."""
-        return f"2 * {self.weight} >= {self.all_weight}"
+        return f"2 * {self['weight']} >= {self['all_weight']}"
 
     def can_be_fit(self, cut: int) -> str:
         """Whether the best ratings for the open questions are enough for a fit."""
-        return all_of([f"{self.weight} > 0", self.highest_reaches(cut), self.can_be_reportable])
+        return all_of([f"{self['weight']} > 0", self.highest_reaches(cut), self.can_be_reportable])
 
     def figures(self) -> Iterator[tuple[str, str]]:
         """The columns of FIGURES."""
-        earned = f"100 * {self['earned']}"
+        earned, all_weight = f"100 * {self['earned']}", self["all_weight"]
         expressions = {
             "estimate": ratio(earned, f"({self.span} * {self['rated_weight']})"),
-            "lowest": ratio(earned, f"({self.span} * {self.weight})"),
-            "highest": ratio(f"100 * {self.max_earned}", f"({self.span} * {self.weight})"),
-            "coverage": ratio(self["rated_weight"], self.all_weight),
-            "reportable": f"({self.all_weight} > 0 AND {self.all_weight} <= 2 * {self['rated_weight']})",
+            "lowest": ratio(earned, f"({self.span} * {self['weight']})"),
+            "highest": ratio(f"100 * {self.max_earned}", f"({self.span} * {self['weight']})"),
+            "coverage": ratio(self["rated_weight"], all_weight),
+            "reportable": f"({all_weight} > 0 AND {all_weight} <= 2 * {self['rated_weight']})",
         }
         for figure, expression in expressions.items():
             yield f"{self.group}_{figure}", expression
 
     def needed_average(self, cut: int) -> str:
         """The average that the open questions need for an estimate of `cut`; NULL if nothing is open."""
-        missing = f"{cut * self.span} * {self.weight} - 100 * {self['earned']}"
-        floor = f"{100 * self.question_set.scale.min} * {self['open_weight']}"
+        missing = f"{cut * self.span} * {self['weight']} - 100 * {self['earned']}"
+        floor = f"{100 * self.question_set.scale.min} * CAST({self.open_weight} AS BIGINT)"
         needed = f"{floor} + {case((f'{missing} > 0', missing), otherwise='0')}"
-        return ratio(f"({needed})", f"(100 * {self['open_weight']})")
+        return ratio(f"({needed})", f"(100 * {self.open_weight})")
 
     def points(self) -> dict[str, str]:
         """The columns of POINTS by name."""
         scale = self.question_set.scale
         return {
             "points": f"{self['earned']} + {literal(scale.min)} * {self['rated_weight']}",
-            "points_min": f"{literal(scale.min)} * {self.weight}",
-            "points_max": f"{literal(scale.max)} * {self.weight}",
-            **{count: self[count] for count in ("rated", "open", "not_applicable")},
+            "points_min": f"{literal(scale.min)} * {self['weight']}",
+            "points_max": f"{literal(scale.max)} * {self['weight']}",
+            "rated": self["rated"],
+            "open": f"{self['counted']} - {self['rated']}",
+            "not_applicable": self["not_applicable"],
         }
 
 
@@ -150,11 +148,11 @@ def totals(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str,
 
 
 def _unless_problem(total: str) -> str:
-    return case((HAS_NO_PROBLEM, f"CAST({total} AS BIGINT)"))
+    return case((HAS_NO_PROBLEM, total))
 
 
 def _misses(one: Asked) -> str:
-    return f"COALESCE({one.rating} < {literal(one.question.must_reach or 0)}, FALSE)"
+    return f"({one.is_rated} AND {one.rating} < {literal(one.question.must_reach or 0)})"
 
 
 def _is_other_blocker(one: Asked) -> str | None:
@@ -167,23 +165,33 @@ def _is_other_blocker(one: Asked) -> str | None:
 def _sums(inside: list[Asked], lowest: int) -> list[str]:
     """The expressions of SUMS for some questions."""
     weighted = [one for one in inside if one.question.weight]
-    points = added(times(one.question.weight, f"COALESCE({one.rating}, 0)") for one in weighted)
-    weights = _totals(weighted, lambda one: one.question.weight)
-    earned = f"({points} - {literal(lowest)} * {weights[0]})"
-    return [earned, *weights, *_totals(inside, lambda _: 1)]
-
-
-def _totals(inside: list[Asked], worth: Callable[[Asked], int]) -> tuple[str, str, str]:
-    """The sums of `worth` over the rated, the open and the not applicable questions."""
-
-    def total(some: Iterable[Asked], condition: Callable[[Asked], str]) -> str:
-        return added(times(worth(one), f"CAST({condition(one)} AS INTEGER)") for one in some)
-
-    rated = total(inside, lambda one: one.is_rated)
+    ratings = added(times(one.question.weight, one.rating) for one in weighted)
     skippable = [one for one in inside if one.may_be_skipped]
-    always_counts = not skippable and not any(one.conditional for one in inside)
-    # Every question that is not rated is then open: a subtraction saves half of the work.
-    opened = (
-        f"({sum(map(worth, inside))} - {rated})" if always_counts else total(inside, lambda one: one.is_open)
-    )
-    return rated, opened, total(skippable, lambda one: one.is_skipped)
+    return [
+        f"{ratings} - {literal(lowest * sum(map(_weight, weighted)))}",
+        _total(weighted, _weight, lambda one: [one.is_rated]),
+        _total(weighted, _weight, lambda one: one.counts),
+        _total(weighted, _weight, lambda one: one.applies),
+        _total(inside, _once, lambda one: [one.is_rated]),
+        _total(inside, _once, lambda one: one.counts),
+        _total(skippable, _once, lambda one: [one.is_skipped]),
+    ]
+
+
+def _weight(one: Asked) -> int:
+    return one.question.weight
+
+
+def _once(_: Asked) -> int:
+    return 1
+
+
+def _total(
+    inside: list[Asked], worth: Callable[[Asked], int], conditions: Callable[[Asked], list[str]]
+) -> str:
+    """The sum of `worth` over the questions that meet their conditions; those without any always count."""
+    always = sum(worth(one) for one in inside if not conditions(one))
+    terms = [
+        times(worth(one), f"CAST({all_of(met)} AS INTEGER)") for one in inside if (met := conditions(one))
+    ]
+    return added([*([str(always)] if always else []), *terms])

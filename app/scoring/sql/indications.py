@@ -48,7 +48,7 @@ def _indication(thresholds: Thresholds, units: list[Tally]) -> str:
     return case(
         (HAS_PROBLEM, NO_TEXT),
         (any_of([MISSED_KNOCK_OUT, f"NOT {can_avoid_no_fit}"]), literal("no_fit")),
-        (any_of(f"{unit.weight} = 0" for unit in units), literal("unscorable")),
+        (any_of(f"{unit['weight']} = 0" for unit in units), literal("unscorable")),
         (
             all_of([f"NOT {OPEN_MUST_REACH}", f"NOT {OTHER_BLOCKER}", reportable(units), is_fit]),
             literal("fit"),
@@ -102,8 +102,8 @@ def weaker_side(question_set: QuestionSet, units: list[Tally]) -> str:
     if question_set.combine != "reciprocal":
         return NO_TEXT
     left, right = units
-    first_ratio = f"{left['earned']} * {right['rated_weight']}"
-    second_ratio = f"{right['earned']} * {left['rated_weight']}"
+    first_ratio = f"CAST({left['earned']} AS BIGINT) * {right['rated_weight']}"
+    second_ratio = f"CAST({right['earned']} AS BIGINT) * {left['rated_weight']}"
     both = all_of(f"{unit['rated_weight']} > 0" for unit in units)
     first, second = (literal(dimension.key) for dimension in question_set.dimensions)
     return case(

@@ -18,9 +18,10 @@ from app.scoring.sql.words import (
 )
 from app.scoring.texts import folded
 
-# Prefixes of columns: the rating in the table, the rating by a person or a rule, whether a question applies,
-# and whether it applies and is not applicable.
-READ, RATED, APPLIES, SKIPPED = "r_", "s_", "p_", "k_"
+# Prefixes of columns: the rating in the table, moved onto the scale; a value that is NULL if the question is
+# not rated; its rating; whether it applies; whether it applies and is not applicable. A question without a
+# rating has the lowest one, with which it earns nothing.
+READ, RATED, RATING, APPLIES, SKIPPED = "r_", "s_", "l_", "p_", "k_"
 # Prefix of columns: whether an attribute has a value that the set cannot read.
 UNREAD = "u_"
 
@@ -35,21 +36,28 @@ class Asked:
 
     @property
     def rating(self) -> str:
-        """The rating; NULL if the question is not rated."""
-        return name(RATED + self.question.key)
+        """The rating; the lowest one of the scale if the question is not rated."""
+        return name(RATING + self.question.key)
 
     @property
     def is_rated(self) -> str:
         """Whether the question is rated."""
-        return f"{self.rating} IS NOT NULL"
+        return f"{name(RATED + self.question.key)} IS NOT NULL"
 
     @property
     def is_open(self) -> str:
         """Whether the question applies and is open."""
-        conditions = [f"{self.rating} IS NULL"]
-        conditions += [name(APPLIES + self.question.key)] if self.conditional else []
-        conditions += [f"NOT {self.is_skipped}"] if self.may_be_skipped else []
-        return all_of(conditions)
+        return all_of([f"{name(RATED + self.question.key)} IS NULL", *self.counts])
+
+    @property
+    def applies(self) -> list[str]:
+        """The conditions under which the question applies."""
+        return [name(APPLIES + self.question.key)] if self.conditional else []
+
+    @property
+    def counts(self) -> list[str]:
+        """The conditions under which the question is rated or open."""
+        return [*self.applies, *([f"NOT {self.is_skipped}"] if self.may_be_skipped else [])]
 
     @property
     def is_skipped(self) -> str:
@@ -75,9 +83,10 @@ def reading(question_set: QuestionSet, asked: list[Asked]) -> Iterator[tuple[str
     for one in asked:
         key = one.question.key
         raw = name(RAW + key)
-        on_scale = f"{raw} BETWEEN {literal(scale.min)} AND {literal(scale.max)}"
+        # GREATEST and LEAST skip NULL. DuckDB computes them once for each different value of a Parquet file.
+        on_scale = f"LEAST(GREATEST({raw}, {literal(scale.min)}), {literal(scale.max)})"
         yield RAW + key, raw
-        yield READ + key, case((on_scale, f"CAST({raw} AS INTEGER)"))
+        yield READ + key, f"CAST({on_scale} AS INTEGER)"
         if one.may_be_skipped:
             yield MARKED + key, name(MARKED + key)
     for attribute, declared in question_set.attributes.items():
@@ -120,19 +129,21 @@ def question_states(question_set: QuestionSet, asked: list[Asked]) -> Iterator[t
     unread = [(a, name(UNREAD + a)) for a, declared in question_set.attributes.items() if declared != "text"]
     yield "unread_attributes", names_of(unread)
     for one in asked:
-        question = one.question
-        applies = _meets(question_set, question.ask_when)
-        skipped = name(MARKED + question.key)
-        rating = name(READ + question.key)
-        if question.rate_from:
-            rating = f"COALESCE({rating}, {_by_rule(question_set, question.rate_from)})"
+        key = one.question.key
+        applies, skipped = _meets(question_set, one.question.ask_when), name(MARKED + key)
+        rated, rating = name(RAW + key), name(READ + key)
         counts = [applies] if one.conditional else []
         counts += [f"NOT {skipped}"] if one.may_be_skipped else []
-        yield RATED + question.key, case((all_of(counts), rating)) if counts else rating
+        if counts or one.question.rate_from:
+            by_rule = _by_rule(question_set, one.question.rate_from)
+            rated = case((all_of([*counts, f"{rated} IS NOT NULL"]), rating), (all_of(counts), by_rule))
+            rating = f"COALESCE({rated}, {literal(question_set.scale.min)})"
+        yield RATED + key, rated
+        yield RATING + key, rating
         if one.conditional:
-            yield APPLIES + question.key, applies
+            yield APPLIES + key, applies
         if one.may_be_skipped:
-            yield SKIPPED + question.key, all_of([applies, skipped]) if one.conditional else skipped
+            yield SKIPPED + key, all_of([applies, skipped]) if one.conditional else skipped
 
 
 def _problem(question_set: QuestionSet, asked: list[Asked]) -> str:
@@ -141,8 +152,9 @@ def _problem(question_set: QuestionSet, asked: list[Asked]) -> str:
     choices = [(f"{name('input_problem')} IS NOT NULL", name("input_problem"))]
     for one in asked:
         key = one.question.key
-        raw, read = name(RAW + key), name(READ + key)
-        off = f"{raw} IS NOT NULL AND COALESCE({read} <> {raw}, TRUE)"
+        raw, read, lowest = name(RAW + key), name(READ + key), literal(scale.min)
+        # With GREATEST and LEAST, DuckDB compares values without NULL, which takes half as long.
+        off = f"LEAST({raw}, {lowest}) < {lowest} OR GREATEST({raw}, {lowest}) <> {read}"
         choices.append((off, literal(f"{key}: not a whole number from {scale.min} to {scale.max}")))
         if one.may_be_skipped:
             both = f"{raw} IS NOT NULL AND {name(MARKED + key)}"
@@ -182,8 +194,10 @@ def _holds(value: str, condition: Condition) -> str:
     return f"COALESCE({all_of(compared)}, FALSE)"
 
 
-def _by_rule(question_set: QuestionSet, rule: RateFrom) -> str:
+def _by_rule(question_set: QuestionSet, rule: RateFrom | None) -> str:
     """The rating by a rule, as in `attributes.Rule`."""
+    if rule is None:
+        return "NULL"
     value = _value(question_set, rule.attribute)
     choices = [(f"{value} IS NULL", "NULL")]
     otherwise: Value | None = rule.otherwise

@@ -83,6 +83,13 @@ def _keep_texts(tree: exp.Expr) -> None:
         number.replace(exp.func("COALESCE", number.copy(), is_given))
 
 
+def _skip_null(tree: exp.Expr) -> None:
+    """In BigQuery, GREATEST and LEAST are NULL if one of the two is; elsewhere they skip it."""
+    for chosen in tree.find_all(exp.Greatest, exp.Least):
+        (second,) = chosen.expressions
+        chosen.set("this", exp.func("COALESCE", chosen.this, second.copy()))
+
+
 def _write_names_in_capitals(tree: exp.Expr) -> None:
     """Snowflake stores names in capitals, and a quoted name has to match the stored one."""
     for identifier in tree.find_all(exp.Identifier):
@@ -100,5 +107,6 @@ ADAPTATIONS: Mapping[Dialect, Sequence[Callable[[exp.Expr], None]]] = {
     "duckdb": [_lower_printable_ascii, _concatenate_at_once],
     "postgres": [_stop_inlining, _lower_in_collation_c],
     "spark": [_keep_texts],
+    "bigquery": [_skip_null],
     "snowflake": [_write_names_in_capitals, _translate_plain_texts],
 }

@@ -74,7 +74,7 @@ def names_of(chosen: Sequence[tuple[str, str]]) -> str:
     names = [
         case((condition, literal(f",{chosen_name}")), otherwise="''") for chosen_name, condition in chosen
     ]
-    return case((any_of(condition for _, condition in chosen), f"SUBSTRING({_chained('||', names)}, 2)"))
+    return f"NULLIF(SUBSTRING({_chained('||', names)}, 2), '')"
 
 
 def case(*choices: tuple[str, str], otherwise: str = "NULL") -> str:

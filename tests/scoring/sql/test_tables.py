@@ -60,6 +60,16 @@ def test_two_hundred_questions_of_the_greatest_weight_do_not_overflow(engine):
     assert (row["points"], row["score"]) == (100_000, 100.0)
 
 
+def test_an_open_rating_is_the_lowest_where_greatest_does_not_skip_null():
+    statements = {d: score_sql(ruled("saas"), Wide("t"), d) for d in ("bigquery", "snowflake")}
+    assert statements["bigquery"].count("GREATEST(COALESCE(") == statements["bigquery"].count("GREATEST(") > 0
+    assert (
+        statements["snowflake"].count("GREATEST_IGNORE_NULLS(")
+        == statements["snowflake"].count("GREATEST")
+        > 0
+    )
+
+
 def test_who_has_not_been_run_says_so():
     untried = {d for d in DIALECTS if "Nobody has run this" in score_sql(ruled("saas"), Wide("t"), d)}
     assert untried == {"bigquery", "snowflake"}
