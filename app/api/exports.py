@@ -63,7 +63,7 @@ async def get_session_file(
     """Export all sessions that match the filters. A file of CSV, XLSX, NDJSON or Parquet has a row for each.
 
     A row has the prospect, the figures, the estimate of each dimension, the blockers, the last decision and
-    the last outcome, and the probability to win if the outcomes of other deals show one. With `question_set`,
+    the last outcome, and the win probability if the outcomes of other deals show one. With `question_set`,
     each dimension has a column `…_estimate`. Otherwise, the column `estimates` has a JSON object. The export
     chooses the sessions when it begins, and reads each of them while it sends the file. It leaves out those
     that are erased in between.

@@ -30,7 +30,7 @@ AssessorHere = Annotated[Assessor | None, Query(description="only of this assess
 
 
 class Fit(FitOut):
-    """The fit of a prospect, with the probability to win."""
+    """The fit of a prospect, with the win probability."""
 
     win_probability: Annotated[
         WinProbability | None,
@@ -138,7 +138,7 @@ async def _read_fit(service: Service, load: Callable[[Transaction], FitOut]) -> 
 async def _read_fits(
     service: Service, load: Callable[[Transaction], list[FitOut | None]]
 ) -> list[Fit | None]:
-    """Return fits with the probability to win, in the same order."""
+    """Return fits with the win probability, in the same order."""
     fits, newest = await service.read_scores(lambda tx: (load(tx), newest_outcome(tx)))
     rated = [(fit.question_set, None if fit.outcome else fit.score) if fit else ("", None) for fit in fits]
     probabilities = await service.win_curves.probabilities(rated, newest)

@@ -84,7 +84,7 @@ def sessions_file(  # noqa: PLR0913  # one option for each filter
 
 
 class _WinColumns:
-    """Adds the probability to win to rows of sessions. The curve of each version is computed once."""
+    """Adds the win probability to rows of sessions. The curve of each version is computed once."""
 
     def __init__(self, database: Database, columns: Sequence[Column]) -> None:
         self._database = database

@@ -71,7 +71,7 @@ class Scored:
         return self.fitted if self.fitted and self.fitted.shows_a_slope else None
 
     def probabilities(self, at: Floats) -> list[Estimate]:
-        """Return the probability to win at each score; the base rate if there is no slope. Needs `fitted`."""
+        """Return the win probability at each score; the base rate if there is no slope. Needs `fitted`."""
         assert self.fitted is not None
         if self.curve is None:
             return [shown(self.fitted.base_rate)] * len(at)

@@ -146,7 +146,7 @@ class ScoreBand(Out):
 
 
 class CurvePoint(Out):
-    """The probability to win at a score."""
+    """The win probability at a score."""
 
     score: float
     probability: Estimate
@@ -159,7 +159,7 @@ class AucOut(Estimate):
     """
 
     by_prospect: Annotated[
-        Estimate | None, Field(description="the same with an interval from drawing prospects at random")
+        Estimate | None, Field(description="the same with a bootstrap interval that resamples prospects")
     ]
 
 

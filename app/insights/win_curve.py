@@ -1,4 +1,4 @@
-"""The probability to win at a score, as the sessions on one version of a question set show it."""
+"""The win probability at a score, as the sessions on one version of a question set show it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The probability to win of sessions without an outcome, from the calibration of their question set."""
+"""The win probability of sessions without an outcome, from the calibration of their question set."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ COLUMNS = (
 )
 
 
-# The name of a session's question set, with its version, and its score; None if it has no probability to win.
+# The name of a session's question set, with its version, and its score; None if it has no win probability.
 Rated = tuple[str, float | None]
 Fit = Callable[[], WinCurve | None]
 Curves = Mapping[str, WinCurve | None]
 
 
 def win_probabilities(curves: Curves, rated: Sequence[Rated]) -> list[WinProbability | None]:
-    """Return the probability to win of sessions, in their order. `curves` has those of all their sets."""
+    """Return the win probability of sessions, in their order. `curves` has those of all their sets."""
     found: list[WinProbability | None] = [None] * len(rated)
     for name, curve in curves.items():
         places = [place for place, one in enumerate(rated) if one[0] == name and one[1] is not None]
@@ -47,7 +47,7 @@ def win_probabilities(curves: Curves, rated: Sequence[Rated]) -> list[WinProbabi
 
 
 def rated_rows(columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> list[Rated]:
-    """Return what the rows of exported sessions say. A session with an outcome has no probability to win."""
+    """Return what the rows of exported sessions say. A session with an outcome has no win probability."""
     names = [column.name for column in columns]
     question_set, score, outcome = map(names.index, ("question_set", "score", "outcome"))
     return [(str(row[question_set]), _open_score(row[score], row[outcome])) for row in rows]
@@ -124,7 +124,7 @@ class WinCurves:
         self._wake = anyio.Event()
 
     async def probabilities(self, rated: Sequence[Rated], newest: UUID | None) -> list[WinProbability | None]:
-        """Return the probability to win of sessions, in their order; None where it is not known.
+        """Return the win probability of sessions, in their order; None where it is not known.
 
         `newest` is the id of the newest outcome.
         """

@@ -1,4 +1,4 @@
-"""Fits and exports have the probability to win, once the outcomes of other deals show one."""
+"""Fits and exports have the win probability, once the outcomes of other deals show one."""
 
 import csv
 from io import StringIO

@@ -1,4 +1,4 @@
-"""The probability to win at a score: a logistic regression for small and separated samples."""
+"""The win probability at a score: a logistic regression for small and separated samples."""
 
 import math
 from dataclasses import dataclass
@@ -151,14 +151,14 @@ def fit(
 
 
 def probabilities(fitted: LogisticFit, scores: Floats) -> Floats:
-    """The probability to win at each of the scores, without intervals; the base rate if there is no slope."""
+    """The win probability at each of the scores, without intervals; the base rate if there is no slope."""
     slope = fitted.slope.estimate if fitted.slope else 0.0
     found: Floats = np.exp(-np.logaddexp(0, -(fitted.intercept + slope * scores)))
     return found
 
 
 def predict(fitted: LogisticFit, scores: Floats) -> list[Estimate]:
-    """The probability to win at each of the scores; the base rate if the fit has no slope.
+    """The win probability at each of the scores; the base rate if the fit has no slope.
 
     The interval is symmetric on the logit scale: intercept + slope · score ± z · standard error, with the
     inverse of the Fisher information at the penalised estimate as covariance.
