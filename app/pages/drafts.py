@@ -11,7 +11,7 @@ from pydantic import BaseModel, StringConstraints, model_validator
 from app.db import Transaction
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
-from app.pages.rendering import address, page, rendered, text
+from app.pages.rendering import address, page, render, text
 from app.pages.routes import Form, Seen, form_of, page_router, write
 from app.pages.simulator import Simulation, simulate
 from app.problems import STALE_REVISION, Problem, invalid_field
@@ -145,7 +145,7 @@ async def post_draft(
     editor = await service.database.read(lambda tx: _edited(tx, service, key, form.text, form))
     document = editor.checked.document
     if document is None or document["key"] != key:
-        return _show(request, editor, form, fault=text("draft.not_saved"), status=422)
+        return _show(request, editor, form, error=text("draft.not_saved"), status=422)
 
     def save(uow: UnitOfWork) -> DraftRevision:
         by = uow.actor or uow.key_name
@@ -183,10 +183,10 @@ def _starting_text(tx: Transaction, request: Request, key: str, start: str) -> s
     how, _, base_key = start.partition(":")
     base = find_version(tx, base_key) if base_key else None
     if base is None:
-        return rendered(request, "new_set.yaml", key=key)
+        return render(request, "new_set.yaml", key=key)
     if how == "variant":
         base_set = find_set(tx, base.name)
-        return rendered(request, "new_variant.yaml", key=key, base=base.name, set=base_set)
+        return render(request, "new_variant.yaml", key=key, base=base.name, set=base_set)
     copied = QuestionSet.model_validate(base.definition).canonical() | {"key": key, "extends": base.name}
     # With these, both sets would be chosen for the same prospects.
     return write_yaml({name: value for name, value in copied.items() if name not in ("for", "priority")})
@@ -209,7 +209,7 @@ def _show(
     editor: Editor,
     form: DraftForm | None = None,
     *,
-    fault: str | None = None,
+    error: str | None = None,
     problem: Problem | None = None,
     status: int = 200,
 ) -> Response:
@@ -229,7 +229,7 @@ def _show(
         # A page that was checked or could not be saved keeps the revision that it showed first.
         seen=current if form is None or is_stale else form.seen,
         is_posted=form is not None,
-        fault=fault,
+        error=error,
         problem=None if theirs is not None else problem,
         theirs=theirs,
         max_errors=MAX_DRAFT_FLAWS,

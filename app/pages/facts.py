@@ -25,15 +25,15 @@ from app.sessions.service import update_prospect
 from app.sessions.session_edit import UnitOfWork
 
 BOOLEANS = {"true": True, "false": False}
-# The prefixes of the names of the fields that have the entered texts, and the texts that the page showed.
+# The prefixes of the fields with the entered texts, and of those with the texts that the page showed.
 PREFIXES = {"fact.": "entered", "was.": "seen"}
 
 
 class FactsForm(Form):
     """The facts as they were entered, and as the page showed them before, by attribute.
 
-    A fact that is not known is an empty text or is left out. Facts that were not edited are not sent on, so
-    the form overwrites nothing that has changed meanwhile.
+    A fact that is not known is an empty text or is left out. Facts that were not edited are not saved, so the
+    form overwrites nothing that has changed meanwhile.
     """
 
     entered: dict[str, str] = {}
@@ -66,7 +66,7 @@ class Fact:
 
     `shown` is its stored value as a text, '' if it is not known, and `entered` is the text in its field.
     `unread` is the type that the question set expects, if it cannot read the stored value. `decides` is what
-    the fact decides while it is not known. `fault` says why the entered text was not saved.
+    the fact decides while it is not known. `error` says why the entered text was not saved.
     """
 
     name: str
@@ -77,12 +77,12 @@ class Fact:
     unread: AttributeType | None = None
     decides: str | None = None
     origin: Origin | None = None
-    fault: str | None = None
-    is_overtaken: bool = False
+    error: str | None = None
+    has_conflict: bool = False
 
     @property
     def choices(self) -> list[str]:
-        """The texts to choose from for a yes or no: also the stored one, if it is neither."""
+        """The choices for a yes or no, which include the stored text if it is neither."""
         return list(dict.fromkeys([*BOOLEANS, "", self.shown]))
 
 
@@ -110,16 +110,16 @@ def facts_of(tx: Transaction, plan: Plan, prospect: Prospect, session: SessionOu
 
 
 def with_entered(facts: Sequence[Fact], form: Form | None, problem: Problem | None) -> Sequence[Fact]:
-    """Return the facts with what was entered in this form, if it is theirs, and why it was not saved."""
+    """Return the facts with what was entered in their form, and why it was not saved."""
     if not isinstance(form, FactsForm) or problem is None:
         return facts
-    faults = {error.pointer.removeprefix("/attributes/"): error.detail for error in problem.errors}
+    errors = {error.pointer.removeprefix("/attributes/"): error.detail for error in problem.errors}
     return [
         replace(
             fact,
             entered=form.edited.get(fact.name, fact.shown),
-            fault=faults.get(fact.name),
-            is_overtaken=_is_overtaken(form, fact.name, fact.shown),
+            error=errors.get(fact.name),
+            has_conflict=_has_conflict(form, fact.name, fact.shown),
         )
         for fact in facts
     ]
@@ -143,33 +143,33 @@ def save_facts(uow: UnitOfWork, session_id: UUID, form: FactsForm) -> ProspectOu
     change = ProspectChange(attributes=_read(plan, form.edited))
     for name in change.attributes:
         declared = plan.question_set.attributes[name]
-        if _is_overtaken(form, name, _shown(declared, prospect.attributes.get(name))):
-            raise Problem(STALE_REVISION, text("facts.overtaken"))
+        if _has_conflict(form, name, _shown(declared, prospect.attributes.get(name))):
+            raise Problem(STALE_REVISION, text("facts.conflict"))
     return prospect_out(uow.tx, update_prospect(uow, prospect.id, change))
 
 
-def _is_overtaken(form: FactsForm, name: str, shown: str) -> bool:
-    """Whether an edited fact has got another value than the entered one since the page was opened."""
+def _has_conflict(form: FactsForm, name: str, shown: str) -> bool:
+    """Whether an edited fact has been changed, to another value, since the page was opened."""
     entered = form.edited.get(name)
     return entered is not None and shown not in (form.seen.get(name, ""), entered)
 
 
 def _shown(declared: AttributeType, value: Any) -> str:
-    """Return a stored value as one line: true, 12.5, logistics. A blank text says nothing."""
+    """Return a stored value as one line: true, 12.5, logistics. A blank text counts as not known."""
     if value is None or is_blank(value):
         return ""
     if not isinstance(value, str):
         return read_text(value)
-    # Nobody can enter quotes in a yes or no, so the text "true" is not taken for true.
+    # The quotes tell the text "true" from the boolean. Nobody can enter them for a yes or no.
     return f"“{value}”" if declared == "boolean" else " ".join(value.splitlines())
 
 
 def _read(plan: Plan, edited: Mapping[str, str]) -> dict[str, Value | None]:
     """Return the values of the edited facts; None clears one. Raises `Flawed` if any cannot be read."""
     declared = plan.question_set.attributes
-    faults = {name: _fault(declared.get(name), entered) for name, entered in edited.items()}
+    errors = {name: _error(declared.get(name), entered) for name, entered in edited.items()}
     flaws = [
-        Flaw(f"/attributes{pointer(name)}", fault, "wrong_type") for name, fault in faults.items() if fault
+        Flaw(f"/attributes{pointer(name)}", error, "wrong_type") for name, error in errors.items() if error
     ]
     if flaws:
         raise Flawed(flaws)
@@ -184,20 +184,20 @@ def _value(declared: AttributeType, entered: str) -> Value | None:
     return BOOLEANS[entered] if declared == "boolean" else entered.strip()
 
 
-def _fault(declared: AttributeType | None, entered: str) -> str | None:
+def _error(declared: AttributeType | None, entered: str) -> str | None:
     """Return what is wrong with an entered text, and the remedy."""
     if declared is None:
         return text("facts.not_used")
     if not entered:
         return None
     if declared == "number":
-        return _number_fault(_possible_numbers(entered))
+        return _number_error(_possible_numbers(entered))
     if declared == "boolean":
         return None if entered in BOOLEANS else text("facts.not_boolean")
     return text("facts.too_long", limit=MAX_TEXT_LENGTH) if len(entered) > MAX_TEXT_LENGTH else None
 
 
-def _number_fault(numbers: Sequence[Number]) -> str | None:
+def _number_error(numbers: Sequence[Number]) -> str | None:
     if not numbers:
         return text("facts.not_a_number")
     if len(numbers) > 1:
@@ -213,6 +213,6 @@ def _possible_numbers(entered: str) -> list[Number]:
 
 
 def _unambiguous(number: Number) -> str:
-    """Return a number as a text that can mean nothing else: three decimals look like thousands."""
+    """Return a number as text that can only mean this number: three decimals look like thousands."""
     written = str(number)
     return written if len(_possible_numbers(written)) == 1 else f"{written}0"

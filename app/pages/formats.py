@@ -15,7 +15,7 @@ def figure(value: float | None, cuts: Collection[int] = ()) -> str:
     return "–" if value is None else str(rounded(value, cuts))
 
 
-def reach(lowest: float | None, highest: float | None, cuts: Collection[int] = ()) -> str:
+def score_range(lowest: float | None, highest: float | None, cuts: Collection[int] = ()) -> str:
     """Return a range rounded for people, such as 58–64, or one figure if both ends round to it."""
     start, end = figure(lowest, cuts), figure(highest, cuts)
     return start if start == end else f"{start}–{end}"
@@ -31,7 +31,7 @@ def days_ago(value: datetime | None) -> int | None:
     return None if value is None else max(0, int((utc_now() - value).total_seconds() // DAY_SECONDS))
 
 
-def titled(version: QuestionSetVersion) -> tuple[str, str]:
+def set_option(version: QuestionSetVersion) -> tuple[str, str]:
     """Return the option of a list that selects a question set: its key and its title."""
     return version.key, version.definition["title"]
 
@@ -43,9 +43,9 @@ def name_in_words(name: str) -> str:
 
 FILTERS = {
     "figure": figure,
-    "reach": reach,
+    "score_range": score_range,
     "day": day,
     "days_ago": days_ago,
-    "titled": titled,
+    "set_option": set_option,
     "name_in_words": name_in_words,
 }

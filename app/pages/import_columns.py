@@ -29,7 +29,7 @@ from app.pages.rendering import address, page, text
 from app.pages.routes import Form, page_router, read_form
 from app.pages.uploads import (
     PATH,
-    Opened,
+    OpenUpload,
     curl_path,
     heading_of,
     open_upload,
@@ -87,10 +87,10 @@ async def post_columns(request: Request, service: ServiceDep, upload_id: str) ->
     await service.computing.run(partial(opened.file.save_upload, upload))
     if form.then == "show":
         return RedirectResponse(address(request, f"{opened.path}/columns"), 303)
-    opened = Opened(opened.file, upload, opened.run)
-    faults = _faults(upload)
-    if faults:
-        return await show_columns(request, service, opened, faults=faults)
+    opened = OpenUpload(opened.file, upload, opened.run)
+    errors = _errors(upload)
+    if errors:
+        return await show_columns(request, service, opened, errors=errors)
     run = opened.run
     is_repeated = opened.has_run and run and run.kind == "preview" and not run.ended
     if not is_repeated:
@@ -101,7 +101,7 @@ async def post_columns(request: Request, service: ServiceDep, upload_id: str) ->
     return RedirectResponse(address(request, opened.path), 303)
 
 
-async def _chosen(request: Request, service: Service, opened: Opened, form: ColumnsForm) -> Upload:
+async def _chosen(request: Request, service: Service, opened: OpenUpload, form: ColumnsForm) -> Upload:
     """Return the upload with the choices of a form, and suggest columns again if the targets differ."""
     before, contents = opened.upload.choices, opened.upload.contents
     chosen = form.model_dump(include={"question_set", "source", "sheet", "encoding", "decimal"})
@@ -129,26 +129,26 @@ def _sent_columns(request: Request, upload: Upload, targets: Targets) -> tuple[s
     return tuple(key if key in targets.keys_of(index, own) else LEFT_OUT for index, key in enumerate(sent))
 
 
-def _faults(upload: Upload) -> list[str]:
+def _errors(upload: Upload) -> list[str]:
     """Return what is missing or wrong in the choices, as sentences."""
     choices, columns = upload.choices, columns_of(upload.choices)
-    faults = []
+    errors = []
     if ID not in columns:
-        faults.append(text("imports.needs_id"))
+        errors.append(text("imports.needs_id"))
     if SOURCE not in columns and choices.source is None:
-        faults.append(text("imports.needs_source"))
+        errors.append(text("imports.needs_source"))
     for key, indexes in repeated_keys(choices).items():
         headings = ", ".join(heading_of(upload.contents, index) for index in indexes)
-        faults.append(text("imports.repeated", key=_name_of(key), columns=headings))
-    return faults
+        errors.append(text("imports.repeated", key=_name_of(key), columns=headings))
+    return errors
 
 
 async def show_columns(
     request: Request,
     service: Service,
-    opened: Opened,
+    opened: OpenUpload,
     *,
-    faults: Sequence[str] = (),
+    errors: Sequence[str] = (),
     problem: Problem | None = None,
 ) -> Response:
     """Return the page with the columns of a file, and with what is wrong in the choices."""
@@ -168,7 +168,7 @@ async def show_columns(
         problem = problem or retired
         targets, sets, sources = await service.database.read(load)
     sent = getattr(request.state, "fields", {})
-    status = problem.kind.status if problem else 422 if faults else 200
+    status = problem.kind.status if problem else 422 if errors else 200
     return page(
         request,
         "import_columns.html",
@@ -181,7 +181,7 @@ async def show_columns(
         sets=[one for one in sets if one.definition["subject"] == "prospect"],
         sources=sources,
         sheets=[(name, name) for name in upload.contents.sheets],
-        faults=faults,
+        errors=errors,
         problem=problem,
         curl=curl_path(upload),
         media_type=MEDIA_TYPES[upload.format][0],

@@ -25,7 +25,7 @@ from app.pages.rendering import address, page, text
 from app.pages.routes import Form, form_of, page_router
 from app.pages.uploads import (
     PATH,
-    Opened,
+    OpenUpload,
     curl_path,
     open_upload,
     person_of,
@@ -60,9 +60,9 @@ async def post_file(request: Request, service: ServiceDep, form: Annotated[Form,
     """Store a file and redirect to its columns. A form that is sent twice stores it once."""
     sent: UploadFile | None = getattr(request.state, "file", None)
     if sent is None or not sent.filename:
-        return await _show_start(request, service, fault=text("imports.no_file"))
+        return await _show_start(request, service, error=text("imports.no_file"))
     if not sent.size:
-        return await _show_start(request, service, fault=text("imports.empty_file"))
+        return await _show_start(request, service, error=text("imports.empty_file"))
     try:
         upload = await service.computing.run_reading(
             partial(_store, request, service, sent, form.request_key)
@@ -213,19 +213,19 @@ def _digest(choices: Choices) -> str:
 
 
 async def _show_start(
-    request: Request, service: Service, *, fault: str | None = None, problem: Problem | None = None
+    request: Request, service: Service, *, error: str | None = None, problem: Problem | None = None
 ) -> Response:
-    def load() -> list[Opened]:
+    def load() -> list[OpenUpload]:
         files = service.imports.folder.of(*person_of(request))
-        return [Opened(file, upload, file.run()) for file, upload in files]
+        return [OpenUpload(file, upload, file.run()) for file, upload in files]
 
-    status = problem.kind.status if problem else 422 if fault else 200
+    status = problem.kind.status if problem else 422 if error else 200
     return page(
         request,
         "import_file.html",
         status=status,
         files=await service.computing.run(load),
-        fault=fault,
+        error=error,
         problem=problem,
         suffixes=",".join(SUFFIXES),
         max_bytes=service.settings.import_bytes,
@@ -233,7 +233,7 @@ async def _show_start(
     )
 
 
-def _show_run(request: Request, opened: Opened, *, max_rows: int, reload: bool) -> Response:
+def _show_run(request: Request, opened: OpenUpload, *, max_rows: int, reload: bool) -> Response:
     run, upload = opened.run, opened.upload
     assert run, "a file without a run has no such page"
     response = page(

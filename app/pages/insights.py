@@ -65,7 +65,7 @@ class PointLink(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedReport:
     """A report as the address requests it. `fields` are its filters, with those that the page chooses."""
 
     name: ReportName
@@ -142,7 +142,7 @@ async def get_point(
 
 async def _show(request: Request, service: Service, name: ReportName, query: InsightQuery) -> Response:
     sets = await service.database.read(list_newest)
-    asked = Asked(name, _fields(name, query, sets, service.plans.default), query.period)
+    asked = AskedReport(name, _fields(name, query, sets, service.plans.default), query.period)
     context: dict[str, Any] = {"report": None}
     if name != "concentration" or "attribute" in asked.fields or "currency" in asked.fields:
         filters = FILTERS[name].model_validate(asked.fields)
@@ -216,7 +216,7 @@ def _short(advice: str) -> str:
     return advice.partition(":")[0]
 
 
-def _points(asked: Asked, report: Any) -> dict[str, list[PointLink]]:
+def _points(asked: AskedReport, report: Any) -> dict[str, list[PointLink]]:
     """Return the points of a report that have members, by the heading of their group."""
     found: defaultdict[str, list[PointLink]] = defaultdict(list)
     for heading, point, label, count in _POINTS[asked.name](report) if asked.name in _POINTS else ():

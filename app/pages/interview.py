@@ -187,7 +187,7 @@ async def post_answer(
     except REFUSALS as error:
         return await _show(request, service, session_id, form.question, form=form, problem=problem_of(error))
     interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
-    return _to(request, session_id, interview.after(form.question))
+    return _redirect_to(request, session_id, interview.after(form.question))
 
 
 @writing.post("/sessions/{session_id}/decision")
@@ -210,7 +210,7 @@ async def post_decision(
     interview = await service.read_scores(lambda tx: load_interview(tx, service.plans, session_id))
     following = interview.find(None)
     if form.decision == "pursue" and following:
-        return _to(request, session_id, following.question.key)
+        return _redirect_to(request, session_id, following.question.key)
     return RedirectResponse(address(request, f"/prospects/{interview.session.prospect_id}"), 303)
 
 
@@ -269,7 +269,7 @@ def load_interview(tx: Transaction, plans: Plans, session_id: UUID) -> Interview
     return Interview(shown, plan, prospect.name, asked, facts_of(tx, plan, prospect, shown))
 
 
-def _to(request: Request, session_id: UUID, question: str) -> Response:
+def _redirect_to(request: Request, session_id: UUID, question: str) -> Response:
     return RedirectResponse(address(request, f"/sessions/{session_id}?question={question}#now"), 303)
 
 

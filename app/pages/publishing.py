@@ -15,7 +15,7 @@ from app.edge.ndjson import NdjsonResponse
 from app.edge.service import Service, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.drafts import Key
-from app.pages.rendering import PAGE_HEADERS, address, rendered
+from app.pages.rendering import PAGE_HEADERS, address, render
 from app.pages.routes import Form, Seen, form_of, page_router, query_of, write
 from app.problems import DRAFT_HAS_FLAWS, STALE_REVISION, Problem
 from app.prospects.queries import names_of
@@ -114,14 +114,14 @@ async def _show(
             raise
         # The editor shows them at their lines.
         return RedirectResponse(address(request, f"/question-sets/{key}/draft"), 303)
-    whole = rendered(
+    whole = render(
         request, "publish.html", publication=publication, status=status, problem=problem, rest=REST
     )
     start, end = whole.split(REST)
     batches = impact(service.database, service.plans, publication.plan, publication.sessions_of, status)
 
     def last_part(problem: Problem) -> str:
-        return rendered(request, "publish_end.html", publication=publication, problem=problem) + end
+        return render(request, "publish_end.html", publication=publication, problem=problem) + end
 
     stream = PageStream(
         request,
@@ -152,11 +152,11 @@ async def _parts(
             ids = {change.prospect_id for change in changes if may_read}
             names = await service.database.read(partial(names_of, ids=ids))
             context: dict[str, Any] = {"changes": changes, "names": names, "plan": publication.plan}
-            yield rendered(request, "publish_changes.html", **context)
+            yield render(request, "publish_changes.html", **context)
         for line in lines:
             if isinstance(line, ImpactSummary):
                 context = {"publication": publication, "summary": line, "shown": shown, "problem": None}
-                yield rendered(request, "publish_end.html", **context) + end
+                yield render(request, "publish_end.html", **context) + end
 
 
 def _load(tx: Transaction, key: str) -> Publication:

@@ -42,11 +42,11 @@ MIN_COMPRESSED_BYTES = 1000
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
     """Return a page. The template gets `context`, and what every page shows."""
-    body = rendered(request, template, **context).encode()
+    body = render(request, template, **context).encode()
     return compressed(request, Response(body, status, PAGE_HEADERS, "text/html"))
 
 
-def rendered(request: Request, template: str, **context: Any) -> str:
+def render(request: Request, template: str, **context: Any) -> str:
     """Return the text of a page or of a part of one."""
     shared = {
         "request": request,

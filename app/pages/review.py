@@ -13,7 +13,7 @@ from app.db import Transaction
 from app.edge.paging import PageQuery, next_page, position_after
 from app.edge.service import ServiceDep
 from app.keys.schemas import Scope
-from app.pages.formats import figure, reach
+from app.pages.formats import figure, score_range
 from app.pages.rendering import page, text
 from app.pages.routes import page_router, query_of
 from app.question_sets.plans import Plans
@@ -176,7 +176,7 @@ def _changed_figures(line: SessionLine, before: VerdictBefore, cuts: Collection[
         yield text("review.changed_indication", before=was, after=is_now)
     if before.score is not None and figure(before.score, cuts) != figure(line.score, cuts):
         yield text("review.changed_score", before=figure(before.score, cuts), after=figure(line.score, cuts))
-    was, is_now = (reach(one.lowest, one.highest, cuts) for one in (before, line))
+    was, is_now = (score_range(one.lowest, one.highest, cuts) for one in (before, line))
     # The page shows only one change of figures: that of the score, or else that of the range.
     if before.score is None and was != is_now:
         yield text("review.changed_range", before=was, after=is_now)

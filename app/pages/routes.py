@@ -40,7 +40,7 @@ USUAL_PORTS = {"http": ":80", "https": ":443"}
 MAX_NEXT_LENGTH = 2000
 # The largest form that a sign-in keeps.
 MAX_KEPT_BYTES = 100_000
-# The errors of a form that was read. The page shows them with what was entered.
+# The errors for which a page shows a form again, with what was entered.
 REFUSALS = (Problem, Flawed)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -168,7 +168,7 @@ async def _ask_to_sign_in(request: Request) -> Response:
     if is_form and len(request.url.path) <= MAX_NEXT_LENGTH:
         body = await read_body(request, MAX_KEPT_BYTES)
         form = SignInForm(kept=body.decode("utf-8", "replace"), kept_for=request.url.path)
-        return page(request, "sign_in.html", status=401, form=form, fault="sign_in.ended")
+        return page(request, "sign_in.html", status=401, form=form, error="sign_in.ended")
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     wanted = {"next": asked} if request.method == "GET" and asked != "/" else {}
     query = f"?{urlencode(wanted)}" if wanted and len(asked) <= MAX_NEXT_LENGTH else ""

@@ -33,19 +33,19 @@ async def post_sign_in(
     A key that belongs to nobody needs a name, which becomes the actor.
     """
     if form.link and not form.actor:
-        return _form(request, form, fault="sign_in.name_missing", status=422)
+        return _form(request, form, error="sign_in.name_missing", status=422)
     if form.link:
         key_id = await service.database.write(lambda tx: use_sign_in_link(tx, form.link))
         if key_id is None:
-            return _form(request, SignInForm(next=form.next), fault="sign_in.link_used", status=403)
+            return _form(request, SignInForm(next=form.next), error="sign_in.link_used", status=403)
         return _signed_in(request, form, SignedIn.with_new_token(key_id, form.actor or ""))
     try:
         caller = await service.keys.authorise_secret(form.key.strip())
     except Problem as problem:
-        return _form(request, form, fault="sign_in.key_unknown", status=problem.kind.status)
+        return _form(request, form, error="sign_in.key_unknown", status=problem.kind.status)
     actor = caller.person or form.actor
     if actor is None:
-        return _form(request, form, fault="sign_in.name_missing", status=422)
+        return _form(request, form, error="sign_in.name_missing", status=422)
     return _signed_in(request, form, SignedIn.with_new_token(caller.key_id, actor))
 
 
@@ -76,5 +76,5 @@ def _own_page(path: str) -> str:
     return path if is_own else "/"
 
 
-def _form(request: Request, form: SignInForm, *, fault: str | None = None, status: int = 200) -> Response:
-    return page(request, "sign_in.html", status=status, form=form, fault=fault)
+def _form(request: Request, form: SignInForm, *, error: str | None = None, status: int = 200) -> Response:
+    return page(request, "sign_in.html", status=status, form=form, error=error)

@@ -26,7 +26,7 @@ MAX_COLUMNS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenUpload:
     """A file of the signed-in person, its description, and its last run."""
 
     file: UploadedFile
@@ -49,12 +49,12 @@ class Opened:
         return bool(self.run and self.run.choices == self.upload.choices)
 
 
-async def open_upload(request: Request, service: Service, upload_id: str) -> Opened:
+async def open_upload(request: Request, service: Service, upload_id: str) -> OpenUpload:
     """Return a file of the signed-in person. Raises NOT_FOUND."""
 
-    def load() -> Opened:
+    def load() -> OpenUpload:
         file = service.imports.folder.find(upload_id, *person_of(request))
-        return Opened(file, file.upload(), file.run())
+        return OpenUpload(file, file.upload(), file.run())
 
     return await service.computing.run(load)
 

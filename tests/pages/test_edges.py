@@ -44,7 +44,7 @@ def test_every_key_lands_on_a_page_with_the_menu_that_it_may_use(
     client = browse(key_with(service, scope)["key"])
     home = client.get("/")
     assert home.status_code == 200
-    assert ("the scopes: " in home.text) == (scope != "read")
+    assert ("only these scopes: " in home.text) == (scope != "read")
     menu = home.text[home.text.index("<header") : home.text.index("</header>")]
     for path in ("/review", "/prospects", "/insights", "/question-sets"):
         assert (f'href="{path}"' in menu) == (path in seen)

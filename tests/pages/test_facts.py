@@ -139,8 +139,8 @@ def test_numbers_are_read_as_people_write_them(
     ("entered", "remedy"),
     [
         ("many", "Enter a number, such as 1200 or 12.5."),
-        ("1.200", "This can mean 1.2 or 1200. Enter one of these."),
-        ("1,234", "This can mean 1.2340 or 1234. Enter one of these."),
+        ("1.200", "This could mean 1.2 or 1200. Enter the one you mean."),
+        ("1,234", "This could mean 1.2340 or 1234. Enter the one you mean."),
         ("9007199254740993", "Enter a number"),
         ('"><b>', "Enter a number"),
     ],
@@ -263,7 +263,7 @@ def test_facts_of_a_closed_session_are_those_of_the_prospect(
     ok(service.client.post(f"/v1/sessions/{facts['session_id']}/outcome", json={"outcome": "won"}))
     closed = stored(service, facts)
     shown, action = places(facts)["scorecard"]
-    assert "This session is closed, so its result stays as it is." in ana.get(shown).text
+    assert "This session is closed, so changes here do not affect its result." in ana.get(shown).text
     led_to(submit(ana, shown, action, **{"fact.employees": "60"}))
     assert attributes(service, facts) == {"employees": 60}
     assert stored(service, facts) == closed

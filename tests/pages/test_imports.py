@@ -478,7 +478,7 @@ def test_limits_of_the_settings(new_database: NewDatabase, monkeypatch: pytest.M
         assert Import(ana, "id\n" + "1" * 3000).sent.status_code == 413
         one = Import(ana, "id,employees\na,1\nb,many\nc,3\nd,4\ne,all\n")
         assert one.check(source="s") == {"will be created": 3, "cells will be left out": 1}
-        assert "An import reads at most 3 rows at a time." in one.page()
+        assert "It stopped because an import reads at most 3 rows at a time." in one.page()
         assert one.run() == {"new prospects": 3, "cells left out": 1}
         assert "Everything up to row 4 is stored." in one.page()
         assert one.run() == {"new prospects": 5, "cells left out": 2}

@@ -122,7 +122,10 @@ def test_a_new_set_starts_from_a_text_without_errors(ana: httpx.Client, key: str
     (script,) = re.findall(r'<script src="([^"]+/editor.js)"', page.text)
     assert len(ana.get(script).content) <= 5000
     taken = submit(ana, "/question-sets", "/question-sets", key="bant", start="template")
-    assert (taken.status_code, "already a question set bant" in unescape(taken.text)) == (422, True)
+    assert (taken.status_code, "a question set with the key bant already exists" in unescape(taken.text)) == (
+        422,
+        True,
+    )
     for wrong in ({"key": "Wrong Key"}, {"key": key, "start": "copy:../etc"}):
         assert submit(ana, "/question-sets", "/question-sets", **wrong).status_code == 422
 

@@ -19,7 +19,7 @@ const store = async (mode, work) => {
   });
 };
 const remove = (answer) => store("readwrite", (answers) => answers.delete(answer.key));
-// Those of this person, in the order they were given.
+// The answers of this person, oldest first.
 const waiting = async () =>
   (await store("readonly", (answers) => answers.getAll()))
     .filter((answer) => answer.actor === actor)
@@ -46,7 +46,7 @@ const parse = async (response) =>
 const replace = async (response) => {
   const facts = find(".facts");
   find("main").replaceWith((await parse(response)).querySelector("main"));
-  // Unsaved facts stay.
+  // Keep unsaved facts.
   if (facts) find(".facts")?.replaceWith(facts);
   if (response.ok) history.pushState(null, "", response.url);
   find("#now")?.scrollIntoView();
