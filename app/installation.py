@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import CheckConstraint, Field, SQLModel, select, text, update
 
 from app.db import Transaction, UtcDateTime
-from app.db.sqlite_file import number_of
+from app.db.sqlite_file import inode_of
 
 IDENTITY_LENGTH = 16
 MAY_FIND_SERVER = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
@@ -47,7 +47,7 @@ def identity(tx: Transaction) -> str:
     database_id = tx.db.exec(select(Installation.database_id)).one()
     engine = tx.db.get_bind().engine
     if engine.dialect.name == "sqlite":
-        place = str(number_of(Path(engine.url.database or "")))
+        place = str(inode_of(Path(engine.url.database or "")))
     else:
         server = tx.db.scalar(FIND_SERVER) if tx.db.scalar(MAY_FIND_SERVER) else None
         place = f"{server} {tx.db.scalar(FIND_DATABASE_NUMBER)}"

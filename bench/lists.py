@@ -1,8 +1,8 @@
 """How much longer lists take with more sessions: python -m bench.lists SMALL_URL LARGE_URL [PART_OF_A_PATH]
 
-`bench.fill` fills the two databases. Each read is sent to both in turns, so that what else the machine does
-slows both down. On a busy machine, the ratio of one read is not reliable: `tests/api/test_list_growth.py`
-compares the work instead.
+`bench.fill` fills the two databases. Each read is sent to both of them alternately, so that other
+programs slow both down. On a busy machine, the ratio of one read is not reliable:
+`tests/api/test_list_growth.py` compares the work instead.
 """
 
 import re

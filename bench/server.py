@@ -56,7 +56,7 @@ def serving(database_url: str, settings: Mapping[str, str] = MappingProxyType({}
 
 @contextmanager
 def started(command: list[str], environment: Mapping[str, str] = os.environ) -> Iterator[Server]:
-    """Run a server, which prints its URL when it is ready, during the block."""
+    """Run a server during the block. The server prints its URL when it is ready."""
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -68,7 +68,7 @@ def started(command: list[str], environment: Mapping[str, str] = os.environ) -> 
 
 
 def baseline(module: str, *arguments: str) -> AbstractContextManager[Server]:
-    """Run a baseline that is a module of `bench`, such as `bench.hello`, during the block."""
+    """Run a module of `bench`, such as `bench.hello`, as a baseline during the block."""
     return started([sys.executable, "-m", module, *arguments])
 
 
@@ -143,13 +143,13 @@ def load(port: int, requests: list[str], connections: int = 8) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used, which /proc would only give in steps of 10 ms."""
-    # This is how Linux numbers the clock of a process: see clock_getcpuclockid(3).
+    """Return the CPU time of a process in seconds."""
+    # /proc counts it only in steps of 10 ms. This is the clock that clock_getcpuclockid(3) returns.
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def cost(server: Server, requests: list[str]) -> float:
-    """Return the CPU microseconds of a server per request."""
+    """Return the CPU microseconds that a server uses per request."""
     before = cpu_seconds(server.pid)
     load(server.port, requests)
     return (cpu_seconds(server.pid) - before) / len(requests) * 1e6

@@ -64,7 +64,7 @@ def measures() -> Iterator[Measure]:
 def cpu_times(url: str, bare_url: str) -> dict[str, list[list[float]]]:
     """Return the CPU microseconds per call of the service and of the bare driver, by kind and round.
 
-    Both are called in turns.
+    The two are called alternately.
     """
     with serving(bare_url):
         pass  # migrates the database, and publishes the question set

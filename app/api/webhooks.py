@@ -149,7 +149,7 @@ async def patch_webhook(
 @managing.delete("/webhooks/{webhook_id}", operation_id="remove_webhook", status_code=204)
 async def delete_webhook(webhook_id: UUID, service: ServiceDep) -> None:
     """Delete a webhook and its log. Nothing more is sent."""
-    await service.database.write_in_turns(lambda tx: webhooks.delete_webhook_batch(tx, webhook_id))
+    await service.database.write_in_batches(lambda tx: webhooks.delete_webhook_batch(tx, webhook_id))
 
 
 @managing.post("/webhooks/{webhook_id}/secret", operation_id="rotate_secret", response_model=WebhookCreated)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db import Database, open_database
 from app.db.failures import database_problem, first_line
-from app.db.sqlite_file import is_there, side_file
+from app.db.sqlite_file import has_content, side_file
 from app.migrate import UnknownSchema, schema_flaw
 from app.problems import Problem, UserError
 from app.schemas import REFUSED_ANYWHERE
@@ -158,7 +158,7 @@ def existing_database() -> Iterator[Database]:
     Only `serve`, `migrate` and `restore` create or change a schema.
     """
     with reported_failures(), opened_database() as database:
-        if database.file and not is_there(database.file):
+        if database.file and not has_content(database.file):
             fail(no_database(database.file))
         with database.engine.connect() as connection:
             flaw = schema_flaw(connection)
@@ -175,7 +175,7 @@ def database_at_hand() -> Iterator[Database | None]:
 
 
 def _is_readable(database: Database) -> bool:
-    if database.file and not is_there(database.file):
+    if database.file and not has_content(database.file):
         return False
     try:
         with database.engine.connect() as connection:

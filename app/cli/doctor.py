@@ -19,7 +19,7 @@ from app.cli.console import (
     table,
 )
 from app.db import Database, Transaction
-from app.db.sqlite_file import is_there
+from app.db.sqlite_file import has_content
 from app.encryption.files import WrongKey
 from app.encryption.queries import any_encrypted
 from app.encryption.service import check_key, open_cipher
@@ -59,7 +59,7 @@ def _checks(settings: Settings, database: Database, url: str | None) -> Iterator
     yield "version", True, f"{version('prospect-fit')} on Python {sys.version.split()[0]}"
     yield "built-in question sets", True, f"{len(read_builtin())} valid"
     if database.file:
-        if not is_there(database.file):
+        if not has_content(database.file):
             yield "database", False, no_database(database.file)
             return
         exposed = [str(file) for file in exposed_files(settings)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.cli.console import existing_database, fail, no_database, opened_database, reported_failures
 from app.db import Database
-from app.db.sqlite_file import is_there
+from app.db.sqlite_file import has_content
 from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.plans import Plans
 from app.question_sets.queries import read_name
@@ -26,7 +26,7 @@ def plans_at_hand() -> Iterator[FindPlan]:
     """
     with reported_failures(), opened_database() as database:
         file = database.file
-        is_missing = file is not None and not is_there(file)
+        is_missing = file is not None and not has_content(file)
     if file and is_missing:
         yield partial(_builtin_plan, file)
         return

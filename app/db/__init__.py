@@ -5,13 +5,13 @@ from app.db.compiled import untracked
 from app.db.database import Database, open_database
 from app.db.dialects import (
     dialect_of,
-    enter_as_writer,
     insert_if_new,
     insert_into,
     insert_new,
     insert_or_replace,
     insert_or_update,
     lock_table,
+    lock_table_for_insert,
 )
 from app.db.transaction import Transaction
 
@@ -20,13 +20,13 @@ __all__ = [
     "Transaction",
     "UtcDateTime",
     "dialect_of",
-    "enter_as_writer",
     "insert_if_new",
     "insert_into",
     "insert_new",
     "insert_or_replace",
     "insert_or_update",
     "lock_table",
+    "lock_table_for_insert",
     "open_database",
     "untracked",
 ]

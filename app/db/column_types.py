@@ -1,4 +1,4 @@
-"""The types of columns that the databases store differently."""
+"""Column types that SQLite and PostgreSQL store differently."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +10,7 @@ from app.db import sqlite_file
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC. SQLite has no times: they are texts there, without the zone."""
+    """A time in UTC. SQLite has no type for times, so it stores them as text, without the zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

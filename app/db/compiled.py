@@ -1,6 +1,6 @@
-"""Constant SQL statements: compile each of them once, and run them by the driver alone.
+"""Constant SQL statements: compile each of them once, and run them with the driver alone.
 
-SQLAlchemy takes several times as long for a small statement as its driver, even if the statement is cached.
+For a small statement, SQLAlchemy takes several times as long as its driver, even if the statement is cached.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -92,7 +92,7 @@ def compiled_for(dialect: Dialect, statement: Any, names: tuple[str, ...]) -> Co
 
 
 def execute(connection: Connection, text: str, parameters: Any, *, many: bool = False) -> Any:
-    """Run a statement by the driver, and return its cursor. Raises DBAPIError, as SQLAlchemy does."""
+    """Run a statement with the driver, and return its cursor. Raises DBAPIError, as SQLAlchemy does."""
     cursor = connection.connection.cursor()
     try:
         (cursor.executemany if many else cursor.execute)(text, parameters)
@@ -117,7 +117,7 @@ def untracked(table: type[T], rows: Iterable[Values]) -> list[T]:
     """Return an object for each row. A row has all columns of the table, in their order.
 
     The ORM does not track these objects, because tracking takes longer than reading. Code that changes one
-    has to store it.
+    has to write it to the database itself.
     """
     new_object, names = _mapping_of(table)
     objects = []

@@ -36,7 +36,7 @@ from app.settings import Settings
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# How much longer to wait than the time-outs of the database: those guarantee that nothing was written.
+# How much longer to wait than the time-outs of the database, which guarantee that nothing was written.
 DATABASE_TIMEOUT_GRACE_SECONDS = 2
 DEADLOCK_DETECTED = "40P01"  # as PostgreSQL calls it
 # How often to repeat a transaction that PostgreSQL ended to resolve a deadlock.
@@ -78,7 +78,7 @@ class Database:
         self.engine = create_database_engine(url, pool_size, wait_seconds)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self.file = sqlite_file.path_of(url)
-        self._file_number: int | None = None
+        self._inode: int | None = None
         # Read this before anything opens the file, because opening it creates a new journal.
         self.lost_journal_since = sqlite_file.used_without_journal(self.file) if self.file else None
         """When a service began to use the SQLite file, if its journal is missing; otherwise None."""
@@ -113,7 +113,7 @@ class Database:
             await to_thread.run_sync(sqlite_file.mark_in_use, self.file, self._clock())
 
     def recent_refusal(self) -> Problem | None:
-        """Return the problem if a write of the last seconds found the database full or read-only."""
+        """Return the problem if a write in the last seconds found the database full or read-only."""
         at, problem = self._refusal
         return problem if monotonic() - at < RECENT_REFUSAL_SECONDS else None
 
@@ -127,7 +127,7 @@ class Database:
         """Run `work` in a transaction in another thread, and commit before returning."""
         return await self._run_in_thread(self._writers, partial(self._run_with_retries, self.engine, work))
 
-    async def write_in_turns(self, work: Callable[[Transaction], bool], seconds: float = inf) -> bool:
+    async def write_in_batches(self, work: Callable[[Transaction], bool], seconds: float = inf) -> bool:
         """Run `work` in one transaction after another until it returns False, for at most `seconds`.
 
         Returns the last result: whether `work` has more to do.
@@ -138,13 +138,13 @@ class Database:
             more = await self.write(work)
             if not more or monotonic() > until:
                 return more
-            await self.give_way(started)
+            await self.pause_for_others(started)
 
-    async def give_way(self, started: float) -> None:
-        """Let others write between two transactions. The first one began at `started`, a monotonic time.
+    async def pause_for_others(self, started: float) -> None:
+        """Pause after a transaction that began at `started`, a monotonic time, so that others can write.
 
-        Only SQLite needs this: a process that waits for the lock of its file only checks now and then whether
-        the lock is free. Without a pause, it would rarely find the lock free.
+        Only SQLite needs this: a process that waits for the lock of its file polls the lock at intervals.
+        Without a pause, it would rarely find the lock free.
         """
         if self.is_sqlite:
             await anyio.sleep(monotonic() - started)
@@ -171,7 +171,7 @@ class Database:
             return self._run_once(engine, work, call)
         except (DBAPIError, PoolTimeoutError) as error:
             problem = database_problem(error)
-            # A write in a read transaction is a fault of the service, and not a failure of the database.
+            # A write in a read transaction is a bug in the service, and not a failure of the database.
             if problem is None or (problem.kind is DATABASE_READ_ONLY and engine is self._read_engine):
                 raise
             log.warning(problem.detail, extra={"fields": {"error": first_line(error)}})
@@ -197,12 +197,12 @@ class Database:
     def _require_same_file(self) -> None:
         """Raise UNAVAILABLE if the SQLite file is no longer the one that was opened first.
 
-        A connection keeps a file that is deleted or replaced. What it writes then is lost when it is closed.
+        A connection still uses a file that was deleted or replaced. What it writes is lost when it is closed.
         """
         if self.file:
-            number = sqlite_file.number_of(self.file)
-            self._file_number = self._file_number or number
-            if number != self._file_number:
+            inode = sqlite_file.inode_of(self.file)
+            self._inode = self._inode or inode
+            if inode != self._inode:
                 log.error(FILE_REPLACED)
                 raise unavailable(FILE_REPLACED)
 
@@ -240,8 +240,8 @@ class Database:
     async def rewrite_file(self) -> None:
         """Rewrite the SQLite file if it is not larger than MAX_REWRITTEN_BYTES.
 
-        A deleted row is overwritten, but not the copies of it in pages from which it was moved earlier. Other
-        writers wait meanwhile. If it fails, `rewrite_pending` stays set.
+        SQLite overwrites a deleted row, but not the copies in pages from which it moved the row earlier.
+        Other writers wait meanwhile. If the rewrite fails, `rewrite_pending` stays set.
         """
         with suppress(Problem):
             await self._run_in_thread(self._writers, lambda _: self._rewrite_file_sync())

@@ -1,4 +1,4 @@
-"""Statements that differ between SQLite and PostgreSQL: inserts of rows that may exist, and table locks."""
+"""Statements that differ between SQLite and PostgreSQL: upserts and table locks."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -50,7 +50,7 @@ def _insert_or_replace(table: Table, dialect: str) -> Any:
 def insert_or_update(
     tx: Transaction, table: Table, values: dict[str, Any], changes: dict[str, Any]
 ) -> Row[Any]:
-    """Insert a row, or make the changes to the row with its primary key; return the row as it is then.
+    """Insert a row, or make the changes to the row with its primary key. Return the row as it is then.
 
     Concurrent calls for one row wait for each other until their transactions end.
     """
@@ -65,7 +65,7 @@ def dialect_of(tx: Transaction) -> str:
 
 
 def insert_into(table: Table, dialect: str) -> Any:
-    """Return an INSERT that can say what happens on a conflict, in the dialect of the database."""
+    """Return an INSERT of the dialect, which can say what to do on a conflict."""
     # A dialect imports its drivers, which takes longer than many commands.
     if dialect == "sqlite":
         from sqlalchemy.dialects import sqlite  # noqa: PLC0415
@@ -81,10 +81,10 @@ def lock_table(tx: Transaction, table: type[SQLModel]) -> None:
     _lock_table(tx, table, "SHARE ROW EXCLUSIVE")
 
 
-def enter_as_writer(tx: Transaction, table: type[SQLModel]) -> None:
-    """Wait for a transaction that blocks the writers of a table, and prevent others from blocking them.
+def lock_table_for_insert(tx: Transaction, table: type[SQLModel]) -> None:
+    """Take the lock that an insert takes: wait for `lock_table` in other transactions, and block it.
 
-    An insert does the same. A transaction calls this first if what it inserts depends on what it reads.
+    Call this before reading, if what the transaction inserts depends on what it reads.
     """
     _lock_table(tx, table, "ROW EXCLUSIVE")
 

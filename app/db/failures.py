@@ -1,6 +1,6 @@
 """Turn failures of the database into problems that name the cause in plain words.
 
-SQLite and PostgreSQL name their failures differently, and the drivers sort them into different exceptions.
+SQLite and PostgreSQL name their failures differently, and their drivers raise different exceptions for them.
 """
 
 import sqlite3
@@ -68,7 +68,7 @@ BY_SQLSTATE: Mapping[str, Cause] = {
     "57P02": STOPPED,
     "57P03": STOPPED,
 }
-# libpq reports why a connection failed only as text. Where the server speaks another language, DOWN remains.
+# libpq reports only as text why a connection failed. If the server does not use English, the cause is DOWN.
 BY_CONNECTION_ERROR: Mapping[str, Cause] = {
     "too many clients": TOO_MANY_CONNECTIONS,
     "remaining connection slots": TOO_MANY_CONNECTIONS,
@@ -85,7 +85,7 @@ BY_CONNECTION_ERROR: Mapping[str, Cause] = {
 def database_problem(error: BaseException) -> Problem | None:
     """Return the problem that describes a failure of the database.
 
-    Returns None for any other error. An error about a statement or its values is a fault of the service.
+    Returns None for any other error. An error about a statement or its values is a bug in the service.
     """
     if isinstance(error, PoolTimeoutError):
         return _problem(POOL_EXHAUSTED)
@@ -100,7 +100,7 @@ def database_problem(error: BaseException) -> Problem | None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the type and the first line of an error: other lines may repeat what was sent."""
+    """Return the type and the first line of an error. Other lines may repeat what was sent."""
     original = getattr(error, "orig", None) or error
     return f"{type(original).__name__}: {str(original).partition(chr(10))[0]}"
 

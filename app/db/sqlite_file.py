@@ -1,7 +1,7 @@
 """The file of an SQLite database: create, open, lock and mark it.
 
-SQLite creates a file whenever it opens one that does not exist. Here only `create` does that: a path with a
-typing error, or a file that was deleted, must not become a new, empty database.
+SQLite creates a file whenever it opens one that does not exist. Here only `create` may do that: a mistyped
+path or a deleted file must not become a new, empty database.
 """
 
 import os
@@ -60,8 +60,8 @@ def uri(path: Path, mode: str = "rw", *, immutable: bool = False) -> str:
     return f"file:{quote(str(path))}?mode={mode}" + ("&immutable=1" if immutable else "")
 
 
-def is_there(path: Path) -> bool:
-    """Return whether there is a file with content."""
+def has_content(path: Path) -> bool:
+    """Return whether the file exists and is not empty."""
     return path.is_file() and path.stat().st_size > 0
 
 
@@ -71,8 +71,8 @@ def is_sqlite(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def number_of(path: Path) -> int | None:
-    """Return the number that the file system gives to the file, or None if there is no file."""
+def inode_of(path: Path) -> int | None:
+    """Return the inode number of the file, or None if there is no file."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:
@@ -93,8 +93,8 @@ def readable_by_others(path: Path) -> list[Path]:
 def mark_in_use(path: Path, at: datetime) -> None:
     """Record in the database file itself, and not only in its journal, that a service uses it.
 
-    So `used_without_journal` can recognise a copy of the file alone. This raises nothing, because a service
-    must also start if its disk is full.
+    `used_without_journal` uses this mark to recognise a copy of the file alone. This raises nothing, because
+    a service must also start if its disk is full.
     """
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri(path), uri=True)) as connection, connection:
         connection.execute("UPDATE installation SET in_use_since = ?", [stored_time(at)])
@@ -107,7 +107,7 @@ def mark_closed(path: Path) -> None:
 
     SQLite deletes the journal when the last connection is closed, after copying its content to the database.
     """
-    if side_file(path, "-wal").exists() or not is_there(path):
+    if side_file(path, "-wal").exists() or not has_content(path):
         return
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri(path), uri=True, timeout=0)) as connection:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -120,10 +120,10 @@ def used_without_journal(path: Path) -> datetime | None:
 
     While a service runs, and after it was killed, the journal is next to the database. If the file says that
     it is in use and there is no journal, somebody copied the file alone: the changes that were in the journal
-    are missing. Another program that opened the file after the service was killed also leaves it like this;
-    then nothing is missing. Call this before anything opens the file: that creates a new journal.
+    are missing. The file also looks like this after the service was killed and another program opened it;
+    then nothing is missing. Call this before anything opens the file, because opening it creates a journal.
     """
-    if not is_there(path) or side_file(path, "-wal").exists():
+    if not has_content(path) or side_file(path, "-wal").exists():
         return None
     with path.open("rb") as file:
         header = file.read(20)
@@ -154,5 +154,5 @@ def locked(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def stored_time(at: datetime) -> str:
-    """Return the text of a time in UTC: texts sort like their times."""
+    """Return a time as text in UTC. These texts sort like their times."""
     return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")

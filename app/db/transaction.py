@@ -1,4 +1,4 @@
-"""A running transaction: what runs statements in it."""
+"""A running transaction, and how to run statements in it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ from app.db.compiled import Parameters, Values, compiled_for, execute
 class Transaction:
     """A running transaction, and its time in UTC, which all its writes use.
 
-    `run` runs constant statements. `sql` runs any statement, and `db` also loads objects of the ORM, which
-    takes more time. If the transaction is `silent`, the events that it records are not sent to webhooks.
+    `run` runs constant statements. `sql` runs any statement. `db` also loads objects of the ORM, which takes
+    longer. If the transaction is `silent`, webhooks do not get the events that it records.
     """
 
     sql: Connection
@@ -47,9 +47,9 @@ class Transaction:
                 session.close()
 
     def savepoint(self) -> SessionTransaction:
-        """Begin a part of the transaction that can be rolled back alone. Use it as a context manager."""
+        """Begin a part of the transaction that can be rolled back by itself. Use it as a context manager."""
         savepoint = self.db.begin_nested()
-        # The session sets the savepoint only when it is used: `sql` and `run` would write before that.
+        # The session only sets the savepoint when it is used, and `sql` and `run` would write before that.
         self.db.connection()
         return savepoint
 
@@ -59,7 +59,7 @@ class Transaction:
         return compiled.rows(execute(self.sql, compiled.text, compiled.bound(parameters)))
 
     def run_for_each(self, statement: Any, rows: Sequence[Parameters]) -> None:
-        """Run a constant statement for each of several rows, which have the same names."""
+        """Run a constant statement for each row. There is at least one, and all have the same names."""
         compiled = compiled_for(self.sql.dialect, statement, tuple(rows[0]))
         bound = list(map(compiled.bound, rows))
         if len(bound) == 1:

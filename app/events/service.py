@@ -165,12 +165,12 @@ class FeedPublisher:
             if due:
                 await self._database.write(self._record_due)
             if due or pending:
-                await self._database.write_in_turns(_publish_some, seconds)
+                await self._database.write_in_batches(_publish_some, seconds)
 
     async def publish_all(self) -> None:
         """Publish every committed event. Raises UNAVAILABLE if that takes longer than a request may wait."""
         pending = await self._database.read(has_pending_events)
-        if pending and await self._database.write_in_turns(_publish_some, self._database.wait_seconds):
+        if pending and await self._database.write_in_batches(_publish_some, self._database.wait_seconds):
             raise unavailable("Many events are still being published.")
 
     async def may_have_events(self, after: int, types: Collection[EventType]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from app.files.columns import Column, Value
 from app.insights.cohorts import Cohort
 from app.insights.estimates import columns_of, estimate_of, shown, values_of
-from app.insights.queries import ConcludedSession, concluded_sessions, excluded
+from app.insights.queries import ConcludedSession, concluded_sessions, count_excluded
 from app.insights.report import Reading, Table
 from app.insights.schemas import (
     AucOut,
@@ -98,7 +98,7 @@ def read(reading: Reading) -> Deals:
     return Deals(
         filters.question_set,
         concluded_sessions(tx, filters, question_set),
-        excluded(tx, filters, question_set),
+        count_excluded(tx, filters, question_set),
         filters.hindsight == "include",
     )
 
@@ -278,7 +278,7 @@ def _bounds(won: int, decided: int, left_out: Excluded) -> Bounds | None:
 
 
 def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | None) -> Iterator[str]:
-    """Yield the verdict. `left_out` is None for sessions with hindsight."""
+    """Yield the sentences of the verdict. `left_out` is None for sessions with hindsight."""
     if figures.n == 0:
         yield no_sessions_in_words(left_out)
         return

@@ -152,7 +152,7 @@ def compute(amounts: Amounts) -> ConcentrationOut:
         verdict="",
         ranked=ordered,
     )
-    return report.model_copy(update={"verdict": _verdict(report)})
+    return report.model_copy(update={"verdict": _verdict_text(report)})
 
 
 def ranked(amounts: Amounts) -> "list[_Ranked]":
@@ -220,7 +220,7 @@ def table(report: ConcentrationOut) -> Table:
     )
 
 
-def _verdict(report: ConcentrationOut) -> str:
+def _verdict_text(report: ConcentrationOut) -> str:
     """Return how the amount is spread, in words. It assumes no rule such as 80/20."""
     return " ".join([_spread(report), *_left_out(report)])
 

@@ -20,7 +20,7 @@ from app.insights.conclusion_schemas import (
 from app.insights.deals import PERIODS, Deal, count_once, sessions_with_outcome, version_of
 from app.insights.estimates import columns_of, estimate_of, values_of
 from app.insights.groups import Group, groups_of_values, in_order_of_names, largest_first
-from app.insights.queries import attribute_value, excluded
+from app.insights.queries import attribute_value, count_excluded
 from app.insights.reasons import Labels, compare_reasons
 from app.insights.report import Reading, Table
 from app.insights.schemas import Estimate, Excluded
@@ -70,7 +70,7 @@ def read(reading: Reading) -> Outcomes:
         by,
         sessions,
         question_set and _labels(reading, question_set[0], {one.version for one in sessions}),
-        excluded(tx, filters, question_set),
+        count_excluded(tx, filters, question_set),
         filters.hindsight == "include",
     )
 
@@ -124,7 +124,7 @@ def compute(outcomes: Outcomes) -> OutcomesOut:
     in_hindsight = [one for one in lost if one.hindsight] if outcomes.with_hindsight else None
     return OutcomesOut(
         question_set=outcomes.question_set,
-        verdict=_verdict(total, columns.deals),
+        verdict=_verdict_text(total, columns.deals),
         preliminary=min(total.won, total.lost) < ESTABLISHED_OF_EACH,
         excluded=outcomes.excluded.model_copy(update={"not_scored": 0}),
         total=total,
@@ -238,7 +238,7 @@ def _groups_of(by: str, deals: Sequence[Deal], attributes: Sequence[str]) -> lis
     return groups_of_values([values[deal.attributes[place]] for deal in deals])
 
 
-def _verdict(total: OutcomeCounts, deals: Sequence[Deal]) -> str:
+def _verdict_text(total: OutcomeCounts, deals: Sequence[Deal]) -> str:
     if not deals:
         return "There are no deals with an outcome."
     ended = count_in_words(total.no_decision, "deal", "deals")

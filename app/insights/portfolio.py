@@ -224,7 +224,7 @@ def compute(accounts: Accounts) -> PortfolioOut:
         verdict="",
         placed=here,
     )
-    return report.model_copy(update={"verdict": _verdict(report)})
+    return report.model_copy(update={"verdict": _verdict_text(report)})
 
 
 def places(accounts: Accounts) -> Iterator[tuple[_Account, AccountPlace]]:
@@ -377,7 +377,7 @@ def _figures(tally: Tally) -> tuple[float | None, float | None, float | None]:
     return tally.estimate, tally.lowest, tally.highest
 
 
-def _verdict(report: PortfolioOut) -> str:
+def _verdict_text(report: PortfolioOut) -> str:
     """Return how many accounts are in each cell, and how many moved, in words."""
     if not report.accounts:
         return f"No matching account has a session on {report.question_set}."

@@ -141,7 +141,7 @@ def concluded_clauses(
     return [*clauses, *segment_clauses(tx, filters, FROZEN.c.attributes)]
 
 
-def excluded(tx: Transaction, filters: InsightFilter, question_set: SetFilter | None) -> Excluded:
+def count_excluded(tx: Transaction, filters: InsightFilter, question_set: SetFilter | None) -> Excluded:
     """Count the sessions that match the filters and are not among the won and lost ones."""
     with_hindsight = filters.model_copy(update={"hindsight": "include"})
     statement = (

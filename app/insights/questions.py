@@ -18,7 +18,7 @@ from app.insights.cohorts import (
     rating_matrix,
 )
 from app.insights.estimates import columns_of, estimate_of, values_of
-from app.insights.queries import ConcludedSession, concluded_sessions, excluded
+from app.insights.queries import ConcludedSession, concluded_sessions, count_excluded
 from app.insights.report import Reading, Table
 from app.insights.schemas import Estimate, Excluded, QuestionOut, QuestionsOut, QuestionsPart, Share
 from app.insights.statistics import discrimination
@@ -78,7 +78,7 @@ def read(reading: Reading) -> Deals:
         filters.question_set,
         {n: reading.plans.find(tx, f"{key}@{n}") for n in sorted(used | {newest}, reverse=True)},
         sessions,
-        excluded(tx, filters, question_set),
+        count_excluded(tx, filters, question_set),
         filters.hindsight == "include",
     )
 
@@ -116,7 +116,7 @@ def _part(
         questions=questions,
         preliminary=cohort.evidence.preliminary,
         verdict=(
-            _verdict(won, len(sessions) - won, questions) if sessions else no_sessions_in_words(left_out)
+            _verdict_text(won, len(sessions) - won, questions) if sessions else no_sessions_in_words(left_out)
         ),
     )
 
@@ -249,7 +249,7 @@ def _comparison(figures: QuestionOut) -> str:
     return f"So far, no difference between won and lost deals is certain: {means}."
 
 
-def _verdict(won: int, lost: int, questions: Sequence[QuestionOut]) -> str:
+def _verdict_text(won: int, lost: int, questions: Sequence[QuestionOut]) -> str:
     counted = capitalised(sessions_in_words(won, lost))
     compared = [one for one in questions if not one.suppressed]
     if not compared:

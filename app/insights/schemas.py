@@ -71,8 +71,8 @@ class InsightFilter(ReportFilter):
     hindsight: Annotated[
         Hindsight,
         Field(
-            description="include: also show the sessions whose ratings came with the outcome, from people "
-            "who knew how the deal ended, apart from the others as `hindsight`"
+            description="include: also show, separately as `hindsight`, the sessions whose ratings came with "
+            "the outcome, from people who knew how the deal ended"
         ),
     ] = "exclude"
 
@@ -95,7 +95,7 @@ class Excluded(Out):
 
     hindsight: Annotated[int, Field(description="won or lost, but the ratings came with the outcome")]
     not_scored: Annotated[int, Field(description="won or lost, but too few questions were rated")]
-    no_decision: Annotated[int, Field(description="ended without a decision of the customer")]
+    no_decision: Annotated[int, Field(description="ended without a decision by the customer")]
     open: Annotated[int, Field(description="without an outcome, and not given up")]
     not_pursued: Annotated[int, Field(description="without an outcome, and disqualified or left for later")]
 
@@ -106,7 +106,7 @@ class Part(Out):
     verdict: Annotated[
         str, Field(description="what the figures say, and what they do not say, in plain sentences")
     ]
-    preliminary: Annotated[bool, Field(description="whether fewer than 100 were won or lost")]
+    preliminary: Annotated[bool, Field(description="whether fewer than 100 were won, or fewer than 100 lost")]
 
 
 class ReportOut(Part):
@@ -199,8 +199,8 @@ class TimeSplit(Out):
 class CalibrationPart(Part):
     """What share of the sessions was won at each score.
 
-    Each prospect counts as one, however many sessions it has. From 10 won and 10 lost ones on, there is a
-    curve if the interval of its slope excludes 0. Otherwise only the base rate is known.
+    Each prospect counts as one, however many sessions it has. With at least 10 won and 10 lost sessions,
+    there is a curve if the interval of its slope excludes 0. Otherwise only the base rate is known.
     """
 
     n: Annotated[int, Field(description="the won and lost sessions with a verdict; a deal can have several")]
@@ -285,7 +285,7 @@ class PointOut(Out):
 class WinProbability(Estimate):
     """The share of sessions with such a score that are won, by the calibration of the question set.
 
-    `preliminary` says that fewer than 100 sessions were won or lost.
+    `preliminary` says that fewer than 100 sessions were won, or fewer than 100 were lost.
     """
 
     n: Annotated[int, Field(description="the number of won and lost sessions that the estimate is based on")]

@@ -174,7 +174,7 @@ class Origin(NamedTuple):
 
 
 def origins(tx: Transaction, prospect: Prospect) -> dict[str, Origin]:
-    """Return which link has set each attribute of a prospect. Attributes that none has set are left out."""
+    """Return the origin of each attribute of a prospect. Attributes that no link has set are left out."""
     return {
         name: Origin(source, at)
         for source, _, entries in tx.run(SELECT_OF_ALL_LINKS, {"prospect": prospect.id})

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 from sqlmodel import col, delete, select, update
 
 from app.clock import new_id
-from app.db import Transaction, enter_as_writer, insert_if_new, insert_new
+from app.db import Transaction, insert_if_new, insert_new, lock_table_for_insert
 from app.events.service import EventSubject, erase_events, record_events, record_events_of_many
 from app.events.tables import EventType
 from app.problems import (
@@ -330,7 +330,7 @@ def _require_room_for_links(tx: Transaction, prospect: Prospect) -> None:
 
 def _link_rows(tx: Transaction, links: Sequence[tuple[Prospect, Link]]) -> list[dict[str, Any]]:
     """Return the rows of new links. Until the transaction ends, the rules of their sources do not change."""
-    enter_as_writer(tx, ProspectLink)
+    lock_table_for_insert(tx, ProspectLink)
     keys = match_keys(tx, [link.key for _, link in links])
     return [
         {

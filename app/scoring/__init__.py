@@ -26,7 +26,6 @@ from app.scoring.flaws import (
     shape_flaws,
     with_hints,
 )
-from app.scoring.judging import FURTHER_QUESTIONS
 from app.scoring.plan import Plan, QuestionState, ScoredState
 from app.scoring.portfolio import CELLS, Cell, Placement, Side, placement
 from app.scoring.question_set import (
@@ -59,6 +58,7 @@ from app.scoring.summary import summarise
 from app.scoring.tally import Tally
 from app.scoring.texts import folded, is_blank
 from app.scoring.totals import Totals
+from app.scoring.unknown_places import FURTHER_QUESTIONS
 from app.scoring.verdict import VerdictRecord, read_verdict, verdict_record
 from app.scoring.words import listed, rounded
 

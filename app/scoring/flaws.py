@@ -20,7 +20,7 @@ MAX_COMPARED_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One fault of an input.
+    """One error in an input.
 
     `pointer` is a JSON pointer (RFC 6901) from the root of the input. `detail` says what is wrong and what
     would be right, and does not repeat the value.

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from app.scoring.flaws import Flaw, Flawed, UnknownName, pointer, with_hints
-from app.scoring.judging import Unknown
 from app.scoring.question_set import (
     AttributeType,
     Condition,
@@ -20,6 +19,7 @@ from app.scoring.question_set import (
 )
 from app.scoring.repair import Place, repair
 from app.scoring.texts import folded, is_blank
+from app.scoring.unknown_places import UnknownPlaces
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def check_question_set(data: Any, unknown: Collection[Place] = ()) -> Checked:
     question_set, places = repaired.model, repaired.places.union(unknown)
     if question_set is None:
         return Checked(None, tuple(repaired.flaws), places)
-    allowed = Unknown(places).allow
+    allowed = UnknownPlaces(places).allow
     broken = [
         Flaw(pointer(*place), detail)
         for place, detail in _broken_rules(question_set)

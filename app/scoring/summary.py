@@ -15,13 +15,13 @@ MAX_FACTS = 5
 
 def summarise(assessment: Assessment) -> str:
     """The indication, how much is known, and what prevents a fit: one to four sentences."""
-    sentences = _verdict(assessment)
+    sentences = _sentences(assessment)
     if _is_mostly_assumed(assessment.totals):
         sentences.append("More than half of what is rated rests on assumptions.")
     return " ".join(sentences)
 
 
-def _verdict(assessment: Assessment) -> list[str]:
+def _sentences(assessment: Assessment) -> list[str]:
     if assessment.indication in SETTLED:
         return SETTLED[assessment.indication](assessment)
     if not assessment.units.have_weight:

@@ -1,4 +1,4 @@
-"""Which rules can be judged in a definition with parts about which nothing is known."""
+"""Which rules can be checked in a definition with places about which nothing is known."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -17,7 +17,7 @@ NEEDED_BY_FIELD: Mapping[str | int, tuple[Place, ...]] = {
 }
 
 
-class Unknown:
+class UnknownPlaces:
     """The places of a definition about which nothing is known."""
 
     def __init__(self, places: Collection[Place]) -> None:

@@ -48,9 +48,9 @@ from app.sessions.schemas import (
 )
 from app.sessions.scores import (
     SESSION_FIGURES,
-    answers_read,
     judge_answers,
     judge_session,
+    read_stored_answers,
     score_at,
     verdict_at,
     verdict_out,
@@ -225,7 +225,7 @@ def _revision_out(tx: Transaction, plans: Plans, session: Session, revision: Ses
     verdict = verdict_out(tx, plans, session, cast("VerdictRecord", revision.verdict))
     changed = dict(revision.changed)
     for name in changed.keys() & {"answers", "late"}:
-        changed[name] = to_jsonable_python(answers_read(revision.at, changed[name]))
+        changed[name] = to_jsonable_python(read_stored_answers(revision.at, changed[name]))
     fields = revision.model_dump(exclude={"session_id"})
     return RevisionOut.model_validate(fields | {"changed": changed, "verdict": verdict})
 

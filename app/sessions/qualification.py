@@ -114,7 +114,7 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     if found.is_created:
         prospects.set_subject(uow.tx, prospect, edit.plan.question_set.subject)
     elif found.is_changed:
-        rescore_open_sessions(uow, prospect, request.attributes, excluded_id=edit.session.id)
+        rescore_open_sessions(uow, prospect, request.attributes, except_id=edit.session.id)
     require_readable(edit.plan, prospect, request.attributes)
     if edit.session.status == "open":
         refresh_attributes(edit, prospect)

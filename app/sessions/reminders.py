@@ -18,7 +18,7 @@ from app.sessions.session_edit import (
     begin_edit,
     event_subject,
     rescore_stale,
-    store,
+    write_rows,
 )
 from app.sessions.tables import Session
 
@@ -73,7 +73,7 @@ def _announce_expiries(edit: SessionEdit, notice: timedelta) -> None:
     if announced:
         tx.sql.execute(MARK_ANNOUNCED, announced)
     session.next_expiry_at = next_expiry(judged, edit.answers)
-    store(edit)
+    write_rows(edit)
 
 
 def _revisit_is_due(tx: Transaction) -> ColumnElement[bool]:

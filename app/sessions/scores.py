@@ -116,7 +116,7 @@ def judge_at(tx: Transaction, plans: Plans, session: Session, revision: int) -> 
     attributes: Mapping[str, Any] = {}
     decision = None
     for at, changed in tx.db.exec(SELECT_REVISIONS, params={"session": session.id, "revision": revision}):
-        given = answers_read(at, changed.get("answers", {}))
+        given = read_stored_answers(at, changed.get("answers", {}))
         answers |= {question: Answer(**fields) for question, fields in given.items()}
         for question in changed.get("dropped", ()):
             answers.pop(question, None)
@@ -146,7 +146,7 @@ def _rating_code(state: QuestionState) -> str:
     return RATING_CODES["unknown" if state.answered_unknown else state.state]
 
 
-def answers_read(at: datetime, answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def read_stored_answers(at: datetime, answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return answers that a revision stores, by question, as the fields of `Answer`.
 
     `at` is the time of the revision. The stored answers omit nulls, and the time of an answer if it is `at`.

@@ -163,15 +163,15 @@ def delete_sessions(tx: Transaction, prospect_id: UUID) -> None:
 
 
 def rescore_open_sessions(
-    uow: UnitOfWork, prospect: Prospect, sent: Iterable[str], excluded_id: UUID | None = None
+    uow: UnitOfWork, prospect: Prospect, sent: Iterable[str], except_id: UUID | None = None
 ) -> None:
     """Score the open sessions of a locked prospect again with its current attributes.
 
-    `sent` has the names of the attributes in the request. The session `excluded_id` is left out. Raises
+    `sent` has the names of the attributes in the request. The session `except_id` is left out. Raises
     `Flawed` if the question set of a session cannot read an attribute that was sent.
     """
     for session in open_sessions(uow.tx, prospect):
-        if session.id != excluded_id:
+        if session.id != except_id:
             edit = begin_edit(uow, session)
             require_readable(edit.plan, prospect, sent)
             refresh_attributes(edit, prospect)

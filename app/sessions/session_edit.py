@@ -197,7 +197,7 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
         session.next_expiry_at = None
     if before and before["indication"] != session.indication:
         session.former_indication, session.indication_changed_at = before["indication"], tx.at
-    store(edit)
+    write_rows(edit)
     row = {
         "session_id": session.id,
         "revision": session.revision,
@@ -215,8 +215,8 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
     edit.changed = {}
 
 
-def store(edit: SessionEdit) -> None:
-    """Store the session and its answers if they have changed."""
+def write_rows(edit: SessionEdit) -> None:
+    """Write the rows of the session and its answers if they have changed."""
     tx, row = edit.uow.tx, _row_of(edit.session)
     if edit.opening:
         tx.run(INSERT_SESSION, row)

@@ -143,7 +143,7 @@ class DeliveryWorker:
         self._queue_at = monotonic() + QUEUE_PAUSE_RATIO * (monotonic() - started)
         if rooms:
             queue = partial(outbox.queue_deliveries, webhook_ids=list(rooms), max_pending=self._max_pending)
-            await self._database.write_in_turns(queue, MAX_QUEUE_SECONDS_PER_PASS)
+            await self._database.write_in_batches(queue, MAX_QUEUE_SECONDS_PER_PASS)
 
     async def _record_and_claim(
         self, results: Sequence[Result], due: Sequence[UUID], sending: TaskGroup
@@ -165,7 +165,7 @@ class DeliveryWorker:
                 sending.start_soon(self._send, list(webhook_leases))
             batches, due = batches[1:], ()
             # Also after the last transaction: the next pass may follow at once.
-            await self._database.give_way(started)
+            await self._database.pause_for_others(started)
 
     def _next_webhooks(self, due: Sequence[UUID]) -> Sequence[UUID]:
         """Return as many of the due webhooks as can be sent to now. They take turns, ordered by id."""

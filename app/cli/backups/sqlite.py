@@ -10,8 +10,8 @@ from app.cli.console import missing_journal, no_database
 from app.db import Database
 from app.db.sqlite_file import (
     SIDE_FILE_SUFFIXES,
+    has_content,
     is_sqlite,
-    is_there,
     locked,
     side_file,
     uri,
@@ -28,7 +28,7 @@ def back_up(source: Path, file: Path, *, force: bool) -> str:
 
     Writers continue meanwhile. Everything that was committed before the call is in the copy.
     """
-    if not is_there(source):
+    if not has_content(source):
         raise UnusableBackup(no_database(source))
     if file.exists() and file.samefile(source):
         raise UnusableBackup(f"{file} is the database itself: choose another name.")
@@ -42,7 +42,7 @@ def back_up(source: Path, file: Path, *, force: bool) -> str:
 
 def is_backup(file: Path) -> bool:
     """Return whether a file begins as SQLite databases do."""
-    return is_there(file) and is_sqlite(file)
+    return has_content(file) and is_sqlite(file)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -104,7 +104,7 @@ def restore(file: Path, target: Path, *, force: bool) -> str:
         raise UnusableBackup(f"{file} is the database itself.")
     if (since := used_without_journal(file)) and not force:
         raise UnusableBackup(f"{missing_journal(file, since)} To restore it anyway, use --force.")
-    if is_there(target) and not force:
+    if has_content(target) and not force:
         raise UnusableBackup(f"There is a database at {target}: to replace it, use --force.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as lock, new_file(target, replace=True) as part:
@@ -143,7 +143,7 @@ def _lock(lock: ExitStack, target: Path) -> sqlite3.Connection | None:
 
     Returns None if there is no old database, or if its file is damaged.
     """
-    if not is_there(target):
+    if not has_content(target):
         return None
     try:
         return lock.enter_context(locked(target))

@@ -205,7 +205,7 @@ def _without_bad_details(entry: Entry) -> Entry:
 
 
 def _bad_day(name: str, value: Any) -> str | None:
-    """Return what is wrong with a day with dots, or as a spreadsheet stores it; None for another value."""
+    """Return what is wrong with a day that has dots or is the number in a spreadsheet; else None."""
     if name not in DAY_FIELDS:
         return None
     if re.fullmatch(DOTTED, str(value)):

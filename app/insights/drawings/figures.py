@@ -24,7 +24,7 @@ class Words(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Won and lost sessions of one band, or deals of one period, and their win rate: None without any."""
+    """The won and lost sessions of a band, or deals of a period. The win rate is None if there are none."""
 
     label: str
     won: int
@@ -33,7 +33,7 @@ class Count:
 
     @property
     def total(self) -> int:
-        """The number of those that were won or lost."""
+        """How many were won or lost."""
         return self.won + self.lost
 
     def sentence(self) -> str:
