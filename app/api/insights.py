@@ -83,7 +83,7 @@ async def get_calibration_picture(
 async def get_questions(
     service: ServiceDep, caller: CallerDep, query: Annotated[SetInsightFilter, Query()]
 ) -> QuestionsOut:
-    """Read on which questions of a set won and lost sessions have different ratings.
+    """Read how the ratings of won and lost sessions differ on each question of a set.
 
     Every rating is the one before the outcome was known. Figures are left out if fewer than 10 won or 10 lost
     sessions rated the question.

@@ -47,7 +47,7 @@ Hindsight = Annotated[
     Text,
     typer.Option(
         metavar="exclude|include",
-        help="include: also show, apart, the sessions whose ratings came with the outcome.",
+        help="include: also show, separately, the sessions whose ratings came with the outcome.",
     ),
 ]
 By = Annotated[
@@ -92,7 +92,7 @@ def print_questions(
     hindsight: Hindsight = None,
     output_format: Format = "table",
 ) -> None:
-    """Print on which questions of a set won and lost sessions have different ratings."""
+    """Print how the ratings of won and lost sessions differ on each question of a set."""
     _print("questions", SetInsightFilter, locals(), output_format)
 
 

@@ -43,7 +43,7 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
         json_deserializer=from_json,
         connect_args={
             "connect_timeout": 3,
-            # Detects a host that disappeared without closing the connection, and frees the connection.
+            # These detect a host that disappeared without closing the connection, and free the connection.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -66,7 +66,7 @@ def _open_sqlite(_dialect: Dialect, _record: Any, arguments: list[Any], options:
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # Otherwise the driver begins transactions itself, too late, and acknowledged writes get lost.
+    # Otherwise the driver begins transactions itself, which is too late: acknowledged writes would be lost.
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout={SQLITE_BUSY_TIMEOUT_SECONDS * 1000}",

@@ -1,4 +1,4 @@
-"""Calibration: what share of the deals was won at each score."""
+"""Calibration: what share of the sessions was won at each score."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ SHOWN_QUANTILES = (0.25, 0.75)
 
 
 @dataclass(frozen=True, slots=True)
-class Deals:
+class Concluded:
     """What the report is computed from. `sessions` includes those without a score."""
 
     question_set: str
@@ -79,7 +79,7 @@ class Scored:
 
 
 def fit_win_curve(sessions: Sequence[ConcludedSession]) -> WinCurve | None:
-    """Return the curve for sessions without an outcome; None if the deals do not show one."""
+    """Return the curve for sessions without an outcome; None if the outcomes do not show one."""
     scored = Scored.of(sessions)
     if scored.curve is None:
         return None
@@ -91,11 +91,11 @@ def fit_win_curve(sessions: Sequence[ConcludedSession]) -> WinCurve | None:
     )
 
 
-def read(reading: Reading) -> Deals:
+def read(reading: Reading) -> Concluded:
     """Read the won and lost sessions on a question set. Raises INVALID_REQUEST for an unknown set."""
     tx, filters = reading.tx, reading.filters
     question_set = reading.required_set()
-    return Deals(
+    return Concluded(
         filters.question_set,
         concluded_sessions(tx, filters, question_set),
         count_excluded(tx, filters, question_set),
@@ -103,16 +103,16 @@ def read(reading: Reading) -> Deals:
     )
 
 
-def compute(deals: Deals) -> CalibrationOut:
+def compute(concluded: Concluded) -> CalibrationOut:
     """Compute the report."""
-    part = _part(with_verdict(deals.sessions), left_out=deals.excluded)
-    hindsight = with_verdict(deals.sessions, hindsight=True)
+    part = _part(with_verdict(concluded.sessions), left_out=concluded.excluded)
+    hindsight = with_verdict(concluded.sessions, hindsight=True)
     return CalibrationOut(
         **dict(part),
-        question_set=deals.question_set,
-        excluded=deals.excluded,
-        bounds=_bounds(part.won, part.n, deals.excluded),
-        hindsight=_part(hindsight) if deals.with_hindsight else None,
+        question_set=concluded.question_set,
+        excluded=concluded.excluded,
+        bounds=_bounds(part.won, part.n, concluded.excluded),
+        hindsight=_part(hindsight) if concluded.with_hindsight else None,
     )
 
 

@@ -13,15 +13,15 @@ from app.insights.queries import ConcludedSession
 from app.insights.report import NO_NAME, Member, Points
 
 
-def of_calibration(deals: calibration.Deals) -> Points:
+def of_calibration(concluded: calibration.Concluded) -> Points:
     """Return the sessions of each band, by its label."""
-    bands = calibration.sessions_by_band(calibration.with_verdict(deals.sessions))
+    bands = calibration.sessions_by_band(calibration.with_verdict(concluded.sessions))
     return {label: _members(found) for label, found in bands.items()}
 
 
-def of_questions(deals: questions.Deals) -> Points:
+def of_questions(concluded: questions.Concluded) -> Points:
     """Return the sessions that rated each question, by its key."""
-    return {key: _members(found) for key, found in questions.sessions_by_question(deals).items()}
+    return {key: _members(found) for key, found in questions.sessions_by_question(concluded).items()}
 
 
 def of_outcomes(read: outcomes.Outcomes) -> Points:

@@ -1,4 +1,4 @@
-"""Questions that matter: which questions won and lost deals have different ratings."""
+"""Questions that matter: which questions won and lost sessions have different ratings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ from app.question_sets.queries import list_versions
 from app.scoring import Plan, Question, Step
 
 SIGNIFICANT = 0.05
-# If the whole interval of the AUC is between these, won and lost deals have similar ratings.
+# If the whole interval of the AUC is between these, won and lost sessions have similar ratings.
 ALIKE = (0.4, 0.6)
 RARELY = 0.5
 MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Deals:
+class Concluded:
     """What the report is computed from. `plans` are those of the versions, the newest first."""
 
     question_set: str
@@ -66,7 +66,7 @@ class Item:
         return ratings
 
 
-def read(reading: Reading) -> Deals:
+def read(reading: Reading) -> Concluded:
     """Read the won and lost sessions on a question set. Raises INVALID_REQUEST for an unknown set."""
     tx, filters = reading.tx, reading.filters
     question_set = key, number = reading.required_set()
@@ -74,7 +74,7 @@ def read(reading: Reading) -> Deals:
     used = {one.version for one in sessions}
     numbers = [number] if number else [one.version for one in list_versions(tx, key)]
     newest = max(numbers)
-    return Deals(
+    return Concluded(
         filters.question_set,
         {n: reading.plans.find(tx, f"{key}@{n}") for n in sorted(used | {newest}, reverse=True)},
         sessions,
@@ -83,15 +83,15 @@ def read(reading: Reading) -> Deals:
     )
 
 
-def compute(deals: Deals) -> QuestionsOut:
+def compute(concluded: Concluded) -> QuestionsOut:
     """Compute the report."""
-    part = _part(with_verdict(deals.sessions), deals.plans, deals.excluded)
-    hindsight = with_verdict(deals.sessions, hindsight=True)
+    part = _part(with_verdict(concluded.sessions), concluded.plans, concluded.excluded)
+    hindsight = with_verdict(concluded.sessions, hindsight=True)
     return QuestionsOut(
         **dict(part),
-        question_set=deals.question_set,
-        excluded=deals.excluded,
-        hindsight=_part(hindsight, deals.plans) if deals.with_hindsight else None,
+        question_set=concluded.question_set,
+        excluded=concluded.excluded,
+        hindsight=_part(hindsight, concluded.plans) if concluded.with_hindsight else None,
     )
 
 
@@ -134,12 +134,12 @@ def _items(sessions: Sequence[ConcludedSession], cohort: Cohort, plans: Mapping[
         yield Item(plan, step, question, codes, rated, cohort.where(rated))
 
 
-def sessions_by_question(deals: Deals) -> dict[str, list[ConcludedSession]]:
+def sessions_by_question(concluded: Concluded) -> dict[str, list[ConcludedSession]]:
     """Return the sessions that rated each question, by its key."""
-    sessions = with_verdict(deals.sessions)
+    sessions = with_verdict(concluded.sessions)
     return {
         item.question.key: [sessions[place] for place in np.flatnonzero(item.rated).tolist()]
-        for item in _items(sessions, Cohort.of(sessions), deals.plans)
+        for item in _items(sessions, Cohort.of(sessions), concluded.plans)
     }
 
 

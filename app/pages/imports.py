@@ -161,7 +161,7 @@ def _store(request: Request, service: Service, sent: UploadFile, request_key: st
     key_id, actor = person_of(request)
     folder = service.imports.folder
     for file, earlier in folder.of(key_id, actor):
-        # After the back button, the same form can have another file.
+        # After the back button, a person can choose another file in the same form.
         if request_key and earlier.request_key == request_key and _is_same(sent, file.content):
             return earlier
     name = _file_name(sent.filename or "")

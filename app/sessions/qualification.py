@@ -96,7 +96,7 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
         ProspectChange.model_validate(change),
         identity.deal,
         identity.assessor,
-        # The meaning of one alias can be what another one stands for.
+        # What an alias stands for can itself be an alias, so values are translated only once.
         is_translated=isinstance(request, ClearingRequest),
     )
     prospect = found.prospect

@@ -40,7 +40,7 @@ def test_a_report_is_a_verdict_a_table_and_what_is_not_counted(run: Run) -> None
     assert printed(run, "outcomes").startswith("36 won and 34 lost deals: ")
     shown = printed(run, *command)
     assert shown.startswith(report["verdict"])
-    assert f"{9:>7}  ended without a decision of the customer" in shown
+    assert f"{9:>7}  ended without a decision by the customer" in shown
     assert "hindsight" not in shown
     rows = list(csv.DictReader(StringIO(printed(run, *command, "--format", "csv"))))
     assert (rows[-1]["won"], rows[-1]["lost"]) == ("46", "42")

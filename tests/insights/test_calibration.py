@@ -7,7 +7,7 @@ import pytest
 from firthmodels import FirthLogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from app.insights.calibration import Deals, compute, fit_win_curve, table
+from app.insights.calibration import Concluded, compute, fit_win_curve, table
 from app.insights.statistics.proportions import wilson
 from tests.insights.deals import (
     FIRST_DAY,
@@ -21,7 +21,7 @@ from tests.insights.deals import (
 
 
 def calibrated(sessions, *, excluded=NONE_EXCLUDED, with_hindsight=False):
-    report = compute(Deals("ours@1", sessions, excluded, with_hindsight))
+    report = compute(Concluded("ours@1", sessions, excluded, with_hindsight))
     assert_finite(report)
     return report
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import false_discovery_control, mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from app.insights.questions import Deals, compute, table
+from app.insights.questions import Concluded, compute, table
 from app.scoring import Plan, read_question_set
 from tests.insights.deals import NONE_EXCLUDED, assert_finite, deal
 from tests.scoring.building import question, step, weighted
@@ -25,7 +25,7 @@ PLANS = {1: plan(SET, 1)}
 
 
 def reported(sessions, *, plans=PLANS, **more):
-    report = compute(Deals("ours@1", plans, sessions, NONE_EXCLUDED, more.get("with_hindsight", False)))
+    report = compute(Concluded("ours@1", plans, sessions, NONE_EXCLUDED, more.get("with_hindsight", False)))
     assert_finite(report)
     return report, {one.key: one for one in report.questions}
 
@@ -169,7 +169,8 @@ def test_noise_alone_shows_no_question_that_matters():
             for n in range(60)
         ]
         wrong += any(
-            one.matters for one in compute(Deals("ours@1", PLANS, sessions, NONE_EXCLUDED, False)).questions
+            one.matters
+            for one in compute(Concluded("ours@1", PLANS, sessions, NONE_EXCLUDED, False)).questions
         )
     assert wrong < 9
 
