@@ -48,7 +48,10 @@ SELECT_NEWEST_OUTCOME = select(OUTCOME.c.id).order_by(OUTCOME.c.id.desc()).limit
 IS_DECIDED = OUTCOME.c.outcome.in_(("won", "lost"))
 # A knocked-out session has no score, but its verdict is known.
 IS_SCORED = or_(FROZEN.c.knocked_out, FROZEN.c.score.is_not(None))
-IS_GIVEN_UP = or_(SESSION.c.status == "closed", SESSION.c.decision.in_(("nurture", "disqualify")))
+# A comparison with the NULL of no decision would be a third group beside true and false.
+IS_GIVEN_UP = or_(
+    SESSION.c.status == "closed", func.coalesce(SESSION.c.decision, "").in_(("nurture", "disqualify"))
+)
 
 
 class ConcludedSession(NamedTuple):

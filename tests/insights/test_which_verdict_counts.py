@@ -253,23 +253,24 @@ def test_knocked_out_deals_are_a_band_of_their_own(begin):
 
 
 def test_sessions_without_an_outcome_are_counted_and_bounded(begin, office):
-    """1 won of 2, and 3 undecided: from 1/5 to 4/5."""
+    """1 won of 2, and 5 undecided: from 1/7 to 6/7."""
     key = office.publish(ASKED)
     told = {}
-    for name in ("won", "lost", "no_decision", "open", "given up", "thin"):
+    for name in ("won", "lost", "no_decision", "open", "pursued", "nurtured", "given up", "thin"):
         story = begin()
         story.asked = key
         ratings = {} if name == "thin" else {"demand": 5, "budget": 3}
         told[name] = story.send(ratings=ratings)["session_id"]
     for outcome in ("won", "lost", "no_decision"):
         ok(conclude(office.client, told[outcome], outcome))
-    ok(decide(office.client, told["given up"], "disqualify", revision=1))
+    for name, decision in (("pursued", "pursue"), ("nurtured", "nurture"), ("given up", "disqualify")):
+        ok(decide(office.client, told[name], decision, revision=1))
     ok(conclude(office.client, told["thin"], "won"))
     report = office.report("calibration", question_set=key)
     assert report["excluded"] == {
-        "hindsight": 0, "not_scored": 1, "no_decision": 1, "open": 1, "not_pursued": 1,
+        "hindsight": 0, "not_scored": 1, "no_decision": 1, "open": 2, "not_pursued": 2,
     }  # fmt: skip
-    assert (report["n"], report["bounds"]) == (2, {"low": 0.2, "high": 0.8, "undecided": 3})
+    assert (report["n"], report["bounds"]) == (2, {"low": 1 / 7, "high": 6 / 7, "undecided": 5})
 
 
 SEEDS = 14
