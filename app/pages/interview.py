@@ -7,11 +7,12 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from app.db import Transaction
 from app.edge.problem_responses import problem_of
 from app.edge.service import Service, ServiceDep
+from app.inbound.forms.schemas import as_currency, as_keyword
 from app.keys.schemas import Scope
 from app.pages.facts import Fact, FactsForm, facts_of, save_facts, with_entered
 from app.pages.rendering import address, page
@@ -150,9 +151,9 @@ class OutcomeForm(Form):
 
     outcome: OutcomeWord
     amount: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    currency: Currency | None = None
+    currency: Annotated[Currency | None, BeforeValidator(as_currency)] = None
     closed_on: Day | None = None
-    reason: OutcomeReason | None = None
+    reason: Annotated[OutcomeReason | None, BeforeValidator(as_keyword)] = None
     competitor: Line | None = None
 
 

@@ -57,6 +57,22 @@ def places(session: dict) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.parametrize("assessors", [("Ana",), ("Ana", "Bo")])
+def test_a_scorecard_says_what_the_ratings_of_rules_mean(
+    service: Running, ana: httpx.Client, link: dict[str, str], assessors: tuple[str, ...]
+) -> None:
+    """A revenue of 30 million is rated 4, for which the set has no anchor; it has those of 3 and 5."""
+    known = {"employees": 1200, "annual_revenue": 30_000_000, "region": "europe"}
+    new = {**link, "question_set": "firmographic-fit", "attributes": known}
+    for assessor in assessors:
+        session = ok(service.client.post("/v1/qualify", json={**new, "assessor": assessor}))
+    page = unescape(ana.get(f"/prospects/{session['prospect_id']}").text)
+    assert "Rules rated 3 from the facts about this prospect." in page
+    assert "between “Its revenue is 5 to 20 million a year, so our price has to be planned for” and “" in page
+    assert "We have our own people there." in page
+    assert page.count('id="fact-region"') == 1
+
+
 def attributes(service: Running, session: dict) -> dict:
     return ok(service.client.get(f"/v1/prospects/{session['prospect_id']}"))["attributes"]
 

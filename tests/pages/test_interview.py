@@ -46,16 +46,20 @@ def test_a_whole_qualification_by_mouse(service: Running, open_page: Open, sessi
     page.go_back()
     page.get_by_role("link", name="How did it end?").click()
     page.get_by_label("Won").check()
-    for field, refused in (("Currency", "eur"), ("Reason", "Too dear")):
-        page.get_by_label(field).fill(refused)
-        assert page.locator("main input:invalid").count() == 1
-        page.get_by_label(field).fill("")
     page.get_by_label("Amount").fill("1200.50")
-    page.get_by_label("Currency").fill("EUR")
+    page.get_by_label("Currency").fill("eur ")
+    page.get_by_label("Reason").fill("Too dear")
+    page.get_by_label("Competitor").fill("Globex")
     page.get_by_role("button", name="Record the outcome").click()
     page.wait_for_url(re.compile(r"/prospects/"))
     closed = stored(service, session)
-    assert (closed["status"], closed["outcome"]["amount"]) == ("closed", 1200.5)
+    assert closed["status"] == "closed"
+    outcome = [closed["outcome"][name] for name in ("amount", "currency", "reason", "competitor")]
+    assert outcome == [1200.5, "EUR", "too_dear", "Globex"]
+    expect(page.locator("main")).to_contain_text("Won, 1,200 EUR. Reason: too dear. Competitor: Globex")
+    page.get_by_role("link", name="See the answers").click()
+    expect(page.get_by_role("heading", name="Decide")).to_be_visible()
+    assert page.get_by_label("Why?").count() == 0
 
 
 @pytest.mark.one_database
