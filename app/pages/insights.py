@@ -149,7 +149,7 @@ async def _show(request: Request, service: Service, name: ReportName, query: Ins
         computed = await compute_table(service, request.state.caller, name, filters)
         context = {
             "report": computed.response,
-            "left_out": _left_out(computed.response),
+            "left_out": _left_out(name, computed.response),
             "points": _points(asked, computed.response),
             "table": readable(computed.table, MAX_ROWS),
             "more": max(0, len(computed.table.rows) - MAX_ROWS),
@@ -292,8 +292,11 @@ def _point_label(name: ReportName, point: str, labels: Mapping[str, str]) -> str
     return labels.get(point) or word("place.", point)
 
 
-def _left_out(report: Any) -> list[str]:
+def _left_out(name: str, report: Any) -> list[str]:
     """Return in words which sessions a report leaves out, and how many."""
     excluded = getattr(report, "excluded", None)
     counts = cast("dict[str, int]", excluded.model_dump()) if excluded else {}
+    if name == "outcomes":
+        # It leaves them out only where it compares ratings: they count as won and lost.
+        counts.pop("hindsight")
     return [text(f"insights.excluded_{reason}", count=count) for reason, count in counts.items() if count]

@@ -190,6 +190,17 @@ def test_every_report_has_its_words_pictures_and_table(
     assert ana.get(table[1].replace("&amp;", "&")).headers["content-type"].startswith("text/csv")
 
 
+def test_a_deal_rated_with_hindsight_is_left_out_of_the_scores_alone(
+    service: Running, ana: httpx.Client
+) -> None:
+    qualified(
+        service, external_id="hindsight", name="Acme", ratings={"trigger": 4}, outcome={"outcome": "won"}
+    )
+    said = "recorded when the outcome was already known"
+    assert said in ana.get("/insights/calibration").text
+    assert said not in ana.get("/insights/outcomes").text
+
+
 def test_a_concentration_needs_a_measure(ana: httpx.Client) -> None:
     assert 'value="annual_revenue_with_us"' in ana.get("/insights/concentration").text
     assert "Enter the currency" in ana.get("/insights/concentration?by=amount").text
