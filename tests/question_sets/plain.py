@@ -183,9 +183,14 @@ class World:
             self.record(session, answers)
             return session, False
         closed = self.sessions_of(prospect, key, "closed")
-        if closed and not answers:
+        if closed and self.has_all(closed[-1], answers):
             return closed[-1], False
         return self.open(prospect, name, answers), True
+
+    def has_all(self, session, answers):
+        """Whether none of these answers is new in a closed session."""
+        known = set(answers) <= set(self.asked(session.name))
+        return known and all(session.answers.get(q, "open") == a for q, a in answers.items())
 
     def sessions_of(self, prospect, key, status):
         wanted = (prospect, key, status)
