@@ -65,6 +65,7 @@ class Fact:
     """An attribute of a prospect in a form.
 
     `shown` is its stored value as a text, '' if it is not known, and `entered` is the text in its field.
+    `guidance` is that of the questions that a rule rates from the fact, such as the unit of a number.
     `unread` is the type that the question set expects, if it cannot read the stored value. `decides` is what
     the fact decides while it is not known. `error` says why the entered text was not saved.
     """
@@ -74,6 +75,7 @@ class Fact:
     shown: str
     entered: str
     suggestions: Sequence[Value]
+    guidance: Sequence[str] = ()
     unread: AttributeType | None = None
     decides: str | None = None
     origin: Origin | None = None
@@ -101,6 +103,7 @@ def facts_of(tx: Transaction, plan: Plan, prospect: Prospect, session: SessionOu
                 shown=shown,
                 entered=shown,
                 suggestions=compared_values(plan, name) if declared == "text" else (),
+                guidance=_guidance(plan, name),
                 unread=unread.get(name),
                 decides=decides.get(name) if session.status == "open" else None,
                 origin=from_links.get(name),
@@ -129,6 +132,14 @@ def compared_values(plan: Plan, name: str) -> list[Value]:
     """Return the values with which the conditions and rules of a question set compare an attribute."""
     users = plan.users.get(name, ())
     return list(dict.fromkeys(value for asked in users for value in mentioned(name, asked.question)))
+
+
+def _guidance(plan: Plan, name: str) -> list[str]:
+    """Return the guidance of the questions that a rule rates from an attribute."""
+    rated = (asked.question for asked in plan.users.get(name, ()))
+    return [
+        one.guidance for one in rated if one.guidance and one.rate_from and one.rate_from.attribute == name
+    ]
 
 
 def save_facts(uow: UnitOfWork, session_id: UUID, form: FactsForm) -> ProspectOut:

@@ -70,6 +70,7 @@ def test_a_scorecard_says_what_the_ratings_of_rules_mean(
     assert "Rules rated 3 from the facts about this prospect." in page
     assert "between “Its revenue is 5 to 20 million a year, so our price has to be planned for” and “" in page
     assert "We have our own people there." in page
+    assert "7.5 means 7.5 percent" in page
     assert page.count('id="fact-region"') == 1
 
 
