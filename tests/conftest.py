@@ -104,6 +104,7 @@ SLOW = {
     "edge/test_logs.py",
     "edge/test_slow_callers.py",
     "edge/test_strangers.py",
+    "edge/test_time_limit.py",
     "encryption/test_at_rest.py",
     "encryption/test_rotation.py",
     "encryption/test_start.py",

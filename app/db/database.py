@@ -9,13 +9,12 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import partial
 from math import inf
-from threading import Condition
+from threading import Condition, Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -46,18 +45,32 @@ MAX_REWRITTEN_BYTES = 64 * 1024 * 1024
 # How long the service is not ready after a write found the database full or read-only. A smaller write could
 # still succeed.
 RECENT_REFUSAL_SECONDS = 5
+NO_ANSWER = "The database does not answer."
 FILE_REPLACED = (
     "The database file was deleted, moved or replaced while the service was using it: stop the service, "
     "check the file, and start the service again."
 )
 
 
-@dataclass(slots=True)
 class _Call:
-    """A call in another thread: whether it has begun, and whether its caller still waits for it."""
+    """A call in another thread. Either its caller gives it up, or it commits: never both."""
 
-    has_begun: bool = False
-    is_abandoned: bool = False
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._is_given_up = False
+        self._is_committing = False
+
+    def give_up(self) -> bool:
+        """Stop waiting. Returns False if the call commits already."""
+        with self._lock:
+            self._is_given_up = not self._is_committing
+            return self._is_given_up
+
+    def begin_commit(self) -> bool:
+        """Return whether the caller still waits. It cannot give the call up any more then."""
+        with self._lock:
+            self._is_committing = not self._is_given_up
+            return self._is_committing
 
 
 class Database:
@@ -158,7 +171,6 @@ class Database:
         return self._run_with_retries(self.engine, work, _Call())
 
     def _run_with_retries(self, engine: Engine, work: Callable[[Transaction], T], call: _Call) -> T:
-        call.has_begun = True
         self._change_running_count(1)
         try:
             for _ in range(MAX_DEADLOCK_RETRIES):
@@ -189,9 +201,9 @@ class Database:
             tx = Transaction(connection, self._clock())
             with tx.using_orm():
                 result = work(tx)
-            if call.is_abandoned:
+            if not call.begin_commit():
                 # Do not commit: the caller already has the response that nothing was written.
-                raise unavailable("The database does not answer.")
+                raise unavailable(NO_ANSWER)
         return result
 
     def _require_same_file(self) -> None:
@@ -212,22 +224,31 @@ class Database:
             self._running_changed.notify_all()
 
     async def _run_in_thread(self, threads: ThreadPoolExecutor, run: Callable[[_Call], T]) -> T:
-        """Run a function in one of `threads`, and tell it if the caller no longer waits for the result.
+        """Run a function in one of `threads`, and give it up if it takes too long.
 
+        If it commits at that moment, wait as long again: it is too late to say that nothing was written.
         A thread that hangs because the database does not answer is abandoned. This uses asyncio, because
         anyio takes three times as long to run a small function in a thread.
         """
-        call, loop = _Call(), asyncio.get_running_loop()
+        call = _Call()
+        running = threads.submit(copy_context().run, run, call)
         try:
-            async with asyncio.timeout(self.wait_seconds + DATABASE_TIMEOUT_GRACE_SECONDS):
-                return await loop.run_in_executor(threads, copy_context().run, run, call)
-        except TimeoutError as error:
-            if not call.has_begun:
-                raise unavailable("Too many requests are waiting for the database.") from error
-            log.warning("database unavailable: no answer")
-            raise unavailable("The database does not answer.") from error
+            with suppress(TimeoutError):
+                return await self._result_of(running)
+            if running.cancelled():
+                raise unavailable("Too many requests are waiting for the database.")
+            if running.done() or not call.give_up():
+                with suppress(TimeoutError):
+                    return await self._result_of(running)
         finally:
-            call.is_abandoned = True
+            call.give_up()
+        log.warning("database unavailable: no answer")
+        raise unavailable(NO_ANSWER)
+
+    async def _result_of(self, running: Future[T]) -> T:
+        """Wait for a call in another thread. Raises TimeoutError if it takes too long."""
+        async with asyncio.timeout(self.wait_seconds + DATABASE_TIMEOUT_GRACE_SECONDS):
+            return await asyncio.wrap_future(running)
 
     async def purge_deleted(self) -> None:
         """Remove deleted data from the files of SQLite. On PostgreSQL, vacuum does that.
