@@ -257,6 +257,16 @@ def test_facts_that_are_sent_after_the_sign_in_has_ended_are_kept(
     assert attributes(service, facts) == {"industry": "retail & <b>"}
 
 
+def test_the_scorecard_of_two_assessors_has_one_form(
+    service: Running, ana: httpx.Client, facts: dict, link: dict[str, str]
+) -> None:
+    ok(service.client.post("/v1/qualify", json={**link, "question_set": SET, "assessor": "Bo"}))
+    shown, action = places(facts)["scorecard"]
+    html = ana.get(shown).text
+    assert "The result of each assessor" in html
+    assert html.count(f'action="{action}"') == 1
+
+
 def test_a_key_that_cannot_write_sees_the_facts_only(
     service: Running, browse: Browse, ana: httpx.Client, facts: dict
 ) -> None:
