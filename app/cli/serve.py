@@ -1,6 +1,7 @@
 """`serve` and `migrate`: migrate the database, and serve the API."""
 
 import os
+import signal
 import socket
 import sys
 from typing import Annotated, Any
@@ -163,10 +164,15 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         "server_header": False,
     }
     config = uvicorn.Config("app.main:create_app_from_environment", workers=settings.workers, **options)
-    if settings.workers == 1:
-        uvicorn.Server(config).run([listener])
-    else:
+    if settings.workers > 1:
         Multiprocess(config, sockets=[listener]).run()
+        return
+    try:
+        uvicorn.Server(config).run([listener])
+    except KeyboardInterrupt:
+        # End as after SIGTERM. Otherwise Python would wait for threads to which the database does not answer.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
 
 
 def _print_instructions(settings: Settings, port: int, new_key: str | None, link: str | None) -> None:

@@ -40,6 +40,8 @@ DATABASE_TIMEOUT_GRACE_SECONDS = 2
 DEADLOCK_DETECTED = "40P01"  # as PostgreSQL calls it
 # How often to repeat a transaction that PostgreSQL ended to resolve a deadlock.
 MAX_DEADLOCK_RETRIES = 2
+# How long to wait at the end for running transactions. What has not been committed by then is rolled back.
+MAX_CLOSING_SECONDS = 1
 # An SQLite file of this size is rewritten in about a second.
 MAX_REWRITTEN_BYTES = 64 * 1024 * 1024
 # How long the service is not ready after a write found the database full or read-only. A smaller write could
@@ -310,9 +312,9 @@ class Database:
             connection.close()
 
     def close(self) -> None:
-        """Wait for running transactions, including abandoned ones, and close all connections."""
+        """Wait a moment for running transactions, including abandoned ones, and close all connections."""
         with self._running_changed:
-            self._running_changed.wait_for(lambda: self._running_count == 0, self.wait_seconds)
+            self._running_changed.wait_for(lambda: self._running_count == 0, MAX_CLOSING_SECONDS)
         self._writers.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.engine.dispose()

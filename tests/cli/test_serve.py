@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from tests.cli.started import shared
-from tests.conftest import ROOT, needs
+from tests.conftest import ADMIN_KEY, ROOT, NewDatabase, needs
+from tests.edge.proxy import Proxy
 from tests.waiting import PATIENCE
 
 SERVE = "from app.cli.main import main; main()"
@@ -43,7 +44,7 @@ def serve(
         try:
             yield process, greeting
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE) in (0, -signal.SIGTERM)
+            assert process.wait(PATIENCE) in (0, -signal.SIGTERM, -signal.SIGINT)
         finally:
             process.kill()
 
@@ -133,3 +134,17 @@ def test_connections_for_which_there_are_not_enough_files_are_said_before_anythi
     assert "1000 connections need" in refusal(tmp_path, "--port", "0", patch=limit)
     with serve(tmp_path, "--max-connections", "100", patch=limit) as (_, greeting):
         assert "runs at" in greeting
+
+
+def test_ctrl_c_ends_it_even_if_the_database_does_not_answer(tmp_path: Path, postgres: NewDatabase) -> None:
+    proxy = Proxy(postgres())
+    with serve(tmp_path, "--admin-key", ADMIN_KEY, "--database-url", proxy.url) as (process, greeting):
+        address = re.search(r"http://[\d.:]+", greeting)
+        assert address
+        with httpx.Client(base_url=address[0], headers={"X-API-Key": ADMIN_KEY}, timeout=PATIENCE) as client:
+            assert client.get("/v1/prospects").status_code == 200
+            proxy.silent = True
+            assert client.get("/v1/prospects").status_code == 503
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == -signal.SIGINT
+    proxy.close()
