@@ -58,6 +58,7 @@ BY_SQLSTATE: Mapping[str, Cause] = {
     "25006": (DATABASE_READ_ONLY, "The database server accepts only reads, as a standby does."),
     "55P03": LOCKED,
     "57014": TOO_SLOW,
+    "25P03": TOO_SLOW,
     "53300": TOO_MANY_CONNECTIONS,
     "53200": OUT_OF_MEMORY,
     "58030": IO_ERROR,

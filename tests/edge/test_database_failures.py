@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
-from app.problems import DATABASE_FULL, DATABASE_READ_ONLY, UNAVAILABLE
+from app.db import Transaction, open_database
+from app.problems import DATABASE_FULL, DATABASE_READ_ONLY, UNAVAILABLE, Problem
 from tests.api.calls import prospect_ids
 from tests.conftest import ADMIN_KEY, NewDatabase, Running, serving, serving_as_it_is, settings_for
 from tests.edge.disk import fill, make_room, make_writable, read_only_view, small_disk
@@ -280,3 +281,21 @@ def test_many_who_ask_whether_it_is_ready_share_one_write_a_second(tmp_path: Pat
         seconds = time.monotonic() - began
         (writes,) = counter.execute("SELECT count(*) FROM written").fetchone()
         assert 1 <= writes <= seconds + 1
+
+
+def test_a_transaction_that_postgresql_ends_because_it_pauses_is_named(postgres: NewDatabase) -> None:
+    database = open_database(settings_for(postgres(), wait_seconds=0.1))
+
+    def pause(tx: Transaction) -> None:
+        tx.sql.execute(text("SELECT 1"))
+        # PostgreSQL ends a transaction that is idle for three times as long as the service waits.
+        time.sleep(1)
+        tx.sql.execute(text("SELECT 1"))
+
+    with pytest.raises(Problem) as raised:
+        database.write_sync(pause)
+    database.close()
+    assert (raised.value.kind, raised.value.detail) == (
+        UNAVAILABLE,
+        "The database did not finish in time.",
+    )
