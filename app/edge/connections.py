@@ -11,7 +11,7 @@ import anyio
 log = logging.getLogger("app.requests")
 CHECK_SECONDS = 1
 # How much is read at once. A caller can make the service hold this much in addition to the other limits.
-MAX_READ_BYTES = 16 * 1024
+MAX_READ_BYTES = 32 * 1024
 # The key of the application's state under which a connection finds the `Connections` of its process.
 CONNECTIONS = "connections"
 

@@ -45,8 +45,12 @@ class Lines:
 
     def feed(self, chunk: bytes) -> list[bytes | None]:
         """Return the lines that end in this chunk."""
-        *ends, rest = chunk.split(b"\n")
-        lines = [self._line(end) for end in ends]
+        first, *others = chunk.split(b"\n")
+        if not others:
+            self._add(first)
+            return []
+        *whole, rest = others
+        lines = [self._line(first), *(line if len(line) <= self._max_bytes else None for line in whole)]
         self._add(rest)
         return lines
 

@@ -77,7 +77,7 @@ def test_a_head_that_is_too_large_is_told_so(served, long):
 
 
 def test_a_head_that_is_too_large_is_refused_even_if_all_of_it_arrives_at_once(served):
-    """It arrives in pieces of 16 KB, so the limit is noticed before the end of the head."""
+    """It arrives in pieces of 32 KB, so the limit is noticed before the end of the head."""
     assert_problem(exchange(served.url, head("GET", "/livez", A="x" * 100_000)), HEAD_TOO_LARGE)
 
 

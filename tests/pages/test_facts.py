@@ -67,7 +67,7 @@ def test_a_scorecard_says_what_the_ratings_of_rules_mean(
     for assessor in assessors:
         session = ok(service.client.post("/v1/qualify", json={**new, "assessor": assessor}))
     page = unescape(ana.get(f"/prospects/{session['prospect_id']}").text)
-    assert "Rules rated 3 from the facts about this prospect." in page
+    assert "By rule, from the facts about this prospect: 3." in page
     assert "between “Its revenue is 5 to 20 million a year, so our price has to be planned for” and “" in page
     assert "We have our own people there." in page
     assert "7.5 means 7.5 percent" in page
