@@ -17,6 +17,7 @@ from app.edge.streams import FileStream
 from app.files.finished import chunks_of
 from app.files.formats import MEDIA_TYPES, SUFFIXES
 from app.files.opening import format_of
+from app.inbound.forms.service import ALIAS_REMEDY
 from app.inbound.imports.mapping import suggest
 from app.inbound.imports.schemas import Choices, Upload
 from app.keys.schemas import Scope
@@ -245,6 +246,7 @@ def _show_run(request: Request, opened: OpenUpload, *, max_rows: int, reload: bo
         reload=reload,
         shown=_digest(run.choices),
         max_rows=max_rows,
+        refuses_words=any(ALIAS_REMEDY in reason.kind for reason in run.reasons),
         curl=curl_path(upload),
         media_type=MEDIA_TYPES[upload.format][0],
     )

@@ -1,5 +1,6 @@
 """A file that is imported in a browser: its columns, its preview, its progress and its rejects."""
 
+import json
 import os
 import re
 import shutil
@@ -200,6 +201,29 @@ def test_rows_are_also_qualified(service: Running, begin: Begin, source: str) ->
     assert "Review the sessions" in one.page()
     page = one.client.get("/prospects", params={"source": source, "q": "Acme"}).text
     assert "/v1/prospects/export?format=xlsx&amp;q=Acme&amp;source=" in page
+
+
+def test_a_word_of_the_crm_is_refused_with_the_request_that_defines_it(
+    service: Running, begin: Begin, source: str
+) -> None:
+    """The request on the page, with the words of the file, makes the next upload work."""
+    text = "Account ID,Stage\na,gewonnen\nb,Closed Lost\n"
+    chosen = {"source": source, "question_set": "qualifying-a-sale"}
+    one = begin(text)
+    one.choose(**chosen, then="show")
+    assert one.check(c1="outcome")["rows will be refused"] == 2
+    page = unescape(one.page())
+    address = f"/v1/value-aliases/{source}"
+    assert f'"{service.url}{address}"</pre>' in page
+    sent = re.search(r"-d '(.*?)'", page, re.DOTALL)
+    assert sent
+    body = json.loads(sent[1].replace('"Closed Won"', '"gewonnen"'))
+    ok(service.client.put(address, json=body))
+    again = begin(text)
+    again.choose(**chosen, then="show")
+    counts = again.check(c1="outcome")
+    assert (counts["will be qualified"], counts.get("rows will be refused", 0)) == (2, 0)
+    assert "/v1/value-aliases" not in again.page()
 
 
 def test_hostile_texts_and_formulas_are_texts(service: Running, begin: Begin, source: str) -> None:

@@ -62,6 +62,8 @@ COPIED_SCORE_FIELDS = FormResult.model_fields.keys() & Score.__annotations__.key
     "missing_attributes",
     "unread_attributes",
 }
+# What the refusal of a word that could be a value alias ends with.
+ALIAS_REMEDY = "or a value alias of the source: define it with PUT /v1/value-aliases/{source}"
 ANSWER_WORDS = {word: Answer(word) for word in ("not_applicable", "unknown", "open")}
 
 
@@ -97,7 +99,7 @@ def checked_form(fields: Mapping[str, Any]) -> TranslatedForm:
 
 
 def _with_alias(flaw: Flaw) -> Flaw:
-    return replace(flaw, detail=f"{flaw.detail}, or a value alias of the source")
+    return replace(flaw, detail=f"{flaw.detail}, {ALIAS_REMEDY}")
 
 
 def _result(qualified: QualifyResult, ignored: list[str]) -> FormResult:

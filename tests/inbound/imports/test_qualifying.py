@@ -208,7 +208,9 @@ def test_a_bad_detail_costs_a_cell_and_a_bad_word_its_row(client, send, source, 
         5: "/opened_on",
     }
     assert sessions_of(client, source).keys() == {("A", None), ("E", None)}
-    assert refused[3]["detail"].endswith("or a value alias of the source")
+    assert refused[3]["detail"].endswith(
+        ", or a value alias of the source: define it with PUT /v1/value-aliases/{source}"
+    )
     ok(teach(client, source, ("outcome", "Closed Won", "won")))
     assert counted(send("\n".join([rows[0], rows[2]]), qualify=small, **COLUMNS)) == (1, 0, 0, 0)
     assert sessions_of(client, source)["B", None]["outcome"]["outcome"] == "won"
