@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from app.clock import utc_now
 from app.db import Transaction
 from app.edge.problem_responses import problem_of
 from app.edge.service import Service, ServiceDep
@@ -44,6 +46,8 @@ ANSWER = form(
     r"^(-?[0-9]{1,4}|not_applicable|unknown|open)$",
     "send a rating, or the state not_applicable, unknown or open",
 )
+# At this time after the end of a day in UTC, the day has ended everywhere.
+LAST_TIME_ZONE = timedelta(hours=12)
 DECISION = "decision"
 OUTCOME = "outcome"
 # No question has this key, because it contains a hyphen.
@@ -145,6 +149,11 @@ class DecisionForm(Form):
     revisit_on: Day | None = None
     seen: Seen
 
+    @property
+    def revisits_in_the_past(self) -> bool:
+        """Whether the day to revisit has ended in every time zone."""
+        return self.revisit_on is not None and self.revisit_on < (utc_now() - LAST_TIME_ZONE).date()
+
 
 class OutcomeForm(Form):
     """How the deal ended."""
@@ -198,7 +207,12 @@ async def post_decision(
     session_id: UUID,
     form: Annotated[DecisionForm, form_of(DecisionForm)],
 ) -> Response:
-    """Record it. Redirect to the next open question if the decision is to pursue, else to the scorecard."""
+    """Record it. Redirect to the next open question if the decision is to pursue, else to the scorecard.
+
+    A day to revisit in the past is refused.
+    """
+    if form.revisits_in_the_past:
+        return await _show(request, service, session_id, DECISION, form=form, status=422)
     sent = form.model_dump(exclude={"token", "request_key", "seen"})
     try:
         await write(

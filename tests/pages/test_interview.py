@@ -1,6 +1,7 @@
 """A qualification in a real browser: by mouse, by keyboard, without scripts, and without a network."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -92,6 +93,26 @@ def test_a_qualification_without_scripts(service: Running, ana: httpx.Client, se
     assert set(ratings(service, session)) == set(asked)
     led_to(submit(ana, f"{place}?question=outcome", f"{place}/outcome", outcome="lost", reason="price"))
     assert stored(service, session)["outcome"]["reason"] == "price"
+
+
+def test_a_day_to_revisit_in_the_past_is_refused_and_what_was_entered_is_kept(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    place = f"/sessions/{session['session_id']}"
+    form = f"{place}?question=decision"
+    today = datetime.now(UTC).date()
+    typed = {"decision": "nurture", "match": "unsure", "reason": "After the <budget> round"}
+    past = str(today - timedelta(days=2))
+    refused = submit(ana, form, f"{place}/decision", **typed, revisit_on=past)
+    assert (refused.status_code, stored(service, session)["decision"]) == (422, None)
+    field = refused.text.split('<label for="revisit_on">')[1].split("</form>")[0]
+    assert "This day is in the past, so the decision was not recorded." in field
+    assert f'aria-invalid="true" aria-describedby="revisit-error" value="{past}"' in field
+    assert "After the &lt;budget&gt; round</textarea>" in refused.text
+    for name in ("decision", "match"):
+        assert re.findall(rf'name="{name}" value="(\w+)"[^>]* checked', refused.text) == [typed[name]]
+    led_to(submit(ana, form, f"{place}/decision", **typed, revisit_on=str(today)))
+    assert stored(service, session)["decision"]["revisit_on"] == str(today)
 
 
 @pytest.mark.one_database
