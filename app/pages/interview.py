@@ -72,7 +72,12 @@ class AskedQuestion:
     @property
     def is_open(self) -> bool:
         """Whether neither a person nor a rule has answered it."""
-        return self.scored.state == "open" and not (self.answer and self.answer.state == "unknown")
+        return self.scored.state == "open" and not self.is_unknown
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the answer is that nobody knows, so the question can still move the result."""
+        return self.scored.state == "open" and self.answer is not None and self.answer.state == "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +94,6 @@ class Interview:
     def askable(self) -> list[AskedQuestion]:
         """The questions that can be answered before the next decision."""
         return [one for one in self.asked if not self.needs_decision(one)]
-
-    @property
-    def answered(self) -> int:
-        """The number of these questions that are answered."""
-        return sum(not one.is_open for one in self.askable)
 
     def find(self, key: str | None) -> AskedQuestion | None:
         """Return the question with a key, or else the first open one; None if all are answered."""

@@ -95,6 +95,27 @@ def test_a_qualification_without_scripts(service: Running, ana: httpx.Client, se
     assert stored(service, session)["outcome"]["reason"] == "price"
 
 
+def test_an_unknown_answer_is_not_counted_as_answered(
+    service: Running, ana: httpx.Client, session: dict
+) -> None:
+    """The range is still open, although the interview has nothing more to ask."""
+    place = f"/sessions/{session['session_id']}"
+    asked = questions(service)
+    count = len(asked)
+    sent = {"not_applicable": asked[0], "unknown": asked[1]}
+    answers = [{"question": key, "state": state} for state, key in sent.items()]
+    answers += [{"question": key, "rating": 5} for key in asked[2:]]
+    ok(service.client.patch(f"/v1{place}/answers", json={"answers": answers, "actor": NAME}))
+    overall, first_step, *others = re.findall(r"\d+ of \d+ answered[^<]*", ana.get(place).text)
+    assert overall.strip() == f"{count - 1} of {count} answered, 1 unknown"
+    assert re.fullmatch(r"(\d+) of \d+ answered, 1 unknown", first_step)
+    assert all("unknown" not in one for one in others)
+    again = {"question": asked[1], "rating": 3}
+    ok(service.client.patch(f"/v1{place}/answers", json={"answers": [again], "actor": NAME}))
+    page = ana.get(place).text
+    assert f"{count} of {count} answered</p>" in page
+
+
 def test_a_day_to_revisit_in_the_past_is_refused_and_what_was_entered_is_kept(
     service: Running, ana: httpx.Client, session: dict
 ) -> None:
