@@ -247,7 +247,8 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
     # One of five is open now: lowest 100·10/(4·5) = 50.
     assert "Undetermined" in result_of(abroad)
     assert "50–70" in result_of(abroad)
-    assert "Which law?" in abroad.text.split('id="reasons"')[1].split('id="inputs"')[0]
+    asked = abroad.text.split('id="reasons"')[1].split('id="inputs"')[0]
+    assert "Which law?</bdi> <small>counts for 20 % of the score</small>" in asked
     harder = checked(ana, key, replaced("must_reach: 2", "must_reach: 5"), **tried)
     assert result_of(harder).startswith(" No fit ")
     for no_rating in ("--2", "-", "²", "6"):
@@ -256,6 +257,17 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
     faulty = checked(ana, key, replaced("weight: 3", "weight: x"), **tried)
     assert '<input type="hidden" name="answer.money" value="4">' in faulty.text
     assert "No fit" not in result_of(faulty)
+
+
+def test_the_simulator_says_how_much_of_its_side_a_question_counts_for(ana: httpx.Client, key: str) -> None:
+    """The weights are 1 and 3 on one side, and 1 on the other."""
+    both = TEXT.replace("weighted", "reciprocal").replace(
+        "{key: all, title: All}", "{key: all, title: All}, {key: us, title: Us}"
+    )
+    both = both.replace("law?, dimension: all", "law?, dimension: us")
+    page = checked(ana, key, both, **{"attribute.abroad": "true"}).text
+    for text, percent in (("What do they need?", 25), ("Can they pay?", 75), ("Which law?", 100)):
+        assert f"{text}</bdi> <small>counts for {percent} % of its side</small>" in page
 
 
 def test_a_draft_is_compared_tried_on_the_sessions_and_published_once(
