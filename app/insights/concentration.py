@@ -1,7 +1,7 @@
 """Concentration: how much of an amount the largest accounts hold."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import fsum
 from typing import NamedTuple, get_args
@@ -37,7 +37,7 @@ from app.insights.words import percent
 from app.problems import invalid_field
 from app.question_sets.plans import Plans
 from app.scoring import is_blank, read_number
-from app.scoring.words import all_listed, counted
+from app.scoring.words import counted
 
 CLASSES: tuple[ConcentrationClassName, ...] = get_args(ConcentrationClassName)
 # The limit of the numbers in attributes. Larger amounts could add up to more than a float holds.
@@ -222,10 +222,6 @@ def table(report: ConcentrationOut) -> Table:
 
 def _verdict_text(report: ConcentrationOut) -> str:
     """Return how the amount is spread, in words. It assumes no rule such as 80/20."""
-    return " ".join([_spread(report), *_left_out(report)])
-
-
-def _spread(report: ConcentrationOut) -> str:
     count, ranked = report.accounts, report.ranked
     what = (
         f"“{report.attribute.replace('_', ' ')}”"
@@ -249,21 +245,3 @@ def _spread(report: ConcentrationOut) -> str:
         f"{largest} of {what}. Class A, up to 80 %, has {counted(classes['A'], 'account')}; class B, up to "
         f"95 %, has {classes['B']}; and class C has {classes['C']}."
     )
-
-
-def _left_out(report: ConcentrationOut) -> Iterator[str]:
-    counts = report.excluded
-    if report.by == "attribute":
-        reasons = [
-            (counts.missing, "account", "without a value"),
-            (counts.unreadable, "account", "with a value that cannot be used"),
-            (counts.negative, "account", "with a negative value"),
-        ]
-    else:
-        reasons = [
-            (counts.missing, "won deal", "without an amount"),
-            (counts.unreadable, "won deal", "with an amount that cannot be used"),
-            (counts.other_currency, "won deal", "in another currency"),
-        ]
-    if parts := [f"{counted(count, noun)} {which}" for count, noun, which in reasons if count]:
-        yield f"Left out: {all_listed(parts)}."

@@ -140,6 +140,22 @@ def test_tables_are_readable(demo: httpx.Client, report: str) -> None:
         assert re.search(r'<a href="/prospects/[0-9a-f-]{36}"><bdi>[A-Z]\w+ \w+</bdi></a>', table)
 
 
+@pytest.mark.parametrize(
+    ("query", "what", "reason", "why"),
+    [
+        ("", "Accounts", "missing", "without a value"),
+        ("?by=amount&currency=CHF", "Won deals", "other_currency", "in another currency"),
+    ],
+)
+def test_what_the_concentration_leaves_out_is_said_once(
+    demo: httpx.Client, query: str, what: str, reason: str, why: str
+) -> None:
+    page = demo.get(f"/insights/concentration{query}").text
+    count = twin(demo, page)["excluded"][reason]
+    assert count > 0
+    assert re.findall("[^>]*left out[^<]*", page, re.IGNORECASE) == [f"{what} left out: {count} {why}."]
+
+
 def test_the_filters_are_in_the_address_of_everything(demo: httpx.Client) -> None:
     address = (
         "/insights/calibration?segment=industry:retail&since=2020-01-01&segment=&assessor=&hindsight=include"
