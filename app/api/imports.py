@@ -71,7 +71,8 @@ class ImportQuery(In):
     qualify: Annotated[
         SetName | None,
         Field(
-            description="the set to qualify each prospect with: columns named after its questions are ratings"
+            description="the set to qualify each prospect with: columns named after its questions are "
+            "ratings, and its attributes have the types that it declares"
         ),
     ] = None
     encoding: Annotated[

@@ -49,7 +49,10 @@ SetOption = Annotated[
 ]
 Qualify = Annotated[
     str | None,
-    typer.Option(help="Also qualify each prospect with this question set: key, or key@version."),
+    typer.Option(
+        help="Also qualify each prospect with this question set: key, or key@version. Its attributes have "
+        "the types that it declares."
+    ),
 ]
 Encoding = Annotated[
     str | None, typer.Option(help="The encoding of a CSV file, such as windows-1252; by default detected.")

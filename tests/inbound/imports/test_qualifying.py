@@ -3,6 +3,7 @@
 import pytest
 
 from tests.api.calls import (
+    SMALL,
     change,
     conclude,
     end_of_feed,
@@ -19,7 +20,7 @@ from tests.api.calls import (
 )
 from tests.api.conftest import small
 from tests.inbound.forms.test_aliases import teach
-from tests.inbound.imports.conftest import CSV, NDJSON, counted, lines
+from tests.inbound.imports.conftest import CSV, NDJSON, counted, lines, remarks, stored
 
 __all__ = ["small"]
 # Two open deals, one that was won and two that were lost, one prospect of which has three of them.
@@ -214,6 +215,22 @@ def test_a_bad_detail_costs_a_cell_and_a_bad_word_its_row(client, send, source, 
     ok(teach(client, source, ("outcome", "Closed Won", "won")))
     assert counted(send("\n".join([rows[0], rows[2]]), qualify=small, **COLUMNS)) == (1, 0, 0, 0)
     assert sessions_of(client, source)["B", None]["outcome"]["outcome"] == "won"
+
+
+@pytest.mark.parametrize("question_set", [None, "area-as-number"])
+def test_the_set_to_qualify_with_declares_the_types_of_its_attributes(
+    client, send, source, publish, question_set
+):
+    """Another set declares a number, which is what decides where the set to qualify with declares nothing."""
+    both = {"area": "text", "staff_here": "number"}
+    publish(SMALL | {"key": "area-as-number", "attributes": dict.fromkeys(["area", "floors_here"], "number")})
+    publish(SMALL | {"key": "area-as-text", "attributes": both})
+    publish(SMALL | {"key": "area-as-text", "attributes": both | {"area": "number"}})
+    table = "external_id,area,staff_here,floors_here\na,north,12,many\n"
+    named = {"question_set": question_set} if question_set else {}
+    answers = send(table, qualify="area-as-text@1", **named)
+    assert remarks(answers) == {2: ['row 2, floors_here: "many" is not a number']}
+    assert stored(client, source)["a"][1] == {"area": "north", "staff_here": 12}
 
 
 def test_a_day_as_a_serial_number_is_refused_with_its_remedy(send, small):
