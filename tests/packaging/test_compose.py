@@ -48,6 +48,18 @@ def test_the_database_outlives_its_container() -> None:
     assert folder == "/var/lib/postgresql/data"
 
 
+def test_uploads_outlive_the_container_in_a_folder_that_belongs_to_the_user_of_the_image() -> None:
+    volume, _, folder = APP["volumes"][0].partition(":")
+    assert volume in COMPOSE["volumes"]
+    assert APP["environment"]["TMPDIR"] == folder
+    assert folder not in APP["tmpfs"]
+    # A new volume gets the owner and the mode of the folder in the image.
+    image = list(instructions(ROOT / "Dockerfile"))
+    assert ("VOLUME", folder) in image
+    user = dict(image)["USER"]
+    assert ("COPY", f"--from=build --chown={user} {folder} {folder}") in image
+
+
 def test_there_is_no_password_but_the_one_that_must_be_given() -> None:
     required = re.compile(r"\$\{POSTGRES_PASSWORD:\?[^}]+\}")
     assert required.fullmatch(POSTGRES["environment"]["POSTGRES_PASSWORD"])
@@ -64,7 +76,7 @@ def test_the_encryption_key_must_be_given() -> None:
 
 def test_every_variable_of_the_service_is_a_setting() -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields}
-    assert set(APP["environment"]) <= settings
+    assert set(APP["environment"]) - {"TMPDIR"} <= settings
 
 
 def test_the_service_needs_to_write_nowhere_and_no_privilege() -> None:
