@@ -128,7 +128,7 @@ def test_a_day_to_revisit_in_the_past_is_refused_and_what_was_entered_is_kept(
     assert (refused.status_code, stored(service, session)["decision"]) == (422, None)
     field = refused.text.split('<label for="revisit_on">')[1].split("</form>")[0]
     assert "This day is in the past, so the decision was not recorded." in field
-    assert f'aria-invalid="true" aria-describedby="revisit-error" value="{past}"' in field
+    assert f'autofocus aria-invalid="true" aria-describedby="revisit-error" value="{past}"' in field
     assert "After the &lt;budget&gt; round</textarea>" in refused.text
     for name in ("decision", "match"):
         assert re.findall(rf'name="{name}" value="(\w+)"[^>]* checked', refused.text) == [typed[name]]
