@@ -57,11 +57,15 @@ class PlainSession:
 
 
 class World:
-    """All sets by key, and all sessions by id, in the order they were opened."""
+    """All sets by key, and all sessions by id, in the order they were opened.
+
+    `sent_last` has what the link of a prospect sent last about a set, by question.
+    """
 
     def __init__(self, keys):
         self.sets = {key: PlainSet(key) for key in keys}
         self.sessions = {}
+        self.sent_last = {}
 
     def save(self, key, document, seen):
         """Save a draft; whether that changed anything."""
@@ -175,22 +179,27 @@ class World:
         return session
 
     def qualify(self, prospect, name, answers):
-        """The session, and whether it is a new one."""
+        """The session, and whether it is a new one. An answer that the link repeats changes nothing."""
         key, number = split(name)
+        sent = self.sent_last.setdefault((prospect, key), {})
+        new = {question: answer for question, answer in answers.items() if sent.get(question) != answer}
         for session in self.sessions_of(prospect, key, "open"):
             if number not in (None, session.version):
                 raise Refused(409, "session-is-open")
-            self.record(session, answers)
+            self.require_asked(session, answers)
+            self.record(session, new)
+            sent |= answers
             return session, False
         closed = self.sessions_of(prospect, key, "closed")
-        if closed and self.has_all(closed[-1], answers):
+        if closed and set(answers) <= set(self.asked(closed[-1].name)) and self.has_all(closed[-1], new):
             return closed[-1], False
-        return self.open(prospect, name, answers), True
+        session = self.open(prospect, name, answers)
+        sent |= answers
+        return session, True
 
     def has_all(self, session, answers):
-        """Whether none of these answers is new in a closed session."""
-        known = set(answers) <= set(self.asked(session.name))
-        return known and all(session.answers.get(q, "open") == a for q, a in answers.items())
+        """Whether a session has these answers already."""
+        return all(session.answers.get(question, "open") == answer for question, answer in answers.items())
 
     def sessions_of(self, prospect, key, status):
         wanted = (prospect, key, status)
@@ -199,11 +208,14 @@ class World:
     def record(self, session, answers):
         if session.status == "closed":
             raise Refused(409, "session-is-closed")
-        if unknown := set(answers) - set(self.asked(session.name)):
-            raise Refused(422, "invalid-request", *["unknown_question"] * len(unknown))
+        self.require_asked(session, answers)
         before = dict(session.answers)
         session.answers |= {q: a for q, a in answers.items() if a != "open" or q in before}
         session.revision += before != session.answers
+
+    def require_asked(self, session, answers):
+        if unknown := set(answers) - set(self.asked(session.name)):
+            raise Refused(422, "invalid-request", *["unknown_question"] * len(unknown))
 
     def move(self, session, name, seen):
         """The questions whose answers were dropped."""
