@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -261,6 +262,9 @@ def tune_process() -> None:
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_SECONDS)
+    # The matrices of the insights are small. With a thread for each core, OpenBLAS takes four times the CPU
+    # time, and longer. It reads this when the first report imports numpy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def exposed_files(settings: Settings) -> list[Path]:

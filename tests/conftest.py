@@ -37,6 +37,9 @@ ADMIN_KEY = "admin-key-of-the-tests"
 # For PostgreSQL. Services on SQLite use the key files that they make.
 ENCRYPTION_KEY = "YSBrZXkgb2YgdGhlIHRlc3RzIGhhcyAzMiBieXRlcy4="
 
+# As in the service: see `tune_process`.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # How long it takes to draw says how busy the machine is, and nothing of what is tested.
 hypothesis.settings.register_profile(
     "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
