@@ -2,10 +2,10 @@
 
 import json
 import socket
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 import httpx
@@ -173,10 +173,12 @@ def test_a_file_that_does_not_arrive_completely_writes_nothing(client, send, sou
 
 
 def spooled_files() -> set[Path]:
-    return {file for file in Path(gettempdir()).glob("prospect-fit-*") if file.is_file()}
+    return {file for file in Path(tempfile.gettempdir()).glob("prospect-fit-*") if file.is_file()}
 
 
-def test_a_file_on_the_disk_is_only_for_the_service_and_is_deleted(client, source, monkeypatch):
+def test_a_file_on_the_disk_is_only_for_the_service_and_is_deleted(client, source, monkeypatch, tmp_path):
+    # Other processes of the tests have files in the usual folder.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen = []
     real = importing.import_batch
 
@@ -185,12 +187,10 @@ def test_a_file_on_the_disk_is_only_for_the_service_and_is_deleted(client, sourc
         return real(uow, rows)
 
     monkeypatch.setattr(importing, "import_batch", look)
-    before = spooled_files()
     post = {"params": {"source": source}, "content": lines(*accounts(3)), "headers": NDJSON}
     assert client.post("/v1/prospects/import", **post).status_code == 200
-    mine = [mode for file, mode in seen if file not in before]
-    assert mine == [0o600]
-    until(lambda: spooled_files() <= before)
+    assert [mode for _, mode in seen] == [0o600]
+    until(lambda: not spooled_files())
 
 
 def test_two_imports_of_the_same_lines_in_opposite_orders(client, send, source):
