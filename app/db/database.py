@@ -80,11 +80,13 @@ class Database:
 
     Both return what the function returns, and raise what it raises. They raise one of DATABASE_FAILURES if
     the database is down, busy, full or read-only, or does not answer in time. Nothing is written then, unless
-    the connection breaks during the commit.
+    the connection breaks during the commit, or the database does not answer it.
 
     Args:
         pool_size: the maximum number of PostgreSQL connections.
-        wait_seconds: how long to wait for a connection, a lock or a statement.
+        wait_seconds: how long to wait for a connection, a lock or a statement. `read` and `write` take at
+            most DATABASE_TIMEOUT_GRACE_SECONDS longer, with the wait for a thread. They wait for a commit
+            that has begun by then for as long again.
     """
 
     def __init__(
@@ -231,6 +233,9 @@ class Database:
         If it commits at that moment, wait as long again: it is too late to say that nothing was written.
         A thread that hangs because the database does not answer is abandoned. This uses asyncio, because
         anyio takes three times as long to run a small function in a thread.
+
+        Raises:
+            Problem: UNAVAILABLE if no thread was free in time, or if the database did not answer in time.
         """
         call = _Call()
         running = threads.submit(copy_context().run, run, call)
