@@ -33,6 +33,7 @@ from tests.waiting import PATIENCE, until
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+DATABASE = "data/prospect_fit.db"  # where every command finds it in its folder
 ADMIN_KEY = "admin-key-of-the-tests"
 # For PostgreSQL. Services on SQLite use the key files that they make.
 ENCRYPTION_KEY = "YSBrZXkgb2YgdGhlIHRlc3RzIGhhcyAzMiBieXRlcy4="
@@ -256,6 +257,14 @@ def sqlite() -> Iterator[NewDatabase]:
         empty=lambda: f"sqlite:///{empty()}", copied=lambda: f"sqlite:///{shutil.copy(prepared(), empty())}"
     )
     shutil.rmtree(whole)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, sqlite: NewDatabase) -> Path:
+    """A folder in which every command finds a database with the built-in question sets."""
+    (tmp_path / DATABASE).parent.mkdir()
+    shutil.copy(sqlite.copied().removeprefix("sqlite:///"), tmp_path / DATABASE)
+    return tmp_path
 
 
 def prepare(database_url: str) -> None:

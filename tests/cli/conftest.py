@@ -10,9 +10,8 @@ import pytest
 
 from tests.catalogue import run_migrations
 from tests.cli.started import ENVIRONMENT, Started, shared
-from tests.conftest import ROOT
+from tests.conftest import DATABASE, ROOT
 
-DATABASE = "data/prospect_fit.db"  # where every command finds it in its folder
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

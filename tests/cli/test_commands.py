@@ -12,9 +12,9 @@ import typer
 from rich.markup import escape
 
 from app.cli import console
-from tests.cli.conftest import DATABASE, Run
+from tests.cli.conftest import Run
 from tests.cli.started import Started
-from tests.conftest import ROOT
+from tests.conftest import DATABASE, ROOT
 from tests.edge.disk import read_only_view
 
 A_SET = """\

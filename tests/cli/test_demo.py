@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.api.calls import merge, ok, upsert
-from tests.cli.conftest import DATABASE, Run
-from tests.conftest import Running, serving, settings_for
+from tests.cli.conftest import Run
+from tests.conftest import DATABASE, Running, serving, settings_for
 from tests.edge.process import process
 from tests.waiting import PATIENCE
 

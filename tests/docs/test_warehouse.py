@@ -1,7 +1,6 @@
 """docs/warehouse.md: every command and statement that this machine can run, run as it stands."""
 
 import re
-import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,6 @@ import psycopg
 import pytest
 
 from app.scoring.sql import Wide, score_sql
-from tests.cli.conftest import DATABASE
 from tests.conftest import ADMIN_KEY, ROOT, needs
 from tests.docs.test_authoring import parsed
 from tests.scoring.sql.test_tables import ruled
@@ -26,14 +24,6 @@ TABLE = "id,requirements,budget,timeline\n1,4,5,n/a\n2,5,,3\n"
 def block(part, language="sh"):
     """The first block of code after these words."""
     return re.search(rf"```{language}\n(.*?)```", PAGE.split(part, 1)[1], re.DOTALL)[1]
-
-
-@pytest.fixture
-def folder(tmp_path, sqlite):
-    """A folder with a database in which the question sets are."""
-    (tmp_path / DATABASE).parent.mkdir()
-    shutil.copy(sqlite.copied().removeprefix("sqlite:///"), tmp_path / DATABASE)
-    return tmp_path
 
 
 def bash(script, folder, **environment):

@@ -28,19 +28,19 @@ def test_every_row_has_the_same_bits(engine, shape):
     assert_same_bits(engine, shape, examples=2, rows=100)
 
 
-def test_the_example_of_the_page_runs(session, engine, tmp_path, monkeypatch):
+def test_the_example_of_the_page_runs(session, engine, folder, monkeypatch):
     """As it stands: a statement printed, a Parquet file read, another one written."""
-    statement = bash("prospect-fit sql bant@1 --dialect spark", tmp_path)
-    (tmp_path / "score.sql").write_text(statement)
+    statement = bash("prospect-fit sql bant@1 --dialect spark", folder)
+    (folder / "score.sql").write_text(statement)
     keys = ("budget", "authority", "need", "timeline")
     engine.make("accounts", {"id": "INTEGER"} | dict.fromkeys(keys, "TINYINT"), [[1, 5, 4, None, 3]])
-    (engine.folder / "accounts.parquet").rename(tmp_path / "accounts.parquet")
+    (engine.folder / "accounts.parquet").rename(folder / "accounts.parquet")
     # The JVM was started elsewhere, and looks there for names without a folder.
-    example = re.sub(r'"(\w+\.parquet)"', rf'"{tmp_path}/\1"', block("**Spark**", "python"))
-    (tmp_path / "example.py").write_text(example)
-    monkeypatch.chdir(tmp_path)
+    example = re.sub(r'"(\w+\.parquet)"', rf'"{folder}/\1"', block("**Spark**", "python"))
+    (folder / "example.py").write_text(example)
+    monkeypatch.chdir(folder)
     runpy.run_path("example.py")
-    (row,) = session.read.parquet(str(tmp_path / "scores.parquet")).collect()
+    (row,) = session.read.parquet(str(folder / "scores.parquet")).collect()
     assert (row["points"], row["rated"]) == (12, 3)
 
 
