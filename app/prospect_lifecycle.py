@@ -9,8 +9,8 @@ from functools import partial
 from uuid import UUID
 
 from app.db import Database, Transaction
-from app.inbound.intake.queries import find_receipts_about
-from app.inbound.intake.service import delete_receipts, lock_receipts, reassign_receipts
+from app.inbound.intake.receipts.queries import find_receipts_about
+from app.inbound.intake.receipts.service import delete_receipts, lock_receipts, reassign_receipts
 from app.keys.idempotency import reassign_responses
 from app.problems import invalid_field
 from app.prospects import service as prospects

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from app.inbound.forms.schemas import FIRST_MILLISECONDS
-from app.inbound.intake.queries import MAX_SIGNATURE_AGE
+from app.inbound.intake.receipts.queries import MAX_SIGNATURE_AGE
 from app.inbound.intake.schemas import SignatureRule
 from app.problems import BAD_SIGNATURE, Problem
 

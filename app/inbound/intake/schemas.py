@@ -1,6 +1,6 @@
-"""Requests and responses about intakes and receipts."""
+"""Requests and responses about intakes."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from app.schemas import (
     MAX_ATTRIBUTES,
     VISIBLE,
     AttributeName,
-    FieldErrorOut,
     In,
     Line,
     Out,
@@ -26,10 +25,8 @@ from app.schemas import (
     filled,
     without_null,
 )
-from app.scoring import Condition, State, form, whole
+from app.scoring import Condition, form, whole
 from app.sessions.requests import MAX_ANSWERS, QuestionKey
-from app.sessions.schemas import QualifyResult
-from app.sessions.tables import DecisionWord, OutcomeWord
 
 MAX_MAPPING_POINTER_LENGTH = 500
 POINTER_PATTERN = form(
@@ -82,8 +79,6 @@ Encoding = Annotated[
         "hexadecimal digits, together in base64"
     ),
 ]
-ReceiptStatus = Literal["received", "done", "failed"]
-ItemStatus = Literal["received", "done", "failed", "skipped"]
 
 
 def _is_null(name: str) -> Schema:
@@ -275,31 +270,6 @@ class IntakeChange(WriteIn):
     ] = None
 
 
-class DryRun(In):
-    """A mapping, and a sample payload of the other system to try it on."""
-
-    mapping: IntakeMapping
-    question_set: SetName | None = None
-    payload: Annotated[Any, Field(description="the sample, as JSON; for a web form, an object of its fields")]
-    partial: Annotated[
-        bool,
-        Field(strict=True, description="accept pointers that lead nowhere in the sample"),
-    ] = False
-
-
-class ReceiptReplay(WriteIn):
-    """The receipts to process again. They are processed in the order of arrival."""
-
-    ids: Annotated[
-        list[UUID] | None,
-        Field(
-            min_length=1,
-            max_length=200,
-            description="by default, all that failed; items that are done stay as they are",
-        ),
-    ] = None
-
-
 class IntakeMappingOut(Out):
     """Where a payload contains the values that qualify receives."""
 
@@ -386,121 +356,3 @@ class IntakeTemplate(Out):
 
 class IntakeTemplateList(Out):
     items: list[IntakeTemplate]
-
-
-class MappedAnswer(Out):
-    """An answer as qualify would receive it."""
-
-    question: str
-    state: State
-    rating: int | None
-
-
-class MappedItem(Out):
-    """One item of a payload as qualify would receive it."""
-
-    source: str
-    external_id: str
-    name: str | None
-    deal: str | None
-    assessor: str | None
-    actor: str | None
-    opened_on: date | None
-    answered_at: datetime | None
-    decision: DecisionWord | None
-    decision_reason: str | None
-    decision_revisit_on: date | None
-    outcome: OutcomeWord | None
-    outcome_amount: float | None
-    outcome_currency: str | None
-    outcome_closed_on: date | None
-    outcome_reason: str | None
-    outcome_competitor: str | None
-    question_set: str
-    attributes: dict[str, Any]
-    answers: list[MappedAnswer]
-    ignored: Annotated[list[str], Field(description="ratings that the question set does not know")]
-    unresolved_pointers: Annotated[
-        list[str], Field(description="fields of the mapping whose pointers lead nowhere in this item")
-    ]
-
-
-class DryRunItem(Out):
-    """One item, and what qualify would return for it. Nothing was written."""
-
-    skipped: Annotated[
-        bool,
-        Field(
-            description="whether a condition of the mapping does not hold, or no pointer finds "
-            "the property that the item is about"
-        ),
-    ]
-    mapped: MappedItem | None
-    answer: QualifyResult | None
-
-
-class DryRunOut(Out):
-    """The result of a dry run, item by item."""
-
-    items: list[DryRunItem]
-
-
-class PayloadReceived(Out):
-    """The payload is stored, and is processed later."""
-
-    receipt_id: UUID
-
-
-class ReceiptError(Out):
-    """Why a payload or an item could not be processed. The pointers refer to fields of the intake."""
-
-    type: Annotated[str, Field(description="stable, for programs")]
-    title: str
-    detail: str
-    remedy: str
-    errors: list[FieldErrorOut]
-
-
-class ReceiptItem(Out):
-    """An item of a payload. There is a session only if the item is done."""
-
-    status: Annotated[
-        ItemStatus,
-        Field(
-            description="skipped: a condition did not hold, or the mapping does not use the property; "
-            "received: it waits to be processed again"
-        ),
-    ]
-    source: str
-    external_id: Annotated[str | None, Field(description="null if the mapping found no valid id")]
-    prospect_id: UUID | None
-    session_id: UUID | None
-    problem: ReceiptError | None
-
-
-class ReplayedReceipts(Out):
-    """The number of receipts that are going to be processed again."""
-
-    receipts: int
-
-
-class ReceiptOut(Out):
-    """A payload that was received, and the result of processing it."""
-
-    id: UUID
-    received_at: datetime
-    status: Annotated[
-        ReceiptStatus, Field(description="failed: the payload cannot be read, or at least one item failed")
-    ]
-    processed_at: Annotated[
-        datetime | None, Field(description="when it was last processed; null if it was never processed")
-    ]
-    items: Annotated[list[ReceiptItem], Field(description="the items in the order of the payload")]
-    problem: Annotated[ReceiptError | None, Field(description="why the payload as a whole cannot be read")]
-
-
-class ReceiptWithPayload(ReceiptOut):
-    """A receipt with its original payload."""
-
-    media_type: Annotated[str, Field(description="the Content-Type of the payload; empty if there was none")]
-    payload: str

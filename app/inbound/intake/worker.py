@@ -17,10 +17,11 @@ from sqlmodel import col, delete, exists, select
 
 from app.db import Database, Transaction
 from app.db.failures import database_problem
+from app.inbound.intake.items.service import items_in_order, process_item
 from app.inbound.intake.mapping import link_of, read_payload
-from app.inbound.intake.queries import any_expired
+from app.inbound.intake.receipts.queries import any_expired
+from app.inbound.intake.receipts.service import delete_expired
 from app.inbound.intake.schemas import IntakeMapping
-from app.inbound.intake.service import delete_expired, items_in_order, process_item
 from app.inbound.intake.tables import Intake, IntakeItem, IntakeReceipt
 from app.problems import DATABASE_FAILURES, INTERNAL_ERROR, UNAVAILABLE, Problem, invalid
 from app.prospects.queries import find_by_link

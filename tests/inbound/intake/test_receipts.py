@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from app.db import open_database
-from app.inbound.intake.queries import PAYLOADS_PER_SEARCH, any_expired
-from app.inbound.intake.service import delete_expired
+from app.inbound.intake.receipts.queries import PAYLOADS_PER_SEARCH, any_expired
+from app.inbound.intake.receipts.service import delete_expired
 from tests.api.calls import (
     every_page,
     history,

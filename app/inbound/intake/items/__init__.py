@@ -1,0 +1,1 @@
+"""The items of a payload, and what a mapping makes of them."""
