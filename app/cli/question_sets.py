@@ -26,7 +26,6 @@ from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.documents import (
     SCHEMA_FILE_NAME,
     UNKNOWN_BASE,
-    UNKNOWN_KEYS,
     NamedSet,
     check_document,
     question_set_schema,
@@ -46,6 +45,7 @@ from app.question_sets.presenters import difference, difference_lines
 from app.question_sets.queries import find_set, list_all, list_newest, list_versions, split_name
 from app.question_sets.service import publish, publish_builtin, read_definition
 from app.question_sets.tables import QuestionSetVersion
+from app.question_sets.variants.service import UNKNOWN_KEYS
 from app.scoring import Checked, Flaw, Flawed, QuestionSet, is_filled_in, with_hints
 
 question_sets = typer.Typer(

@@ -1,0 +1,1 @@
+"""Question sets that are based on another version: they change, add and omit questions."""
