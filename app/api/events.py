@@ -21,7 +21,7 @@ from app.events.service import FEED_POLL_SECONDS, FeedPublisher
 from app.events.tables import EVENT_TYPE_FILTERS, EventType, types_named
 from app.keys.schemas import Scope
 from app.schemas import PLAIN_DIGITS, Out
-from app.scoring import form
+from app.scoring import Subject, form
 from app.sessions.presenters import events_out
 from app.sessions.schemas import EventOut
 
@@ -59,6 +59,13 @@ class EventFilter(Limit):
             examples=[["score.changed", "indication.*"]],
         ),
     ] = None
+    subject: Annotated[
+        Subject,
+        Field(
+            description="only events about sessions and prospects with this subject; events about question "
+            "sets come with prospect"
+        ),
+    ] = "prospect"
 
     @property
     def selected_types(self) -> list[EventType]:
@@ -143,7 +150,7 @@ async def _wait(
 
 def _read(tx: Transaction, query: EventQuery, after: Cursor | None) -> tuple[FeedPage, list[EventOut]]:
     """Return the page after a cursor; without one, the page after the newest event."""
-    found = read_after(tx, after or newest_cursor(tx), query.limit, query.selected_types)
+    found = read_after(tx, after or newest_cursor(tx), query.limit, query.selected_types, query.subject)
     return found, events_out(tx, found.events)
 
 
@@ -155,5 +162,5 @@ async def get_latest_events(service: ServiceDep, query: Annotated[EventFilter, Q
     """
     await service.feed.publish_pending()
     return await service.database.read(
-        lambda tx: events_out(tx, read_latest(tx, query.limit, query.selected_types))
+        lambda tx: events_out(tx, read_latest(tx, query.limit, query.selected_types, subject=query.subject))
     )

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, union_all
+from sqlalchemy import ColumnElement, func, literal_column, union_all
 from sqlmodel import SQLModel, col, select
 
 from app.db import Transaction
 from app.events.schemas import BEGINNING, Cursor
 from app.events.tables import Event, EventType, LastPosition
 from app.problems import CURSOR_GONE, Problem
+from app.scoring import Subject
 
 EVENT_TABLE = SQLModel.metadata.tables["event"]
 ERASED_EVENT_TABLE = SQLModel.metadata.tables["erased_event"]
@@ -74,30 +75,41 @@ def _require_current(tx: Transaction, cursor: Cursor) -> None:
     )
 
 
-def read_after(tx: Transaction, after: Cursor, limit: int, types: Collection[EventType]) -> FeedPage:
-    """Return at most `limit` events after a cursor, oldest first. Without `types`, any type is returned.
+def read_after(
+    tx: Transaction,
+    after: Cursor,
+    limit: int,
+    types: Collection[EventType],
+    subject: Subject = "prospect",
+) -> FeedPage:
+    """Return at most `limit` events after a cursor, oldest first. `types` and `subject` as in `filters`.
 
     Raises:
         Problem: CURSOR_GONE if the database does not have the event that the cursor names.
     """
     _require_current(tx, after)
     position = col(Event.position)
-    found = _read(tx, types, [position > after.position], position, limit + 1)
+    conditions = [position > after.position, *filters(subject=subject)]
+    found = _read(tx, types, conditions, position, limit + 1)
     if len(found) > limit:
         return FeedPage(found[:limit], _cursor(found[limit - 1]), more=True)
-    # Every event with a position was examined, so the next reader can skip the ones of other types.
+    # Every event with a position was examined, so the next reader can skip those that the filter leaves out.
     return FeedPage(found, newest_cursor(tx), more=has_pending_events(tx))
 
 
 def read_latest(
-    tx: Transaction, limit: int, types: Collection[EventType], question_set: str | None = None
+    tx: Transaction,
+    limit: int,
+    types: Collection[EventType],
+    question_set: str | None = None,
+    subject: Subject = "prospect",
 ) -> Sequence[Event]:
     """Return the newest `limit` events, newest first.
 
-    `types` and `question_set` as in `filters`.
+    `types`, `question_set` and `subject` as in `filters`.
     """
     position = col(Event.position)
-    conditions = [position.is_not(None), *filters((), question_set)]
+    conditions = [position.is_not(None), *filters((), question_set, subject)]
     return _read(tx, types, conditions, position.desc(), limit)
 
 
@@ -113,18 +125,25 @@ def _read(
         firsts = [ordered.where(Event.type == type_).subquery() for type_ in types]
         positions = union_all(*(select(first.c.position) for first in firsts))
         conditions, types = [col(Event.position).in_(positions)], ()
-    statement = select(Event).where(*conditions, *filters(types))
+    of_type = [col(Event.type).in_(types)] if types else []
+    statement = select(Event).where(*conditions, *of_type)
     return tx.db.exec(statement.order_by(order).limit(limit)).all()
 
 
-def filters(types: Collection[EventType], question_set: str | None = None) -> list[ColumnElement[bool]]:
+def filters(
+    types: Collection[EventType] = (), question_set: str | None = None, subject: Subject = "prospect"
+) -> list[ColumnElement[bool]]:
     """Return the conditions for events of these types that are about a question set, given by its key.
 
-    Without `types` or `question_set`, that filter does not apply.
+    Without `types`, any type is meant. Without `question_set`, all sets with this subject are meant.
     """
     conditions: list[ColumnElement[bool]] = [col(Event.type).in_(types)] if types else []
     if question_set:
-        conditions.append(col(Event.question_set).startswith(f"{question_set}@", autoescape=True))
+        return [*conditions, col(Event.question_set).startswith(f"{question_set}@", autoescape=True)]
+    conditions.append(col(Event.subject) == subject)
+    if subject != "prospect":
+        # A literal: a parameter would keep the database from using the partial index.
+        conditions.append(col(Event.subject) != literal_column("'prospect'"))
     return conditions
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import anyio
-from sqlalchemy import func
-from sqlmodel import SQLModel, col, delete, select
+from sqlalchemy import bindparam, func
+from sqlmodel import col, delete, select
 
 from app.clock import new_id
 from app.db import Database, Transaction
@@ -26,10 +26,16 @@ from app.events.queries import (
 from app.events.schemas import Cursor
 from app.events.tables import Event, EventType
 from app.problems import Problem, unavailable
+from app.scoring import Subject
 
 MAX_POSITIONS_PER_PASS = 1000
 SELECT_LAST_POSITION_FOR_UPDATE = select(LAST_POSITION_TABLE.c.position).with_for_update()
-INSERT_EVENTS = SQLModel.metadata.tables["event"].insert()
+INSERT_EVENTS = EVENT_TABLE.insert()
+SET_SUBJECT = (
+    EVENT_TABLE.update()
+    .where(EVENT_TABLE.c.prospect_id == bindparam("about"))
+    .values(subject=bindparam("subject"))
+)
 # All waiting readers of a process share one poll of the database, at this interval.
 FEED_POLL_SECONDS = 0.25
 # If nobody has read the feed for a long time, one reader spends at most this long on publishing.
@@ -78,20 +84,21 @@ class EventSubject:
     prospect_id: UUID | None = None
     session_id: UUID | None = None
     question_set: str | None = None
+    subject: str = "prospect"
     revision: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def record_events(tx: Transaction, subject: EventSubject, types: Iterable[EventType]) -> None:
-    """Insert events of these types about one subject, in this order.
+def record_events(tx: Transaction, about: EventSubject, types: Iterable[EventType]) -> None:
+    """Insert events of these types about one thing, in this order.
 
     The caller holds the lock of the prospect or session that they are about.
     """
-    record_events_of_many(tx, [(subject, type_) for type_ in types])
+    record_events_of_many(tx, [(about, type_) for type_ in types])
 
 
 def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, EventType]]) -> None:
-    """Insert events about several subjects, in this order.
+    """Insert events about several things, in this order.
 
     The caller holds the locks of all prospects and sessions that they are about.
     """
@@ -100,17 +107,23 @@ def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, 
             "id": new_id(),
             "type": type_,
             "at": tx.at,
-            "prospect_id": subject.prospect_id,
-            "session_id": subject.session_id,
-            "question_set": subject.question_set,
-            "revision": subject.revision,
+            "prospect_id": about.prospect_id,
+            "session_id": about.session_id,
+            "question_set": about.question_set,
+            "subject": about.subject,
+            "revision": about.revision,
             "silent": tx.silent,
-            "data": subject.data,
+            "data": about.data,
         }
-        for subject, type_ in events
+        for about, type_ in events
     ]
     if rows:
         tx.run_for_each(INSERT_EVENTS, rows)
+
+
+def set_event_subject(tx: Transaction, prospect_id: UUID, subject: Subject) -> None:
+    """Set the subject of the events about a new prospect."""
+    tx.run(SET_SUBJECT, {"about": prospect_id, "subject": subject})
 
 
 def erase_events(tx: Transaction, prospect_id: UUID) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Integer
 from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel, text
 
 from app.db import UtcDateTime
+from app.scoring import Subject
 
 EventType = Literal[
     "prospect.created",
@@ -77,7 +78,8 @@ class Event(SQLModel, table=True):
     ids of other systems.
     `seq` is assigned at insert, while the prospect or session is locked. `position` is assigned after the
     commit, see `service.assign_positions`. `revision` is that of the session, or else of the prospect. A
-    `silent` event is in the feed, but no webhook delivers it.
+    `silent` event is in the feed, but no webhook delivers it. `subject` is that of the session, or else of
+    the prospect. Events about question sets have the subject "prospect".
     `prospect_id` is not a foreign key, because the event `prospect.erased` is about a prospect that no
     longer exists.
     """
@@ -85,6 +87,7 @@ class Event(SQLModel, table=True):
     __tablename__ = "event"
     __table_args__ = (
         CheckConstraint(f"type IN ({', '.join(map(repr, EVENT_TYPES))})", name="ck_event_type"),
+        CheckConstraint(f"subject IN ({', '.join(map(repr, get_args(Subject)))})", name="ck_event_subject"),
         Index("uq_event_id", "id", unique=True),
         Index("uq_event_position", "position", unique=True),
         Index("ix_event_type", "type", "position"),
@@ -94,6 +97,13 @@ class Event(SQLModel, table=True):
             "seq",
             sqlite_where=text("position IS NULL"),
             postgresql_where=text("position IS NULL"),
+        ),
+        Index(
+            "ix_event_other_subject",
+            "subject",
+            "position",
+            sqlite_where=text("subject <> 'prospect'"),
+            postgresql_where=text("subject <> 'prospect'"),
         ),
     )
 
@@ -105,6 +115,7 @@ class Event(SQLModel, table=True):
     prospect_id: UUID | None = None
     session_id: UUID | None = None
     question_set: str | None = None
+    subject: str = Field(default="prospect", sa_column_kwargs={"server_default": "prospect"})
     revision: int | None = None
     silent: bool = False
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

@@ -11,7 +11,13 @@ from sqlmodel import col, delete, select, update
 
 from app.clock import new_id
 from app.db import Transaction, insert_if_new, insert_new, lock_table_for_insert
-from app.events.service import EventSubject, erase_events, record_events, record_events_of_many
+from app.events.service import (
+    EventSubject,
+    erase_events,
+    record_events,
+    record_events_of_many,
+    set_event_subject,
+)
 from app.events.tables import EventType
 from app.problems import (
     LINK_TAKEN,
@@ -181,10 +187,14 @@ def _rename(tx: Transaction, prospect: Prospect, name: str | None) -> None:
 
 
 def set_subject(tx: Transaction, prospect: Prospect, subject: Subject) -> None:
-    """Set the subject of a new prospect. The list of prospects shows the subject "prospect" by default."""
+    """Set the subject of a new prospect and of the events about it.
+
+    The list of prospects and the feed show the subject "prospect" by default.
+    """
     if prospect.subject != subject:
         prospect.subject = subject
         tx.run(SET_SUBJECT, {"created": prospect.id, "subject": subject})
+        set_event_subject(tx, prospect.id, subject)
 
 
 def add_link(tx: Transaction, prospect: Prospect, link: Link) -> None:
@@ -284,7 +294,13 @@ def save_revision(tx: Transaction, prospect: Prospect, event: EventType, **data:
 
 
 def _record_event(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
-    record_events(tx, EventSubject(prospect_id=prospect.id, revision=prospect.revision, data=data), [event])
+    about = EventSubject(
+        prospect_id=prospect.id,
+        subject=prospect.subject,
+        revision=prospect.revision,
+        data=data,
+    )
+    record_events(tx, about, [event])
 
 
 def _merged_attributes(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -243,6 +243,7 @@ def event_subject(session: Session, **data: str) -> EventSubject:
         prospect_id=session.prospect_id,
         session_id=session.id,
         question_set=f"{session.question_set}@{session.version}",
+        subject=session.subject,
         revision=session.revision,
         data={name: value for name, value in conclusions.items() if value is not None} | data,
     )

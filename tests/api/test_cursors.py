@@ -186,11 +186,12 @@ def plans_of(database, work):
         }
 
 
+@pytest.mark.parametrize("subject", ["prospect", "person"])
 @pytest.mark.parametrize("types", [(), ("question_set.retired",)])
-def test_a_page_is_read_by_index(alone, types):
+def test_a_page_is_read_by_index(alone, types, subject):
     record(alone, *["question_set.published", "question_set.retired"] * 3)
     middle = alone.read_sync(lambda tx: read_after(tx, BEGINNING, 2, ())).end
-    plans = plans_of(alone, lambda tx: read_after(tx, middle, 200, types))
+    plans = plans_of(alone, lambda tx: read_after(tx, middle, 200, types, subject))
     assert len(plans) == 4  # the cursor, the events, the newest cursor, and whether more are pending
     for statement, plan in plans.items():
         # The table with the last position has one row.

@@ -104,6 +104,31 @@ def test_a_session_from_its_opening_to_its_outcome(client, told, link, small):
     assert told() == ["outcome.recorded"]
 
 
+def test_a_person_and_the_own_company_are_left_out_unless_they_are_asked_for(client, told, link, other_link):
+    """The record is created, with its event, before a question set is chosen for it."""
+    qualify(client, link, question_set="purpose-before-self", name="Ana", ratings={"transparency": 4})
+    ours = qualify(client, other_link, question_set="market-entry", ratings={"pilot_team": 4})
+    ok(change(client, ours["prospect_id"], name="We ourselves"))
+    of_us = [*OPENED, "prospect.updated"]
+    assert told() == []
+    assert types_of(events_after(client, told.start, subject="person")) == ["prospect.created", *OPENED]
+    assert types_of(events_after(client, told.start, subject="own_company")) == ["prospect.created", *of_us]
+    assert types_of(events_after(client, told.start, subject="own_company", types="score.*,prospect.*")) == [
+        *("prospect.created", "score.changed", "prospect.updated")
+    ]
+    newest = ok(client.get("/v1/events/latest?limit=1&subject=person"))
+    assert [event["question_set"] for event in newest] == ["purpose-before-self@1"]
+    assert refusal(client.get("/v1/events?subject=nobody")) == (422, "invalid-request")
+
+
+def test_a_session_on_the_own_company_is_left_out_although_its_prospect_is_one(client, told, link, small):
+    qualify(client, link, question_set=small, ratings={"budget": 5})
+    assert told() == ["prospect.created", *OPENED]
+    qualify(client, link, question_set="market-entry", ratings={"pilot_team": 4})
+    assert told() == []
+    assert types_of(events_after(client, told.start, subject="own_company")) == OPENED
+
+
 def test_the_deal_is_null_in_the_events_of_a_session_without_one(client, told, link, small):
     qualify(client, link, question_set=small, ratings={"budget": 5})
     told()

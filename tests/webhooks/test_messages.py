@@ -73,6 +73,19 @@ def test_only_what_was_asked_for_is_sent(client, place, subscribe, link):
     assert [len(one.received) for one in ends] == [3, 1, 1]
 
 
+def test_a_person_is_left_out_unless_the_webhook_names_the_set(client, place, subscribe, link):
+    ends, other_link = [place() for _ in range(2)], {**link, "source": "another"}
+    subscribe(ends[0].url, types=["prospect.created", "score.changed"])
+    subscribe(ends[1].url, types=["score.changed"], question_set="purpose-before-self")
+    qualify(client, link, question_set="purpose-before-self", ratings={"transparency": 4})
+    qualify(client, other_link, question_set="bant", ratings={"need": 4})
+    (about_a_person,) = ends[1].wait_for(1)
+    assert about_a_person.json["data"]["question_set"] == "purpose-before-self@1"
+    created, scored = sorted(ends[0].wait_for(2), key=lambda one: one.json["type"])
+    assert created.json["data"]["links"] == scored.json["data"]["links"] == [other_link]
+    assert len(ends[0].received) == 2
+
+
 def test_nothing_is_told_of_what_was_rolled_back_nor_of_what_was_before(client, end, subscribe, link):
     qualify(client, link, question_set="bant", ratings={"need": 4})
     subscribe(end.url)

@@ -1,6 +1,6 @@
 """All tables and triggers.
 
-Earlier builds use the revisions 0001 to 0016. This migration has a new number, so that a database of an
+Earlier builds use the revisions 0001 to 0017. This migration has a new number, so that a database of an
 earlier build is not taken for one with this schema.
 """
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
+revision = "0018"
 down_revision = None
 
 TIME = sa.DateTime(timezone=True)
@@ -492,10 +492,12 @@ def _events() -> None:
         sa.Column("prospect_id", sa.Uuid(), nullable=True),
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("question_set", sa.String(), nullable=True),
+        sa.Column("subject", sa.String(), server_default="prospect", nullable=False),
         sa.Column("revision", sa.Integer(), nullable=True),
         sa.Column("silent", sa.Boolean(), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.CheckConstraint(EVENT_TYPE_CHECK, name="ck_event_type"),
+        sa.CheckConstraint("subject IN ('prospect', 'own_company', 'person')", name="ck_event_subject"),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("uq_event_id", "event", ["id"], unique=True)
@@ -503,6 +505,7 @@ def _events() -> None:
     op.create_index("ix_event_type", "event", ["type", "position"])
     op.create_index("ix_event_prospect_id", "event", ["prospect_id"])
     _create_partial_index("ix_event_without_position", "event", ["seq"], "position IS NULL")
+    _create_partial_index("ix_event_other_subject", "event", ["subject", "position"], "subject <> 'prospect'")
 
 
 def _erased_events() -> None:
