@@ -27,7 +27,7 @@ INSERT_FROZEN_VERDICT = SQLModel.metadata.tables["frozen_verdict"].insert()
 SELECT_COUNTED = select(func.max(SessionRevision.revision)).where(
     SessionRevision.session_id == bindparam("session"),
     SessionRevision.revision <= bindparam("revision"),
-    col(SessionRevision.change).not_in(("aged", "late")),
+    col(SessionRevision.change).not_in(("stale", "late")),
 )
 # The names of the received values of a decision and of an outcome.
 DECISION_VALUES = frozenset(

@@ -261,7 +261,7 @@ class RevisionOut(Out):
     change: Annotated[
         Change,
         Field(
-            description="aged means that answers went stale, without a request; late means that the "
+            description="stale means that answers went stale, without a request; late means that the "
             "request had answers that are older than the stored ones"
         ),
     ]

@@ -104,14 +104,14 @@ def load_for_update(uow: UnitOfWork, session_id: UUID) -> SessionEdit:
 def begin_edit(uow: UnitOfWork, session: Session) -> SessionEdit:
     """Begin an edit of a session that is already locked.
 
-    If answers have gone stale, a revision "aged" is saved first, which counts them as open.
+    If answers have gone stale, a revision "stale" is saved first, which counts them as open.
     """
     plan = plan_of(uow.tx, uow.plans, session)
     answers = answers_of(uow.tx, session.id)
     edit = SessionEdit(uow, session, plan, answers, _row_of(session), begun_at=session.revision)
     if has_stale_answers(session, uow.tx.at):
         edit.changed["stale"] = judge_session(plan, session, edit.answers, uow.tx.at).stale
-        save(edit, "aged", key_name=SYSTEM_KEY_NAME)
+        save(edit, "stale", key_name=SYSTEM_KEY_NAME)
     return edit
 
 
@@ -210,7 +210,7 @@ def save(edit: SessionEdit, change: Change, key_name: str | None = None) -> None
     }
     tx.run(INSERT_REVISION, row)
     # Answers also go stale without the import, so this event is not one of the import.
-    not_silent = replace(tx, silent=tx.silent and change != "aged")
+    not_silent = replace(tx, silent=tx.silent and change != "stale")
     record_events(not_silent, event_subject(session), _event_types(before, edit.changed, edit.stored))
     edit.changed = {}
 

@@ -9,7 +9,7 @@ from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint,
 from app.db import UtcDateTime
 from app.scoring import Evidence, Indication, Leaning, Subject
 
-Change = Literal["opened", "answered", "attributes", "aged", "moved", "decided", "outcome", "late"]
+Change = Literal["opened", "answered", "attributes", "stale", "moved", "decided", "outcome", "late"]
 Status = Literal["open", "closed"]
 DecisionWord = Literal["pursue", "nurture", "disqualify"]
 SideWord = Literal["yes", "no", "unsure"]

@@ -206,7 +206,7 @@ def test_what_time_alone_changes_is_told(ageing):
             event["coverage"],
         )
         assert figures == ("undetermined", False, 0, 100, 0)
-        assert (event["session_id"], event["change"], event["revision"]) == (session, "aged", 2)
+        assert (event["session_id"], event["change"], event["revision"]) == (session, "stale", 2)
     assert events_after(client, start) == told
 
 
@@ -215,7 +215,7 @@ def test_time_ends_a_wait_too(ageing):
     bring(client, 1)
     with waiting(str(client.base_url), end_of_feed(client), types="score.changed") as answer:
         clock[0] += timedelta(days=30)
-        assert [event["change"] for event in early(answer, client)["items"]] == ["aged"]
+        assert [event["change"] for event in early(answer, client)["items"]] == ["stale"]
 
 
 def test_many_that_have_aged_are_told_call_by_call(ageing):

@@ -168,7 +168,7 @@ def test_time_alone_is_a_revision_of_its_own_that_nobody_made(client, clock, ope
     assert session(client, opened["session_id"])["revision"] == 2
     assert session(client, opened["session_id"])["revision"] == 2
     first, second = history(client, opened["session_id"])["revisions"]
-    assert (second["change"], second["changed"]) == ("aged", {"stale": ["timeline", "budget", "size"]})
+    assert (second["change"], second["changed"]) == ("stale", {"stale": ["timeline", "budget", "size"]})
     assert (second["key_name"], second["actor"], second["at"]) == ("prospect-fit", None, at(clock, 100))
     assert first["verdict"] == verdict_in(opened["score"])
 
@@ -180,7 +180,7 @@ def test_answering_again_is_fresh_again_even_with_the_same_rating(client, clock,
     assert told["score"]["valid_until"] == at(clock, 61)
     assert [r["change"] for r in history(client, opened["session_id"])["revisions"]] == [
         "opened",
-        "aged",
+        "stale",
         "answered",
     ]
 

@@ -25,7 +25,7 @@ IN_NAMES = {
     *("wish", "rehearse", "rehearsed", "nowhere"),
 }
 IN_TEXTS = re.compile(
-    r"\b(far end|lookout|standings?|has aged|have aged|ageing|hand(s|ed)? out|take(s|n)? up(?! to)|"
+    r"\b(far end|lookout|standings?|aged|ageing|hand(s|ed)? out|take(s|n)? up(?! to)|"
     r"throw(s|n)? away|put away|rehears\w+|is told|are told|was told|were told|to be told|tells? of)\b",
     re.IGNORECASE,
 )

@@ -181,7 +181,7 @@ def test_staleness_between_the_last_answer_and_the_outcome_does_not_count(begin,
     assert ok(story.client.get(f"/v1/sessions/{told['session_id']}"))["score"]["stale"] == ["demand"]
     ok(conclude(story.client, told["session_id"], "won"))
     changes = [one["change"] for one in history(story.client, told["session_id"])["revisions"]]
-    assert changes == ["opened", "aged", "outcome"]
+    assert changes == ["opened", "stale", "outcome"]
     assert story.scores() == [[75], []]
 
 
@@ -337,7 +337,7 @@ def verdict_that_counts(told):
     opened by it has no attributes from before.
     """
     call = min(one["recorded_at"] for one in told["outcomes"])
-    before = [one for one in told["revisions"] if one["at"] < call and one["change"] not in ("aged", "late")]
+    before = [one for one in told["revisions"] if one["at"] < call and one["change"] not in ("stale", "late")]
     during = [one for one in told["revisions"] if one["at"] == call]
     if before and not any("answers" in one["changed"] for one in during):
         return before[-1]["verdict"], False
@@ -360,4 +360,4 @@ def test_random_stories_count_as_a_second_implementation_says(begin):
         assert report["excluded"]["not_scored"] == (not counted and not hindsight)
         kinds |= {(hindsight, len(counted)), tuple(counted) == ("out",)}
         kinds |= {one["change"] for one in told["revisions"]}
-    assert kinds >= {(False, 0), (False, 1), (True, 1), True, "aged", "late", "attributes", "decided"}
+    assert kinds >= {(False, 0), (False, 1), (True, 1), True, "stale", "late", "attributes", "decided"}
