@@ -25,7 +25,7 @@ def grade(plan: Plan, units: Units, must: MustReach, indication: Indication | No
 
 
 def grades_possible(plan: Plan, units: Units, must: MustReach, outlooks: Sequence[Outlook]) -> list[str]:
-    """The grades from the best to the worst that some set of further answers gives; empty if none does.
+    """All grades from the best to the worst that some set of further answers gives; empty if none does.
 
     A further answer is any rating or `not_applicable`.
     """

@@ -223,7 +223,9 @@ class Headline(Opening, Indicated):
     ]
     grades_possible: Annotated[
         list[str],
-        Field(description="the grades that are still possible, best first"),
+        Field(
+            description="the best and the worst grade that are still possible, and those between; best first"
+        ),
     ]
     blockers: Annotated[
         list[Blocker], Field(description="must-reach questions that prevent a fit, knock-outs first")

@@ -1,10 +1,10 @@
 """The summary of a score: plain sentences for a sales leader, true in every state."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from app.scoring.assessment import Assessment
 from app.scoring.plan import QuestionState
-from app.scoring.result import Indication
+from app.scoring.result import Indication, MissingAttribute
 from app.scoring.totals import Totals
 from app.scoring.units import units_of
 from app.scoring.words import all_listed, capitalised, counted, is_or_are, is_plural, listed
@@ -25,7 +25,7 @@ def _sentences(assessment: Assessment) -> list[str]:
     if assessment.indication in SETTLED:
         return SETTLED[assessment.indication](assessment)
     if not assessment.units.have_weight:
-        return [_unscorable(assessment), *_missing_facts(assessment)]
+        return _unscorable(assessment)
     if not assessment.units.can_be_reportable:
         return _too_much_not_applicable(assessment)
     if not assessment.units.reportable:
@@ -83,7 +83,7 @@ def _knocked_out(assessment: Assessment) -> str:
 
 
 def _joined(clauses: Sequence[str]) -> str:
-    """Clauses in one sentence; each ends with its figure in brackets, which sets it off from the next."""
+    """Clauses in one sentence, set off by commas: each can contain an "and" or an "or" of its own."""
     *first, last = clauses
     return f"{', '.join(first)}, and {last}" if first else last
 
@@ -122,7 +122,7 @@ def _too_much_not_applicable(assessment: Assessment) -> list[str]:
 
 
 def _blocked_by(assessment: Assessment) -> str:
-    """What prevents a fit: "budget is rated below 3 and timeline is marked not applicable"."""
+    """What prevents a fit: "budget is rated below 3, and timeline is marked not applicable"."""
     blockers = assessment.must.other_blockers
     rated_first = [
         *[s for s in blockers if s.state == "rated"],
@@ -134,7 +134,7 @@ def _blocked_by(assessment: Assessment) -> str:
         names = named.setdefault(how, [])
         if s.asked.label not in names:
             names.append(s.asked.label)
-    return " and ".join([f"{listed(names)} {is_or_are(names)} {how}" for how, names in named.items()])
+    return _joined([f"{listed(names)} {is_or_are(names)} {how}" for how, names in named.items()])
 
 
 def _the_rest(assessment: Assessment) -> list[str]:
@@ -155,13 +155,22 @@ def _the_rest(assessment: Assessment) -> list[str]:
     return [f"Otherwise it looks weak too{so_far}: {figure}."]
 
 
-def _unscorable(assessment: Assessment) -> str:
-    empty = [unit for unit in assessment.units if unit.weight == 0]
+def _unscorable(assessment: Assessment) -> list[str]:
+    """Why a unit has no question to rate, and which facts could give it one."""
+    places = [place for place, unit in enumerate(assessment.units) if unit.weight == 0]
+    empty = [assessment.units[place] for place in places]
     sides = [side.title for side in assessment.sides_where(lambda tally: tally.weight == 0)]
     on = f" on {' and '.join(sides)}" if sides else ""
     if all(unit.skipped_weight for unit in empty):
-        return f"Cannot be scored: every scored question{on} is marked not applicable."
-    return f"Cannot be scored: no scored question{on} applies here."
+        first = f"Cannot be scored: every scored question{on} is marked not applicable."
+    else:
+        first = f"Cannot be scored: no scored question{on} applies here."
+    can_count = {
+        asked.key
+        for asked in assessment.plan.asked
+        if asked.weight and not asked.gated and asked.in_unit in places
+    }
+    return [first, *_still_to_find_out(one for one in assessment.missing if can_count & {*one["questions"]})]
 
 
 def _too_early(assessment: Assessment) -> list[str]:
@@ -182,8 +191,11 @@ def _are_rated_by_rule(opened: Sequence[QuestionState]) -> bool:
 def _missing_facts(assessment: Assessment) -> list[str]:
     """The missing attributes that would rate scored questions or make them apply."""
     gated = assessment.plan.gated
-    wanted = [one["attribute"] for one in assessment.missing if not gated.issuperset(one["questions"])]
-    names = [attribute.replace("_", " ") for attribute in wanted]
+    return _still_to_find_out(one for one in assessment.missing if not gated.issuperset(one["questions"]))
+
+
+def _still_to_find_out(missing: Iterable[MissingAttribute]) -> list[str]:
+    names = [one["attribute"].replace("_", " ") for one in missing]
     return [f"Still to find out: {listed(names, MAX_FACTS)}."] if names else []
 
 

@@ -87,6 +87,11 @@ ASSUMED = {key: Answer("rated", 5, evidence="assumption") for key in ("need", "p
 HALF_ASSUMED = {key: Answer("rated", 5, evidence="assumption") for key in ("need", "price")}
 HEAVY = [question("need", weight=5), question("price"), question("date", weight=2)]
 LARGE = {"employees": {"at_least": 50}}
+ONE_CONDITION = reciprocal(
+    step("all", question("a", "match"), question("b", "benefit"), question("c", "benefit", ask_when=LARGE)),
+    thresholds=THRESHOLDS,
+    attributes={"employees": "number"},
+)
 
 STATES = {
     # A fit.
@@ -263,12 +268,12 @@ STATES = {
     ),
     "mixed by one missed and one not applicable": (
         skipping(sides(5, 5, budget=1, law=None), "law"),
-        "Not a fit while budget is rated below 3 and law is marked not applicable. Otherwise it looks strong: 100 out of 100.",
+        "Not a fit while budget is rated below 3, and law is marked not applicable. Otherwise it looks strong: 100 out of 100.",
     ),
     "blockers in the plural and the singular": (
         (pool(*PLURAL), {"decision_makers": 2, "access": 5, "status": 5, "terms": 1, "need": 5}),
         (
-            "Not a fit while decision makers are rated below 3 and terms and dates are rated below 2. "
+            "Not a fit while decision makers are rated below 3, and terms and dates are rated below 2. "
             "Otherwise it looks strong: 100 out of 100."
         ),
     ),
@@ -606,6 +611,14 @@ STATES = {
     "nothing counts in a pool": (
         skipping((pool(*FOUR), {}), "need", "price", "date", "say"),
         "Cannot be scored: every scored question is marked not applicable.",
+    ),
+    "nothing counts on a side, and a fact is missing that could make a question of it apply": (
+        skipping((ONE_CONDITION, {"a": 5}), "b"),
+        "Cannot be scored: every scored question on “Benefit” is marked not applicable. Still to find out: employees.",
+    ),
+    "nothing counts on a side, and a fact is missing that decides about the other side": (
+        skipping((ONE_CONDITION, {"b": 5}), "a"),
+        "Cannot be scored: every scored question on “Match” is marked not applicable.",
     ),
     "no question of a side applies": (
         (
