@@ -64,6 +64,18 @@ def test_a_whole_qualification_by_mouse(service: Running, open_page: Open, sessi
 
 
 @pytest.mark.one_database
+@pytest.mark.parametrize(("question_set", "asks"), [("bant", True), ("purpose-before-self", False)])
+def test_only_a_decision_on_a_prospect_asks_for_both_sides(
+    service: Running, ana: httpx.Client, question_set: str, asks: bool
+) -> None:
+    sent = {"source": "test.sides", "external_id": question_set, "question_set": question_set}
+    session = ok(service.client.post("/v1/qualify", json=sent))
+    page = ana.get(f"/sessions/{session['session_id']}?question=decision").text
+    assert "Record the decision" in page
+    assert ("Is our offer right for them?" in page, "Would they benefit?" in page) == (asks, asks)
+
+
+@pytest.mark.one_database
 def test_a_qualification_by_keyboard(service: Running, open_page: Open, session: dict) -> None:
     page = open_page(f"/sessions/{session['session_id']}")
     first, second, *_ = questions(service)
