@@ -202,7 +202,7 @@ def _csv(shown: Table) -> str:
 
 
 def _print_tables(computed: Any, shown: Table) -> None:
-    print_text(computed.verdict)
+    print_text(computed.summary)
     if shown.rows:
         print_text("")
         _print_rows(shown)

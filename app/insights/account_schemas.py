@@ -138,7 +138,7 @@ class PortfolioOut(Out):
     ]
     not_rated: Annotated[AccountGroup, Field(description="accounts with an axis on which nothing is rated")]
     movement: Annotated[Movement | None, Field(description="null without `since`")]
-    verdict: Annotated[str, Field(description="what the matrix shows, in a few sentences")]
+    summary: Annotated[str, Field(description="what the matrix shows, in a few sentences")]
     placed: Annotated[SkipValidation[Sequence[Any]], Field(exclude=True, repr=False)]
 
 
@@ -236,5 +236,5 @@ class ConcentrationOut(Out):
         ),
     ]
     excluded: ConcentrationExcluded
-    verdict: Annotated[str, Field(description="what the figures say, in one or two sentences")]
+    summary: Annotated[str, Field(description="what the figures say, in one or two sentences")]
     ranked: Annotated[SkipValidation[Sequence[Any]], Field(exclude=True, repr=False)]

@@ -150,7 +150,7 @@ def _part(sessions: Sequence[AssessedSession], assessors: Assessors) -> Assessor
     }
     asked = list(questions.values())
     part = AssessorsPart(
-        verdict="",
+        summary="",
         preliminary=pairs.prospects < MINIMUM_ESTABLISHED,
         sessions=len(sessions),
         assessors=len(assessed.names),
@@ -169,7 +169,7 @@ def _part(sessions: Sequence[AssessedSession], assessors: Assessors) -> Assessor
             if assessors.persons.include(name)
         ],
     )
-    return part.model_copy(update={"verdict": _verdict_text(part)})
+    return part.model_copy(update={"summary": _summary(part)})
 
 
 def _can_be_skipped(question: Question, gated: Container[str]) -> bool:
@@ -271,7 +271,7 @@ def _most_in_common(assessed: Assessed, pairs: Pairs) -> list[PairAgreement]:
     return agreements
 
 
-def _verdict_text(figures: AssessorsPart) -> str:
+def _summary(figures: AssessorsPart) -> str:
     if not figures.sessions:
         return "No session with answers names its assessor, so there is nothing to compare."
     who = count_in_words(figures.assessors, "assessor", "assessors")

@@ -34,7 +34,7 @@ from app.insights.words import capitalised, no_sessions_in_words, percent_with_r
 BAND_WIDTH = 20
 CURVE_POINTS = 21
 SCORE_DECIMALS = 11
-# The scores at which the verdict gives the probability: the quartiles.
+# The scores at which the summary gives the probability: the quartiles.
 SHOWN_QUANTILES = (0.25, 0.75)
 
 
@@ -141,9 +141,9 @@ def _part(sessions: Sequence[ConcludedSession], left_out: Excluded | None = None
         log_loss=_log_loss(scored),
         time_split=_time_split(scored, [one.day for one in sessions if one.score is not None]),
         preliminary=scored.cohort.evidence.preliminary,
-        verdict="",
+        summary="",
     )
-    return figures.model_copy(update={"verdict": " ".join(_sentences(figures, scored, left_out))})
+    return figures.model_copy(update={"summary": " ".join(_sentences(figures, scored, left_out))})
 
 
 def _scores_of(sessions: Sequence[ConcludedSession]) -> Floats:
@@ -278,7 +278,7 @@ def _bounds(won: int, decided: int, left_out: Excluded) -> Bounds | None:
 
 
 def _sentences(figures: CalibrationPart, scored: Scored, left_out: Excluded | None) -> Iterator[str]:
-    """Yield the sentences of the verdict. `left_out` is None for sessions with hindsight."""
+    """Yield the sentences of the summary. `left_out` is None for sessions with hindsight."""
     if figures.n == 0:
         yield no_sessions_in_words(left_out)
         return

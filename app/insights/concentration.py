@@ -149,10 +149,10 @@ def compute(amounts: Amounts) -> ConcentrationOut:
         curve=_curve(found),
         items=[_item(one) for one in ordered[:MAX_LISTED_ACCOUNTS]],
         excluded=ConcentrationExcluded(**counts | {"negative": found.negative}),
-        verdict="",
+        summary="",
         ranked=ordered,
     )
-    return report.model_copy(update={"verdict": _verdict_text(report)})
+    return report.model_copy(update={"summary": _summary(report)})
 
 
 def ranked(amounts: Amounts) -> "list[_Ranked]":
@@ -220,7 +220,7 @@ def table(report: ConcentrationOut) -> Table:
     )
 
 
-def _verdict_text(report: ConcentrationOut) -> str:
+def _summary(report: ConcentrationOut) -> str:
     """Return how the amount is spread, in words. It assumes no rule such as 80/20."""
     count, ranked = report.accounts, report.ranked
     what = (

@@ -122,7 +122,7 @@ class ReasonComparison(Out):
     suppressed: Annotated[
         list[str], Field(description="the questions with fewer than 10 ratings on one of the two sides")
     ]
-    verdict: str
+    summary: str
 
 
 class OutcomesOut(ReportOut):

@@ -207,7 +207,7 @@ def _part(decided: Sequence[Decided], persons: Persons) -> DecisionsPart:
     columns = _Columns.of(decided)
     compared = len(columns.compared)
     part = DecisionsPart(
-        verdict="",
+        summary="",
         preliminary=compared < MINIMUM_ESTABLISHED,
         compared=compared,
         differs=_share_that_differs(columns, columns.compared),
@@ -215,7 +215,7 @@ def _part(decided: Sequence[Decided], persons: Persons) -> DecisionsPart:
         table=list(_cells(columns)),
         persons=_persons(columns, persons),
     )
-    return part.model_copy(update={"verdict": _verdict_text(part)})
+    return part.model_copy(update={"summary": _summary(part)})
 
 
 def _share_that_differs(columns: _Columns, rows: Integers) -> Estimate | None:
@@ -283,7 +283,7 @@ def _person(columns: _Columns, person: str, rows: Integers) -> PersonDecisions:
     )
 
 
-def _verdict_text(report: DecisionsPart) -> str:
+def _summary(report: DecisionsPart) -> str:
     if not report.table:
         return "There are no decisions to compare."
     if not report.compared or report.differs is None:

@@ -124,7 +124,7 @@ def compute(outcomes: Outcomes) -> OutcomesOut:
     in_hindsight = [one for one in lost if one.hindsight] if outcomes.with_hindsight else None
     return OutcomesOut(
         question_set=outcomes.question_set,
-        verdict=_verdict_text(total, columns.deals),
+        summary=_summary(total, columns.deals),
         preliminary=min(total.won, total.lost) < ESTABLISHED_OF_EACH,
         excluded=outcomes.excluded.model_copy(update={"not_scored": 0}),
         total=total,
@@ -238,7 +238,7 @@ def _groups_of(by: str, deals: Sequence[Deal], attributes: Sequence[str]) -> lis
     return groups_of_values([values[deal.attributes[place]] for deal in deals])
 
 
-def _verdict_text(total: OutcomeCounts, deals: Sequence[Deal]) -> str:
+def _summary(total: OutcomeCounts, deals: Sequence[Deal]) -> str:
     if not deals:
         return "There are no deals with an outcome."
     ended = count_in_words(total.no_decision, "deal", "deals")

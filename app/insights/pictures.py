@@ -90,7 +90,7 @@ def draw_calibration(report: CalibrationOut, query: CalibrationPicture) -> str:
     counts = f"sessions: {shown.won:,} won, {shown.lost:,} lost"
     hindsight = ["rated with hindsight"] if shown is report.hindsight else []
     title = "Sessions by score" if query.picture == "bands" else "Win rate by score"
-    words = Words(title, _subject(query, counts, *hindsight), shown.verdict)
+    words = Words(title, _subject(query, counts, *hindsight), shown.summary)
     if query.picture == "bands":
         return draw_bands(words, [_band_count(band) for band in shown.bands], query.width)
     figures = reliability.Reliability(
@@ -118,7 +118,7 @@ def draw_questions(report: QuestionsOut, query: QuestionsPicture) -> str:
     shown = report.hindsight if report.hindsight and not report.n else report
     rows = [QuestionRow(one.label, _interval(one.auc), one.matters, TOO_FEW) for one in shown.questions]
     hindsight = ["rated with hindsight"] if shown is report.hindsight else []
-    words = Words("Questions that matter", _subject(query, *hindsight), shown.verdict)
+    words = Words("Questions that matter", _subject(query, *hindsight), shown.summary)
     return draw_forest(words, rows, query.width)
 
 
@@ -132,7 +132,7 @@ def draw_outcomes(report: OutcomesOut, query: OutcomesPicture) -> str:
     }
     periods = [found.get(name) or Count(name, 0, 0, None) for name in _periods(sorted(found), query.period)]
     counts = f"deals: {report.total.won:,} won, {report.total.lost:,} lost"
-    words = Words(f"Win rate by {query.period}", _subject(query, counts), report.verdict)
+    words = Words(f"Win rate by {query.period}", _subject(query, counts), report.summary)
     return draw_trend(Trend(words, periods, _interval(report.total.win_rate)), query.width)
 
 
@@ -159,7 +159,7 @@ def draw_portfolio(report: PortfolioOut, query: PortfolioPicture) -> str:
     """Return the matrix of the accounts. Those that are not rated have no place in it."""
     shown = [one for one in report.placed if one.place != "not_rated"]
     cells = {one.cell: accounts.Cell(one.advice, one.accounts, one.possible) for one in report.cells}
-    words = Words("Portfolio", _subject(query, counted_accounts(report.accounts)), report.verdict)
+    words = Words("Portfolio", _subject(query, counted_accounts(report.accounts)), report.summary)
     figures = accounts.Portfolio(
         words=words,
         x=accounts.Axis(report.x.title, report.cut_at),
@@ -186,7 +186,7 @@ def draw_concentration(report: ConcentrationOut, query: ConcentrationPicture) ->
     attribute = (report.attribute or "").replace("_", " ")
     measure = f"the amounts won in {report.currency}" if report.by == "amount" else attribute
     words = Words(
-        f"Concentration of {measure}", _subject(query, counted_accounts(report.accounts)), report.verdict
+        f"Concentration of {measure}", _subject(query, counted_accounts(report.accounts)), report.summary
     )
     figures = curve.Concentration(
         words=words,

@@ -221,10 +221,10 @@ def compute(accounts: Accounts) -> PortfolioOut:
         unsettled=_group(axes, by_place["unsettled"]),
         not_rated=_group(axes, by_place["not_rated"]),
         movement=_movement(accounts.since, placed) if accounts.since else None,
-        verdict="",
+        summary="",
         placed=here,
     )
-    return report.model_copy(update={"verdict": _verdict_text(report)})
+    return report.model_copy(update={"summary": _summary(report)})
 
 
 def places(accounts: Accounts) -> Iterator[tuple[_Account, AccountPlace]]:
@@ -377,7 +377,7 @@ def _figures(tally: Tally) -> tuple[float | None, float | None, float | None]:
     return tally.estimate, tally.lowest, tally.highest
 
 
-def _verdict_text(report: PortfolioOut) -> str:
+def _summary(report: PortfolioOut) -> str:
     """Return how many accounts are in each cell, and how many moved, in words."""
     if not report.accounts:
         return f"No matching account has a session on {report.question_set}."

@@ -115,8 +115,8 @@ def _part(
         prospects=cohort.prospects,
         questions=questions,
         preliminary=cohort.evidence.preliminary,
-        verdict=(
-            _verdict_text(won, len(sessions) - won, questions) if sessions else no_sessions_in_words(left_out)
+        summary=(
+            _summary(won, len(sessions) - won, questions) if sessions else no_sessions_in_words(left_out)
         ),
     )
 
@@ -249,7 +249,7 @@ def _comparison(figures: QuestionOut) -> str:
     return f"So far, no difference between won and lost deals is certain: {means}."
 
 
-def _verdict_text(won: int, lost: int, questions: Sequence[QuestionOut]) -> str:
+def _summary(won: int, lost: int, questions: Sequence[QuestionOut]) -> str:
     counted = capitalised(sessions_in_words(won, lost))
     compared = [one for one in questions if not one.suppressed]
     if not compared:

@@ -99,7 +99,7 @@ def compare_reasons(lost: Sequence[Deal] | None, labels: Labels | None) -> list[
             others=len(lost) - sessions[reason],
             questions=found,
             suppressed=[one.question for one in of if not one.is_sufficient],
-            verdict=_verdict_text(reason, found),
+            summary=_summary(reason, found),
         )
         for reason, of in comparisons.items()
         for found in [
@@ -159,7 +159,7 @@ def _question(one: _Comparison, label: str, p_adjusted: float | None) -> ReasonQ
     )
 
 
-def _verdict_text(reason: str, questions: Sequence[ReasonQuestion]) -> str:
+def _summary(reason: str, questions: Sequence[ReasonQuestion]) -> str:
     differing = [one for one in questions if one.differs]
     sides = {
         "lower": [one.label for one in differing if one.auc.estimate < 0.5],

@@ -103,7 +103,7 @@ class Excluded(Out):
 class Part(Out):
     """What a report says about what was rated before the outcome, or what was rated with hindsight."""
 
-    verdict: Annotated[
+    summary: Annotated[
         str, Field(description="what the figures say, and what they do not say, in plain sentences")
     ]
     preliminary: Annotated[bool, Field(description="whether fewer than 100 were won, or fewer than 100 lost")]

@@ -1,4 +1,4 @@
-"""Counts, shares and intervals in words, for the verdicts of reports."""
+"""Counts, shares and intervals in words, for the summaries of reports."""
 
 from app.insights.schemas import Estimate, Excluded
 
@@ -20,7 +20,7 @@ def _won_and_lost(won: int, lost: int, noun: str) -> str:
 
 
 def no_sessions_in_words(left_out: Excluded | None) -> str:
-    """Return the verdict text if no session was won or lost. `left_out` is None for those with hindsight."""
+    """Return the summary if no session was won or lost. `left_out` is None for those with hindsight."""
     if left_out is None:
         return "There are no sessions with hindsight."
     if left_out.hindsight and not left_out.not_scored:

@@ -36,10 +36,10 @@ def test_a_report_is_a_verdict_a_table_and_what_is_not_counted(run: Run) -> None
     command = ("calibration", "--set", "qualifying-a-sale")
     report = json.loads(printed(run, *command, "--format", "json"))
     assert (report["n"], report["won"], report["lost"]) == (88, 46, 42)
-    assert report["verdict"].startswith("46 won and 42 lost sessions: ")
+    assert report["summary"].startswith("46 won and 42 lost sessions: ")
     assert printed(run, "outcomes").startswith("36 won and 34 lost deals: ")
     shown = printed(run, *command)
-    assert shown.startswith(report["verdict"])
+    assert shown.startswith(report["summary"])
     assert f"{9:>7}  ended without a decision by the customer" in shown
     assert "hindsight" not in shown
     rows = list(csv.DictReader(StringIO(printed(run, *command, "--format", "csv"))))
@@ -69,7 +69,7 @@ def test_a_table_has_intervals_beside_their_estimates_and_few_rows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     class Report:
-        verdict = "Two sentences. In plain words."
+        summary = "Two sentences. In plain words."
         excluded = Excluded(hindsight=1200, not_scored=0, no_decision=0, open=2, not_pursued=0)
 
     numbers = ("rate", "rate_low", "rate_high", "p_value", "amount")
@@ -78,7 +78,7 @@ def test_a_table_has_intervals_beside_their_estimates_and_few_rows(
     row = ["an id", "[b]Acme[/b]", 0.5, 0.0041, 1.0, 0.00002, 1234567.4, True, None]
     _print_tables(Report, Table(columns, [row] * (MAX_PRINTED_ROWS + 2)))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == Report.verdict
+    assert lines[0] == Report.summary
     assert lines[2].split() == ["name", "rate", "p", "value", "amount", "matters"]
     assert lines[3].split() == ["[b]Acme[/b]", "0.50", "(0.004", "to", "1)", "2e-05", "1,234,567", "yes"]
     assert "2 more rows: --format csv prints all." in lines

@@ -49,7 +49,7 @@ def test_alpha_of_the_published_example():
     assert found.questions[0].alpha == found.alpha
     assert (found.sessions, found.assessors, found.compared, found.prospects) == (41, 4, 11, 11)
     assert found.preliminary
-    assert found.verdict.startswith("On 11 deals that several assessors rated, they agree to some extent")
+    assert found.summary.startswith("On 11 deals that several assessors rated, they agree to some extent")
 
 
 def test_kappa_of_a_pair():
@@ -94,7 +94,7 @@ def test_other_deals_and_other_versions_are_not_compared():
     found = report(sessions, versions=versions)
     assert (found.compared, found.alpha) == (0, None)
     assert (
-        found.verdict
+        found.summary
         == "3 assessors rated 3 sessions, but no deal has ratings by several assessors on the same version."
     )
 
@@ -110,13 +110,13 @@ def test_agreement_that_cannot_be_measured(ratings):
         rated(name, f"P{number}", rating) for number, rating in enumerate(ratings) for name in ("ana", "ben")
     )
     assert (found.alpha, found.pairs[0].kappa) == (None, None)
-    assert "too few, or too much alike, to measure how far they agree" in found.verdict
+    assert "too few, or too much alike, to measure how far they agree" in found.summary
 
 
 def test_no_sessions():
     found = report([], versions={})
     assert (found.alpha, found.questions, found.pairs, found.persons) == (None, [], [], [])
-    assert found.verdict == "No session with answers names its assessor, so there is nothing to compare."
+    assert found.summary == "No session with answers names its assessor, so there is nothing to compare."
 
 
 def test_what_a_person_usually_skips():
@@ -179,7 +179,7 @@ def test_who_usually_rates_everything_alike():
     found = report([*ana, *ben])
     assert [one.usually_straight_lines for one in found.persons] == [True, False]
     assert found.straight_liners == 1
-    assert found.verdict.endswith("1 assessor usually gives nearly all questions the same rating.")
+    assert found.summary.endswith("1 assessor usually gives nearly all questions the same rating.")
 
 
 def test_hindsight_is_left_out_counted_and_shown_apart():

@@ -1,4 +1,4 @@
-"""Calibration: bands, curve and verdict, checked by hand, against scikit-learn, and on what cannot be computed."""
+"""Calibration: bands, curve and summary, checked by hand, against scikit-learn, and on what cannot be computed."""
 
 from datetime import timedelta
 
@@ -94,18 +94,18 @@ def test_the_later_deals_are_judged_by_the_earlier_ones():
 def test_a_curve_says_that_it_is_preliminary_below_100_of_each():
     report = calibrated(SAMPLE)
     assert report.preliminary
-    assert report.verdict.startswith(
+    assert report.summary.startswith(
         f"{report.won} won and {report.lost} lost sessions: preliminary until there are 100 of each. Deals that score higher win more often: "
     )
     large = calibrated(random_deals(400, slope=0.06))
     assert not large.preliminary
-    assert "preliminary" not in large.verdict
+    assert "preliminary" not in large.summary
 
 
 def test_without_a_certain_slope_there_is_only_the_base_rate():
     report = calibrated(random_deals(100, slope=0))
     assert (report.slope, report.curve, report.brier.skill) == (None, [], pytest.approx(0))
-    assert report.verdict == (
+    assert report.summary == (
         f"{report.won} won and {report.lost} lost sessions. So far, the score does not show which deals are won: the best estimate for every deal is the overall win rate, {report.won} % (44 % to 63 %)."
     )
     assert fit_win_curve(random_deals(100, slope=0)) is None
@@ -114,8 +114,8 @@ def test_without_a_certain_slope_there_is_only_the_base_rate():
 def test_a_score_that_runs_the_wrong_way_is_said_to():
     report = calibrated(random_deals(400, slope=-0.06))
     assert report.slope.high < 0
-    assert "Deals that score higher win less often" in report.verdict
-    assert report.verdict.endswith("Check how the questions are rated.")
+    assert "Deals that score higher win less often" in report.summary
+    assert report.summary.endswith("Check how the questions are rated.")
 
 
 NOTHING = "No won or lost session has enough ratings from before its outcome, so nothing can be said yet."
@@ -123,7 +123,7 @@ TOO_FEW = " That is too few to say what a score means: 10 won and 10 lost sessio
 
 
 @pytest.mark.parametrize(
-    ("sessions", "verdict"),
+    ("sessions", "summary"),
     [
         ([], NOTHING),
         (deals([70], []), "1 won and no lost sessions. Without lost sessions to compare with, nothing can be said about the score."),
@@ -141,10 +141,10 @@ TOO_FEW = " That is too few to say what a score means: 10 won and 10 lost sessio
     ],
     ids=["none", "one won", "all lost", "few", "only knocked out", "one score", "separated"],
 )  # fmt: skip
-def test_what_cannot_be_computed_is_said_in_words(sessions, verdict):
+def test_what_cannot_be_computed_is_said_in_words(sessions, summary):
     report = calibrated(sessions, with_hindsight=True)
-    assert report.verdict == verdict[:1].upper() + verdict[1:]
-    assert report.hindsight.verdict == "There are no sessions with hindsight."
+    assert report.summary == summary[:1].upper() + summary[1:]
+    assert report.hindsight.summary == "There are no sessions with hindsight."
     has_curve = bool(report.curve)
     assert has_curve == (report.slope is not None)
     assert (report.auc is None) == (report.brier is None) == (report.log_loss is None)
@@ -161,7 +161,7 @@ def test_a_prospect_with_500_sessions_counts_once():
     assert together.auc.estimate == pytest.approx(alone.auc.estimate)
     assert together.brier.estimate == pytest.approx(alone.brier.estimate)
     only_crowd = calibrated([*crowd, *(deal(1001, won=False) for _ in range(500))])
-    assert only_crowd.verdict == f"500 won and 500 lost sessions.{TOO_FEW}"
+    assert only_crowd.summary == f"500 won and 500 lost sessions.{TOO_FEW}"
     assert only_crowd.slope is None
 
 
@@ -172,15 +172,15 @@ def test_hindsight_is_shown_apart():
     report = calibrated([*before, *knew], excluded=excluded, with_hindsight=True)
     assert (report.n, report.hindsight.n, report.slope) == (2, 80, None)
     assert report.hindsight.slope.low > 0
-    assert report.hindsight.verdict.startswith(
+    assert report.hindsight.summary.startswith(
         "40 won and 40 lost sessions, rated when the outcome was already known."
     )
-    assert report.hindsight.verdict.endswith(
+    assert report.hindsight.summary.endswith(
         "Ratings given after the outcome make a score look better than it is."
     )
     only = calibrated([], excluded=excluded)
     assert (
-        only.verdict
+        only.summary
         == "All won and lost sessions were rated when the outcome was already known, so nothing can be said yet."
     )
     assert {row[0] for row in table(report).rows} == {False, True}
@@ -191,7 +191,7 @@ def test_deals_that_closed_before_their_session_was_opened_are_remarked():
     early = [one._replace(opened_at=RECORDED_AT + timedelta(days=1)) for one in deals([70], [30])]
     report = calibrated([*early, deal(0, won=True)])
     assert (report.n, report.closed_before_opening) == (3, 1)
-    assert report.verdict.endswith(
+    assert report.summary.endswith(
         " In 1 of them, the deal had closed before the session was opened, so whoever gave the ratings may have known the outcome."
     )
 
@@ -218,6 +218,6 @@ def test_scores_that_differ_by_a_rounding_error_are_the_same():
     low, high = 64.54972243679028, 64.54972243679029
     report = calibrated(deals([high] * 20, [low] * 20))
     assert (report.auc.estimate, report.slope) == (0.5, None)
-    assert report.verdict.startswith("20 won and 20 lost sessions. They all have the same score")
+    assert report.summary.startswith("20 won and 20 lost sessions. They all have the same score")
     (band,) = [band for band in calibrated(deals([60 - 1e-14], [])).bands if band.n]
     assert band.label == "60 to 80"

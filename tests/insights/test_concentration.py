@@ -48,7 +48,7 @@ def test_six_accounts_that_a_reader_can_check():
         (pytest.approx(1 / 6), pytest.approx(0.5)),
         (pytest.approx(2 / 6), pytest.approx(0.8)),
     ]
-    assert told.verdict == (
+    assert told.summary == (
         "The largest fifth of 6 accounts holds 56 % of “annual revenue”. Class A, up to 80 %, has 2 "
         "accounts; class B, up to 95 %, has 2; and class C has 2."
     )
@@ -76,7 +76,7 @@ WORDS = {
 @pytest.mark.parametrize("state", WORDS)
 def test_a_verdict_is_true_in_every_state(state):
     amounts, sentences = WORDS[state]
-    assert report(*amounts).verdict == sentences
+    assert report(*amounts).summary == sentences
 
 
 def test_what_is_left_out_is_counted():
@@ -195,7 +195,7 @@ def test_amounts_won_are_added_up_in_one_currency_and_each_deal_counts_once(book
     told = concentration(books, by="amount", currency="EUR", segment=["sector:wood"])
     assert amounts(told) == [("Ben", 900), ("Ada", 750), ("Cy", 0)]
     assert told.excluded.model_dump() == {"missing": 1, "unreadable": 1, "negative": 0, "other_currency": 1}
-    assert told.verdict == (
+    assert told.summary == (
         "The largest of 3 accounts holds 55 % of the amounts won in EUR. Class A, up to 80 %, has 2 "
         "accounts; class B, up to 95 %, has 0; and class C has 1."
     )
@@ -204,7 +204,7 @@ def test_amounts_won_are_added_up_in_one_currency_and_each_deal_counts_once(book
     bob = concentration(books, by="amount", currency="EUR", assessor="bob", question_set="bant@1")
     assert amounts(bob) == [("Ben", 900)]
     nothing = concentration(books, by="amount", currency="CHF", segment=["sector:wood"])
-    assert nothing.verdict.startswith("No account has a number for the amounts won in CHF")
+    assert nothing.summary.startswith("No account has a number for the amounts won in CHF")
 
 
 REFUSED = {

@@ -154,7 +154,7 @@ def test_the_questions_on_which_deals_lost_for_one_reason_differ(story):
     price, timing = report["reasons"]
     assert (price["reason"], price["lost"], price["others"]) == ("price", 10, 10)
     assert [one["question"] for one in price["questions"] if one["differs"]] == ["budget"]
-    assert price["verdict"].startswith("Deals that were lost for price were rated lower on budget than")
+    assert price["summary"].startswith("Deals that were lost for price were rated lower on budget than")
     assert timing["lost"] == 10
     # Nobody rates the size, and no rule does without the number of employees.
     assert price["suppressed"] == ["size"]
@@ -202,7 +202,7 @@ def test_person_and_machine(story):
     ]
     assert story.read("decisions", hindsight="include")["hindsight"]["directions"][0]["won"] == 1
     assert story.read("decisions", segment="industry:saas")["excluded"]["no_suggestion"] == 1
-    assert story.read("decisions", before="2020-01-01")["verdict"] == "There are no decisions to compare."
+    assert story.read("decisions", before="2020-01-01")["summary"] == "There are no decisions to compare."
     assert [one["sessions"] for one in story.rows("decisions")] == ["3", "1", "1", "1", "1"]
 
 

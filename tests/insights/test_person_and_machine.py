@@ -57,7 +57,7 @@ def test_how_often_decisions_differ_and_how_the_sessions_ended():
     assert (agrees.win_rate.estimate, agrees.win_rate_bounds.low) == (0.5, pytest.approx(1 / 3))
     assert (bolder.sessions, bolder.lost, bolder.win_rate.estimate) == (1, 1, 0)
     assert (more_cautious.sessions, more_cautious.win_rate) == (1, None)
-    assert found.verdict == (
+    assert found.summary == (
         "2 of 6 decisions differed from the indication, 33 % (10 % to 70 %): 1 bolder and 1 more cautious. "
         "The bolder decisions led to no won and 1 lost session."
     )
@@ -89,8 +89,8 @@ def test_a_prospect_with_500_decisions_counts_as_one():
     many = [decided("fit", "disqualify", prospect="P") for _ in range(500)]
     found = report(*many, decided("fit", "pursue"), decided("fit", "pursue"))
     assert found.differs.estimate == pytest.approx(1 / 3)
-    assert "500 of 502 decisions" in found.verdict
-    assert "with each prospect counted as one" in found.verdict
+    assert "500 of 502 decisions" in found.summary
+    assert "with each prospect counted as one" in found.summary
 
 
 def test_hindsight_is_left_out_counted_and_shown_apart():
@@ -114,7 +114,7 @@ def test_figures_of_persons():
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict"),
+    ("found", "summary"),
     [
         ([], "There are no decisions to compare."),
         (
@@ -141,5 +141,5 @@ def test_figures_of_persons():
         ),
     ],
 )
-def test_the_verdict_is_true_in_every_state(found, verdict):
-    assert report(*found).verdict == verdict
+def test_the_summary_is_true_in_every_state(found, summary):
+    assert report(*found).summary == summary

@@ -76,7 +76,7 @@ def test_a_picture_says_the_same_as_the_report(service: Running, lot: str) -> No
     report = ok(service.client.get("/v1/insights/calibration", params=query))
     picture = service.client.get("/v1/insights/calibration.svg", params=query).text
     description = ET.fromstring(picture).findtext(f"{SVG}desc") or ""
-    assert report["verdict"] in description
+    assert report["summary"] in description
     for band in report["bands"]:
         counts = f"{band['won']} of {band['n']} won" if band["n"] else "none"
         assert f"{band['label']}: {counts}" in description
@@ -96,7 +96,7 @@ def part(won: int, lost: int) -> CalibrationPart:
         n=won + lost, won=won, lost=lost, mean_score=None, win_rate=rate,
     )  # fmt: skip
     return CalibrationPart(
-        verdict=f"{won} won.", preliminary=True, n=won + lost, won=won, lost=lost, prospects=won + lost,
+        summary=f"{won} won.", preliminary=True, n=won + lost, won=won, lost=lost, prospects=won + lost,
         closed_before_opening=0,        base_rate=rate, bands=[band], slope=None, curve=[],
         auc=None, brier=None, log_loss=None, time_split=None,
     )  # fmt: skip
@@ -151,7 +151,7 @@ def test_a_portfolio_shows_every_account_that_has_a_place() -> None:
     ]
     report = SimpleNamespace(
         x=SimpleNamespace(title="Together"), y=SimpleNamespace(title="Worth"), cut_at=50,
-        cells=cells, accounts=3, verdict="3 accounts.",
+        cells=cells, accounts=3, summary="3 accounts.",
         placed=[
             placed("Acme", "high_high", (80, 80), (90, 90)),
             placed("Blue", "unsettled", (40, 70), (20, 20)),

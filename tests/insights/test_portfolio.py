@@ -92,7 +92,7 @@ def test_each_account_is_in_the_cell_of_its_estimates(books, key):
     assert (flo.x.estimate, flo.x.lowest, flo.x.highest) == (50, 400 / 12, 800 / 12)
     assert names(told.not_rated) == ["Gus", "Hal"]
     assert told.movement is None
-    assert told.verdict == (
+    assert told.summary == (
         "8 accounts: 2 are high on both “How well we work together” and “What it is worth”, 1 is high only "
         "on “How well we work together”, 1 is high only on “What it is worth” and 1 is low on both. 1 can "
         "still move to another cell, because questions are open. 2 cannot be placed, because nothing is "
@@ -124,7 +124,7 @@ def test_accounts_of_a_segment_and_sessions_of_an_assessor(books, key):
 
 def test_a_set_without_sessions_says_so(books, key):
     told = portfolio(books, key, since="2026-01-01")
-    assert (told.accounts, told.verdict) == (0, f"No matching account has a session on {key}.")
+    assert (told.accounts, told.summary) == (0, f"No matching account has a session on {key}.")
     assert (told.movement.unchanged, told.movement.moves) == (0, [])
     assert books.table("portfolio", PortfolioFilter(question_set=key)) == []
 

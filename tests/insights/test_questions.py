@@ -134,7 +134,7 @@ def test_each_question_has_a_plain_sentence():
     assert "Fewer than half of the sessions have a rating: " in questions["rare"].sentence
     assert questions["late"].gated
     assert (
-        report.verdict
+        report.summary
         == f"{WON.sum()} won and {(~WON).sum()} lost sessions. The questions that separate them best: {best(questions)}."
     )
     assert [row[1] for row in table(report).rows] == [*QUESTIONS, "late"]
@@ -152,11 +152,11 @@ def test_without_enough_deals_no_difference_is_called_certain():
     assert questions["rare"].suppressed
     empty, _ = reported([])
     assert (
-        empty.verdict
+        empty.summary
         == "No won or lost session has enough ratings from before its outcome, so nothing can be said yet."
     )
     few, _ = reported(sample(5))
-    assert few.verdict.endswith("That is too few to compare questions: 10 rated sessions of each are needed.")
+    assert few.summary.endswith("That is too few to compare questions: 10 rated sessions of each are needed.")
 
 
 def test_noise_alone_shows_no_question_that_matters():
@@ -211,4 +211,4 @@ def test_a_set_of_one_question_whose_deals_all_end_alike(won):
     report, questions = reported([deal(n, won=won, ratings="3") for n in range(50)], plans=plans)
     assert questions["only"].suppressed
     assert questions["only"].item_rest is None
-    assert "too few" in report.verdict
+    assert "too few" in report.summary

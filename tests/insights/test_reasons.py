@@ -24,10 +24,10 @@ def test_a_question_that_differs_is_named_with_its_direction():
     # Every deal that was lost for its price has a lower rating than every other one.
     assert budget.auc.estimate == 0
     assert (need.auc.estimate, need.p_adjusted, need.differs) == (0.5, None, False)
-    assert price.verdict == (
+    assert price.summary == (
         "Deals that were lost for price were rated lower on the budget than the other lost deals."
     )
-    assert timing.verdict == (
+    assert timing.summary == (
         "Deals that were lost for timing were rated higher on the budget than the other lost deals."
     )
 
@@ -61,7 +61,7 @@ def test_codes_of_questions_that_are_not_rated_are_no_ratings():
     price, _ = compare_reasons(sessions, LABELS)
     assert price.suppressed == ["budget"]
     assert (
-        price.verdict
+        price.summary
         == "Deals that were lost for price do not differ clearly from the other lost deals on any question."
     )
 

@@ -46,7 +46,7 @@ def test_a_prospect_with_500_deals_counts_as_one():
     # 1 of 3.
     assert (rate.estimate, rate.low, rate.high) == pytest.approx((1 / 3, 0.0615, 0.7923), abs=1e-4)
     rate_in_words = "a win rate of 33 % (6 % to 79 %), with each prospect counted as one."
-    assert found.verdict == f"500 won and 2 lost deals: {rate_in_words}"
+    assert found.summary == f"500 won and 2 lost deals: {rate_in_words}"
 
 
 def test_groups_are_ordered_by_size_and_the_unknown_one_is_last():
@@ -107,7 +107,7 @@ def test_amounts_whose_sum_is_no_number_have_a_median():
 
 
 @pytest.mark.parametrize(
-    ("sessions", "verdict"),
+    ("sessions", "summary"),
     [
         ([], "There are no deals with an outcome."),
         (
@@ -132,11 +132,11 @@ def test_amounts_whose_sum_is_no_number_have_a_median():
         ),
     ],
 )
-def test_the_verdict_is_true_in_every_state(sessions, verdict):
+def test_the_summary_is_true_in_every_state(sessions, summary):
     found = report(
         *sessions, by=["reason", "competitor", "month", "question_set"], labels={1: [("need", "need")]}
     )
-    assert found.verdict == verdict
+    assert found.summary == summary
     written = json.loads(found.model_dump_json())
     assert all(isfinite(number) for number in numbers_in(written))
 
@@ -145,7 +145,7 @@ def test_10_000_equal_deals():
     found = report(*(ended("won", amount=1.0, currency="EUR") for _ in range(10_000)), by=["month"])
     assert groups(found) == [("2026-01", 10_000, 0, 0)]
     assert found.total.win_rate.high == 1.0
-    assert "10000 won and no lost deals: a win rate of 100 % (over 99 % to 100 %)." in found.verdict
+    assert "10000 won and no lost deals: a win rate of 100 % (over 99 % to 100 %)." in found.summary
 
 
 def test_the_table_has_a_row_for_each_group_and_for_each_further_currency():

@@ -56,8 +56,8 @@ def test_the_demo_shows_something_in_every_report(demo: httpx.Client) -> None:
     for report in REPORTS:
         page = demo.get(f"/insights/{report}").text
         said = twin(demo, page)
-        assert re.search(r"\d\d", said["verdict"]), report
-        assert said["verdict"] in unescape(page)
+        assert re.search(r"\d\d", said["summary"]), report
+        assert said["summary"] in unescape(page)
     due = demo.get("/review?status=open&decision=nurture&sort=revisit_on").text
     assert due.count('class="due"') >= 2
 
@@ -213,7 +213,7 @@ def test_texts_pictures_and_pages_say_whether_they_count_deals_or_sessions(
 ) -> None:
     """The demo has 36 won and 34 lost deals. Some were rated by two assessors, in a session each."""
     page = demo.get(f"/insights/{report}").text
-    assert twin(demo, page)["verdict"].startswith(counted)
+    assert twin(demo, page)["summary"].startswith(counted)
     assert counted in page
     picture = re.search(r'<img class="chart" src="([^"]+)"', page)
     assert picture
