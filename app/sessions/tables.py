@@ -224,7 +224,11 @@ class SessionRevision(SQLModel, table=True):
     """
 
     __tablename__ = "session_revision"
-    __table_args__ = (_session_key(), WITHOUT_ROWID)
+    __table_args__ = (
+        _is_one_of("change", Change, "ck_session_revision_change"),
+        _session_key(),
+        WITHOUT_ROWID,
+    )
 
     session_id: UUID = Field(primary_key=True)
     revision: int = Field(primary_key=True)
@@ -277,6 +281,7 @@ class Outcome(SQLModel, table=True):
         _revision_key(),
         Index("ix_outcome_session_id", "session_id", "revision"),
         _is_one_of("outcome", OutcomeWord, "ck_outcome_outcome"),
+        CheckConstraint("amount >= 0", name="ck_outcome_amount"),
         CheckConstraint("length(currency) = 3 AND currency = upper(currency)", name="ck_outcome_currency"),
     )
 

@@ -29,6 +29,9 @@ EVENT_TYPE_CHECK = (
     "'outcome.recorded', 'revisit.due', 'answer.stale_soon', 'question_set.published', "
     "'question_set.retired')"
 )
+CHANGE_CHECK = (
+    "change IN ('opened', 'answered', 'attributes', 'stale', 'moved', 'decided', 'outcome', 'late')"
+)
 DELIVERY_STATUSES = "status IN ('pending', 'delivered', 'failed', 'superseded', 'skipped')"
 
 # The tables whose triggers reject an UPDATE, with the error message. The only allowed change of a published
@@ -402,6 +405,7 @@ def _session_revisions() -> None:
         sa.Column("change", sa.String(), nullable=False),
         sa.Column("changed", sa.JSON(), nullable=False),
         sa.Column("verdict", sa.JSON(), nullable=False),
+        sa.CheckConstraint(CHANGE_CHECK, name="ck_session_revision_change"),
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("session_id", "revision"),
         sqlite_with_rowid=False,
@@ -449,6 +453,7 @@ def _outcomes() -> None:
         sa.Column("key_name", sa.String(), nullable=False),
         sa.Column("recorded_at", TIME, nullable=False),
         sa.CheckConstraint("outcome IN ('won', 'lost', 'no_decision')", name="ck_outcome_outcome"),
+        sa.CheckConstraint("amount >= 0", name="ck_outcome_amount"),
         sa.CheckConstraint("length(currency) = 3 AND currency = upper(currency)", name="ck_outcome_currency"),
         _on_a_revision(),
         sa.PrimaryKeyConstraint("id"),

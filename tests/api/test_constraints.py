@@ -164,6 +164,24 @@ def test_a_record_is_about_a_known_subject(rows, stored):
         rows.update("prospect", {"id": stored["prospect_id"]}, subject="a competitor")
 
 
+def test_an_event_is_about_a_known_subject(rows, stored):
+    with pytest.raises(IntegrityError):
+        rows.update("event", {"session_id": stored["id"]}, subject="a competitor")
+
+
+def test_a_revision_has_a_known_change(rows, stored):
+    (revision, *_) = rows.read("session_revision", session_id=stored["id"])
+    with pytest.raises(IntegrityError):
+        rows.insert("session_revision", revision, revision=99, change="guessed")
+
+
+def test_an_amount_is_not_negative(client, rows, stored):
+    ok(conclude(client, stored["id"], "won", amount=9))
+    (outcome,) = rows.read("outcome", session_id=stored["id"])
+    with pytest.raises(IntegrityError):
+        rows.insert("outcome", outcome, id=uuid4(), amount=-1)
+
+
 def test_a_draft_has_a_revision_from_1_on(rows, small):
     draft = {"key": small, "document": {}, "saved_at": datetime.now(UTC), "saved_by": "test"}
     with pytest.raises(IntegrityError):
