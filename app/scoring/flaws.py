@@ -59,7 +59,7 @@ def parts_of(pointer: str) -> list[str]:
 # None keeps pydantic's message, or the one that `form` has for a pattern.
 ERRORS: Mapping[str, tuple[str, str | None]] = {
     "missing": ("missing", "it is missing: add it"),
-    "extra_forbidden": ("unknown_field", "there is no such field here: correct its name or take it away"),
+    "extra_forbidden": ("unknown_field", "there is no such field here: correct its name or remove it"),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), ("wrong_type", "send a whole number")),
     **dict.fromkeys(("float_type", "float_parsing", "finite_number"), ("wrong_type", "send a number")),
     **dict.fromkeys(("bool_type", "bool_parsing"), ("wrong_type", "send true or false")),

@@ -14,7 +14,7 @@ MAX_FACTS = 5
 
 
 def summarise(assessment: Assessment) -> str:
-    """The indication, how much is known, and what prevents a fit: one to four sentences."""
+    """The indication, how much is known, and what prevents a fit: one to three sentences."""
     sentences = _sentences(assessment)
     if _is_mostly_assumed(assessment.totals):
         sentences.append("More than half of what is rated rests on assumptions.")

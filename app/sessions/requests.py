@@ -127,7 +127,7 @@ class AnswerIn(In):
         if self.state is None and self.rating is None:
             raise ValueError("send a rating, or the state not_applicable, unknown or open")
         if self.state == "open" and (self.text is not None or self.evidence is not None):
-            raise ValueError("leave out text and evidence: the state open takes the answer back")
+            raise ValueError("leave out text and evidence: the state open withdraws the answer")
         return self
 
     def as_answer(self) -> Answer:
