@@ -268,8 +268,6 @@ def _leaning(assessment: Assessment) -> list[str]:
         first = f"Leaning towards no fit, {known}: {_weakness_so_far(assessment)}."
     if assessment.must.open and assessment.can_be_fit:
         labels = [s.asked.label for s in assessment.must.open]
-        if assessment.leaning == "fit":
-            return [first, f"Still needed for a fit: {all_listed(labels)}."]
         return [first, f"It cannot become a fit until {all_listed(labels)} {is_or_are(labels)} rated."]
     return [first, f"{_open_questions_can(assessment)} still change that."]
 

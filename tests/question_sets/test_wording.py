@@ -52,9 +52,9 @@ SUMMARIES = {
             dict.fromkeys(question.key for question in ungated(SALE) if question.must_reach is not None),
         ),
         (
-            "Leaning towards a fit: 75 out of 100, with 15 of 22 questions rated. Still needed for a fit: "
-            "requirements, their need for a solution, the path forward, timeline, budget, decision makers "
-            "and our answers to their concerns."
+            "Leaning towards a fit: 75 out of 100, with 15 of 22 questions rated. "
+            "It cannot become a fit until requirements, their need for a solution, the path forward, "
+            "timeline, budget, decision makers and our answers to their concerns are rated."
         ),
     ),
     "nothing is rated on a side": (

@@ -473,7 +473,7 @@ STATES = {
     ),
     "a must-reach question without weight is open": (
         (pool(question("need"), question("law", weight=0, must_reach=2)), {"need": 5}),
-        "Leaning towards a fit: 100 out of 100, with 1 of 2 questions rated. Still needed for a fit: law.",
+        "Leaning towards a fit: 100 out of 100, with 1 of 2 questions rated. It cannot become a fit until law is rated.",
     ),
     "a side in the middle while the other is strong": (
         sides(5, 3, comfort=None),
@@ -515,7 +515,7 @@ STATES = {
     # Leaning.
     "leaning to a fit with must-reach questions open": (
         sides(5, 4, law=None, budget=None),
-        "Leaning towards a fit: 87 out of 100, with 5 of 7 questions rated. Still needed for a fit: law and budget.",
+        "Leaning towards a fit: 87 out of 100, with 5 of 7 questions rated. It cannot become a fit until law and budget are rated.",
     ),
     "leaning to a fit": (
         sides(4, 5, price=None, need=None, law=2, budget=5),
@@ -552,13 +552,13 @@ STATES = {
     ),
     "leaning to a fit with a knock-out open": (
         sides(4, 4, law=None),
-        "Leaning towards a fit: 75 out of 100, with 6 of 7 questions rated. Still needed for a fit: law.",
+        "Leaning towards a fit: 75 out of 100, with 6 of 7 questions rated. It cannot become a fit until law is rated.",
     ),
     "leaning towards a fit with seven must-reach questions open": (
         (pool(question("need", weight=20), *SEVEN_MUSTS), {"need": 5}),
         (
             "Leaning towards a fit: 100 out of 100, with 1 of 8 questions rated. "
-            "Still needed for a fit: m1, m2, m3, m4, m5, m6 and m7."
+            "It cannot become a fit until m1, m2, m3, m4, m5, m6 and m7 are rated."
         ),
     ),
     "in the middle with seven must-reach questions open": (
@@ -719,15 +719,14 @@ def test_no_sentence_contradicts_the_score_or_is_badly_made(case):
 def test_every_open_must_reach_question_is_named_while_a_fit_is_possible(case):
     score = case.score()
     sentence = re.search(
-        r"(Still needed for a fit: |It cannot become a fit until )(.*?)( are rated| is rated)?\.",
+        r"It cannot become a fit until (.*?) (are|is) rated\.",
         score.summary,
     )
     is_possible = score.leaning and score.indication == "undetermined" and score.answers_to_fit is not None
     if not (is_possible and score.must_answer):
         assert sentence is None
         return
-    assert re.split(", | and ", sentence[2]) == score.must_answer
-    assert sentence[1].startswith("Still needed") == (score.leaning == "fit")
+    assert re.split(", | and ", sentence[1]) == score.must_answer
 
 
 @effort(200)
