@@ -76,6 +76,27 @@ def test_only_a_decision_on_a_prospect_asks_for_both_sides(
 
 
 @pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("question_set", "rated", "shown"),
+    [
+        # One of the two questions on the benefit, and all three on the match.
+        ("champ", ("challenges", "authority", "money", "prioritisation"), "at least 50 % of each side."),
+        # Two of the three on the match: 66.67 %, and not at least 67.
+        ("champ", ("challenges", "challenge_effect", "authority", "money"), "at least 66 % of each side."),
+        ("champ", ("authority",), "Rated so far: 0 %."),
+        ("bant", ("budget", "need", "timeline"), "Rated so far: 75 %."),
+    ],
+)
+def test_the_scorecard_says_how_much_is_rated_of_the_side_with_less(
+    service: Running, ana: httpx.Client, question_set: str, rated: tuple[str, ...], shown: str
+) -> None:
+    link = {"source": "test.rated", "external_id": "-".join([question_set, *rated])}
+    sent = {"question_set": question_set, "ratings": dict.fromkeys(rated, 4)}
+    session = ok(service.client.post("/v1/qualify", json=link | sent))
+    assert shown in ana.get(f"/prospects/{session['prospect_id']}").text
+
+
+@pytest.mark.one_database
 def test_a_qualification_by_keyboard(service: Running, open_page: Open, session: dict) -> None:
     page = open_page(f"/sessions/{session['session_id']}")
     first, second, *_ = questions(service)
