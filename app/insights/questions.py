@@ -218,7 +218,7 @@ def _too_few(cohort: Cohort) -> str:
 def _sentences(figures: QuestionOut) -> Iterator[str]:
     """Yield what the figures of one question say."""
     if figures.asked == 0:
-        yield "The question applied to none of these sessions."
+        yield "No session in this report asks this question."
     elif figures.suppressed:
         yield f"Too few ratings to compare: {figures.suppressed}."
     else:

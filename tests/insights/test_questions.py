@@ -54,7 +54,7 @@ def test_answers_are_counted_by_hand():
         == "3 won and no lost sessions have one, and 10 of each are needed, from different prospects"
     )
     assert (strong.mean_won, strong.auc, strong.p_value, strong.item_rest) == (None,) * 4
-    assert questions["rare"].sentence == "The question applied to none of these sessions."
+    assert questions["rare"].sentence == "No session in this report asks this question."
 
 
 def clipped(rating):
