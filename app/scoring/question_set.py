@@ -203,7 +203,13 @@ class QuestionSet(Part):
     extends: VersionName | None = None
     title: Title
     description: Annotated[str, Field(max_length=4000)] = ""
-    subject: Subject = "prospect"
+    subject: Annotated[
+        Subject,
+        Field(
+            description="what the set asks about; sessions about own_company or person stay out of lists and "
+            "the change feed unless they are asked for"
+        ),
+    ] = "prospect"
     # A factory: some readers of OpenAPI 3.0 refuse a default beside a reference.
     scale: Scale = Field(default_factory=Scale)
     combine: Literal["reciprocal", "weighted"]
