@@ -238,7 +238,7 @@ class Database:
             Problem: UNAVAILABLE if no thread was free in time, or if the database did not answer in time.
         """
         call = _Call()
-        running = threads.submit(copy_context().run, run, call)
+        running = threads.submit(copy_context().run, _run_for_future, run, call)
         try:
             with suppress(TimeoutError):
                 return await self._result_of(running)
@@ -326,6 +326,20 @@ class Database:
         # If the journal is missing, the mark stays, because only the mark shows this.
         if self.file and not self.lost_journal_since:
             sqlite_file.mark_closed(self.file)
+
+
+def _run_for_future(run: Callable[[_Call], T], call: _Call) -> T:
+    """Do the same as `run`, but raise what a future can pass on, and what its waiter does not misunderstand.
+
+    The waiter would wait for ever for StopIteration, take TimeoutError for its own time limit, and let other
+    exceptions end the event loop.
+    """
+    try:
+        return run(call)
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, StopIteration | TimeoutError):
+            raise
+        raise RuntimeError(f"a transaction raised {type(error).__name__}") from error
 
 
 def open_database(settings: Settings, clock: Clock = utc_now) -> Database:

@@ -76,3 +76,20 @@ def test_a_write_that_was_reported_as_failed_is_never_committed(database: Databa
     may_end.set()
     until(lambda: database.engine.pool.checkedout() == 0)
     assert count(database) == 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [StopIteration, TimeoutError, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError],
+)
+def test_whatever_a_transaction_raises_is_an_error_and_nothing_is_written(
+    database: Database, kind: type[BaseException]
+) -> None:
+    def fail(tx: Transaction) -> None:
+        write_one(tx)
+        raise kind
+
+    with pytest.raises(RuntimeError, match=kind.__name__):
+        asyncio.run(database.write(fail))
+    assert count(database) == 0
+    assert asyncio.run(database.write(write_one)) == "written"
