@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
@@ -243,7 +244,8 @@ async def _background_work(service: Service) -> AsyncIterator[dict[str, Connecti
         background.start_soon(service.win_curves.run)
         yield {CONNECTIONS: connections}
         background.cancel_scope.cancel()
-    service.database.close()
+    # In a thread, because cancelled requests still wait for their commit.
+    await to_thread.run_sync(service.database.close)
 
 
 def create_app_from_environment() -> FastAPI:

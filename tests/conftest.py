@@ -107,6 +107,7 @@ SLOW = {
     "edge/test_limits.py",
     "edge/test_logs.py",
     "edge/test_slow_callers.py",
+    "edge/test_stopping.py",
     "edge/test_strangers.py",
     "edge/test_time_limit.py",
     "encryption/test_at_rest.py",

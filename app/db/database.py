@@ -230,32 +230,36 @@ class Database:
     async def _run_in_thread(self, threads: ThreadPoolExecutor, run: Callable[[_Call], T]) -> T:
         """Run a function in one of `threads`, and give it up if it takes too long.
 
-        If it commits at that moment, wait as long again: it is too late to say that nothing was written.
+        If it commits at that moment, wait as long again: it is too late to say that nothing was written. If
+        the request is cancelled then, wait for MAX_CLOSING_SECONDS.
         A thread that hangs because the database does not answer is abandoned. This uses asyncio, because
         anyio takes three times as long to run a small function in a thread.
 
         Raises:
             Problem: UNAVAILABLE if no thread was free in time, or if the database did not answer in time.
         """
-        call = _Call()
-        running = threads.submit(copy_context().run, _run_for_future, run, call)
+        call, seconds = _Call(), self.wait_seconds + DATABASE_TIMEOUT_GRACE_SECONDS
+        try:
+            running = threads.submit(copy_context().run, _run_for_future, run, call)
+        except RuntimeError:
+            raise unavailable("The service is stopping.") from None
         try:
             with suppress(TimeoutError):
-                return await self._result_of(running)
+                return await _result_of(running, seconds)
             if running.cancelled():
                 raise unavailable("Too many requests are waiting for the database.")
             if running.done() or not call.give_up():
                 with suppress(TimeoutError):
-                    return await self._result_of(running)
+                    return await _result_of(running, seconds)
+        except asyncio.CancelledError:
+            if not call.give_up():
+                with suppress(TimeoutError), anyio.CancelScope(shield=True):
+                    return await _result_of(running, MAX_CLOSING_SECONDS)
+            raise
         finally:
             call.give_up()
         log.warning("database unavailable: no answer")
         raise unavailable(NO_ANSWER)
-
-    async def _result_of(self, running: Future[T]) -> T:
-        """Wait for a call in another thread. Raises TimeoutError if it takes too long."""
-        async with asyncio.timeout(self.wait_seconds + DATABASE_TIMEOUT_GRACE_SECONDS):
-            return await asyncio.wrap_future(running)
 
     async def purge_deleted(self) -> None:
         """Remove deleted data from the files of SQLite. On PostgreSQL, vacuum does that.
@@ -326,6 +330,12 @@ class Database:
         # If the journal is missing, the mark stays, because only the mark shows this.
         if self.file and not self.lost_journal_since:
             sqlite_file.mark_closed(self.file)
+
+
+async def _result_of(running: Future[T], seconds: float) -> T:
+    """Wait for a call in another thread. Raises TimeoutError if it takes too long."""
+    async with asyncio.timeout(seconds):
+        return await asyncio.wrap_future(running)
 
 
 def _run_for_future(run: Callable[[_Call], T], call: _Call) -> T:

@@ -31,6 +31,11 @@ def revoked() -> Problem:
     return Problem(UNAUTHENTICATED, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
+def stopping() -> Problem:
+    """Return the UNAVAILABLE problem of a request that the stopping process does not finish."""
+    return unavailable("The service is stopping.")
+
+
 def require_running(request: Request) -> None:
     """Check that a request may continue.
 
@@ -40,7 +45,7 @@ def require_running(request: Request) -> None:
     if is_revoked(request):
         raise revoked()
     if is_stopping(request):
-        raise unavailable("The service is stopping.")
+        raise stopping()
 
 
 async def break_off(request: Request) -> NoReturn:

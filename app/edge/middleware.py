@@ -6,14 +6,17 @@ mounted application it comes from.
 
 import logging
 import time
+from asyncio import CancelledError
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clock import new_id
+from app.edge.ending import break_off, stopping
 from app.edge.logs import request_fields
-from app.edge.problem_responses import internal_error, is_problem, problem_instead_of
+from app.edge.problem_responses import internal_error, is_problem, problem_instead_of, problem_response
 from app.edge.security_headers import with_security_headers
 
 log = logging.getLogger("app.requests")
@@ -57,6 +60,9 @@ class RequestLog:
             await self._app(scope, receive, response.send)
         except ClientDisconnect:
             response.status = CLIENT_CLOSED_REQUEST
+        except CancelledError:
+            # The process is stopping, and the time for running requests has ended.
+            await response.cut_off()
         except Exception:
             log.exception("failed", extra={"fields": {"route": _route(scope)}})
             if response.status:
@@ -89,6 +95,15 @@ class _Response:
                 await problem(self._scope, self._receive, self._send_completed)
                 return
         await self._send_completed(message)
+
+    async def cut_off(self) -> None:
+        """End the response now: with a problem if it has not started, otherwise by closing the connection."""
+        request = Request(self._scope)
+        if self.status == 0:
+            await problem_response(request, stopping())(self._scope, self._receive, self.send)
+            return
+        with suppress(ClientDisconnect):
+            await break_off(request)
 
     async def _send_completed(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -91,7 +91,7 @@ STATES = {
 
 @pytest.mark.parametrize("state", STATES)
 def test_others_are_served_the_memory_is_given_back_and_the_service_stops(attacked, stack, state):
-    """The process stops before the eight seconds after which it would cancel running requests."""
+    """The process stops before the seven seconds after which it would cancel running requests."""
     sent, number, megabytes = STATES[state]
     payload = sent(attacked)
     before = attacked.megabytes()
