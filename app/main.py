@@ -2,13 +2,17 @@
 
 import gc
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cache
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -256,7 +260,15 @@ def create_app_from_environment() -> FastAPI:
         log.warning("other users of this machine can read %s: run 'chmod 600 %s'", file, file)
     app = create_app(settings)
     tune_process()
+    if parent := multiprocessing.parent_process():
+        Thread(target=_stop_after, args=[parent], daemon=True).start()
     return app
+
+
+def _stop_after(parent: BaseProcess) -> None:
+    """Stop this process when its parent has ended: a parent that is killed does not stop its children."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def tune_process() -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from tests.cli.started import shared
 from tests.conftest import ADMIN_KEY, ROOT, NewDatabase, needs
 from tests.edge.proxy import Proxy
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 SERVE = "from app.cli.main import main; main()"
 
@@ -44,7 +45,7 @@ def serve(
         try:
             yield process, greeting
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE) in (0, -signal.SIGTERM, -signal.SIGINT)
+            assert process.wait(PATIENCE) in (0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL)
         finally:
             process.kill()
 
@@ -148,3 +149,24 @@ def test_ctrl_c_ends_it_even_if_the_database_does_not_answer(tmp_path: Path, pos
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == -signal.SIGINT
     proxy.close()
+
+
+def is_running(pid: str) -> bool:
+    """Whether a process is there. One that has ended, but that nobody has waited for, has no command line."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except FileNotFoundError:
+        return False
+
+
+def test_the_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    with serve(tmp_path, "--workers", "2") as (process, greeting):
+        address = re.search(r"http://([\d.]+):(\d+)", greeting)
+        assert address
+        assert httpx.get(f"{address[0]}/readyz", timeout=PATIENCE).is_success
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) >= 2
+        process.kill()
+        process.wait(PATIENCE)
+        until(lambda: not any(map(is_running, children)))
+        socket.create_server((address[1], int(address[2]))).close()
