@@ -58,6 +58,7 @@ from app.edge.middleware import RequestLog
 from app.edge.openapi import describe
 from app.edge.operations import DOCS_FILES, operations
 from app.edge.problem_responses import add_problem_handlers
+from app.edge.process_folder import ProcessFolder
 from app.edge.readiness import ReadinessCheck
 from app.edge.service import Service
 from app.encryption.files import key_file_of
@@ -202,6 +203,7 @@ def _create_service(settings: Settings, clock: Clock, find_sender: "Callable[[],
         key_watch=KeyWatch(database, keys),
         bodies=IncompleteBodies(settings.max_body_bytes),
         computing=computing,
+        temporary=ProcessFolder(),
         feed=feed,
         find_sender=find_sender,
         intakes=IntakeWorker(database, plans),
@@ -243,11 +245,13 @@ async def _background_work(service: Service) -> AsyncIterator[dict[str, Connecti
         background.start_soon(delivery_worker.run)
         background.start_soon(service.intakes.run)
         background.start_soon(service.imports.run)
+        background.start_soon(service.temporary.run)
         background.start_soon(ResponseCleaner(service.database).run)
         background.start_soon(service.key_watch.run)
         background.start_soon(service.win_curves.run)
         yield {CONNECTIONS: connections}
         background.cancel_scope.cancel()
+    service.temporary.close()
     # In a thread, because cancelled requests still wait for their commit.
     await to_thread.run_sync(service.database.close)
 

@@ -115,6 +115,7 @@ SLOW = {
     "encryption/test_start.py",
     "edge/test_revoked.py",
     "files/test_memory.py",
+    "inbound/imports/test_killed.py",
     "inbound/imports/test_stopping.py",
     "inbound/intake/test_processes.py",
     "inbound/intake/test_quotas.py",

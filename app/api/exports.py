@@ -15,7 +15,7 @@ from app.edge.routes import router
 from app.edge.service import Service, ServiceDep
 from app.edge.streams import FileStream
 from app.files.formats import MEDIA_TYPES, Format
-from app.files.writer import writer_of
+from app.files.writer import WRITTEN_ON_DISK, writer_of
 from app.insights import win_probability
 from app.insights.queries import newest_outcome
 from app.keys.schemas import Scope
@@ -134,7 +134,8 @@ async def _chunks(
 ) -> AsyncGenerator[bytes, None]:
     # This can import a library.
     write_format = await service.computing.run(partial(writer_of, format_))
-    with closing(write_format(export.columns)) as writer:
+    folder = await service.computing.run(service.temporary.path) if format_ in WRITTEN_ON_DISK else None
+    with closing(write_format(export.columns, folder)) as writer:
         for read in export.reads():
             rows = await complete(await service.database.read(read))
             yield await service.computing.run(partial(writer.write, rows))

@@ -130,7 +130,8 @@ async def import_prospects(
     types, qualify = await _types(service, query.question_set), await _named_set(service, query.qualify)
     options = query.options(types, qualify)
     with ExitStack() as opened:
-        file = opened.enter_context(await spool(request, service.settings.import_bytes, service.computing))
+        sent = await spool(request, service.settings.import_bytes, service.computing, service.temporary)
+        file = opened.enter_context(sent)
         open_file = partial(_open, opened, request, Path(file.name), format_, query, options)
         try:
             reader = await service.computing.run_reading(open_file)

@@ -10,7 +10,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.edge.bodies import require_plain
 from app.edge.ndjson import BodyReader
-from app.problems import IMPORT_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem, unavailable
+from app.private_files import no_space
+from app.problems import IMPORT_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
 
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 MAX_FIELDS = 20
@@ -45,9 +46,7 @@ async def read_multipart(request: Request, max_bytes: int) -> tuple[list[tuple[s
         raise Problem(MALFORMED_BODY, f"The form cannot be read: {error.message}") from None
     except OSError:
         await _discard(body)
-        raise unavailable(
-            "The service cannot write to its folder for temporary files, or the disk is full."
-        ) from None
+        raise no_space() from None
     finally:
         await stream.aclose()
     fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]

@@ -17,6 +17,7 @@ from app.edge.authorise import KeyRing
 from app.edge.bodies import IncompleteBodies
 from app.edge.computing import Computing
 from app.edge.key_watch import KeyWatch
+from app.edge.process_folder import ProcessFolder
 from app.edge.readiness import ReadinessCheck
 from app.encryption.service import Cipher
 from app.events.service import FeedPublisher
@@ -62,6 +63,7 @@ class Service:
     key_watch: KeyWatch
     bodies: IncompleteBodies
     computing: Computing
+    temporary: ProcessFolder
     feed: FeedPublisher
     find_sender: "Callable[[], Sender]"
     intakes: IntakeWorker

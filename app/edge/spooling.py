@@ -8,12 +8,14 @@ from fastapi import Request
 
 from app.edge.computing import Computing
 from app.edge.ndjson import BodyReader
-from app.problems import IMPORT_TOO_LARGE, Problem, unavailable
+from app.edge.process_folder import ProcessFolder
+from app.private_files import no_space
+from app.problems import IMPORT_TOO_LARGE, Problem
 
 WRITTEN_AT_ONCE = 256 * 1024
 
 
-async def spool(request: Request, max_bytes: int, computing: Computing) -> IO[bytes]:
+async def spool(request: Request, max_bytes: int, computing: Computing, folder: ProcessFolder) -> IO[bytes]:
     """Return a temporary file with the body. It has a name, and is deleted when it is closed.
 
     Raises:
@@ -23,18 +25,24 @@ async def spool(request: Request, max_bytes: int, computing: Computing) -> IO[by
     content_length = request.headers.get("content-length", "0")
     if content_length.isdigit() and int(content_length) > max_bytes:
         raise _too_large(max_bytes)
-    file = NamedTemporaryFile(prefix="prospect-fit-")  # noqa: SIM115  # the caller closes it
+    file = await computing.run(partial(_create, folder))
     try:
         await _write(BodyReader(request), file, max_bytes, computing)
     except OSError:
         file.close()
-        raise unavailable(
-            "The service cannot write to its folder for temporary files, or the disk is full."
-        ) from None
+        raise no_space() from None
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _create(folder: ProcessFolder) -> IO[bytes]:
+    path = folder.path()
+    try:
+        return NamedTemporaryFile(dir=path, prefix="body-")
+    except OSError:
+        raise no_space() from None
 
 
 async def _write(body: BodyReader, file: IO[bytes], max_bytes: int, computing: Computing) -> None:

@@ -25,10 +25,10 @@ DUCKDB_TYPES: Mapping[ColumnType, str] = {
 class ParquetWriter:
     """Writes Parquet. The rows are collected in a temporary file, which DuckDB converts at the end."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], folder: Path | None = None) -> None:
         self._columns = columns
         self._lines = NdjsonWriter(columns)
-        self._folder = TemporaryDirectory(prefix="prospect-fit-")
+        self._folder = TemporaryDirectory(dir=folder, prefix="prospect-fit-")
         self._rows = (Path(self._folder.name) / "rows.ndjson").open("wb")
 
     def write(self, rows: Iterable[Sequence[Value]]) -> bytes:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from io import StringIO
+from pathlib import Path
 
 from app.files.columns import Column, Value, as_text
 from app.files.formulas import without_formula
@@ -16,7 +17,7 @@ BYTE_ORDER_MARK = "\ufeff"
 class CsvWriter:
     """Writes CSV (RFC 4180) in UTF-8 with a byte order mark, and without formulas."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], _folder: Path | None = None) -> None:
         heading = _csv_lines([[column.name for column in columns]])
         self._unwritten = BYTE_ORDER_MARK + heading
 
@@ -44,7 +45,7 @@ def _csv_cell(value: Value) -> str:
 class NdjsonWriter:
     """Writes one JSON object for each row, with a field for every column."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], _folder: Path | None = None) -> None:
         self._names = [column.name for column in columns]
 
     def write(self, rows: Iterable[Sequence[Value]]) -> bytes:

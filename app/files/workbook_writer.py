@@ -23,9 +23,9 @@ FIRST_DAY = date(1900, 3, 1)
 class WorkbookWriter:
     """Writes a workbook with one sheet, or more if there are too many rows for one."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], folder: Path | None = None) -> None:
         self._headings = [column.name for column in columns]
-        self._folder = TemporaryDirectory(prefix="prospect-fit-")
+        self._folder = TemporaryDirectory(dir=folder, prefix="prospect-fit-")
         self._file = Path(self._folder.name) / "rows.xlsx"
         options = {"constant_memory": True, "tmpdir": self._folder.name, "remove_timezone": True}
         self._book = xlsxwriter.Workbook(str(self._file), options)

@@ -13,12 +13,18 @@ from app.files.formats import Format
 from app.files.text_writers import CsvWriter, NdjsonWriter
 
 ROWS_PER_CHUNK = 500
+WRITTEN_ON_DISK: frozenset[Format] = frozenset({"xlsx", "parquet"})
 
 
 class TableWriter(Protocol):
-    """Writes one file. Its bytes are the chunks of each `write`, and then those of `finish`."""
+    """Writes one file. Its bytes are the chunks of each `write`, and then those of `finish`.
 
-    def __init__(self, columns: Sequence[Column]) -> None: ...
+    Args:
+        columns: the columns of the file.
+        folder: where it creates temporary files, if its format is in WRITTEN_ON_DISK.
+    """
+
+    def __init__(self, columns: Sequence[Column], folder: Path | None = None, /) -> None: ...
 
     def write(self, rows: Iterable[Sequence[Value]]) -> bytes:
         """Return the next bytes, for rows with one value for each column. There may be none yet."""

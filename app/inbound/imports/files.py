@@ -12,8 +12,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from stat import S_ISDIR
-from tempfile import gettempdir
 from time import time
 from typing import IO
 from uuid import UUID
@@ -22,8 +20,8 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from app.inbound.imports.schemas import Run, Upload
-from app.private_files import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, is_readable_by_others
-from app.problems import NOT_FOUND, Problem, unavailable
+from app.private_files import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, PrivateFolder, no_space
+from app.problems import NOT_FOUND, Problem
 
 ID_BYTES = 16
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -142,27 +140,27 @@ class UploadFolder:
     """The private folder with the files that people have uploaded to import."""
 
     def __init__(self) -> None:
-        owner = os.getuid() if os.name == "posix" else ""
-        self._folder = Path(gettempdir()) / f"prospect-fit-imports-{owner}"
+        self._folder = PrivateFolder("imports")
 
     def add(self, sent: IO[bytes]) -> tuple[str, UploadedFile]:
         """Store the content of a new file, and return its id. Raises UNAVAILABLE if the disk is full."""
-        self._prepare()
+        self._folder.create()
         upload_id = secrets.token_urlsafe(ID_BYTES)
-        file = UploadedFile(self._folder / upload_id)
+        folder = self._folder.path / upload_id
+        file = UploadedFile(folder)
         try:
-            (self._folder / upload_id).mkdir(PRIVATE_FOLDER_MODE)
+            folder.mkdir(PRIVATE_FOLDER_MODE)
             with private_file(file.content) as content:
                 shutil.copyfileobj(sent, content, 1024 * 1024)
         except OSError:
-            shutil.rmtree(self._folder / upload_id, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise no_space() from None
         return upload_id, file
 
     def find(self, upload_id: str, key_id: UUID, actor: str) -> UploadedFile:
         """Return a file of a person. Raises NOT_FOUND if it was deleted, or belongs to somebody else."""
-        if ID_PATTERN.fullmatch(upload_id) and self._is_private():
-            file = UploadedFile(self._folder / upload_id)
+        if ID_PATTERN.fullmatch(upload_id) and self._folder.is_private():
+            file = UploadedFile(self._folder.path / upload_id)
             upload = file.upload()
             if (upload.key_id, upload.actor) == (key_id, actor):
                 return file
@@ -193,33 +191,9 @@ class UploadFolder:
                     file.delete()
 
     def _all(self) -> list[UploadedFile]:
-        if not self._is_private():
+        if not self._folder.is_private():
             return []
-        return [UploadedFile(path) for path in self._folder.iterdir() if ID_PATTERN.fullmatch(path.name)]
-
-    def _prepare(self) -> None:
-        """Create the folder."""
-        try:
-            self._folder.mkdir(PRIVATE_FOLDER_MODE)
-        except FileExistsError:
-            pass
-        except OSError:
-            raise no_space() from None
-        if not self._is_private():
-            raise unavailable(f"{self._folder} belongs to another user, or others can read it: delete it.")
-
-    def _is_private(self) -> bool:
-        """Return whether the folder exists, and nobody else can write its files.
-
-        Others may have created one of its name, because its parent is public: their files could be links to
-        files that only the service may read.
-        """
-        try:
-            found = self._folder.lstat()
-        except OSError:
-            return False
-        is_own = os.name != "posix" or found.st_uid == os.getuid()
-        return S_ISDIR(found.st_mode) and is_own and not is_readable_by_others(self._folder)
+        return [UploadedFile(path) for path in self._folder.path.iterdir() if ID_PATTERN.fullmatch(path.name)]
 
 
 @contextmanager
@@ -232,8 +206,3 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
 def not_here() -> Problem:
     """Return the problem of a file that does not exist, or belongs to somebody else."""
     return Problem(NOT_FOUND, NOT_HERE)
-
-
-def no_space() -> Problem:
-    """Return the problem of a file that cannot be stored."""
-    return unavailable("The service cannot write to its folder for temporary files, or the disk is full.")

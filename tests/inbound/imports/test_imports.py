@@ -30,7 +30,7 @@ from tests.api.calls import (
     types_of,
     upsert,
 )
-from tests.conftest import ADMIN_KEY
+from tests.conftest import ADMIN_KEY, serving, settings_for
 from tests.inbound.forms.test_aliases import teach
 from tests.inbound.imports.conftest import NDJSON, counted, lines, problems, remarks, stored
 from tests.waiting import PATIENCE, until
@@ -172,11 +172,14 @@ def test_a_file_that_does_not_arrive_completely_writes_nothing(client, send, sou
     assert counted(send(text, NDJSON))[0] == len(as_stored(MANY))
 
 
-def spooled_files() -> set[Path]:
-    return {file for file in Path(tempfile.gettempdir()).glob("prospect-fit-*") if file.is_file()}
+def spooled_files(folder: Path | None = None) -> set[Path]:
+    """The files that are being imported; `folder` is where temporary files are."""
+    return set(Path(folder or tempfile.gettempdir()).glob("prospect-fit-processes-*/*/body-*"))
 
 
-def test_a_file_on_the_disk_is_only_for_the_service_and_is_deleted(client, source, monkeypatch, tmp_path):
+def test_a_file_on_the_disk_is_only_for_the_service_and_is_deleted(
+    new_database, source, monkeypatch, tmp_path
+):
     # Other processes of the tests have files in the usual folder.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen = []
@@ -188,9 +191,10 @@ def test_a_file_on_the_disk_is_only_for_the_service_and_is_deleted(client, sourc
 
     monkeypatch.setattr(importing, "import_batch", look)
     post = {"params": {"source": source}, "content": lines(*accounts(3)), "headers": NDJSON}
-    assert client.post("/v1/prospects/import", **post).status_code == 200
+    with serving(settings_for(new_database())) as running:
+        assert running.client.post("/v1/prospects/import", **post).status_code == 200
     assert [mode for _, mode in seen] == [0o600]
-    until(lambda: not spooled_files())
+    assert [*tmp_path.rglob("*")] == [tmp_path / seen[0][0].parent.parent.name]
 
 
 def test_two_imports_of_the_same_lines_in_opposite_orders(client, send, source):
