@@ -1,15 +1,19 @@
 """The connections of one process: how many there may be, and a check of their time limits every second."""
 
 import logging
+import select
 from asyncio import get_running_loop
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 import anyio
 
 log = logging.getLogger("app.requests")
 CHECK_SECONDS = 1
+# How long not to look again for callers that have left, after none was found.
+LOOK_AGAIN_SECONDS = 0.1
 # How much is read at once. A caller can make the service hold this much in addition to the other limits.
 MAX_READ_BYTES = 32 * 1024
 # The key of the application's state under which a connection finds the `Connections` of its process.
@@ -18,6 +22,9 @@ CONNECTIONS = "connections"
 
 class Connection(Protocol):
     """What the limits need from a connection."""
+
+    def fileno(self) -> int:
+        """Return the descriptor of its socket."""
 
     def check(self) -> None:
         """Close the connection if its caller has exceeded a time limit."""
@@ -36,13 +43,17 @@ class Connections:
         # The one that has been idle for longest is the first.
         self._idle: OrderedDict[Connection, None] = OrderedDict()
         self._closed_for_others = 0
+        self._look_again_at = 0.0
         self._turns: deque[Callable[[], None]] = deque()
 
     def add(self, connection: Connection) -> bool:
-        """Add a new, idle connection. If there are too many, close the one that has been idle for longest.
+        """Add a new, idle connection.
 
-        Returns whether there is room: False if a request is running on every other connection.
+        If there are too many, close those whose callers have left, or else the one that has been idle for
+        longest. Returns whether there is room: False if a request is running on every other connection.
         """
+        if len(self._open) >= self._max_connections:
+            self._close_left()
         has_room = len(self._open) < self._max_connections or self._close_longest_idle()
         self._open.add(connection)
         self._idle[connection] = None
@@ -90,6 +101,24 @@ class Connections:
                 fields = {"count": self._closed_for_others, "max_connections": self._max_connections}
                 log.warning("idle connections closed to make room", extra={"fields": fields})
                 self._closed_for_others = 0
+
+    def _close_left(self) -> None:
+        """Close the connections whose callers have left while a request is running.
+
+        A connection does not notice this while it does not read, for example because the body has arrived,
+        and the request waits for the database.
+        """
+        if monotonic() < self._look_again_at:
+            return
+        poll, running = select.poll(), {one.fileno(): one for one in self._open if one not in self._idle}
+        for descriptor in running:
+            poll.register(descriptor, select.POLLRDHUP)
+        left = [running[descriptor] for descriptor, _ in poll.poll(0)]
+        for connection in left:
+            self.remove(connection)
+            connection.abort()
+        if not left:
+            self._look_again_at = monotonic() + LOOK_AGAIN_SECONDS
 
     def _close_longest_idle(self) -> bool:
         if not self._idle:

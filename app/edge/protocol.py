@@ -256,6 +256,10 @@ class BoundedHttp(HttpToolsProtocol):
                 self._refuse(Problem(REQUEST_TIMEOUT, detail))
             self.transport.close()
 
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return int(self.transport.get_extra_info("socket").fileno())
+
     def abort(self) -> None:
         """Close the connection at once, and discard what the caller has not read."""
         connected = self.transport.get_extra_info("socket")

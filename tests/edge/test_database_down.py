@@ -5,14 +5,17 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 from app.db import open_database
 from app.problems import UNAVAILABLE
-from tests.conftest import serving, settings_for
+from tests.conftest import ADMIN_KEY, serving, settings_for
 from tests.edge.problem import assert_problem
+from tests.edge.process import process
 from tests.edge.proxy import Proxy
+from tests.edge.wire import answer, connection, head
 from tests.waiting import PATIENCE, soon, until
 
 # Beside the wait of the setting there are 2 seconds of grace, and as many to spare.
@@ -114,6 +117,28 @@ def test_an_sqlite_file_that_another_program_holds(tmp_path):
         holder.close()
         assert running.client.post("/v1/prospects", json={"name": "now"}).status_code == 201
         assert len(running.client.get("/v1/prospects").json()["items"]) == 1
+
+
+def test_callers_who_leave_take_no_connection_from_others(postgres, tmp_path):
+    """They leave before the database has answered, so their requests are still running."""
+    proxy, key = Proxy(postgres()), {"X_API_Key": ADMIN_KEY}
+    whole = head("POST", "/v1/prospects", Content_Length=2, Content_Type="application/json", **key) + b"{}"
+    with process(tmp_path, proxy.url, MAX_CONNECTIONS="10") as served, ExitStack() as stack:
+        others = [stack.enter_context(connection(served.url)) for _ in range(5)]
+        assert_answers(others)
+        proxy.silent = True
+        for _ in range(50):
+            with connection(served.url) as leaving:
+                leaving.sendall(whole)
+        assert_answers(others)
+        proxy.silent = False
+    proxy.close()
+
+
+def assert_answers(connections):
+    for connected in connections:
+        connected.sendall(head("GET", "/livez"))
+        assert answer(connected).status_code == 200
 
 
 def test_two_transactions_that_wait_for_each_other_are_both_carried_out(postgres):
