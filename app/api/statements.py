@@ -49,10 +49,18 @@ class StatementQuery(In):
         ),
     ] = None
 
+    rated: Annotated[
+        str | None,
+        Field(
+            pattern=QUESTION_KEYS,
+            description="without `answers`: the questions with a rule that also have a column of ratings",
+        ),
+    ] = None
+
     @property
     def source(self) -> Wide | Long:
         """The tables to read. Raises `Flawed`."""
-        return source_of(self.table, self.id, self.answers, self.not_applicable)
+        return source_of(self.table, self.id, self.answers, self.not_applicable, self.rated)
 
 
 class SqlResponse(Response):
@@ -67,7 +75,8 @@ async def get_sql(
 ) -> Response:
     """Read a version as one SELECT. It computes exactly the same scores in your own database.
 
-    It reads a wide table with a column for every question and attribute or, with `answers`, two long tables.
+    It reads a wide table with a column for every attribute and for every question without a rule or, with
+    `answers`, two long tables.
     A row that cannot be scored has a `problem` and no figures. An attribute that cannot be read counts as
     missing and is listed in `unread_attributes`. `blockers` lists the must-reach questions that prevent a
     fit.

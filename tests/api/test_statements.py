@@ -41,6 +41,24 @@ def test_it_gives_the_score_of_the_service(client, warehouse, query):
     assert (bad["score"], bad["indication"], bad["points"]) == (None, None, None)
 
 
+def test_a_set_whose_rules_rate_every_question_reads_attributes_alone(client, warehouse):
+    attributes = {
+        "industry": "Logistics", "employees": 300, "annual_revenue": 5e7, "region": None, "growth": 12
+    }  # fmt: skip
+    warehouse.execute(
+        "CREATE TABLE companies AS SELECT 1 AS id, 'Logistics' AS industry, 300 AS employees, "
+        "5e7 AS annual_revenue, CAST(NULL AS VARCHAR) AS region, 12 AS growth"
+    )
+    statement = client.get("/v1/question-sets/firmographic-fit/versions/1/sql?table=companies")
+    answer = warehouse.execute(statement.text)
+    row = dict(zip([column[0] for column in answer.description], answer.fetchone(), strict=True))
+    sent = {"question_set": "firmographic-fit@1", "attributes": attributes}
+    score = ok(client.post("/v1/score", json=sent))
+    assert (row["problem"], row["rated"] >= 3) == (None, True)
+    for figure in ("indication", "score", "lowest", "highest", "coverage", "points", "grade", "open"):
+        assert row[figure] == score[figure]
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
@@ -51,6 +69,8 @@ def test_it_gives_the_score_of_the_service(client, warehouse, query):
         ("id=Score", "/id"),
         ("not_applicable=budget,mood", "/not_applicable"),
         ("answers=answers&not_applicable=budget", "/not_applicable"),
+        ("rated=mood", "/rated"),
+        ("answers=answers&rated=budget", "/rated"),
     ],
 )
 def test_what_cannot_be_told_is_refused_by_name(client, query, pointer):

@@ -63,7 +63,7 @@ def test_a_statement_is_printed(folder):
 
 def test_duckdb(tmp_path):
     with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE accounts AS SELECT 1 AS id, 4 AS fit, 5 AS need, 'x' AS industry")
+        connection.execute("CREATE TABLE accounts AS SELECT 1 AS id, 4 AS need, 'x' AS industry")
         connection.execute(f"CREATE VIEW score AS {score_sql(ruled('x'), Wide('accounts'), 'duckdb')}")
         connection.execute(block("**DuckDB**", "sql").replace("scores.parquet", f"{tmp_path}/scores.parquet"))
         assert connection.execute(f"SELECT points FROM '{tmp_path}/scores.parquet'").fetchall() == [(9,)]

@@ -82,8 +82,8 @@ def test_a_column_of_text_is_refused_or_its_rows_have_a_problem(session, engine)
 
 
 def test_a_column_that_is_missing_is_refused_by_name(engine):
-    engine.make("accounts", {"id": "BIGINT", "need": "SMALLINT", "industry": "VARCHAR"}, [])
-    with pytest.raises(Exception, match="`fit`"):
+    engine.make("accounts", {"id": "BIGINT", "fit": "SMALLINT", "industry": "VARCHAR"}, [])
+    with pytest.raises(Exception, match="`need`"):
         engine.run(score_sql(ruled("saas"), Wide("accounts"), engine.dialect))
 
 

@@ -169,7 +169,9 @@ class _Run:
     def _statement(self, rows: PreparedRows) -> str:
         """Return the statement that scores the rows. Raises `UnusableFile` if two columns share a name."""
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {rows.select}")
-        source = Wide(VIEW, CARRIED_COLUMN, rows.skippable, PROBLEM_COLUMN)
+        steps = self._plan.question_set.steps
+        scored = frozenset(q.key for step in steps if not step.gated for q in step.questions)
+        source = Wide(VIEW, CARRIED_COLUMN, rows.skippable, scored, PROBLEM_COLUMN)
         figures = score_sql(self._plan, source, "duckdb")
         described = self._connection.execute(f"DESCRIBE {figures}").fetchall()
         require_own_names(rows.carried, [column for column, *_ in described])

@@ -18,13 +18,15 @@ class Wide:
     """A table with a row for each prospect and a column for each question and attribute.
 
     The columns have the names of the keys and attributes. `id` is the column that identifies a row.
-    `not_applicable` are the keys of questions that also have a boolean column `<key>_na`. `problem` names a
-    column with the problem of a row that is known already.
+    `not_applicable` are the keys of questions that also have a boolean column `<key>_na`. A question that a
+    rule rates has a column only if its key is in `rated`. `problem` names a column with the problem of a row
+    that is known already.
     """
 
     table: str
     id: str = "id"
     not_applicable: frozenset[str] = frozenset()
+    rated: frozenset[str] = frozenset()
     problem: str | None = None
 
     def can_be_not_applicable(self, question: Question) -> bool:
@@ -37,7 +39,7 @@ class Wide:
             raise Flawed(flaws)
         input_problem = name(self.problem) if self.problem else "CAST(NULL AS VARCHAR)"
         columns = [("id", name(self.id)), ("input_problem", input_problem)]
-        columns += [(RAW + q.key, f"{name(q.key)} + 0") for q in questions]
+        columns += [(RAW + q.key, self._raw(q)) for q in questions]
         columns += [
             (MARKED + q.key, f"COALESCE({name(q.key + '_na')}, FALSE)")
             for q in questions
@@ -46,10 +48,15 @@ class Wide:
         columns += [(ATTRIBUTE + attribute, name(attribute)) for attribute in question_set.attributes]
         return [("_input", select(columns, table_name(self.table)))]
 
+    def _raw(self, question: Question) -> str:
+        has_column = question.rate_from is None or question.key in self.rated
+        return f"{name(question.key)} + 0" if has_column else "CAST(NULL AS INTEGER)"
+
     def _flaws(self, question_set: QuestionSet, questions: list[Question]) -> Iterator[Flaw]:
         keys = {question.key for question in questions}
-        for key in sorted(self.not_applicable - keys):
-            yield Flaw("/not_applicable", f"no scored question has the key {key}", "unknown_question")
+        for option, listed_keys in (("not_applicable", self.not_applicable), ("rated", self.rated)):
+            for key in sorted(listed_keys - keys):
+                yield Flaw(f"/{option}", f"no scored question has the key {key}", "unknown_question")
         for key in sorted(self.not_applicable & keys):
             if f"{key}_na" in keys | set(question_set.attributes):
                 detail = f"{key}_na has another meaning in this set: use a table with a row for each answer"
@@ -96,17 +103,30 @@ class Long:
         return [("_answers", of_answers), ("_input", select(columns_of_prospect, joined))]
 
 
-def source_of(table: str, id_column: str, answers: str | None, not_applicable: str | None) -> Wide | Long:
+def source_of(
+    table: str, id_column: str, answers: str | None, not_applicable: str | None, rated: str | None
+) -> Wide | Long:
     """A long source if there is a table of answers, else a wide one.
 
-    `not_applicable` are keys of questions, separated by commas. Raises `Flawed` if both are given.
+    `not_applicable` and `rated` are keys of questions, separated by commas. Raises `Flawed` if one of them is
+    given with a table of answers.
     """
-    if answers and not_applicable:
+    if answers is None:
+        return Wide(table, id_column, _keys(not_applicable), _keys(rated))
+    flaws = []
+    if not_applicable:
         detail = "the state of an answer says what is not applicable: leave out one of the two"
-        raise Flawed([Flaw("/not_applicable", detail, "contradiction")])
-    if answers:
-        return Long(table, answers, id_column)
-    return Wide(table, id_column, frozenset(not_applicable.split(",") if not_applicable else ()))
+        flaws.append(Flaw("/not_applicable", detail, "contradiction"))
+    if rated:
+        detail = "the table of answers has all ratings: leave out one of the two"
+        flaws.append(Flaw("/rated", detail, "contradiction"))
+    if flaws:
+        raise Flawed(flaws)
+    return Long(table, answers, id_column)
+
+
+def _keys(listed_keys: str | None) -> frozenset[str]:
+    return frozenset(listed_keys.split(",") if listed_keys else ())
 
 
 def _input_problem(questions: list[Question]) -> str:

@@ -62,6 +62,9 @@ def drawn(case, seed, count):
     """The session of the case, and others on the same set; some have a value that cannot be used."""
     dice = random.Random(seed)
     questions = scored_questions(case.question_set)
+    # What a rule rates is often asked of nobody.
+    by_rule = {q.key for q in questions if q.rate_from and dice.random() < 0.5}
+    questions = [q for q in questions if q.key not in by_rule]
     held = HELD | ({"partner": BOOLEANS_AS_TEXTS} if dice.random() < 0.3 else {})
     own = {name: value for name, value in case.attributes.items() if is_readable(name, value)}
     yield _row(0, {key: case.answers.get(key) for key in (q.key for q in questions)}, own)
@@ -69,7 +72,7 @@ def drawn(case, seed, count):
         answers = _answers(dice, case.question_set, questions)
         known = {name: dice.choice([*values, None]) for name, values in held.items()}
         row = _row(number, answers, {name: value for name, value in known.items() if value is not None})
-        if dice.random() < 0.2:
+        if questions and dice.random() < 0.2:
             _spoil(dice, case.question_set, questions, row)
         yield row
 

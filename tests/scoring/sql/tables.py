@@ -10,8 +10,11 @@ from tests.scoring.sql.rows import scored_questions
 def wide(engine, question_set, rows, seed):
     """A column for every question, of a type that holds what is in it."""
     dice = random.Random(seed)
-    keys = [question.key for question in scored_questions(question_set)]
-    skippable = [key for key in keys if any(key in row.skipped for row in rows)]
+    questions = scored_questions(question_set)
+    by_rule = {q.key for q in questions if q.rate_from and not any(q.key in row.ratings for row in rows)}
+    keys = [q.key for q in questions if q.key not in by_rule or dice.random() < 0.3]
+    rated = [q.key for q in questions if q.rate_from and q.key in keys]
+    skippable = [q.key for q in questions if any(q.key in row.skipped for row in rows)]
     columns = {"id": "BIGINT"}
     for key in keys:
         whole = all(isinstance(row.ratings.get(key, 0), int) for row in rows)
@@ -27,7 +30,7 @@ def wide(engine, question_set, rows, seed):
         for row in rows
     ]
     engine.make("accounts", columns, values)
-    return Wide("accounts", "id", frozenset(skippable))
+    return Wide("accounts", "id", frozenset(skippable), frozenset(rated))
 
 
 def long(engine, _question_set, rows, seed):

@@ -23,7 +23,7 @@ def ruled(*values):
 def told(engine, plan, *, fit="SMALLINT", industry=None, rows):
     columns = {"id": "BIGINT", "fit": fit, "need": "SMALLINT", "industry": industry or engine.text}
     engine.make("accounts", columns, rows)
-    answer = engine.run(score_sql(plan, Wide("accounts"), engine.dialect))
+    answer = engine.run(score_sql(plan, Wide("accounts", rated=frozenset({"fit"})), engine.dialect))
     return sorted(answer, key=lambda row: row["id"])
 
 
@@ -47,9 +47,26 @@ def test_a_column_of_numbers_is_refused_for_a_text(engine):
 
 
 def test_a_column_that_is_missing_is_refused_by_name(engine):
+    engine.make("accounts", {"id": "BIGINT", "fit": "SMALLINT", "industry": engine.text}, [])
+    with pytest.raises(Exception, match='"need"'):
+        engine.run(score_sql(ruled("saas"), Wide("accounts"), engine.dialect))
+
+
+def test_a_question_with_a_rule_needs_no_column_unless_it_is_asked_for(engine):
+    """The rule rates it 5 for this industry, and 1 for any other; a person rated it 3."""
+    engine.make(
+        "accounts",
+        {"id": "BIGINT", "need": "SMALLINT", "industry": engine.text},
+        [[1, 2, "saas"], [2, 2, "ore"], [3, None, None]],
+    )
+    rows = engine.run(score_sql(ruled("saas"), Wide("accounts"), engine.dialect))
+    by_id = {row["id"]: (row["points"], row["rated"], row["open"]) for row in rows}
+    assert by_id == {1: (7, 2, 0), 2: (3, 2, 0), 3: (0, 0, 2)}
+    (row,) = told(engine, ruled("saas"), rows=[[1, 3, 2, "saas"]])
+    assert row["points"] == 5
     engine.make("accounts", {"id": "BIGINT", "need": "SMALLINT", "industry": engine.text}, [])
     with pytest.raises(Exception, match='"fit"'):
-        engine.run(score_sql(ruled("saas"), Wide("accounts"), engine.dialect))
+        engine.run(score_sql(ruled("saas"), Wide("accounts", rated=frozenset({"fit"})), engine.dialect))
 
 
 def test_two_hundred_questions_of_the_greatest_weight_do_not_overflow(engine):
