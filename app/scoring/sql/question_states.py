@@ -154,7 +154,9 @@ def _problem(question_set: QuestionSet, asked: list[Asked]) -> str:
         key = one.question.key
         raw, read, lowest = name(RAW + key), name(READ + key), literal(scale.min)
         # With GREATEST and LEAST, DuckDB compares values without NULL, which takes half as long.
-        off = f"LEAST({raw}, {lowest}) < {lowest} OR GREATEST({raw}, {lowest}) <> {read}"
+        # Without a limit, DuckDB could not compare a large UHUGEINT with an INTEGER.
+        limited = f"LEAST(GREATEST({raw}, {lowest}), {literal(scale.max + 1)})"
+        off = f"LEAST({raw}, {lowest}) < {lowest} OR {limited} <> {read}"
         choices.append((off, literal(f"{key}: not a whole number from {scale.min} to {scale.max}")))
         if one.may_be_skipped:
             both = f"{raw} IS NOT NULL AND {name(MARKED + key)}"

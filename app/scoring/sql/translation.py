@@ -83,6 +83,18 @@ def _keep_texts(tree: exp.Expr) -> None:
         number.replace(exp.func("COALESCE", number.copy(), is_given))
 
 
+def _hold_every_number(tree: exp.Expr) -> None:
+    """In DuckDB, comparing a UHUGEINT or some DECIMAL with an integer fails if one type cannot hold both.
+
+    An attribute is then compared as a double, which is exact enough: such values are far from the limits.
+    """
+    for limits in tree.find_all(exp.Between):
+        tried = exp.func("TRY", limits.copy(), dialect="duckdb")
+        value = exp.TryCast(this=limits.this.this.copy(), to=exp.DataType.build("DOUBLE"))
+        is_small = exp.Abs(this=value) <= exp.convert(MAX_INTEGER)
+        limits.replace(exp.func("COALESCE", tried, is_small))
+
+
 def _skip_null(tree: exp.Expr) -> None:
     """In BigQuery, GREATEST and LEAST are NULL if one of the two is; elsewhere they skip it."""
     for chosen in tree.find_all(exp.Greatest, exp.Least):
@@ -104,7 +116,7 @@ def _translate_plain_texts(tree: exp.Expr) -> None:
 
 
 ADAPTATIONS: Mapping[Dialect, Sequence[Callable[[exp.Expr], None]]] = {
-    "duckdb": [_lower_printable_ascii, _concatenate_at_once],
+    "duckdb": [_hold_every_number, _lower_printable_ascii, _concatenate_at_once],
     "postgres": [_stop_inlining, _lower_in_collation_c],
     "spark": [_keep_texts],
     "bigquery": [_skip_null],
