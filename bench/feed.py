@@ -111,7 +111,8 @@ def run_on(server: PostgreSQL, kind: str, commit_delay: float) -> Run:
 def run(database: Database, *, records_events: bool, read_page: ReadPage | None, commit_delay: float) -> Run:
     """Write and read for `RUN_SECONDS`."""
     prospect_ids = [
-        database.write_sync(lambda tx: prospects.create(tx, NewProspect())).id for _ in range(WRITERS)
+        database.write_sync(lambda tx: prospects.create(tx, NewProspect(), "bench")).id
+        for _ in range(WRITERS)
     ]
     with database.engine.begin() as connection:
         connection.execute(EVENT.delete())

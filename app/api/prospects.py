@@ -49,7 +49,7 @@ async def create_prospect(request: NewProspect, service: ServiceDep, call: Write
     return await service.write(
         call,
         lambda uow: WriteResult(
-            prospect_queries.prospect_out(uow.tx, prospects.create(uow.tx, request)), 201
+            prospect_queries.prospect_out(uow.tx, prospects.create(uow.tx, request, uow.author)), 201
         ),
     )
 

@@ -148,8 +148,7 @@ async def post_draft(
         return _show(request, editor, form, error=text("draft.not_saved"), status=422)
 
     def save(uow: UnitOfWork) -> DraftRevision:
-        by = uow.actor or uow.key_name
-        saved = question_sets.save_draft(uow.tx, key, document, form.seen, by, form.text)
+        saved = question_sets.save_draft(uow.tx, key, document, form.seen, uow.author, form.text)
         return DraftRevision(revision=saved.revision)
 
     try:
@@ -167,7 +166,7 @@ async def post_discard(
     """Discard the draft."""
 
     def discard(uow: UnitOfWork) -> DraftRevision:
-        question_sets.discard_draft(uow.tx, key, form.seen, uow.actor or uow.key_name)
+        question_sets.discard_draft(uow.tx, key, form.seen, uow.author)
         return DraftRevision(revision=form.seen)
 
     await write(request, form, discard)

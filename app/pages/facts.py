@@ -90,7 +90,7 @@ class Fact:
 
 def facts_of(tx: Transaction, plan: Plan, prospect: Prospect, session: SessionOut) -> list[Fact]:
     """Return the attributes that the question set of a session declares, in its order."""
-    from_links = origins(tx, prospect)
+    known = origins(tx, prospect)
     unread = read_stored(plan.question_set, prospect.attributes).unread
     decides = {one["attribute"]: one["decides"] for one in session.score["missing_attributes"]}
     facts = []
@@ -106,7 +106,7 @@ def facts_of(tx: Transaction, plan: Plan, prospect: Prospect, session: SessionOu
                 guidance=_guidance(plan, name),
                 unread=unread.get(name),
                 decides=decides.get(name) if session.status == "open" else None,
-                origin=from_links.get(name),
+                origin=known.get(name),
             )
         )
     return facts

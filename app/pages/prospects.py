@@ -119,7 +119,7 @@ async def post_prospect(
     """Create a prospect, open a session for it, and redirect to the interview."""
 
     def create(uow: UnitOfWork) -> Body:
-        prospect = prospects.create(uow.tx, NewProspect(name=form.name))
+        prospect = prospects.create(uow.tx, NewProspect(name=form.name), uow.author)
         return open_session(
             uow, NewSession(prospect_id=prospect.id, question_set=form.question_set, deal=form.deal)
         )

@@ -91,7 +91,7 @@ async def post_publish(
     """Publish the draft that the page showed, and redirect to the new version."""
 
     def publish(uow: UnitOfWork) -> Published:
-        version, _ = question_sets.publish_draft(uow.tx, key, form.seen, uow.actor or uow.key_name)
+        version, _ = question_sets.publish_draft(uow.tx, key, form.seen, uow.author)
         return Published(name=version.name)
 
     try:

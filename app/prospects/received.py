@@ -5,6 +5,7 @@ assessor and question set. The row of a part belongs to the prospect, which the 
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -167,20 +168,29 @@ def load_of_prospects(tx: Transaction, links: Collection[LinkKey]) -> dict[LinkK
 
 
 class Origin(NamedTuple):
-    """The source of the link that set a value, and when it did."""
+    """When a value was set, and by what: the link to the system `source`, or the person `entered_by`.
 
-    source: str
+    If a key that belongs to nobody set the value, `entered_by` is the name of the key.
+    """
+
     at: datetime
+    source: str | None = None
+    entered_by: str | None = None
 
 
 def origins(tx: Transaction, prospect: Prospect) -> dict[str, Origin]:
-    """Return the origin of each attribute of a prospect. Attributes that no link has set are left out."""
-    return {
-        name: Origin(source, at)
+    """Return the origin of each attribute of a prospect."""
+    entered = {
+        name: Origin(datetime.fromisoformat(one["at"]), entered_by=one["by"])
+        for name, one in prospect.entered.items()
+    }
+    from_links = {
+        name: Origin(at, source=source)
         for source, _, entries in tx.run(SELECT_OF_ALL_LINKS, {"prospect": prospect.id})
         for name, value in prospect.attributes.items()
         if (at := Received(entries).set_at(name, value))
     }
+    return from_links | entered
 
 
 def save_all(tx: Transaction, links: Sequence[ReceivedFromLink]) -> None:
@@ -200,7 +210,9 @@ def save_all(tx: Transaction, links: Sequence[ReceivedFromLink]) -> None:
         insert_or_replace(tx, TABLE, rows)
 
 
-def mark_overwritten(tx: Transaction, prospect_id: UUID, fields: set[str], by: LinkKey | None) -> None:
+def mark_overwritten(
+    tx: Transaction, prospect_id: UUID, fields: AbstractSet[str], by: LinkKey | None = None
+) -> None:
     """Note that these values of a locked prospect come from none of its links but `by`."""
     links = []
     for source, match_key, entries in tx.run(SELECT_OF_ALL_LINKS, {"prospect": prospect_id}):

@@ -58,13 +58,13 @@ SET_SUBJECT = (
 )
 UPDATE_PROSPECT = PROSPECT_TABLE.update().where(PROSPECT_TABLE.c.id == bindparam("changed"))
 # The columns that a new revision of a prospect can change.
-CHANGING = ("name", "searchable", "attributes", "revision", "updated_at")
+CHANGING = ("name", "searchable", "attributes", "entered", "revision", "updated_at")
 DELETE_PROSPECT = PROSPECT_TABLE.delete().where(PROSPECT_TABLE.c.id == bindparam("deleted"))
 
 
-def create(tx: Transaction, new: NewProspect) -> Prospect:
+def create(tx: Transaction, new: NewProspect, entered_by: str) -> Prospect:
     """Create a prospect with its links. Raises LINK_TAKEN if another prospect has one of them."""
-    prospect = _insert(tx, new.name, new.attributes)
+    prospect = _insert(tx, new.name, new.attributes, entered_by)
     # Links are inserted in one order, so that two transactions that insert the same links cannot deadlock.
     for link in sorted(new.links, key=lambda link: link.key):
         _insert_link(tx, prospect, link)
@@ -160,21 +160,23 @@ def _is_new_value(tx: Transaction, received: Received, name: str, value: Any, cu
     return True
 
 
-def apply_change(
-    tx: Transaction, prospect: Prospect, change: ProspectChange, by: LinkKey | None = None
-) -> bool:
+def apply_change(tx: Transaction, prospect: Prospect, change: ProspectChange, by: LinkKey | str) -> bool:
     """Change a locked prospect. Return whether anything changed. Raises STALE_REVISION.
 
-    `by` is the link, a (source, match key), that sent the change; None if no link did.
+    `by` is the link, a (source, match key), that sent the change, or the name of who entered it.
     """
     if change.revision is not None:
         require_revision("prospect", prospect.revision, change.revision)
     name, attributes = _changed_values(prospect, change)
     if _is_unchanged(prospect, name, attributes):
         return False
-    received_values.mark_overwritten(tx, prospect.id, _changed_fields(prospect, name, attributes), by)
+    changed = _changed_fields(prospect, name, attributes)
+    entered_by, link = (by, None) if isinstance(by, str) else (None, by)
+    received_values.mark_overwritten(tx, prospect.id, changed, link)
     _rename(tx, prospect, name)
     prospect.attributes = attributes
+    kept = {name: origin for name, origin in prospect.entered.items() if name not in changed}
+    prospect.entered = kept | _entered(tx, changed & attributes.keys(), entered_by)
     save_revision(tx, prospect, "prospect.updated")
     return True
 
@@ -231,13 +233,15 @@ def merge(tx: Transaction, target: Prospect, other: Prospect) -> None:
         name for name, value in {NAME_FIELD: target.name, **target.attributes}.items() if value is not None
     }
     # Even if the values are the same, the links of `other` have not set those that stay.
-    received_values.mark_overwritten(tx, other.id, own, by=None)
+    received_values.mark_overwritten(tx, other.id, own)
     tx.db.exec(
         update(ProspectLink).where(col(ProspectLink.prospect_id) == other.id).values(prospect_id=target.id)
     )
     _require_room_for_links(tx, target)
     _rename(tx, target, target.name or other.name)
+    taken = {name: origin for name, origin in other.entered.items() if name not in target.attributes}
     target.attributes = _merged_attributes(other.attributes, target.attributes)
+    target.entered = taken | target.entered
     save_revision(tx, target, "prospect.merged", merged_prospect_id=str(other.id))
 
 
@@ -253,8 +257,11 @@ def delete_row(tx: Transaction, prospect: Prospect) -> None:
     tx.run(DELETE_PROSPECT, {"deleted": prospect.id})
 
 
-def _insert(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
+def _insert(
+    tx: Transaction, name: str | None, attributes: Mapping[str, Any], entered_by: str | None = None
+) -> Prospect:
     prospect = _new_prospect(tx, name, attributes)
+    prospect.entered = _entered(tx, prospect.attributes, entered_by)
     tx.run(INSERT_PROSPECT, prospect.model_dump())
     insert_terms(tx, [prospect])
     return prospect
@@ -270,6 +277,11 @@ def _new_prospect(tx: Transaction, name: str | None, attributes: Mapping[str, An
         created_at=tx.at,
         updated_at=tx.at,
     )
+
+
+def _entered(tx: Transaction, attributes: Iterable[str], by: str | None) -> dict[str, Any]:
+    """Return the entries of attributes that were entered now; none if a link has set them."""
+    return {name: {"by": by, "at": tx.at.isoformat()} for name in attributes} if by else {}
 
 
 def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:

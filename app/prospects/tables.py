@@ -16,6 +16,7 @@ IN_CODE_POINT_ORDER = String().with_variant(String(collation="C"), "postgresql")
 class Prospect(SQLModel, table=True):
     """A prospect. `searchable` is its name as it is sorted. The attributes are stored as the CRM sent them.
 
+    `entered` has an entry for each attribute that no link has set: who entered it, and when.
     `subject` is "own_company" or "person" if a question set with that subject created the record.
     """
 
@@ -38,6 +39,9 @@ class Prospect(SQLModel, table=True):
     searchable: str = ""
     subject: str = Field(default="prospect", sa_column_kwargs={"server_default": "prospect"})
     attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    entered: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
     revision: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)

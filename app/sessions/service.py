@@ -142,7 +142,7 @@ def update_prospect(uow: UnitOfWork, prospect_id: UUID, change: ProspectChange) 
     cannot read.
     """
     prospect = find_prospect(uow.tx, prospect_id, lock=True)
-    if prospects.apply_change(uow.tx, prospect, change):
+    if prospects.apply_change(uow.tx, prospect, change, by=uow.author):
         rescore_open_sessions(uow, prospect, change.attributes)
     return prospect
 

@@ -59,6 +59,11 @@ class UnitOfWork:
     key_name: str
     actor: str | None = None
 
+    @property
+    def author(self) -> str:
+        """The name beside what the caller enters: the person, or else the name of the key."""
+        return self.actor or self.key_name
+
 
 @dataclass(slots=True)
 class SessionEdit:

@@ -47,7 +47,7 @@ def change_and_dawdle(prospect_id, seconds, tx):
     """Change a prospect, and commit some time after the event was inserted."""
     prospect = find_prospect(tx, prospect_id, lock=True)
     known = prospect.attributes.get("counter", 0)
-    prospects.apply_change(tx, prospect, ProspectChange(attributes={"counter": known + 1}))
+    prospects.apply_change(tx, prospect, ProspectChange(attributes={"counter": known + 1}), by="test")
     time.sleep(seconds)
 
 
@@ -125,7 +125,7 @@ def test_an_event_that_is_committed_late_is_not_passed(two, database):
     naive = Naive(database, database.read_sync(lambda tx: max(tx.db.exec(select(Event.seq)).all())))
 
     def late(tx):
-        slow = prospects.create(tx, NewProspect()).id
+        slow = prospects.create(tx, NewProspect(), "test").id
         quick = new_prospect(client)["id"]
         naive.look()
         (seen,) = events_after(client, start)
@@ -160,7 +160,7 @@ def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
 
     def many(tx):
         for _ in range(1003):
-            prospects.create(tx, NewProspect())
+            prospects.create(tx, NewProspect(), "test")
 
     database.write_sync(many)
     assert [database.write_sync(assign_positions) for _ in range(3)] == [1000, 3, 0]
@@ -173,8 +173,8 @@ def test_no_more_than_a_thousand_are_given_positions_at_a_time(two, database):
 
 def test_a_reader_after_a_long_silence_catches_up_in_one_call(two, database):
     client = two[0].client
-    database.write_sync(lambda tx: [prospects.create(tx, NewProspect()) for _ in range(2100)])
-    newest = database.write_sync(lambda tx: prospects.create(tx, NewProspect())).id
+    database.write_sync(lambda tx: [prospects.create(tx, NewProspect(), "test") for _ in range(2100)])
+    newest = database.write_sync(lambda tx: prospects.create(tx, NewProspect(), "test")).id
     assert ok(client.get("/v1/events/latest?limit=1"))[0]["prospect_id"] == str(newest)
 
 

@@ -115,7 +115,7 @@ def test_every_word_of_the_search_begins_a_word_of_the_name(alone, names, texts)
     searches = [q for q in map(_accepted, [*texts, *(name[: len(name) // 2 + 1] for name in usable)]) if q]
 
     def compare(tx):
-        made = {prospects.create(tx, NewProspect(name=name)).id: name for name in usable}
+        made = {prospects.create(tx, NewProspect(name=name), "test").id: name for name in usable}
         for q in searches:
             found = {one.id for one in list_prospects(tx, ProspectFilter(q=q), after=None, limit=100)}
             assert found == {id_ for id_, name in made.items() if is_found(name, q)}, q

@@ -65,7 +65,7 @@ def failing(settings):
     @broken.get("/half-written")
     async def half_written(service: ServiceDep) -> None:
         def work(tx):
-            prospects.create(tx, NewProspect(name=PRIVATE))
+            prospects.create(tx, NewProspect(name=PRIVATE), "test")
             raise RuntimeError(PRIVATE)
 
         await service.database.write(work)

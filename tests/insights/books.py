@@ -43,7 +43,7 @@ class Books:
 
     def prospect(self, name, **attributes):
         new = NewProspect(name=name, attributes=attributes)
-        return self.database.write_sync(lambda tx: prospects.create(tx, new).id)
+        return self.database.write_sync(lambda tx: prospects.create(tx, new, "test").id)
 
     def open(self, prospect, question_set, **sent):
         request = NewSession(prospect_id=prospect, question_set=question_set, **sent)

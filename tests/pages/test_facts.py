@@ -7,7 +7,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.api.calls import ok
+from app.clock import utc_now
+from app.pages.formats import day
+from tests.api.calls import merge, ok
 from tests.conftest import ADMIN_KEY, Running
 from tests.pages.conftest import (
     NAME,
@@ -91,6 +93,11 @@ def value_of(html: str, name: str) -> str:
     return unescape(found[1])
 
 
+def origins_in(html: str) -> list[str]:
+    """Who set the facts on a page, and when, in the order of the question set."""
+    return re.findall(r"<bdi>((?:From|Entered by) [^<]*)</bdi>", unescape(html))
+
+
 @pytest.mark.parametrize("page", ["interview", "scorecard"])
 def test_facts_are_saved_with_their_types_and_the_session_is_scored_again(
     service: Running, ana: httpx.Client, facts: dict, page: str
@@ -117,6 +124,7 @@ def test_facts_are_saved_with_their_types_and_the_session_is_scored_again(
     html = ana.get(shown).text
     assert value_of(html, "employees") == "1200000"
     assert "From test, " not in html
+    assert origins_in(html) == [f"Entered by {NAME} on {day(utc_now())}"] * 3
 
 
 @pytest.mark.parametrize("page", ["interview", "scorecard"])
@@ -175,6 +183,56 @@ def test_a_refused_fact_is_named_and_everything_entered_is_kept(
     again = fields_of(refused.text, action)
     led_to(ana.post(action, data=again | sent | {"fact.employees": "70"}))
     assert attributes(service, facts) == {"employees": 70, "industry": "retail", "existing_account": True}
+
+
+def test_a_fact_shows_who_entered_it_or_which_system_sent_it_last(
+    service: Running, ana: httpx.Client, facts: dict, link: dict[str, str]
+) -> None:
+    """Ana uses the page, Bo a key of his own, and a program a key that belongs to nobody."""
+    shown, action = places(facts)["scorecard"]
+    address, today = f"/v1/prospects/{facts['prospect_id']}", day(utc_now())
+
+    def change(key: dict, **values: object) -> None:
+        sent = httpx.patch(
+            f"{service.url}{address}",
+            json={"attributes": values},
+            headers={"X-API-Key": key["key"]},
+            timeout=PATIENCE,
+            verify=False,
+        )
+        ok(sent)
+
+    bo, program = key_with(service, "write", person="Bo"), key_with(service, "write")
+    by_ana, by_bo, by_program = (f"Entered by {one} on {today}" for one in (NAME, "Bo", program["name"]))
+    from_link = f"From {link['source']}, {today}"
+    assert origins_in(ana.get(shown).text) == [from_link]
+    led_to(submit(ana, shown, action, **{"fact.industry": "retail", "fact.employees": "20"}))
+    change(bo, existing_account=True)
+    assert origins_in(ana.get(shown).text) == [by_ana, by_ana, by_bo]
+    # The same value again is no news, and a cleared fact has no origin.
+    change(program, industry="retail", employees=30, existing_account=None)
+    assert origins_in(ana.get(shown).text) == [by_ana, by_program]
+    ok(service.client.post("/v1/qualify", json={**link, "attributes": {"employees": 31}}))
+    assert origins_in(ana.get(shown).text) == [by_ana, from_link]
+
+
+def test_merged_facts_keep_who_entered_them(
+    service: Running, ana: httpx.Client, facts: dict, link: dict[str, str]
+) -> None:
+    """The prospect that is kept takes the facts that it lacks. Its own employees come from its link."""
+    other = {"name": "Acme", "attributes": {"industry": "retail", "employees": 11}}
+    bo = key_with(service, "write", person="Bo")
+    created = httpx.post(
+        f"{service.url}/v1/prospects",
+        json=other,
+        headers={"X-API-Key": bo["key"]},
+        timeout=PATIENCE,
+        verify=False,
+    )
+    ok(merge(service.client, facts["prospect_id"], ok(created, 201)["id"]))
+    today = day(utc_now())
+    html = ana.get(places(facts)["interview"][0]).text
+    assert origins_in(html) == [f"Entered by Bo on {today}", f"From {link['source']}, {today}"]
 
 
 def test_a_choice_that_no_page_offers_and_a_fact_that_the_set_does_not_use_are_refused(

@@ -86,7 +86,7 @@ def life(new_database, end, tmp_path):
 def without_service(life: Life, name: str) -> str:
     """A prospect whose event has no position yet, since nobody reads the feed."""
     database = open_database(life.settings)
-    prospect = database.write_sync(lambda tx: prospects.create(tx, NewProspect(name=name)))
+    prospect = database.write_sync(lambda tx: prospects.create(tx, NewProspect(name=name), "test"))
     database.close()
     return str(prospect.id)
 
