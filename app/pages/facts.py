@@ -1,4 +1,4 @@
-"""The facts about a prospect: the attributes that a question set declares, and the form that changes them."""
+"""The facts about a prospect: the attributes that question sets declare, and the form that changes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +16,9 @@ from app.prospects.queries import find_prospect, prospect_out
 from app.prospects.received import Origin, origins
 from app.prospects.schemas import ProspectChange, ProspectOut
 from app.prospects.tables import Prospect
+from app.question_sets.plans import Plans
 from app.schemas import MAX_TEXT_LENGTH
-from app.scoring import Flaw, Flawed, Plan, is_blank, mentioned, pointer, read_stored
+from app.scoring import Flaw, Flawed, Plan, compared_with, is_blank, mentioned, pointer, read_stored
 from app.scoring.question_set import AttributeType, Number, Value
 from app.sessions.queries import find_session, plan_of
 from app.sessions.schemas import SessionOut
@@ -88,24 +89,59 @@ class Fact:
         return list(dict.fromkeys([*BOOLEANS, "", self.shown]))
 
 
-def facts_of(tx: Transaction, plan: Plan, prospect: Prospect, session: SessionOut) -> list[Fact]:
-    """Return the attributes that the question set of a session declares, in its order."""
-    known = origins(tx, prospect)
-    unread = read_stored(plan.question_set, prospect.attributes).unread
-    decides = {one["attribute"]: one["decides"] for one in session.score["missing_attributes"]}
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The types of the attributes that a form asks for, and the plans of the sets that declare them."""
+
+    types: Mapping[str, AttributeType]
+    plans: Sequence[Plan]
+
+    @classmethod
+    def by_set(cls, plan: Plan) -> "Declared":
+        """Return the attributes of the question set of a session."""
+        return cls(plan.question_set.attributes, [plan])
+
+    @classmethod
+    def by_any_set(cls, tx: Transaction, plans: Plans) -> "Declared":
+        """Return the attributes of all sets that can be chosen for a prospect, as an import offers them."""
+        return cls(plans.declared_types(tx), plans.about_prospects(tx))
+
+    def unread(self, prospect: Prospect) -> dict[str, AttributeType]:
+        """Return the expected types of the stored attributes that the sets cannot read."""
+        found = (read_stored(plan.question_set, prospect.attributes).unread for plan in self.plans)
+        return {name: expected for unread in found for name, expected in unread.items()}
+
+    def suggestions(self, name: str) -> list[Value]:
+        """Return the values with which the sets compare a text."""
+        if self.types[name] != "text":
+            return []
+        return list(dict.fromkeys(value for plan in self.plans for value in compared_values(plan, name)))
+
+    def guidance(self, name: str) -> list[str]:
+        """Return the guidance of the questions that a rule rates from an attribute."""
+        return list(dict.fromkeys(line for plan in self.plans for line in _guidance(plan, name)))
+
+
+def facts_of(
+    tx: Transaction, declared: Declared, prospect: Prospect, session: SessionOut | None = None
+) -> list[Fact]:
+    """Return the attributes that question sets declare, in their order. `session` says what they decide."""
+    known, unread = origins(tx, prospect), declared.unread(prospect)
+    missing = session.score["missing_attributes"] if session and session.status == "open" else []
+    decides = {one["attribute"]: one["decides"] for one in missing}
     facts = []
-    for name, declared in plan.question_set.attributes.items():
-        shown = _shown(declared, prospect.attributes.get(name))
+    for name, type_ in declared.types.items():
+        shown = _shown(type_, prospect.attributes.get(name))
         facts.append(
             Fact(
                 name=name,
-                type=declared,
+                type=type_,
                 shown=shown,
                 entered=shown,
-                suggestions=compared_values(plan, name) if declared == "text" else (),
-                guidance=_guidance(plan, name),
+                suggestions=declared.suggestions(name),
+                guidance=declared.guidance(name),
                 unread=unread.get(name),
-                decides=decides.get(name) if session.status == "open" else None,
+                decides=decides.get(name),
                 origin=known.get(name),
             )
         )
@@ -130,8 +166,9 @@ def with_entered(facts: Sequence[Fact], form: Form | None, problem: Problem | No
 
 def compared_values(plan: Plan, name: str) -> list[Value]:
     """Return the values with which the conditions and rules of a question set compare an attribute."""
-    users = plan.users.get(name, ())
-    return list(dict.fromkeys(value for asked in users for value in mentioned(name, asked.question)))
+    by_questions = [value for asked in plan.users.get(name, ()) for value in mentioned(name, asked.question)]
+    for_prospects = (plan.question_set.for_ or {}).get(name)
+    return list(dict.fromkeys([*by_questions, *compared_with(for_prospects)]))
 
 
 def _guidance(plan: Plan, name: str) -> list[str]:
@@ -142,19 +179,23 @@ def _guidance(plan: Plan, name: str) -> list[str]:
     ]
 
 
-def save_facts(uow: UnitOfWork, session_id: UUID, form: FactsForm) -> ProspectOut:
-    """Change the attributes of the prospect of a session, and rescore its open sessions.
+def save_session_facts(uow: UnitOfWork, session_id: UUID, form: FactsForm) -> ProspectOut:
+    """Do the same as `save_facts` with the attributes that the question set of a session declares."""
+    session = find_session(uow.tx, session_id)
+    plan = plan_of(uow.tx, uow.plans, session)
+    return save_facts(uow, session.prospect_id, Declared.by_set(plan), form)
+
+
+def save_facts(uow: UnitOfWork, prospect_id: UUID, declared: Declared, form: FactsForm) -> ProspectOut:
+    """Change the attributes of a prospect, and rescore its open sessions.
 
     Raises NOT_FOUND, STALE_REVISION if an edited fact has changed since the page was opened, and `Flawed` for
     facts that cannot be read.
     """
-    session = find_session(uow.tx, session_id)
-    plan = plan_of(uow.tx, uow.plans, session)
-    prospect = find_prospect(uow.tx, session.prospect_id, lock=True)
-    change = ProspectChange(attributes=_read(plan, form.edited))
+    prospect = find_prospect(uow.tx, prospect_id, lock=True)
+    change = ProspectChange(attributes=_read(declared.types, form.edited))
     for name in change.attributes:
-        declared = plan.question_set.attributes[name]
-        if _has_conflict(form, name, _shown(declared, prospect.attributes.get(name))):
+        if _has_conflict(form, name, _shown(declared.types[name], prospect.attributes.get(name))):
             raise Problem(STALE_REVISION, text("facts.conflict"))
     return prospect_out(uow.tx, update_prospect(uow, prospect.id, change))
 
@@ -175,9 +216,8 @@ def _shown(declared: AttributeType, value: Any) -> str:
     return f"“{value}”" if declared == "boolean" else " ".join(value.splitlines())
 
 
-def _read(plan: Plan, edited: Mapping[str, str]) -> dict[str, Value | None]:
+def _read(declared: Mapping[str, AttributeType], edited: Mapping[str, str]) -> dict[str, Value | None]:
     """Return the values of the edited facts; None clears one. Raises `Flawed` if any cannot be read."""
-    declared = plan.question_set.attributes
     errors = {name: _error(declared.get(name), entered) for name, entered in edited.items()}
     flaws = [
         Flaw(f"/attributes{pointer(name)}", error, "wrong_type") for name, error in errors.items() if error

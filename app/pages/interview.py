@@ -16,7 +16,7 @@ from app.edge.problem_responses import problem_of
 from app.edge.service import Service, ServiceDep
 from app.inbound.forms.schemas import as_currency, as_keyword
 from app.keys.schemas import Scope
-from app.pages.facts import Fact, FactsForm, facts_of, save_facts, with_entered
+from app.pages.facts import Declared, Fact, FactsForm, facts_of, save_session_facts, with_entered
 from app.pages.rendering import address, page
 from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, write
 from app.problems import Problem
@@ -257,7 +257,7 @@ async def post_attributes(
 ) -> Response:
     """Save the facts about the prospect, and redirect to the first open question."""
     try:
-        await write(request, form, lambda uow: save_facts(uow, session_id, form))
+        await write(request, form, lambda uow: save_session_facts(uow, session_id, form))
     except REFUSALS as error:
         return await _show(request, service, session_id, None, form=form, problem=problem_of(error))
     return RedirectResponse(address(request, f"/sessions/{session_id}#now"), 303)
@@ -281,7 +281,8 @@ def load_interview(tx: Transaction, plans: Plans, session_id: UUID) -> Interview
             AskedQuestion(state.question, steps.index(state.step), gated, state, answers.get(key), swing)
         )
     prospect = find_prospect(tx, session.prospect_id)
-    return Interview(shown, plan, prospect.name, asked, facts_of(tx, plan, prospect, shown))
+    facts = facts_of(tx, Declared.by_set(plan), prospect, shown)
+    return Interview(shown, plan, prospect.name, asked, facts)
 
 
 def _redirect_to(request: Request, session_id: UUID, question: str) -> Response:

@@ -13,7 +13,7 @@ from app.edge.paging import PageQuery, next_page, position_after
 from app.edge.problem_responses import problem_of
 from app.edge.service import Body, Service, ServiceDep
 from app.keys.schemas import Scope
-from app.pages.facts import FactsForm, facts_of, save_facts, with_entered
+from app.pages.facts import Declared, FactsForm, facts_of, save_facts, save_session_facts, with_entered
 from app.pages.formats import day
 from app.pages.rendering import address, page, text
 from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, query_of, write
@@ -65,9 +65,9 @@ class NewSessionForm(Form):
 
 
 class ScorecardFactsForm(FactsForm):
-    """Facts that were entered on the scorecard of a session."""
+    """Facts that were entered on the scorecard of a session, or on that of a prospect without one."""
 
-    session: UUID
+    session: UUID | None = None
 
 
 class MoveForm(Form):
@@ -178,11 +178,18 @@ async def post_attributes(
     form: Annotated[ScorecardFactsForm, form_of(ScorecardFactsForm)],
 ) -> Response:
     """Save the facts about a prospect, and redirect to its scorecard."""
+
+    def save(uow: UnitOfWork) -> Body:
+        if form.session:
+            return save_session_facts(uow, form.session, form)
+        return save_facts(uow, prospect_id, Declared.by_any_set(uow.tx, uow.plans), form)
+
     try:
-        await write(request, form, lambda uow: save_facts(uow, form.session, form))
+        await write(request, form, save)
     except REFUSALS as error:
         return await _show(request, service, prospect_id, form.session, form, problem_of(error))
-    return RedirectResponse(address(request, f"/prospects/{prospect_id}?session={form.session}"), 303)
+    query = f"?session={form.session}" if form.session else ""
+    return RedirectResponse(address(request, f"/prospects/{prospect_id}{query}"), 303)
 
 
 async def _show(
@@ -236,12 +243,12 @@ def _load_scorecard(
 ) -> dict[str, Any]:
     stored = _require_prospect(tx, prospect_id)
     prospect = prospect_out(tx, stored)
-    found: dict[str, Any] = {"prospect": prospect, "session": None, "sets": list_newest(tx), "facts": []}
+    found: dict[str, Any] = {"prospect": prospect, "session": None, "sets": list_newest(tx)}
     try:
         session_id = session_id or fit_of(tx, plans, prospect_id, None, None, None).session_id
     except Problem as problem:
         if problem.kind is NOT_FOUND:
-            return found
+            return found | {"facts": facts_of(tx, Declared.by_any_set(tx, plans), stored)}
         raise
     session = find_session(tx, session_id)
     if session.prospect_id != prospect_id:
@@ -252,7 +259,7 @@ def _load_scorecard(
     return found | {
         "session": shown,
         "plan": plan,
-        "facts": facts_of(tx, plan, stored, shown),
+        "facts": facts_of(tx, Declared.by_set(plan), stored, shown),
         "newest": next(versions, None),
         "history": history_out(tx, plans, session),
         "comparison": compare(tx, plans, prospect_id, query, (session.question_set, None)),

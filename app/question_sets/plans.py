@@ -152,12 +152,15 @@ class Plans:
         A name that they declare with different types has none.
         """
         types: dict[str, set[AttributeType]] = defaultdict(set)
-        for key, version in newest_versions(tx):
-            question_set = self._load(tx, key, version).question_set
-            if question_set.subject == "prospect":
-                for name, type_ in question_set.attributes.items():
-                    types[name].add(type_)
+        for plan in self.about_prospects(tx):
+            for name, type_ in plan.question_set.attributes.items():
+                types[name].add(type_)
         return {name: found.pop() for name, found in types.items() if len(found) == 1}
+
+    def about_prospects(self, tx: Transaction) -> list[Plan]:
+        """Return the plans of the newest versions about prospects."""
+        newest = [self._load(tx, key, version) for key, version in newest_versions(tx)]
+        return [plan for plan in newest if plan.question_set.subject == "prospect"]
 
     def forget_newest(self) -> None:
         """Make this process read the newest versions again. Call it after one was published or retired."""

@@ -13,7 +13,7 @@ from app.scoring.answers import (
 )
 from app.scoring.assessment import assess, indicated
 from app.scoring.attributes import holds, meets, read_attributes, read_number, read_stored
-from app.scoring.effects import mentioned
+from app.scoring.effects import compared_with, mentioned
 from app.scoring.flaws import (
     Flaw,
     Flawed,
@@ -108,6 +108,7 @@ __all__ = [
     "assess",
     "check_field_count",
     "check_question_set",
+    "compared_with",
     "folded",
     "form",
     "holds",

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import TypeGuard
 
 from app.scoring.attributes import Rule, holds
-from app.scoring.question_set import AttributeType, Number, Question, Value
+from app.scoring.question_set import AttributeType, Condition, Number, Question, Value
 from app.scoring.texts import folded
 
 # Values times questions. Above this limit, a set has no representative values and stays usable.
@@ -32,12 +32,17 @@ def values_by_effect(
     return list(by_effect.values())
 
 
-def mentioned(name: str, question: Question) -> Iterator[Value]:
-    """The values with which the condition and the rule of a question compare an attribute."""
-    if condition := question.ask_when.get(name):
+def compared_with(condition: Condition | None) -> Iterator[Value]:
+    """The values with which a condition compares an attribute."""
+    if condition:
         single = (condition.equals, condition.at_least, condition.below)
         yield from (value for value in single if value is not None)
         yield from (*(condition.in_ or ()), *(condition.not_in or ()))
+
+
+def mentioned(name: str, question: Question) -> Iterator[Value]:
+    """The values with which the condition and the rule of a question compare an attribute."""
+    yield from compared_with(question.ask_when.get(name))
     if (rule := question.rate_from) and rule.attribute == name:
         yield from (band.below for band in rule.bands or () if band.below is not None)
         yield from (rated.equals for rated in rule.values or ())

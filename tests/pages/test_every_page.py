@@ -17,7 +17,8 @@ from tests.waiting import PATIENCE
 pytestmark = [pytest.mark.one_database, pytest.mark.timeout(300)]
 
 # Each page by a name. `{prospect}` and `{session}` are those of a half finished demo interview, `{won}` is a
-# prospect with an outcome, and `{hostile}` and `{hostile_session}` have names that look like markup.
+# prospect with an outcome, `{unqualified}` is one without a session, and `{hostile}` and `{hostile_session}`
+# have names that look like markup.
 PAGES = {
     "home": "/",
     "review": "/review",
@@ -28,6 +29,7 @@ PAGES = {
     "preview of an import": "{upload}?reload=no",
     "scorecard": "/prospects/{prospect}",
     "scorecard with an outcome": "/prospects/{won}",
+    "scorecard without a session": "/prospects/{unqualified}",
     "question": "/sessions/{session}",
     "decision": "/sessions/{session}?question=decision",
     "outcome": "/sessions/{session}?question=outcome",
@@ -195,7 +197,8 @@ def examples(demo: Running) -> dict[str, str]:
     undetermined = ok(demo.client.get("/v1/sessions", params=listed))["items"]
     half, won = next(one for one in undetermined if one["coverage"] <= 0.5), newest(outcome="won")
     ids = {"prospect": half["prospect_id"], "session": half["session_id"], "won": won["prospect_id"]}
-    return ids | hostile(demo)
+    unqualified = ok(demo.client.post("/v1/prospects", json={"name": "Nobody's"}), 201)["id"]
+    return ids | hostile(demo) | {"unqualified": unqualified}
 
 
 def upload(page: Page) -> str:

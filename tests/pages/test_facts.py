@@ -39,13 +39,19 @@ VARIANT = {
 }
 
 
+def publish(service: Running, key: str, draft: dict) -> None:
+    """Publish a question set, unless another test has done it."""
+    address = f"/v1/question-sets/{key}"
+    if service.client.get(f"{address}/versions/1").status_code == 404:
+        saved = ok(service.client.put(f"{address}/draft", json=draft))
+        headers = {"If-Match": f'"{saved["revision"]}"'}
+        ok(service.client.post(f"{address}/draft/publish", headers=headers), 201)
+
+
 @pytest.fixture
 def facts(service: Running, link: dict[str, str]) -> dict:
     """A new session on a set that uses three attributes, of a prospect whose CRM has sent one of them."""
-    if service.client.get(f"/v1/question-sets/{SET}/versions/1").status_code == 404:
-        saved = ok(service.client.put(f"/v1/question-sets/{SET}/draft", json=VARIANT))
-        headers = {"If-Match": f'"{saved["revision"]}"'}
-        ok(service.client.post(f"/v1/question-sets/{SET}/draft/publish", headers=headers), 201)
+    publish(service, SET, VARIANT)
     new = {**link, "name": "Acme", "question_set": SET, "attributes": {"employees": 10}}
     return ok(service.client.post("/v1/qualify", json=new))
 
@@ -299,6 +305,42 @@ def test_a_stored_value_that_the_set_cannot_read_stays_until_it_is_edited(
     assert attributes(service, session) == sent | {"existing_account": True}
 
 
+@pytest.mark.usefixtures("facts")
+def test_facts_are_entered_before_the_first_interview(service: Running, ana: httpx.Client) -> None:
+    """They decide which question set is chosen, and the form has those of every set about prospects."""
+    meant = {"attributes": {"pages_segment": "text"}, "for": {"pages_segment": {"equals": "public"}}}
+    publish(service, "pages-meant", {"extends": "qualifying-a-sale-short@1", "title": "Meant", **meant})
+    new = {"name": "Nobody's", "attributes": {"employees": "about 30"}}
+    address = f"/prospects/{ok(service.client.post('/v1/prospects', json=new), 201)['id']}"
+    action, about_it = f"{address}/attributes", {"prospect_id": address.rsplit("/", maxsplit=1)[1]}
+    html = ana.get(address).text
+    assert "Nobody has qualified this prospect yet." in html
+    assert "This is not a number, so it does not count." in html
+    assert "7.5 means 7.5 percent" in html
+    # Of the built-in sets, and of the set of these tests.
+    names = {"industry", "employees", "growth", "region", "annual_revenue_with_us", "existing_account"}
+    assert names <= set(re.findall(r'name="fact\.(\w+)"', html))
+    assert re.findall(r'<datalist id="fact-pages_segment-values">(.*?)</datalist>', html) == [
+        '<option value="public">'
+    ]
+    sent = {"fact.employees": "many", "fact.industry": "retail", "fact.existing_account": "false"}
+    refused = submit(ana, address, action, **sent)
+    assert (refused.status_code, "Employees: Enter a number" in refused.text) == (422, True)
+    assert [value_of(refused.text, name) for name in ("employees", "industry")] == ["many", "retail"]
+    again = fields_of(refused.text, action) | sent | {"fact.employees": "60"}
+    assert led_to(ana.post(action, data=again)) == address
+    known = {"employees": 60, "industry": "retail", "existing_account": False}
+    assert attributes(service, about_it) == known
+    assert f"Entered by {NAME} on {day(utc_now())}" in ana.get(address).text
+    opened = led_to(submit(ana, address, f"{address}/sessions", question_set=SET))
+    session = stored(service, {"session_id": opened.rsplit("/", maxsplit=1)[1]})
+    assert (session["attributes"], session["score"]["missing_attributes"]) == (known, [])
+    # The form of a page that was opened before the interview still works.
+    old = fields_of(html, action) | {"fact.region": "europe", "fact.employees": "about 30"}
+    led_to(ana.post(action, data=old))
+    assert attributes(service, about_it) == known | {"region": "europe"}
+
+
 def test_facts_that_are_sent_after_the_sign_in_has_ended_are_kept(
     service: Running, ana: httpx.Client, facts: dict
 ) -> None:
@@ -394,3 +436,23 @@ def test_facts_are_entered_on_a_phone_during_the_interview(
     expect(page.get_by_text("3 of 3 known")).to_be_visible()
     known = {"industry": "retail", "employees": 60, "existing_account": False}
     assert attributes(service, facts) == known
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("width", [360, 1280])
+def test_facts_are_entered_in_a_browser_before_the_first_interview(
+    service: Running, open_page: Open, width: int
+) -> None:
+    prospect = ok(service.client.post("/v1/prospects", json={"name": "Acme"}), 201)
+    page = open_page(f"/prospects/{prospect['id']}", viewport={"width": width, "height": 740})
+    page.get_by_text("Facts about this prospect").click()
+    page.get_by_label("Industry").fill("logistics")
+    page.get_by_label("Employees").fill("1.200")
+    page.get_by_role("button", name="Save the facts").click()
+    expect(page.get_by_text("Employees: This could mean 1.2 or 1200.")).to_be_visible()
+    expect(page.get_by_label("Industry")).to_have_value("logistics")
+    page.get_by_label("Employees").fill("1200")
+    page.get_by_role("button", name="Save the facts").click()
+    expect(page.get_by_text(re.compile("^2 of [0-9]+ known$"))).to_be_visible()
+    known = {"employees": 1200, "industry": "logistics"}
+    assert attributes(service, {"prospect_id": prospect["id"]}) == known
