@@ -126,6 +126,7 @@ SLOW = {
     "pages/test_interruptions.py",
     "pages/test_interview.py",
     "pages/test_question_sets.py",
+    "pages/test_refused.py",
     "question_sets/test_files.py",
     "question_sets/test_life_cycle.py",
     "scoring/sql/test_bits.py",

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from app.db import Transaction
 from app.files.cells import DECIMAL_SIGNS, read_number, read_text
-from app.pages.rendering import text
+from app.pages.rendering import PageProblem, text
 from app.pages.routes import Form
 from app.problems import STALE_REVISION, Problem
 from app.prospects.queries import find_prospect, prospect_out
@@ -196,7 +196,7 @@ def save_facts(uow: UnitOfWork, prospect_id: UUID, declared: Declared, form: Fac
     change = ProspectChange(attributes=_read(declared.types, form.edited))
     for name in change.attributes:
         if _has_conflict(form, name, _shown(declared.types[name], prospect.attributes.get(name))):
-            raise Problem(STALE_REVISION, text("facts.conflict"))
+            raise PageProblem(STALE_REVISION, text("facts.conflict"))
     return prospect_out(uow.tx, update_prospect(uow, prospect.id, change))
 
 

@@ -22,7 +22,7 @@ from app.inbound.imports.mapping import suggest
 from app.inbound.imports.schemas import Choices, Upload
 from app.keys.schemas import Scope
 from app.pages.import_columns import show_columns
-from app.pages.rendering import address, page, text
+from app.pages.rendering import PageProblem, address, page, text
 from app.pages.routes import Form, form_of, page_router
 from app.pages.uploads import (
     PATH,
@@ -97,7 +97,7 @@ async def post_start(
     """Start the import that the preview shows, or continue it, and redirect to it."""
     opened = await open_upload(request, service, upload_id)
     run, choices = opened.run, opened.upload.choices
-    changed = Problem(STALE_REVISION, text("imports.changed"))
+    changed = PageProblem(STALE_REVISION, text("imports.changed"))
     if run is None or _digest(choices) != form.shown:
         return await show_columns(request, service, opened, problem=changed)
     is_done = run.kind == "import" and run.status == "done"

@@ -1,7 +1,8 @@
 """Search prospects, create one, and show its scorecard."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from app.edge.service import Body, Service, ServiceDep
 from app.keys.schemas import Scope
 from app.pages.facts import Declared, FactsForm, facts_of, save_facts, save_session_facts, with_entered
 from app.pages.formats import day
-from app.pages.rendering import address, page, text
+from app.pages.rendering import PageProblem, address, page, text
 from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, query_of, write
 from app.problems import NOT_FOUND, Problem, missing
 from app.prospects import service as prospects
@@ -25,6 +26,7 @@ from app.prospects.queries import (
     list_prospects,
     merged_into,
     prospect_out,
+    prospects_named,
     prospects_out,
 )
 from app.prospects.schemas import PROSPECT_POSITION, NewProspect, ProspectFilter
@@ -43,6 +45,7 @@ from app.sessions.session_edit import UnitOfWork
 
 reading = page_router(Scope.READ)
 writing = page_router(Scope.WRITE)
+MAX_SAME_NAME = 5
 
 
 class ProspectsQuery(ProspectFilter, PageQuery):
@@ -50,11 +53,23 @@ class ProspectsQuery(ProspectFilter, PageQuery):
 
 
 class NewProspectForm(Form):
-    """A prospect to create. Its interview starts at once."""
+    """A prospect to create. Its interview starts at once.
+
+    With `anyway`, the person knows that there is another prospect with this name.
+    """
 
     name: Line
     question_set: SetName | None = None
     deal: Deal | None = None
+    anyway: Literal["yes"] | None = None
+
+
+class NameTakenError(Exception):
+    """Other prospects have the name of a new one, which may be the same."""
+
+    def __init__(self, prospects: Sequence[Prospect]) -> None:
+        super().__init__()
+        self.prospects = prospects
 
 
 class NewSessionForm(Form):
@@ -82,6 +97,23 @@ async def get_prospects(
     request: Request, service: ServiceDep, query: Annotated[ProspectsQuery, query_of(ProspectsQuery)]
 ) -> Response:
     """Show the prospects that match a search, newest first. An id of this service leads to its scorecard."""
+    if own_id := _as_id(query.q):
+        with suppress(Problem):
+            await service.database.read(lambda tx: find_prospect(tx, own_id))
+            return RedirectResponse(address(request, f"/prospects/{own_id}"), 303)
+    return await _show_list(request, service, query)
+
+
+async def _show_list(
+    request: Request,
+    service: Service,
+    query: ProspectsQuery,
+    *,
+    form: NewProspectForm | None = None,
+    same_name: Sequence[Prospect] = (),
+    problem: Problem | None = None,
+) -> Response:
+    """Return the page of a list; with the form of a new prospect if it was not created."""
     start = position_after(query.after, PROSPECT_POSITION)
 
     def load(tx: Transaction) -> dict[str, Any]:
@@ -90,19 +122,26 @@ async def get_prospects(
         last = (shown[-1].id,) if shown else ()
         return {
             "prospects": prospects_out(tx, shown),
-            "sessions": shown_sessions(tx, [prospect.id for prospect in shown]),
+            "same_name": prospects_out(tx, same_name),
+            "sessions": shown_sessions(tx, [prospect.id for prospect in (*shown, *same_name)]),
             "next": next_page(request, found, query.limit, last),
             "sets": list_newest(tx),
         }
 
-    if own_id := _as_id(query.q):
-        with suppress(Problem):
-            await service.database.read(lambda tx: find_prospect(tx, own_id))
-            return RedirectResponse(address(request, f"/prospects/{own_id}"), 303)
     chosen = query.model_dump(mode="json", exclude_defaults=True, exclude={"after", "limit"})
     found = await service.read_scores(load)
-    new_name = query.q if query.q and not (own_id or found["prospects"]) else ""
-    return page(request, "prospects.html", query=query, chosen=urlencode(chosen), new_name=new_name, **found)
+    searched = query.q if query.q and not (_as_id(query.q) or found["prospects"]) else None
+    new = form or NewProspectForm.model_construct(name=searched or "")
+    return page(
+        request,
+        "prospects.html",
+        status=problem.kind.status if problem else 409 if same_name else 200,
+        query=query,
+        chosen=urlencode(chosen),
+        new=new,
+        problem=problem,
+        **found,
+    )
 
 
 def _as_id(searched: str | None) -> UUID | None:
@@ -114,23 +153,36 @@ def _as_id(searched: str | None) -> UUID | None:
 
 @writing.post("/prospects")
 async def post_prospect(
-    request: Request, form: Annotated[NewProspectForm, form_of(NewProspectForm)]
+    request: Request, service: ServiceDep, form: Annotated[NewProspectForm, form_of(NewProspectForm)]
 ) -> Response:
-    """Create a prospect, open a session for it, and redirect to the interview."""
+    """Create a prospect, open a session for it, and redirect to the interview.
+
+    If there is a prospect with this name, the form is shown again with a link to that prospect.
+    """
 
     def create(uow: UnitOfWork) -> Body:
+        if not form.anyway and (same_name := prospects_named(uow.tx, form.name, MAX_SAME_NAME)):
+            raise NameTakenError(same_name)
         prospect = prospects.create(uow.tx, NewProspect(name=form.name), uow.author)
         return open_session(
             uow, NewSession(prospect_id=prospect.id, question_set=form.question_set, deal=form.deal)
         )
 
-    opened = SessionOut.model_validate_json(await write(request, form, create))
+    try:
+        opened = SessionOut.model_validate_json(await write(request, form, create))
+    except NameTakenError as taken:
+        return await _show_list(request, service, ProspectsQuery(), form=form, same_name=taken.prospects)
+    except REFUSALS as error:
+        return await _show_list(request, service, ProspectsQuery(), form=form, problem=problem_of(error))
     return RedirectResponse(address(request, f"/sessions/{opened.session_id}#now"), 303)
 
 
 @writing.post("/prospects/{prospect_id}/sessions")
 async def post_session(
-    request: Request, prospect_id: UUID, form: Annotated[NewSessionForm, form_of(NewSessionForm)]
+    request: Request,
+    service: ServiceDep,
+    prospect_id: UUID,
+    form: Annotated[NewSessionForm, form_of(NewSessionForm)],
 ) -> Response:
     """Open a session with this set, unless one is open, and redirect to it."""
 
@@ -144,7 +196,10 @@ async def post_session(
             uow, NewSession(prospect_id=prospect_id, question_set=form.question_set, deal=form.deal)
         )
 
-    opened = SessionOut.model_validate_json(await write(request, form, start))
+    try:
+        opened = SessionOut.model_validate_json(await write(request, form, start))
+    except REFUSALS as error:
+        return await _show(request, service, prospect_id, None, form, problem_of(error))
     return RedirectResponse(address(request, f"/sessions/{opened.session_id}#now"), 303)
 
 
@@ -197,7 +252,7 @@ async def _show(
     service: Service,
     prospect_id: UUID,
     session_id: UUID | None,
-    form: FactsForm | None = None,
+    form: FactsForm | NewSessionForm | None = None,
     problem: Problem | None = None,
 ) -> Response:
     """Return the scorecard, with what was entered if `problem` says why it was not saved."""
@@ -208,12 +263,15 @@ async def _show(
     found = await service.read_scores(load)
     if isinstance(found, UUID):
         return RedirectResponse(address(request, f"/prospects/{found}"), 303)
+    new = form if isinstance(form, NewSessionForm) else None
     return page(
         request,
         "scorecard.html",
         status=problem.kind.status if problem else 200,
         back=_list_before(request),
-        problem=problem,
+        problem=None if new else problem,
+        new=new or NewSessionForm(),
+        new_problem=problem if new else None,
         **found | {"facts": with_entered(found["facts"], form, problem)},
     )
 
@@ -235,7 +293,7 @@ def _require_prospect(tx: Transaction, prospect_id: UUID) -> Prospect:
     with suppress(Problem):
         return find_prospect(tx, prospect_id)
     at = erased_at(tx, prospect_id)
-    raise Problem(NOT_FOUND, text("scorecard.erased", day=day(at)) if at else text("scorecard.gone"))
+    raise PageProblem(NOT_FOUND, text("scorecard.erased", day=day(at)) if at else text("scorecard.gone"))
 
 
 def _load_scorecard(

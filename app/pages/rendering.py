@@ -40,6 +40,26 @@ PAGE_HEADERS = {
 MIN_COMPRESSED_BYTES = 1000
 
 
+class PageProblem(Problem):
+    """A problem whose detail is a text of the pages."""
+
+
+def title_in_words(problem: Problem) -> str:
+    """Return what went wrong. The titles of the catalogue are for programmers."""
+    return texts().get("problem." + _name_of(problem), problem.kind.title)
+
+
+def detail_in_words(problem: Problem) -> str:
+    """Return what can be done about a problem."""
+    if isinstance(problem, PageProblem):
+        return problem.detail
+    return texts().get("problem." + _name_of(problem) + "_remedy", problem.detail)
+
+
+def _name_of(problem: Problem) -> str:
+    return problem.kind.slug.replace("-", "_")
+
+
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
     """Return a page. The template gets `context`, and what every page shows."""
     body = render(request, template, **context).encode()
@@ -57,13 +77,6 @@ def render(request: Request, template: str, **context: Any) -> str:
         "base_url": lambda: base_url(request),
     }
     return _environment().get_template(template).render(**shared, **context)
-
-
-def problem_page(request: Request, problem: Problem) -> Response:
-    """Return the page that shows a problem."""
-    response = page(request, "problem.html", status=problem.kind.status, problem=problem)
-    response.headers.update(problem.headers or {})
-    return response
 
 
 def address(request: Request, path: str) -> str:
@@ -124,5 +137,8 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.globals |= {"t": text, "asset_address": _asset_address}
-    environment.filters |= formats.FILTERS
+    environment.filters |= formats.FILTERS | {
+        "title_in_words": title_in_words,
+        "detail_in_words": detail_in_words,
+    }
     return environment

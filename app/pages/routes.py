@@ -4,7 +4,7 @@ import hmac
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, ClassVar, TypeVar, get_origin
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,7 +20,8 @@ from app.edge.problem_responses import invalid_body, invalid_query, on_http_exce
 from app.edge.service import Body, Service
 from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
-from app.pages.rendering import address, page, problem_page, text
+from app.pages.kept import FORM_MEDIA_TYPE, MAX_FORM_FIELDS, MAX_KEPT_BYTES, read_fields, refused_page
+from app.pages.rendering import PageProblem, address, page, text
 from app.problems import (
     FOREIGN_FORM,
     INTERNAL_ERROR,
@@ -34,12 +35,8 @@ from app.scoring import Flawed
 from app.sessions.session_edit import UnitOfWork
 
 log = logging.getLogger(__name__)
-FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
-MAX_FORM_FIELDS = 1000
 USUAL_PORTS = {"http": ":80", "https": ":443"}
 MAX_NEXT_LENGTH = 2000
-# The largest form that a sign-in keeps.
-MAX_KEPT_BYTES = 100_000
 # The errors for which a page shows a form again, with what was entered.
 REFUSALS = (Problem, Flawed)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -97,16 +94,18 @@ class PageRoute(APIRoute):
             try:
                 if request.method == "POST":
                     require_same_origin(request)
+                    # What was entered for a sign-in is a key, which no page repeats.
+                    request.state.is_own_form = bool(scopes)
                 if scopes and not await _admit(request, scopes):
                     return await _ask_to_sign_in(request)
                 if request.method == "POST":
                     await _read_fields(request, accepts_file=accepts_file)
                 return await handle(request)
             except (Problem, Flawed, RequestValidationError) as error:
-                return problem_page(request, problem_of(error))
+                return await refused_page(request, problem_of(error))
             except Exception:
                 log.exception("failed", extra={"fields": {"route": self.path}})
-                return problem_page(request, Problem(INTERNAL_ERROR, "The failure was logged."))
+                return await refused_page(request, Problem(INTERNAL_ERROR, "The failure was logged."))
             finally:
                 if file := getattr(request.state, "file", None):
                     await file.close()
@@ -124,8 +123,8 @@ async def on_unknown_address(request: Request, error: Exception) -> Response:
         # The menu shows what the key may do.
         await _admit(request, frozenset(Scope))
     except Problem as problem:
-        return problem_page(request, problem)
-    return problem_page(request, Problem(NOT_FOUND, text("page.unknown")))
+        return await refused_page(request, problem)
+    return await refused_page(request, PageProblem(NOT_FOUND, text("page.unknown")))
 
 
 def page_router(*scopes: Scope, accepts_file: bool = False) -> APIRouter:
@@ -143,7 +142,7 @@ def require_same_origin(request: Request) -> None:
     """
     site = request.headers.get("sec-fetch-site", "same-origin")
     if site != "same-origin" or request.headers.get("origin") != _origin(request):
-        raise Problem(FOREIGN_FORM, text("page.foreign_form", origin=_origin(request)))
+        raise PageProblem(FOREIGN_FORM, text("page.foreign_form", origin=_origin(request)))
 
 
 def _origin(request: Request) -> str:
@@ -182,24 +181,25 @@ async def _read_fields(request: Request, *, accepts_file: bool) -> None:
         with service.key_watch.watching(request):
             fields, request.state.file = await read_multipart(request, service.settings.import_bytes)
     elif media_type(request) == FORM_MEDIA_TYPE:
-        fields = await _read_urlencoded(request, service.settings.max_body_bytes)
+        # The limit is not for forms, which the pages keep within limits of their own.
+        fields = await _read_urlencoded(request, max(service.settings.max_body_bytes, MAX_KEPT_BYTES))
     else:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not that of a form.")
-    if any("\0" in value for _, value in fields):
-        raise Problem(MALFORMED_BODY, "A text contains a NUL character.")
     # A text area separates lines by CRLF.
-    request.state.fields = {name: value.replace("\r\n", "\n") for name, value in fields}
+    request.state.fields = {name: value.replace("\r\n", "\n").replace("\0", "") for name, value in fields}
+    if any("\0" in value for _, value in fields):
+        raise PageProblem(MALFORMED_BODY, text("page.nul"))
     signed_in: SignedIn | None = getattr(request.state, "signed_in", None)
     if signed_in and not hmac.compare_digest(
         request.state.fields.get("token", "").encode(), signed_in.form_token.encode()
     ):
-        raise Problem(FOREIGN_FORM, text("page.old_form"))
+        raise PageProblem(FOREIGN_FORM, text("page.old_form"))
 
 
 async def _read_urlencoded(request: Request, max_bytes: int) -> list[tuple[str, str]]:
     body = await read_body(request, max_bytes)
     try:
-        return parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
+        return read_fields(body)
     except ValueError:
         raise Problem(MALFORMED_BODY, f"The form has more than {MAX_FORM_FIELDS} fields.") from None
 

@@ -9,9 +9,10 @@ from fastapi.responses import RedirectResponse
 from app.edge.cookies import SignedIn
 from app.edge.service import ServiceDep
 from app.keys.service import use_sign_in_link
+from app.pages.kept import kept_form
 from app.pages.rendering import address, page
 from app.pages.routes import SignInForm, form_of, page_router
-from app.problems import Problem
+from app.problems import UNAUTHENTICATED, Problem
 
 entrance = page_router()
 
@@ -42,7 +43,8 @@ async def post_sign_in(
     try:
         caller = await service.keys.authorise_secret(form.key.strip())
     except Problem as problem:
-        return _form(request, form, error="sign_in.key_unknown", status=problem.kind.status)
+        error = "sign_in.key_unknown" if problem.kind is UNAUTHENTICATED else "sign_in.unavailable"
+        return _form(request, form, error=error, status=problem.kind.status)
     actor = caller.person or form.actor
     if actor is None:
         return _form(request, form, error="sign_in.name_missing", status=422)
@@ -60,9 +62,9 @@ async def post_sign_out(request: Request, service: ServiceDep) -> Response:
 def _signed_in(request: Request, form: SignInForm, signed_in: SignedIn) -> Response:
     response: Response
     if form.kept:
-        fields = [(name, value) for name, value in parse_qsl(form.kept) if name != "token"]
         request.state.signed_in = signed_in
-        response = page(request, "kept.html", fields=fields, action=_own_page(form.kept_for))
+        form_kept = kept_form(parse_qsl(form.kept), _own_page(form.kept_for))
+        response = page(request, "kept.html", form=form_kept, token=signed_in.form_token, problem=None)
     else:
         response = RedirectResponse(address(request, _own_page(form.next)), 303)
     request.app.state.service.keys.cookies.set(response, signed_in)

@@ -17,8 +17,8 @@ from app.inbound.imports.files import UploadedFile
 from app.inbound.imports.mapping import Targets, columns_of, read_contents
 from app.inbound.imports.schemas import Choices, Contents, Run, Upload
 from app.inbound.imports.worker import Starter
-from app.pages.rendering import text
-from app.problems import INVALID_REQUEST, Problem
+from app.pages.rendering import PageProblem, text
+from app.problems import INVALID_REQUEST
 
 PATH = "/prospects/import"
 # A page with more columns would be unusable. The command line has no such limit.
@@ -76,10 +76,10 @@ def read_upload(
     check = partial(require_running, request)
     with open_table(file.content, format_, sheet=sheet, encoding=encoding, check=check) as table:
         if len(table.headings) > MAX_COLUMNS:
-            raise Problem(INVALID_REQUEST, text("imports.many_columns", limit=MAX_COLUMNS))
+            raise PageProblem(INVALID_REQUEST, text("imports.many_columns", limit=MAX_COLUMNS))
         contents = read_contents(table)
     if not any(contents.samples):
-        raise Problem(INVALID_REQUEST, text("imports.no_rows"))
+        raise PageProblem(INVALID_REQUEST, text("imports.no_rows"))
     return contents
 
 

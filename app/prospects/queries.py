@@ -27,6 +27,7 @@ from app.prospects.schemas import (
 )
 from app.prospects.search import has_word, prospects_with_word, words_of
 from app.prospects.tables import Prospect, ProspectLink, SourceRule, ValueAlias
+from app.schemas import searchable
 
 LinkKey = tuple[str, str]
 
@@ -150,6 +151,18 @@ def _listed(tx: Transaction, statement: Any, filters: ProspectFilter, after: UUI
     if after:
         statement = statement.where(id_ < after)
     return statement.order_by(id_.desc())
+
+
+def prospects_named(tx: Transaction, name: str, limit: int) -> Sequence[Prospect]:
+    """Return the newest prospects with a name, without regard to case."""
+    statement = (
+        select(Prospect)
+        .where(Prospect.searchable == searchable(name), Prospect.subject == "prospect")
+        .order_by(col(Prospect.id).desc())
+        .limit(limit)
+    )
+    found: Sequence[Prospect] = tx.db.exec(statement).all()
+    return found
 
 
 def _has_link_to(source: str) -> ColumnElement[bool]:

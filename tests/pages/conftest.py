@@ -76,7 +76,7 @@ def open_page(service: Running, browser: "Browser") -> Iterator[Open]:
     yield opened
     for context in contexts:
         context.close()
-    expected = ("ERR_INTERNET_DISCONNECTED", "status of 401", "status of 422")
+    expected = ("ERR_INTERNET_DISCONNECTED", "status of 401", "status of 409", "status of 422")
     assert [text for text in messages if not any(one in text for one in expected)] == []
 
 

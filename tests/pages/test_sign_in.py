@@ -134,7 +134,7 @@ def test_a_form_without_the_token_is_refused(ana: httpx.Client) -> None:
         refused = ana.post("/prospects", data=token | {"name": "Acme"})
         assert refused.status_code == 403
         assert "<h1>The form comes from another site or from an old page.</h1>" in refused.text
-        assert "Open the page again, and send the form from there." in refused.text
+        assert "You have signed in again since you opened the page" in refused.text
 
 
 def test_whoever_signs_out_has_to_sign_in_again(ana: httpx.Client) -> None:
