@@ -218,16 +218,17 @@ def _shown(declared: AttributeType, value: Any) -> str:
 
 def _read(declared: Mapping[str, AttributeType], edited: Mapping[str, str]) -> dict[str, Value | None]:
     """Return the values of the edited facts; None clears one. Raises `Flawed` if any cannot be read."""
-    errors = {name: _error(declared.get(name), entered) for name, entered in edited.items()}
+    errors = {name: entry_error(declared.get(name), entered) for name, entered in edited.items()}
     flaws = [
         Flaw(f"/attributes{pointer(name)}", error, "wrong_type") for name, error in errors.items() if error
     ]
     if flaws:
         raise Flawed(flaws)
-    return {name: _value(declared[name], entered) for name, entered in edited.items()}
+    return {name: entered_value(declared[name], entered) for name, entered in edited.items()}
 
 
-def _value(declared: AttributeType, entered: str) -> Value | None:
+def entered_value(declared: AttributeType, entered: str) -> Value | None:
+    """Return the value of an entered text in which `entry_error` finds no error; None if it is empty."""
     if not entered:
         return None
     if declared == "number":
@@ -235,8 +236,8 @@ def _value(declared: AttributeType, entered: str) -> Value | None:
     return BOOLEANS[entered] if declared == "boolean" else entered.strip()
 
 
-def _error(declared: AttributeType | None, entered: str) -> str | None:
-    """Return what is wrong with an entered text, and the remedy."""
+def entry_error(declared: AttributeType | None, entered: str) -> str | None:
+    """Return what is wrong with an entered text, and the remedy. Numbers are read as those in files."""
     if declared is None:
         return text("facts.not_used")
     if not entered:

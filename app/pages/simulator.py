@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
-from app.pages.facts import BOOLEANS, compared_values
-from app.scoring import Answer, Judged, Plan, QuestionSet, QuestionState, Score, judge, read_stored
-from app.scoring.attributes import EXPECTED
+from app.pages.facts import compared_values, entered_value, entry_error
+from app.scoring import Answer, Judged, Plan, QuestionSet, QuestionState, Score, judge
 from app.scoring.question_set import Value
 
 STATES = ("not_applicable", "unknown")
@@ -36,12 +34,12 @@ class UnitShares:
 class Simulation:
     """The score of the answers and attributes that were tried.
 
-    `refused` says for each invalid attribute what is expected. `states` has each question that applies.
+    `errors` says what is wrong with an attribute. `states` has each question that applies.
     """
 
     plan: Plan
     score: Score
-    refused: Mapping[str, str]
+    errors: Mapping[str, str]
     states: Mapping[str, QuestionState]
     units: Sequence[UnitShares]
 
@@ -67,16 +65,17 @@ def simulate(
     """
     plan = Plan(question_set, f"{question_set.key}@draft")
     tried = {key: answer for key in plan.questions if (answer := _answer(plan, answers.get(key, "")))}
-    typed: dict[str, Any] = {
-        name: BOOLEANS.get(value, value) if question_set.attributes.get(name) == "boolean" else value
-        for name, value in attributes.items()
+    declared = {name: type_ for name, type_ in question_set.attributes.items() if name in attributes}
+    found = {name: entry_error(type_, attributes[name]) for name, type_ in declared.items()}
+    errors = {name: error for name, error in found.items() if error}
+    known = {
+        name: entered_value(type_, attributes[name]) for name, type_ in declared.items() if name not in errors
     }
-    judged = judge(plan, tried, typed, as_of=as_of)
-    unread = read_stored(question_set, typed).unread
+    judged = judge(plan, tried, known, as_of=as_of)
     return Simulation(
         plan,
         judged.score(),
-        {name: EXPECTED[declared] for name, declared in unread.items()},
+        errors,
         {state.question.key: state for state in judged.states},
         _units(judged),
     )

@@ -123,6 +123,20 @@ def test_a_table_is_imported_its_rejects_are_mended_and_imported_too(
     }
 
 
+def test_a_percentage_is_the_number_before_its_sign(
+    imported: Run, tmp_path: Path, database: Database
+) -> None:
+    """As on the pages and in an import over HTTP. The built-in sets declare `growth` as a number."""
+    (tmp_path / "p.csv").write_text("id,growth\na,5%\nb,12.5 %\nc,-3%\n")
+    code, _, _ = imported("p.csv", "--source", "crm")
+    assert code == 0
+    assert stored(database) == {
+        "crm:a": (None, {"growth": 5}),
+        "crm:b": (None, {"growth": 12.5}),
+        "crm:c": (None, {"growth": -3}),
+    }
+
+
 def test_a_cell_that_cannot_be_read_is_named_and_its_row_is_in_the_rejects(
     imported: Run, tmp_path: Path, database: Database
 ) -> None:

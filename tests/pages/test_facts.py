@@ -165,6 +165,42 @@ def test_numbers_are_read_as_people_write_them(
     assert attributes(service, facts) == {"employees": number}
 
 
+PERCENTAGES = {"5%": 5, "12,5 %": 12.5, "-3%": -3, "0.5 %": 0.5}
+
+
+@pytest.mark.parametrize(("written", "number"), PERCENTAGES.items())
+def test_a_percentage_is_the_same_number_on_every_way_in(
+    service: Running, ana: httpx.Client, facts: dict, link: dict[str, str], written: str, number: float
+) -> None:
+    """As a fact, in a file, and in the simulator of a draft: 5 % is 5."""
+    led_to(submit(ana, *places(facts)["interview"], **{"fact.employees": written}))
+    assert attributes(service, facts) == {"employees": number}
+    file = f'id,employees\n{link["external_id"]},"{written}"\n'
+    query = {"source": link["source"], "decimal": "," if "," in written else "."}
+    ok(service.client.patch(f"/v1/prospects/{facts['prospect_id']}", json={"attributes": {"employees": 1}}))
+    imported = service.client.post(
+        "/v1/prospects/import",
+        params=query,
+        content=file.encode(),
+        headers={"Content-Type": "text/csv"},
+    )
+    assert imported.status_code == 200
+    assert attributes(service, facts) == {"employees": number}
+    draft = f"/question-sets/{SET}/draft"
+    tried = fields_of(ana.get(draft).text, draft)
+    tried["text"] = textarea_of(ana.get(draft).text).replace("at_least: 50", f"at_least: {number}")
+    checked = ana.post(f"{draft}/check", data=tried | {"attribute.employees": written})
+    assert (checked.status_code, "Employees: " in checked.text) == (200, False)
+    asked = re.search(r"Not asked with these attributes:</?\w*> ?<bdi>([^<]*)", checked.text)
+    assert "budget" not in (asked[1] if asked else "")
+
+
+def textarea_of(html: str) -> str:
+    found = re.search(r'<textarea id="text"[^>]*>(.*?)</textarea>', html, re.DOTALL)
+    assert found
+    return unescape(found[1])
+
+
 @pytest.mark.parametrize("page", ["interview", "scorecard"])
 @pytest.mark.parametrize(
     ("entered", "remedy"),

@@ -230,7 +230,7 @@ def test_the_simulator_scores_the_text_as_it_is_edited(ana: httpx.Client, key: s
     # 100 · (1·1 + 3·3) / (4 · 4) = 62.5; the third question does not apply, because `abroad` is not known.
     assert re.match(r" Fit 6[23] ", result_of(page)), result_of(page)
     assert "Not asked with these attributes: <bdi>law, size</bdi>" in page.text
-    assert "employees</bdi>: enter a number" in page.text
+    assert "Employees: Enter a number, such as 1200 or 12.5." in page.text
     assert (
         "6.2 of 25.0" in page.text,
         "56.2 of 75.0" in page.text,
