@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import nullcontext
 from threading import RLock
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -14,6 +14,7 @@ from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.routing import Match, compile_path
 from starlette.types import Scope as AsgiScope
 
+from app.edge.arguments import Arguments
 from app.edge.authorise import SECURITY_SCHEMES
 from app.edge.bodies import is_json, media_type, read_body
 from app.edge.computing import MAX_INLINE_BYTES, Computing
@@ -132,7 +133,7 @@ class EdgeRoute(LazyRoute):
 
     def get_route_handler(self) -> Handler:
         """Return the function that FastAPI calls for every request."""
-        handle = super().get_route_handler()
+        handle = _handler(self) if _responds_itself(self) else super().get_route_handler()
         scopes, also = frozenset(self.scopes), frozenset(self.also)
         assert scopes, f"{self.path} needs a scope"
         body_type: TypeAdapter[Any] | None = (
@@ -160,6 +161,23 @@ class EdgeRoute(LazyRoute):
             return service.key_watch.watched_response(request, response)
 
         return handle_request
+
+
+def _responds_itself(route: APIRoute) -> bool:
+    """Return whether the function of a route returns a response, rather than its content."""
+    returned = get_type_hints(route.endpoint).get("return")
+    return isinstance(returned, type) and issubclass(returned, Response)
+
+
+def _handler(route: APIRoute) -> Handler:
+    """Return a function that calls the function of a route, which returns the response."""
+    arguments, endpoint = Arguments(route.dependant), route.endpoint
+
+    async def handle(request: Request) -> Response:
+        response: Response = await endpoint(**await arguments.read(request))
+        return response
+
+    return handle
 
 
 def _is_stream(route: APIRoute) -> bool:
