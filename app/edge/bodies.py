@@ -21,6 +21,15 @@ MAX_BODY_SECONDS = 60
 MAX_INCOMPLETE_BYTES = 32 * 1024 * 1024
 
 
+# The attribute of a request's state that says that its whole body has arrived. The protocol sets it.
+BODY_ARRIVED = "body_arrived"
+
+
+def has_arrived(request: Request) -> bool:
+    """Return whether the whole body of a request has arrived, so that reading it needs no waiting."""
+    return getattr(request.state, BODY_ARRIVED, False)
+
+
 class IncompleteBodies:
     """The bodies that a process is reading. If they need too much memory, it stops reading the oldest one."""
 
@@ -73,19 +82,26 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     content_length = request.headers.get("content-length", "0")
     if content_length.isdigit() and int(content_length) > max_bytes:
         raise _too_large(max_bytes)
+    body = await (request.body() if has_arrived(request) else _read_parts(request, max_bytes))
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    if not body:
+        raise Problem(MALFORMED_BODY, "The body is empty.")
+    return body
+
+
+async def _read_parts(request: Request, max_bytes: int) -> bytes:
+    """Read a body while it arrives, until it is larger than `max_bytes`."""
     bodies: IncompleteBodies = request.app.state.service.bodies
     chunks, size = [], 0
     async with bodies.reading() as add_size:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > max_bytes:
-                raise _too_large(max_bytes)
-            add_size(len(chunk))
             chunks.append(chunk)
-    body = b"".join(chunks)
-    if not body:
-        raise Problem(MALFORMED_BODY, "The body is empty.")
-    return body
+            if size > max_bytes:
+                break
+            add_size(len(chunk))
+    return b"".join(chunks)
 
 
 def require_plain(request: Request) -> None:

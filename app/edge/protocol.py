@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.clock import new_id
+from app.edge.bodies import BODY_ARRIVED
 from app.edge.connections import CONNECTIONS, Connections
 from app.edge.ending import ABORT, STOPPING
 from app.edge.problem_responses import problem_response
@@ -194,6 +195,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self._asks_for_upgrade():
             return
         self._unfinished, self._in_body = 0, False
+        self.scope["state"][BODY_ARRIVED] = True
         super().on_message_complete()
         if self._running is None:
             self._wait_for_caller()

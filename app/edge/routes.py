@@ -16,7 +16,7 @@ from starlette.types import Scope as AsgiScope
 
 from app.edge.arguments import Arguments
 from app.edge.authorise import SECURITY_SCHEMES
-from app.edge.bodies import is_json, media_type, read_body
+from app.edge.bodies import has_arrived, is_json, media_type, read_body
 from app.edge.computing import MAX_INLINE_BYTES, Computing
 from app.edge.problem_responses import PROBLEM_RESPONSES, invalid_body
 from app.edge.service import Service
@@ -151,7 +151,7 @@ class EdgeRoute(LazyRoute):
             check_encoding(request)
             if body_type:
                 request = StrictRequest(request.scope, request.receive)
-                with service.key_watch.watching(request):
+                with nullcontext() if has_arrived(request) else service.key_watch.watching(request):
                     await request.load(service.settings.max_body_bytes, body_type, service.computing)
             with service.key_watch.watching(request) if can_end else nullcontext():
                 response = await handle(request)
