@@ -1,5 +1,8 @@
 """Engines: how the service connects to SQLite and PostgreSQL."""
 
+import select
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     milliseconds = int(wait_seconds * 1000)
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -52,6 +55,19 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
             f"-c idle_in_transaction_session_timeout={3 * milliseconds} -c timezone=UTC",
         },
     )
+    # `pool_pre_ping` calls this before each transaction. The ping of the driver is a round trip.
+    engine.dialect.do_ping = partial(_is_alive, ping=engine.dialect.do_ping)  # type: ignore[method-assign]
+    return engine
+
+
+def _is_alive(connection: Any, ping: Callable[[Any], bool]) -> bool:
+    """Return whether an idle connection still works, with a round trip only if the server has sent something.
+
+    A server that stops, or ends a connection, says so.
+    """
+    unread = select.poll()
+    unread.register(connection.fileno(), select.POLLIN)
+    return not unread.poll(0) or ping(connection)
 
 
 def _to_json(value: Any) -> str:
