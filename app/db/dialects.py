@@ -36,7 +36,7 @@ def _insert_new(table: Table, dialect: str) -> Any:
 
 def insert_or_replace(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows. A row whose primary key exists replaces the existing one."""
-    tx.run_for_each(_insert_or_replace(table, dialect_of(tx)), rows)
+    tx.insert_rows(_insert_or_replace(table, dialect_of(tx)), rows)
 
 
 @cache

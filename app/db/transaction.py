@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session as DatabaseSession
 
-from app.db.compiled import Parameters, Values, compiled_for, execute
+from app.db.compiled import Parameters, Values, compiled_for, compiled_for_rows, execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,17 @@ class Transaction:
         compiled = compiled_for(self.sql.dialect, statement, tuple(parameters))
         return compiled.rows(execute(self.sql, compiled.text, compiled.bound(parameters)))
 
-    def run_for_each(self, statement: Any, rows: Sequence[Parameters]) -> None:
-        """Run a constant statement for each row. There is at least one, and all have the same names."""
-        compiled = compiled_for(self.sql.dialect, statement, tuple(rows[0]))
-        bound = list(map(compiled.bound, rows))
-        if len(bound) == 1:
-            execute(self.sql, compiled.text, bound[0])
+    def insert_rows(self, insert: Any, rows: Sequence[Parameters]) -> None:
+        """Run a constant INSERT for each row. There is at least one, and all have the same names.
+
+        If the INSERT replaces existing rows, no two of them may replace the same one.
+        """
+        dialect, names = self.sql.dialect, tuple(rows[0])
+        if len(rows) == 1:
+            self.run(insert, rows[0])
+        elif dialect.name == "postgresql":
+            compiled = compiled_for_rows(dialect, insert, names)
+            execute(self.sql, compiled.text, compiled.bound({"rows": rows}))
         else:
-            execute(self.sql, compiled.text, bound, many=True)
+            compiled = compiled_for(dialect, insert, names)
+            execute(self.sql, compiled.text, list(map(compiled.bound, rows)), many=True)

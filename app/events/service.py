@@ -118,7 +118,7 @@ def record_events_of_many(tx: Transaction, events: Iterable[tuple[EventSubject, 
         for about, type_ in events
     ]
     if rows:
-        tx.run_for_each(INSERT_EVENTS, rows)
+        tx.insert_rows(INSERT_EVENTS, rows)
 
 
 def set_event_subject(tx: Transaction, prospect_id: UUID, subject: Subject) -> None:

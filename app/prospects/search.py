@@ -73,7 +73,7 @@ def replace_terms(tx: Transaction, prospect_id: UUID, former_name: str | None, n
 def _insert(tx: Transaction, terms: Iterable[tuple[UUID, str]]) -> None:
     rows = [{"prospect_id": prospect_id, "term": term} for prospect_id, term in terms]
     if rows:
-        tx.run_for_each(INSERT_TERMS, rows)
+        tx.insert_rows(INSERT_TERMS, rows)
 
 
 def prospects_with_word(word: Spellings) -> Select[Any]:

@@ -414,7 +414,7 @@ def create_many(tx: Transaction, new: Sequence[tuple[Link, ProspectChange]]) -> 
         rows.setdefault((row["source"], row["match_key"]), (prospect, link, row))
     # Links are inserted in one order, so that two transactions that insert the same ones cannot deadlock.
     first = dict(sorted(rows.items()))
-    tx.run_for_each(INSERT_PROSPECT, [prospect.model_dump() for prospect, _, _ in first.values()])
+    tx.insert_rows(INSERT_PROSPECT, [prospect.model_dump() for prospect, _, _ in first.values()])
     inserted = insert_new(tx, ProspectLink, [row for _, _, row in first.values()])
     unused = [prospect.id for key, (prospect, _, _) in first.items() if key not in inserted]
     if unused:
