@@ -51,22 +51,21 @@ IS_FIRST_LINK = (
     .correlate(ProspectLink)
     .scalar_subquery()
 )
-# The rule is read in the same statement, so that no change of it can come between.
 PROSPECTS_PER_FETCH = 1000
 PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
 LINK_TABLE = SQLModel.metadata.tables["prospect_link"]
 SELECT_PROSPECT = select_columns(*PROSPECT_TABLE.c).where(PROSPECT_TABLE.c.id == bindparam("prospect"))
+# The match key of a link, from its source and from its key by each rule. Statements read the rule themselves,
+# so that no change of it can come between.
+MATCH_KEY = _match_key_by(
+    select(SourceRule.id_rule).where(SourceRule.source == bindparam("of_source")).scalar_subquery(),
+    {rule: bindparam(rule, type_=String()) for rule in ID_RULES},
+)
+HAS_ALIASES = exists(select(ValueAlias.source).where(ValueAlias.source == bindparam("of_source")))
 SELECT_BY_LINK = (
-    select_columns(*PROSPECT_TABLE.c, LINK_TABLE.c.match_key)
+    select_columns(*PROSPECT_TABLE.c, LINK_TABLE.c.match_key, HAS_ALIASES)
     .join(LINK_TABLE, OF_PROSPECT)
-    .where(
-        LINK_TABLE.c.source == bindparam("source"),
-        LINK_TABLE.c.match_key
-        == _match_key_by(
-            select(SourceRule.id_rule).where(SourceRule.source == bindparam("source")).scalar_subquery(),
-            {rule: bindparam(rule, type_=String()) for rule in ID_RULES},
-        ),
-    )
+    .where(LINK_TABLE.c.source == bindparam("of_source"), LINK_TABLE.c.match_key == MATCH_KEY)
 )
 # FOR NO KEY UPDATE rather than FOR UPDATE: the latter would also wait for transactions that only refer to
 # the prospect and hold the locks of its sessions.
@@ -222,19 +221,25 @@ def find_prospect(tx: Transaction, prospect_id: UUID, *, lock: bool = False) -> 
 
 
 class LinkedProspect(NamedTuple):
-    """A prospect, and the match key of the link by which it was found."""
+    """A prospect, the match key of the link by which it was found, and whether its source has aliases."""
 
     prospect: Prospect
     match_key: str
+    has_aliases: bool
 
 
 def find_link(tx: Transaction, link: Link, *, lock: bool = False) -> LinkedProspect | None:
     """Return the prospect with a link, locked for a change if `lock` is set; None if there is none."""
     statement = SELECT_BY_LINK_FOR_UPDATE if lock else SELECT_BY_LINK
+    rows = tx.run(statement, match_key_parameters(link))
+    found = untracked(Prospect, (row[:-2] for row in rows))
+    return LinkedProspect(found[0], *rows[0][-2:]) if found else None
+
+
+def match_key_parameters(link: Link) -> dict[str, str]:
+    """Return the parameters of MATCH_KEY."""
     keys = {str(rule): match_key(rule, link.external_id) for rule in ID_RULES}
-    rows = tx.run(statement, {"source": link.source, **keys})
-    found = untracked(Prospect, (row[:-1] for row in rows))
-    return LinkedProspect(found[0], rows[0][-1]) if found else None
+    return {"of_source": link.source, **keys}
 
 
 def find_by_link(tx: Transaction, link: Link, *, lock: bool = False) -> Prospect | None:

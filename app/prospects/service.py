@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam
 from sqlmodel import col, delete, select, update
 
 from app.clock import new_id
-from app.db import Transaction, insert_if_new, insert_new, lock_table_for_insert
+from app.db import Transaction, dialect_of, insert_into, insert_new, lock_table_for_insert
 from app.events.service import (
     EventSubject,
     erase_events,
@@ -28,12 +29,15 @@ from app.problems import (
 )
 from app.prospects import received as received_values
 from app.prospects.queries import (
+    LINK_TABLE,
+    MATCH_KEY,
     PROSPECT_TABLE,
     LinkKey,
     find_by_link,
     find_ids_by_link,
     find_link,
     links_of,
+    match_key_parameters,
     match_keys,
     sources_with_aliases,
     translate_values,
@@ -98,11 +102,11 @@ def upsert(
     saves the `from_link` of the result, which also has the received values about the deal and the assessor.
     Raises STALE_REVISION.
     """
-    if not is_translated:
-        attributes = translate_values(tx, link.source, change.attributes)
-        change = change.model_copy(update={"attributes": attributes})
     while True:
         found = find_link(tx, link, lock=True)
+        if not is_translated and (found is None or found.has_aliases):
+            attributes = translate_values(tx, link.source, change.attributes)
+            change, is_translated = change.model_copy(update={"attributes": attributes}), True
         if found:
             prospect = found.prospect
             from_link = received_values.load(tx, (link.source, found.match_key), deal, assessor)
@@ -110,10 +114,9 @@ def upsert(
             is_changed = apply_change(tx, prospect, new_values, by=from_link.link)
             return Upserted(prospect, is_created=False, is_changed=is_changed, from_link=from_link)
         created = _insert(tx, change.name, change.attributes)
-        rows = _link_rows(tx, [(created, link)])
-        if insert_if_new(tx, ProspectLink, *rows):
+        if match_key := _insert_link_if_new(tx, created, link):
             _record_event(tx, created, "prospect.created")
-            from_link = _received_at_creation(tx, (link.source, rows[0]["match_key"]), created)
+            from_link = _received_at_creation(tx, (link.source, match_key), created)
             return Upserted(created, is_created=True, is_changed=True, from_link=from_link)
         # Another transaction has created the prospect meanwhile, so this one is not needed.
         tx.run(DELETE_PROSPECT, {"deleted": created.id})
@@ -286,7 +289,7 @@ def _entered(tx: Transaction, attributes: Iterable[str], by: str | None) -> dict
 
 def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
     """Insert a link. Return whether it is new. Raises LINK_TAKEN if another prospect has it."""
-    while not insert_if_new(tx, ProspectLink, *_link_rows(tx, [(prospect, link)])):
+    while not _insert_link_if_new(tx, prospect, link):
         # If the link was removed in this moment, it has no owner any more, and the insert is tried again.
         if owner := find_by_link(tx, link):
             if owner.id != prospect.id:
@@ -294,6 +297,28 @@ def _insert_link(tx: Transaction, prospect: Prospect, link: Link) -> bool:
             return False
     _require_room_for_links(tx, prospect)
     return True
+
+
+def _insert_link_if_new(tx: Transaction, prospect: Prospect, link: Link) -> str | None:
+    """Insert a link, and return its match key. Returns None if the link exists.
+
+    The statement takes its lock of the table before it reads the rule of the source: see `lock_table`.
+    """
+    row = {
+        "source": link.source,
+        "external_id": link.external_id,
+        "prospect_id": prospect.id,
+        "linked_at": tx.at,
+    }
+    inserted = tx.run(_insert_new_link(dialect_of(tx)), row | match_key_parameters(link))
+    return inserted[0][0] if inserted else None
+
+
+@cache
+def _insert_new_link(dialect: str) -> Any:
+    """Return the statement of `_insert_link_if_new`, built once."""
+    insert = insert_into(LINK_TABLE, dialect).values(match_key=MATCH_KEY).on_conflict_do_nothing()
+    return insert.returning(LINK_TABLE.c.match_key)
 
 
 def save_revision(tx: Transaction, prospect: Prospect, event: EventType, **data: str) -> None:
