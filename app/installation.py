@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlmodel import CheckConstraint, Field, SQLModel, select, text, update
+from sqlmodel import CheckConstraint, Field, select, text, update
 
-from app.db import Transaction, UtcDateTime
+from app.db import Table, Transaction, UtcDateTime
 from app.db.sqlite_file import inode_of
 
 IDENTITY_LENGTH = 16
@@ -16,7 +16,7 @@ FIND_SERVER = text("SELECT system_identifier FROM pg_control_system()")
 FIND_DATABASE_NUMBER = text("SELECT oid FROM pg_database WHERE datname = current_database()")
 
 
-class Installation(SQLModel, table=True):
+class Installation(Table, table=True):
     """The identity and the state of the database, in one row.
 
     `database_id` is new for every new database. `written_at` is when a service last checked that it can

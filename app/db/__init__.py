@@ -13,10 +13,12 @@ from app.db.dialects import (
     lock_table,
     lock_table_for_insert,
 )
+from app.db.table import Table
 from app.db.transaction import Transaction
 
 __all__ = [
     "Database",
+    "Table",
     "Transaction",
     "UtcDateTime",
     "dialect_of",

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Dialect, String, TypeDecorator
-from sqlmodel import CheckConstraint, Field, SQLModel
+from sqlmodel import CheckConstraint, Field
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 
 SecretKind = Literal["signing secret", "credential", "signature secret"]
 ENCRYPTED_PREFIX = "enc:"
@@ -37,7 +37,7 @@ class EncryptedText(TypeDecorator[str]):
         return value
 
 
-class NamedKey(SQLModel, table=True):
+class NamedKey(Table, table=True):
     """The id of the key that encrypts the secrets of this database. There is at most one row.
 
     The id is computed from the key, but the key cannot be computed from it.

@@ -6,9 +6,9 @@ from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Integer
-from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel, text
+from sqlmodel import JSON, CheckConstraint, Column, Field, Index, text
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 from app.scoring import Subject
 
 EventType = Literal[
@@ -71,7 +71,7 @@ SESSION_EVENT_TYPES = types_named(
 )
 
 
-class Event(SQLModel, table=True):
+class Event(Table, table=True):
     """One entry of the change feed.
 
     `data` holds ids, keys of questions, times, decisions and outcomes, and never texts, names, deals or the
@@ -121,7 +121,7 @@ class Event(SQLModel, table=True):
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
-class ErasedEvent(SQLModel, table=True):
+class ErasedEvent(Table, table=True):
     """The position and the id of an erased event, which cursors may still name."""
 
     __tablename__ = "erased_event"
@@ -131,7 +131,7 @@ class ErasedEvent(SQLModel, table=True):
     id: UUID
 
 
-class LastPosition(SQLModel, table=True):
+class LastPosition(Table, table=True):
     """The last position that was assigned, in one row. To assign positions or erase events, lock this row."""
 
     __tablename__ = "event_last_position"

@@ -3,12 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel
+from sqlmodel import JSON, CheckConstraint, Column, Field, Index
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 
 
-class IdempotentResponse(SQLModel, table=True):
+class IdempotentResponse(Table, table=True):
     """The response to a write, stored under its idempotency key so that it can be returned again.
 
     It is deleted together with the prospect that it is about.
@@ -30,7 +30,7 @@ class IdempotentResponse(SQLModel, table=True):
     prospect_id: UUID | None = Field(default=None, foreign_key="prospect.id", ondelete="CASCADE")
 
 
-class ApiKey(SQLModel, table=True):
+class ApiKey(Table, table=True):
     """An API key. `digest` is the SHA-256 of the secret; the secret itself is stored nowhere.
 
     `person` is whom the key belongs to, and `expires_at` the time from which it no longer works. A successor
@@ -57,7 +57,7 @@ class ApiKey(SQLModel, table=True):
     origin_id: UUID = Field(foreign_key="api_key.id")
 
 
-class SignInLink(SQLModel, table=True):
+class SignInLink(Table, table=True):
     """An address that signs a browser in once, with an API key. `digest` is the SHA-256 of its secret."""
 
     __tablename__ = "sign_in_link"

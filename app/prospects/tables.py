@@ -5,15 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import String
-from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel, text
+from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, text
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 
 # Texts that begin alike are together in this order. It is SQLite's own order.
 IN_CODE_POINT_ORDER = String().with_variant(String(collation="C"), "postgresql")
 
 
-class Prospect(SQLModel, table=True):
+class Prospect(Table, table=True):
     """A prospect. `searchable` is its name as it is sorted. The attributes are stored as the CRM sent them.
 
     `entered` has an entry for each attribute that no link has set: who entered it, and when.
@@ -47,7 +47,7 @@ class Prospect(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ProspectTerm(SQLModel, table=True):
+class ProspectTerm(Table, table=True):
     """A word in the name of a prospect, in a spelling of `search.words_of`."""
 
     __tablename__ = "prospect_term"
@@ -60,7 +60,7 @@ class ProspectTerm(SQLModel, table=True):
     term: str = Field(sa_column=Column(IN_CODE_POINT_ORDER, primary_key=True))
 
 
-class SourceRule(SQLModel, table=True):
+class SourceRule(Table, table=True):
     """How the external ids of a source are compared. A source without a row has the rule "exact"."""
 
     __tablename__ = "source_rule"
@@ -72,7 +72,7 @@ class SourceRule(SQLModel, table=True):
     id_rule: str
 
 
-class ProspectLink(SQLModel, table=True):
+class ProspectLink(Table, table=True):
     """The id of a prospect in another system, as it was first sent.
 
     `match_key` is the id by the rule of its source: two ids with the same key are one.
@@ -92,7 +92,7 @@ class ProspectLink(SQLModel, table=True):
     linked_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ReceivedValues(SQLModel, table=True):
+class ReceivedValues(Table, table=True):
     """The values that were last received from a link, about its prospect or about one deal.
 
     `deal`, `assessor`, `question_set` and `opened_on` are the fields of a `received.Part`, and `fields` are
@@ -119,7 +119,7 @@ class ReceivedValues(SQLModel, table=True):
     fields: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
-class ValueAlias(SQLModel, table=True):
+class ValueAlias(Table, table=True):
     """The meaning of a text that a source sends in a field, which is an attribute or a question.
 
     `means` is JSON stored as text: in SQLite, a JSON column would turn 2.0 into 2.

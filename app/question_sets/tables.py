@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, SQLModel
+from sqlmodel import JSON, CheckConstraint, Column, Field
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 
 
-class QuestionSetVersion(SQLModel, table=True):
+class QuestionSetVersion(Table, table=True):
     """A published version. The database refuses every change except retiring it."""
 
     __tablename__ = "question_set_version"
@@ -31,7 +31,7 @@ class QuestionSetVersion(SQLModel, table=True):
         return f"{self.key}@{self.version}"
 
 
-class QuestionSetDraft(SQLModel, table=True):
+class QuestionSetDraft(Table, table=True):
     """The draft of the next version: a whole set or a variant, complete or not.
 
     A draft that was published or discarded has no document. Its row stays, so that no revision number is ever

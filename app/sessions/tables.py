@@ -4,9 +4,9 @@ from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, SQLModel, text
+from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, text
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 from app.scoring import Evidence, Indication, Leaning, Subject
 
 Change = Literal["opened", "answered", "attributes", "stale", "moved", "decided", "outcome", "late"]
@@ -55,7 +55,7 @@ QUESTION_SET_VERSION_KEY = ForeignKeyConstraint(
 )
 
 
-class Session(SQLModel, table=True):
+class Session(Table, table=True):
     """A qualification session, with the figures of its current score and what else lists filter and sort by.
 
     `deal` and `assessor` are '' if there is none. `valid_until` is the time from which the figures are stale,
@@ -166,7 +166,7 @@ def _revision_key() -> ForeignKeyConstraint:
     )
 
 
-class SessionAnswer(SQLModel, table=True):
+class SessionAnswer(Table, table=True):
     """The current answer to one question. The code works with its rows as `StoredAnswer`."""
 
     __tablename__ = "answer"
@@ -216,7 +216,7 @@ class StoredAnswer(NamedTuple):
     expiry_announced: bool = False
 
 
-class SessionRevision(SQLModel, table=True):
+class SessionRevision(Table, table=True):
     """One change of a session: what changed, who changed it, and the verdict after it. Append-only.
 
     `verdict` is a `VerdictRecord`. In `changed`, an answer omits nulls, and its time if that is the time of
@@ -240,7 +240,7 @@ class SessionRevision(SQLModel, table=True):
     verdict: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
-class Decision(SQLModel, table=True):
+class Decision(Table, table=True):
     """What a person decided, based on the revision that they saw. Append-only.
 
     `attributes` are those of the prospect at that time, also those that the question set does not declare.
@@ -269,7 +269,7 @@ class Decision(SQLModel, table=True):
     decided_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Outcome(SQLModel, table=True):
+class Outcome(Table, table=True):
     """What happened in the end. Append-only: a correction is another row, and the last one counts.
 
     `hindsight` says whether whoever gave the ratings already knew how the deal ended: `conclusions` has the
@@ -300,7 +300,7 @@ class Outcome(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class FrozenVerdict(SQLModel, table=True):
+class FrozenVerdict(Table, table=True):
     """The verdict that counts for a session with an outcome. Stored with the first outcome, never changed.
 
     `revision` is the last revision before the request that recorded the first outcome, without revisions that

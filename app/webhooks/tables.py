@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, Index, SQLModel, text
+from sqlmodel import JSON, CheckConstraint, Column, Field, Index, text
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 from app.encryption.tables import EncryptedText, is_encrypted
 from app.events.tables import BIG_INTEGER
 
@@ -15,7 +15,7 @@ STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
 HAS_WHOLE_PACE = "(rate IS NULL) = (rate_since IS NULL) AND (rate IS NULL) = (pause_seconds IS NULL)"
 
 
-class Webhook(SQLModel, table=True):
+class Webhook(Table, table=True):
     """A subscription to events. Its secrets are encrypted.
 
     `types` holds event types and groups such as `score.*`; an empty list means all. `record_update` holds
@@ -63,7 +63,7 @@ class Webhook(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Delivery(SQLModel, table=True):
+class Delivery(Table, table=True):
     """One event for one webhook: part of the outbox while it is pending, and of the log afterwards.
 
     A delivery is deleted with its event: after a prospect is erased, only the event about that is sent.

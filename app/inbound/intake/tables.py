@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import JSON, CheckConstraint, Column, Field, Index, LargeBinary, SQLModel, text
+from sqlmodel import JSON, CheckConstraint, Column, Field, Index, LargeBinary, text
 
-from app.db import UtcDateTime
+from app.db import Table, UtcDateTime
 from app.encryption.tables import EncryptedText, is_encrypted
 from app.events.tables import BIG_INTEGER
 
 
-class Intake(SQLModel, table=True):
+class Intake(Table, table=True):
     """An intake. `digest` is the SHA-256 of the token; the token itself is not stored.
 
     The secret is encrypted: signatures are computed with it.
@@ -41,7 +41,7 @@ class Intake(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class IntakeReceipt(SQLModel, table=True):
+class IntakeReceipt(Table, table=True):
     """One unchanged payload. Ids increase with time: receipts are processed in the order of their ids.
 
     `processed_at` is when it was last processed. A receipt that waits has it only if it is replayed.
@@ -71,7 +71,7 @@ class IntakeReceipt(SQLModel, table=True):
     processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class IntakeSignature(SQLModel, table=True):
+class IntakeSignature(Table, table=True):
     """A signature that was seen, to detect a replay, even after its payload was erased."""
 
     __tablename__ = "intake_signature"
@@ -82,7 +82,7 @@ class IntakeSignature(SQLModel, table=True):
     seen_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class IntakeUsage(SQLModel, table=True):
+class IntakeUsage(Table, table=True):
     """How much of its quotas an intake has used in the hour that begins at `hour`.
 
     It is counted here and not from the receipts, because they can be deleted, and counting them takes longer.
@@ -96,7 +96,7 @@ class IntakeUsage(SQLModel, table=True):
     bytes: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
 
 
-class IntakeItem(SQLModel, table=True):
+class IntakeItem(Table, table=True):
     """An item of a payload, so that the payload is erased together with the prospect that it is about.
 
     `place` orders the items of one payload. Only an item that is done has a session. `external_id` is null
