@@ -35,6 +35,7 @@ NO_IDS = (
 # For a response to a browser that is signed in.
 NOT_STORED = "private, no-store"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+PATH_ATTRIBUTES = ("path_regex", "path_format", "param_convertors")
 # FastAPI ignores this warning while it creates the fields of a route. Their validators are built later.
 warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 # The event loop and the thread that describes the API may need a route at the same time.
@@ -77,19 +78,21 @@ class StrictRequest(Request):
 class LazyRoute(APIRoute):
     """A route whose parameters, body and responses FastAPI examines when the route is first used.
 
-    Each route takes milliseconds. There are eighty, and a process that has just started needs a few of them.
+    Each route takes milliseconds. There are 140, and a process that has just started needs a few of them.
     """
 
     def __init__(
         self, path: str, endpoint: Callable[..., Any], *, methods: Iterable[str], **options: Any
     ) -> None:
-        # What is needed to find the route of an address. FastAPI sets it again, to the same values.
         self.path, self.endpoint, self.methods = path, endpoint, set(methods)
-        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
         self._options: dict[str, Any] | None = {"methods": methods, **options}
 
     def __getattr__(self, attribute: str) -> Any:
-        """Complete the route, because an attribute is missing."""
+        """Compile the path or complete the route, because an attribute is missing."""
+        if attribute in PATH_ATTRIBUTES:
+            # They find the route of an address. FastAPI sets them again, to the same values.
+            self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
+            return object.__getattribute__(self, attribute)
         with _completing:
             options, self._options = self._options, None
             if options is not None:

@@ -9,7 +9,6 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
@@ -17,6 +16,7 @@ from app.edge.bodies import media_type, read_body
 from app.edge.cookies import SignedIn
 from app.edge.multipart import MULTIPART_MEDIA_TYPE, read_multipart
 from app.edge.problem_responses import invalid_body, invalid_query, on_http_exception, problem_of
+from app.edge.routes import LazyRoute
 from app.edge.service import Body, Service
 from app.keys.idempotency import WriteCall, fingerprint
 from app.keys.schemas import Scope
@@ -49,7 +49,7 @@ class Form(BaseModel):
     form that is sent twice is carried out once.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     token: str = ""
     request_key: IdempotencyKey | None = None
@@ -75,7 +75,7 @@ FormType = TypeVar("FormType", bound=Form)
 QueryType = TypeVar("QueryType", bound=BaseModel)
 
 
-class PageRoute(APIRoute):
+class PageRoute(LazyRoute):
     """A route for signed-in browsers. It also returns errors as pages.
 
     With no `scopes`, everybody can open the page. With `accepts_file`, a form can have a file. It is

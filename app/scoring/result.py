@@ -6,7 +6,7 @@ Percentages are 0..100 and not rounded. Null means that a figure does not exist.
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 T = TypeVar("T")
@@ -246,6 +246,8 @@ class Combined(Range):
     dimensions: list[DimensionFigures]
 
 
+# It describes responses, and no score is validated, so pydantic builds its validator when it is needed.
+@with_config(ConfigDict(defer_build=True))
 class Score(Headline, Combined):
     """The computed result of one set of answers. The score only indicates; a person decides."""
 

@@ -19,6 +19,7 @@ async def answer(text: str) -> Told:
 
 def test_a_route_is_found_before_it_is_examined() -> None:
     route = LazyRoute("/told/{text}", answer, methods=["GET"])
+    assert "path_regex" not in vars(route)
     matched, scope = route.matches({"type": "http", "path": "/told/it", "method": "GET"})
     assert (matched.name, scope["path_params"]) == ("FULL", {"text": "it"})
     assert "dependant" not in vars(route)
