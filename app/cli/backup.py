@@ -7,13 +7,7 @@ import typer
 
 from app.cli.backups import postgresql, sqlite
 from app.cli.backups.files import UnusableBackup, already_exists
-from app.cli.console import (
-    fail,
-    opened_database,
-    print_text,
-    reported_failures,
-    warn_if_journal_is_missing,
-)
+from app.cli.console import fail, opened_database, print_text, reported_failures, warn_if_journal_is_missing
 from app.migrate import newest_revision
 
 KEY_IS_NOT_INCLUDED = "The backup does not contain the encryption key: back up the key separately."

@@ -1,10 +1,10 @@
-"""What all subcommands share: the console, the database, and how a command fails."""
+"""What all subcommands share: how they print, the database, and how a command fails."""
 
 import logging
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +12,6 @@ from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from app.db import Database, open_database
@@ -26,18 +22,6 @@ from app.problems import Problem, UserError
 from app.schemas import REFUSED_ANYWHERE
 from app.scoring import Flaw, Flawed, shape_flaws
 from app.settings import Settings
-
-
-class _SafeConsole(Console):
-    """A console that shows control characters instead of sending them to the terminal.
-
-    Stored and received texts can contain what moves the cursor, changes the title or reorders a line. Every
-    text that is printed, and every cell of a table, passes `render_str`.
-    """
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Return a text as rich does, with its control characters escaped."""
-        return super().render_str(escaped_controls(text), **options)
 
 
 def escaped_controls(text: str) -> str:
@@ -54,37 +38,29 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0] if found[0] in "\n\t" else f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
 
 
-# A pipe has no width. 200 columns keep tables from being cut off.
-out = _SafeConsole(width=None if sys.stdout.isatty() else 200, emoji=False)
-err = _SafeConsole(stderr=True, emoji=False)
-
-
 # A command prints its failure itself. Without a handler, logging prints the same line once more.
 logging.getLogger("app").addHandler(logging.NullHandler())
 
 
 def fail(message: str) -> NoReturn:
     """Print a message to standard error, and exit with code 1."""
-    err.print(message, markup=False, highlight=False, soft_wrap=True)
+    print_note(message)
     raise typer.Exit(1)
 
 
-def print_text(text: str, end: str = "\n") -> None:
+def print_text(text: str, *, ends_line: bool = True) -> None:
     """Print plain text without wrapping it, so that pipes get the same lines as terminals."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True, end=end)
+    typer.echo(escaped_controls(text), nl=ends_line)
 
 
 def print_note(text: str) -> None:
     """Print a sentence to standard error, without wrapping it."""
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    typer.echo(escaped_controls(text), err=True)
 
 
 def print_document(text: str) -> None:
     """Print YAML or SQL. A pipe gets it as it is, because an escape would change its meaning."""
-    if out.is_terminal:
-        print_text(text)
-    else:
-        out.file.write(text + "\n")
+    typer.echo(escaped_controls(text) if sys.stdout.isatty() else text)
 
 
 def counted(count: int, noun: str) -> str:
@@ -103,11 +79,6 @@ def parse_column_names(pairs: list[str]) -> dict[str, str]:
             fail(f"--map {pair}: {key} already has a column.")
         columns[key] = column
     return columns
-
-
-def table(*columns: str) -> Table:
-    """Return an empty table with these headings."""
-    return Table(*columns, box=None, header_style="bold", pad_edge=False)
 
 
 def flaws_of(error: Flawed | Problem | ValidationError, data: Any = None) -> list[Flaw]:
@@ -144,6 +115,9 @@ def reported_failures() -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         failure = database_problem(error)
         fail(f"{failure.detail if failure else 'The database cannot be used.'} ({first_line(error)})")
+    except BrokenPipeError:
+        # The reader of the output, such as `head`, has enough. Typer ends the command without a message.
+        raise
     except OSError as error:
         reason = error.strerror or str(error)
         fail(f"{error.filename}: {reason}." if error.filename else f"{reason}.")
@@ -215,14 +189,4 @@ def missing_journal(file: Path, since: datetime) -> str:
 def warn_if_journal_is_missing(database: Database) -> None:
     """Warn on standard error if the database file was copied without its journal."""
     if database.file and database.lost_journal_since:
-        message = missing_journal(database.file, database.lost_journal_since)
-        err.print(message, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how much of `total` is done. Yields a function that advances the bar."""
-    columns = (TextColumn(label), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        bar = progress.add_task(label, total=total)
-        yield lambda count: progress.advance(bar, count)
+        print_note(missing_journal(database.file, database.lost_journal_since))

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from app.cli.console import counted, err, existing_database, print_text
+from app.cli.console import counted, existing_database, print_text
+from app.cli.terminal import err
 from app.clock import utc_now
 from app.db import Database
 from app.demo import (

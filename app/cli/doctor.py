@@ -10,14 +10,8 @@ import httpx
 import typer
 from rich.markup import escape
 
-from app.cli.console import (
-    missing_journal,
-    no_database,
-    opened_database,
-    out,
-    reported_failures,
-    table,
-)
+from app.cli.console import missing_journal, no_database, opened_database, reported_failures
+from app.cli.terminal import out, table
 from app.db import Database, Transaction
 from app.db.sqlite_file import has_content
 from app.encryption.files import WrongKey

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import counted, fail, print_text, progress_bar
+from app.cli.console import counted, fail, print_text
 from app.cli.fresh_scores import read_scores
 from app.cli.plans import published_plans
+from app.cli.terminal import progress_bar
 from app.db import Database, Transaction
 from app.files.columns import Column
 from app.files.formats import SUFFIXES, Format

@@ -10,8 +10,9 @@ from typing import Annotated
 import anyio
 import typer
 
-from app.cli.console import counted, err, fail, parse_column_names, print_text, progress_bar
+from app.cli.console import counted, fail, parse_column_names, print_note, print_text
 from app.cli.plans import published_plans
+from app.cli.terminal import progress_bar
 from app.db import Database
 from app.files.cells import DecimalSign
 from app.files.entries import ID, NAME
@@ -244,7 +245,7 @@ class _Import:
         if self._failure:
             fail(f"{self._failure.detail} {self._where_to_continue()}")
         if self._stopped:
-            err.print(f"Stopped. {self._where_to_continue()}", markup=False, highlight=False, soft_wrap=True)
+            print_note(f"Stopped. {self._where_to_continue()}")
             raise typer.Exit(130)
         if is_incomplete:
             raise typer.Exit(1)

@@ -7,9 +7,10 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 
-from app.cli.console import counted, out, print_document, print_text, table
+from app.cli.console import counted, print_document, print_text
 from app.cli.fresh_scores import read_scores
 from app.cli.plans import published_plans
+from app.cli.terminal import out, table
 from app.files.columns import Value, as_rounded_text
 from app.files.writer import writer_of
 from app.insights.account_schemas import ConcentrationFilter, PortfolioFilter

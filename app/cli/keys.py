@@ -7,7 +7,8 @@ from uuid import UUID
 
 import typer
 
-from app.cli.console import existing_database, fail, out, print_text, table
+from app.cli.console import existing_database, fail, print_text
+from app.cli.terminal import out, table
 from app.keys.presenters import keys_out
 from app.keys.queries import list_keys
 from app.keys.schemas import SCOPES, KeyRotation, NewKey, Scope

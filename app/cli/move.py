@@ -9,8 +9,9 @@ from uuid import UUID
 import anyio
 import typer
 
-from app.cli.console import counted, err, fail, print_text, progress_bar
+from app.cli.console import counted, fail, print_note, print_text
 from app.cli.plans import published_plans
+from app.cli.terminal import progress_bar
 from app.db import Database, Transaction
 from app.inbound.imports.service import BatchPacing
 from app.problems import DATABASE_FAILURES, Problem
@@ -42,7 +43,7 @@ def move(*, set_name: SetOption, notify: Notify = False) -> None:
             with progress_bar("moving", total) as advance:
                 anyio.run(moving.run, advance)
         except KeyboardInterrupt:
-            err.print("Stopped. Run the command again to continue.")
+            print_note("Stopped. Run the command again to continue.")
             raise typer.Exit(130) from None
         except Problem as problem:
             if problem.kind not in DATABASE_FAILURES:
@@ -102,4 +103,4 @@ class _Move:
         for session_id, problem in done.failures:
             self.failed += 1
             if self.failed <= MAX_SHOWN:
-                err.print(f"session {session_id}: {problem.detail}", markup=False, soft_wrap=True)
+                print_note(f"session {session_id}: {problem.detail}")

@@ -15,9 +15,10 @@ from app.cli.bulk.database import DatabaseTable
 from app.cli.bulk.source import UNNAMED_NOTE, ReadOptions, column_notes, open_entries, open_rows
 from app.cli.bulk.typed import CellReport
 from app.cli.cell_report import report_lines
-from app.cli.console import fail, flaws_of, out, print_note, print_text, table
+from app.cli.console import fail, flaws_of, print_note, print_text
 from app.cli.plans import FindPlan
 from app.cli.score_files import COVERAGE_CUTS
+from app.cli.terminal import out, table
 from app.clock import utc_now
 from app.files.entries import Entry
 from app.problems import Problem
@@ -107,7 +108,7 @@ def _print_json(scored: Iterable[Scored]) -> None:
     for one in scored:
         element = to_jsonable_python({**one.fields, **(one.result or {})})
         text = json.dumps(element, indent=2, ensure_ascii=False)
-        print_text(separator + text, end="")
+        print_text(separator + text, ends_line=False)
         separator = ",\n"
     print_text("[]" if separator.startswith("[") else "\n]")
 

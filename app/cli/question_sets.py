@@ -15,12 +15,11 @@ from app.cli.console import (
     database_at_hand,
     existing_database,
     fail,
-    out,
     print_document,
     print_text,
     reported_failures,
-    table,
 )
+from app.cli.terminal import out, table
 from app.db import Database, Transaction
 from app.question_sets.builtin_sets import read_builtin
 from app.question_sets.documents import (

@@ -11,7 +11,8 @@ from app.cli.bulk.database import DatabaseTable
 from app.cli.bulk.scoring import ScoreOptions, Watcher, score_file
 from app.cli.bulk.summary import Summary
 from app.cli.cell_report import report_lines
-from app.cli.console import counted, err, print_note, print_text
+from app.cli.console import counted, print_note, print_text
+from app.cli.terminal import err
 from app.clock import utc_now
 from app.scoring import Plan, rounded
 

@@ -10,13 +10,7 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.cli.console import (
-    fail,
-    opened_database,
-    print_text,
-    reported_failures,
-    warn_if_journal_is_missing,
-)
+from app.cli.console import fail, opened_database, print_text, reported_failures, warn_if_journal_is_missing
 from app.cli.sign_in import sign_in_url
 from app.keys.service import create_sign_in_link
 from app.main import migrate_database, prepare_database

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import existing_database, out, print_text, table
+from app.cli.console import existing_database, print_text
+from app.cli.terminal import out, table
 from app.prospects.schemas import IdRule, Link
 from app.prospects.sources.queries import list_sources
 from app.prospects.sources.service import set_id_rule

@@ -1,9 +1,12 @@
 """The command line, as a person runs it."""
 
 import json
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -11,9 +14,9 @@ import pytest
 import typer
 from rich.markup import escape
 
-from app.cli import console
+from app.cli import console, terminal
 from tests.cli.conftest import Run
-from tests.cli.started import Started
+from tests.cli.started import ENVIRONMENT, Started
 from tests.conftest import DATABASE, ROOT
 from tests.edge.disk import read_only_view
 
@@ -139,10 +142,10 @@ def test_what_is_printed_has_its_control_characters_escaped(
     """As a line, as an error, and in the heading and the cells of a table, with and without markup."""
     text = f"a{sent}b"
     console.print_text(f"{text}\nnext")
-    console.err.print(text)
-    rows = console.table(text, "other")
+    terminal.err.print(text)
+    rows = terminal.table(text, "other")
     rows.add_row(text, escape(text))
-    console.out.print(rows)
+    terminal.out.print(rows)
     with pytest.raises(typer.Exit):
         console.fail(text)
     printed = capsys.readouterr()
@@ -169,7 +172,23 @@ def test_no_command_prints_but_through_the_console() -> None:
     others = re.compile(r"\bConsole\(|typer\.(echo|secho)|(?<![.\w])print\(|sys\.std(out|err)\.write")
     folder = ROOT / "app" / "cli"
     found = [path.name for path in folder.rglob("*.py") if others.search(path.read_text("utf-8"))]
-    assert found == []
+    assert found == ["console.py"]
+
+
+def test_a_command_ends_without_a_message_when_nobody_reads_its_output(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    program = Path(sys.executable).parent / "prospect-fit"
+    done = subprocess.run(
+        [program, "openapi"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_set_is_checked_published_once_and_exported(run: Run, tmp_path: Path) -> None:
