@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, TypeDecorator
 
 from app.db import sqlite_file
+
+MAX_CACHED_TIMES = 1000
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -24,9 +27,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return _utc_time if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
+# The answers of a session, and the rows of a transaction, mostly have the same time.
+@lru_cache(MAX_CACHED_TIMES)
 def _utc_text(time: datetime | None) -> str | None:
     return None if time is None else sqlite_file.stored_time(time)
 
 
+@lru_cache(MAX_CACHED_TIMES)
 def _utc_time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text + "+00:00")

@@ -37,23 +37,23 @@ class CompiledStatement:
         assert not missing, f"this statement needs values for {missing}"
         # sqlite3 takes parameters by position, and psycopg by name.
         self._is_positional = compiled.positiontup is not None
-        self._binds = [
-            (name, None if name in names else binds[name].value, _bind_process(binds[name], dialect))
-            for name in compiled.positiontup or binds
-        ]
+        self._bound = compiled.positiontup or list(binds)
+        self._fixed = {name: binds[name].value for name in self._bound if name not in names}
+        processes = ((place, _bind_process(binds[name], dialect)) for place, name in enumerate(self._bound))
+        self._bind_processes = [(place, process) for place, process in processes if process]
         self._dialect = dialect
         self._columns = [column.type.dialect_impl(dialect) for column in statement.exported_columns]
         self._processes: list[tuple[int, Process]] | None = None
 
     def bound(self, parameters: Parameters) -> Any:
         """Return the parameters as the driver takes them."""
-        values = [
-            process(parameters.get(name, fixed)) if process else parameters.get(name, fixed)
-            for name, fixed, process in self._binds
-        ]
+        sent = {**self._fixed, **parameters} if self._fixed else parameters
+        values = [sent[name] for name in self._bound]
+        for place, process in self._bind_processes:
+            values[place] = process(values[place])
         if self._is_positional:
             return values
-        return {name: value for (name, _, _), value in zip(self._binds, values, strict=True)}
+        return dict(zip(self._bound, values, strict=True))
 
     def rows(self, cursor: Any) -> list[Values]:
         """Return the rows that a cursor has found, with values of the types of the columns."""
@@ -62,7 +62,9 @@ class CompiledStatement:
         if self._processes is None:
             self._processes = list(self._find_processes(cursor))
         rows: list[Values] = cursor.fetchall()
-        return [self._row(row, self._processes) for row in rows] if self._processes else rows
+        for place, process in self._processes:
+            rows = [(*row[:place], process(row[place]), *row[place + 1 :]) for row in rows]
+        return rows
 
     def _find_processes(self, cursor: Any) -> Iterator[tuple[int, Process]]:
         """Yield the place of each column whose values are converted, and how."""
@@ -71,13 +73,6 @@ class CompiledStatement:
         ):
             if process := type_.result_processor(self._dialect, driver_type):
                 yield place, process
-
-    @staticmethod
-    def _row(row: Values, processes: list[tuple[int, Process]]) -> Values:
-        values = list(row)
-        for place, process in processes:
-            values[place] = process(values[place])
-        return tuple(values)
 
 
 def _bind_process(bind: BindParameter[Any], dialect: Dialect) -> Process | None:
@@ -132,17 +127,18 @@ def untracked(table: type[T], rows: Iterable[Values]) -> list[T]:
     The ORM does not track these objects, because tracking takes longer than reading. Code that changes one
     has to write it to the database itself.
     """
-    new_object, names = _mapping_of(table)
+    new_object, defaults = _mapping_of(table)
     objects = []
     for row in rows:
         found = new_object()
-        found.__dict__.update(zip(names, row, strict=True))
+        found.__dict__.update(zip(defaults, row, strict=True))
         objects.append(found)
     return objects
 
 
 @cache
-def _mapping_of(table: type[T]) -> tuple[Callable[[], T], list[str]]:
-    """Return a function that creates an empty object of a table, and the names of its columns."""
-    names = [column.name for column in SQLModel.metadata.tables[str(table.__tablename__)].c]
-    return inspect(table).class_manager.new_instance, names
+def _mapping_of(table: type[T]) -> tuple[Callable[[], T], dict[str, Any]]:
+    """Return a function that creates an empty object of a table, and the default of each of its columns."""
+    columns = SQLModel.metadata.tables[str(table.__tablename__)].c
+    defaults = {column.name: table.model_fields[column.name].default for column in columns}
+    return inspect(table).class_manager.new_instance, defaults
