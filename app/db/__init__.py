@@ -1,7 +1,7 @@
 """The database: transactions, and what its dialects do differently."""
 
 from app.db.column_types import UtcDateTime
-from app.db.compiled import untracked
+from app.db.compiled import new_untracked, untracked
 from app.db.database import Database, open_database
 from app.db.dialects import (
     dialect_of,
@@ -29,6 +29,7 @@ __all__ = [
     "insert_or_update",
     "lock_table",
     "lock_table_for_insert",
+    "new_untracked",
     "open_database",
     "untracked",
 ]

@@ -127,18 +127,29 @@ def untracked(table: type[T], rows: Iterable[Values]) -> list[T]:
     The ORM does not track these objects, because tracking takes longer than reading. Code that changes one
     has to write it to the database itself.
     """
-    new_object, defaults = _mapping_of(table)
+    new_object, names = _mapping_of(table)
     objects = []
     for row in rows:
         found = new_object()
-        found.__dict__.update(zip(defaults, row, strict=True))
+        found.__dict__.update(zip(names, row, strict=True))
         objects.append(found)
     return objects
 
 
+def new_untracked(table: type[T], values: dict[str, Any]) -> T:
+    """Return a new object that the ORM does not track. Columns without a value have their default."""
+    new_object, names = _mapping_of(table)
+    fields = table.model_fields
+    created: T = new_object()
+    created.__dict__.update(
+        (name, values[name] if name in values else fields[name].get_default(call_default_factory=True))
+        for name in names
+    )
+    return created
+
+
 @cache
-def _mapping_of(table: type[T]) -> tuple[Callable[[], T], dict[str, Any]]:
-    """Return a function that creates an empty object of a table, and the default of each of its columns."""
-    columns = SQLModel.metadata.tables[str(table.__tablename__)].c
-    defaults = {column.name: table.model_fields[column.name].default for column in columns}
-    return inspect(table).class_manager.new_instance, defaults
+def _mapping_of(table: type[T]) -> tuple[Callable[[], T], list[str]]:
+    """Return a function that creates an empty object of a table, and the names of its columns."""
+    names = [column.name for column in SQLModel.metadata.tables[str(table.__tablename__)].c]
+    return inspect(table).class_manager.new_instance, names

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam
 from sqlmodel import col, delete, select, update
 
 from app.clock import new_id
-from app.db import Transaction, dialect_of, insert_into, insert_new, lock_table_for_insert
+from app.db import Transaction, dialect_of, insert_into, insert_new, lock_table_for_insert, new_untracked
 from app.events.service import (
     EventSubject,
     erase_events,
@@ -272,14 +272,15 @@ def _insert(
 
 def _new_prospect(tx: Transaction, name: str | None, attributes: Mapping[str, Any]) -> Prospect:
     """Return a new prospect that is not stored yet."""
-    return Prospect(
-        id=new_id(),
-        name=name,
-        searchable=searchable(name or ""),
-        attributes=_merged_attributes({}, attributes),
-        created_at=tx.at,
-        updated_at=tx.at,
-    )
+    values = {
+        "id": new_id(),
+        "name": name,
+        "searchable": searchable(name or ""),
+        "attributes": _merged_attributes({}, attributes),
+        "created_at": tx.at,
+        "updated_at": tx.at,
+    }
+    return new_untracked(Prospect, values)
 
 
 def _entered(tx: Transaction, attributes: Iterable[str], by: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 from sqlmodel import SQLModel, col
 
 from app.clock import new_id
-from app.db import Transaction, insert_or_replace
+from app.db import Transaction, insert_or_replace, new_untracked
 from app.events.service import EventSubject, record_events
 from app.events.tables import EventType
 from app.problems import SESSION_IS_CLOSED, Problem
@@ -127,18 +127,19 @@ def open_new(
 
     It was opened at the start of the day `opened_on` in UTC, or now.
     """
-    session = Session(
-        id=new_id(),
-        prospect_id=prospect.id,
-        deal=identity.deal,
-        assessor=identity.assessor,
-        question_set=plan.question_set.key,
-        version=plan.version,
-        subject=plan.question_set.subject,
-        attributes=attributes_as_used(plan, prospect),
-        opened_at=start_of(opened_on) if opened_on else uow.tx.at,
-        updated_at=uow.tx.at,
-    )
+    values = {
+        "id": new_id(),
+        "prospect_id": prospect.id,
+        "deal": identity.deal,
+        "assessor": identity.assessor,
+        "question_set": plan.question_set.key,
+        "version": plan.version,
+        "subject": plan.question_set.subject,
+        "attributes": attributes_as_used(plan, prospect),
+        "opened_at": start_of(opened_on) if opened_on else uow.tx.at,
+        "updated_at": uow.tx.at,
+    }
+    session = new_untracked(Session, values)
     return SessionEdit(uow, session, plan, {}, {}, changed={"attributes": session.attributes})
 
 
