@@ -243,7 +243,7 @@ def _answer_to_store(edit: SessionEdit, new: AnswerIn, at: datetime) -> StoredAn
     answer = new.as_answer()
     stored = edit.answers.get(new.question)
     text: str | None = new.text
-    evidence: str | None = new.evidence
+    evidence = new.evidence
     if stored is not None and (stored.state, stored.rating) == (answer.state, answer.rating):
         # The rating has not changed, so its text and evidence still apply unless new ones are sent.
         text = stored.text if text is None else text

@@ -8,7 +8,7 @@ from app.problems import SESSION_IS_OPEN, Problem
 from app.prospects import service as prospects
 from app.prospects.queries import find_by_link
 from app.prospects.received import Part, Received
-from app.prospects.schemas import Link, ProspectChange
+from app.prospects.schemas import Link
 from app.prospects.tables import Prospect
 from app.question_sets.plans import Choice
 from app.scoring import Plan
@@ -88,12 +88,11 @@ def carry_out(uow: UnitOfWork, request: QualifyRequest, *, from_file: bool = Fal
     or retired question set.
     """
     require_past(uow.tx, request.opened_on)
-    change = request.model_dump(include={"name", "attributes"}, exclude_unset=True)
     identity = request.identity
     found = prospects.upsert(
         uow.tx,
         request.link,
-        ProspectChange.model_validate(change),
+        request.change,
         identity.deal,
         identity.assessor,
         # What an alias stands for can itself be an alias, so values are translated only once.

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.prospects.schemas import Link
+from app.prospects.schemas import Link, ProspectChange
 from app.schemas import (
     Actor,
     Assessor,
@@ -288,8 +288,14 @@ class QualifyRequest(AnswersIn, WriteIn):
 
     @property
     def link(self) -> Link:
-        """The link of the prospect in the CRM."""
-        return Link(source=self.source, external_id=self.external_id)
+        """The link of the prospect in the CRM, whose fields are validated already."""
+        return Link.model_construct(source=self.source, external_id=self.external_id)
+
+    @property
+    def change(self) -> ProspectChange:
+        """What to change in the prospect. The fields are validated already."""
+        sent = self.model_fields_set & {"name", "attributes"}
+        return ProspectChange.model_construct(sent, **{name: getattr(self, name) for name in sent})
 
     @property
     def identity(self) -> SessionIdentity:

@@ -16,13 +16,11 @@ from app.question_sets.plans import Plans
 from app.scoring import (
     Answer,
     Answers,
-    Evidence,
     Figures,
     Judged,
     Plan,
     QuestionState,
     Score,
-    State,
     Verdict,
     VerdictRecord,
     judge,
@@ -53,12 +51,7 @@ SELECT_REVISIONS = (
 def as_answers(stored: Iterable[StoredAnswer]) -> dict[str, Answer]:
     """Return stored answers as scoring takes them, by question."""
     return {
-        answer.question: Answer(
-            cast("State", answer.state),
-            answer.rating,
-            answer.answered_at,
-            cast("Evidence | None", answer.evidence),
-        )
+        answer.question: Answer(answer.state, answer.rating, answer.answered_at, answer.evidence)
         for answer in stored
     }
 

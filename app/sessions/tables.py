@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import JSON, CheckConstraint, Column, Field, ForeignKeyConstraint, Index, text
 
 from app.db import Table, UtcDateTime
-from app.scoring import Evidence, Indication, Leaning, Subject
+from app.scoring import Evidence, Indication, Leaning, State, Subject
 
 Change = Literal["opened", "answered", "attributes", "stale", "moved", "decided", "outcome", "late"]
 Status = Literal["open", "closed"]
@@ -205,10 +205,10 @@ class StoredAnswer(NamedTuple):
 
     session_id: UUID
     question: str
-    state: str
+    state: State
     rating: int | None
     text: str | None
-    evidence: str | None
+    evidence: Evidence | None
     actor: str | None
     answered_at: datetime
     revision: int
