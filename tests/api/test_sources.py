@@ -1,13 +1,18 @@
 """How the ids of a source are compared: exactly, without case, or as Salesforce does."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
+import psycopg
 import pytest
 
-from app.prospects.schemas import match_key
+from app.db import Database
+from app.prospects import service as prospects
+from app.prospects.schemas import Link, ProspectChange, match_key
 from tests.api.at_once import at_once
 from tests.api.calls import every_page, merge, new_prospect, ok, qualify, refusal, upsert
+from tests.waiting import until
 
 # The pair that Salesforce's own documentation shows.
 SHORT, LONG = "001D000000IqhSL", "001D000000IqhSLIAZ"
@@ -232,3 +237,25 @@ def test_ids_are_composed_and_have_no_spaces_at_their_ends_wherever_they_arrive(
     dry = {"mapping": {"source": source, "external_id": "/id"}, "payload": {"id": decomposed}}
     (item,) = ok(client.post("/v1/intake-dry-run", json=dry))["items"]
     assert item["answer"]["prospect_id"] == prospect["id"]
+
+
+@pytest.mark.parametrize("inserted_before", [0, 10])
+def test_a_link_that_waits_for_a_change_of_the_rule_is_inserted_by_the_new_rule(postgres, inserted_before):
+    """The driver prepares a statement that it has run five times, and then takes locks at another moment."""
+    url = postgres()
+    database = Database(url, pool_size=1)
+
+    def insert(external_id):
+        link, change = Link(source="crm", external_id=external_id), ProspectChange()
+        return database.write_sync(lambda tx: prospects.upsert(tx, link, change)).from_link.link
+
+    for number in range(inserted_before):
+        insert(str(number))
+    with psycopg.connect(url) as changing, psycopg.connect(url) as watching, ThreadPoolExecutor(1) as thread:
+        changing.execute("LOCK TABLE prospect_link IN SHARE ROW EXCLUSIVE MODE")
+        changing.execute("INSERT INTO source_rule (source, id_rule) VALUES ('crm', 'ignore_case')")
+        inserting = thread.submit(insert, "ABC")
+        until(lambda: watching.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+        changing.commit()
+        assert inserting.result() == ("crm", "abc")
+    database.close()
