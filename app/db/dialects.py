@@ -35,7 +35,7 @@ def _insert_new(table: Table, dialect: str) -> Any:
 
 
 def insert_or_replace(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows. A row whose primary key exists replaces the existing one."""
+    """Insert rows with different primary keys. A row whose primary key exists replaces the existing one."""
     tx.insert_rows(_insert_or_replace(table, dialect_of(tx)), rows)
 
 
