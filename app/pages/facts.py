@@ -148,8 +148,10 @@ def facts_of(
     return facts
 
 
-def with_entered(facts: Sequence[Fact], form: Form | None, problem: Problem | None) -> Sequence[Fact]:
-    """Return the facts with what was entered in their form, and why it was not saved."""
+def with_entered(
+    facts: Sequence[Fact], form: Form | None, problem: Problem | None, author: str
+) -> Sequence[Fact]:
+    """Return the facts with what `author` entered in their form, and why it was not saved."""
     if not isinstance(form, FactsForm) or problem is None:
         return facts
     errors = {error.pointer.removeprefix("/attributes/"): error.detail for error in problem.errors}
@@ -158,7 +160,8 @@ def with_entered(facts: Sequence[Fact], form: Form | None, problem: Problem | No
             fact,
             entered=form.edited.get(fact.name, fact.shown),
             error=errors.get(fact.name),
-            has_conflict=_has_conflict(form, fact.name, fact.shown),
+            has_conflict=_has_conflict(form, fact.name, fact.shown)
+            and not (fact.origin and fact.origin.entered_by == author),
         )
         for fact in facts
     ]
@@ -195,7 +198,10 @@ def save_facts(uow: UnitOfWork, prospect_id: UUID, declared: Declared, form: Fac
     prospect = find_prospect(uow.tx, prospect_id, lock=True)
     change = ProspectChange(attributes=_read(declared.types, form.edited))
     for name in change.attributes:
-        if _has_conflict(form, name, _shown(declared.types[name], prospect.attributes.get(name))):
+        # What this person entered on the same page, and what was sent late, is no change by somebody else.
+        is_own = prospect.entered.get(name, {}).get("by") == uow.author
+        shown = _shown(declared.types[name], prospect.attributes.get(name))
+        if not is_own and _has_conflict(form, name, shown):
             raise PageProblem(STALE_REVISION, text("facts.conflict"))
     return prospect_out(uow.tx, update_prospect(uow, prospect.id, change))
 

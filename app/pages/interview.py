@@ -18,7 +18,7 @@ from app.inbound.forms.schemas import as_currency, as_keyword
 from app.keys.schemas import Scope
 from app.pages.facts import Declared, Fact, FactsForm, facts_of, save_session_facts, with_entered
 from app.pages.rendering import address, page
-from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, write
+from app.pages.routes import REFUSALS, Form, Seen, actor_of, form_of, page_router, write
 from app.problems import Problem
 from app.prospects.queries import find_prospect
 from app.question_sets.plans import Plans
@@ -308,7 +308,7 @@ async def _show(
             asked = None
         part = "question" if asked else DECISION
     context: dict[str, Any] = {"interview": interview, "part": part, "asked": asked, "unplaced": None}
-    context["facts"] = with_entered(interview.facts, form, problem)
+    context["facts"] = with_entered(interview.facts, form, problem, actor_of(request))
     if isinstance(form, AnswerForm) and not (asked and asked.question.key == form.question):
         context["unplaced"] = form.text or ""
     return page(

@@ -17,7 +17,7 @@ from app.keys.schemas import Scope
 from app.pages.facts import Declared, FactsForm, facts_of, save_facts, save_session_facts, with_entered
 from app.pages.formats import day
 from app.pages.rendering import PageProblem, address, page, text
-from app.pages.routes import REFUSALS, Form, Seen, form_of, page_router, query_of, write
+from app.pages.routes import REFUSALS, Form, Seen, actor_of, form_of, page_router, query_of, write
 from app.problems import NOT_FOUND, Problem, missing
 from app.prospects import service as prospects
 from app.prospects.queries import (
@@ -36,16 +36,18 @@ from app.question_sets.queries import list_newest
 from app.schemas import Deal, Line, SetName
 from app.sessions.comparison.queries import compare
 from app.sessions.comparison.schemas import ComparisonQuery
-from app.sessions.presenters import fit_of, history_out, session_out, shown_sessions
-from app.sessions.queries import find_session, newest_session, plan_of
+from app.sessions.presenters import fit_of, history_out, session_lines, session_out, shown_sessions
+from app.sessions.queries import find_session, list_sessions, newest_session, plan_of
 from app.sessions.requests import MoveRequest, NewSession, SessionIdentity
-from app.sessions.schemas import SessionOut
+from app.sessions.schemas import SessionFilter, SessionLine, SessionOut
 from app.sessions.service import move_session, open_session
 from app.sessions.session_edit import UnitOfWork
+from app.sessions.tables import Session
 
 reading = page_router(Scope.READ)
 writing = page_router(Scope.WRITE)
 MAX_SAME_NAME = 5
+MAX_OTHER_SESSIONS = 20
 
 
 class ProspectsQuery(ProspectFilter, PageQuery):
@@ -272,7 +274,7 @@ async def _show(
         problem=None if new else problem,
         new=new or NewSessionForm(),
         new_problem=problem if new else None,
-        **found | {"facts": with_entered(found["facts"], form, problem)},
+        **found | {"facts": with_entered(found["facts"], form, problem, actor_of(request))},
     )
 
 
@@ -294,6 +296,15 @@ def _require_prospect(tx: Transaction, prospect_id: UUID) -> Prospect:
         return find_prospect(tx, prospect_id)
     at = erased_at(tx, prospect_id)
     raise PageProblem(NOT_FOUND, text("scorecard.erased", day=day(at)) if at else text("scorecard.gone"))
+
+
+def _other_sessions(tx: Transaction, plans: Plans, session: Session) -> list[tuple[str, SessionLine]]:
+    """Return the newest other sessions of a prospect, each with the title of its question set."""
+    filters = SessionFilter(prospect_id=session.prospect_id, subject=session.subject)
+    listed = list_sessions(tx, filters, None, after=None, limit=MAX_OTHER_SESSIONS + 1)
+    others = [one for one in listed if one.session.id != session.id][:MAX_OTHER_SESSIONS]
+    lines = session_lines(tx, plans, others)
+    return [(plans.find(tx, line.question_set).question_set.title, line) for line in lines]
 
 
 def _load_scorecard(
@@ -321,4 +332,5 @@ def _load_scorecard(
         "newest": next(versions, None),
         "history": history_out(tx, plans, session),
         "comparison": compare(tx, plans, prospect_id, query, (session.question_set, None)),
+        "others": _other_sessions(tx, plans, session),
     }

@@ -4,6 +4,7 @@ import gzip
 import tomllib
 from functools import cache
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -68,12 +69,14 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
 
 def render(request: Request, template: str, **context: Any) -> str:
     """Return the text of a page or of a part of one."""
+    page_id, numbers = new_id(), count()
     shared = {
         "request": request,
         "url": lambda path: address(request, path),
         "signed_in": getattr(request.state, "signed_in", None),
         "may": lambda scope: _may(request, scope),
-        "request_key": lambda: str(new_id()),
+        # Numbers of one id take less space in a page with many forms than an id for each.
+        "request_key": lambda: f"{page_id}-{next(numbers)}",
         "base_url": lambda: base_url(request),
     }
     return _environment().get_template(template).render(**shared, **context)

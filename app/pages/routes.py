@@ -251,13 +251,18 @@ def query_of(query_type: type[QueryType]) -> Any:
     return Depends(read)
 
 
+def actor_of(request: Request) -> str:
+    """Return the name of the person who is signed in."""
+    signed_in: SignedIn = request.state.signed_in
+    return signed_in.actor
+
+
 async def write(
     request: Request, form: Form, work: Callable[[UnitOfWork], Body], *, actor: str | None = None
 ) -> str:
     """Carry out a form in one transaction, once for each request key, and return the JSON of the result."""
     service: Service = request.app.state.service
-    signed_in: SignedIn = request.state.signed_in
     sent = form.model_dump(mode="json", exclude={"token"})
     call = WriteCall(request.state.caller, form.request_key, fingerprint("POST", request.url.path, sent))
-    stored = await service.store(call, work, actor or signed_in.actor)
+    stored = await service.store(call, work, actor or actor_of(request))
     return stored.body

@@ -5,7 +5,7 @@ from html import unescape
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.api.calls import ok
 from tests.conftest import ADMIN_KEY, Running
@@ -259,3 +259,112 @@ def test_an_expired_sign_in_leads_back_to_the_page(ana: httpx.Client) -> None:
     ana.cookies.clear()
     back = led_to(ana.get("/review?status=open"))
     assert led_to(submit(ana, back, "/sign-in", key=ADMIN_KEY, actor=NAME)) == "/review?status=open"
+
+
+def go_on(page: Page) -> None:
+    """Connect the browser again, and wait until nothing waits any more."""
+    page.context.set_offline(False)
+    expect(page.locator("#offline")).to_be_hidden(timeout=PATIENCE * 1000)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("place", ["interview", "scorecard", "prospect"])
+def test_facts_that_are_entered_offline_are_saved_once(
+    service: Running, open_page: Open, width: int, place: str
+) -> None:
+    """On the interview and the scorecard of a session, and on the page of a prospect without one."""
+    prospect = ok(service.client.post("/v1/prospects", json={"name": "Acme"}), 201)
+    about = {"prospect_id": prospect["id"], "question_set": "firmographic-fit"}
+    opened = {} if place == "prospect" else ok(service.client.post("/v1/sessions", json=about), 201)
+    address = f"/sessions/{opened['session_id']}" if place == "interview" else f"/prospects/{prospect['id']}"
+    page = open_page(address, viewport={"width": width, "height": 740})
+    page.get_by_text("Facts about this prospect").click()
+    page.context.set_offline(True)
+    page.locator("#fact-industry").fill("logistics")
+    page.locator("#fact-employees").fill("120")
+    page.get_by_role("button", name="Save the facts").click()
+    expect(page.locator("#offline b")).to_have_text("1")
+    expect(page.locator("#offline")).to_be_in_viewport()
+    expect(page.locator("#fact-industry")).to_have_value("logistics")
+    # They can still be edited, and the last state is the one that is saved.
+    key = page.locator("[data-question='facts-about'] [name=request_key]")
+    before = key.input_value()
+    page.locator("#fact-employees").fill("130")
+    page.get_by_role("button", name="Save the facts").click()
+    expect(key).not_to_have_value(before)
+    expect(page.locator("#offline b")).to_have_text("1")
+    go_on(page)
+    saved = ok(service.client.get(f"/v1/prospects/{prospect['id']}"))
+    assert (saved["attributes"], saved["revision"]) == ({"industry": "logistics", "employees": 130}, 2)
+    # The page is older than what it has sent, and does not take that for the change of somebody else.
+    page.locator("#fact-employees").fill("140")
+    page.get_by_role("button", name="Save the facts").click()
+    page.get_by_text("2 of ").first.wait_for()
+    until(lambda: ok(service.client.get(f"/v1/prospects/{prospect['id']}"))["revision"] == 3)
+
+
+@pytest.mark.one_database
+def test_facts_that_wait_are_sent_from_another_page_and_a_refused_one_is_shown(
+    service: Running, open_page: Open
+) -> None:
+    prospect = ok(service.client.post("/v1/prospects", json={"name": "Acme"}), 201)
+    page = open_page(f"/prospects/{prospect['id']}")
+    page.get_by_text("Facts about this prospect").click()
+    page.context.set_offline(True)
+    page.locator("#fact-industry").fill("retail")
+    page.locator("#fact-employees").fill("many")
+    page.get_by_role("button", name="Save the facts").click()
+    expect(page.locator("#offline b")).to_have_text("1")
+    page.context.set_offline(False)
+    page.goto("/")
+    page.get_by_text("Employees: Enter a number, such as 1200 or 12.5.").wait_for()
+    expect(page.locator("#fact-industry")).to_have_value("retail")
+    page.locator("#fact-employees").fill("50")
+    page.get_by_role("button", name="Save the facts").click()
+    page.get_by_text("2 of ").first.wait_for()
+    saved = ok(service.client.get(f"/v1/prospects/{prospect['id']}"))["attributes"]
+    assert saved == {"industry": "retail", "employees": 50}
+
+
+@pytest.mark.one_database
+def test_facts_and_answers_wait_together_and_a_note_stays_while_facts_are_saved(
+    service: Running, open_page: Open
+) -> None:
+    prospect = ok(service.client.post("/v1/prospects", json={"name": "Acme"}), 201)
+    new = {"prospect_id": prospect["id"], "question_set": "firmographic-fit"}
+    session = ok(service.client.post("/v1/sessions", json=new), 201)
+    page = open_page(f"/sessions/{session['session_id']}", viewport={"width": 360, "height": 740})
+    second = page.locator("details.q").nth(1).get_attribute("id")
+    page.context.set_offline(True)
+    first = answer(page, 4)
+    page.locator(f"#{second} textarea").fill(NOTE)
+    page.get_by_text("Facts about this prospect").click()
+    page.locator("#fact-region").fill("europe")
+    page.get_by_role("button", name="Save the facts").click()
+    expect(page.locator("#offline b")).to_have_text("2")
+    go_on(page)
+    assert ratings(service, session) == {first: 4}
+    page.locator("#fact-region").fill("asia-pacific")
+    page.get_by_role("button", name="Save the facts").click()
+    page.get_by_text("1 of 5 known").wait_for()
+    expect(page.locator(f"#{second} textarea")).to_have_value(NOTE)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_form_that_cannot_wait_stays_on_the_page_while_there_is_no_connection(
+    service: Running, open_page: Open, session: dict, width: int
+) -> None:
+    address = f"/sessions/{session['session_id']}?question=decision"
+    page = open_page(address, viewport={"width": width, "height": 740})
+    page.get_by_label("Nurture").check()
+    page.get_by_label("Why?").fill(NOTE)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Record the decision").click()
+    expect(page.get_by_text("You are offline, so this was not sent.")).to_be_in_viewport()
+    expect(page.get_by_label("Why?")).to_have_value(NOTE)
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Record the decision").click()
+    page.wait_for_url(f"**/prospects/{session['prospect_id']}")
+    assert stored(service, session)["decision"]["reason"] == NOTE

@@ -147,6 +147,23 @@ def test_a_prospect_is_found_created_and_led_to_its_interview(ana: httpx.Client)
     assert re.search(r'<input id="name" [^>]*value="nothing like it">', nobody)
 
 
+def test_a_scorecard_leads_to_the_other_interviews_with_the_prospect(
+    service: Running, ana: httpx.Client
+) -> None:
+    first = qualified(service, external_id="others", name="Two deals", deal="Boats", ratings={"trigger": 4})
+    scorecard = f"/prospects/{first['prospect_id']}"
+    assert "Other interviews" not in ana.get(scorecard).text
+    # While an interview is open, another one can start with another set or for another deal.
+    for fields in ({"deal": "Ropes"}, {"question_set": "meddpicc"}):
+        assert led_to(submit(ana, scorecard, f"{scorecard}/sessions", **fields)).startswith("/sessions/")
+    page = ana.get(f"{scorecard}?session={first['session_id']}").text
+    listed = page.split("Other interviews with this prospect")[1].split("</section>")[0]
+    links = re.findall(r'<a href="([^"]+)">', listed)
+    assert (len(links), "Ropes" in listed, "MEDDPICC" in listed, "Boats" in listed) == (2, True, True, False)
+    assert [ana.get(link).status_code for link in links] == [200, 200]
+    assert first["session_id"] in ana.get(links[0]).text
+
+
 def test_a_named_set_starts_although_several_are_meant_for_the_prospect(new_database: NewDatabase) -> None:
     with serving(settings_for(new_database())) as own:
         for key in ("one", "two"):
