@@ -89,7 +89,7 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
         if tx.run(_claim(dialect_of(tx)), claim):
             return None
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) in LOCK_TIMEOUT_CODES:
+        if _is_claimed_elsewhere(error):
             raise Problem(
                 KEY_IN_FLIGHT,
                 "The first request with this idempotency key has not finished yet.",
@@ -101,6 +101,17 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
         raise Problem(KEY_REUSED, "A different request was made with this idempotency key.")
     assert stored.status is not None, "the transaction that claims the key also stores the response"
     return StoredResponse(stored.status, stored.body or "", stored.revision, replayed=True)
+
+
+def _is_claimed_elsewhere(error: OperationalError) -> bool:
+    """Return whether a claim timed out because another transaction has claimed the key.
+
+    PostgreSQL then names the table as the place of the wait. For a lock on a whole table, it names none.
+    """
+    if getattr(error.orig, "sqlstate", None) not in LOCK_TIMEOUT_CODES:
+        return False
+    place = getattr(getattr(error.orig, "diag", None), "context", None)
+    return f'"{TABLE.name}"' in (place or "")
 
 
 def store_response(

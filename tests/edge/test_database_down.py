@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import psycopg
 import pytest
 
 from app.db import open_database
@@ -117,6 +118,15 @@ def test_an_sqlite_file_that_another_program_holds(tmp_path):
         holder.close()
         assert running.client.post("/v1/prospects", json={"name": "now"}).status_code == 201
         assert len(running.client.get("/v1/prospects").json()["items"]) == 1
+
+
+def test_a_new_key_that_waits_for_a_locked_table_is_not_taken_for_one_in_use(postgres):
+    url = postgres()
+    with serving(settings_for(url, wait_seconds=WAIT)) as running, psycopg.connect(url) as holder:
+        holder.execute("LOCK TABLE prospect IN EXCLUSIVE MODE")
+        headers = {"Idempotency-Key": "new"}
+        answer = running.client.post("/v1/prospects", json={"name": "never"}, headers=headers)
+        assert_problem(answer, UNAVAILABLE)
 
 
 def test_callers_who_leave_take_no_connection_from_others(postgres, tmp_path):
