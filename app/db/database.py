@@ -48,6 +48,7 @@ MAX_REWRITTEN_BYTES = 64 * 1024 * 1024
 # still succeed.
 RECENT_REFUSAL_SECONDS = 5
 NO_ANSWER = "The database does not answer."
+NO_ANSWER_TO_COMMIT = "The database has not answered the commit, so it is not known whether it was written."
 FILE_REPLACED = (
     "The database file was deleted, moved or replaced while the service was using it: stop the service, "
     "check the file, and start the service again."
@@ -237,6 +238,7 @@ class Database:
 
         Raises:
             Problem: UNAVAILABLE if no thread was free in time, or if the database did not answer in time.
+                The detail says so if it is not known whether something was written.
         """
         call, seconds = _Call(), self.wait_seconds + DATABASE_TIMEOUT_GRACE_SECONDS
         try:
@@ -249,12 +251,11 @@ class Database:
             if running.cancelled():
                 raise unavailable("Too many requests are waiting for the database.")
             if running.done() or not call.give_up():
-                with suppress(TimeoutError):
-                    return await _result_of(running, seconds)
+                return await _committed(running, seconds)
         except asyncio.CancelledError:
             if not call.give_up():
-                with suppress(TimeoutError), anyio.CancelScope(shield=True):
-                    return await _result_of(running, MAX_CLOSING_SECONDS)
+                with anyio.CancelScope(shield=True):
+                    return await _committed(running, MAX_CLOSING_SECONDS)
             raise
         finally:
             call.give_up()
@@ -330,6 +331,15 @@ class Database:
         # If the journal is missing, the mark stays, because only the mark shows this.
         if self.file and not self.lost_journal_since:
             sqlite_file.mark_closed(self.file)
+
+
+async def _committed(running: Future[T], seconds: float) -> T:
+    """Wait for a call that has begun to commit. Raises UNAVAILABLE if this takes too long."""
+    try:
+        return await _result_of(running, seconds)
+    except TimeoutError:
+        log.warning("database unavailable: no answer to a commit")
+        raise unavailable(NO_ANSWER_TO_COMMIT) from None
 
 
 async def _result_of(running: Future[T], seconds: float) -> T:
