@@ -20,6 +20,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from playwright.sync_api import Page
 
+from app import private_files
 from app.inbound.imports import files, worker
 from app.inbound.imports.files import KEPT_SECONDS, UploadFolder
 from app.problems import NOT_FOUND, Problem
@@ -417,7 +418,7 @@ def test_files_in_a_folder_that_others_could_have_made_are_not_opened(
     else:
         shutil.copytree(file.content.parent, folder / upload_id)
         folder.chmod(0o777)
-    monkeypatch.setattr(files, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(private_files, "gettempdir", lambda: str(tmp_path))
     theirs = UploadFolder()
     assert theirs.of(key_id) == []
     for refused in (lambda: theirs.find(upload_id, key_id, NAME), lambda: theirs.add(BytesIO(b"id\n"))):
