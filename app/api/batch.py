@@ -134,8 +134,8 @@ class _Batch:
         sent = None if plain else read_json(line)
         try:
             if plain:
-                attributes = read_attributes(plain.plan.question_set, plain.attributes)
-                return score(plain.plan, plain.answers, attributes, as_of=self._as_of)
+                attributes = plain.attributes and read_attributes(plain.plan.question_set, plain.attributes)
+                return score(plain.plan, plain.answers, attributes, as_of=self._as_of, states=plain.states)
             request = ScoreRequest.model_validate(sent)
             plan = self._plan(request.question_set or self._question_set)
             answers = read_answers(plan.question_set, request.sent())

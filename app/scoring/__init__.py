@@ -26,7 +26,8 @@ from app.scoring.flaws import (
     shape_flaws,
     with_hints,
 )
-from app.scoring.plan import Plan, QuestionState, ScoredState
+from app.scoring.plan import Plan
+from app.scoring.planned_question import QuestionState, ScoredState
 from app.scoring.portfolio import CELLS, Cell, Placement, Side, placement
 from app.scoring.question_set import (
     NAME,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from app.scoring.grades import grade
 from app.scoring.indication import can_be_fit, indicate, lean
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Plan, QuestionState
+from app.scoring.plan import Plan
+from app.scoring.planned_question import QuestionState
 from app.scoring.question_set import Thresholds
 from app.scoring.result import Indication, Leaning, MissingAttribute
 from app.scoring.tally import Tally

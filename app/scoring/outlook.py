@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import MustReachTerms
+from app.scoring.planned_question import MustReachTerms
 from app.scoring.tally import Tally, best_grade
 from app.scoring.totals import Totals
 from app.scoring.units import Units
@@ -29,28 +29,29 @@ class Outlook(NamedTuple):
 
 def outlooks(totals: Totals) -> list[Outlook]:
     """The outlook of each unit of a set with thresholds or grades."""
-    must: list[list[MustReachTerms]] = [[] for _ in totals.units]
     others: list[list[int]] = [[] for _ in totals.units]
     for question_state in totals.open:
         asked = question_state.asked
-        if asked.must_reach:
-            must[asked.in_unit].append(asked.must_reach)
-        else:
+        if not asked.must_reach:
             others[asked.in_unit].append(asked.weight)
+    terms = totals.must.open_terms
     return [
-        outlook(unit, tuple(terms), tuple(sorted(weights, reverse=True)))
-        for unit, terms, weights in zip(totals.units, must, others, strict=True)
+        outlook(unit, terms.get(place, ()), tuple(sorted(others[place])))
+        for place, unit in enumerate(totals.units)
     ]
 
 
 # Most questions have the same weight, so the same arguments occur often. They can be long, hence the limit.
 @lru_cache(maxsize=1000)
 def outlook(unit: Tally, must: tuple[MustReachTerms, ...], others: tuple[int, ...]) -> Outlook:
-    """The outlook of a unit with these open must-reach questions; `others` are the weights of the others."""
+    """The outlook of a unit with these open must-reach questions; `others` are the weights of the others.
+
+    The smallest weight is the first.
+    """
     weights = [one.weight for one in must]
     can_have_grade = bool(unit.limits.grades and unit.weight and unit.can_be_reportable)
     return Outlook(
-        _answers_to_fit(unit, weights, others),
+        _answers_to_fit(unit, weights, others[::-1]),
         _answers_to_no_fit(unit, [*weights, *others]),
         best_grade(unit.limits, *_worst(unit, must)) if can_have_grade else 0,
         any(not one.is_knock_out or _can_be_skipped(unit, one.weight) for one in must),

@@ -45,7 +45,7 @@ def placement(plan: Plan, portfolio: Portfolio, dimensions: Sequence[Sequence[in
     keys = [dimension.key for dimension in plan.question_set.dimensions]
     if portfolio.x not in keys or portfolio.y not in keys:
         return None
-    x, y = (plan.tally(Counts(*dimensions[keys.index(axis)]).packed()) for axis in (portfolio.x, portfolio.y))
+    x, y = (plan.tally(Counts(*dimensions[keys.index(axis)])) for axis in (portfolio.x, portfolio.y))
     cut = portfolio.cut_at
     cells = tuple(_cell(*sides) for sides in product(_possible_sides(x, cut), _possible_sides(y, cut)))
     rated = x.rated_weight > 0 and y.rated_weight > 0

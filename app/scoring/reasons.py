@@ -1,10 +1,13 @@
 """The lines of a score about single questions: strengths, gaps, blockers and next questions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from app.scoring.question_set import Question, RatingText, Scale, Step
 from app.scoring.result import AnchorText, Blocker, NextQuestion, RatedBy, Reason, shared
 from app.scoring.words import capitalised, lower_first
+
+POINTS = itemgetter("points")
 
 
 def strength_line(
@@ -77,6 +80,11 @@ def next_line(step: Step, question: Question, weight_share: float | None, *, ask
         "ask_again": ask_again,
     }
     return shared(line)
+
+
+def most_first(lines: Iterable[Reason]) -> list[Reason]:
+    """Lines with the most points first; equal ones stay in the set's order."""
+    return sorted(lines, key=POINTS, reverse=True)
 
 
 def in_words(reason: Reason) -> str:

@@ -1,33 +1,33 @@
 """The score of one set of answers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
 from app.scoring.answers import Answers
 from app.scoring.assessment import Assessment, assess
 from app.scoring.attributes import UNREAD_REASONS, Attributes, read_stored
-from app.scoring.figures import dimension_figures, figures_of, step_figures
+from app.scoring.figures import combined_figures, step_figures
 from app.scoring.grades import grades_possible
 from app.scoring.next_questions import agenda
 from app.scoring.outlook import answers_to_fit, answers_to_no_fit, outlooks
-from app.scoring.plan import Plan, QuestionState
+from app.scoring.plan import Plan
+from app.scoring.planned_question import QuestionState
 from app.scoring.question_set import AttributeType
-from app.scoring.result import Combined, Reason, Score, Support
+from app.scoring.reasons import most_first
+from app.scoring.result import Score, Support
 from app.scoring.summary import summarise
 from app.scoring.totals import Totals
 from app.scoring.unknowns import holds_whatever_is_learned, missing_attributes
-
-POINTS = itemgetter("points")
 
 
 @dataclass(slots=True)
 class Judged:
     """Answers with the state of every question that applies, and their assessment.
 
-    `aging` are the states of the questions whose answers can go stale.
+    `aging` are the states of the questions whose answers can go stale. An answer that is missing in
+    `answers` was given at `as_of`.
     """
 
     plan: Plan
@@ -52,8 +52,9 @@ class Judged:
     @property
     def expiries(self) -> dict[str, datetime]:
         """The time at which each answer that counts goes stale, by question, of those that do."""
+        answers, as_of = self.answers, self.as_of
         counted = [s.asked for s in self.aging if s.is_answer]
-        return {asked.key: asked.valid_until(self.answers[asked.key], self.as_of) for asked in counted}
+        return {asked.key: asked.valid_until(answers.get(asked.key), as_of) for asked in counted}
 
     @property
     def valid_until(self) -> datetime | None:
@@ -63,13 +64,13 @@ class Judged:
     def score(self, *, pursued: bool = False) -> Score:
         """The whole score; if `pursued`, the next questions include those of gated steps.
 
-        Scores share the lines of questions: do not change them.
+        Scores share their lines and figures: do not change them.
         """
         plan, assessment, answers, states = self.plan, self.assessment, self.answers, self.states
         indication, settled = assessment.indication, self.settled
         totals, must = assessment.totals, assessment.must
         units, to_come = totals.units, outlooks(totals)
-        to_ask = agenda(totals, settled=settled, pursued=pursued)
+        to_ask = agenda(plan, totals, settled=settled, pursued=pursued)
         return {
             "question_set": plan.name,
             "summary": summarise(assessment),
@@ -81,12 +82,11 @@ class Judged:
             "settled_whatever_is_learned": settled
             and holds_whatever_is_learned(indication, plan, answers, states, self.known, self.as_of),
             "grades_possible": grades_possible(plan, units, must, to_come),
-            "blockers": must.blockers(),
-            **_of_units(assessment),
+            "blockers": [*must.blockers],
+            **combined_figures(plan.layout, totals.sums, can_be_fit=assessment.can_be_fit),
             "steps": step_figures(plan, totals.steps),
-            "strengths": _most_first([s.strength for s in totals.rated if s.strength]),
-            "gaps": _most_first([s.gap for s in totals.missed if s.gap])
-            + _most_first([s.gap for s in totals.rated if s.gap and not s.misses]),
+            "strengths": most_first([s.strength for s in totals.rated if s.strength]),
+            "gaps": must.gaps + most_first([s.gap for s in totals.rated if s.gap and not s.misses]),
             "next_questions": to_ask.next_questions,
             "open_questions": to_ask.open_questions,
             "must_answer": to_ask.must_answer,
@@ -105,45 +105,39 @@ class Judged:
         }
 
 
-def judge(plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of: datetime) -> Judged:
+def judge(
+    plan: Plan,
+    answers: Answers,
+    attributes: Mapping[str, Any],
+    *,
+    as_of: datetime,
+    states: list[QuestionState] | None = None,
+) -> Judged:
     """Judge answers from `read_answers`, with stored attributes.
 
-    An answer that is stale at `as_of` counts as open.
+    An answer that is stale at `as_of` counts as open. `states` can be those of `Plan.rated_states` instead of
+    answers.
     """
     known, unread = read_stored(plan.question_set, attributes)
-    states = plan.evaluate(answers, known, as_of)
-    missing = missing_attributes(plan, answers, states, known, as_of)
+    if states is None:
+        states = plan.evaluate(answers, known, as_of)
+    missing = missing_attributes(plan, answers, states, known, as_of) if plan.users else []
     assessment = assess(plan, Totals(plan, states), missing)
     aging = [s for s in states if s.asked.stale_after] if plan.goes_stale else []
     return Judged(plan, answers, known, unread, as_of, states, aging, assessment)
 
 
 def score(
-    plan: Plan, answers: Answers, attributes: Mapping[str, Any], *, as_of: datetime, pursued: bool = False
+    plan: Plan,
+    answers: Answers,
+    attributes: Mapping[str, Any],
+    *,
+    as_of: datetime,
+    states: list[QuestionState] | None = None,
+    pursued: bool = False,
 ) -> Score:
     """The whole score of answers; see `judge` and `Judged.score`."""
-    return judge(plan, answers, attributes, as_of=as_of).score(pursued=pursued)
-
-
-def _of_units(assessment: Assessment) -> Combined:
-    """The figures of all units together, and of each dimension."""
-    plan, totals, units = assessment.plan, assessment.totals, assessment.units
-    can_be_fit = assessment.can_be_fit
-    return {
-        **figures_of(totals.total),
-        "lowest": units.lowest,
-        "highest": units.highest,
-        "coverage": units.coverage,
-        "reportable": units.reportable,
-        "needed_average": units[0].needed_average if can_be_fit and not plan.reciprocal else None,
-        "weaker_side": None if units.weaker is None else plan.dimensions[units.weaker][0],
-        "dimensions": dimension_figures(plan, totals.dimensions, can_be_fit=can_be_fit),
-    }
-
-
-def _most_first(lines: Iterable[Reason]) -> list[Reason]:
-    """Lines with the most points first; equal ones stay in the set's order."""
-    return sorted(lines, key=POINTS, reverse=True)
+    return judge(plan, answers, attributes, as_of=as_of, states=states).score(pursued=pursued)
 
 
 def _not_counted(plan: Plan, answers: Answers, states: Sequence[QuestionState]) -> list[str]:

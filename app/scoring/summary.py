@@ -3,11 +3,11 @@
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from app.scoring.assessment import Assessment
-from app.scoring.plan import QuestionState
+from app.scoring.planned_question import QuestionState
 from app.scoring.result import Indication, MissingAttribute
 from app.scoring.totals import Totals
 from app.scoring.units import units_of
-from app.scoring.words import all_listed, capitalised, counted, is_or_are, is_plural, listed
+from app.scoring.words import all_listed, capitalised, counted, is_or_are, is_plural, joined, listed
 
 MAX_CLAUSES = 3
 MAX_FACTS = 5
@@ -63,11 +63,11 @@ def _no_fit(assessment: Assessment) -> list[str]:
     below = assessment.thresholds.no_fit_below
     weak = assessment.weak_clauses(assessment.totals.dimensions)
     if assessment.plan.reciprocal:
-        return [f"Not a fit: {_joined(weak)}."]
+        return [f"Not a fit: {joined(weak)}."]
     sentence = f"Not a fit: {_too_low(assessment.reaches(assessment.totals.total), below)}."
     if len(weak) > MAX_CLAUSES:
         weak = [*weak[: MAX_CLAUSES - 1], f"{len(weak) - MAX_CLAUSES + 1} more parts are weak"]
-    return [sentence, f"{capitalised(_joined(weak))}."] if weak else [sentence]
+    return [sentence, f"{capitalised(joined(weak))}."] if weak else [sentence]
 
 
 def _too_low(figure: str, below: int) -> str:
@@ -82,15 +82,9 @@ def _knocked_out(assessment: Assessment) -> str:
     return f"Not a fit: {listed(names)} {is_or_are(names)} {rated}, which rules {what} out."
 
 
-def _joined(clauses: Sequence[str]) -> str:
-    """Clauses in one sentence, set off by commas: each can contain an "and" or an "or" of its own."""
-    *first, last = clauses
-    return f"{', '.join(first)}, and {last}" if first else last
-
-
 def _mixed(assessment: Assessment) -> list[str]:
     if assessment.must.other_blockers:
-        return [f"Not a fit while {_blocked_by(assessment)}.", *_the_rest(assessment)]
+        return [f"Not a fit while {assessment.must.in_words}.", *_the_rest(assessment)]
     if not assessment.units.can_be_reportable:
         return [f"Mixed: it cannot be a fit while {_mostly_not_applicable(assessment)}."]
     fit_at = assessment.thresholds.fit_at
@@ -107,9 +101,7 @@ def _mostly_not_applicable(assessment: Assessment) -> str:
     """Where more than half of the weight is not applicable."""
     sides = [side.title for side in assessment.sides_where(lambda tally: not tally.can_be_reportable)]
     on = f" on {' and '.join(sides)}" if sides else ""
-    which = (
-        "most of the questions" if _weigh_the_same(assessment.totals) else "questions with most of the weight"
-    )
+    which = "most of the questions" if _weigh_the_same(assessment) else "questions with most of the weight"
     return f"{which}{on} are marked not applicable"
 
 
@@ -119,22 +111,6 @@ def _too_much_not_applicable(assessment: Assessment) -> list[str]:
         return [f"No score: {_mostly_not_applicable(assessment)}."]
     last = f"{_open_questions_can(assessment)} still turn it into a clear no."
     return [f"Not a fit while {_mostly_not_applicable(assessment)}.", last]
-
-
-def _blocked_by(assessment: Assessment) -> str:
-    """What prevents a fit: "budget is rated below 3, and timeline is marked not applicable"."""
-    blockers = assessment.must.other_blockers
-    rated_first = [
-        *[s for s in blockers if s.state == "rated"],
-        *[s for s in blockers if s.state != "rated"],
-    ]
-    named: dict[str, list[str]] = {}
-    for s in rated_first:
-        how = f"rated below {s.question.must_reach}" if s.state == "rated" else "marked not applicable"
-        names = named.setdefault(how, [])
-        if s.asked.label not in names:
-            names.append(s.asked.label)
-    return _joined([f"{listed(names)} {is_or_are(names)} {how}" for how, names in named.items()])
 
 
 def _the_rest(assessment: Assessment) -> list[str]:
@@ -176,7 +152,7 @@ def _unscorable(assessment: Assessment) -> list[str]:
 def _too_early(assessment: Assessment) -> list[str]:
     sentences = [f"Too early to say: {_rated_so_far(assessment)}."]
     if assessment.must.other_blockers:
-        return [*sentences, f"It is not a fit while {_blocked_by(assessment)}."]
+        return [*sentences, f"It is not a fit while {assessment.must.in_words}."]
     if not assessment.totals.total.rated_weight:
         return [*sentences, *_missing_facts(assessment)]
     facts = _missing_facts(assessment) if _are_rated_by_rule(assessment.open) else []
@@ -229,17 +205,18 @@ def _unknown(opened: Sequence[QuestionState]) -> str:
 
 def _rated_of(totals: Totals, units: Container[int]) -> tuple[str, bool]:
     """How many questions that count in these units are rated, and whether its verb is singular."""
-    rated, others = (
-        sum(s.asked.matters and s.asked.in_unit in units for s in states)
-        for states in (totals.rated, (*totals.open, *totals.skipped))
+    rated, opened, skipped = (
+        len([s for s in states if s.asked.matters and s.asked.in_unit in units])
+        for states in (totals.rated, totals.open, totals.skipped)
     )
+    others = opened + skipped
     if rated == 0:
         return ("no question", True) if others == 1 else (f"none of the {others} questions", False)
     return f"{rated} of {counted(rated + others, 'question')}", rated == 1
 
 
 def _what_to_rate(assessment: Assessment) -> str:
-    is_by_count = _weigh_the_same(assessment.totals)
+    is_by_count = _weigh_the_same(assessment)
     half = (
         "at least half of the questions"
         if is_by_count
@@ -248,14 +225,18 @@ def _what_to_rate(assessment: Assessment) -> str:
     return f"Rate {half} on each side." if assessment.plan.reciprocal else f"Rate {half}."
 
 
-def _weigh_the_same(totals: Totals) -> bool:
+def _weigh_the_same(assessment: Assessment) -> bool:
     """Whether half of the weight is half of the questions."""
-    return len({s.asked.weight for s in (*totals.rated, *totals.open, *totals.skipped)}) == 1
+    totals = assessment.totals
+    return (
+        assessment.plan.weighs_the_same
+        or len({s.asked.weight for s in (*totals.rated, *totals.open, *totals.skipped)}) == 1
+    )
 
 
 def _leaning(assessment: Assessment) -> list[str]:
     if assessment.must.other_blockers:
-        first = f"Not a fit while {_blocked_by(assessment)}."
+        first = f"Not a fit while {assessment.must.in_words}."
         if assessment.leaning == "no_fit":
             return [first, f"It is leaning towards no fit: {_weakness_so_far(assessment)}."]
         return [first, f"{_open_questions_can(assessment)} still turn it into a clear no."]
@@ -275,7 +256,7 @@ def _leaning(assessment: Assessment) -> list[str]:
 def _weakness_so_far(assessment: Assessment) -> str:
     if not assessment.plan.reciprocal:
         return _too_low(assessment.of_100(assessment.score), assessment.thresholds.no_fit_below)
-    return _joined(assessment.weak_clauses(unit.as_if_nothing_were_open for unit in assessment.units))
+    return joined(assessment.weak_clauses(unit.as_if_nothing_were_open for unit in assessment.units))
 
 
 def _middling_so_far(assessment: Assessment) -> str:

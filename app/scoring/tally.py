@@ -8,7 +8,6 @@ W = W_A + W_U, and a = Σ w·x over the rated questions.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from struct import Struct
 from typing import NamedTuple
 
 
@@ -26,12 +25,14 @@ class Counts(NamedTuple):
     open: int = 0
     not_applicable: int = 0
 
-    def packed(self) -> int:
-        """All seven counts in one integer, so that one addition adds them all; each is below 2³²."""
-        return int.from_bytes(SEVEN.pack(*self), "little")
+    def packed(self, bits: int) -> int:
+        """All seven counts in one integer, so that one addition adds them all; each has so many bits."""
+        return sum(count << bits * place for place, count in enumerate(self))
 
-
-SEVEN = Struct("<7I")
+    @classmethod
+    def unpacked(cls, packed: int, bits: int) -> "Counts":
+        """The counts that `packed` has packed."""
+        return cls(*(packed >> bits * place & (1 << bits) - 1 for place in range(len(cls._fields))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +40,7 @@ class Limits:
     """The scale, thresholds and grades of a question set, which its tallies are compared with.
 
     `lo` is the lowest rating, and `span` is D. The thresholds are 0 in a set without them. `grades` are where
-    the grades start, the best one first.
+    the grades start, the best one first. `bits` are enough for each count of each group.
     """
 
     lo: int
@@ -47,6 +48,7 @@ class Limits:
     fit_at: int
     no_fit_below: int
     grades: tuple[int, ...]
+    bits: int
 
 
 class Tally:
@@ -63,7 +65,7 @@ class Tally:
         self.lo = lo = limits.lo
         self.span = span = limits.span
         self.packed = packed
-        self.counts = counts = Counts._make(SEVEN.unpack(packed.to_bytes(SEVEN.size, "little")))
+        self.counts = counts = Counts.unpacked(packed, limits.bits)
         self.rated_weight, self.open_weight, self.skipped_weight, self.earned = counts[:4]
         self.rated, self.open, self.not_applicable = counts[4:]
         self.weight = self.rated_weight + self.open_weight
@@ -146,7 +148,7 @@ class Tally:
     @cached_property
     def as_if_nothing_were_open(self) -> "Tally":
         """The tally without the open questions."""
-        return self.plus(-Counts(open_weight=self.open_weight, open=self.open).packed())
+        return self.plus(-Counts(open_weight=self.open_weight, open=self.open).packed(self.limits.bits))
 
     def plus(self, packed: int) -> "Tally":
         """The tally with these counts added; negative counts are subtracted."""

@@ -1,10 +1,11 @@
 """What the units of a score say together."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import sqrt
 
-from app.scoring.tally import Tally
+from app.scoring.tally import Counts, Limits, Tally, sum_of, tally_of
 
 
 class Units(tuple[Tally, ...]):  # noqa: SLOT001  # a tuple cannot have slots for further attributes
@@ -44,6 +45,70 @@ _shared = lru_cache(maxsize=5000)(Units)
 def units_of(tallies: Sequence[Tally]) -> Units:
     """The units with these tallies, at least one."""
     return _shared(tuple(tallies))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """The tallies of the dimensions, of all of them together, and of the units."""
+
+    dimensions: list[Tally]
+    total: Tally
+    units: Units
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The places of the groups in one packed integer: the counts of each dimension, then of each step.
+
+    So one addition for each question adds up all groups. `dimensions` are their keys and titles.
+    """
+
+    limits: Limits
+    dimensions: Sequence[tuple[str, str]]
+    steps: int
+    reciprocal: bool
+
+    @cached_property
+    def group_bits(self) -> int:
+        """The bits of all counts of one group."""
+        return self.limits.bits * len(Counts._fields)
+
+    @cached_property
+    def group_mask(self) -> int:
+        """The counts of one group."""
+        return (1 << self.group_bits) - 1
+
+    @cached_property
+    def sums_mask(self) -> int:
+        """The counts of all dimensions."""
+        return (1 << self.group_bits * len(self.dimensions)) - 1
+
+    @cached_property
+    def step_places(self) -> list[int]:
+        """The first bit of each step."""
+        return [self.group_bits * (len(self.dimensions) + step) for step in range(self.steps)]
+
+    def spread(self, packed: int, groups: Iterable[int]) -> int:
+        """The counts of one question in the places of the groups that it belongs to."""
+        return sum(packed << self.group_bits * group for group in groups)
+
+    def sums(self, spread: int) -> Sums:
+        """The tallies of the dimensions, of all of them and of the units."""
+        return _sums(self, spread & self.sums_mask)
+
+    def steps_of(self, spread: int) -> list[int]:
+        """The packed counts of each step."""
+        mask = self.group_mask
+        return [spread >> place & mask for place in self.step_places]
+
+
+# The same counts often occur together.
+@lru_cache(maxsize=5000)
+def _sums(layout: Layout, spread: int) -> Sums:
+    places = [layout.group_bits * dimension for dimension in range(len(layout.dimensions))]
+    dimensions = [tally_of(layout.limits, spread >> place & layout.group_mask) for place in places]
+    total = sum_of(dimensions)
+    return Sums(dimensions, total, units_of(dimensions if layout.reciprocal else [total]))
 
 
 def _weaker(units: Sequence[Tally]) -> int | None:

@@ -10,7 +10,8 @@ from app.scoring.answers import Answer, Answers
 from app.scoring.attributes import Attributes, meets
 from app.scoring.indication import indicate
 from app.scoring.must_reach import MustReach
-from app.scoring.plan import Plan, PlannedQuestion, QuestionState, used_by
+from app.scoring.plan import Plan, used_by
+from app.scoring.planned_question import PlannedQuestion, QuestionState
 from app.scoring.question_set import Condition, Question, Value
 from app.scoring.result import Indication, MissingAttribute
 from app.scoring.totals import Totals

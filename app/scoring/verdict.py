@@ -44,7 +44,7 @@ def verdict_record(judged: Judged) -> VerdictRecord:
 
 def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
     """A stored verdict with the figures of every dimension; `plan` is the plan of its version."""
-    dimensions = [plan.tally(Counts(*counts).packed()) for counts in record["dimensions"]]
+    dimensions = [plan.tally(Counts(*counts)) for counts in record["dimensions"]]
     units = units_of(dimensions if plan.reciprocal else [sum_of(dimensions)])
     fit_is_possible = plan.thresholds is not None and can_be_fit(units, blocked=bool(record["blockers"]))
     return {
@@ -57,6 +57,6 @@ def read_verdict(plan: Plan, record: VerdictRecord) -> Verdict:
         "highest": record["highest"],
         "coverage": record["coverage"],
         "question_set": plan.name,
-        "dimensions": dimension_figures(plan, dimensions, can_be_fit=fit_is_possible),
+        "dimensions": dimension_figures(plan.layout, dimensions, can_be_fit=fit_is_possible),
         "blockers": record["blockers"],
     }

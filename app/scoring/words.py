@@ -45,6 +45,12 @@ def all_listed(names: Sequence[str]) -> str:
     return listed(names, len(names))
 
 
+def joined(clauses: Sequence[str]) -> str:
+    """Clauses in one sentence, set off by commas: each can contain an "and" or an "or" of its own."""
+    *first, last = clauses
+    return f"{', '.join(first)}, and {last}" if first else last
+
+
 def is_or_are(names: Sequence[str]) -> str:
     """The verb for names as the subject: "is" for one singular name, else "are"."""
     return "are" if len(names) > 1 or is_plural(names[0]) else "is"

@@ -10,11 +10,16 @@ from app.problems import Problem
 from app.scoring import Plan, read_answers, read_question_set, read_stored
 from app.sessions.requests import ScoreRequest
 from app.strict_json import read_json
-from tests.scoring.building import question, step, weighted
+from tests.scoring.building import NOW, question, step, weighted
 
 ATTRIBUTES = {"employees": "number", "industry": "text", "partner": "boolean"}
 DEFINITION = weighted(step("only", question("need"), question("budget"))) | {"attributes": ATTRIBUTES}
 PLAN = Plan(read_question_set(DEFINITION), "plain@1")
+# A set whose questions use attributes.
+LARGE = question("budget", ask_when={"employees": {"at_least": 2}})
+PLAN_OF_LARGE = Plan(
+    read_question_set(DEFINITION | weighted(step("only", question("need"), LARGE))), "large@1"
+)
 RATINGS = [1, 5, 0, 6, -1, 3.0, 2.5, True, False, None, "3", "", [], {}, 2**53 + 1]
 VALUES = [1, 2.5, True, None, "", " ", "x", "12", "x" * 1000, "x" * 1001, 2**53, 2**53 + 1, [], {"a": 1}]
 
@@ -39,17 +44,22 @@ def lines():
         yield line
 
 
-def test_a_plain_line_has_the_same_content_as_by_the_model():
+@pytest.mark.parametrize("plan", [PLAN, PLAN_OF_LARGE])
+def test_a_plain_line_has_the_same_content_as_by_the_model(plan):
     plain_lines = 0
     for line in lines():
-        if plain := read_plain(PLAN, line):
+        if plain := read_plain(plan, line):
             request = ScoreRequest.model_validate(line)
-            assert plain.answers == read_answers(PLAN.question_set, request.sent())
+            answers = read_answers(plan.question_set, request.sent())
             read, by_the_model = (
-                read_stored(PLAN.question_set, attributes)
+                read_stored(plan.question_set, attributes)
                 for attributes in (plain.attributes, request.attributes)
             )
             assert read == by_the_model
+            if plan is PLAN:
+                assert plain.states == plan.evaluate(answers, read.known, NOW)
+            else:
+                assert (plain.answers, plain.states) == (answers, None)
             plain_lines += 1
     assert 500 < plain_lines < 2500
 
