@@ -12,11 +12,24 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError
 
+# What FastAPI can also pass to a function, and no operation asks for.
+NOT_READ = (
+    "cookie_params",
+    "websocket_param_name",
+    "http_connection_param_name",
+    "response_param_name",
+    "background_tasks_param_name",
+    "security_scopes_param_name",
+)
+
 
 class Arguments:
     """How to read the arguments of an operation, or of one of its dependencies, from a request."""
 
     def __init__(self, dependant: Dependant) -> None:
+        asked = [name for name in NOT_READ if getattr(dependant, name)]
+        assert not asked, f"{dependant.call} asks for {asked}"
+        assert len(dependant.body_params) <= 1, f"{dependant.call} asks for two bodies"
         self._dependencies = [
             (str(one.name), cast("Any", one.call), Arguments(one)) for one in dependant.dependencies
         ]
