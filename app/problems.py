@@ -180,7 +180,7 @@ INTERNAL_ERROR = Kind(
 UNAVAILABLE = Kind(
     "unavailable", 503, "The service cannot complete the request at the moment.",
     "Try again after the number of seconds in Retry-After. Nothing was written, unless the connection "
-    "broke during the commit, or the detail says that this is not known.",
+    "broke during the commit, or 'detail' says that this is not certain.",
 )  # fmt: skip
 WRONG_ENCRYPTION_KEY = Kind(
     "wrong-encryption-key", 503, "The service cannot decrypt its secrets.",

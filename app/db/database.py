@@ -48,7 +48,7 @@ MAX_REWRITTEN_BYTES = 64 * 1024 * 1024
 # still succeed.
 RECENT_REFUSAL_SECONDS = 5
 NO_ANSWER = "The database does not answer."
-NO_ANSWER_TO_COMMIT = "The database has not answered the commit, so it is not known whether it was written."
+NO_ANSWER_TO_COMMIT = "The database did not confirm the commit, so the change may or may not have been saved."
 FILE_REPLACED = (
     "The database file was deleted, moved or replaced while the service was using it: stop the service, "
     "check the file, and start the service again."
@@ -231,8 +231,9 @@ class Database:
     async def _run_in_thread(self, threads: ThreadPoolExecutor, run: Callable[[_Call], T]) -> T:
         """Run a function in one of `threads`, and give it up if it takes too long.
 
-        If it commits at that moment, wait as long again: it is too late to say that nothing was written. If
-        the request is cancelled then, wait for MAX_CLOSING_SECONDS.
+        If the function has begun to commit by then, wait for as long again, because it is too late to report
+        that nothing was written. If the request is cancelled during a commit, wait for MAX_CLOSING_SECONDS.
+
         A thread that hangs because the database does not answer is abandoned. This uses asyncio, because
         anyio takes three times as long to run a small function in a thread.
 
@@ -349,10 +350,10 @@ async def _result_of(running: Future[T], seconds: float) -> T:
 
 
 def _run_for_future(run: Callable[[_Call], T], call: _Call) -> T:
-    """Do the same as `run`, but raise what a future can pass on, and what its waiter does not misunderstand.
+    """Call `run`, and raise RuntimeError for exceptions that must not reach the waiter of a future.
 
-    The waiter would wait for ever for StopIteration, take TimeoutError for its own time limit, and let other
-    exceptions end the event loop.
+    A future cannot raise StopIteration, so its waiter would wait for ever. The waiter would take a
+    TimeoutError for its own time limit, and an exception such as SystemExit would end the event loop.
     """
     try:
         return run(call)
