@@ -62,8 +62,8 @@ class EventFilter(Limit):
     subject: Annotated[
         Subject,
         Field(
-            description="only events about sessions and prospects with this subject; events about question "
-            "sets come with prospect"
+            description="only events about sessions and prospects with this subject; `prospect` also "
+            "includes the events about question sets"
         ),
     ] = "prospect"
 

@@ -75,8 +75,9 @@ async def get_sql(
 ) -> Response:
     """Read a version as one SELECT. It computes exactly the same scores in your own database.
 
-    It reads a wide table with a column for every attribute and for every question without a rule or, with
-    `answers`, two long tables.
+    It reads a wide table with a column for each attribute and for each question without a rule. With
+    `answers`, it reads two long tables instead.
+
     A row that cannot be scored has a `problem` and no figures. An attribute that cannot be read counts as
     missing and is listed in `unread_attributes`. `blockers` lists the must-reach questions that prevent a
     fit.

@@ -224,7 +224,8 @@ class Headline(Opening, Indicated):
     grades_possible: Annotated[
         list[str],
         Field(
-            description="the best and the worst grade that are still possible, and those between; best first"
+            description="the grades from the best to the worst that is still possible; with an open "
+            "must-reach question, one between them may be out of reach"
         ),
     ]
     blockers: Annotated[

@@ -81,8 +81,8 @@ SetKey = Annotated[
     str,
     StringConstraints(strict=True, pattern=SET_KEY),
     Field(
-        description="send only events about this question set and its sessions; without it, those about a "
-        "person or your own company are left out",
+        description="send only events about this question set and its sessions; without it, events "
+        "about a person or your own company are left out",
         examples=["qualifying-a-sale"],
     ),
 ]

@@ -23,9 +23,9 @@ read every event, or with `after=latest` to read only later ones. A cursor is th
 event, separated by a dot: `38.01980000-0000-7000-8000-000000000024`. You can make one from any event that you
 have received. A position alone is not a cursor.
 
-The feed leaves out sessions and prospects that are about a person or your own company, because their question
-set has another `subject` than `prospect`. To read these events, send `subject=person` or
-`subject=own_company`. A webhook gets them if its `question_set` names such a set.
+The feed leaves out events about a person or your own company: those of sessions whose question set has the
+`subject` `person` or `own_company`, and those of prospects that were created with such a set. To read them,
+send `subject=person` or `subject=own_company`. A webhook gets them if its `question_set` names such a set.
 
 When a prospect is erased, the events about it disappear from the feed. The cursors that name them stay valid.
 
