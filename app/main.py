@@ -252,7 +252,7 @@ async def _background_work(service: Service) -> AsyncIterator[dict[str, Connecti
         yield {CONNECTIONS: connections}
         background.cancel_scope.cancel()
     service.temporary.close()
-    # In a thread, because cancelled requests still wait for their commit.
+    # In a thread: cancelled requests may still wait for their commits in the event loop.
     await to_thread.run_sync(service.database.close)
 
 

@@ -12,14 +12,14 @@ PRIVATE_FOLDER_MODE = 0o700
 
 
 class PrivateFolder:
-    """A folder below the folder for temporary files. All processes of a user share it."""
+    """A folder inside the folder for temporary files. All processes of a user share it."""
 
     def __init__(self, name: str) -> None:
         owner = os.getuid() if os.name == "posix" else ""
         self.path = Path(gettempdir()) / f"prospect-fit-{name}-{owner}"
 
     def create(self) -> None:
-        """Create the folder if it is missing. Raises UNAVAILABLE."""
+        """Create the folder if it is missing. Raises UNAVAILABLE if that fails, or if it is not private."""
         try:
             self.path.mkdir(PRIVATE_FOLDER_MODE)
         except FileExistsError:
@@ -44,7 +44,7 @@ class PrivateFolder:
 
 
 def no_space() -> Problem:
-    """Return the problem of a temporary file that cannot be stored."""
+    """Return the UNAVAILABLE problem for a temporary file that cannot be stored."""
     return unavailable("The service cannot write to its folder for temporary files, or the disk is full.")
 
 

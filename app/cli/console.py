@@ -116,7 +116,7 @@ def reported_failures() -> Iterator[None]:
         failure = database_problem(error)
         fail(f"{failure.detail if failure else 'The database cannot be used.'} ({first_line(error)})")
     except BrokenPipeError:
-        # The reader of the output, such as `head`, has enough. Typer ends the command without a message.
+        # The reader of the output, such as `head`, has stopped. Typer ends the command without a message.
         raise
     except OSError as error:
         reason = error.strerror or str(error)

@@ -25,7 +25,7 @@ BACKLOG = 2048
 # Longer than proxies keep an idle connection, which is 60 seconds for many: otherwise they would sometimes
 # send a request on a connection that the service is closing.
 KEEP_ALIVE_SECONDS = 75
-# Many systems kill a process 10 seconds after they have asked it to stop. Closing the database takes up to 2.
+# Many systems kill a process 10 seconds after asking it to stop. Closing the database takes up to 2.
 MAX_STOPPING_SECONDS = 7
 # Other files that a process opens: the database, its log and files of the Python installation.
 OTHER_OPEN_FILES = 200

@@ -1,4 +1,4 @@
-"""Tables and progress bars, for the commands that show them: rich takes long to import."""
+"""Tables and progress bars. Only commands that show them import this module: rich takes long to import."""
 
 import sys
 from collections.abc import Callable, Iterator

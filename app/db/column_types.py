@@ -27,7 +27,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return _utc_time if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
-# The answers of a session, and the rows of a transaction, mostly have the same time.
+# Most answers of a session, and most rows of a transaction, have the same time.
 @lru_cache(MAX_CACHED_TIMES)
 def _utc_text(time: datetime | None) -> str | None:
     return None if time is None else sqlite_file.stored_time(time)

@@ -137,7 +137,7 @@ def untracked(table: type[T], rows: Iterable[Values]) -> list[T]:
 
 
 def new_untracked(table: type[T], values: dict[str, Any]) -> T:
-    """Return a new object that the ORM does not track. Columns without a value have their default."""
+    """Return a new object that the ORM does not track. Columns without a value get their default."""
     new_object, names = _mapping_of(table)
     fields = table.model_fields
     created: T = new_object()

@@ -55,7 +55,7 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
             f"-c idle_in_transaction_session_timeout={3 * milliseconds} -c timezone=UTC",
         },
     )
-    # `pool_pre_ping` calls this before each transaction. The ping of the driver is a round trip.
+    # `pool_pre_ping` calls this before each transaction. The driver's own ping always takes a round trip.
     engine.dialect.do_ping = partial(_is_alive, ping=engine.dialect.do_ping)  # type: ignore[method-assign]
     return engine
 
@@ -63,7 +63,7 @@ def create_database_engine(url: str, pool_size: int, wait_seconds: float) -> Eng
 def _is_alive(connection: Any, ping: Callable[[Any], bool]) -> bool:
     """Return whether an idle connection still works, with a round trip only if the server has sent something.
 
-    A server that stops, or ends a connection, says so.
+    A server that stops, or that closes the connection, leaves something to read.
     """
     unread = select.poll()
     unread.register(connection.fileno(), select.POLLIN)

@@ -59,7 +59,7 @@ class Transaction:
         return compiled.rows(execute(self.sql, compiled.text, compiled.bound(parameters)))
 
     def insert_rows(self, insert: Any, rows: Sequence[Parameters]) -> None:
-        """Run a constant INSERT for each row. There is at least one, and all have the same names.
+        """Insert rows with a constant INSERT. There is at least one row, and all have the same column names.
 
         If the INSERT replaces existing rows, no two of them may replace the same one.
         """

@@ -1,7 +1,7 @@
 """Read the arguments of an operation from its request, as FastAPI does.
 
-FastAPI examines with every request what an operation and its dependencies need, which takes as long as
-scoring. Here this is done once.
+For every request, FastAPI finds out again what an operation and its dependencies need, which takes as long
+as scoring. This module does it once for each operation.
 """
 
 from operator import attrgetter
@@ -43,7 +43,7 @@ class Arguments:
         self._request_name = dependant.request_param_name
 
     async def read(self, request: Request) -> dict[str, Any]:
-        """Return the arguments by name. Raises RequestValidationError for all that are not valid."""
+        """Return the arguments by name. Raises RequestValidationError with the errors of all invalid ones."""
         errors: list[Any] = []
         body = await request.json() if self._body else None
         values = await self.collect(request, body, errors)

@@ -21,12 +21,12 @@ MAX_BODY_SECONDS = 60
 MAX_INCOMPLETE_BYTES = 32 * 1024 * 1024
 
 
-# The attribute of a request's state that says that its whole body has arrived. The protocol sets it.
+# The attribute of a request's state that says whether its whole body has arrived. The protocol sets it.
 BODY_ARRIVED = "body_arrived"
 
 
 def has_arrived(request: Request) -> bool:
-    """Return whether the whole body of a request has arrived, so that reading it needs no waiting."""
+    """Return whether the whole body of a request has arrived, so that it can be read without waiting."""
     return getattr(request.state, BODY_ARRIVED, False)
 
 

@@ -12,7 +12,7 @@ import anyio
 
 log = logging.getLogger("app.requests")
 CHECK_SECONDS = 1
-# How long not to look again for callers that have left, after none was found.
+# If no caller has left, how long to wait before looking again.
 LOOK_AGAIN_SECONDS = 0.1
 # How much is read at once. A caller can make the service hold this much in addition to the other limits.
 MAX_READ_BYTES = 32 * 1024
@@ -24,7 +24,7 @@ class Connection(Protocol):
     """What the limits need from a connection."""
 
     def fileno(self) -> int:
-        """Return the descriptor of its socket."""
+        """Return the file descriptor of its socket."""
 
     def check(self) -> None:
         """Close the connection if its caller has exceeded a time limit."""
@@ -105,8 +105,8 @@ class Connections:
     def _close_left(self) -> None:
         """Close the connections whose callers have left while a request is running.
 
-        A connection does not notice this while it does not read, for example because the body has arrived,
-        and the request waits for the database.
+        A connection does not notice this while it reads nothing, for example after the whole body has arrived
+        and while the request waits for the database.
         """
         if monotonic() < self._look_again_at:
             return

@@ -32,7 +32,7 @@ def revoked() -> Problem:
 
 
 def stopping() -> Problem:
-    """Return the UNAVAILABLE problem of a request that the stopping process does not finish."""
+    """Return the UNAVAILABLE problem for a request that the process cancels because it is stopping."""
     return unavailable("The service is stopping.")
 
 

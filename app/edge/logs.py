@@ -49,7 +49,7 @@ def _traceback(error: BaseException) -> str:
 
 def configure_logs(level: str) -> None:
     """Log records of `level` (debug, info, warning, error) and above, of every logger, to standard error."""
-    # No line contains these, and to find them takes longer than everything else about a record.
+    # No line contains these, and finding them takes longer than the rest of a record.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.config.dictConfig(
         {

@@ -19,9 +19,10 @@ LOCK_SUFFIX = ".lock"
 
 
 class ProcessFolder:
-    """The folder of one process, which holds the lock beside it.
+    """The folder of one process, which holds the lock file beside it.
 
-    The operating system releases the lock when the process ends. All methods may wait for the disk.
+    The operating system releases the lock when the process ends. `path`, `close` and `delete_abandoned` can
+    wait for the disk.
     """
 
     def __init__(self) -> None:
@@ -31,12 +32,12 @@ class ProcessFolder:
         self._lock: BaseFileLock | None = None
 
     def path(self) -> Path:
-        """Return the folder, which is created when it is first needed. Raises UNAVAILABLE."""
+        """Return the folder, and create it on first use. Raises UNAVAILABLE if it cannot be created."""
         try:
             with self._creating:
                 if self._lock is None:
                     self._parent.create()
-                    # Before there is a folder, so that no other process deletes it.
+                    # The lock comes before the folder, so that no other process deletes the folder.
                     self._lock = _locked(self._path)
                 self._path.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
         except OSError:
@@ -68,7 +69,7 @@ class ProcessFolder:
 
 
 def _locked(folder: Path) -> BaseFileLock:
-    """Return the lock of a folder. Raises Timeout if a process holds it, and OSError."""
+    """Acquire the lock of a folder. Raises Timeout if a process holds it, or OSError."""
     lock = FileLock(folder.with_suffix(LOCK_SUFFIX), mode=PRIVATE_FILE_MODE, thread_local=False)
     lock.acquire(timeout=0)
     return lock

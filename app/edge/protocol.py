@@ -259,7 +259,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def fileno(self) -> int:
-        """Return the descriptor of the socket."""
+        """Return the file descriptor of the socket."""
         return int(self.transport.get_extra_info("socket").fileno())
 
     def abort(self) -> None:

@@ -78,7 +78,7 @@ class StrictRequest(Request):
 class LazyRoute(APIRoute):
     """A route whose parameters, body and responses FastAPI examines when the route is first used.
 
-    Each route takes milliseconds. There are 140, and a process that has just started needs a few of them.
+    That takes milliseconds for each of about 140 routes, and a new process needs only a few of them.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class LazyRoute(APIRoute):
     def __getattr__(self, attribute: str) -> Any:
         """Compile the path or complete the route, because an attribute is missing."""
         if attribute in PATH_ATTRIBUTES:
-            # They find the route of an address. FastAPI sets them again, to the same values.
+            # Routing needs only these. FastAPI sets them again later, to the same values.
             self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
             return object.__getattribute__(self, attribute)
         with _completing:
@@ -173,7 +173,7 @@ def _responds_itself(route: APIRoute) -> bool:
 
 
 def _handler(route: APIRoute) -> Handler:
-    """Return a function that calls the function of a route, which returns the response."""
+    """Return a handler for a route whose function returns the response itself."""
     arguments, endpoint = Arguments(route.dependant), route.endpoint
 
     async def handle(request: Request) -> Response:

@@ -82,7 +82,7 @@ def read_after(
     types: Collection[EventType],
     subject: Subject = "prospect",
 ) -> FeedPage:
-    """Return at most `limit` events after a cursor, oldest first. `types` and `subject` as in `filters`.
+    """Return at most `limit` events after a cursor, oldest first. `types` and `subject`: see `filters`.
 
     Raises:
         Problem: CURSOR_GONE if the database does not have the event that the cursor names.
@@ -106,7 +106,7 @@ def read_latest(
 ) -> Sequence[Event]:
     """Return the newest `limit` events, newest first.
 
-    `types`, `question_set` and `subject` as in `filters`.
+    `types`, `question_set` and `subject`: see `filters`.
     """
     position = col(Event.position)
     conditions = [position.is_not(None), *filters((), question_set, subject)]
@@ -133,9 +133,10 @@ def _read(
 def filters(
     types: Collection[EventType] = (), question_set: str | None = None, subject: Subject = "prospect"
 ) -> list[ColumnElement[bool]]:
-    """Return the conditions for events of these types that are about a question set, given by its key.
+    """Return the conditions for events of these types; without `types`, of any type.
 
-    Without `types`, any type is meant. Without `question_set`, all sets with this subject are meant.
+    `question_set` is a key: the events are about this set and its sessions, whatever their subject. Without
+    it, they are about anything with this subject.
     """
     conditions: list[ColumnElement[bool]] = [col(Event.type).in_(types)] if types else []
     if question_set:

@@ -106,7 +106,8 @@ def claim_key(tx: Transaction, call: WriteCall) -> StoredResponse | None:
 def _is_claimed_elsewhere(error: OperationalError) -> bool:
     """Return whether a claim timed out because another transaction has claimed the key.
 
-    PostgreSQL then names the table as the place of the wait. For a lock on a whole table, it names none.
+    The error of PostgreSQL then names this table as the place of the wait. After a wait for the lock of a
+    whole table, it names no place.
     """
     if getattr(error.orig, "sqlstate", None) not in LOCK_TIMEOUT_CODES:
         return False

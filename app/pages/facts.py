@@ -125,7 +125,7 @@ class Declared:
 def facts_of(
     tx: Transaction, declared: Declared, prospect: Prospect, session: SessionOut | None = None
 ) -> list[Fact]:
-    """Return the attributes that question sets declare, in their order. `session` says what they decide."""
+    """Return the declared attributes, in their order. An open `session` says what the unknown ones decide."""
     known, unread = origins(tx, prospect), declared.unread(prospect)
     missing = session.score["missing_attributes"] if session and session.status == "open" else []
     decides = {one["attribute"]: one["decides"] for one in missing}
@@ -151,7 +151,7 @@ def facts_of(
 def with_entered(
     facts: Sequence[Fact], form: Form | None, problem: Problem | None, author: str
 ) -> Sequence[Fact]:
-    """Return the facts with what `author` entered in their form, and why it was not saved."""
+    """Return the facts with what `author` entered for them, and why it was not saved."""
     if not isinstance(form, FactsForm) or problem is None:
         return facts
     errors = {error.pointer.removeprefix("/attributes/"): error.detail for error in problem.errors}
@@ -183,7 +183,7 @@ def _guidance(plan: Plan, name: str) -> list[str]:
 
 
 def save_session_facts(uow: UnitOfWork, session_id: UUID, form: FactsForm) -> ProspectOut:
-    """Do the same as `save_facts` with the attributes that the question set of a session declares."""
+    """Do the same as `save_facts` for the prospect of a session, with the attributes of its question set."""
     session = find_session(uow.tx, session_id)
     plan = plan_of(uow.tx, uow.plans, session)
     return save_facts(uow, session.prospect_id, Declared.by_set(plan), form)
@@ -198,7 +198,7 @@ def save_facts(uow: UnitOfWork, prospect_id: UUID, declared: Declared, form: Fac
     prospect = find_prospect(uow.tx, prospect_id, lock=True)
     change = ProspectChange(attributes=_read(declared.types, form.edited))
     for name in change.attributes:
-        # What this person entered on the same page, and what was sent late, is no change by somebody else.
+        # What the same person entered before, on this page or offline, is not a change by somebody else.
         is_own = prospect.entered.get(name, {}).get("by") == uow.author
         shown = _shown(declared.types[name], prospect.attributes.get(name))
         if not is_own and _has_conflict(form, name, shown):

@@ -25,7 +25,7 @@ TECHNICAL_PREFIXES = ("was.", "answer.", "attribute.")
 
 @dataclass(frozen=True, slots=True)
 class KeptField:
-    """A field as it was sent. The page lets people correct it if it `is_wrong`."""
+    """A field as it was sent. If it `is_wrong`, the page lets people correct it."""
 
     name: str
     value: str
@@ -74,7 +74,7 @@ async def refused_page(request: Request, problem: Problem) -> Response:
     signed_in: SignedIn | None = getattr(request.state, "signed_in", None)
     token = signed_in.form_token if signed_in else fields.get("token", "")
     if problem.kind is KEY_REUSED:
-        # The same form was saved before with another content, for example before a step back.
+        # The form was already saved with different entries, for example before the person went back a page.
         fields["request_key"] = str(new_id())
     wrong = {error.pointer.removeprefix("/") for error in problem.errors}
     kept = KeptForm(
@@ -88,7 +88,7 @@ async def refused_page(request: Request, problem: Problem) -> Response:
 
 
 async def _sent_fields(request: Request) -> dict[str, str]:
-    """Return the fields of the form that was sent from a page of this service; none if there is no form."""
+    """Return the fields of the form that was sent from a page of this service; empty if there is none."""
     if not getattr(request.state, "is_own_form", False) or media_type(request) != FORM_MEDIA_TYPE:
         return {}
     fields: Mapping[str, str] | None = getattr(request.state, "fields", None)
@@ -97,6 +97,6 @@ async def _sent_fields(request: Request) -> dict[str, str]:
     try:
         sent = read_fields(await read_body(request, MAX_KEPT_BYTES))
     except (Problem, RuntimeError, ValueError):
-        # It was read already and is too large, or it is no form.
+        # The body is too large, was already read in part, or is not a form.
         return {}
     return {name: value.replace("\r\n", "\n") for name, value in sent}

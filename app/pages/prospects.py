@@ -57,7 +57,7 @@ class ProspectsQuery(ProspectFilter, PageQuery):
 class NewProspectForm(Form):
     """A prospect to create. Its interview starts at once.
 
-    With `anyway`, the person knows that there is another prospect with this name.
+    `anyway` creates it even if there is another prospect with this name.
     """
 
     name: Line
@@ -67,7 +67,7 @@ class NewProspectForm(Form):
 
 
 class NameTakenError(Exception):
-    """Other prospects have the name of a new one, which may be the same."""
+    """Raised if other prospects have the name of a new one: it may be the same prospect."""
 
     def __init__(self, prospects: Sequence[Prospect]) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ async def _show_list(
     same_name: Sequence[Prospect] = (),
     problem: Problem | None = None,
 ) -> Response:
-    """Return the page of a list; with the form of a new prospect if it was not created."""
+    """Return the page of a list. `form` is that of a new prospect that was not created."""
     start = position_after(query.after, PROSPECT_POSITION)
 
     def load(tx: Transaction) -> dict[str, Any]:

@@ -42,7 +42,7 @@ MIN_COMPRESSED_BYTES = 1000
 
 
 class PageProblem(Problem):
-    """A problem whose detail is a text of the pages."""
+    """A problem whose detail is written for people, as a text of the pages."""
 
 
 def title_in_words(problem: Problem) -> str:
@@ -75,7 +75,7 @@ def render(request: Request, template: str, **context: Any) -> str:
         "url": lambda path: address(request, path),
         "signed_in": getattr(request.state, "signed_in", None),
         "may": lambda scope: _may(request, scope),
-        # Numbers of one id take less space in a page with many forms than an id for each.
+        # With one id and a number for each form, a page with many forms is smaller than with an id for each.
         "request_key": lambda: f"{page_id}-{next(numbers)}",
         "base_url": lambda: base_url(request),
     }

@@ -94,7 +94,7 @@ class PageRoute(LazyRoute):
             try:
                 if request.method == "POST":
                     require_same_origin(request)
-                    # What was entered for a sign-in is a key, which no page repeats.
+                    # The form of a sign-in contains a key, which no page shows again.
                     request.state.is_own_form = bool(scopes)
                 if scopes and not await _admit(request, scopes):
                     return await _ask_to_sign_in(request)
@@ -181,7 +181,7 @@ async def _read_fields(request: Request, *, accepts_file: bool) -> None:
         with service.key_watch.watching(request):
             fields, request.state.file = await read_multipart(request, service.settings.import_bytes)
     elif media_type(request) == FORM_MEDIA_TYPE:
-        # The limit is not for forms, which the pages keep within limits of their own.
+        # A lower setting limits only the API: a form can be as large as those that a page keeps.
         fields = await _read_urlencoded(request, max(service.settings.max_body_bytes, MAX_KEPT_BYTES))
     else:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The Content-Type of the body is not that of a form.")

@@ -56,7 +56,7 @@ PROSPECT_TABLE = SQLModel.metadata.tables["prospect"]
 LINK_TABLE = SQLModel.metadata.tables["prospect_link"]
 SELECT_PROSPECT = select_columns(*PROSPECT_TABLE.c).where(PROSPECT_TABLE.c.id == bindparam("prospect"))
 # The match key of a link, from its source and from its key by each rule. Statements read the rule themselves,
-# so that no change of it can come between.
+# so that it cannot change in between.
 MATCH_KEY = _match_key_by(
     select(SourceRule.id_rule).where(SourceRule.source == bindparam("of_source")).scalar_subquery(),
     {rule: bindparam(rule, type_=String()) for rule in ID_RULES},
@@ -153,7 +153,7 @@ def _listed(tx: Transaction, statement: Any, filters: ProspectFilter, after: UUI
 
 
 def prospects_named(tx: Transaction, name: str, limit: int) -> Sequence[Prospect]:
-    """Return the newest prospects with a name, without regard to case."""
+    """Return the newest prospects with this name, in any case. The subject of all of them is "prospect"."""
     statement = (
         select(Prospect)
         .where(Prospect.searchable == searchable(name), Prospect.subject == "prospect")
@@ -237,7 +237,7 @@ def find_link(tx: Transaction, link: Link, *, lock: bool = False) -> LinkedProsp
 
 
 def match_key_parameters(link: Link) -> dict[str, str]:
-    """Return the parameters of MATCH_KEY."""
+    """Return the parameters of MATCH_KEY for a link."""
     keys = {str(rule): match_key(rule, link.external_id) for rule in ID_RULES}
     return {"of_source": link.source, **keys}
 

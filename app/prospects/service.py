@@ -166,7 +166,7 @@ def _is_new_value(tx: Transaction, received: Received, name: str, value: Any, cu
 def apply_change(tx: Transaction, prospect: Prospect, change: ProspectChange, by: LinkKey | str) -> bool:
     """Change a locked prospect. Return whether anything changed. Raises STALE_REVISION.
 
-    `by` is the link, a (source, match key), that sent the change, or the name of who entered it.
+    `by` is the link that sent the change, as (source, match key), or the name of the author who entered it.
     """
     if change.revision is not None:
         require_revision("prospect", prospect.revision, change.revision)
@@ -185,7 +185,7 @@ def apply_change(tx: Transaction, prospect: Prospect, change: ProspectChange, by
 
 
 def _rename(tx: Transaction, prospect: Prospect, name: str | None) -> None:
-    """Change the name of a locked prospect, and by which words it is found. The caller stores the row."""
+    """Change the name of a locked prospect, and the words by which it is found. The caller stores the row."""
     if name != prospect.name:
         replace_terms(tx, prospect.id, prospect.name, name)
         prospect.name, prospect.searchable = name, searchable(name or "")
@@ -284,7 +284,7 @@ def _new_prospect(tx: Transaction, name: str | None, attributes: Mapping[str, An
 
 
 def _entered(tx: Transaction, attributes: Iterable[str], by: str | None) -> dict[str, Any]:
-    """Return the entries of attributes that were entered now; none if a link has set them."""
+    """Return who enters these attributes now, and when, by name; empty without `by`: a link sets them."""
     return {name: {"by": by, "at": tx.at.isoformat()} for name in attributes} if by else {}
 
 

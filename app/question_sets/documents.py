@@ -1,4 +1,4 @@
-"""Read documents, which are question sets as authors write them: whole, or as variants; and describe them."""
+"""Read and describe documents: question sets as authors write them, whole or as variants."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace

@@ -288,12 +288,12 @@ class QualifyRequest(AnswersIn, WriteIn):
 
     @property
     def link(self) -> Link:
-        """The link of the prospect in the CRM, whose fields are validated already."""
+        """The link of the prospect. Its fields are already validated."""
         return Link.model_construct(source=self.source, external_id=self.external_id)
 
     @property
     def change(self) -> ProspectChange:
-        """What to change in the prospect. The fields are validated already."""
+        """What to change in the prospect. The fields are already validated."""
         sent = self.model_fields_set & {"name", "attributes"}
         return ProspectChange.model_construct(sent, **{name: getattr(self, name) for name in sent})
 

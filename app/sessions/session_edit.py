@@ -61,7 +61,7 @@ class UnitOfWork:
 
     @property
     def author(self) -> str:
-        """The name beside what the caller enters: the person, or else the name of the key."""
+        """Who is recorded for what the caller enters: the person, or else the name of the key."""
         return self.actor or self.key_name
 
 

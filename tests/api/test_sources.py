@@ -241,7 +241,7 @@ def test_ids_are_composed_and_have_no_spaces_at_their_ends_wherever_they_arrive(
 
 @pytest.mark.parametrize("inserted_before", [0, 10])
 def test_a_link_that_waits_for_a_change_of_the_rule_is_inserted_by_the_new_rule(postgres, inserted_before):
-    """The driver prepares a statement that it has run five times, and then takes locks at another moment."""
+    """After five runs, the driver prepares a statement, which then takes its locks at another moment."""
     url = postgres()
     database = Database(url, pool_size=1)
 

@@ -152,7 +152,7 @@ def test_ctrl_c_ends_it_even_if_the_database_does_not_answer(tmp_path: Path, pos
 
 
 def is_running(pid: str) -> bool:
-    """Whether a process is there. One that has ended, but that nobody has waited for, has no command line."""
+    """Whether a process is running. A zombie, for which nobody has waited, has no command line."""
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except FileNotFoundError:

@@ -43,7 +43,7 @@ def create(served):
 
 
 def stop(served):
-    """Tell it to stop, and wait until it cancels what still runs."""
+    """Ask it to stop, and wait until it cancels the requests that are still running."""
     os.kill(served.pid, signal.SIGTERM)
     until(lambda: any("Cancel" in line["message"] for line in served.lines()))
 

@@ -251,7 +251,7 @@ def test_a_fact_shows_who_entered_it_or_which_system_sent_it_last(
     led_to(submit(ana, shown, action, **{"fact.industry": "retail", "fact.employees": "20"}))
     change(bo, existing_account=True)
     assert origins_in(ana.get(shown).text) == [by_ana, by_ana, by_bo]
-    # The same value again is no news, and a cleared fact has no origin.
+    # The same value again changes nothing, and a cleared fact has no origin.
     change(program, industry="retail", employees=30, existing_account=None)
     assert origins_in(ana.get(shown).text) == [by_ana, by_program]
     ok(service.client.post("/v1/qualify", json={**link, "attributes": {"employees": 31}}))
@@ -343,7 +343,7 @@ def test_a_stored_value_that_the_set_cannot_read_stays_until_it_is_edited(
 
 @pytest.mark.usefixtures("facts")
 def test_facts_are_entered_before_the_first_interview(service: Running, ana: httpx.Client) -> None:
-    """They decide which question set is chosen, and the form has those of every set about prospects."""
+    """The facts decide which question set is chosen, so the form has those of every set about prospects."""
     meant = {"attributes": {"pages_segment": "text"}, "for": {"pages_segment": {"equals": "public"}}}
     publish(service, "pages-meant", {"extends": "qualifying-a-sale-short@1", "title": "Meant", **meant})
     new = {"name": "Nobody's", "attributes": {"employees": "about 30"}}

@@ -262,7 +262,7 @@ def test_an_expired_sign_in_leads_back_to_the_page(ana: httpx.Client) -> None:
 
 
 def go_on(page: Page) -> None:
-    """Connect the browser again, and wait until nothing waits any more."""
+    """Connect the browser again, and wait until everything has been sent."""
     page.context.set_offline(False)
     expect(page.locator("#offline")).to_be_hidden(timeout=PATIENCE * 1000)
 
@@ -297,7 +297,7 @@ def test_facts_that_are_entered_offline_are_saved_once(
     go_on(page)
     saved = ok(service.client.get(f"/v1/prospects/{prospect['id']}"))
     assert (saved["attributes"], saved["revision"]) == ({"industry": "logistics", "employees": 130}, 2)
-    # The page is older than what it has sent, and does not take that for the change of somebody else.
+    # The page shows an older state than it has sent, and does not take that for a change by somebody else.
     page.locator("#fact-employees").fill("140")
     page.get_by_role("button", name="Save the facts").click()
     page.get_by_text("2 of ").first.wait_for()

@@ -42,7 +42,7 @@ class Filled(NamedTuple):
 
 
 def filled_forms(service: Running, client: httpx.Client, session: dict) -> list[Filled]:
-    """Every form of the pages in which people enter something, but for files and sign-ins."""
+    """Every form of the pages in which people enter something, except files and sign-ins."""
     interview, prospect = f"/sessions/{session['session_id']}", f"/prospects/{session['prospect_id']}"
     unqualified = ok(service.client.post("/v1/prospects", json={"name": "Nobody's"}), 201)["id"]
     asked = questions(service)[0]
@@ -184,8 +184,8 @@ def test_a_text_with_a_character_that_cannot_be_stored_is_kept_without_it(
     assert stored(service, session)["answers"][0]["text"] == NOTE
 
 
-def test_a_form_that_was_saved_before_with_another_content_is_kept(ana: httpx.Client) -> None:
-    """After a step back, a browser can show the page as it was, with the same request key."""
+def test_a_form_that_was_already_saved_with_different_entries_is_kept(ana: httpx.Client) -> None:
+    """After a person goes back, a browser can show the page as it was, with the same request key."""
     first = Filled("/prospects", fields_of(ana.get("/prospects").text, "/prospects"), {"name": "First"})
     led_to(first.send(ana))
     refused = first.send(ana, name="Second after First")
@@ -204,7 +204,7 @@ def proxy(postgres: NewDatabase) -> Iterator[Proxy]:
 
 @pytest.mark.one_database
 def test_forms_are_kept_while_the_database_is_down(proxy: Proxy) -> None:
-    """Answers of browsers without scripts, too. What is sent again is saved once."""
+    """This includes answers from browsers without scripts. A form that is sent again is saved once."""
     with (
         serving(settings_for(proxy.url, wait_seconds=1)) as behind,
         httpx.Client(base_url=behind.url, timeout=PATIENCE, headers={"Origin": behind.url}) as client,

@@ -19,8 +19,8 @@ class Wide:
 
     The columns have the names of the keys and attributes. `id` is the column that identifies a row.
     `not_applicable` are the keys of questions that also have a boolean column `<key>_na`. A question that a
-    rule rates has a column only if its key is in `rated`. `problem` names a column with the problem of a row
-    that is known already.
+    rule rates has a column only if its key is in `rated`. `problem` names a column with the problem that a
+    row is already known to have.
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""A service that is killed while a file arrives."""
+"""A service that is killed while a file is arriving."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ HALF_A_FILE = (
 
 @contextmanager
 def importing(served, folder):
-    """An import whose file does not arrive completely, and the temporary file with it."""
+    """An import whose file never arrives completely. Yields its temporary file."""
     before, address = spooled_files(folder), urlsplit(served.url)
     with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as caller:
         caller.sendall(HALF_A_FILE)

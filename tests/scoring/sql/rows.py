@@ -62,7 +62,7 @@ def drawn(case, seed, count):
     """The session of the case, and others on the same set; some have a value that cannot be used."""
     dice = random.Random(seed)
     questions = scored_questions(case.question_set)
-    # What a rule rates is often asked of nobody.
+    # People often do not rate the questions that a rule rates.
     by_rule = {q.key for q in questions if q.rate_from and dice.random() < 0.5}
     questions = [q for q in questions if q.key not in by_rule]
     held = HELD | ({"partner": BOOLEANS_AS_TEXTS} if dice.random() < 0.3 else {})

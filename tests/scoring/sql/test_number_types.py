@@ -39,7 +39,7 @@ INTEGERS = {
     "BIGNUM": (-(10**300), 10**300),
 }
 FLOATS = ["'nan'", "'inf'", "'-inf'"]
-# Values that are no ratings, by type.
+# Values that are not ratings, by type.
 OF_DUCKDB = {
     **{type_: [str(value) for value in values] for type_, values in INTEGERS.items()},
     **{f"DECIMAL({w},{p})": decimals(w, p) for w, p in [(1, 0), (4, 4), (9, 2), (18, 18), (38, 0), (38, 10)]},
@@ -69,7 +69,7 @@ def long(engine, type_, rating, employees):
 
 
 def create(engine, table, columns, values):
-    """Values as SQL: no driver takes all of them."""
+    """Create a table with one row. The values are SQL, because no driver takes all of them."""
     cast = [f"CAST({value} AS {type_})" for value, type_ in zip(values, columns.values(), strict=True)]
     engine.make(table, columns, [])
     engine.connection.execute(f"INSERT INTO {table} VALUES ({', '.join(cast)})")
@@ -89,7 +89,7 @@ def test_an_extreme_rating_is_the_problem_of_its_row(engine, make):
 
 @pytest.mark.parametrize("make", [wide, long])
 def test_an_extreme_attribute_is_read_or_listed(engine, make):
-    """By hand: at most 2⁵³ away from 0 it is read, and the rule says 1 below 10 and 5 from there."""
+    """By hand: a number up to 2⁵³ away from 0 is read. The rule rates it 1 below 10, otherwise 5."""
     for type_, values in types_of(engine).items():
         for value in values:
             (row,) = engine.run(score_sql(PLAN, make(engine, type_, "NULL", value), engine.dialect))
