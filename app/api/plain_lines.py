@@ -23,7 +23,7 @@ MAX_FLOAT = 2**53
 class PlainLine(NamedTuple):
     """The content of a plain line, and the plan of its set. The attributes have the values that were sent.
 
-    If the set uses no attributes, the line has the `states` of the questions, which are read faster.
+    If the set uses no attributes, the line has `states` instead of `answers`, because they are read faster.
     """
 
     plan: Plan

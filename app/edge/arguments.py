@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError
 
-# What FastAPI can also pass to a function, and no operation asks for.
+# What FastAPI can also pass to a function, but no operation asks for.
 NOT_READ = (
     "cookie_params",
     "websocket_param_name",

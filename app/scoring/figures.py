@@ -31,7 +31,7 @@ def figures_of(tally: Tally) -> Range:
 
 @lru_cache(MAX_SHARED_FIGURES)
 def combined_figures(layout: Layout, sums: Sums, *, can_be_fit: bool) -> Combined:
-    """The figures of all units together, and of each dimension; do not change them."""
+    """The figures of all units together, and of each dimension. They are shared: do not change them."""
     units = sums.units
     return {
         **figures_of(sums.total),

@@ -10,10 +10,11 @@ from app.scoring.words import is_or_are, joined, listed
 
 
 class MustReach:
-    """The must-reach questions that apply and that no rating reaches yet.
+    """The must-reach questions that apply and that no rating reaches.
 
-    `missed_knock_outs` and `other_blockers` are the blockers. A missed knock-out rules a fit out. A missed
-    `mixed` question, and any that is marked not applicable, prevents a fit for now: it is then `blocked`.
+    `missed_knock_outs` and `other_blockers` are the blockers; `blocked` says whether there are any. A missed
+    knock-out rules a fit out. A missed `mixed` question, and any that is marked not applicable, prevents a
+    fit for now.
     """
 
     def __init__(self, unreached: Sequence[QuestionState]) -> None:
@@ -52,7 +53,7 @@ class MustReach:
 
     @cached_property
     def gaps(self) -> list[Reason]:
-        """The gaps of the missed questions, those with the most points first."""
+        """The gaps of the missed questions, those that cost the most points first."""
         return most_first([s.gap for s in self.missed if s.gap])
 
     @cached_property
@@ -62,7 +63,7 @@ class MustReach:
 
     @cached_property
     def open_terms(self) -> dict[int, tuple[MustReachTerms, ...]]:
-        """The terms of the open questions by their unit."""
+        """The terms of the open questions, by the index of their unit."""
         units = {s.asked.in_unit for s in self.open}
         terms = [(s.asked.in_unit, s.asked.must_reach) for s in self.open]
         return {unit: tuple(one for place, one in terms if place == unit and one) for unit in units}

@@ -44,9 +44,9 @@ def outlooks(totals: Totals) -> list[Outlook]:
 # Most questions have the same weight, so the same arguments occur often. They can be long, hence the limit.
 @lru_cache(maxsize=1000)
 def outlook(unit: Tally, must: tuple[MustReachTerms, ...], others: tuple[int, ...]) -> Outlook:
-    """The outlook of a unit with these open must-reach questions; `others` are the weights of the others.
+    """The outlook of a unit with these open must-reach questions.
 
-    The smallest weight is the first.
+    `others` are the weights of the other open questions, smallest first.
     """
     weights = [one.weight for one in must]
     can_have_grade = bool(unit.limits.grades and unit.weight and unit.can_be_reportable)

@@ -15,13 +15,13 @@ from app.scoring.question_set import Dimension, Question, QuestionSet, Value, we
 from app.scoring.tally import Counts, Limits, Tally, tally_of
 from app.scoring.units import Layout
 
-# Each of them can hold hundreds of questions.
+# Each entry of the cache can hold hundreds of questions.
 MAX_SHARED_MUST_REACH = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedStep:
-    """One step; its tallies are compared with the limits."""
+    """One step, and the limits that its tallies are compared with."""
 
     key: str
     title: str
@@ -29,7 +29,7 @@ class PlannedStep:
     limits: Limits
 
     def tally(self, packed: int) -> Tally:
-        """The tally of packed counts."""
+        """The tally of the step, from its packed counts."""
         return tally_of(self.limits, packed)
 
 
@@ -52,7 +52,7 @@ class Plan:
         # By rating, the answer of a person that says nothing else.
         scale = question_set.scale
         self.rated = {rating: Answer("rated", rating) for rating in range(scale.min, scale.max + 1)}
-        # Whether half of the weight is half of the questions, whichever apply.
+        # Whether half of the weight is always half of the questions, whichever of them apply.
         self.weighs_the_same = len({asked.weight for asked in self.asked if not asked.gated}) == 1
         self.gated = {asked.key for asked in self.asked if asked.step.gated}
         lifetimes = [asked.stale_after for asked in self.asked if asked.stale_after is not None]
@@ -67,7 +67,7 @@ class Plan:
         self.thresholds = question_set.thresholds
         self.grades = [grade.grade for grade in question_set.grades]
         self.best_if_blocked = best_if_blocked(question_set)
-        # The same questions are often unreached together.
+        # Scores of one set often have the same unreached questions.
         self.must_reach = lru_cache(MAX_SHARED_MUST_REACH)(MustReach)
         # By attribute, the questions whose conditions or rule use it.
         self.users = {name: users for name in question_set.attributes if (users := self._users(name))}
@@ -105,9 +105,9 @@ class Plan:
         return answers
 
     def rated_states(self, ratings: Mapping[str, Any]) -> list[QuestionState] | None:
-        """The states that `evaluate` gives for these ratings, without anything else; None as `read_ratings`.
+        """The states that `evaluate` gives for these ratings alone, in a set that uses no attributes.
 
-        The set must not use attributes.
+        None unless all of them are integers on the scale, by known keys, as in `read_ratings`.
         """
         states, rated = [*self._open], self._rated
         try:
@@ -138,7 +138,7 @@ class Plan:
         ]
 
     def tally(self, counts: Counts) -> Tally:
-        """The tally of counts, on the scale of this set."""
+        """The tally of these counts, with the limits of this set."""
         limits = self.layout.limits
         return tally_of(limits, counts.packed(limits.bits))
 

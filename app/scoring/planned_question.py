@@ -33,9 +33,9 @@ class QuestionState:
     """The state of one question that applies, with its lines for the score.
 
     `rating` is None unless the question is rated. `packed` are the counts that it adds to a tally, and
-    `spread` are the same in the places of its dimension and its step. `group` is an index of `STATE_GROUPS`.
-    `misses` says that the rating is below `must_reach`; `unreached`, that no rating reaches it; `is_answer`,
-    that a person's answer counts; `stale`, that one is too old to count.
+    `spread` are the same counts in the places of its dimension and its step. `group` is an index of
+    `STATE_GROUPS`. `misses` says that the rating is below `must_reach`; `unreached`, that no rating reaches
+    it; `is_answer`, that a person's answer counts; `stale`, that one is too old to count.
     """
 
     asked: "PlannedQuestion"
@@ -59,7 +59,7 @@ class QuestionState:
 
 
 def unknown_last(opened: list[QuestionState]) -> list[QuestionState]:
-    """The states of open questions, those answered unknown at the end."""
+    """The states of open questions in the same order, but those answered unknown at the end."""
     unknown = [s for s in opened if s.answered_unknown]
     return [s for s in opened if not s.answered_unknown] + unknown if unknown else opened
 
@@ -69,8 +69,8 @@ class PlannedQuestion:
 
     `in_step` and `in_unit` are the indexes of its step and unit. A question of a gated step has no unit: its
     index is the one after the last unit. `matters` says that the question can change the score or the
-    indication. `open` is its state with neither an answer nor a rating
-    by the rule. `by_answer` are the states that depend on nothing but the answer, which `evaluate` has found.
+    indication. `open` is its state with neither an answer nor a rating by the rule. `by_answer` are the
+    states that `evaluate` has found and that depend on the answer alone.
     """
 
     __slots__ = (
@@ -204,7 +204,7 @@ def _terms(scale: Scale, question: Question) -> MustReachTerms | None:
 
 
 class _StatesByRating(dict[int, QuestionState]):
-    """The states of a question that a person has only rated, by rating. There are none off the scale."""
+    """The states of a question that a person rated without evidence, by rating. KeyError off the scale."""
 
     def __init__(self, rated: "_RatedStates", scale: Scale) -> None:
         self._rated = rated

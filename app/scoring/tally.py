@@ -26,21 +26,21 @@ class Counts(NamedTuple):
     not_applicable: int = 0
 
     def packed(self, bits: int) -> int:
-        """All seven counts in one integer, so that one addition adds them all; each has so many bits."""
+        """All seven counts in one integer, `bits` for each, so that one addition adds them all."""
         return sum(count << bits * place for place, count in enumerate(self))
 
     @classmethod
     def unpacked(cls, packed: int, bits: int) -> "Counts":
-        """The counts that `packed` has packed."""
+        """The counts in an integer that `packed` returned for the same `bits`."""
         return cls(*(packed >> bits * place & (1 << bits) - 1 for place in range(len(cls._fields))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """The scale, thresholds and grades of a question set, which its tallies are compared with.
+    """The scale, thresholds and grades of a question set, with which its tallies are compared.
 
     `lo` is the lowest rating, and `span` is D. The thresholds are 0 in a set without them. `grades` are where
-    the grades start, the best one first. `bits` are enough for each count of each group.
+    the grades start, the best one first. `bits` is how many bits hold any count of any group.
     """
 
     lo: int

@@ -58,9 +58,9 @@ class Sums:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The places of the groups in one packed integer: the counts of each dimension, then of each step.
+    """Where one integer holds the counts of all groups: those of each dimension, then those of each step.
 
-    So one addition for each question adds up all groups. `dimensions` are their keys and titles.
+    With it, one addition for each question adds to all its groups. `dimensions` are their keys and titles.
     """
 
     limits: Limits
@@ -70,34 +70,34 @@ class Layout:
 
     @cached_property
     def group_bits(self) -> int:
-        """The bits of all counts of one group."""
+        """How many bits the counts of one group take."""
         return self.limits.bits * len(Counts._fields)
 
     @cached_property
     def group_mask(self) -> int:
-        """The counts of one group."""
+        """The mask of the counts of one group."""
         return (1 << self.group_bits) - 1
 
     @cached_property
     def sums_mask(self) -> int:
-        """The counts of all dimensions."""
+        """The mask of the counts of all dimensions."""
         return (1 << self.group_bits * len(self.dimensions)) - 1
 
     @cached_property
     def step_places(self) -> list[int]:
-        """The first bit of each step."""
+        """The index of the first bit of each step."""
         return [self.group_bits * (len(self.dimensions) + step) for step in range(self.steps)]
 
     def spread(self, packed: int, groups: Iterable[int]) -> int:
-        """The counts of one question in the places of the groups that it belongs to."""
+        """The packed counts of one question, in the places of the groups with these indexes."""
         return sum(packed << self.group_bits * group for group in groups)
 
     def sums(self, spread: int) -> Sums:
-        """The tallies of the dimensions, of all of them and of the units."""
+        """The tallies of the dimensions, of all of them, and of the units, from the sum of spread counts."""
         return _sums(self, spread & self.sums_mask)
 
     def steps_of(self, spread: int) -> list[int]:
-        """The packed counts of each step."""
+        """The packed counts of each step, from the sum of spread counts."""
         mask = self.group_mask
         return [spread >> place & mask for place in self.step_places]
 
