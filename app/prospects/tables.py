@@ -39,9 +39,7 @@ class Prospect(Table, table=True):
     searchable: str = ""
     subject: str = Field(default="prospect", sa_column_kwargs={"server_default": "prospect"})
     attributes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    entered: dict[str, Any] = Field(
-        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
-    )
+    entered: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     revision: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)

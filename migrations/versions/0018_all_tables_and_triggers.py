@@ -138,7 +138,7 @@ def _prospects() -> None:
         sa.Column("name", sa.String(), nullable=True),
         sa.Column("searchable", sa.String(), nullable=False),
         sa.Column("attributes", sa.JSON(), nullable=False),
-        sa.Column("entered", sa.JSON(), server_default="{}", nullable=False),
+        sa.Column("entered", sa.JSON(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),

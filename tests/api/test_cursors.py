@@ -145,7 +145,7 @@ def test_an_erasure_resets_no_follower(client, link, other_link, small, database
 
 def test_the_newest_cursor_is_valid_when_the_newest_events_are_erased(alone):
     """The erasure is committed, and its own event has no position yet."""
-    prospect = alone.write_sync(partial(prospects.create, new=NewProspect()))
+    prospect = alone.write_sync(partial(prospects.create, new=NewProspect(), entered_by="test"))
     alone.write_sync(assign_positions)
     before = alone.read_sync(newest_cursor)
     alone.write_sync(lambda tx: erase(tx, prospect.id))
@@ -154,7 +154,7 @@ def test_the_newest_cursor_is_valid_when_the_newest_events_are_erased(alone):
 
 
 def test_events_that_nobody_could_read_leave_nothing(alone):
-    prospect = alone.write_sync(partial(prospects.create, new=NewProspect()))
+    prospect = alone.write_sync(partial(prospects.create, new=NewProspect(), entered_by="test"))
     alone.write_sync(lambda tx: erase(tx, prospect.id))
     alone.write_sync(assign_positions)
     assert alone.read_sync(lambda tx: tx.db.exec(select(func.count()).select_from(ErasedEvent)).one()) == 0

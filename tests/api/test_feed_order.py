@@ -67,7 +67,7 @@ class Naive:
 def test_sixteen_writers_that_commit_late_and_two_that_read_all_the_time(two, database):
     """On SQLite the writers queue, and even a naive cursor sees all."""
     first, second = two
-    made = partial(prospects.create, new=NewProspect())
+    made = partial(prospects.create, new=NewProspect(), entered_by="test")
     known = [database.write_sync(made).id for _ in range(PROSPECTS)]
     before = events_after(first.client, 0)
     start = cursor_after(before[-1])
