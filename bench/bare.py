@@ -143,9 +143,13 @@ class Bare:
 
     def _create(self, cursor: Any, sent: Qualification, at: Any) -> Any:
         prospect_id = self._id()
-        row = (prospect_id, sent.name, (sent.name or "").lower(), json.dumps(sent.attributes), 1, at, at)
+        name, attributes = sent.name or "", json.dumps(sent.attributes)
+        row = (prospect_id, sent.name, name.lower(), attributes, "{}", 1, at, at)
         self._insert(
-            cursor, "prospect", "id, name, searchable, attributes, revision, created_at, updated_at", row
+            cursor,
+            "prospect",
+            "id, name, searchable, attributes, entered, revision, created_at, updated_at",
+            row,
         )
         terms = [(prospect_id, word) for word in set((sent.name or "").lower().split())]
         self._run_many(cursor, "INSERT INTO prospect_term (prospect_id, term) VALUES (?, ?)", terms)
