@@ -568,6 +568,7 @@ def test_a_running_import_can_be_stopped_and_continued(
     # Another window cannot change what is being imported.
     assert led_to(one.client.get(f"{one.path}/columns")) == one.path
     assert led_to(one.client.post(f"{one.path}/columns", data=choices)) == one.path
+    until(lambda: len(stored(service, source)) == 100)
     stop = f"{one.path}/stop"
     led_to(one.client.post(stop, data=fields_of(running.text, stop)))
     held.set()
