@@ -106,7 +106,12 @@ class Settings(BaseSettings):
         ),
     ] = 7
     max_body_bytes: Annotated[
-        int, Field(ge=1024, description="The largest request body; a larger one gets a 413.")
+        int,
+        Field(
+            ge=1024,
+            description="The largest request body; a larger one gets a 413. A form of the web pages can "
+            "always have 300,000 bytes.",
+        ),
     ] = 1_000_000
     import_rows: Annotated[
         int, Field(ge=1, description="How many rows one request can import or qualify. It stops after them.")

@@ -26,7 +26,7 @@ from app.scoring.unknowns import holds_whatever_is_learned, missing_attributes
 class Judged:
     """Answers with the state of every question that applies, and their assessment.
 
-    `aging` are the states of the questions whose answers can go stale. An answer that is missing in
+    `can_go_stale` are the states of the questions with `stale_after_days`. An answer that is missing in
     `answers` was given at `as_of`.
     """
 
@@ -36,7 +36,7 @@ class Judged:
     unread: Mapping[str, AttributeType]
     as_of: datetime
     states: list[QuestionState]
-    aging: list[QuestionState]
+    can_go_stale: list[QuestionState]
     assessment: Assessment
 
     @property
@@ -47,13 +47,13 @@ class Judged:
     @property
     def stale(self) -> list[str]:
         """The keys of the questions whose answer is too old to count."""
-        return [s.asked.key for s in self.aging if s.stale]
+        return [s.asked.key for s in self.can_go_stale if s.stale]
 
     @property
     def expiries(self) -> dict[str, datetime]:
         """The time at which each answer that counts goes stale, by question, of those that do."""
         answers, as_of = self.answers, self.as_of
-        counted = [s.asked for s in self.aging if s.is_answer]
+        counted = [s.asked for s in self.can_go_stale if s.is_answer]
         return {asked.key: asked.valid_until(answers.get(asked.key), as_of) for asked in counted}
 
     @property
@@ -123,8 +123,8 @@ def judge(
         states = plan.evaluate(answers, known, as_of)
     missing = missing_attributes(plan, answers, states, known, as_of) if plan.users else []
     assessment = assess(plan, Totals(plan, states), missing)
-    aging = [s for s in states if s.asked.stale_after] if plan.goes_stale else []
-    return Judged(plan, answers, known, unread, as_of, states, aging, assessment)
+    can_go_stale = [s for s in states if s.asked.stale_after] if plan.goes_stale else []
+    return Judged(plan, answers, known, unread, as_of, states, can_go_stale, assessment)
 
 
 def score(
